@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pinhole cameras, what happens to them when a picture is cut or scaled, and rectification.
+
+Pixel centres lie at integer coordinates (OpenCV and ROS convention): the picture spans
+[-0.5, width - 0.5], so that scaling a picture by s moves cx to (cx + 0.5) s - 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.errors import CoreError
+
+# Numbers of coefficients per model, as sensor_msgs/distortion_models.hpp and OpenCV define them.
+DISTORTION_MODELS = {
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A calibrated camera: focal lengths and principal point in pixels, size in pixels.
+
+    `distortion_model` is one of `DISTORTION_MODELS` with its coefficients in `distortion`, or both
+    are empty for a rectified (pinhole) camera.
+    Raises `CoreError` for values that no camera has.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    distortion_model: str = ''
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a camera that cannot exist, before it can spoil a metric scale."""
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        if not all(math.isfinite(v) for v in numbers):
+            raise CoreError(f'camera has a value that is not finite: {numbers}; calibrate it again')
+        if self.fx <= 0 or self.fy <= 0:
+            raise CoreError(
+                f'focal lengths fx={self.fx:g}, fy={self.fy:g} must be > 0 pixels; '
+                'K[0] == 0 means an uncalibrated camera: run a calibration first'
+            )
+        if self.width <= 0 or self.height <= 0:
+            raise CoreError(f'camera size {self.width}x{self.height} must be positive')
+        if self.distortion_model:
+            self._check_distortion()
+        elif self.distortion:
+            raise CoreError('distortion coefficients without a distortion model; name the model')
+
+    def _check_distortion(self) -> None:
+        if self.distortion_model not in DISTORTION_MODELS:
+            raise CoreError(
+                f'unknown distortion model {self.distortion_model!r}; allowed: '
+                f'{", ".join(DISTORTION_MODELS)}. Rectify the images first, or recalibrate'
+            )
+        counts = DISTORTION_MODELS[self.distortion_model]
+        if len(self.distortion) not in counts:
+            raise CoreError(
+                f'{self.distortion_model} has {len(self.distortion)} coefficients, '
+                f'expected {" or ".join(map(str, counts))}'
+            )
+
+    @property
+    def tan_half_vfov(self) -> float:
+        """tan(vfov / 2) = height / (2 fy), the value the network is conditioned on.
+
+        For an off-centre principal point the two half-angles differ; height / (2 fy) is the mean of
+        their tangents. It is what the paper feeds, it depends on focal length and rows alone, so
+        scaling the picture leaves it unchanged, and a moved principal point (a lens shift) does not
+        change the size at which a thing appears, which is what carries the metric scale.
+        """
+        return self.height / (2.0 * self.fy)
+
+    @property
+    def is_distorted(self) -> bool:
+        """Whether pixels must be rectified before rays are straight."""
+        return any(c != 0.0 for c in self.distortion)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The 3x3 intrinsic matrix K."""
+        return np.array(
+            [[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]], np.float64
+        )
+
+    def resized(self, width: int, height: int) -> Camera:
+        """Give the camera of the same picture scaled to width x height pixels."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+            width=width,
+            height=height,
+        )
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
+        """Give the camera of a window of the picture; it may reach beyond the picture (uncrop)."""
+        return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
+
+    def binned(self, binning_x: int, binning_y: int) -> Camera:
+        """Give the camera after binning by whole factors; 0 means 1 (ROS convention).
+
+        K is divided plainly, as image_geometry does: every ROS node must read the same CameraInfo
+        in the same way, which is worth more than the quarter pixel that a resize would add.
+        """
+        bx, by = max(binning_x, 1), max(binning_y, 1)
+        return replace(
+            self,
+            fx=self.fx / bx,
+            fy=self.fy / by,
+            cx=self.cx / bx,
+            cy=self.cy / by,
+            width=self.width // bx,
+            height=self.height // by,
+        )
+
+    def flipped(self) -> Camera:
+        """Give the camera of the picture mirrored left-right."""
+        return replace(self, cx=self.width - 1 - self.cx)
+
+    def rectified(self) -> Camera:
+        """Give the pinhole camera of the picture after `Rectifier` has removed the distortion."""
+        return replace(self, distortion_model='', distortion=())
+
+    def rays(self) -> NDArray[np.float32]:
+        """Directions (x/z, y/z) of all pixels, float32 [H, W, 2]; the camera must be rectified."""
+        if self.is_distorted:
+            raise CoreError('rays of a distorted camera are not straight; use rectified() first')
+        rays = np.empty((self.height, self.width, 2), np.float32)
+        rays[..., 0] = (np.arange(self.width) - self.cx) / self.fx
+        rays[..., 1] = ((np.arange(self.height) - self.cy) / self.fy)[:, None]
+        return rays
+
+
+class Rectifier:
+    """Maps that take a distorted picture to its pinhole camera, computed once per camera.
+
+    The target keeps K and the size, so that depth stays on a grid of the input's size and the
+    conditioning value is the calibrated one.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        """Precompute fixed-point maps for `camera` (raises `CoreError` if it is not distorted)."""
+        if not camera.is_distorted:
+            raise CoreError('camera has no distortion: nothing to rectify')
+        self.source = camera
+        self.camera = camera.rectified()
+        d = np.asarray(camera.distortion, np.float64)
+        size = (camera.width, camera.height)
+        build = (
+            cv2.fisheye.initUndistortRectifyMap
+            if camera.distortion_model == 'equidistant'
+            else cv2.initUndistortRectifyMap
+        )
+        mx, my = build(camera.matrix, d, np.eye(3), camera.matrix, size, cv2.CV_32FC1)
+        # Outside the source picture there is no light to estimate from: NaN, not a guess.
+        self.inside = (
+            (mx >= -0.5) & (mx <= camera.width - 0.5) & (my >= -0.5) & (my <= camera.height - 0.5)
+        )
+        self._maps = cv2.convertMaps(mx, my, cv2.CV_16SC2)
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Rectify uint8 [H, W, 3]; pixels outside the source repeat the border."""
+        out = cv2.remap(
+            rgb, self._maps[0], self._maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return out  # type: ignore[return-value]

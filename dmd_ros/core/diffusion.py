@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The diffusion process and its samplers, on arrays that know + - * alone.
+
+z_t = alpha_t x + sigma_t eps with alpha^2 + sigma^2 = 1 and t in [0, 1]. The cosine schedule ends
+at alpha(1) = 0 exactly (zero terminal SNR), so a sampler that starts at t = 1 starts from pure
+noise, as training did: what sampling in one or a few steps depends on.
+
+`NumPy` arrays on the robot and torch tensors in the trainer take the same functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dmd_ros.core.errors import CoreError
+
+# eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. The floor keeps the
+# ablation finite there.
+ALPHA_FLOOR = 1e-2
+
+SAMPLERS = ('ddpm', 'ddim')
+
+
+def alpha_sigma(t: Any) -> tuple[Any, Any]:
+    """Signal and noise level of the cosine schedule at time(s) t, a float or a NumPy array.
+
+    Written with sin alone, because sin(0) = 0 exactly while cos(pi / 2) is not: alpha(1) = 0.
+    """
+    return np.sin(0.5 * math.pi * (1.0 - t)), np.sin(0.5 * math.pi * t)
+
+
+def add_noise(x: Any, eps: Any, alpha: Any, sigma: Any) -> Any:
+    """Noisy code z = alpha x + sigma eps."""
+    return alpha * x + sigma * eps
+
+
+def v_target(x: Any, eps: Any, alpha: Any, sigma: Any) -> Any:
+    """Velocity v = alpha eps - sigma x."""
+    return alpha * eps - sigma * x
+
+
+def x0_eps_from_prediction(
+    prediction: Any,
+    z: Any,
+    alpha: Any,
+    sigma: Any,
+    parameterisation: str,
+) -> tuple[Any, Any]:
+    """Turn what the network predicts into its estimates of the code x and of the noise eps.
+
+    alpha, sigma: Python floats, or arrays that broadcast over z.
+    """
+    if parameterisation == 'v':
+        return alpha * z - sigma * prediction, sigma * z + alpha * prediction
+    # For t in [0, 1] alpha^2 + sigma^2 = 1, so 1 / a is written a-safe with an additive floor.
+    if parameterisation == 'eps':
+        return (z - sigma * prediction) / (alpha + ALPHA_FLOOR), prediction
+    if parameterisation == 'x0':
+        return prediction, (z - alpha * prediction) / (sigma + ALPHA_FLOOR)
+    raise CoreError(f'parameterisation {parameterisation!r}; allowed: v, eps, x0')
+
+
+def trailing_times(steps: int) -> list[float]:
+    """Times of a `steps`-step sampler: evenly spaced, starting at t = 1 exactly, ending above 0."""
+    if steps < 1:
+        raise CoreError(f'steps={steps} must be >= 1')
+    return [1.0 - i / steps for i in range(steps)]
+
+
+def sample(
+    denoise: Callable[[Any, float], tuple[Any, Any]],
+    noise: Any,
+    times: Iterable[float],
+    *,
+    sampler: str = 'ddim',
+    fresh_noise: Iterator[Any] | None = None,
+) -> Any:
+    """Run the reverse process from z = noise at times[0] and return the estimate of x.
+
+    denoise: (z, t) -> (x_hat, eps_hat), x_hat already clipped to [-1, 1] if that is wanted.
+    sampler: 'ddim' is deterministic; 'ddpm' (ancestral, the paper's) draws one array of noise per
+    step but the last from `fresh_noise`.
+    """
+    if sampler not in SAMPLERS:
+        raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(SAMPLERS)}')
+    if sampler == 'ddpm' and fresh_noise is None:
+        raise CoreError('the ddpm sampler needs fresh_noise, an iterator of arrays like noise')
+    z = noise
+    schedule = list(times)
+    for t, s in zip(schedule, [*schedule[1:], 0.0], strict=True):
+        x, eps = denoise(z, t)
+        if s == 0.0:
+            return x
+        if sampler == 'ddim':
+            alpha_s, sigma_s = (float(v) for v in alpha_sigma(s))
+            z = alpha_s * x + sigma_s * eps
+        else:
+            z_scale, x_scale, std = ddpm_coefficients(t, s)
+            z = z_scale * z + x_scale * x + std * next(fresh_noise)  # type: ignore[arg-type]
+    raise CoreError('times is empty; use trailing_times(steps)')
+
+
+def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
+    """Coefficients of q(z_s | z_t, x) for s < t: mean = a z + b x, standard deviation.
+
+    Variance-preserving posterior (arXiv 2107.00630, eq. 25-28), written for alpha_t = 0 too.
+    """
+    alpha_t, sigma_t = (float(v) for v in alpha_sigma(t))
+    alpha_s, sigma_s = (float(v) for v in alpha_sigma(s))
+    alpha_ts = alpha_t / alpha_s
+    var_ts = sigma_t**2 - alpha_ts**2 * sigma_s**2
+    z_scale = alpha_ts * sigma_s**2 / sigma_t**2
+    x_scale = alpha_s * var_ts / sigma_t**2
+    return z_scale, x_scale, math.sqrt(var_ts) * sigma_s / sigma_t

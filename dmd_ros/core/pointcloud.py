@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth -> organised coloured point clouds, written into memory that the caller owns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+POINT_BYTES = 16  # x, y, z, rgb: four FLOAT32, as RViz and PCL expect
+
+
+def backproject(
+    depth: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    xyz: NDArray[np.float32],
+) -> None:
+    """Write x = z ray_x, y = z ray_y, z into xyz[..., :3].
+
+    depth: [H, W] metres along Z; anything not finite becomes NaN in all three coordinates.
+    rays: [H, W, 2] from `Camera.rays`. xyz: [H, W, >= 3], overwritten.
+    """
+    z = xyz[..., 2]
+    # inf * 0 would warn, and REP-117 infinities are no points: turn them into NaN first.
+    np.copyto(z, depth)
+    z[~np.isfinite(depth)] = np.nan
+    np.multiply(z, rays[..., 0], out=xyz[..., 0])
+    np.multiply(z, rays[..., 1], out=xyz[..., 1])
+
+
+def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+    """Write uint8 [H, W, 3] colours into points[..., 3] as the bits 0x00RRGGBB of a FLOAT32."""
+    channels = points.view(np.uint8)  # [H, W, 16], little endian: B G R 0
+    channels[..., 12] = rgb[..., 2]
+    channels[..., 13] = rgb[..., 1]
+    channels[..., 14] = rgb[..., 0]
+    channels[..., 15] = 0

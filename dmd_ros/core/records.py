@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records that pass between rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+
+
+@dataclass(frozen=True)
+class RawSample:
+    """One labelled picture, as every dataset and bag reader gives it.
+
+    rgb: uint8 [H, W, 3]. depth: float32 [H, W], metres along Z; NaN = unlabelled, +inf = beyond
+    any range (sky). camera: the pinhole camera that both were taken with.
+    """
+
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class DepthFrame:
+    """One estimate on the input's pixel grid (rectified, if the input camera had distortion).
+
+    depth: float32 [H, W], metres along Z (REP-118); NaN = no estimate, +inf = beyond the model's
+    range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard deviation
+    over the samples, or None for a single sample. rgb: uint8 [H, W, 3] on the same grid.
+    camera: describes `depth` exactly. timings: seconds per stage.
+    """
+
+    depth: NDArray[np.float32]
+    uncertainty: NDArray[np.float32] | None
+    rgb: NDArray[np.uint8]
+    camera: Camera
+    timings: Mapping[str, float] = field(default_factory=dict)
