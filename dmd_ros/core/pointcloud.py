@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 POINT_BYTES = 16  # x, y, z, rgb: four FLOAT32, as RViz and PCL expect
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def backproject(
@@ -35,3 +37,16 @@ def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
     channels[..., 13] = rgb[..., 1]
     channels[..., 14] = rgb[..., 0]
     channels[..., 15] = 0
+
+
+def flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Mark the pixels [H, W] that hang in the air between a near edge and what is behind it.
+
+    A pixel is marked where the farthest depth of its 3x3 neighbourhood exceeds the nearest by more
+    than `threshold` (relative, > 0). Up-sampling turns each depth edge into such a steep ramp.
+    """
+    known = np.isfinite(depth)
+    near = cv2.erode(np.where(known, depth, np.float32(np.inf)), _NEIGHBOURS)
+    far = cv2.dilate(np.where(np.isnan(depth), np.float32(0.0), depth), _NEIGHBOURS)
+    with np.errstate(invalid='ignore'):
+        return known & (far > near * np.float32(1.0 + threshold))

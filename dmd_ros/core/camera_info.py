@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""sensor_msgs/CameraInfo -> Camera. Duck-typed: ROS 2 (k, d, p) and ROS 1 (K, D, P) both work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
+
+# Sizes of image and info may differ by scaling alone: more than this is another camera mode.
+ASPECT_TOLERANCE = 0.01
+
+
+def camera_from_info(
+    info: Any,
+    image_width: int,
+    image_height: int,
+    rectified: bool,
+) -> Camera:
+    """Read the camera that took an image of the given size, in pixels.
+
+    rectified: take P's left 3x3 and no distortion; else K with D. The ROI offset is subtracted
+    first (unbinned pixels), then binning divides (0 means 1; an all-zero ROI means the full frame).
+    If the result and the image differ in size but agree in aspect, the camera is scaled; callers
+    see that by comparing sizes with `info_size`. Raises `CoreError` otherwise.
+    """
+    camera = _full_camera(info, rectified)
+    roi = info.roi
+    if roi.x_offset or roi.y_offset or roi.width or roi.height:
+        _check_roi(roi, camera)
+        width = int(roi.width) or camera.width - int(roi.x_offset)
+        height = int(roi.height) or camera.height - int(roi.y_offset)
+        camera = camera.cropped(int(roi.x_offset), int(roi.y_offset), width, height)
+    if info.binning_x > 1 or info.binning_y > 1:
+        camera = camera.binned(int(info.binning_x), int(info.binning_y))
+    if (camera.width, camera.height) == (image_width, image_height):
+        return camera
+    squash = (image_width / image_height) / (camera.width / camera.height)
+    # A rounded odd size may shift the aspect of tiny pictures by a pixel.
+    slack = max(ASPECT_TOLERANCE, 1.0 / min(image_width, image_height, camera.width, camera.height))
+    if abs(squash - 1.0) > slack:
+        raise CoreError(
+            f'camera_info describes {camera.width}x{camera.height}, the image is '
+            f'{image_width}x{image_height} with another aspect; publish the matching camera_info '
+            '(or fill in its roi)'
+        )
+    return camera.resized(image_width, image_height)
+
+
+def info_size(info: Any) -> tuple[int, int]:
+    """Give (width, height), pixels, of the image that a CameraInfo describes, ROI and binning in."""
+    roi = info.roi
+    cut = bool(roi.x_offset or roi.y_offset or roi.width or roi.height)
+    width = (int(roi.width) or int(info.width) - int(roi.x_offset)) if cut else int(info.width)
+    height = (int(roi.height) or int(info.height) - int(roi.y_offset)) if cut else int(info.height)
+    return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
+
+
+def _full_camera(info: Any, rectified: bool) -> Camera:
+    k, p, d = (_numbers(info, name) for name in ('k', 'p', 'd'))
+    if rectified and len(p) == 12 and p[0] != 0.0:
+        fx, cx, fy, cy = p[0], p[2], p[5], p[6]
+    else:
+        # Many drivers of ideal cameras leave P empty; K is then the same camera.
+        if len(k) != 9:
+            raise CoreError(f'camera_info.k has {len(k)} values, 9 are expected')
+        fx, cx, fy, cy = k[0], k[2], k[4], k[5]
+    if fx == 0.0:
+        raise CoreError(
+            'camera_info.k[0] is 0: the camera is not calibrated; run camera_calibration, or give '
+            'the driver a camera_info_url'
+        )
+    model, coefficients = ('', ()) if rectified else _distortion(info.distortion_model, d)
+    return Camera(fx, fy, cx, cy, int(info.width), int(info.height), model, coefficients)
+
+
+def _distortion(model: str, d: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
+    """Read D; no coefficients, or only zeros, mean an ideal lens whatever the model is called."""
+    if any(not math.isfinite(c) for c in d):
+        raise CoreError(f'camera_info.d has a value that is not finite: {list(d)}')
+    return (model, d) if any(c != 0.0 for c in d) else ('', ())
+
+
+def _numbers(info: Any, name: str) -> tuple[float, ...]:
+    values: Sequence[float] = getattr(info, name, None)  # type: ignore[assignment]
+    if values is None:
+        values = getattr(info, name.upper())
+    return tuple(float(v) for v in values)
+
+
+def _check_roi(roi: Any, camera: Camera) -> None:
+    right, bottom = roi.x_offset + roi.width, roi.y_offset + roi.height
+    fits = right <= camera.width and bottom <= camera.height
+    if not fits or roi.x_offset >= camera.width or roi.y_offset >= camera.height:
+        raise CoreError(
+            f'camera_info.roi {roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset} leaves the '
+            f'sensor of {camera.width}x{camera.height}; offsets are in unbinned pixels'
+        )

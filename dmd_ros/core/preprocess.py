@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a camera's picture to the network's and back. The only resize and normalise there is.
+
+The robot, the replay and the trainer go through the same `cut_rgb` and `normalise`; augmentation is
+nothing but another `View`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
+
+# How much a picture of another area counts against a squashed one, when no multiple fits exactly.
+_AREA_WEIGHT = 0.1
+
+
+@dataclass(frozen=True)
+class View:
+    """How the network's picture was cut from the camera's: a virtual camera, and the way back.
+
+    source: rectified camera of the whole picture. left, top, crop_width, crop_height: window in
+    source pixels; it may reach beyond the picture. height, width: size of the network's picture.
+    flip: mirrored left-right after the cut.
+    """
+
+    source: Camera
+    left: int
+    top: int
+    crop_width: int
+    crop_height: int
+    height: int
+    width: int
+    flip: bool = False
+
+    @property
+    def camera(self) -> Camera:
+        """The virtual camera of the network's picture."""
+        cropped = self.source.cropped(self.left, self.top, self.crop_width, self.crop_height)
+        camera = cropped.resized(self.width, self.height)
+        return camera.flipped() if self.flip else camera
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the window lies within the picture (nothing to pad)."""
+        return (
+            self.left >= 0
+            and self.top >= 0
+            and self.left + self.crop_width <= self.source.width
+            and self.top + self.crop_height <= self.source.height
+        )
+
+
+def network_size(height: int, width: int, contract: Contract) -> tuple[int, int]:
+    """Choose the network's (height, width) for a picture of the given size.
+
+    The size with the nearest aspect among multiples of the stride near the area of the model's
+    first training size, so that no camera is squashed by more than the rounding.
+    """
+    stride = contract.stride
+    base_height, base_width = contract.train_sizes[0]
+    area, aspect = base_height * base_width, width / height
+    ideal = (math.sqrt(area / aspect), math.sqrt(area * aspect))
+    choices = [
+        [max(stride, (int(side // stride) + k) * stride) for k in (-1, 0, 1, 2)] for side in ideal
+    ]
+
+    def cost(size: tuple[int, int]) -> float:
+        h, w = size
+        squash = abs(math.log((w / h) / aspect))
+        return squash + _AREA_WEIGHT * abs(math.log(h * w / area))
+
+    return min(itertools.product(*choices), key=cost)  # type: ignore[arg-type]
+
+
+def full_view(camera: Camera, contract: Contract) -> View:
+    """View of the whole picture: what the robot always uses."""
+    height, width = network_size(camera.height, camera.width, contract)
+    return View(camera, 0, 0, camera.width, camera.height, height, width)
+
+
+def prepare(
+    rgb: NDArray[np.uint8],
+    view: View,
+    contract: Contract,
+) -> NDArray[np.float32]:
+    """Cut, scale and normalise uint8 [H, W, 3] into the network's float32 [1, 3, h, w]."""
+    return normalise(cut_rgb(rgb, view), contract)
+
+
+def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """Cut and scale to uint8 [h, w, 3]; where the view leaves the picture it is black.
+
+    The trainer fills that part with noise (see `outside`); a robot's view never leaves the picture.
+    """
+    _check_size(rgb, view)
+    window = _window(rgb, view, 0)
+    if window.shape[:2] == (view.height, view.width):
+        small = window
+    else:
+        # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
+        shrinks = view.width <= view.crop_width and view.height <= view.crop_height
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        small = cv2.resize(window, (view.width, view.height), interpolation=how)  # type: ignore
+    return small[:, ::-1] if view.flip else small
+
+
+def normalise(rgb: NDArray[np.uint8], contract: Contract) -> NDArray[np.float32]:
+    """Turn uint8 [h, w, 3] into (rgb / 255 - mean) / std, float32 [1, 3, h, w]."""
+    std = np.asarray(contract.rgb_std, np.float32)
+    scale = np.float32(1.0 / 255.0) / std
+    shift = np.asarray(contract.rgb_mean, np.float32) / std
+    planes = np.empty((1, 3, *rgb.shape[:2]), np.float32)
+    for c in range(3):
+        np.multiply(rgb[..., c], scale[c], out=planes[0, c])
+        planes[0, c] -= shift[c]
+    return planes
+
+
+def prepare_depth(depth_m: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+    """Cut and scale depth [H, W] (metres, NaN = unlabelled) to [h, w]; outside is NaN.
+
+    Nearest neighbour: averaging across an edge would label a depth that is nowhere in the scene.
+    """
+    _check_size(depth_m, view)
+    window = _window(depth_m, view, np.nan)
+    small = cv2.resize(
+        window, (view.width, view.height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return small[:, ::-1] if view.flip else small  # type: ignore[return-value]
+
+
+def outside(view: View) -> NDArray[np.bool_]:
+    """Mark the pixels [h, w] of the network's picture that the camera did not see."""
+    seen = np.ones((view.source.height, view.source.width), np.uint8)
+    window = _window(seen, view, 0)
+    size = (view.width, view.height)
+    small = cv2.resize(window, size, interpolation=cv2.INTER_NEAREST_EXACT) == 0
+    return small[:, ::-1] if view.flip else small
+
+
+def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+    """Bring a map [h, w] of the network's picture back to the source's grid [H, W].
+
+    Bilinear, so it never overshoots; it is given the depth *code*, so log depth is interpolated.
+    Source pixels outside the view are NaN.
+    """
+    if code.shape != (view.height, view.width):
+        raise CoreError(f'map is {code.shape}, the view needs {(view.height, view.width)}')
+    if view.flip:
+        code = np.ascontiguousarray(code[:, ::-1])
+    window = cv2.resize(code, (view.crop_width, view.crop_height), interpolation=cv2.INTER_LINEAR)
+    height, width = view.source.height, view.source.width
+    if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
+        return window  # type: ignore[return-value]
+    full = np.full((height, width), np.nan, np.float32)
+    inside, target = _overlap(view)
+    full[inside] = window[target]
+    return full
+
+
+def _check_size(image: NDArray[np.generic], view: View) -> None:
+    expected = (view.source.height, view.source.width)
+    if image.shape[:2] != expected:
+        raise CoreError(
+            f'picture is {image.shape[1]}x{image.shape[0]}, its camera {expected[1]}x{expected[0]}; '
+            'scale the camera with Camera.resized() first'
+        )
+
+
+def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of the source and of the window that show the same pixels."""
+    top, left = max(view.top, 0), max(view.left, 0)
+    bottom = min(view.top + view.crop_height, view.source.height)
+    right = min(view.left + view.crop_width, view.source.width)
+    if bottom <= top or right <= left:
+        raise CoreError(f'view {view} does not touch the picture')
+    inside = (slice(top, bottom), slice(left, right))
+    target = (
+        slice(top - view.top, bottom - view.top),
+        slice(left - view.left, right - view.left),
+    )
+    return inside, target
+
+
+def _window(image: NDArray[np.generic], view: View, fill: float) -> NDArray[np.generic]:
+    """Cut the view's window at full resolution; a plain slice unless it leaves the picture."""
+    inside, target = _overlap(view)
+    if view.is_inside:
+        return image[inside]
+    window = np.full((view.crop_height, view.crop_width, *image.shape[2:]), fill, image.dtype)
+    window[target] = image[inside]
+    return window
