@@ -47,7 +47,9 @@ class Camera:
         """Refuse a camera that cannot exist, before it can spoil a metric scale."""
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not all(math.isfinite(v) for v in numbers):
-            raise CoreError(f'camera has a value that is not finite: {numbers}; calibrate it again')
+            raise CoreError(
+                f'camera has a value that is not finite: {numbers}; calibrate it again'
+            )
         if self.fx <= 0 or self.fy <= 0:
             raise CoreError(
                 f'focal lengths fx={self.fx:g}, fy={self.fy:g} must be > 0 pixels; '
@@ -180,4 +182,4 @@ class Rectifier:
         out = cv2.remap(
             rgb, self._maps[0], self._maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        return out  # type: ignore[return-value]
+        return out

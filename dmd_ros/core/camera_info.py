@@ -41,7 +41,9 @@ def camera_from_info(
         return camera
     squash = (image_width / image_height) / (camera.width / camera.height)
     # A rounded odd size may shift the aspect of tiny pictures by a pixel.
-    slack = max(ASPECT_TOLERANCE, 1.0 / min(image_width, image_height, camera.width, camera.height))
+    slack = max(
+        ASPECT_TOLERANCE, 1.0 / min(image_width, image_height, camera.width, camera.height)
+    )
     if abs(squash - 1.0) > slack:
         raise CoreError(
             f'camera_info describes {camera.width}x{camera.height}, the image is '

@@ -80,7 +80,7 @@ def rgb_from_image(msg: Any) -> NDArray[np.uint8]:
         pixels = cv2.cvtColor(pixels, conversion)
     if kind == 'u2':
         pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
-    return pixels  # type: ignore[return-value]
+    return pixels
 
 
 def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
@@ -90,7 +90,7 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
     # EXIF orientation would turn the picture but not its CameraInfo: ignore it.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = _imdecode(data, flags, msg.format)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def depth_from_image(msg: Any) -> NDArray[np.float32]:
@@ -158,7 +158,7 @@ def _rgb_from_semi_planar(msg: Any) -> NDArray[np.uint8]:
             f'{msg.encoding} shares chroma by 2x2 pixels; {msg.width}x{msg.height} is odd'
         )
     planes = np.ascontiguousarray(_samples(msg, 'u1', 1, msg.height * 3 // 2))
-    return cv2.cvtColor(planes, _SEMI_PLANAR[msg.encoding])  # type: ignore[return-value]
+    return cv2.cvtColor(planes, _SEMI_PLANAR[msg.encoding])
 
 
 def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
@@ -205,7 +205,9 @@ def _imdecode(data: bytes, flags: int, name: str) -> NDArray[Any]:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise CoreError(f'cannot decode compressed image of format {name!r}: {error.err}') from None
+        raise CoreError(
+            f'cannot decode compressed image of format {name!r}: {error.err}'
+        ) from None
     if image is None:
         raise CoreError(
             f'cannot decode compressed image of format {name!r}, {len(data)} bytes; '

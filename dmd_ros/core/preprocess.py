@@ -110,7 +110,7 @@ def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
         # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
         shrinks = view.width <= view.crop_width and view.height <= view.crop_height
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(window, (view.width, view.height), interpolation=how)  # type: ignore
+        small = cv2.resize(window, (view.width, view.height), interpolation=how)
     return small[:, ::-1] if view.flip else small
 
 
@@ -133,10 +133,8 @@ def prepare_depth(depth_m: NDArray[np.float32], view: View) -> NDArray[np.float3
     """
     _check_size(depth_m, view)
     window = _window(depth_m, view, np.nan)
-    small = cv2.resize(
-        window, (view.width, view.height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return small[:, ::-1] if view.flip else small  # type: ignore[return-value]
+    small = cv2.resize(window, (view.width, view.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return small[:, ::-1] if view.flip else small
 
 
 def outside(view: View) -> NDArray[np.bool_]:
@@ -161,7 +159,7 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     window = cv2.resize(code, (view.crop_width, view.crop_height), interpolation=cv2.INTER_LINEAR)
     height, width = view.source.height, view.source.width
     if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
-        return window  # type: ignore[return-value]
+        return window
     full = np.full((height, width), np.nan, np.float32)
     inside, target = _overlap(view)
     full[inside] = window[target]

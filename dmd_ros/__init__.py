@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Metric depth from one calibrated camera, by a field-of-view conditioned diffusion model (DMD)."""
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.loading import load_estimator
+
+__all__ = ['Camera', 'DepthEstimator', 'DepthFrame', 'load_estimator']

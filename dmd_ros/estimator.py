@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Picture + camera -> metric depth. No ROS, no files, no choice of backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core import depth_codec, diffusion, preprocess
+from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.runtime.backend import OUTPUT, Backend
+
+TEMPORAL_MODES = ('fixed', 'random', 'blend')
+# Share of the previous prediction in the first z of `blend`; the rest is the fixed noise.
+BLEND = 0.1
+
+
+class DepthEstimator:
+    """A few-step DMD sampler around a loaded denoiser.
+
+    steps, samples: None takes what the contract recommends; samples are averaged in code space (a
+    geometric mean of depth, for the log codec) and evaluated in one batch.
+    sampler: 'ddpm' (ancestral, the paper's) or 'ddim'. seed: of all noise.
+    temporal: 'fixed' uses the same noise for every frame (no flicker), 'random' fresh noise,
+    'blend' 0.9 fixed noise + 0.1 previous prediction (`reset` forgets it).
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        backend: Backend,
+        *,
+        steps: int | None = None,
+        samples: int | None = None,
+        sampler: str = 'ddpm',
+        seed: int = 0,
+        temporal: str = 'fixed',
+    ) -> None:
+        """Check the settings against the contract; raises `CoreError`."""
+        self.contract = contract
+        self.backend = backend
+        self.steps = contract.steps if steps is None else steps
+        self.samples = contract.samples if samples is None else samples
+        self.sampler = sampler
+        self.seed = seed
+        self.temporal = temporal
+        _check_settings(self)
+        self.reset()
+        self._rectifier: Rectifier | None = None
+
+    def reset(self) -> None:
+        """Forget the previous frame and start the noise again: after a cut or a time jump."""
+        self._random = np.random.default_rng(self.seed)
+        self._previous: NDArray[np.float32] | None = None
+
+    def __call__(self, rgb: NDArray[np.uint8], camera: Camera) -> DepthFrame:
+        """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).
+
+        Raises `CoreError` if the picture is not uint8 [H, W, 3] of the camera's size.
+        """
+        _check_picture(rgb, camera)
+        timings: dict[str, float] = {}
+        clock = _Stopwatch(timings)
+        rectifier = self._rectifier_for(camera)
+        if rectifier is not None:
+            rgb, camera = rectifier(rgb), rectifier.camera
+            clock.lap('rectify')
+        view = preprocess.full_view(camera, self.contract)
+        picture = preprocess.prepare(rgb, view, self.contract)
+        clock.lap('prepare')
+        codes = self._sample(picture, view.camera.tan_half_vfov, timings)  # [S, 1, h, w]
+        clock.lap('sample')
+        timings['sample'] -= timings.get('denoise', 0.0)
+        depth, uncertainty = self._decode(codes, view)
+        if rectifier is not None:
+            depth[~rectifier.inside] = np.nan
+        clock.lap('restore')
+        return DepthFrame(depth, uncertainty, rgb, camera, timings)
+
+    def is_trained_for(self, camera: Camera) -> bool:
+        """Say whether the camera's field of view lies in the range that the model was trained for."""
+        low, high = self.contract.tan_half_vfov_range
+        return low <= camera.tan_half_vfov <= high
+
+    def close(self) -> None:
+        """Release the backend."""
+        self.backend.close()
+
+    def _rectifier_for(self, camera: Camera) -> Rectifier | None:
+        """Maps for a distorted camera, kept until the camera changes."""
+        if not camera.is_distorted:
+            return None
+        if self._rectifier is None or self._rectifier.source != camera:
+            self._rectifier = Rectifier(camera)
+        return self._rectifier
+
+    def _sample(
+        self,
+        picture: NDArray[np.float32],
+        tan_half_vfov: float,
+        timings: dict[str, float],
+    ) -> NDArray[np.float32]:
+        """Draw `samples` depth codes [S, 1, h, w] for one picture [1, 3, h, w]."""
+        shape = (self.samples, 1, *picture.shape[2:])
+        rgb = np.repeat(picture, self.samples, axis=0)
+        fov = np.full(self.samples, tan_half_vfov, np.float32)
+
+        def denoise(z: Any, t: float) -> tuple[Any, Any]:
+            started = time.perf_counter()
+            times = np.full(self.samples, t, np.float32)
+            feeds = {'rgb': rgb, 'z': z, 't': times, 'tan_half_vfov': fov}
+            prediction = self.backend.run(feeds)[OUTPUT]
+            timings['denoise'] = timings.get('denoise', 0.0) + time.perf_counter() - started
+            alpha, sigma = (np.float32(v) for v in diffusion.alpha_sigma(t))
+            x, eps = diffusion.x0_eps_from_prediction(
+                prediction, z, alpha, sigma, self.contract.parameterisation
+            )
+            return np.clip(x, -1.0, 1.0), eps
+
+        noise, fresh = self._noise(shape)
+        times = diffusion.trailing_times(self.steps)
+        codes = diffusion.sample(denoise, noise, times, sampler=self.sampler, fresh_noise=fresh)
+        self._previous = codes
+        return codes  # type: ignore[no-any-return]
+
+    def _noise(
+        self, shape: tuple[int, ...]
+    ) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:
+        """Initial z, and the noise of the ancestral steps, by temporal mode."""
+        if self.contract.noise == 'zeros':
+            return np.zeros(shape, np.float32), iter(())
+        random = self._random if self.temporal == 'random' else np.random.default_rng(self.seed)
+        noise = random.standard_normal(shape, np.float32)
+        if self.temporal == 'blend' and self._previous is not None:
+            if self._previous.shape == shape:
+                noise = (1.0 - BLEND) * noise + np.float32(BLEND) * self._previous
+        return noise, iter(lambda: random.standard_normal(shape, np.float32), None)
+
+    def _decode(
+        self, codes: NDArray[np.float32], view: preprocess.View
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Average the samples and bring them to metres on the camera's grid."""
+        mean = codes[0, 0] if self.samples == 1 else codes.mean(axis=0)[0]
+        code = preprocess.restore(mean, view)
+        depth = depth_codec.mark_ends(depth_codec.decode(code, self.contract), code)
+        if self.samples == 1:
+            return depth, None
+        spread = depth_codec.relative_std(codes.std(axis=0)[0], self.contract)
+        return depth, preprocess.restore(spread, view)
+
+
+class _Stopwatch:
+    """Writes the seconds since the last lap under a stage's name."""
+
+    def __init__(self, timings: dict[str, float]) -> None:
+        self._timings = timings
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._timings[stage] = now - self._last
+        self._last = now
+
+
+def _check_settings(estimator: DepthEstimator) -> None:
+    if estimator.steps < 1 or estimator.samples < 1:
+        raise CoreError(f'steps={estimator.steps}, samples={estimator.samples}: both must be >= 1')
+    if estimator.sampler not in diffusion.SAMPLERS:
+        raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
+    if estimator.temporal not in TEMPORAL_MODES:
+        raise CoreError(f'temporal {estimator.temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
+    deterministic = estimator.contract.noise == 'zeros'
+    if deterministic and (estimator.steps, estimator.samples) != (1, 1):
+        raise CoreError(
+            f'model {estimator.contract.name} is a deterministic one-step model: steps and samples '
+            f'must be 1, got {estimator.steps} and {estimator.samples}'
+        )
+
+
+def _check_picture(rgb: NDArray[np.uint8], camera: Camera) -> None:
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')
+    if rgb.shape[:2] != (camera.height, camera.width):
+        raise CoreError(
+            f'picture is {rgb.shape[1]}x{rgb.shape[0]}, its camera '
+            f'{camera.width}x{camera.height}; use Camera.resized() if the picture was scaled'
+        )

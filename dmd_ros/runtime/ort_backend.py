@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime: the only file that imports it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime as ort
+
+from dmd_ros.core.contract import METADATA_KEY, Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.errors import BackendError
+
+_PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
+
+
+class OrtBackend:
+    """A denoiser on ONNX Runtime, on the device that was asked for and no other.
+
+    model: path of an ONNX file. device: 'cpu' or 'cuda'. threads: CPU threads, 0 = all cores.
+    Raises `BackendError` if the file is no denoiser or the device cannot be had.
+    """
+
+    name = 'onnxruntime'
+
+    def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
+        """Load the model and check what was loaded."""
+        self._session = _open(model, _provider(device), threads)
+        # ONNX Runtime drops a provider that fails to start and goes on with the CPU: look.
+        granted = self._session.get_providers()[0]
+        if granted != _PROVIDERS[device]:
+            raise BackendError(
+                f'asked ONNX Runtime for {_PROVIDERS[device]}, got {granted}; check the driver '
+                'and the CUDA libraries, or set device to cpu'
+            )
+        self.device = device
+        _check_tensors(self._session, model)
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.contract = _contract(self.metadata, model)
+
+    def run(self, feeds: Feeds) -> Outputs:
+        """Evaluate once."""
+        (prediction,) = self._session.run([OUTPUT], dict(feeds))
+        return {OUTPUT: prediction}
+
+    def close(self) -> None:
+        """Drop the session."""
+        del self._session
+
+
+def _provider(device: str) -> str:
+    if device not in _PROVIDERS:
+        raise BackendError(f'device {device!r} of ONNX Runtime; allowed: {", ".join(_PROVIDERS)}')
+    provider = _PROVIDERS[device]
+    if provider not in ort.get_available_providers():
+        raise BackendError(
+            f'this ONNX Runtime {ort.__version__} has no {provider} (it has '
+            f'{", ".join(ort.get_available_providers())}); install onnxruntime-gpu, or set device '
+            'to cpu'
+        )
+    return provider
+
+
+def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
+    if not model.is_file():
+        raise BackendError(f'model file {model} does not exist; give the path of an .onnx file')
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Spinning workers would burn the robot's cores between frames.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.log_severity_level = 3
+    with _named(model):
+        return ort.InferenceSession(str(model), options, providers=[provider])
+
+
+@contextlib.contextmanager
+def _named(model: Path) -> Iterator[None]:
+    """Turn whatever the parser throws (its classes share no public base) into our error."""
+    try:
+        yield
+    except Exception as error:
+        raise BackendError(
+            f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
+            'copy or export it again'
+        ) from None
+
+
+def _check_tensors(session: ort.InferenceSession, model: Path) -> None:
+    inputs = {i.name for i in session.get_inputs()}
+    outputs = {o.name for o in session.get_outputs()}
+    if inputs != set(INPUTS) or OUTPUT not in outputs:
+        raise BackendError(
+            f'{model} is not a DMD denoiser: inputs {sorted(inputs)}, outputs {sorted(outputs)}; '
+            f'expected {list(INPUTS)} and {OUTPUT!r}. Export it with train.export'
+        )
+
+
+def _contract(metadata: dict[str, str], model: Path) -> Contract:
+    if METADATA_KEY not in metadata:
+        raise BackendError(
+            f'{model} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how to '
+            'feed it; export it with train.export'
+        )
+    try:
+        return Contract.from_json(metadata[METADATA_KEY])
+    except CoreError as error:
+        raise BackendError(f'{model}: {error}') from None
