@@ -142,7 +142,7 @@ class DepthEstimator:
         if self.temporal == 'blend' and self._previous is not None:
             if self._previous.shape == shape:
                 noise = (1.0 - BLEND) * noise + np.float32(BLEND) * self._previous
-        return noise, iter(lambda: random.standard_normal(shape, np.float32), None)
+        return noise, (random.standard_normal(shape, np.float32) for _ in range(self.steps))
 
     def _decode(
         self, codes: NDArray[np.float32], view: preprocess.View
