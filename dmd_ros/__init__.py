@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metric depth from one calibrated camera, by a field-of-view conditioned diffusion model (DMD)."""
+"""Metric depth from one calibrated camera: a field-of-view conditioned diffusion model (DMD)."""
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import DepthFrame

@@ -86,7 +86,7 @@ class DepthEstimator:
         return DepthFrame(depth, uncertainty, rgb, camera, timings)
 
     def is_trained_for(self, camera: Camera) -> bool:
-        """Say whether the camera's field of view lies in the range that the model was trained for."""
+        """Say whether the camera's field of view lies in the range the model was trained for."""
         low, high = self.contract.tan_half_vfov_range
         return low <= camera.tan_half_vfov <= high
 
@@ -95,7 +95,7 @@ class DepthEstimator:
         self.backend.close()
 
     def _rectifier_for(self, camera: Camera) -> Rectifier | None:
-        """Maps for a distorted camera, kept until the camera changes."""
+        """Give the maps for a distorted camera, kept until the camera changes."""
         if not camera.is_distorted:
             return None
         if self._rectifier is None or self._rectifier.source != camera:
@@ -129,19 +129,19 @@ class DepthEstimator:
         times = diffusion.trailing_times(self.steps)
         codes = diffusion.sample(denoise, noise, times, sampler=self.sampler, fresh_noise=fresh)
         self._previous = codes
-        return codes  # type: ignore[no-any-return]
+        return codes
 
     def _noise(
         self, shape: tuple[int, ...]
     ) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:
-        """Initial z, and the noise of the ancestral steps, by temporal mode."""
+        """Give the initial z and the noise of the ancestral steps, by temporal mode."""
         if self.contract.noise == 'zeros':
             return np.zeros(shape, np.float32), iter(())
         random = self._random if self.temporal == 'random' else np.random.default_rng(self.seed)
         noise = random.standard_normal(shape, np.float32)
-        if self.temporal == 'blend' and self._previous is not None:
-            if self._previous.shape == shape:
-                noise = (1.0 - BLEND) * noise + np.float32(BLEND) * self._previous
+        previous = self._previous if self.temporal == 'blend' else None
+        if previous is not None and previous.shape == shape:
+            noise = np.float32(1.0 - BLEND) * noise + np.float32(BLEND) * previous
         return noise, (random.standard_normal(shape, np.float32) for _ in range(self.steps))
 
     def _decode(
@@ -180,8 +180,8 @@ def _check_settings(estimator: DepthEstimator) -> None:
     deterministic = estimator.contract.noise == 'zeros'
     if deterministic and (estimator.steps, estimator.samples) != (1, 1):
         raise CoreError(
-            f'model {estimator.contract.name} is a deterministic one-step model: steps and samples '
-            f'must be 1, got {estimator.steps} and {estimator.samples}'
+            f'model {estimator.contract.name} is a deterministic one-step model: steps and '
+            f'samples must be 1, got {estimator.steps} and {estimator.samples}'
         )
 
 

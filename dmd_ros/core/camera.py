@@ -79,10 +79,10 @@ class Camera:
     def tan_half_vfov(self) -> float:
         """tan(vfov / 2) = height / (2 fy), the value the network is conditioned on.
 
-        For an off-centre principal point the two half-angles differ; height / (2 fy) is the mean of
-        their tangents. It is what the paper feeds, it depends on focal length and rows alone, so
-        scaling the picture leaves it unchanged, and a moved principal point (a lens shift) does not
-        change the size at which a thing appears, which is what carries the metric scale.
+        For an off-centre principal point the two half-angles differ; height / (2 fy) is the mean
+        of their tangents. It is what the paper feeds, it depends on focal length and rows alone,
+        so scaling the picture leaves it unchanged, and a moved principal point (a lens shift) does
+        not change the size at which a thing appears, which is what carries the metric scale.
         """
         return self.height / (2.0 * self.fy)
 

@@ -24,7 +24,7 @@ def camera_from_info(
     """Read the camera that took an image of the given size, in pixels.
 
     rectified: take P's left 3x3 and no distortion; else K with D. The ROI offset is subtracted
-    first (unbinned pixels), then binning divides (0 means 1; an all-zero ROI means the full frame).
+    first (unbinned pixels), then binning divides (0 means 1; an all-zero ROI means full frame).
     If the result and the image differ in size but agree in aspect, the camera is scaled; callers
     see that by comparing sizes with `info_size`. Raises `CoreError` otherwise.
     """
@@ -54,7 +54,7 @@ def camera_from_info(
 
 
 def info_size(info: Any) -> tuple[int, int]:
-    """Give (width, height), pixels, of the image that a CameraInfo describes, ROI and binning in."""
+    """Give (width, height), pixels, of the image that an info describes, ROI and binning in."""
     roi = info.roi
     cut = bool(roi.x_offset or roi.y_offset or roi.width or roi.height)
     width = (int(roi.width) or int(info.width) - int(roi.x_offset)) if cut else int(info.width)

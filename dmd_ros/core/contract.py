@@ -72,7 +72,8 @@ class Contract:
                 )
         if not 0 < self.depth_min_m < self.depth_max_m:
             raise CoreError(
-                f'contract depth range {self.depth_min_m}..{self.depth_max_m} m must be 0 < min < max'
+                f'contract depth range {self.depth_min_m}..{self.depth_max_m} m; '
+                '0 < depth_min_m < depth_max_m is needed'
             )
         if self.stride < 1 or self.steps < 1 or self.samples < 1:
             raise CoreError('contract stride, steps and samples must be >= 1')
@@ -80,7 +81,8 @@ class Contract:
             size < 1 or size % self.stride for pair in self.train_sizes for size in pair
         ):
             raise CoreError(
-                f'contract train_sizes {self.train_sizes} must be multiples of stride {self.stride}'
+                f'contract train_sizes {self.train_sizes} must be (height, width) pairs of '
+                f'multiples of stride {self.stride}'
             )
         if min(self.rgb_std) <= 0:
             raise CoreError(f'contract rgb_std {self.rgb_std} must be > 0')

@@ -19,8 +19,8 @@ import numpy as np
 
 from dmd_ros.core.errors import CoreError
 
-# eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. The floor keeps the
-# ablation finite there.
+# eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. The floor keeps
+# the ablation finite there.
 ALPHA_FLOOR = 1e-2
 
 SAMPLERS = ('ddpm', 'ddim')
@@ -66,7 +66,7 @@ def x0_eps_from_prediction(
 
 
 def trailing_times(steps: int) -> list[float]:
-    """Times of a `steps`-step sampler: evenly spaced, starting at t = 1 exactly, ending above 0."""
+    """Give the times of `steps` steps: evenly spaced, from t = 1 exactly, ending above 0."""
     if steps < 1:
         raise CoreError(f'steps={steps} must be >= 1')
     return [1.0 - i / steps for i in range(steps)]

@@ -4,7 +4,8 @@
 
 Duck-typed on .encoding, .height, .width, .step, .is_bigendian and .data (.format and .data), so
 that messages of rclpy and of rosbags both work. cv_bridge is not used: its Python module does not
-run with NumPy 2, and it copies where a view suffices; where it is installed, tests compare with it.
+run with NumPy 2, and it copies where a view suffices; where it is installed, tests compare with
+it.
 """
 
 from __future__ import annotations
@@ -169,13 +170,14 @@ def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
     row_bytes = width * channels * int(kind[1])
     if step < row_bytes:
         raise CoreError(
-            f'step {step} is shorter than a row of {width} pixels {msg.encoding} ({row_bytes} bytes)'
+            f'step {step} is shorter than a row of {width} pixels {msg.encoding} '
+            f'({row_bytes} bytes)'
         )
     buffer = np.frombuffer(msg.data, np.uint8)
     if buffer.size != step * rows:
         raise CoreError(
-            f'image data has {buffer.size} bytes, {msg.encoding} {width}x{height} with step {step} '
-            f'needs {step * rows}; the driver fills the message wrongly'
+            f'image data has {buffer.size} bytes, {msg.encoding} {width}x{height} with step '
+            f'{step} needs {step * rows}; the driver fills the message wrongly'
         )
     table = buffer.reshape(rows, step)[:, :row_bytes]
     if kind != 'u1':

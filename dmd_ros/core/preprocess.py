@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a camera's picture to the network's and back. The only resize and normalise there is.
 
-The robot, the replay and the trainer go through the same `cut_rgb` and `normalise`; augmentation is
-nothing but another `View`.
+The robot, the replay and the trainer go through the same `cut_rgb` and `normalise`; augmentation
+is nothing but another `View`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,16 +71,16 @@ def network_size(height: int, width: int, contract: Contract) -> tuple[int, int]
     base_height, base_width = contract.train_sizes[0]
     area, aspect = base_height * base_width, width / height
     ideal = (math.sqrt(area / aspect), math.sqrt(area * aspect))
-    choices = [
+    heights, widths = (
         [max(stride, (int(side // stride) + k) * stride) for k in (-1, 0, 1, 2)] for side in ideal
-    ]
+    )
 
     def cost(size: tuple[int, int]) -> float:
         h, w = size
         squash = abs(math.log((w / h) / aspect))
         return squash + _AREA_WEIGHT * abs(math.log(h * w / area))
 
-    return min(itertools.product(*choices), key=cost)  # type: ignore[arg-type]
+    return min(itertools.product(heights, widths), key=cost)
 
 
 def full_view(camera: Camera, contract: Contract) -> View:
@@ -100,7 +101,8 @@ def prepare(
 def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     """Cut and scale to uint8 [h, w, 3]; where the view leaves the picture it is black.
 
-    The trainer fills that part with noise (see `outside`); a robot's view never leaves the picture.
+    The trainer fills that part with noise (see `outside`); a robot's view never leaves the
+    picture.
     """
     _check_size(rgb, view)
     window = _window(rgb, view, 0)
@@ -166,12 +168,12 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     return full
 
 
-def _check_size(image: NDArray[np.generic], view: View) -> None:
+def _check_size(image: NDArray[Any], view: View) -> None:
     expected = (view.source.height, view.source.width)
     if image.shape[:2] != expected:
         raise CoreError(
-            f'picture is {image.shape[1]}x{image.shape[0]}, its camera {expected[1]}x{expected[0]}; '
-            'scale the camera with Camera.resized() first'
+            f'picture is {image.shape[1]}x{image.shape[0]}, its camera '
+            f'{expected[1]}x{expected[0]}; scale the camera with Camera.resized() first'
         )
 
 
@@ -190,7 +192,7 @@ def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     return inside, target
 
 
-def _window(image: NDArray[np.generic], view: View, fill: float) -> NDArray[np.generic]:
+def _window(image: NDArray[Any], view: View, fill: float) -> NDArray[Any]:
     """Cut the view's window at full resolution; a plain slice unless it leaves the picture."""
     inside, target = _overlap(view)
     if view.is_inside:

@@ -31,8 +31,8 @@ class DepthFrame:
     """One estimate on the input's pixel grid (rectified, if the input camera had distortion).
 
     depth: float32 [H, W], metres along Z (REP-118); NaN = no estimate, +inf = beyond the model's
-    range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard deviation
-    over the samples, or None for a single sample. rgb: uint8 [H, W, 3] on the same grid.
+    range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
+    deviation over the samples, or None for a single sample. rgb: uint8 [H, W, 3] on the same grid.
     camera: describes `depth` exactly. timings: seconds per stage.
     """
 
