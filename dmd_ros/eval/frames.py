@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Judge a model on a folder of labelled frames: python -m dmd_ros.eval.frames DIR [--out DIR].
+
+Leaves results.json, results.md and sheet.png in --out. The layout of DIR is described in
+`dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the baselines beside them in
+`dmd_ros.eval.baselines`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval import judge, options, report, sheet
+from dmd_ros.eval.frame_folder import GROUPS, LabelledFrame, find_frames, read_frame
+from dmd_ros.eval.judge import Limits, Summary, Verdict
+
+# Colour scales of the contact sheet, metres.
+SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
+
+_HEADER = (
+    'frames', 'n', 'AbsRel', 'd1', 'RMSE m', 'log10', 'SILog', 'scale g/p', 'AbsRel scaled',
+    'd1 scaled', 'const AbsRel', 'const d1', 'best_const AbsRel', 'best_const d1',
+)  # fmt: skip
+
+
+def evaluate(
+    estimator: DepthEstimator,
+    frames: Iterable[LabelledFrame],
+    limits: Limits | None = None,
+    mirror: bool = False,
+    rows: list[sheet.Row] | None = None,
+) -> tuple[list[Verdict], list[Mapping[str, float]]]:
+    """Judge every frame; gives verdicts and stage times, and appends sheet rows to `rows`."""
+    verdicts, timings = [], []
+    for frame in frames:
+        estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
+        verdict = judge.judge(frame, depth, limits)
+        verdicts.append(verdict)
+        timings.append(estimated.timings)
+        if rows is not None:
+            rows.append(_sheet_row(frame, verdict, depth))
+    return verdicts, timings
+
+
+def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary]) -> str:
+    """Lay out groups and total, then every frame, as Markdown."""
+    groups = [
+        [
+            name, s.frames, *_figures(s.score), s.median_scale, s.scaled.abs_rel, s.scaled.delta1,
+            s.const.abs_rel, s.const.delta1, s.best_const.abs_rel, s.best_const.delta1,
+        ]
+        for name, s in summaries.items()
+    ]  # fmt: skip
+    single = [
+        [
+            v.name, 1, *_figures(v.score), v.median_scale, v.scaled.abs_rel, v.scaled.delta1,
+            v.const.abs_rel, v.const.delta1, v.best_const.abs_rel, v.best_const.delta1,
+        ]
+        for v in verdicts
+    ]  # fmt: skip
+    total = summaries['total']
+    return (
+        report.markdown_table(_HEADER, groups)
+        + f'\nBetter than const in {total.beats_const} and than best_const in '
+        f'{total.beats_best_const} of {total.frames} frames (AbsRel). Coverage '
+        f'{report.format_cell(total.score.coverage)}.\n\n'
+        + _range_table(summaries)
+        + '\n'
+        + report.markdown_table(_HEADER, single)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = _parser().parse_args(argv)
+    limits = options.limits_from(args)
+    paths = find_frames(args.folder)
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    estimator = options.estimator_from(args)
+    warnings: list[str] = []
+    rows: list[sheet.Row] = []
+    frames = _read_all(paths, warnings, args.quiet)
+    verdicts, timings = evaluate(estimator, frames, limits, args.mirror, rows)
+    estimator.close()
+    for warning in warnings:
+        print(f'warning: {warning}', file=sys.stderr)
+    settings = {**options.settings_of(estimator, limits), 'mirror': args.mirror}
+    summaries = judge.by_group(verdicts, GROUPS)
+    latency = report.stage_latency_ms(timings)
+    report.write_json(
+        out / 'results.json',
+        {
+            'settings': settings,
+            'groups': summaries,
+            'frames': verdicts,
+            'warnings': warnings,
+            'latency_ms': latency,
+        },
+    )
+    table = summary_table(verdicts, summaries)
+    (out / 'results.md').write_text(f'# {_title(settings)}\n\n{table}', encoding='utf-8')
+    sheet.write_png(
+        out / 'sheet.png',
+        sheet.draw_sheet(rows, SCALES_M, _title(settings), _subtitle(summaries['total'])),
+    )
+    print(table)
+    print(report.markdown_table(report.LATENCY_HEADER, report.latency_rows(latency)))
+    print(f'written: {out}/results.json, results.md, sheet.png')
+
+
+def _read_all(paths: Sequence[Path], warnings: list[str], quiet: bool) -> Iterable[LabelledFrame]:
+    for path in tqdm(paths, unit='frame', disable=quiet):
+        frame = read_frame(path)
+        disagreement = judge.baseline_disagreement(frame)
+        if disagreement:
+            warnings.append(disagreement)
+        yield frame
+
+
+def _figures(score: Any) -> list[float]:
+    return [score.abs_rel, score.delta1, score.rmse, score.log10, score.silog]
+
+
+def _range_table(summaries: Mapping[str, Summary]) -> str:
+    """Lay out AbsRel / d1 per range of true depth and group."""
+    ranges = list(summaries['total'].buckets)
+    rows = [
+        [
+            name,
+            *(
+                f'{s.buckets[r].abs_rel:.3f} / {s.buckets[r].delta1:.3f}'
+                if r in s.buckets
+                else '-'
+                for r in ranges
+            ),
+        ]
+        for name, s in summaries.items()
+    ]
+    return report.markdown_table(('AbsRel / d1 by true depth', *ranges), rows)
+
+
+def _sheet_row(frame: LabelledFrame, verdict: Verdict, depth_m: Any) -> sheet.Row:
+    figures = (
+        f'AbsRel {verdict.score.abs_rel:.3f}   d1 {verdict.score.delta1:.2f}   '
+        f'RMSE {verdict.score.rmse:.2f} m   scale g/p {verdict.median_scale:.2f}   '
+        f'AbsRel scaled {verdict.scaled.abs_rel:.3f}   |   const {verdict.const.abs_rel:.3f}   '
+        f'best_const {verdict.best_const.abs_rel:.3f}'
+    )
+    sample = frame.sample
+    return sheet.Row(frame.group, frame.name, figures, sample.rgb, depth_m, sample.depth)
+
+
+def _title(settings: Mapping[str, Any]) -> str:
+    return (
+        f'{settings["model"]}: {settings["steps"]} step(s), {settings["samples"]} sample(s), '
+        f'{settings["sampler"]}, {settings["backend"]} on {settings["device"]}'
+    )
+
+
+def _subtitle(total: Summary) -> str:
+    s = asdict(total)
+    return (
+        f'{total.frames} frames: AbsRel {s["score"]["abs_rel"]:.3f}, d1 '
+        f'{s["score"]["delta1"]:.3f}; after median scaling {s["scaled"]["abs_rel"]:.3f}; best '
+        f'constant per frame {s["best_const"]["abs_rel"]:.3f}'
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.frames', description=__doc__)
+    parser.add_argument('folder', type=Path, metavar='DIR', help='folder of frame folders')
+    parser.add_argument(
+        '--out', type=Path, default=Path('out/frames'), help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--mirror', action='store_true', help='average with the estimate of the mirrored picture'
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
+    options.add_model_options(parser)
+    options.add_limit_options(parser)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(options.run_command(main))

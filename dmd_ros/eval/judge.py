@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A verdict on one labelled frame, and on groups of them, with the trivial baselines beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval import baselines, metrics
+from dmd_ros.eval.frame_folder import LabelledFrame
+from dmd_ros.eval.metrics import Score
+
+# Baselines that a frame's meta.json states were taken from depth.png alone, which ends here.
+_PNG_MAX_M = 65.5355
+_BASELINE_TOLERANCE = 2e-3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Range of valid ground truth, metres."""
+
+    min_m: float = metrics.MIN_M
+    max_m: float = metrics.MAX_M
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One frame, judged.
+
+    median_scale: median(truth) / median(prediction). scaled: the score after multiplying the
+    prediction by that, which leaves the error of structure; the rest of `score` is scale.
+    const_m, best_const_m: what the two baselines said, metres, and their scores.
+    """
+
+    name: str
+    group: str
+    score: Score
+    buckets: dict[str, Score]
+    median_scale: float
+    scaled: Score
+    const_m: float
+    const: Score
+    best_const_m: float
+    best_const: Score
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Several frames: means of their scores, and how many beat the baselines in AbsRel.
+
+    median_scale: the median over frames. median_scale_spread: the mean |ln| distance from it, as a
+    factor: 1.1 means that scale errs by about 10 % from frame to frame, beyond the common error.
+    """
+
+    frames: int
+    score: Score
+    buckets: dict[str, Score]
+    median_scale: float
+    median_scale_spread: float
+    scaled: Score
+    const: Score
+    best_const: Score
+    beats_const: int
+    beats_best_const: int
+
+
+def predict(
+    estimator: DepthEstimator,
+    rgb: NDArray[np.uint8],
+    camera: Camera,
+    mirror: bool = False,
+) -> tuple[DepthFrame, NDArray[np.float32]]:
+    """Estimate one picture from a fresh start; gives the frame and its depth with ends settled.
+
+    mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol).
+    """
+    estimator.reset()
+    frame = estimator(rgb, camera)
+    depth = settled(frame.depth, estimator.contract)
+    if mirror:
+        flipped = np.ascontiguousarray(rgb[:, ::-1])
+        other = settled(estimator(flipped, camera.flipped()).depth, estimator.contract)
+        depth = np.float32(0.5) * (depth + other[:, ::-1])
+    return frame, depth
+
+
+def settled(depth_m: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
+    """Replace "beyond" and "too close" by the ends of the model's range."""
+    return metrics.settle(depth_m, contract.depth_min_m, contract.depth_max_m)
+
+
+def judge(
+    frame: LabelledFrame,
+    depth_m: NDArray[np.float32],
+    limits: Limits | None = None,
+) -> Verdict:
+    """Judge settled depth [H, W] against a frame's ground truth."""
+    limits = limits or Limits()
+    low, high = limits.min_m, limits.max_m
+    truth = frame.sample.depth
+    scale = metrics.median_scale(depth_m, truth, low, high)
+    const_m = baselines.CONST_M['outdoor' if frame.scene == 'outdoor' else 'indoor']
+    best_m = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
+
+    def constant(value: float) -> Score:
+        return metrics.score(np.full_like(truth, value), truth, low, high)
+
+    return Verdict(
+        name=frame.name,
+        group=frame.group,
+        score=metrics.score(depth_m, truth, low, high),
+        buckets=metrics.score_buckets(depth_m, truth, low, high),
+        median_scale=scale,
+        scaled=metrics.score(depth_m * np.float32(scale), truth, low, high),
+        const_m=const_m,
+        const=constant(const_m),
+        best_const_m=best_m,
+        best_const=constant(best_m),
+    )
+
+
+def summarise(verdicts: Iterable[Verdict]) -> Summary:
+    """Average over frames, each frame counting the same."""
+    rows = list(verdicts)
+    scales = np.array([v.median_scale for v in rows], np.float64)
+    scales = scales[np.isfinite(scales) & (scales > 0)]
+    middle = float(np.median(scales)) if scales.size else float('nan')
+    spread = float(np.exp(np.mean(np.abs(np.log(scales / middle))))) if scales.size else middle
+    return Summary(
+        frames=len(rows),
+        score=metrics.mean_score(v.score for v in rows),
+        buckets=metrics.mean_buckets([v.buckets for v in rows]),
+        median_scale=middle,
+        median_scale_spread=spread,
+        scaled=metrics.mean_score(v.scaled for v in rows),
+        const=metrics.mean_score(v.const for v in rows),
+        best_const=metrics.mean_score(v.best_const for v in rows),
+        beats_const=sum(v.score.abs_rel < v.const.abs_rel for v in rows),
+        beats_best_const=sum(v.score.abs_rel < v.best_const.abs_rel for v in rows),
+    )
+
+
+def by_group(verdicts: Sequence[Verdict], groups: Sequence[str]) -> dict[str, Summary]:
+    """Summarise each group that has frames, in the given order, then the total."""
+    summaries = {
+        group: summarise(v for v in verdicts if v.group == group)
+        for group in groups
+        if any(v.group == group for v in verdicts)
+    }
+    return {**summaries, 'total': summarise(verdicts)}
+
+
+def baseline_disagreement(frame: LabelledFrame) -> str | None:
+    """Compare the baselines that meta.json states with our own; gives what differs, or None."""
+    stated = frame.meta.get('baseline')
+    if not isinstance(stated, dict):
+        return None
+    truth = frame.sample.depth[metrics.valid_mask(frame.sample.depth, 0.0, _PNG_MAX_M)]
+    best_m = baselines.best_const(truth)
+    own = {'best_const': best_m}
+    for name, depth_m in (('const', stated.get('const')), ('best_const', best_m)):
+        if depth_m is not None and truth.size:
+            found = metrics.score_pixels(np.full_like(truth, depth_m), truth)
+            own |= {f'absrel_{name}': found.abs_rel, f'd1_{name}': found.delta1}
+    differing = [
+        f'{key} {stated[key]} (own: {value:.4f})'
+        for key, value in own.items()
+        if key in stated and abs(stated[key] - value) > _BASELINE_TOLERANCE
+    ]
+    return f'{frame.name}: meta.json states {", ".join(differing)}' if differing else None

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Command-line options that every evaluation shares, and how its errors reach the user."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dmd_ros.core.diffusion import SAMPLERS
+from dmd_ros.core.errors import CoreError
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.judge import Limits
+from dmd_ros.eval.metrics import MAX_M, MIN_M
+from dmd_ros.loading import BACKENDS, load_estimator
+from dmd_ros.runtime.errors import BackendError
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what chooses the model and how it is sampled."""
+    group = parser.add_argument_group('model')
+    group.add_argument('--model', help='.onnx file or shipped model (default: the shipped one)')
+    group.add_argument('--backend', choices=BACKENDS, default='auto', help='default: %(default)s')
+    group.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    group.add_argument('--threads', type=_count, default=0, help='CPU threads; 0 = all cores')
+    group.add_argument('--steps', type=_positive, help="diffusion steps (default: the model's)")
+    group.add_argument('--samples', type=_positive, help="samples averaged (default: the model's)")
+    group.add_argument('--sampler', choices=SAMPLERS, default='ddpm', help='default: %(default)s')
+    group.add_argument('--seed', type=_count, default=0, help='of all noise (default: 0)')
+
+
+def add_limit_options(parser: argparse.ArgumentParser) -> None:
+    """Add the range of ground truth that is judged."""
+    group = parser.add_argument_group('ground truth')
+    group.add_argument(
+        '--min-depth', type=float, default=MIN_M, metavar='M', help='metres (default: %(default)s)'
+    )
+    group.add_argument(
+        '--max-depth', type=float, default=MAX_M, metavar='M', help='metres (default: %(default)s)'
+    )
+
+
+def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
+    """Load the model that the options name."""
+    return load_estimator(
+        args.model,
+        args.backend,
+        args.device,
+        args.threads,
+        steps=args.steps,
+        samples=args.samples,
+        sampler=args.sampler,
+        seed=args.seed,
+        **settings,
+    )
+
+
+def limits_from(args: argparse.Namespace) -> Limits:
+    """Read the range of ground truth; raises `EvalError` if it is none."""
+    if not 0.0 <= args.min_depth < args.max_depth:
+        raise EvalError(
+            f'--min-depth {args.min_depth:g} and --max-depth {args.max_depth:g} must be '
+            '0 <= min < max, metres'
+        )
+    return Limits(args.min_depth, args.max_depth)
+
+
+def settings_of(estimator: DepthEstimator, limits: Limits) -> dict[str, Any]:
+    """Record what a result depends on."""
+    return {
+        'model': estimator.contract.name,
+        'backend': estimator.backend.name,
+        'device': estimator.backend.device,
+        'steps': estimator.steps,
+        'samples': estimator.samples,
+        'sampler': estimator.sampler,
+        'seed': estimator.seed,
+        'temporal': estimator.temporal,
+        'model_range_m': [estimator.contract.depth_min_m, estimator.contract.depth_max_m],
+        'truth_range_m': [limits.min_m, limits.max_m],
+    }
+
+
+def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
+    """Run a command line; errors that have an explanation end in one line, not in a traceback."""
+    try:
+        command(None)
+    except (EvalError, CoreError, BackendError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _positive(text: str) -> int:
+    return _at_least(text, 1)
+
+
+def _count(text: str) -> int:
+    return _at_least(text, 0)
+
+
+def _at_least(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number') from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f'{value} must be >= {least}')
+    return value

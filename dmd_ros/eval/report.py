@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers on paper: percentiles, Markdown tables, JSON with one spelling of "no value"."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def percentiles(values: Iterable[float], levels: Sequence[float] = (50, 95)) -> dict[str, float]:
+    """Give {'p50': ..., 'p95': ..., 'max': ...} in the unit of `values`; NaN if there are none."""
+    array = np.fromiter(values, np.float64)
+    if array.size == 0:
+        return {f'p{level:g}': math.nan for level in levels} | {'max': math.nan}
+    found = np.percentile(array, levels)
+    return {f'p{level:g}': float(v) for level, v in zip(levels, found, strict=True)} | {
+        'max': float(array.max())
+    }
+
+
+def stage_latency_ms(
+    timings: Sequence[Mapping[str, float]],
+    skip: int = 1,
+) -> dict[str, dict[str, float]]:
+    """Turn stage times of many frames (seconds) into percentiles (ms) per stage and in total.
+
+    skip: frames left out at the start, which pay for warming up; kept if there are no others.
+    """
+    rows = list(timings[skip:]) or list(timings)
+    stages = list(dict.fromkeys(stage for row in rows for stage in row))
+    table = {
+        stage: percentiles(row[stage] * 1e3 for row in rows if stage in row) for stage in stages
+    }
+    if rows:
+        table['total'] = percentiles(sum(row.values()) * 1e3 for row in rows)
+    return table
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out a Markdown table whose source is readable too: columns padded, numbers right."""
+    cells = [[format_cell(v) for v in row] for row in rows]
+    widths = [
+        max(3, len(title), *(len(row[i]) for row in cells)) if cells else max(3, len(title))
+        for i, title in enumerate(header)
+    ]
+    first, *rest = widths
+    rule = ['-' * first, *('-' * (w - 1) + ':' for w in rest)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], rest, strict=True))]
+        return '| ' + ' | '.join(padded) + ' |'
+
+    return '\n'.join([line(list(header)), line(rule), *map(line, cells)]) + '\n'
+
+
+def write_markdown_table(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    title: str = '',
+) -> str:
+    """Write one table (under a heading, if there is a title) to `path`; gives the text back."""
+    heading = f'# {title}\n\n' if title else ''
+    text = heading + markdown_table(header, rows)
+    path.write_text(text, encoding='utf-8')
+    return text
+
+
+def latency_rows(latency: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
+    """Rows (stage, p50, p95, max) for a table headed by `LATENCY_HEADER`."""
+    return [
+        [stage, *(f'{row[k]:.2f}' for k in ('p50', 'p95', 'max'))]
+        for stage, row in latency.items()
+    ]
+
+
+LATENCY_HEADER = ('stage', 'p50 ms', 'p95 ms', 'max ms')
+
+
+def format_cell(value: object) -> str:
+    """Three decimals for a float, a dash for "no value", text as it is."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return '-'
+    return f'{value:.3f}' if isinstance(value, float) else str(value)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null."""
+    text = json.dumps(plain(content), indent=1, allow_nan=False)
+    path.write_text(text + '\n', encoding='utf-8')
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, NumPy numbers and tuples into what JSON knows; not finite is None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Contact sheets: image, estimated depth, ground truth and error side by side, as one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.eval import canvas as cv
+from dmd_ros.eval.errors import EvalError
+
+COLUMN = 420  # pixels
+_GAP, _MARGIN = 8, 24
+_HEADER, _SECTION, _CAPTION = 84, 62, 34
+
+
+@dataclass(frozen=True)
+class Row:
+    """One frame: a caption, its figures, and what to show ([H, W], metres; truth may be None).
+
+    section: rows of one section stand together and share a colour scale.
+    """
+
+    section: str
+    caption: str
+    figures: str
+    rgb: NDArray[np.uint8]
+    depth_m: NDArray[np.float32]
+    truth_m: NDArray[np.float32] | None = None
+
+
+def draw_sheet(
+    rows: Sequence[Row],
+    scales_m: Mapping[str, tuple[float, float]],
+    title: str,
+    subtitle: str = '',
+) -> NDArray[np.uint8]:
+    """Draw rows in sections, in the order of `scales_m` (section -> near, far of its colours)."""
+    labelled = any(row.truth_m is not None for row in rows)
+    titles = ('image', 'depth', 'ground truth', 'error')[: 4 if labelled else 2]
+    width = 2 * _MARGIN + len(titles) * COLUMN + (len(titles) - 1) * _GAP
+    blocks = [_header(title, subtitle, width)]
+    for section, scale in scales_m.items():
+        inside = [row for row in rows if row.section == section]
+        if inside:
+            blocks.append(_section(section, titles, scale, width))
+            blocks += [_row(row, scale, width) for row in inside]
+    return np.vstack([*blocks, _blank(_MARGIN // 2, width)])
+
+
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write uint8 [H, W, 3] RGB."""
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise EvalError(f'cannot write {path}; check the folder and its permissions')
+
+
+def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+    """Choose round metres that hold nearly all of the depths, for a colour scale."""
+    known = [m[np.isfinite(m)] for m in maps_m]
+    values = np.concatenate(known) if known else np.empty(0, np.float32)
+    if values.size == 0:
+        return 0.5, 10.0
+    low, high = (float(v) for v in np.percentile(values, (1, 98)))
+    steps = np.array([m * 10.0**k for k in range(-2, 3) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)])
+    near = float(steps[steps <= low].max(initial=float(steps[0])))
+    far = float(steps[steps >= high].min(initial=float(steps[-1])))
+    return near, max(far, 2 * near)
+
+
+def _header(title: str, subtitle: str, width: int) -> NDArray[np.uint8]:
+    block = _blank(_HEADER, width)
+    cv.write(block, _MARGIN, 18, title, 28)
+    cv.write(block, _MARGIN, 54, subtitle, 16, cv.FAINT)
+    return block
+
+
+def _section(
+    section: str,
+    titles: Sequence[str],
+    scale: tuple[float, float],
+    width: int,
+) -> NDArray[np.uint8]:
+    """Draw a section's name and the column titles, each with its colour scale."""
+    block = _blank(_SECTION, width)
+    block[4:5, _MARGIN : width - _MARGIN] = (214, 214, 210)
+    cv.write(block, _MARGIN, 16, section, 22)
+    for column, title in enumerate(titles[1:], start=1):
+        left = _left(column)
+        cv.write(block, left, 14, title, 16)
+        bar = left + 120
+        if title == 'error':
+            cv.error_bar(block, bar, 18, COLUMN - 120)
+        else:
+            cv.depth_bar(block, bar, 18, COLUMN - 132, *scale)
+    return block
+
+
+def _row(row: Row, scale: tuple[float, float], width: int) -> NDArray[np.uint8]:
+    panels = [cv.scaled(row.rgb, COLUMN), _depth_panel(row.depth_m, scale)]
+    if row.truth_m is not None:
+        known = np.isfinite(row.truth_m)
+        panels.append(_depth_panel(row.truth_m, scale))
+        error = cv.error_colours(row.depth_m, np.where(known, row.truth_m, np.float32(np.nan)))
+        panels.append(cv.panel(error, known, COLUMN))
+    height = max(p.shape[0] for p in panels)
+    block = _blank(height + _CAPTION, width)
+    for column, picture in enumerate(panels):
+        left = _left(column)
+        block[: picture.shape[0], left : left + COLUMN] = picture
+    cv.write(block, _MARGIN, height + 6, row.caption, 16)
+    cv.write(block, _left(1), height + 6, row.figures, 16, cv.FAINT)
+    return block
+
+
+def _depth_panel(depth_m: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.uint8]:
+    return cv.panel(cv.depth_colours(depth_m, *scale), ~np.isnan(depth_m), COLUMN)
+
+
+def _left(column: int) -> int:
+    return _MARGIN + column * (COLUMN + _GAP)
+
+
+def _blank(height: int, width: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), cv.PAPER, np.uint8)
