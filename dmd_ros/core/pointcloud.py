@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -50,3 +52,37 @@ def flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bo
     far = cv2.dilate(np.where(np.isnan(depth), np.float32(0.0), depth), _NEIGHBOURS)
     with np.errstate(invalid='ignore'):
         return known & (far > near * np.float32(1.0 + threshold))
+
+
+def write_cloud(
+    depth: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    rgb: NDArray[np.uint8],
+    min_m: float,
+    max_m: float,
+    points: NDArray[np.float32],
+) -> None:
+    """Write an organised cloud of the depths within [min_m, max_m] into `points` [H, W, 4].
+
+    depth: [H, W] metres along Z. rays: [H, W, 2]. rgb: uint8 [H, W, 3].
+    """
+    backproject(depth, rays, points)
+    near, far = min_m > 0.0, math.isfinite(max_m)
+    if near or far:
+        with np.errstate(invalid='ignore'):
+            points[(depth < min_m) | (depth > max_m), :3] = np.nan
+    pack_rgb(rgb, points)
+
+
+def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float) -> None:
+    """Set, in place, depths below `min_m` to -inf and depths above `max_m` to +inf."""
+    with np.errstate(invalid='ignore'):
+        depth_m[depth_m < min_m] = -np.inf
+        depth_m[depth_m > max_m] = np.inf
+
+
+def without_flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    """Give a copy of depth [H, W] with NaN for `flying_pixels`."""
+    solid = depth.copy()
+    solid[flying_pixels(depth, threshold)] = np.nan
+    return solid

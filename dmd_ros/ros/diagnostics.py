@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The counters as a diagnostic_msgs/DiagnosticArray, and the judgement whether all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from dmd_ros.ros.stats import Summary
+
+# Seconds that a silent or unpaired topic is put down to slow discovery.
+PATIENCE = 5.0
+
+
+def problems(summary: Summary, image_topic: str, info_topic: str) -> dict[str, str]:
+    """Say what a person should look into, by kind, most important first."""
+    found = {}
+    counts = f'{summary.images} images on {image_topic}, {summary.infos} on {info_topic}'
+    if min(summary.since_start, summary.since_pair) > PATIENCE:
+        received = {image_topic: summary.images, info_topic: summary.infos}
+        silent = ' and '.join(topic for topic, count in received.items() if not count)
+        if silent:
+            found['silent'] = (
+                f'nothing received on {silent} for {summary.since_start:.0f} s ({counts}); check '
+                'the topic names (ros2 topic list) and their QoS'
+            )
+        elif summary.image_rate > 0:
+            found['unpaired'] = (
+                f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): the '
+                'stamps differ; set info_pairing to latest if the camera_info is latched or slower'
+            )
+        else:
+            found['stopped'] = f'no image for {summary.since_pair:.0f} s ({counts})'
+    if summary.new_errors:
+        found['failed'] = f'{summary.new_errors} frames failed: {summary.last_error}'
+    if summary.untrained:
+        found['untrained'] = summary.untrained
+    return found
+
+
+def status(
+    name: str,
+    state: str,
+    about: Mapping[str, str],
+    summary: Summary | None,
+    found: Mapping[str, str],
+) -> DiagnosticStatus:
+    """Build the status.
+
+    state: lifecycle state. about: what runs (model, backend, ...). found: see `problems`.
+    """
+    status = DiagnosticStatus(name=f'{name}: depth', hardware_id=about.get('model', ''))
+    status.level, status.message = DiagnosticStatus.OK, state
+    if found:
+        status.level, status.message = DiagnosticStatus.WARN, '; '.join(found.values())
+    if summary is not None and summary.new_errors and not summary.depth_rate:
+        status.level = DiagnosticStatus.ERROR
+    values = {'state': state, **about, **(_values(summary) if summary else {})}
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return status
+
+
+def failure(name: str, state: str, message: str) -> DiagnosticStatus:
+    """Build the status of a node that could not be configured."""
+    result = status(name, state, {'last error': message}, None, {'failed': message})
+    result.level = DiagnosticStatus.ERROR
+    return result
+
+
+def array(stamp: Any, status: DiagnosticStatus) -> DiagnosticArray:
+    """Wrap one status."""
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = stamp
+    return message
+
+
+def _values(summary: Summary) -> dict[str, str]:
+    p50, p95, worst = summary.latency
+    return {
+        'image rate (Hz)': f'{summary.image_rate:.2f}',
+        'depth rate (Hz)': f'{summary.depth_rate:.2f}',
+        'images': str(summary.images),
+        'camera_infos': str(summary.infos),
+        'pairs': str(summary.pairs),
+        'processed': str(summary.processed),
+        'idle (nobody listens)': str(summary.idle),
+        'dropped': str(sum(summary.drops.values())),
+        **{f'dropped: {reason}': str(n) for reason, n in sorted(summary.drops.items())},
+        'latency p50 (ms)': f'{p50 * 1e3:.2f}',
+        'latency p95 (ms)': f'{p95 * 1e3:.2f}',
+        'latency max (ms)': f'{worst * 1e3:.2f}',
+        **{f'stage {name} (ms)': f'{s * 1e3:.2f}' for name, s in summary.stages.items()},
+        'last error': summary.last_error,
+    }

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node `dmd`: image + camera_info in, metric depth and clouds out."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.loading import load_estimator
+from dmd_ros.ros import diagnostics, params
+from dmd_ros.ros.errors import NodeError
+from dmd_ros.ros.outputs import Outputs
+from dmd_ros.ros.session import Session
+from dmd_ros.runtime.errors import BackendError
+
+_SUCCESS = TransitionCallbackReturn.SUCCESS
+
+
+class DmdNode(LifecycleNode):
+    """Owns parameters and lifecycle; a `Session` does the work while the node is active."""
+
+    def __init__(self, **arguments: Any) -> None:
+        """Declare the parameters; raises `NodeError` for one of the wrong type or value."""
+        super().__init__('dmd', **arguments)
+        self.settings = params.declare(self)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._estimator: DepthEstimator | None = None
+        self._outputs: Outputs | None = None
+        self._session: Session | None = None
+        self._failure = ''
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Steady: with use_sim_time and no clock running, somebody must still say so.
+        self._timer = self.create_timer(
+            self.settings.diagnostics_period,
+            self._diagnose,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+
+    def start(self) -> bool:
+        """Configure and activate; whether that worked."""
+        return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and create the publishers."""
+        started = time.monotonic()
+        try:
+            self._estimator = _load(self.settings)
+        except (BackendError, CoreError) as error:
+            self._failure = str(error)
+            self.get_logger().error(f'cannot configure: {error}')
+            return TransitionCallbackReturn.FAILURE
+        self._failure = ''
+        self._outputs = Outputs(self, self.settings.depth_encoding)
+        about = ', '.join(f'{key} {value}' for key, value in self._about().items())
+        self.get_logger().info(f'configured in {time.monotonic() - started:.2f} s: {about}')
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start working."""
+        result = super().on_activate(state)
+        assert self._estimator is not None and self._outputs is not None
+        self._session = Session(self, self._estimator, self.settings, self._outputs)
+        self.get_logger().info(
+            f'active: {self._session.image_topic} + {self._session.info_topic} -> '
+            f'{self.resolve_topic_name("depth/image")}, {self.resolve_topic_name("points")}'
+        )
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, and finish the frame at hand."""
+        self._end_session()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release the model and the publishers."""
+        self.release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything, from whatever state."""
+        self.release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured, with nothing left behind."""
+        self.release()
+        return super().on_error(state)
+
+    def release(self) -> None:
+        """Stop the worker and let go of the model; harmless when there is none."""
+        self._end_session()
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        if self._estimator is not None:
+            self._estimator.close()
+            self._estimator = None
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _on_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Apply a change at once, or refuse it with the reason."""
+        try:
+            settings = params.changed(self.settings, parameters)
+            if self._estimator is not None:
+                self._estimator = _retuned(self._estimator, self.settings, settings)
+        except (NodeError, CoreError) as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.settings = settings
+        if self._session is not None and self._estimator is not None:
+            self._session.use(self._estimator, settings)
+        return SetParametersResult(successful=True)
+
+    def _diagnose(self) -> None:
+        name, state = self.get_fully_qualified_name(), self._state_machine.current_state[1]
+        if self._failure:
+            status = diagnostics.failure(name, state, self._failure)
+        elif self._session is None:
+            status = diagnostics.status(name, state, self._about(), None, {})
+        else:
+            summary, problems = self._session.judge()
+            status = diagnostics.status(name, state, self._about(), summary, problems)
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics.array(stamp, status))
+
+    def _about(self) -> dict[str, str]:
+        """Say what runs."""
+        if self._estimator is None:
+            return {}
+        estimator, backend = self._estimator, self._estimator.backend
+        return {
+            'model': estimator.contract.name,
+            'model file': self.settings.model or 'default',
+            'backend': backend.name,
+            'device': backend.device,
+            'precision': getattr(backend, 'precision', 'fp32'),
+            'steps': str(estimator.steps),
+            'samples': str(estimator.samples),
+        }
+
+
+def _tuning(settings: params.Settings) -> dict[str, Any]:
+    """Arguments of `DepthEstimator`; 0 stands for the model's own choice."""
+    return {
+        'steps': settings.steps or None,
+        'samples': settings.samples or None,
+        'sampler': settings.sampler,
+        'seed': settings.seed,
+        'temporal': settings.temporal,
+    }
+
+
+def _load(settings: params.Settings) -> DepthEstimator:
+    return load_estimator(
+        settings.model or None,
+        backend=settings.backend,
+        device=settings.device,
+        threads=settings.threads,
+        **_tuning(settings),
+    )
+
+
+def _retuned(
+    estimator: DepthEstimator, old: params.Settings, new: params.Settings
+) -> DepthEstimator:
+    """Build a new estimator around the same backend if the change needs one."""
+    if _tuning(old) == _tuning(new):
+        return estimator
+    return DepthEstimator(estimator.contract, estimator.backend, **_tuning(new))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
+    # rclpy's handler (installed by init) ends spin(); Python's own would raise KeyboardInterrupt
+    # wherever the main thread happens to be, a second one in the middle of cleaning up.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    rclpy.init(args=arguments)
+    node = None
+    try:
+        node = DmdNode()
+        if node.settings.autostart and not node.start():
+            return 1 if rclpy.ok() else 0
+        rclpy.spin(node)
+    except NodeError as error:
+        rclpy.logging.get_logger('dmd').fatal(str(error))
+        return 1
+    except ExternalShutdownException:
+        pass
+    finally:
+        if node is not None:
+            node.release()
+            node.destroy_node()
+        with contextlib.suppress(Exception):  # signalled twice: somebody else has shut down
+            rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

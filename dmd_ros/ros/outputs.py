@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's publishers: each output is built only while someone subscribes to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.colormap import colorize
+from dmd_ros.core.image_msg import millimetres_from_depth
+from dmd_ros.core.pointcloud import write_cloud
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
+from dmd_ros.ros.params import Settings
+
+TOPICS = {
+    'depth/camera_info': CameraInfo,
+    'depth/image': Image,
+    'points': PointCloud2,
+    'depth/uncertainty': Image,
+    'depth/color': Image,
+}
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
+
+
+class Outputs:
+    """Publishers and their message buffers. Used by one thread, except for `wanted`."""
+
+    def __init__(self, node: Any, depth_encoding: str) -> None:
+        """Create lifecycle publishers on `node`."""
+        self._node = node
+        self._publishers = {
+            topic: node.create_lifecycle_publisher(
+                kind, topic, _qos(), qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
+            )
+            for topic, kind in TOPICS.items()
+        }
+        self._depth = ImageBuffer(depth_encoding)
+        self._uncertainty = ImageBuffer('32FC1')
+        self._color = ImageBuffer('rgb8')
+        self._cloud = CloudBuffer()
+        self._rays: tuple[Camera, NDArray[np.float32]] | None = None
+
+    def wanted(self) -> frozenset[str]:
+        """Name the topics that somebody subscribes to."""
+        return frozenset(
+            topic
+            for topic, publisher in self._publishers.items()
+            if publisher.get_subscription_count() > 0
+        )
+
+    def camera_info(self, camera: Camera, source: Any) -> None:
+        """Publish depth/camera_info; `source` is the received camera_info, left as it is."""
+        self._publishers['depth/camera_info'].publish(info_from_camera(camera, source))
+
+    def depth(self, header: Any, depth: NDArray[np.float32]) -> None:
+        """Publish depth/image."""
+        pixels = self._depth.pixels(*depth.shape)
+        if pixels.dtype == np.uint16:
+            millimetres_from_depth(depth, pixels)
+        else:
+            np.copyto(pixels, depth)
+        self._publish('depth/image', header, self._depth.message)
+
+    def uncertainty(self, header: Any, uncertainty: NDArray[np.float32]) -> None:
+        """Publish depth/uncertainty."""
+        np.copyto(self._uncertainty.pixels(*uncertainty.shape), uncertainty)
+        self._publish('depth/uncertainty', header, self._uncertainty.message)
+
+    def color(self, header: Any, depth: NDArray[np.float32], settings: Settings) -> None:
+        """Publish depth/color."""
+        picture = colorize(depth, settings.color_near, settings.color_far)
+        np.copyto(self._color.pixels(*depth.shape), picture)
+        self._publish('depth/color', header, self._color.message)
+
+    def cloud(
+        self,
+        header: Any,
+        frame: DepthFrame,
+        depth: NDArray[np.float32],
+        settings: Settings,
+    ) -> None:
+        """Publish points of `depth`, coloured by the frame's picture."""
+        stride = settings.cloud_stride
+        picture = frame.rgb[::stride, ::stride]
+        points = self._cloud.points(*picture.shape[:2])
+        write_cloud(
+            depth[::stride, ::stride],
+            self._rays_of(frame.camera)[::stride, ::stride],
+            picture,
+            settings.cloud_min_range,
+            settings.cloud_max_range,
+            points,
+        )
+        self._publish('points', header, self._cloud.message)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publish(self, topic: str, header: Any, message: Any) -> None:
+        message.header = header
+        self._publishers[topic].publish(message)
+
+    def _rays_of(self, camera: Camera) -> NDArray[np.float32]:
+        """Rays of all pixels, kept until the camera changes."""
+        if self._rays is None or self._rays[0] != camera:
+            self._rays = (camera, camera.rays())
+        return self._rays[1]
+
+
+def _qos() -> QoSProfile:
+    # Best effort loses messages over 0.5 MB with the default transport; two are enough, as nobody
+    # wants an old depth.
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=2, reliability=ReliabilityPolicy.RELIABLE
+    )

@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which camera_info belongs to which image. No rclpy, no threads: messages in, pairs out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# Images that may wait for their camera_info: memory is bounded, and the newest wins anyway.
+_MAX_WAITING = 4
+_MAX_INFOS = 64
+# A stamp that steps back further than this is a jump (a looped bag); less is a message overtaken
+# on its way.
+JUMP_NS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image with its camera_info. epoch: grows with every time jump."""
+
+    image: Any
+    info: Any
+    received: float  # seconds, monotonic
+    epoch: int
+
+
+def stamp_ns(msg: Any) -> int:
+    """Give the header's stamp in nanoseconds."""
+    return int(msg.header.stamp.sec) * 1_000_000_000 + int(msg.header.stamp.nanosec)
+
+
+class Pairing:
+    """Pairs by exact stamp, or with the latest camera_info.
+
+    latest: take the newest camera_info where none has the image's stamp. max_age_ns: how far their
+    stamps may differ then; 0 = any. on_drop(reason, message) hears of every image that is lost.
+    """
+
+    def __init__(
+        self,
+        latest: bool,
+        max_age_ns: int,
+        on_drop: Callable[[str, str], None],
+    ) -> None:
+        """Start empty."""
+        self.latest = latest
+        self.max_age_ns = max_age_ns
+        self.epoch = 0
+        self._on_drop = on_drop
+        self._infos: OrderedDict[int, Any] = OrderedDict()
+        self._waiting: OrderedDict[int, tuple[Any, float]] = OrderedDict()
+        self._last_image: int | None = None
+        self._last_info: int | None = None
+
+    def add_image(self, image: Any, received: float) -> Pair | None:
+        """Take an image; give a pair if its camera_info is already here."""
+        stamp = stamp_ns(image)
+        if self._last_image is not None and stamp < self._last_image:
+            if self._last_image - stamp <= JUMP_NS:
+                self._on_drop('out_of_order', 'an image is older than the one before it')
+                return None
+            self.reset()
+        self._last_image = stamp
+        info = self._info_for(stamp)
+        if info is not None:
+            return self._pair(image, info, received)
+        self._waiting.pop(stamp, None)
+        self._waiting[stamp] = (image, received)
+        if len(self._waiting) > _MAX_WAITING:
+            self._drop_waiting(next(iter(self._waiting)))
+        return None
+
+    def add_info(self, info: Any) -> Pair | None:
+        """Take a camera_info; give a pair if its image was waiting for it."""
+        stamp = stamp_ns(info)
+        # A latched camera_info is sent once and may carry any stamp: no sign of a jump.
+        before = None if self.latest else self._last_info
+        if before is not None and stamp < before - JUMP_NS:
+            self.reset()
+        self._last_info = stamp
+        self._infos.pop(stamp, None)
+        self._infos[stamp] = info
+        if len(self._infos) > _MAX_INFOS:
+            self._infos.popitem(last=False)
+        waiting = next(reversed(self._waiting), stamp) if self.latest else stamp
+        match = self._info_for(waiting)
+        if waiting not in self._waiting or match is None:
+            return None
+        image, received = self._waiting.pop(waiting)
+        return self._pair(image, match, received)
+
+    def reset(self) -> None:
+        """Forget everything that belongs to the time before a jump."""
+        self.epoch += 1
+        self._waiting.clear()
+        self._last_image = self._last_info = None
+        if not self.latest:
+            self._infos.clear()
+
+    def _info_for(self, stamp: int) -> Any:
+        if stamp in self._infos or not self.latest or not self._infos:
+            return self._infos.get(stamp)
+        newest = next(reversed(self._infos))
+        if self.max_age_ns and abs(stamp - newest) > self.max_age_ns:
+            return None
+        return self._infos[newest]
+
+    def _pair(self, image: Any, info: Any, received: float) -> Pair | None:
+        stamp = stamp_ns(image)
+        for waiting in [other for other in self._waiting if other <= stamp]:
+            self._drop_waiting(waiting)
+        if image.header.frame_id != info.header.frame_id:
+            self._on_drop(
+                'frame_id',
+                f'image is in frame {image.header.frame_id!r}, camera_info in '
+                f'{info.header.frame_id!r}: they are not of the same camera; remap camera_info',
+            )
+            return None
+        return Pair(image, info, received, self.epoch)
+
+    def _drop_waiting(self, stamp: int) -> None:
+        del self._waiting[stamp]
+        self._on_drop('unpaired', f'no camera_info of stamp {stamp * 1e-9:.9f} came in time')

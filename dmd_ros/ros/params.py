@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every ROS parameter of the node, declared once: type, default, range, meaning, read-only or not.
+
+A field of `Settings` *is* the declaration: its type and default are the parameter's, its metadata
+the descriptor. `declare` and `changed` do the rest for all of them alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.parameter import Parameter
+
+from dmd_ros.core.diffusion import SAMPLERS
+from dmd_ros.estimator import TEMPORAL_MODES
+from dmd_ros.loading import BACKENDS
+from dmd_ros.ros.errors import NodeError
+
+_MAX_METRES = 1000.0
+
+
+def _fixed(default: Any, meaning: str, **limits: Any) -> Any:
+    """Declare a parameter that is read-only after start: it needs a rebuild of something."""
+    return dataclasses.field(
+        default=default, metadata={'meaning': meaning, 'fixed': True, **limits}
+    )
+
+
+def _live(default: Any, meaning: str, **limits: Any) -> Any:
+    """Declare a parameter that takes effect with the next frame."""
+    return dataclasses.field(
+        default=default, metadata={'meaning': meaning, 'fixed': False, **limits}
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The node's parameters; raises `NodeError` for a combination that cannot work."""
+
+    autostart: bool = _fixed(True, 'configure and activate at once; false: a manager does it')
+    model: str = _fixed('', 'path of an .onnx file or name of a shipped model; empty: default')
+    backend: str = _fixed('auto', 'engine that evaluates the denoiser', choices=BACKENDS)
+    device: str = _fixed('cpu', 'where ONNX Runtime evaluates it', choices=('cpu', 'cuda'))
+    threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=256)
+
+    steps: int = _live(0, 'evaluations per frame; 0: as the model recommends', low=0, high=64)
+    samples: int = _live(
+        0, 'estimates averaged per frame; 0: as the model recommends', low=0, high=16
+    )
+    sampler: str = _live('ddpm', 'how a step is taken', choices=SAMPLERS)
+    seed: int = _live(0, 'of all noise', low=0, high=2**31 - 1)
+    temporal: str = _live(
+        'fixed', 'noise from frame to frame: same, fresh, or blended in', choices=TEMPORAL_MODES
+    )
+
+    input_rectified: str = _fixed(
+        'auto',
+        'whether images are rectified; auto: yes if the last part of the topic starts with '
+        'image_rect',
+        choices=('auto', 'true', 'false'),
+    )
+    image_transport: str = _fixed(
+        'raw', 'subscribe to image, or to image/compressed', choices=('raw', 'compressed')
+    )
+    image_reliability: str = _fixed(
+        'auto',
+        'of both subscriptions; auto: reliable until a publisher turns out to be best effort',
+        choices=('auto', 'reliable', 'best_effort'),
+    )
+    info_pairing: str = _fixed(
+        'exact',
+        'camera_info of the same stamp, or the latest one (latched or slower)',
+        choices=('exact', 'latest'),
+    )
+    info_max_age: float = _live(
+        0.0,
+        'latest: seconds that the stamps of image and camera_info may differ; 0: any',
+        low=0.0,
+        high=1e9,
+    )
+    max_frame_age: float = _live(
+        0.0,
+        'seconds by the node clock after which a frame is dropped as stale; 0: never',
+        low=0.0,
+        high=1e9,
+    )
+
+    depth_encoding: str = _fixed(
+        '32FC1', 'of depth/image: metres or millimetres', choices=('32FC1', '16UC1')
+    )
+    min_depth: float = _live(0.0, 'metres; nearer is -inf', low=0.0, high=_MAX_METRES)
+    max_depth: float = _live(_MAX_METRES, 'metres; farther is +inf', low=0.0, high=_MAX_METRES)
+    edge_filter: float = _live(
+        0.1,
+        'relative depth step within 3x3 pixels that makes a flying pixel; 0: off',
+        low=0.0,
+        high=10.0,
+    )
+    edge_filter_depth: bool = _live(False, 'filter flying pixels from depth/image as well')
+    cloud_stride: int = _live(1, 'every n-th pixel of a row and column', low=1, high=64)
+    cloud_min_range: float = _live(
+        0.0, 'metres along Z; nearer points are left out', low=0.0, high=_MAX_METRES
+    )
+    cloud_max_range: float = _live(
+        _MAX_METRES, 'metres along Z; farther points are left out', low=0.0, high=_MAX_METRES
+    )
+    color_near: float = _live(
+        0.5, 'metres at the red end of depth/color', low=0.01, high=_MAX_METRES
+    )
+    color_far: float = _live(
+        20.0, 'metres at the blue end of depth/color', low=0.01, high=_MAX_METRES
+    )
+
+    diagnostics_period: float = _fixed(
+        1.0, 'seconds between two messages on /diagnostics', low=0.1, high=60.0
+    )
+
+    def __post_init__(self) -> None:
+        """Check what the descriptors cannot say: choices, NaN, pairs that must be in order."""
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        for low, high in _ORDERED:
+            if not getattr(self, low) < getattr(self, high):
+                raise NodeError(
+                    f'{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)}); '
+                    'set both in one atomic request'
+                )
+
+
+_ORDERED = (
+    ('min_depth', 'max_depth'),
+    ('cloud_min_range', 'cloud_max_range'),
+    ('color_near', 'color_far'),
+)
+
+
+def declare(node: Any) -> Settings:
+    """Declare all parameters on `node` and read them, overrides included."""
+    for field in dataclasses.fields(Settings):
+        try:
+            node.declare_parameter(field.name, field.default, _descriptor(field))
+        except InvalidParameterTypeException as error:
+            raise NodeError(
+                f'{error}. The default is {field.default!r}: write the value in the same way '
+                '(10.0 is a double, 10 an integer)'
+            ) from None
+        except InvalidParameterValueException as error:
+            raise NodeError(f'parameter {field.name}: {error}') from None
+    names = (field.name for field in dataclasses.fields(Settings))
+    return Settings(**{name: node.get_parameter(name).value for name in names})
+
+
+def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
+    """Give the settings with `parameters` applied; those of others (QoS, time) are left alone.
+
+    Raises `NodeError` if the result is not allowed.
+    """
+    ours = {field.name for field in dataclasses.fields(Settings)}
+    return dataclasses.replace(settings, **{p.name: p.value for p in parameters if p.name in ours})
+
+
+def _check(field: dataclasses.Field[Any], value: Any) -> None:
+    limits = field.metadata
+    if 'choices' in limits and value not in limits['choices']:
+        raise NodeError(f'{field.name} is {value!r}; allowed: {", ".join(limits["choices"])}')
+    # Written so that NaN, which compares false with everything, is refused too.
+    if 'low' in limits and not limits['low'] <= value <= limits['high']:
+        raise NodeError(f'{field.name} is {value}; allowed: {limits["low"]} to {limits["high"]}')
+
+
+def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    limits = field.metadata
+    descriptor = ParameterDescriptor(description=limits['meaning'], read_only=limits['fixed'])
+    if 'choices' in limits:
+        descriptor.additional_constraints = 'one of ' + ', '.join(limits['choices'])
+    if 'low' in limits:
+        kind, name = (
+            (FloatingPointRange, 'floating_point_range')
+            if isinstance(field.default, float)
+            else (IntegerRange, 'integer_range')
+        )
+        bounds = kind(from_value=limits['low'], to_value=limits['high'])
+        setattr(descriptor, name, [bounds])
+    return descriptor

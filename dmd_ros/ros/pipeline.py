@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker does with a pair: convert, estimate, convert, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera_info import camera_from_info, info_size
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
+from dmd_ros.core.pointcloud import limit_range, without_flying_pixels
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.ros.outputs import Outputs
+from dmd_ros.ros.pairing import Pair, stamp_ns
+from dmd_ros.ros.params import Settings
+from dmd_ros.ros.report import Reporter
+from dmd_ros.ros.stats import Stats
+from dmd_ros.runtime.errors import BackendError
+
+
+class _DroppedError(Exception):
+    """One frame cannot be used; the next one may."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Pipeline:
+    """Processes one pair after the other, in the worker's thread; a bad one is reported.
+
+    rectified: whether images are rectified already. clock_ns: the node's clock. alive: false once
+    ROS shuts down under our feet, when publishing fails and that is no news.
+    """
+
+    def __init__(
+        self,
+        estimator: DepthEstimator,
+        settings: Settings,
+        outputs: Outputs,
+        rectified: bool,
+        stats: Stats,
+        reporter: Reporter,
+        clock_ns: Callable[[], int],
+        alive: Callable[[], bool],
+    ) -> None:
+        """Keep what processing needs."""
+        self._in_use = (estimator, settings)
+        self._outputs = outputs
+        self._rectified = rectified
+        self._stats = stats
+        self._report = reporter
+        self._clock_ns = clock_ns
+        self._alive = alive
+        self._epoch = 0
+        self._camera: Camera | None = None
+
+    def use(self, estimator: DepthEstimator, settings: Settings) -> None:
+        """Take other settings from the next pair on (called from the executor's thread)."""
+        self._in_use = (estimator, settings)
+
+    def __call__(self, pair: Pair) -> None:
+        """Process one pair; whatever happens, the node lives on."""
+        try:
+            self._process(pair)
+        except _DroppedError as dropped:
+            self._report.drop(dropped.reason, str(dropped))
+        except Exception:
+            if self._alive():
+                self._report.drop('internal', traceback.format_exc())
+
+    def _process(self, pair: Pair) -> None:
+        wanted = self._outputs.wanted()
+        if not wanted:
+            self._stats.idle()
+            return
+        estimator, settings = self._in_use
+        if pair.epoch != self._epoch:
+            self._epoch = pair.epoch
+            estimator.reset()
+        self._check_age(pair, settings)
+        timings: dict[str, float] = {}
+        with _lap(timings, 'decode'), _blamed('bad image'):
+            rgb = _decode(pair.image)
+        with _blamed('bad camera_info'):
+            camera = self._camera_of(pair, rgb, estimator)
+        if 'depth/camera_info' in wanted:
+            self._outputs.camera_info(camera.rectified(), pair.info)
+        if wanted != {'depth/camera_info'}:
+            with _blamed('inference'):
+                frame = estimator(rgb, camera)
+            timings.update(frame.timings)
+            self._publish(frame, pair.image.header, settings, wanted, timings)
+        self._stats.processed(time.monotonic() - pair.received, timings)
+
+    def _publish(
+        self,
+        frame: DepthFrame,
+        header: object,
+        settings: Settings,
+        wanted: frozenset[str],
+        timings: dict[str, float],
+    ) -> None:
+        depth = frame.depth
+        with _lap(timings, 'filter'):
+            limit_range(depth, settings.min_depth, settings.max_depth)
+            solid = depth
+            if settings.edge_filter > 0 and (settings.edge_filter_depth or 'points' in wanted):
+                solid = without_flying_pixels(depth, settings.edge_filter)
+            if settings.edge_filter_depth:
+                depth = solid
+        if 'depth/image' in wanted:
+            with _lap(timings, 'depth'):
+                self._outputs.depth(header, depth)
+        if 'points' in wanted:
+            with _lap(timings, 'cloud'):
+                self._outputs.cloud(header, frame, solid, settings)
+        if 'depth/uncertainty' in wanted and frame.uncertainty is not None:
+            with _lap(timings, 'uncertainty'):
+                self._outputs.uncertainty(header, frame.uncertainty)
+        if 'depth/color' in wanted:
+            with _lap(timings, 'color'):
+                self._outputs.color(header, depth, settings)
+
+    def _check_age(self, pair: Pair, settings: Settings) -> None:
+        if settings.max_frame_age <= 0:
+            return
+        age = (self._clock_ns() - stamp_ns(pair.image)) * 1e-9
+        if age > settings.max_frame_age:
+            raise _DroppedError(
+                'stale',
+                f'the image is {age:.3f} s old by the node clock, max_frame_age is '
+                f'{settings.max_frame_age} s; bags need use_sim_time and play --clock',
+            )
+
+    def _camera_of(self, pair: Pair, rgb: NDArray[np.uint8], estimator: DepthEstimator) -> Camera:
+        """Read the camera of this very pair; say so once if it is an odd one."""
+        height, width = rgb.shape[:2]
+        camera = camera_from_info(pair.info, width, height, self._rectified)
+        if camera != self._camera:
+            self._camera = camera
+            self._judge(camera, pair.info, estimator)
+        return camera
+
+    def _judge(self, camera: Camera, info: object, estimator: DepthEstimator) -> None:
+        described = info_size(info)
+        if described != (camera.width, camera.height):
+            self._report.warn(
+                'scaled',
+                f'camera_info describes {described[0]}x{described[1]}, the image is '
+                f'{camera.width}x{camera.height}: the intrinsics are scaled to it',
+            )
+        message = ''
+        if not estimator.is_trained_for(camera):
+            low, high = estimator.contract.tan_half_vfov_range
+            message = (
+                f'the camera has tan(vfov/2) = {camera.tan_half_vfov:.3f}, the model was trained '
+                f'for {low:.3f} to {high:.3f}: expect a wrong scale; use another model'
+            )
+            self._report.warn('untrained', message)
+        self._stats.untrained(message)
+
+
+def _decode(image: object) -> NDArray[np.uint8]:
+    return rgb_from_image(image) if hasattr(image, 'encoding') else rgb_from_compressed(image)
+
+
+@contextlib.contextmanager
+def _blamed(reason: str) -> Iterator[None]:
+    try:
+        yield
+    except (CoreError, BackendError) as error:
+        raise _DroppedError(reason, str(error)) from None
+
+
+@contextlib.contextmanager
+def _lap(timings: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - started

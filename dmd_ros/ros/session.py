@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What exists while the node is active: subscriptions, pairing, worker, counters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.ros.diagnostics import problems
+from dmd_ros.ros.outputs import Outputs
+from dmd_ros.ros.pairing import Pair, Pairing
+from dmd_ros.ros.params import Settings
+from dmd_ros.ros.pipeline import Pipeline
+from dmd_ros.ros.report import Reporter
+from dmd_ros.ros.stats import Stats, Summary
+from dmd_ros.ros.subscriptions import LadderSubscription, image_ladder, info_ladder
+from dmd_ros.ros.worker import Worker
+
+# Seconds between two logs of a trouble that lasts.
+_REMIND_PERIOD = 30.0
+
+
+class Session:
+    """Executor thread: take messages, pair them, hand the newest pair to the worker."""
+
+    def __init__(
+        self,
+        node: Any,
+        estimator: DepthEstimator,
+        settings: Settings,
+        outputs: Outputs,
+    ) -> None:
+        """Subscribe and start the worker."""
+        self._stats = Stats(time.monotonic())
+        self._report = Reporter(node.get_logger(), self._stats)
+        latest = settings.info_pairing == 'latest'
+        self._pairing = Pairing(latest, _ns(settings.info_max_age), self._report.drop)
+        clock = node.get_clock()
+        base = node.resolve_topic_name('image')
+        self._pipeline = Pipeline(
+            estimator,
+            settings,
+            outputs,
+            is_rectified(base, settings.input_rectified),
+            self._stats,
+            self._report,
+            clock_ns=lambda: clock.now().nanoseconds,
+            alive=node.context.ok,
+        )
+        self._worker: Worker[Pair] = Worker(self._pipeline)
+        # A looped bag under sim time; without sim time the stamps themselves tell (see Pairing).
+        self._jump = clock.create_jump_callback(
+            JumpThreshold(
+                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+            ),
+            post_callback=self._on_time_jump,
+        )
+        compressed = settings.image_transport == 'compressed'
+        self._image = LadderSubscription(
+            node,
+            CompressedImage if compressed else Image,
+            _compressed_topic(node, base) if compressed else base,
+            image_ladder(settings.image_reliability),
+            self._on_image,
+            lambda number: self._report.drop('lost in transport', '', number),
+        )
+        self._info = LadderSubscription(
+            node,
+            CameraInfo,
+            node.resolve_topic_name('camera_info'),
+            info_ladder(latest),
+            self._on_info,
+            lambda number: None,
+        )
+
+    @property
+    def image_topic(self) -> str:
+        """Full name of the image's topic."""
+        return self._image.topic
+
+    @property
+    def info_topic(self) -> str:
+        """Full name of the camera_info's topic."""
+        return self._info.topic
+
+    def use(self, estimator: DepthEstimator, settings: Settings) -> None:
+        """Take other settings from the next frame on."""
+        self._pairing.max_age_ns = _ns(settings.info_max_age)
+        self._pipeline.use(estimator, settings)
+
+    def judge(self) -> tuple[Summary, dict[str, str]]:
+        """Sum up what happened, with what is wrong; lasting troubles are logged now and then."""
+        summary = self._stats.summary(time.monotonic())
+        found = problems(summary, self.image_topic, self.info_topic)
+        for kind in ('silent', 'unpaired'):
+            if kind in found:
+                self._report.warn(kind, found[kind], _REMIND_PERIOD)
+        return summary, found
+
+    def close(self) -> None:
+        """Unsubscribe, finish the frame at hand, and stop."""
+        self._jump.unregister()
+        self._image.close()
+        self._info.close()
+        self._worker.stop()
+
+    def _on_image(self, image: Any) -> None:
+        self._stats.image()
+        self._hand_over(self._pairing.add_image(image, time.monotonic()))
+
+    def _on_info(self, info: Any) -> None:
+        self._stats.info()
+        self._hand_over(self._pairing.add_info(info))
+
+    def _hand_over(self, pair: Pair | None) -> None:
+        if pair is None:
+            return
+        self._stats.pair(time.monotonic())
+        if self._worker.offer(pair) is not None:
+            self._report.drop('superseded', '')
+
+    def _on_time_jump(self, jump: Any) -> None:
+        self._pairing.reset()
+        if self._worker.clear() is not None:
+            self._report.drop('time jump', 'the clock went back')
+
+
+def is_rectified(topic: str, parameter: str) -> bool:
+    """Whether images of `topic` are rectified; their CameraInfo is the same, so names decide."""
+    if parameter == 'auto':
+        return topic.rsplit('/', 1)[-1].startswith('image_rect')
+    return parameter == 'true'
+
+
+def _compressed_topic(node: Any, base: str) -> str:
+    """Follow image_transport: <image topic>/compressed, unless that name itself is remapped."""
+    own = node.resolve_topic_name('image/compressed')
+    unchanged = node.resolve_topic_name('image/compressed', only_expand=True)
+    return str(own) if own != unchanged else f'{base}/compressed'
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

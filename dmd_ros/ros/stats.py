@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What happened so far: counters and latencies, filled by two threads, read by diagnostics."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# Frames over which percentiles are taken: ten seconds of a usual camera.
+_WINDOW = 300
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A consistent copy of the counters. Rates in Hz since the previous summary; times in s."""
+
+    images: int
+    infos: int
+    pairs: int
+    processed: int
+    idle: int
+    drops: Mapping[str, int]
+    image_rate: float
+    depth_rate: float
+    new_errors: int
+    latency: tuple[float, float, float]  # p50, p95, max
+    stages: Mapping[str, float]  # median per stage
+    last_error: str
+    since_start: float
+    since_pair: float
+    untrained: str = ''
+
+
+@dataclass
+class _Counts:
+    images: int = 0
+    infos: int = 0
+    pairs: int = 0
+    processed: int = 0
+    idle: int = 0
+    errors: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+
+class Stats:
+    """Thread-safe counters of one activation; times are monotonic seconds."""
+
+    def __init__(self, now: float) -> None:
+        """Start counting at `now`."""
+        self._lock = threading.Lock()
+        self._counts = _Counts()
+        self._latencies: deque[float] = deque(maxlen=_WINDOW)
+        self._stages: dict[str, deque[float]] = {}
+        self._started = self._last_pair = self._last_summary = now
+        self._seen = (0, 0, 0)
+        self._last_error = ''
+        self._untrained = ''
+
+    def image(self) -> None:
+        """Count an image that arrived."""
+        with self._lock:
+            self._counts.images += 1
+
+    def info(self) -> None:
+        """Count a camera_info that arrived."""
+        with self._lock:
+            self._counts.infos += 1
+
+    def pair(self, now: float) -> None:
+        """Count an image that found its camera_info."""
+        with self._lock:
+            self._counts.pairs += 1
+            self._last_pair = now
+
+    def idle(self) -> None:
+        """Count a pair that was left alone because nobody listens."""
+        with self._lock:
+            self._counts.idle += 1
+
+    def drop(self, reason: str, number: int = 1) -> None:
+        """Count lost frames under a reason."""
+        with self._lock:
+            self._counts.drops[reason] += number
+
+    def error(self, message: str) -> None:
+        """Remember the last error."""
+        with self._lock:
+            self._counts.errors += 1
+            self._last_error = message
+
+    def processed(self, latency: float, stages: Mapping[str, float]) -> None:
+        """Count a published frame: seconds from reception to publication, and per stage."""
+        with self._lock:
+            self._counts.processed += 1
+            self._latencies.append(latency)
+            for stage, seconds in stages.items():
+                self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(seconds)
+
+    def untrained(self, message: str) -> None:
+        """Say why the camera lies outside what the model was trained for; empty: it does not."""
+        with self._lock:
+            self._untrained = message
+
+    def summary(self, now: float) -> Summary:
+        """Copy everything, and start the next interval of the rates."""
+        with self._lock:
+            counts = self._counts
+            period = max(now - self._last_summary, 1e-9)
+            seen = self._seen
+            self._seen = (counts.images, counts.processed, counts.errors)
+            self._last_summary = now
+            return Summary(
+                images=counts.images,
+                infos=counts.infos,
+                pairs=counts.pairs,
+                processed=counts.processed,
+                idle=counts.idle,
+                drops=dict(counts.drops),
+                image_rate=(counts.images - seen[0]) / period,
+                depth_rate=(counts.processed - seen[1]) / period,
+                new_errors=counts.errors - seen[2],
+                latency=_percentiles(self._latencies),
+                stages={name: _quantile(sorted(v), 0.5) for name, v in self._stages.items()},
+                last_error=self._last_error,
+                since_start=now - self._started,
+                since_pair=now - self._last_pair,
+                untrained=self._untrained,
+            )
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if not values:
+        return 0.0, 0.0, 0.0
+    ordered = sorted(values)
+    return _quantile(ordered, 0.5), _quantile(ordered, 0.95), ordered[-1]
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Subscriptions of depth 1 that find a QoS which the publishers offer, and count what got lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+_RELIABLE, _BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+def _qos(reliability: ReliabilityPolicy, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=reliability,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def image_ladder(reliability: str) -> list[QoSProfile]:
+    """QoS to try for the image, by the parameter image_reliability.
+
+    Reliable comes first, because the default transport loses large best-effort messages; best
+    effort matches every publisher.
+    """
+    rungs = {'reliable': (_RELIABLE,), 'best_effort': (_BEST_EFFORT,)}
+    return [_qos(rung) for rung in rungs.get(reliability, (_RELIABLE, _BEST_EFFORT))]
+
+
+def info_ladder(latest: bool) -> list[QoSProfile]:
+    """QoS to try for the camera_info; a latched one is only sent to who asks for it."""
+    latched = [_qos(_RELIABLE, latched=True)] if latest else []
+    return [*latched, _qos(_RELIABLE), _qos(_BEST_EFFORT)]
+
+
+class LadderSubscription:
+    """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
+
+    callback(message) runs in the executor. on_lost(number) hears of messages that were published
+    but never reached the callback (lost on the way, or overwritten while the executor was busy).
+    """
+
+    def __init__(
+        self,
+        node: Any,
+        kind: type,
+        topic: str,
+        ladder: Sequence[QoSProfile],
+        callback: Callable[[Any], None],
+        on_lost: Callable[[int], None],
+    ) -> None:
+        """Subscribe."""
+        self._node = node
+        self._kind = kind
+        self._topic = topic
+        self._ladder = list(ladder)
+        self._callback = callback
+        self._on_lost = on_lost
+        self._subscription: Any = None
+        self._sequence: int | None = None
+        self._subscribe()
+
+    @property
+    def topic(self) -> str:
+        """The topic's full name, remaps applied."""
+        return str(self._subscription.topic_name)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _subscribe(self) -> None:
+        self._sequence = None
+        events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
+        arguments = (self._kind, self._topic, self._receive, self._ladder[0])
+        try:
+            self._subscription = self._node.create_subscription(*arguments, event_callbacks=events)
+        except UnsupportedEventTypeError:
+            # A middleware without this event (Zenoh) matches whatever the QoS.
+            self._subscription = self._node.create_subscription(*arguments)
+
+    def _step_down(self, event: Any) -> None:
+        logger = self._node.get_logger()
+        if len(self._ladder) == 1:
+            logger.warning(
+                f'a publisher of {self.topic} offers less than the QoS asked for: nothing comes '
+                'from it; set image_reliability to auto'
+            )
+            return
+        del self._ladder[0]
+        logger.info(
+            f'a publisher of {self.topic} offers less QoS than asked for; subscribing as '
+            f'{self._ladder[0].reliability.name}, {self._ladder[0].durability.name}'
+        )
+        self._node.destroy_subscription(self._subscription)
+        self._subscribe()
+
+    def _receive(self, message: Any, info: Any) -> None:
+        # Humble does not tell the number.
+        number = info.get('publication_sequence_number')
+        if number is not None:
+            gap = 0 if self._sequence is None else number - self._sequence - 1
+            self._sequence = number
+            # Numbers are per publisher: of two that take turns, gaps say nothing.
+            if gap > 0 and self._node.count_publishers(self.topic) == 1:
+                self._on_lost(gap)
+        self._callback(message)
