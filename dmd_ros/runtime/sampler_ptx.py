@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One step of the sampler on the device, as PTX: the driver compiles it for the GPU at hand.
+
+PTX needs neither nvcc nor NVRTC on the robot. It is this CUDA kernel, see `sampler_plan`:
+
+    x = x_z * z[i] + x_v * v[i];
+    if (x == x) x = min(max(x, -1), 1);        // NaN stays NaN, as in NumPy
+    z[i] = z_n * n[i] + z_x * x + z_v * v[i] + z_z * z[i];
+
+PTX ISA 6.0 and sm_53 (the first Jetson) keep it loadable by every driver that TensorRT 8.6 to 11
+run on; PTX for an old target is compiled for newer ones.
+"""
+
+from __future__ import annotations
+
+NAME = 'sampler_step'
+THREADS = 256
+# z, v, n; x_z, x_v, z_z, z_v, z_x, z_n; number of elements: for pycuda's Function.prepare.
+ARGUMENTS = 'PPPffffffI'
+
+PTX = """
+.version 6.0
+.target sm_53
+.address_size 64
+
+.visible .entry sampler_step(
+    .param .u64 p_z, .param .u64 p_v, .param .u64 p_n,
+    .param .f32 p_x_z, .param .f32 p_x_v,
+    .param .f32 p_z_z, .param .f32 p_z_v, .param .f32 p_z_x, .param .f32 p_z_n,
+    .param .u32 p_count
+)
+{
+    .reg .pred %outside, %is_nan;
+    .reg .u32 %block, %threads, %thread, %i, %count;
+    .reg .u64 %offset, %a_z, %a_v, %a_n;
+    .reg .f32 %z, %v, %n, %x_z, %x_v, %z_z, %z_v, %z_x, %z_n, %x, %c, %out;
+
+    mov.u32 %block, %ctaid.x;
+    mov.u32 %threads, %ntid.x;
+    mov.u32 %thread, %tid.x;
+    mad.lo.u32 %i, %block, %threads, %thread;
+    ld.param.u32 %count, [p_count];
+    setp.ge.u32 %outside, %i, %count;
+    @%outside bra done;
+
+    mul.wide.u32 %offset, %i, 4;
+    ld.param.u64 %a_z, [p_z];
+    ld.param.u64 %a_v, [p_v];
+    ld.param.u64 %a_n, [p_n];
+    cvta.to.global.u64 %a_z, %a_z;
+    cvta.to.global.u64 %a_v, %a_v;
+    cvta.to.global.u64 %a_n, %a_n;
+    add.u64 %a_z, %a_z, %offset;
+    add.u64 %a_v, %a_v, %offset;
+    add.u64 %a_n, %a_n, %offset;
+    ld.param.f32 %x_z, [p_x_z];
+    ld.param.f32 %x_v, [p_x_v];
+    ld.param.f32 %z_z, [p_z_z];
+    ld.param.f32 %z_v, [p_z_v];
+    ld.param.f32 %z_x, [p_z_x];
+    ld.param.f32 %z_n, [p_z_n];
+    ld.global.f32 %z, [%a_z];
+    ld.global.f32 %v, [%a_v];
+    ld.global.f32 %n, [%a_n];
+
+    mul.rn.f32 %x, %x_v, %v;
+    fma.rn.f32 %x, %x_z, %z, %x;
+    setp.nan.f32 %is_nan, %x, %x;
+    max.f32 %c, %x, 0fBF800000;
+    min.f32 %c, %c, 0f3F800000;
+    selp.f32 %x, %x, %c, %is_nan;
+    mul.rn.f32 %out, %z_z, %z;
+    fma.rn.f32 %out, %z_v, %v, %out;
+    fma.rn.f32 %out, %z_x, %x, %out;
+    fma.rn.f32 %out, %z_n, %n, %out;
+    st.global.f32 [%a_z], %out;
+done:
+    ret;
+}
+"""

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between TensorRT 8.6, 10 and 11, by name. Nothing here imports TensorRT.
+
+The facts were read from the Python binding sources of the releases 8.6.1, 9.3, 10.0, 10.1, 10.3,
+10.12, 10.16, 11.0 and 11.1 (github.com/NVIDIA/TensorRT, python/src).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dmd_ros.runtime.errors import BackendError
+
+Version = tuple[int, int]
+
+OLDEST: Version = (8, 6)
+# The newest version whose bindings were read; a newer one is tried, with a word in the log.
+NEWEST_READ: Version = (11, 1)
+PRECISIONS = ('fp32', 'fp16', 'bf16')
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one TensorRT version wants to be spoken to.
+
+    version: as TensorRT writes it. explicit_batch_flag: networks need the EXPLICIT_BATCH flag (the
+    flag is ignored from 10 on and gone in 11). strong_types: the graph's own types decide the
+    precision: from 10 on we ask for it by flag, in 11 there is nothing else (BuilderFlag.FP16 and
+    BF16, ILayer.precision are gone). typed_flag: the STRONGLY_TYPED flag must be set (ignored in
+    11). progress_monitor: IProgressMonitor exists, so progress is known and a build can be
+    stopped. memory_attribute: where an engine says how much memory a context takes.
+    precisions: what can be built.
+    """
+
+    version: str
+    explicit_batch_flag: bool
+    strong_types: bool
+    typed_flag: bool
+    progress_monitor: bool
+    memory_attribute: str
+    precisions: tuple[str, ...]
+
+
+def parse(version: str) -> Version:
+    """Read '10.3.0.post1' as (10, 3); raises `BackendError` if it is no version."""
+    match = re.match(r'(\d+)\.(\d+)', version)
+    if match is None:
+        raise BackendError(f'TensorRT reports the version {version!r}, which is no version number')
+    return int(match[1]), int(match[2])
+
+
+def dialect(version: str) -> Dialect:
+    """Differences of a TensorRT version; raises `BackendError` for one that is too old."""
+    number = parse(version)
+    if number < OLDEST:
+        raise BackendError(
+            f'TensorRT {version} is older than {OLDEST[0]}.{OLDEST[1]}; install a newer one (on a '
+            'Jetson: JetPack 6 or newer), or set backend to onnxruntime'
+        )
+    strong = number >= (10, 0)
+    return Dialect(
+        version=version,
+        explicit_batch_flag=number < (10, 0),
+        strong_types=strong,
+        typed_flag=(10, 0) <= number < (11, 0),
+        progress_monitor=number >= (9, 0),
+        memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
+        precisions=PRECISIONS if strong else ('fp32', 'fp16'),
+    )
+
+
+def check_precision(precision: str, spoken: Dialect) -> None:
+    """Raise `BackendError` if this version cannot build the precision."""
+    if precision not in PRECISIONS:
+        raise BackendError(f'precision {precision!r}; allowed: auto, {", ".join(PRECISIONS)}')
+    if precision not in spoken.precisions:
+        raise BackendError(
+            f'precision {precision} needs TensorRT 10 or newer, this is {spoken.version}; allowed '
+            f'here: {", ".join(spoken.precisions)}'
+        )
+
+
+def remarks(spoken: Dialect) -> list[str]:
+    """Things to tell the user about this version."""
+    said = []
+    number = parse(spoken.version)
+    if number == (10, 3):
+        said.append(
+            'TensorRT 10.3 (JetPack 6.1, 6.2) is known to return depth whose scale changes from '
+            'frame to frame with some models; the proof repeats steps to catch it. 10.16 mends it'
+        )
+    if number > NEWEST_READ:
+        said.append(
+            f'TensorRT {spoken.version} is newer than the newest version this code was written '
+            f'for ({NEWEST_READ[0]}.{NEWEST_READ[1]}); it is driven like that one'
+        )
+    return said

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sampler as linear steps, and the device kernel's own text, against core.diffusion."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dmd_ros.core import diffusion
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime import sampler_ptx
+from dmd_ros.runtime.sampler_plan import Step, linear_steps
+
+
+def run_ptx(z: np.ndarray, v: np.ndarray, n: np.ndarray, step: Step) -> np.ndarray:
+    """Execute the arithmetic lines of the PTX text itself, for all elements at once."""
+    registers: dict[str, np.ndarray] = {'%z': z, '%v': v, '%n': n}
+    names = ('%x_z', '%x_v', '%z_z', '%z_v', '%z_x', '%z_n')
+    registers.update(zip(names, step.coefficients, strict=True))
+    body = sampler_ptx.PTX.split('ld.global.f32 %n, [%a_n];')[1].split('done:')[0]
+
+    def value(word: str) -> np.ndarray:
+        if word.startswith('0f'):
+            return np.array(int(word[2:], 16), np.uint32).view(np.float32)
+        return registers[word]
+
+    operations = {
+        'mul.rn.f32': lambda a, b: a * b,
+        'fma.rn.f32': lambda a, b, c: a * b + c,
+        'setp.nan.f32': lambda a, b: np.isnan(a) | np.isnan(b),
+        'max.f32': np.fmax,  # PTX max and min return the operand that is a number
+        'min.f32': np.fmin,
+        'selp.f32': lambda a, b, p: np.where(p, a, b),
+    }
+    for line in filter(None, (line.strip() for line in body.splitlines())):
+        name, rest = line.rstrip(';').split(' ', 1)
+        words = re.split(r',\s*', rest)
+        if name == 'st.global.f32':
+            assert words[0] == '[%a_z]'
+            return registers[words[1]].astype(np.float32)
+        registers[words[0]] = operations[name](*map(value, words[1:]))
+    raise AssertionError('the kernel stores nothing')
+
+
+def prediction(z: np.ndarray, t: float) -> np.ndarray:
+    """A stand-in network: any fixed function of z and t, large enough that x is clipped."""
+    return (np.sin(3.0 * z + t) * 1.2).astype(np.float32)
+
+
+@pytest.mark.parametrize('parameterisation', ['v', 'eps', 'x0'])
+@pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
+@pytest.mark.parametrize('steps', [1, 2, 4])
+def test_kernel_equals_reference_sampler(parameterisation: str, sampler: str, steps: int) -> None:
+    random = np.random.default_rng(0)
+    noise = random.standard_normal((2, 1, 5, 7), np.float32)
+    fresh = [random.standard_normal(noise.shape, np.float32) for _ in range(steps)]
+    times = diffusion.trailing_times(steps)
+
+    def denoise(z: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+        alpha, sigma = (np.float32(a) for a in diffusion.alpha_sigma(t))
+        x, eps = diffusion.x0_eps_from_prediction(
+            prediction(z, t), z, alpha, sigma, parameterisation
+        )
+        return np.clip(x, -1.0, 1.0), eps
+
+    expected = diffusion.sample(denoise, noise, times, sampler=sampler, fresh_noise=iter(fresh))
+    z = noise
+    for index, step in enumerate(linear_steps(parameterisation, times, sampler)):
+        z = run_ptx(z, prediction(z, step.t), fresh[index], step)
+    np.testing.assert_allclose(z, expected, atol=1e-5)
+
+
+def test_kernel_keeps_nan() -> None:
+    (step,) = linear_steps('v', [1.0], 'ddim')
+    v = np.array([np.nan, -5.0, 5.0], np.float32)
+    zeros = np.zeros(3, np.float32)
+    np.testing.assert_array_equal(run_ptx(zeros, v, zeros, step), [np.nan, 1.0, -1.0])
+
+
+def test_kernel_declares_what_is_passed() -> None:
+    declared = re.findall(r'\.param \.(u64|f32|u32) ', sampler_ptx.PTX.split('{')[0])
+    letters = {'u64': 'P', 'f32': 'f', 'u32': 'I'}
+    assert ''.join(letters[d] for d in declared) == sampler_ptx.ARGUMENTS
+    assert f'.entry {sampler_ptx.NAME}(' in sampler_ptx.PTX
+
+
+def test_unknown_sampler_and_no_times() -> None:
+    with pytest.raises(CoreError, match='allowed: ddpm, ddim'):
+        linear_steps('v', [1.0], 'euler')
+    with pytest.raises(CoreError, match='trailing_times'):
+        linear_steps('v', [], 'ddim')
