@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pre-renders frames into shards on disk, and reads them back.
+
+    python -m train.worlds.cache --out DIR --frames 20000 --seed 0 --size 192x256 --workers 2
+
+A shard is a folder `shard-00000/` with rgb.npy uint8 [N, H, W, 3], depth.npy float16 [N, H, W]
+(metres, +inf = sky) and camera.npy float64 [N, 4] (fx, fy, cx, cy). It is written under another
+name and renamed when complete, so a killed run resumes where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from train.worlds.assets import Assets
+from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
+
+SHARD = 512
+# A shard mixes scenes from the whole seed space: shard s holds frames s * SHARD ... of the seed.
+
+
+def shard_path(root: Path, number: int) -> Path:
+    """Folder of a shard."""
+    return root / f'shard-{number:05d}'
+
+
+def write_shard(root: Path, number: int, worlds: Worlds) -> Path:
+    """Render one shard and put it in place in one step."""
+    final = shard_path(root, number)
+    part = final.with_name(f'.{final.name}-{os.getpid()}')
+    samples = [worlds[number * SHARD + i] for i in range(SHARD)]
+    part.mkdir(parents=True, exist_ok=True)
+    np.save(part / 'rgb.npy', np.stack([s.rgb for s in samples]))
+    np.save(part / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
+    np.save(part / 'camera.npy', np.array([(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]))
+    part.rename(final)
+    return final
+
+
+class CachedWorlds:
+    """Random access to a folder of shards: `cache[i]` -> RawSample, memory-mapped."""
+
+    def __init__(self, root: str | Path) -> None:
+        folders = sorted(p for p in Path(root).glob('shard-*') if p.is_dir())
+        if not folders:
+            raise FileNotFoundError(f'no shards in {root}; write some with python -m train.worlds.cache --out {root}')
+        self._shards = [tuple(np.load(f / f'{n}.npy', mmap_mode='r') for n in ('rgb', 'depth', 'camera')) for f in folders]
+        self._ends = np.cumsum([len(s[0]) for s in self._shards])
+
+    def __len__(self) -> int:
+        """Give the number of frames."""
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> RawSample:
+        """Read frame `index`."""
+        if not 0 <= index < len(self):
+            raise IndexError(f'frame {index} of {len(self)}')
+        number = int(np.searchsorted(self._ends, index, side='right'))
+        rgb, depth, camera = self._shards[number]
+        i = index - (int(self._ends[number - 1]) if number else 0)
+        fx, fy, cx, cy = (float(v) for v in camera[i])
+        height, width = rgb.shape[1:3]
+        return RawSample(np.array(rgb[i]), np.asarray(depth[i], np.float32), Camera(fx, fy, cx, cy, width, height))
+
+
+def _settings(root: Path, seed: int, config: WorldConfig, assets: str | None) -> None:
+    """Write settings.json, or refuse to mix two kinds of shards in one folder."""
+    facts = {'seed': seed, 'size': list(config.size or ()), 'views': config.views,
+             'kinds': dict(config.kinds), 'assets': assets is not None}
+    path = root / 'settings.json'
+    if path.exists() and json.loads(path.read_text()) != facts:
+        raise SystemExit(f'{path} has other settings: {path.read_text()}; use another --out, or delete it')
+    path.write_text(json.dumps(facts))
+
+
+def _work(job: tuple[Path, list[int], int, WorldConfig, str | None, int, multiprocessing.Queue]) -> None:
+    import numba
+
+    root, numbers, seed, config, assets, threads, done = job
+    numba.set_num_threads(threads)
+    worlds = Worlds(seed, config, Assets.load(assets) if assets else None)
+    for number in numbers:
+        done.put(write_shard(root, number, worlds).name)
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--frames', type=int, required=True, help=f'rounded up to shards of {SHARD}')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
+    parser.add_argument('--size', default='192x256', help='HEIGHTxWIDTH')
+    parser.add_argument('--assets', help='folder with photographic materials')
+    parser.add_argument('--kinds', default=','.join(f'{k}={v}' for k, v in KINDS.items()))
+    parser.add_argument('--workers', type=int, default=max(1, multiprocessing.cpu_count()))
+    args = parser.parse_args()
+    height, width = (int(v) for v in args.size.split('x'))
+    kinds = {k: float(v) for k, v in (item.split('=') for item in args.kinds.split(','))}
+    config = WorldConfig(size=(height, width), kinds=kinds)
+    seed = held_out(args.seed) if args.held_out else args.seed
+    args.out.mkdir(parents=True, exist_ok=True)
+    _settings(args.out, seed, config, args.assets)
+    for stale in args.out.glob('.shard-*'):
+        shutil.rmtree(stale)
+    shards = -(-args.frames // SHARD)
+    todo = [n for n in range(shards) if not shard_path(args.out, n).exists()]
+    context = multiprocessing.get_context('spawn')
+    done = context.Queue()
+    jobs = [context.Process(target=_work, args=((args.out, todo[w::args.workers], seed, config, args.assets, 1, done),))
+            for w in range(args.workers)]
+    for job in jobs:
+        job.start()
+    with tqdm(total=shards * SHARD, initial=(shards - len(todo)) * SHARD, unit='frame') as bar:
+        left = len(todo)
+        while left:
+            try:
+                done.get(timeout=5.)
+            except Exception:
+                if any(j.exitcode not in (None, 0) for j in jobs):
+                    raise SystemExit('a worker failed, see above; run the command again to resume') from None
+                continue
+            left -= 1
+            bar.update(SHARD)
+    for job in jobs:
+        job.join()
+
+
+if __name__ == '__main__':
+    main()

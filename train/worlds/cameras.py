@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Drawing cameras and poses as robots, hands and cars hold them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.random import Generator
+
+from dmd_ros.core.camera import Camera
+from train.worlds.render import Pose, look, probe
+from train.worlds.scene import Scene
+from train.worlds.shell import RoomPlan
+
+TRIES = 24
+
+
+def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
+    """Pinhole camera: vertical field of view 25-100 degrees, slightly off-centre."""
+    aspect = width / height
+    if kind == 'outdoor':
+        low, high = (22., 40.) if aspect > 2.5 else (25., 75.)
+        vfov = rng.uniform(low, high) if rng.random() < .65 else rng.uniform(26., 34.)
+    else:
+        vfov = rng.normal(49., 6.) if rng.random() < .5 else rng.uniform(30., 85.)
+    widest = 2 * math.degrees(math.atan(math.tan(math.radians(60.)) / aspect))
+    vfov = float(np.clip(vfov, 22., min(100., widest)))
+    focal = height / 2 / math.tan(math.radians(vfov) / 2)
+    return Camera(focal, focal * float(rng.normal(1., .004)),
+                  (width - 1) / 2 + rng.normal(0., .012) * width,
+                  (height - 1) / 2 + rng.normal(0., .012) * height, width, height)
+
+
+def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
+    """World rays of a coarse 8 x 6 grid of pixels, camera-Z component 1."""
+    x = (np.linspace(0, camera.width - 1, 8) - camera.cx) / camera.fx
+    y = (np.linspace(0, camera.height - 1, 6) - camera.cy) / camera.fy
+    gx, gy = np.meshgrid(x, y)
+    rays = np.stack([gx, gy, np.ones_like(gx)], -1).reshape(-1, 3)
+    return rays @ pose.rotation.T
+
+
+def _sees(scene: Scene, camera: Camera, pose: Pose, nearest: float, typical: float) -> bool:
+    """Whether the view is worth a frame: nothing in the face, enough in the distance."""
+    depth = probe(scene, pose.position, grid_rays(camera, pose))
+    near = np.sort(depth)
+    return bool(near[2] > nearest and near[len(near) // 2] > typical)
+
+
+def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
+    """Robot or hand-held camera in a room."""
+    pose = look((plan.width / 2, plan.depth / 2, 1.4), 0., -.1)
+    for _ in range(TRIES):
+        height = rng.uniform(1.2, 1.75) if rng.random() < .6 else rng.uniform(.2, 1.3)
+        x, y = rng.uniform(.25, plan.width - .25), rng.uniform(.25, plan.depth - .25)
+        # Look towards a far point of the room rather than at the next wall.
+        tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
+        if math.hypot(tx - x, ty - y) < 1.2:
+            continue
+        pitch = float(np.clip(rng.normal(-.16, .17), -.7, .4))
+        pose = look((x, y, min(height, plan.height - .3)), math.atan2(ty - y, tx - x), pitch, rng.normal(0., .035))
+        if _sees(scene, camera, pose, .3, .8):
+            break
+    return pose
+
+
+def tabletop_pose(rng: Generator, scene: Scene, target: tuple[float, float, float],
+                  plan: RoomPlan, camera: Camera) -> Pose:
+    """Camera 0.4-1.5 m from a table, looking down 15-70 degrees."""
+    pose = look((target[0], target[1], target[2] + 1.), 0., -1.4)
+    for _ in range(TRIES):
+        yaw = rng.uniform(-math.pi, math.pi)
+        down = math.radians(rng.uniform(15., 70.))
+        away = rng.uniform(.4, 1.5)
+        aim = (target[0] + rng.uniform(-.3, .3), target[1] + rng.uniform(-.25, .25), target[2])
+        x = aim[0] - away * math.cos(down) * math.cos(yaw)
+        y = aim[1] - away * math.cos(down) * math.sin(yaw)
+        z = aim[2] + away * math.sin(down)
+        if not (.2 < x < plan.width - .2 and .2 < y < plan.depth - .2 and z < plan.height - .2):
+            continue
+        pose = look((x, y, z), yaw + rng.normal(0., .1), -down + rng.normal(0., .08), rng.normal(0., .06))
+        if _sees(scene, camera, pose, .18, .3):
+            break
+    return pose
+
+
+def street_pose(rng: Generator, scene: Scene, spots: list[tuple[float, float, float, float, float]],
+                camera: Camera) -> Pose:
+    """Camera of a car, a walker or a robot at one of the spots (x, y, yaw, low, high)."""
+    pose = look((0., 0., 1.6), math.pi / 2, 0.)
+    for _ in range(TRIES):
+        x, y, yaw, low, high = spots[int(rng.integers(len(spots)))]
+        y += rng.uniform(-12., 12.)
+        turn = rng.normal(0., .05) if rng.random() < .6 else rng.normal(0., .6)
+        pitch = rng.normal(-.02, .03) if low > 1.1 else rng.normal(-.06, .1)
+        pose = look((x, y, rng.uniform(low, high)), yaw + turn, pitch, rng.normal(0., .012))
+        if _sees(scene, camera, pose, 1.0, 2.5):
+            break
+    return pose

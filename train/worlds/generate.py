@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The endless, deterministic source of metric RGB-D frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.random import Generator
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from train.worlds.assets import Assets
+from train.worlds.cameras import draw_camera, indoor_pose, street_pose, tabletop_pose
+from train.worlds.render import Pose, render
+from train.worlds.rooms import indoor_scene
+from train.worlds.scene import Scene
+from train.worlds.sensor import expose
+from train.worlds.streets import outdoor_scene
+from train.worlds.tabletop import tabletop_scene
+
+KINDS: Mapping[str, float] = {'indoor': .45, 'tabletop': .2, 'outdoor': .35}
+# Added to a seed for evaluation: training seeds lie below it, so the two never meet.
+EVALUATION_SEED = 1 << 32
+# Frames that share a picture size when sizes are drawn: aligned batches of 32 stack.
+SIZE_BLOCK = 32
+ASPECTS = ((4 / 3, .5), (16 / 9, .2), (3.3, .2), (1., .1))
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """What to render.
+
+    size: (height, width) in pixels, or None to draw the aspect per block of 32 frames at about
+    `area` pixels. kinds: weights. views: frames that share one scene.
+    """
+
+    size: tuple[int, int] | None = (192, 256)
+    kinds: Mapping[str, float] = field(default_factory=lambda: dict(KINDS))
+    views: int = 4
+    area: int = 192 * 256
+    stride: int = 32
+
+
+def held_out(seed: int) -> int:
+    """Seed for evaluation: never meets a training seed (0 <= seed < 2**32)."""
+    if not 0 <= seed < EVALUATION_SEED:
+        raise ValueError(f'seed {seed} must be in [0, 2**32); held_out() is applied once')
+    return seed + EVALUATION_SEED
+
+
+def _rng(*key: int) -> Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+
+
+@dataclass(frozen=True)
+class World:
+    """A scene and its way of drawing poses: pose(rng, camera) -> Pose."""
+
+    kind: str
+    scene: Scene
+    pose: Callable[[Generator, Camera], Pose]
+
+
+def build_world(kind: str, rng: Generator, assets: Assets) -> World:
+    """Build a scene of a kind."""
+    if kind == 'indoor':
+        scene, plan = indoor_scene(rng, assets)
+        return World(kind, scene, lambda r, camera: indoor_pose(r, scene, plan, camera))
+    if kind == 'tabletop':
+        scene, target, room = tabletop_scene(rng, assets)
+        return World(kind, scene, lambda r, camera: tabletop_pose(r, scene, target, room, camera))
+    if kind == 'outdoor':
+        scene, spots = outdoor_scene(rng, assets)
+        return World(kind, scene, lambda r, camera: street_pose(r, scene, spots, camera))
+    raise ValueError(f'unknown kind {kind!r}; allowed: {", ".join(KINDS)}')
+
+
+class Worlds:
+    """Random access to the frames of one seed: `worlds[i]` depends on (seed, i, config) only."""
+
+    def __init__(self, seed: int, config: WorldConfig | None = None, assets: Assets | None = None) -> None:
+        self.seed = seed
+        self.config = config or WorldConfig()
+        self.assets = assets or Assets.none()
+        unknown = set(self.config.kinds) - set(KINDS)
+        if unknown or sum(self.config.kinds.values()) <= 0:
+            raise ValueError(f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}, weights > 0')
+        self._world = lru_cache(maxsize=2)(self._build)
+
+    def _build(self, number: int) -> World:
+        rng = _rng(self.seed, number, 1)
+        return build_world(self.kind(number), rng, self.assets)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width) of a frame."""
+        if self.config.size is not None:
+            return self.config.size
+        rng = _rng(self.seed, index // SIZE_BLOCK, 2)
+        aspect = float(rng.choice([a for a, _ in ASPECTS], p=[p for _, p in ASPECTS]))
+        step = self.config.stride
+        height = max(step, round(math.sqrt(self.config.area / aspect) / step) * step)
+        return height, max(step, round(self.config.area / height / step) * step)
+
+    def kind(self, number: int) -> str:
+        """Kind of scene number `number`."""
+        names = sorted(self.config.kinds)
+        weights = np.array([self.config.kinds[n] for n in names], float)
+        height, width = self.size(number * self.config.views)
+        if width > 2.5 * height and self.config.kinds.get('outdoor', 0.) > 0.:
+            return 'outdoor'
+        return str(_rng(self.seed, number, 3).choice(names, p=weights / weights.sum()))
+
+    def __getitem__(self, index: int) -> RawSample:
+        """Render frame `index`."""
+        number = index // self.config.views
+        world = self._world(number)
+        rng = _rng(self.seed, index, 4)
+        height, width = self.size(index)
+        camera = draw_camera(rng, width, height, world.kind)
+        pose = world.pose(rng, camera)
+        colour, depth = render(world.scene, camera, pose, self.assets, int(rng.integers(1 << 20)))
+        return RawSample(expose(colour, rng), depth, camera)
+
+
+def generate(
+    seed: int,
+    count: int,
+    size: tuple[int, int] | None = (192, 256),
+    kinds: Mapping[str, float] | None = None,
+    assets: Assets | None = None,
+    start: int = 0,
+    config: WorldConfig | None = None,
+) -> Iterator[RawSample]:
+    """Yield frames start .. start + count - 1 of a seed.
+
+    size: (height, width), None = drawn per block of 32 frames. kinds: weights of 'indoor',
+    'tabletop', 'outdoor'. assets: photographic materials, see `Assets.load`.
+    """
+    config = config or WorldConfig(size=size)
+    if kinds is not None:
+        config = replace(config, kinds=dict(kinds))
+    worlds = Worlds(seed, config, assets)
+    for index in range(start, start + count):
+        yield worlds[index]

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The passes of the renderer, one function per pixel (device)."""
+
+import math
+
+from train.worlds.bvh import closest_hit
+from train.worlds.jit import device
+from train.worlds.layout import (
+    E_CX,
+    E_CY,
+    E_FX,
+    E_FY,
+    E_HAZE,
+    E_HORIZON,
+    E_POS,
+    E_ROT,
+    L_COLOUR,
+    L_POS,
+    L_TYPE,
+    M_EMIT,
+    M_F0,
+    M_MEAN,
+    M_ROUGH,
+    P_MAT,
+    S_BOXES,
+    S_ENV,
+    S_LIGHTS,
+    S_LINKS,
+    S_MATS,
+    S_PRIMS,
+    SUN,
+)
+from train.worlds.lighting import FAR, bounce_light, light_at, pixel_random, sky_radiance
+from train.worlds.surface import albedo_at, world_normal
+
+NEAR = 0.02
+LIMIT = 3000.0  # metres along Z; nothing is modelled beyond
+
+
+@device
+def pixel_ray(env, x, y):
+    """World direction of a pixel; its camera-Z component is 1, so the ray parameter is depth."""
+    a = (x - env[E_CX]) / env[E_FX]
+    b = (y - env[E_CY]) / env[E_FY]
+    return (env[E_ROT] * a + env[E_ROT + 1] * b + env[E_ROT + 2],
+            env[E_ROT + 3] * a + env[E_ROT + 4] * b + env[E_ROT + 5],
+            env[E_ROT + 6] * a + env[E_ROT + 7] * b + env[E_ROT + 8])
+
+
+@device
+def trace_pixel(scene, x, y):
+    """Depth along Z and primitive seen at a pixel position, (LIMIT, -1) for the sky."""
+    env = scene[S_ENV]
+    dx, dy, dz = pixel_ray(env, x, y)
+    return closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], env[E_POS], env[E_POS + 1],
+                       env[E_POS + 2], dx, dy, dz, NEAR, LIMIT)
+
+
+@device
+def visible_pixel(scene, x, y, depth, ids, normal, key):
+    """Pass 1: depth, primitive, normal and key light."""
+    env = scene[S_ENV]
+    dx, dy, dz = pixel_ray(env, x, y)
+    t, which = trace_pixel(scene, x, y)
+    ids[y, x] = which
+    if which < 0:
+        depth[y, x] = math.inf
+        for k in range(3):
+            normal[y, x, k] = 0.0
+            key[y, x, k] = 0.0
+        return
+    depth[y, x] = t
+    px, py, pz = env[E_POS] + t * dx, env[E_POS + 1] + t * dy, env[E_POS + 2] + t * dz
+    nx, ny, nz = world_normal(scene[S_PRIMS][which], px, py, pz, dx, dy, dz)
+    normal[y, x, 0], normal[y, x, 1], normal[y, x, 2] = nx, ny, nz
+    r, g, b = light_at(scene, 0, px, py, pz, nx, ny, nz, pixel_random(scene, x, y, 1),
+                       pixel_random(scene, x, y, 2), pixel_random(scene, x, y, 3), True)
+    key[y, x, 0], key[y, x, 1], key[y, x, 2] = r, g, b
+
+
+@device
+def soft_pixel(scene, x, y, depth, normal, soft):
+    """Pass 2, on a grid of half the size: other lamps and bounced light at one of 2x2 pixels."""
+    fx = min(depth.shape[1] - 1, 2 * x + int(2.0 * pixel_random(scene, x, y, 10)))
+    fy = min(depth.shape[0] - 1, 2 * y + int(2.0 * pixel_random(scene, x, y, 11)))
+    t = depth[fy, fx]
+    soft[y, x, 3] = t
+    soft[y, x, 4], soft[y, x, 5], soft[y, x, 6] = normal[fy, fx, 0], normal[fy, fx, 1], normal[fy, fx, 2]
+    if t > LIMIT:
+        return
+    env = scene[S_ENV]
+    dx, dy, dz = pixel_ray(env, fx, fy)
+    px, py, pz = env[E_POS] + t * dx, env[E_POS + 1] + t * dy, env[E_POS + 2] + t * dz
+    nx, ny, nz = normal[fy, fx, 0], normal[fy, fx, 1], normal[fy, fx, 2]
+    h1, h2, h3 = pixel_random(scene, x, y, 12), pixel_random(scene, x, y, 13), pixel_random(scene, x, y, 14)
+    r, g, b = bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3)
+    for i in range(1, scene[S_LIGHTS].shape[0]):
+        lr, lg, lb = light_at(scene, i, px, py, pz, nx, ny, nz, h3, h1, h2, True)
+        r, g, b = r + lr, g + lg, b + lb
+    soft[y, x, 0], soft[y, x, 1], soft[y, x, 2] = r, g, b
+
+
+@device
+def gather_pixel(x, y, depth, normal, soft, light):
+    """Pass 3: smooth the soft light over neighbours on the same surface; add it to `light`."""
+    t = depth[y, x]
+    if t > LIMIT:
+        return
+    nx, ny, nz = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
+    total = 1e-6
+    r, g, b = 0.0, 0.0, 0.0
+    for j in range(max(0, y // 2 - 3), min(soft.shape[0], y // 2 + 4)):
+        for i in range(max(0, x // 2 - 3), min(soft.shape[1], x // 2 + 4)):
+            facing = soft[j, i, 4] * nx + soft[j, i, 5] * ny + soft[j, i, 6] * nz
+            if facing < 0.3:
+                continue
+            apart = abs(soft[j, i, 3] - t) / t
+            weight = facing * facing / (1.0 + 2000.0 * apart * apart) + 1e-5
+            total += weight
+            r += weight * soft[j, i, 0]
+            g += weight * soft[j, i, 1]
+            b += weight * soft[j, i, 2]
+    light[y, x, 0] += r / total
+    light[y, x, 1] += g / total
+    light[y, x, 2] += b / total
+
+
+@device
+def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2):
+    """Weight of the mirror reflection and the radiance it brings."""
+    m = scene[S_MATS][int(scene[S_PRIMS][which][P_MAT])]
+    inv = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
+    dx, dy, dz = dx * inv, dy * inv, dz * inv
+    cosine = max(0.0, -(dx * nx + dy * ny + dz * nz))
+    fresnel = m[M_F0] + (1.0 - m[M_F0]) * (1.0 - cosine) ** 5 * (1.0 - 2.0 * min(0.5, m[M_ROUGH]))
+    rough = m[M_ROUGH]
+    rx = dx + 2.0 * cosine * nx + rough * (h1 - 0.5)
+    ry = dy + 2.0 * cosine * ny + rough * (h2 - 0.5)
+    rz = dz + 2.0 * cosine * nz + rough * (h1 - h2) * 0.5
+    t, other = closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], px + 2e-3 * nx,
+                           py + 2e-3 * ny, pz + 2e-3 * nz, rx, ry, rz, 1e-3, FAR)
+    light = scene[S_LIGHTS][0]
+    lx, ly, lz = light[L_POS], light[L_POS + 1], light[L_POS + 2]
+    if int(light[L_TYPE]) != SUN:
+        lx, ly, lz = lx - px, ly - py, lz - pz
+    inv = 1.0 / math.sqrt(lx * lx + ly * ly + lz * lz + 1e-6)
+    shine = max(0.0, (lx * rx + ly * ry + lz * rz) * inv) ** (4.0 + 120.0 / (1.0 + 30.0 * rough))
+    shine *= 3.0 * min(lr, min(light[L_COLOUR], 2.0))
+    if other < 0:
+        r, g, b = sky_radiance(scene, rx, ry, rz)
+        return fresnel, r + shine, g + shine, b + shine
+    seen = scene[S_MATS][int(scene[S_PRIMS][other][P_MAT])]
+    glow = seen[M_EMIT]
+    return (fresnel, seen[M_MEAN] * (0.8 * lr + glow) + shine, seen[M_MEAN + 1] * (0.8 * lg + glow) + shine,
+            seen[M_MEAN + 2] * (0.8 * lb + glow) + shine)
+
+
+@device
+def radiance(scene, x, y, t, which, nx, ny, nz, lr, lg, lb, h1, h2):
+    """Colour towards the camera of a hit at depth t, given the light that arrives there."""
+    env = scene[S_ENV]
+    dx, dy, dz = pixel_ray(env, x, y)
+    length = math.sqrt(dx * dx + dy * dy + dz * dz)
+    if which < 0:
+        return sky_radiance(scene, dx / length, dy / length, dz / length)
+    px, py, pz = env[E_POS] + t * dx, env[E_POS + 1] + t * dy, env[E_POS + 2] + t * dz
+    slant = max(0.12, abs(nx * dx + ny * dy + nz * dz) / length)
+    footprint = t / env[E_FY] / math.sqrt(slant)
+    ar, ag, ab = albedo_at(scene, which, px, py, pz, footprint)
+    m = scene[S_MATS][int(scene[S_PRIMS][which][P_MAT])]
+    glow = m[M_EMIT]
+    r, g, b = ar * (lr + glow), ag * (lg + glow), ab * (lb + glow)
+    if m[M_F0] > 0.0:
+        f, mr, mg, mb = _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2)
+        r, g, b = r + f * (mr - r), g + f * (mg - g), b + f * (mb - b)
+    if env[E_HAZE] > 0.0:
+        keep = math.exp(-env[E_HAZE] * t)
+        r = r * keep + env[E_HORIZON] * (1.0 - keep)
+        g = g * keep + env[E_HORIZON + 1] * (1.0 - keep)
+        b = b * keep + env[E_HORIZON + 2] * (1.0 - keep)
+    return r, g, b
+
+
+@device
+def _is_edge(x, y, depth, ids, normal):
+    """Whether a neighbour shows another surface."""
+    for k in range(4):
+        i = x + (1 if k == 0 else (-1 if k == 1 else 0))
+        j = y + (1 if k == 2 else (-1 if k == 3 else 0))
+        if 0 <= i < ids.shape[1] and 0 <= j < ids.shape[0]:
+            if ids[j, i] != ids[y, x]:
+                return True
+            if ids[y, x] >= 0:
+                facing = (normal[j, i, 0] * normal[y, x, 0] + normal[j, i, 1] * normal[y, x, 1]
+                          + normal[j, i, 2] * normal[y, x, 2])
+                if facing < 0.7 or abs(depth[j, i] - depth[y, x]) > 0.1 * depth[y, x]:
+                    return True
+    return False
+
+
+@device
+def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
+    """Pass 4: linear colour; three more samples where another surface touches the pixel."""
+    h1, h2 = pixel_random(scene, x, y, 20), pixel_random(scene, x, y, 21)
+    r, g, b = radiance(scene, x, y, depth[y, x], ids[y, x], normal[y, x, 0], normal[y, x, 1],
+                       normal[y, x, 2], light[y, x, 0], light[y, x, 1], light[y, x, 2], h1, h2)
+    if _is_edge(x, y, depth, ids, normal):
+        for k in range(3):
+            sx = x + (0.38 if k == 0 else (-0.36 if k == 1 else -0.1))
+            sy = y + (0.1 if k == 0 else (0.3 if k == 1 else -0.4))
+            t, which = trace_pixel(scene, sx, sy)
+            bi, bj, best = x, y, 1e30
+            for j in range(max(0, y - 1), min(ids.shape[0], y + 2)):
+                for i in range(max(0, x - 1), min(ids.shape[1], x + 2)):
+                    gap = abs(depth[j, i] - t) / t + (0.0 if ids[j, i] == which else 10.0)
+                    gap += 0.01 * (abs(i - sx) + abs(j - sy))
+                    if gap < best:
+                        bi, bj, best = i, j, gap
+            sr, sg, sb = radiance(scene, sx, sy, t, which, normal[bj, bi, 0], normal[bj, bi, 1],
+                                  normal[bj, bi, 2], light[bj, bi, 0], light[bj, bi, 1],
+                                  light[bj, bi, 2], h1, h2)
+            r, g, b = r + sr, g + sg, b + sb
+        r, g, b = 0.25 * r, 0.25 * g, 0.25 * b
+    colour[y, x, 0], colour[y, x, 1], colour[y, x, 2] = r, g, b

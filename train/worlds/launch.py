@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the passes over all pixels: on the CPU here, on a GPU in `launch_gpu` (same functions)."""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba import prange
+
+from train.worlds.kernels import colour_pixel, gather_pixel, soft_pixel, visible_pixel
+
+_parallel = numba.njit(parallel=True, cache=True, error_model='numpy')
+
+
+@_parallel
+def _visible(scene, depth, ids, normal, light):
+    for row in prange(depth.shape[0]):
+        y = np.int64(row)  # prange counts unsigned, and uint64 - int64 would be a float
+        for x in range(depth.shape[1]):
+            visible_pixel(scene, x, y, depth, ids, normal, light)
+
+
+@_parallel
+def _soft(scene, depth, normal, soft):
+    for row in prange(soft.shape[0]):
+        y = np.int64(row)
+        for x in range(soft.shape[1]):
+            soft_pixel(scene, x, y, depth, normal, soft)
+
+
+@_parallel
+def _gather(depth, normal, soft, light):
+    for row in prange(depth.shape[0]):
+        y = np.int64(row)
+        for x in range(depth.shape[1]):
+            gather_pixel(x, y, depth, normal, soft, light)
+
+
+@_parallel
+def _colour(scene, depth, ids, normal, light, colour):
+    for row in prange(depth.shape[0]):
+        y = np.int64(row)
+        for x in range(depth.shape[1]):
+            colour_pixel(scene, x, y, depth, ids, normal, light, colour)
+
+
+def render_cpu(scene: tuple[Any, ...], height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Render -> linear colour [H, W, 3], depth [H, W] (metres, inf = sky), primitive [H, W]."""
+    depth = np.empty((height, width), np.float32)
+    ids = np.empty((height, width), np.int32)
+    normal = np.empty((height, width, 3), np.float32)
+    light = np.empty((height, width, 3), np.float32)
+    soft = np.zeros((math.ceil(height / 2), math.ceil(width / 2), 7), np.float32)
+    colour = np.empty((height, width, 3), np.float32)
+    numba.set_parallel_chunksize(8)
+    _visible(scene, depth, ids, normal, light)
+    _soft(scene, depth, normal, soft)
+    _gather(depth, normal, soft, light)
+    _colour(scene, depth, ids, normal, light, colour)
+    numba.set_parallel_chunksize(0)
+    return colour, depth, ids

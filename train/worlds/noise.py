@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes and value noise on the device."""
+
+import math
+
+from train.worlds.jit import device
+
+_MASK = 0xFFFFFFFF
+
+
+@device
+def hash3(x, y, z):
+    """Hash three whole numbers to [0, 1)."""
+    h = (x * 374761393 + y * 668265263 + z * 1442695041) & _MASK
+    h = ((h ^ (h >> 15)) * 739982445) & _MASK
+    h = ((h ^ (h >> 12)) * 695872825) & _MASK
+    return (h ^ (h >> 15)) * (1.0 / 4294967296.0)
+
+
+@device
+def noise2(x, y, seed):
+    """Smooth value noise in [0, 1] with period-1 cells."""
+    fx = math.floor(x)
+    fy = math.floor(y)
+    ix = int(fx)
+    iy = int(fy)
+    u = x - fx
+    v = y - fy
+    u = u * u * (3.0 - 2.0 * u)
+    v = v * v * (3.0 - 2.0 * v)
+    low = hash3(ix, iy, seed) * (1.0 - u) + hash3(ix + 1, iy, seed) * u
+    high = hash3(ix, iy + 1, seed) * (1.0 - u) + hash3(ix + 1, iy + 1, seed) * u
+    return low * (1.0 - v) + high * v
+
+
+@device
+def noise3(x, y, z, seed):
+    """Smooth value noise in [0, 1] in space."""
+    fz = math.floor(z)
+    iz = int(fz)
+    w = z - fz
+    w = w * w * (3.0 - 2.0 * w)
+    return noise2(x, y, seed + iz * 7919) * (1.0 - w) + noise2(x, y, seed + (iz + 1) * 7919) * w
+
+
+@device
+def fade(footprint, period):
+    """Return how much of a detail of this period survives a pixel of this footprint."""
+    return min(1.0, max(0.0, 1.5 - 2.0 * footprint / period))
+
+
+@device
+def fbm2(x, y, period, footprint, seed):
+    """Three octaves of noise around 0 (about -0.5..0.5); unresolved octaves fade out.
+
+    Each octave is turned against the one before, which hides the lattice.
+    """
+    total = 0.0
+    amplitude = 0.5
+    x /= period
+    y /= period
+    footprint /= period
+    for octave in range(3):
+        keep = fade(footprint, 1.0)
+        if keep <= 0.0:
+            break
+        total += amplitude * keep * (noise2(x, y, seed + octave * 101) - 0.5)
+        amplitude *= 0.6
+        x, y = 1.76 * x + 1.44 * y, 1.76 * y - 1.44 * x
+        footprint *= 2.27
+    return total * 2.0
