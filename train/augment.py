@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Augmentation = choosing a virtual camera, and a worse sensor behind it.
+
+Geometry is nothing but another `View`; the conditioning value is that of its camera, so it cannot
+disagree with the picture. Depth labels are never scaled: a crop changes the lens, not the room.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.preprocess import View, outside
+from train.config import TrainConfig
+
+
+def draw_view(
+    rng: np.random.Generator,
+    camera: Camera,
+    size: tuple[int, int],
+    config: TrainConfig,
+) -> View:
+    """Draw a virtual camera whose picture is `size` = (height, width) pixels.
+
+    At scale 1 the window is the largest one of the network's aspect within the picture, taken
+    around the centre, where the network assumes the principal point (up to `centre_jitter`, as
+    real principal points are off by about that). A scale above 1 reaches beyond the picture.
+    """
+    height, width = size
+    aspect = (width / height) * (camera.fx / camera.fy)
+    aspect *= math.exp(rng.uniform(-config.aspect_jitter, config.aspect_jitter))
+    base = min(float(camera.height), camera.width / aspect)
+    tan_base = base / (2.0 * camera.fy)
+    low, high = scale_range(tan_base, config)
+    window = base * math.exp(rng.uniform(math.log(low), math.log(high)))
+    crop_height = max(2, round(window))
+    crop_width = max(2, round(window * aspect))
+    shift = rng.uniform(-config.centre_jitter, config.centre_jitter, 2)
+    return View(
+        source=camera,
+        left=round((camera.width - crop_width) / 2 + shift[0] * crop_width),
+        top=round((camera.height - crop_height) / 2 + shift[1] * crop_height),
+        crop_width=crop_width,
+        crop_height=crop_height,
+        height=height,
+        width=width,
+        flip=bool(config.flip and rng.random() < 0.5),
+    )
+
+
+def scale_range(tan_half_vfov: float, config: TrainConfig) -> tuple[float, float]:
+    """Range of FOV scales that keeps tan(vfov / 2) within the contract's, where that is possible."""
+    low, high = config.fov_scale_min, config.fov_scale_max
+    kept_low = max(low, config.tan_half_vfov_min / tan_half_vfov)
+    kept_high = min(high, config.tan_half_vfov_max / tan_half_vfov)
+    if kept_low <= kept_high:
+        return kept_low, kept_high
+    return (high, high) if kept_low > high else (low, low)
+
+
+def fill_outside(rng: np.random.Generator, rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """Put Gaussian noise where the camera saw nothing, as the paper does for uncropped pictures."""
+    if view.is_inside:
+        return rgb
+    noise = rng.standard_normal(rgb.shape, np.float32)
+    noise = np.clip(noise * 63.75 + 127.5, 0, 255).astype(np.uint8)
+    return np.where(outside(view)[..., None], noise, rgb)
+
+
+def photometric(
+    rng: np.random.Generator,
+    rgb: NDArray[np.uint8],
+    strength: float,
+) -> NDArray[np.uint8]:
+    """Pretend a worse or differently set camera: exposure, colour, gamma, blur, noise, jpeg."""
+    if strength <= 0:
+        return rgb
+    gain = math.exp(rng.normal(0.0, 0.2 * strength))
+    white = np.exp(rng.normal(0.0, 0.06 * strength, 3))
+    gamma = math.exp(rng.normal(0.0, 0.15 * strength))
+    contrast = math.exp(rng.normal(0.0, 0.1 * strength))
+    levels = np.arange(256, dtype=np.float64)[:, None] / 255.0
+    curve = np.clip(levels**gamma * gain * white, 0.0, 4.0)
+    curve = (curve - 0.5) * contrast + 0.5
+    table = np.clip(curve * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    out: NDArray[np.uint8] = cv2.LUT(np.ascontiguousarray(rgb), table[None])  # type: ignore[assignment]
+    if rng.random() < 0.15:
+        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None]
+        keep = rng.uniform(0.0, 0.7)
+        out = cv2.addWeighted(out, keep, np.repeat(grey, 3, axis=2), 1 - keep, 0)  # type: ignore
+    if rng.random() < 0.3 * strength:
+        sigma = rng.uniform(0.3, 1.2)
+        out = cv2.GaussianBlur(out, (0, 0), sigma)  # type: ignore[assignment]
+    if rng.random() < 0.5 * strength:
+        std = rng.uniform(1.0, 8.0)
+        noisy = out + rng.standard_normal(out.shape, np.float32) * np.float32(std)
+        out = np.clip(noisy, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3 * strength:
+        quality = int(rng.uniform(35, 95))
+        ok, data = cv2.imencode('.jpg', out, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        out = cv2.imdecode(data, cv2.IMREAD_COLOR) if ok else out  # type: ignore[assignment]
+    return out

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints that survive SIGKILL, full disks and damage. Nothing is unpickled (weights_only)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from train.errors import TrainError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+KEYS = {'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken'}
+# A checkpoint is written beside the old ones before those are removed.
+SPACE_FACTOR = 1.5
+
+
+def folder(run: Path) -> Path:
+    """Where a run keeps its checkpoints."""
+    return run / 'checkpoints'
+
+
+def check_space(run: Path, size_bytes: int) -> None:
+    """Refuse to go on when the next checkpoint would not fit."""
+    free = shutil.disk_usage(run).free
+    if free < SPACE_FACTOR * size_bytes:
+        raise TrainError(
+            f'no space for a checkpoint: {run} has {free / 1e6:.0f} MB free, '
+            f'{SPACE_FACTOR * size_bytes / 1e6:.0f} MB are needed; free some, or lower '
+            'keep_checkpoints'
+        )
+
+
+def save(run: Path, state: dict[str, Any], keep: int) -> Path:
+    """Write a checkpoint, then remove all but the newest `keep`.
+
+    Written under another name, flushed to disk and renamed: whenever the process dies, every file
+    named *.pt was complete.
+    """
+    target = folder(run) / f'{state["clock"]:012d}.pt'
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix('.partial')
+    try:
+        with open(partial, 'wb') as file:
+            torch.save({'format': FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise TrainError(
+            f'cannot write checkpoint {target} ({error}); free disk space and resume with --resume'
+        ) from None
+    for old in sorted(target.parent.glob('*.pt'))[:-keep]:
+        old.unlink()
+    return target
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read one checkpoint on the CPU; raises `TrainError` if it is damaged or no checkpoint."""
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        raise TrainError(f'checkpoint {path} does not exist') from None
+    except Exception as error:  # torch raises many kinds for damaged archives
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainError(f'checkpoint {path} is damaged ({reason})') from None
+    if not isinstance(state, dict) or not state.keys() >= KEYS or state['format'] != FORMAT:
+        raise TrainError(f'{path} is not a checkpoint of this version (format {FORMAT})')
+    return state
+
+
+def load_newest(run: Path) -> dict[str, Any] | None:
+    """Read the newest checkpoint that is whole, warning about damaged ones; None if there is none."""
+    paths = sorted(folder(run).glob('*.pt'), reverse=True)
+    for path in paths:
+        try:
+            return load(path)
+        except TrainError as error:
+            log.warning('%s; taking the one before it', error)
+    if paths:
+        raise TrainError(f'all {len(paths)} checkpoints of {run} are damaged; start a new run')
+    return None
+
+
+def find(path: Path) -> dict[str, Any]:
+    """Read a checkpoint file, or the newest one of a run folder."""
+    if path.is_file():
+        return load(path)
+    state = load_newest(path)
+    if state is None:
+        raise TrainError(f'{path} holds no checkpoint; expected {folder(path)}/*.pt')
+    return state

@@ -1,0 +1,224 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting of a training run, in one frozen record that is printed before work starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
+from train.errors import TrainError
+from train.presets import preset
+
+# Settings that may differ when a run is resumed: they change how long, how fast or how loud it
+# runs, never which losses it gives. (total_samples moves the end of the schedule: an extension.)
+RESUMABLE = (
+    'total_samples', 'threads', 'workers', 'log_every', 'checkpoint_every', 'validate_every',
+    'picture_every', 'keep_checkpoints', 'validation', 'validation_frames', 'assets',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one run. Every amount of training is counted in samples seen.
+
+    Network: preset; rays: ray directions as input channels; fov: condition on the field of view.
+    Contract: depth_codec, depth_min_m, depth_max_m, parameterisation, tan_half_vfov_min/max.
+    Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW,...', one drawn per
+    batch, the first is the contract's default; infill: how holes of the target are filled.
+    Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
+    Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); t1_fraction:
+    share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
+    estimate; gradient_weight: weight of the gradient-matching term.
+    Optimiser: batch (over all processes), lr, schedule 'cosine' or 'constant' (linear cool-down
+    over the last `cooldown` share), warmup samples, ema half-life in samples.
+    """
+
+    preset: str = 'nano'
+    rays: bool = False
+    fov: bool = True
+    depth_codec: str = 'log'
+    depth_min_m: float = 0.1
+    depth_max_m: float = 80.0
+    parameterisation: str = 'v'
+    tan_half_vfov_min: float = 0.2
+    tan_half_vfov_max: float = 1.2
+
+    sources: str = 'worlds@1'
+    assets: str = ''
+    sizes: str = '192x256,160x288,128x416'
+    infill: str = 'nearest'
+    fov_scale_min: float = 0.8
+    fov_scale_max: float = 1.5
+    aspect_jitter: float = 0.03
+    centre_jitter: float = 0.02
+    flip: bool = True
+    photometric: float = 1.0
+
+    stage: str = 'diffusion'
+    t1_fraction: float = 0.0
+    unroll: float = 0.0
+    gradient_weight: float = 0.0
+
+    seed: int = 0
+    batch: int = 16
+    total_samples: int = 1_000_000
+    lr: float = 1e-3
+    schedule: str = 'cosine'
+    warmup: int = 5_000
+    cooldown: float = 0.2
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: int = 50_000
+
+    precision: str = 'bf16'
+    compile: bool = False
+    threads: int = 0
+    workers: int = 2
+    log_every: int = 2_000
+    checkpoint_every: int = 20_000
+    keep_checkpoints: int = 2
+    validate_every: int = 50_000
+    picture_every: int = 20_000
+    validation: str = ''
+    validation_frames: int = 64
+    max_broken_share: float = 0.01
+    steps: int = 1
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work, before any work is done."""
+        _one_of('precision', self.precision, ('bf16', 'fp32'))
+        _one_of('stage', self.stage, ('diffusion', 'end_to_end'))
+        _one_of('schedule', self.schedule, ('cosine', 'constant'))
+        _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
+        for key in ('batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints'):
+            if getattr(self, key) < 1:
+                raise TrainError(f'{key}={getattr(self, key)} must be >= 1')
+        for key in ('t1_fraction', 'unroll', 'cooldown'):
+            if not 0 <= getattr(self, key) <= 1:
+                raise TrainError(f'{key}={getattr(self, key)} must be a share in 0..1')
+        if not 0 < self.fov_scale_min <= self.fov_scale_max:
+            raise TrainError(
+                f'fov_scale {self.fov_scale_min}..{self.fov_scale_max} must be 0 < min <= max'
+            )
+        self.contract()
+
+    @property
+    def size_list(self) -> tuple[tuple[int, int], ...]:
+        """Training sizes as (height, width) pairs."""
+        stride = preset(self.preset).net.stride
+        pairs = []
+        for text in self.sizes.split(','):
+            try:
+                height, width = (int(side) for side in text.strip().split('x'))
+            except ValueError:
+                raise TrainError(f'sizes={self.sizes!r}: {text!r} is not HEIGHTxWIDTH') from None
+            if height < stride or width < stride or height % stride or width % stride:
+                raise TrainError(
+                    f'size {height}x{width} is impossible: preset {self.preset} needs positive '
+                    f'multiples of {stride}; nearest: {_round(height, stride)}x{_round(width, stride)}'
+                )
+            pairs.append((height, width))
+        return tuple(pairs)
+
+    def contract(self) -> Contract:
+        """Give the contract that a model trained with these settings fulfils."""
+        end_to_end = self.stage == 'end_to_end'
+        try:
+            return Contract(
+                name=f'dmd-{self.preset}',
+                stride=preset(self.preset).net.stride,
+                train_sizes=self.size_list,
+                rgb_mean=(0.5, 0.5, 0.5),
+                rgb_std=(0.5, 0.5, 0.5),
+                depth_codec=self.depth_codec,
+                depth_min_m=self.depth_min_m,
+                depth_max_m=self.depth_max_m,
+                fov_encoding='tan_half_vfov' if self.fov else 'none',
+                tan_half_vfov_range=(self.tan_half_vfov_min, self.tan_half_vfov_max),
+                parameterisation=self.parameterisation,
+                schedule='cosine',
+                noise='zeros' if end_to_end else 'gaussian',
+                steps=1 if end_to_end else self.steps,
+                samples=1 if end_to_end else self.samples,
+            )
+        except CoreError as error:
+            raise TrainError(str(error)) from None
+
+    def to_json(self) -> str:
+        """Serialise for the run folder and the checkpoint."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read back; settings of another version are refused by name."""
+        values = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown, missing = sorted(values.keys() - known), sorted(known - values.keys())
+        if unknown:
+            raise TrainError(f'config has unknown settings {unknown}; missing here: {missing}')
+        return cls(**values)
+
+    def changed(self, settings: list[str]) -> TrainConfig:
+        """Give this config with 'key=value' settings on top."""
+        return _with(dataclasses.asdict(self), settings)
+
+    def describe(self) -> str:
+        """One setting per line, for the log."""
+        return '\n'.join(f'  {key} = {value}' for key, value in dataclasses.asdict(self).items())
+
+
+def make_config(preset_name: str, settings: list[str]) -> TrainConfig:
+    """Build the config of a preset with 'key=value' settings on top."""
+    return _with({'preset': preset_name, 'lr': preset(preset_name).lr}, settings)
+
+
+def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
+    hints = get_type_hints(TrainConfig)
+    for text in settings:
+        key, separator, value = text.partition('=')
+        if not separator:
+            raise TrainError(f'--set {text!r} is not key=value')
+        if key not in hints or key == 'preset':
+            raise TrainError(f'unknown setting {key!r}; allowed: {", ".join(sorted(hints))}')
+        values[key] = _parse(key, value, hints[key])
+    return TrainConfig(**values)
+
+
+def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
+    """Refuse to resume with settings that would change the course of the run."""
+    before, now = dataclasses.asdict(old), dataclasses.asdict(new)
+    changed = [key for key in now if now[key] != before[key] and key not in RESUMABLE]
+    if changed:
+        lines = '\n'.join(f'  {key}: {before[key]} -> {now[key]}' for key in changed)
+        raise TrainError(
+            f'cannot resume with other settings:\n{lines}\nrun with the old ones, or start a new '
+            f'run with --init CHECKPOINT. These may change: {", ".join(RESUMABLE)}'
+        )
+
+
+def _parse(key: str, value: str, kind: type) -> Any:
+    if kind is bool:
+        if value.lower() not in ('true', 'false', '1', '0'):
+            raise TrainError(f'{key}={value!r} must be true or false')
+        return value.lower() in ('true', '1')
+    try:
+        if kind is int:
+            return int(float(value)) if 'e' in value.lower() else int(value.replace('_', ''))
+        return kind(value)
+    except ValueError:
+        raise TrainError(f'{key}={value!r} is not a {kind.__name__}') from None
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise TrainError(f'{key}={value!r}; allowed: {", ".join(allowed)}')
+
+
+def _round(value: int, stride: int) -> int:
+    return max(stride, round(value / stride) * stride)

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all dataset readers share: an index, loading by number, and errors that name the file.
+
+A reader gives `RawSample`: uint8 RGB, float32 metres along Z with NaN where nothing is known and
++inf only where the data itself says "sky", and the pinhole camera of both. Every other habit of a
+dataset ends inside its reader.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import RawSample
+from train.errors import TrainError
+
+DOCS = 'docs/datasets.md'
+
+
+class Reader:
+    """One dataset on disk. Subclasses give `tree`, `_scan`, `_name` and `_load`.
+
+    Readers hold paths and numbers only, no open files: they can be sent to worker processes.
+    """
+
+    dataset = ''
+    # The expected tree, as error messages and the documentation show it.
+    tree = ''
+
+    def __init__(self, root: str | Path) -> None:
+        """Find the samples below `root`; raises `TrainError` that says what is missing."""
+        self.root = Path(root).expanduser()
+        if not self.root.exists():
+            raise self.missing(self.root)
+        self._items: list[Any] = self._scan()
+        if not self._items:
+            raise TrainError(
+                f'{self.dataset}: no samples below {self.root}; expected {self._where()}'
+            )
+
+    def index(self) -> list[str]:
+        """Name every sample, in the order of `load`; stable between runs."""
+        return [self._name(item) for item in self._items]
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self._items)
+
+    def name(self, i: int) -> str:
+        """Name sample `i` and its dataset, for messages about broken ones."""
+        return f'{self.dataset} {self._name(self._items[i])}'
+
+    def load(self, i: int) -> RawSample:
+        """Read sample number `i`; raises `TrainError` that names it if it is broken."""
+        item = self._items[i]
+        try:
+            sample = self._load(item)
+        except TrainError as error:
+            raise TrainError(f'{self.name(i)}: {error}') from None
+        except (CoreError, OSError, KeyError, ValueError, IndexError, cv2.error) as error:
+            kind = type(error).__name__
+            raise TrainError(f'{self.name(i)}: {kind}: {error}') from error
+        size = (sample.camera.height, sample.camera.width)
+        if sample.rgb.shape != (*size, 3) or sample.depth.shape != size:
+            raise TrainError(
+                f'{self.name(i)}: picture {sample.rgb.shape}, depth '
+                f'{sample.depth.shape} and camera {size} (rows, columns) do not agree'
+            )
+        return sample
+
+    def missing(self, path: Path) -> TrainError:
+        """Make the error for a path that the tree must have."""
+        return TrainError(f'{self.dataset}: {path} does not exist; expected {self._where()}')
+
+    def need(self, path: Path) -> Path:
+        """Give `path` back if it exists, else raise the error that shows the tree."""
+        if not path.exists():
+            raise self.missing(path)
+        return path
+
+    def _where(self) -> str:
+        return f'below {self.root}:\n{self.tree}\n(see {DOCS}, section {self.dataset})'
+
+    def _scan(self) -> list[Any]:
+        raise NotImplementedError
+
+    def _name(self, item: Any) -> str:
+        """Name an item; by default it is a path, or a tuple that starts with one."""
+        path = item[0] if isinstance(item, tuple) else item
+        return Path(path).relative_to(self.root).as_posix()
+
+    def _load(self, item: Any) -> RawSample:
+        raise NotImplementedError
+
+
+def require(package: str, purpose: str) -> ModuleType:
+    """Import an optional parser, or say how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        top = package.split('.')[0]
+        raise TrainError(
+            f'{purpose} needs the package {top} ({error}); install it: pip install {top}, or '
+            'pip install dmd_ros[data] for all of them'
+        ) from None
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as uint8 [H, W, 3] RGB, without turning it by EXIF (K would not turn)."""
+    return decode_rgb(_bytes_of(path), path)
+
+
+def decode_rgb(data: bytes, source: object) -> NDArray[np.uint8]:
+    """Decode JPEG or PNG bytes as uint8 [H, W, 3] RGB; `source` names them in the error."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if image is None:
+        raise TrainError(f'cannot decode picture {source} ({len(data)} bytes)')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_codes(path: Path) -> NDArray[np.uint16]:
+    """Read a 16-bit grey PNG as it is."""
+    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint16 or image.ndim != 2:
+        kind = 'unreadable' if image is None else f'{image.dtype} {image.shape}'
+        raise TrainError(f'{path} must be a 16-bit grey png, it is {kind}')
+    return image
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read a mask picture of any bit depth: True where it is not zero."""
+    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise TrainError(f'cannot decode mask {path}')
+    return image > 0
+
+
+def metres_from_codes(
+    codes: NDArray[np.uint16],
+    per_metre: float,
+    unknown: Sequence[int] = (0,),
+    sky: int | None = None,
+) -> NDArray[np.float32]:
+    """Turn integer codes into metres: codes in `unknown` are NaN, the code `sky` is +inf."""
+    depth = codes.astype(np.float32) / np.float32(per_metre)
+    for code in unknown:
+        depth[codes == code] = np.nan
+    if sky is not None:
+        depth[codes == sky] = np.inf
+    return depth
+
+
+def z_from_ray(distance_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Turn distances along the viewing ray into depth along Z."""
+    rays = camera.rays()
+    length = np.sqrt(1.0 + rays[..., 0] ** 2 + rays[..., 1] ** 2)
+    return (distance_m / length).astype(np.float32)
+
+
+def camera_from_matrix(k: NDArray[np.float64], width: int, height: int) -> Camera:
+    """Make a pinhole camera of a matrix whose upper left 3x3 is K."""
+    return Camera(
+        float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height)
+    )
+
+
+def camera_from_fov(tan_half_hfov: float, tan_half_vfov: float, width: int, height: int) -> Camera:
+    """Make a centred pinhole camera of the tangents of its half angles of view."""
+    return Camera(
+        fx=width / (2.0 * tan_half_hfov),
+        fy=height / (2.0 * tan_half_vfov),
+        cx=(width - 1) / 2.0,
+        cy=(height - 1) / 2.0,
+        width=width,
+        height=height,
+    )
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """Read a split file: one sample per line, words separated by blanks, empty lines skipped."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except OSError as error:
+        raise TrainError(f'cannot read the list {path}: {error}') from None
+    return [line.split() for line in lines if line.strip()]
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainError(f'cannot read {path}: {error.strerror}') from None

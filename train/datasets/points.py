@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LiDAR points to a sparse depth picture, and the few transforms that this needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.records import RawSample
+
+
+def transform(
+    rotation: NDArray[np.float64],
+    translation: Sequence[float] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Make the 4x4 matrix of x -> R x + t."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = translation
+    return matrix
+
+
+def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Invert a rigid 4x4 transform."""
+    rotation = matrix[:3, :3].T
+    return transform(rotation, -rotation @ matrix[:3, 3])
+
+
+def rotation_from_quaternion(w: float, x: float, y: float, z: float) -> NDArray[np.float64]:
+    """Give the rotation matrix of a quaternion, normalised first."""
+    q = np.array([w, x, y, z], np.float64)
+    w, x, y, z = q / np.linalg.norm(q)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def apply(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Transform points [N, 3]."""
+    return points.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def depth_from_points(
+    points: NDArray[np.float64],
+    camera: Camera,
+    min_z_m: float = 0.1,
+) -> NDArray[np.float32]:
+    """Project points [N, 3] of the camera frame (z forward) into its picture; the rest is NaN.
+
+    Points nearer than `min_z_m` are dropped: returns from the vehicle itself.
+    """
+    points = points[points[:, 2] > min_z_m]
+    u = points[:, 0] / points[:, 2] * camera.fx + camera.cx
+    v = points[:, 1] / points[:, 2] * camera.fy + camera.cy
+    return depth_from_pixels(u, v, points[:, 2], camera.height, camera.width)
+
+
+def depth_from_pixels(
+    u: NDArray[np.floating],
+    v: NDArray[np.floating],
+    z_m: NDArray[np.floating],
+    height: int,
+    width: int,
+) -> NDArray[np.float32]:
+    """Write z at the nearest pixel; where several points meet, the nearest one is seen."""
+    column, row = np.rint(u).astype(np.int64), np.rint(v).astype(np.int64)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    depth = np.full(height * width, np.inf, np.float32)
+    np.minimum.at(depth, row[inside] * width + column[inside], z_m[inside].astype(np.float32))
+    depth[np.isinf(depth)] = np.nan
+    return depth.reshape(height, width)
+
+
+def rectified(
+    rgb: NDArray[np.uint8],
+    camera: Camera,
+    u: NDArray[np.floating],
+    v: NDArray[np.floating],
+    z_m: NDArray[np.floating],
+) -> RawSample:
+    """Free a picture, and depths at its pixels (u, v), from the lens distortion.
+
+    Labels move as points, each to where it belongs: resampling them would blend near and far.
+    """
+    if camera.is_distorted:
+        rgb = Rectifier(camera)(rgb)
+        if u.size:
+            k, coefficients = camera.matrix, np.array(camera.distortion)
+            pixels = np.stack([u, v], axis=1).astype(np.float64)[:, None, :]
+            fisheye = camera.distortion_model == 'equidistant'
+            undistort = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
+            straight = undistort(pixels, k, coefficients, P=k)[:, 0]
+            u, v = straight[:, 0], straight[:, 1]
+    depth = depth_from_pixels(u, v, z_m, camera.height, camera.width)
+    return RawSample(rgb, depth, camera.rectified())

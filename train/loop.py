@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: one function, top to bottom, on one clock (samples seen)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from train import checkpoint
+from train.config import TrainConfig, check_resumable
+from train.ema import Ema
+from train.errors import TrainError
+from train.loss import Losses, diffusion_loss, end_to_end_loss
+from train.mixture import Mixture, batches, tensors
+from train.presets import preset
+from train.processes import Processes
+from train.report import Report
+from train.schedule import learning_rate
+from train.speed import Progress, flops_per_sample, hours, peak_flops
+from train.unet import UNet, parameter_count
+
+log = logging.getLogger(__name__)
+
+# Steps in a row without a finite gradient before the run gives up.
+_MAX_BAD_STEPS = 10
+# Broken samples are let pass until this many samples were seen: 1 % of 10 samples is none.
+_BROKEN_GRACE = 1_000
+
+
+def build_net(config: TrainConfig) -> UNet:
+    """Build the denoiser of a config, with weights that its seed decides."""
+    torch.manual_seed(config.seed)
+    return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
+
+
+def train(
+    run: Path,
+    config: TrainConfig,
+    processes: Processes,
+    resume: bool = False,
+    init: Path | None = None,
+) -> float:
+    """Train in folder `run`; return the mean training loss since the last report.
+
+    resume: go on from the newest whole checkpoint of the run. init: start from the averaged weights
+    of another run's checkpoint (file or run folder).
+    """
+    device = processes.device
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    net = build_net(config).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay,
+        fused=True,
+    )  # fmt: skip
+    if init is not None:
+        _load_weights(net, checkpoint.find(init), init)
+    ema = Ema(net, config.ema)
+    clock, broken = 0, 0
+    state = checkpoint.load_newest(run) if resume else None
+    if state is not None:
+        check_resumable(TrainConfig.from_json(state['config']), config)
+        net.load_state_dict(state['net'])
+        ema.load(state['ema'])
+        optimizer.load_state_dict(state['optimizer'])
+        clock, broken = state['clock'], state['broken']
+    elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
+        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    mixture = Mixture(config, processes.rank, processes.world)
+    report = Report(run, config) if processes.is_main else None
+    _introduce(net, config, processes, clock)
+    state_bytes = 16 * parameter_count(net)
+    if processes.is_main:
+        checkpoint.check_space(run, state_bytes)
+    model: nn.Module = torch.compile(net) if config.compile else net  # type: ignore[assignment]
+    if processes.world > 1:
+        model = DistributedDataParallel(model)
+    contract = config.contract()
+    cost = {s: flops_per_sample(net.spec, config.rays, s) for s in config.size_list}
+    dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
+    peak = peak_flops(device, dtype) * processes.world
+
+    def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+            out = model(rgb, z, t, tan_half_vfov)
+        return out.float()  # type: ignore[no-any-return]
+
+    progress = Progress(clock, config.total_samples)
+    window: list[Tensor] = []
+    flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
+    data = batches(mixture, clock // config.batch, config.workers)
+    while clock < config.total_samples:
+        started = time.perf_counter()
+        made = next(data)
+        waited += time.perf_counter() - started
+        broken = _count_broken(made.broken, broken, clock, config)
+        batch = tensors(made.arrays, device)
+        losses = _loss(predict, batch, clock, config)
+        optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
+        before = clock
+        clock += config.batch
+        # Gradients are averaged over processes, so that all of them see the same norm.
+        if torch.isfinite(norm):
+            bad_steps = 0
+            for group in optimizer.param_groups:
+                group['lr'] = learning_rate(before, config)
+            optimizer.step()
+            ema.update(net, clock, config.batch)
+        else:
+            bad_steps += 1
+            log.warning('step at %d samples has gradient norm %s; skipped', before, norm.item())
+            if bad_steps >= _MAX_BAD_STEPS:
+                raise TrainError(
+                    f'{bad_steps} steps in a row were not finite at {clock} samples; start again '
+                    f'from an earlier checkpoint with --init and a lower lr (now {config.lr:g})'
+                )
+        window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm.detach()]))
+        flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
+        if _due(before, clock, config.log_every) or clock >= config.total_samples:
+            mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
+            rate, left = progress.lap(clock)
+            seconds = len(window) * config.batch / rate
+            values = {
+                'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
+                'lr': learning_rate(before, config), 'samples_per_s': rate,
+                'mfu': flops / seconds / peak, 'waiting_for_data': waited / seconds,
+                'broken': broken,
+            }  # fmt: skip
+            if report is not None:
+                report.losses(clock, values)
+                log.info(
+                    '%9d/%d samples  loss %.4f  |x-x_hat| %.4f  grad %.2f  lr %.1e  %.1f samples/s'
+                    '  MFU %.0f %%  data %.0f %%  left %s', clock, config.total_samples,
+                    mean_loss, x0_l1, grad, values['lr'], rate, 100 * values['mfu'],
+                    100 * values['waiting_for_data'], hours(left),
+                )  # fmt: skip
+            window, flops, waited = [], 0.0, 0.0
+        if report is not None and _due(before, clock, config.picture_every):
+            report.pictures(clock, batch, losses.x_hat, contract)
+        if _due(before, clock, config.checkpoint_every) or clock >= config.total_samples:
+            if processes.is_main:
+                checkpoint.check_space(run, state_bytes)
+                state = _state(config, clock, net, ema, optimizer, broken)
+                checkpoint.save(run, state, config.keep_checkpoints)
+            processes.barrier()
+    if report is not None:
+        report.close()
+    return mean_loss
+
+
+def _loss(predict: Any, batch: Any, clock: int, config: TrainConfig) -> Losses:
+    weight = config.gradient_weight
+    if config.stage == 'end_to_end':
+        return end_to_end_loss(predict, batch, config.parameterisation, weight)
+    unroll = np.random.default_rng([config.seed, 3, clock]).random() < config.unroll
+    return diffusion_loss(predict, batch, config.parameterisation, weight, unroll)
+
+
+def _state(
+    config: TrainConfig,
+    clock: int,
+    net: UNet,
+    ema: Ema,
+    optimizer: torch.optim.Optimizer,
+    broken: int,
+) -> dict[str, Any]:
+    return {
+        'config': config.to_json(),
+        'clock': clock,
+        'net': net.state_dict(),
+        'ema': ema.weights,
+        'optimizer': optimizer.state_dict(),
+        'broken': broken,
+    }
+
+
+def _load_weights(net: UNet, state: dict[str, Any], source: Path) -> None:
+    try:
+        net.load_state_dict(state['ema'])
+    except RuntimeError as error:
+        theirs = TrainConfig.from_json(state['config'])
+        raise TrainError(
+            f'--init {source}: weights of preset {theirs.preset} (rays={theirs.rays}, '
+            f'fov={theirs.fov}) do not fit this net: {str(error).splitlines()[-1].strip()}'
+        ) from None
+
+
+def _count_broken(
+    names: tuple[str, ...], broken: int, clock: int, config: TrainConfig
+) -> int:
+    for name in names:
+        log.warning('broken sample skipped: %s', name)
+    broken += len(names)
+    if broken > config.max_broken_share * max(clock, _BROKEN_GRACE):
+        raise TrainError(
+            f'{broken} of {clock} samples were broken, more than max_broken_share='
+            f'{config.max_broken_share:g}; the last: {names[-1] if names else "see above"}'
+        )
+    return broken
+
+
+def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int) -> None:
+    if processes.is_main:
+        log.info('settings:\n%s', config.describe())
+        contract = dataclasses.asdict(config.contract())
+        log.info('contract: %s', contract)
+        log.info(
+            '%s: %.2f M parameters on %d x %s (%d threads), from %d samples',
+            config.preset, parameter_count(net) / 1e6, processes.world, processes.device,
+            torch.get_num_threads(), clock,
+        )  # fmt: skip
+
+
+def _due(before: int, now: int, every: int) -> bool:
+    return before // every != now // every

@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which sample is number n of a run: a weighted mixture of sources, in pure functions of (seed, n).
+
+A batch depends on the config and its number alone, so that resuming needs no state of the data,
+any worker may make any batch, and several processes share a batch by taking slices of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import RawSample
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.example import Example, make_example, stack
+from train.loss import Batch
+
+# Independent random streams of one seed.
+_SAMPLE, _BATCH = 1, 2
+# Draws for one place in a batch before the sources are taken for broken altogether.
+_ATTEMPTS = 20
+
+
+class Source(Protocol):
+    """Labelled pictures by index; a source without an end ignores `len`."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Name a sample for messages."""
+        ...
+
+    def load(self, index: int) -> RawSample:
+        """Read or make a sample."""
+        ...
+
+
+def _folder(path: str, config: TrainConfig) -> Source:
+    from train.datasets.rgbd_folder import RgbdFolder
+
+    return RgbdFolder(path)
+
+
+def _worlds(path: str, config: TrainConfig) -> Source:
+    from train.datasets.worlds import OnlineWorlds
+
+    return OnlineWorlds(config.seed, config.assets, config.size_list)
+
+
+def _cache(path: str, config: TrainConfig) -> Source:
+    from train.datasets.worlds import WorldCache
+
+    return WorldCache(path)
+
+
+KINDS: dict[str, Callable[[str, TrainConfig], Source]] = {
+    'worlds': _worlds,
+    'cache': _cache,
+    'folder': _folder,
+}
+
+
+def open_source(text: str, config: TrainConfig) -> Source:
+    """Open 'kind' or 'kind:path'."""
+    kind, _, path = text.partition(':')
+    if kind not in KINDS:
+        raise TrainError(f'source kind {kind!r} is unknown; allowed: {", ".join(KINDS)}')
+    return KINDS[kind](path, config)
+
+
+def parse_sources(text: str) -> list[tuple[str, float]]:
+    """Split 'kind[:path]@weight,...' into ('kind[:path]', weight) pairs."""
+    pairs = []
+    for part in text.split(','):
+        name, separator, weight = part.strip().rpartition('@')
+        try:
+            pairs.append((name, float(weight)) if separator else (weight, 1.0))
+        except ValueError:
+            raise TrainError(f'source {part!r}: the weight after @ is not a number') from None
+    if any(weight <= 0 for _, weight in pairs):
+        raise TrainError(f'sources={text!r}: weights must be > 0')
+    return pairs
+
+
+@dataclass(frozen=True)
+class Made:
+    """One process's share of a batch, and the names of samples that could not be read."""
+
+    arrays: Example
+    broken: tuple[str, ...]
+
+
+class Mixture(Dataset[Made]):
+    """Batches by number, for this process's rank."""
+
+    def __init__(self, config: TrainConfig, rank: int = 0, world: int = 1) -> None:
+        """Open every source once, so that a wrong path stops the run before it starts."""
+        if config.batch % world:
+            raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
+        self.config, self.rank, self.world = config, rank, world
+        self.contract = config.contract()
+        self._names = parse_sources(config.sources)
+        total = sum(weight for _, weight in self._names)
+        self._shares = [weight / total for _, weight in self._names]
+        self._sources = [open_source(name, config) for name, _ in self._names]
+
+    def __getitem__(self, number: int) -> Made:
+        """Make this rank's slice of batch `number`."""
+        config = self.config
+        rng = _rng(config.seed, _BATCH, number)
+        size = config.size_list[int(rng.integers(len(config.size_list)))]
+        offset = float(rng.random())
+        share = config.batch // self.world
+        first = self.rank * share
+        broken: list[str] = []
+        examples = [
+            self._example(number * config.batch + place, size, offset + place / config.batch, broken)
+            for place in range(first, first + share)
+        ]
+        return Made(stack(examples), tuple(broken))
+
+    def _example(
+        self, index: int, size: tuple[int, int], u: float, broken: list[str]
+    ) -> Example:
+        rng = _rng(self.config.seed, _SAMPLE, index)
+        for _ in range(_ATTEMPTS):
+            source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
+            # An endless source is walked in order; a finite one is drawn from.
+            key = index if len(source) == 0 else int(rng.integers(len(source)))
+            try:
+                raw = source.load(key)
+                t = draw_time(u % 1.0, self.config.t1_fraction)
+                return make_example(raw, size, t, rng, self.config, self.contract)
+            except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
+                broken.append(f'{source.name(key)}: {error}')
+        raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
+
+
+def draw_time(u: float, t1_fraction: float) -> float:
+    """Map u in [0, 1) to a time: t = 1 exactly for the given share, uniform in [0, 1) else.
+
+    The u of a batch are evenly spaced from a random start: each is uniform, together they vary less.
+    """
+    if u < t1_fraction:
+        return 1.0
+    return (u - t1_fraction) / (1.0 - t1_fraction)
+
+
+def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
+    """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
+    numbers = range(first, 1 << 62)
+    # spawn: forking a process whose OpenMP threads have run may hang the child.
+    more: dict[str, Any] = (
+        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': _quiet}
+        if workers
+        else {}
+    )
+    yield from DataLoader(
+        mixture, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
+    )
+
+
+def tensors(arrays: Example, device: torch.device) -> Batch:
+    """Bring a batch to the training device."""
+    moved: dict[str, torch.Tensor] = {}
+    for field in fields(Example):
+        tensor = torch.as_tensor(getattr(arrays, field.name))
+        moved[field.name] = tensor.to(device, non_blocking=True)
+    moved['rgb'] = moved['rgb'].contiguous(memory_format=torch.channels_last)
+    return Batch(**moved)
+
+
+def _as_is(made: Made) -> Made:
+    return made
+
+
+def _quiet(worker: int) -> None:
+    """Leave the cores to the trainer: one thread per worker."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def _rng(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves to look at: log lines, losses as JSON lines, TensorBoard scalars, pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from dmd_ros.core.colormap import colorize
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.depth_codec import decode
+from train.config import TrainConfig
+from train.loss import Batch
+
+_PICTURES = 4
+
+
+class Report:
+    """Writers of one run folder; created by the main process only."""
+
+    def __init__(self, run: Path, config: TrainConfig) -> None:
+        """Write config and revision, open log and TensorBoard."""
+        run.mkdir(parents=True, exist_ok=True)
+        (run / 'config.json').write_text(config.to_json() + '\n')
+        with open(run / 'revision.txt', 'a') as file:
+            file.write(revision() + '\n')
+        handler = logging.FileHandler(run / 'log.txt')
+        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%m-%d %H:%M:%S'))
+        logging.getLogger('train').addHandler(handler)
+        self._handler = handler
+        self._losses = open(run / 'losses.jsonl', 'a')  # noqa: SIM115 (lives as long as the run)
+        self._board = SummaryWriter(str(run / 'tensorboard'))
+
+    def losses(self, clock: int, values: dict[str, Any]) -> None:
+        """Append one line of numbers at `clock`, and the same to TensorBoard."""
+        self._losses.write(json.dumps({'clock': clock, **values}) + '\n')
+        self._losses.flush()
+        for key, value in values.items():
+            self._board.add_scalar(key, value, clock)
+
+    def pictures(self, clock: int, batch: Batch, x_hat: Tensor, contract: Contract) -> None:
+        """Show the first examples: picture, truth, estimate on one fixed scale of colour."""
+        rows = [
+            _row(*(t[i].float().cpu().numpy() for t in (batch.rgb, batch.code, x_hat)), contract)
+            for i in range(min(_PICTURES, batch.rgb.shape[0]))
+        ]
+        self._board.add_image('examples', np.concatenate(rows), clock, dataformats='HWC')
+        self._board.flush()
+
+    def close(self) -> None:
+        """Flush and close everything."""
+        self._losses.close()
+        self._board.close()
+        logging.getLogger('train').removeHandler(self._handler)
+        self._handler.close()
+
+
+def revision() -> str:
+    """Git revision of the code, and whether it was changed; 'unknown' outside a checkout."""
+    command = ['git', 'describe', '--always', '--dirty', '--abbrev=12']
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return done.stdout.strip()
+
+
+def _row(
+    rgb: NDArray[np.float32],
+    code: NDArray[np.float32],
+    x_hat: NDArray[np.float32],
+    contract: Contract,
+) -> NDArray[np.uint8]:
+    std, mean = np.asarray(contract.rgb_std), np.asarray(contract.rgb_mean)
+    picture = np.clip((rgb.transpose(1, 2, 0) * std + mean) * 255.0, 0, 255).astype(np.uint8)
+    depths = [decode(np.clip(c[0], -1.0, 1.0), contract) for c in (code, x_hat)]
+    near, far = max(contract.depth_min_m, 0.3), min(contract.depth_max_m, 40.0)
+    return np.concatenate([picture, *(colorize(d, near, far) for d in depths)], axis=1)

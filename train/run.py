@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m train.run --preset tiny --run runs/first [--set key=value ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import torch
+
+from train import checkpoint
+from train.config import TrainConfig, make_config
+from train.errors import TrainError
+from train.loop import build_net, train
+from train.mixture import Mixture
+from train.presets import PRESETS
+from train.processes import join, leave
+from train.unet import parameter_count
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, print every setting, train."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
+    )
+    try:
+        config = _config(options)
+        if options.dry_run:
+            _dry_run(config)
+            return 0
+        processes = join()
+        try:
+            train(options.run, config, processes, options.resume, options.init)
+        finally:
+            leave()
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            f'error: out of memory ({str(error).splitlines()[0]}); lower batch (now '
+            f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller preset',
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; go on with --resume', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='python -m train.run', description=__doc__)
+    parser.add_argument('--preset', help=f'one of {", ".join(PRESETS)} (default: nano)')
+    parser.add_argument('--run', type=Path, required=True, help='folder of this run')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    parser.add_argument('--assets', help='folder of photographic materials (same as --set assets=)')
+    parser.add_argument('--init', type=Path, help='start from the weights of this checkpoint or run')
+    parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
+    parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
+    return parser.parse_args(arguments)
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    """Build the config; a resumed run without any setting takes its own from its folder."""
+    settings = list(options.settings)
+    if options.assets is not None:
+        settings.append(f'assets={options.assets}')
+    if options.resume and not options.preset:
+        state = checkpoint.load_newest(options.run)
+        if state is not None:
+            return TrainConfig.from_json(state['config']).changed(settings)
+    return make_config(options.preset or 'nano', settings)
+
+
+def _dry_run(config: TrainConfig) -> None:
+    print(config.describe())
+    print(f'contract: {config.contract().to_json()}')
+    with torch.device('meta'):
+        print(f'{config.preset}: {parameter_count(build_net(config)) / 1e6:.2f} M parameters')
+    made = Mixture(config)[0]
+    print(f'first batch: {made.arrays.rgb.shape[0]} x {made.arrays.rgb.shape[2:]}')
+    print('dry run: nothing was written')
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
