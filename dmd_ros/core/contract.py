@@ -9,6 +9,8 @@ mixed up, and no preprocessing parameter lives in YAML.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -59,7 +61,9 @@ class Contract:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        """Refuse a contract that contradicts itself."""
+        """Refuse a contract that contradicts itself; numbers and tuples get their exact types."""
+        for key, convert in _TYPES.items():
+            object.__setattr__(self, key, convert(key, getattr(self, key)))
         if self.format != FORMAT:
             raise CoreError(
                 f'contract format {self.format} is not supported (this version reads {FORMAT}); '
@@ -70,16 +74,21 @@ class Contract:
                 raise CoreError(
                     f'contract {key}={getattr(self, key)!r}; allowed: {", ".join(allowed)}'
                 )
+        for key in ('stride', 'steps', 'samples'):
+            if getattr(self, key) < 1:
+                raise CoreError(f'contract {key}={getattr(self, key)} must be >= 1')
         if not 0 < self.depth_min_m < self.depth_max_m:
             raise CoreError(
-                f'contract depth range {self.depth_min_m}..{self.depth_max_m} m; '
+                f'contract depth range {self.depth_min_m:g}..{self.depth_max_m:g} m; '
                 '0 < depth_min_m < depth_max_m is needed'
             )
-        if self.stride < 1 or self.steps < 1 or self.samples < 1:
-            raise CoreError('contract stride, steps and samples must be >= 1')
-        if not self.train_sizes or any(
-            size < 1 or size % self.stride for pair in self.train_sizes for size in pair
-        ):
+        low, high = self.tan_half_vfov_range
+        if not 0 < low <= high:
+            raise CoreError(
+                f'contract tan_half_vfov_range {low:g}..{high:g}; 0 < low <= high is needed'
+            )
+        sides = [side for size in self.train_sizes for side in size]
+        if not sides or any(side < 1 or side % self.stride for side in sides):
             raise CoreError(
                 f'contract train_sizes {self.train_sizes} must be (height, width) pairs of '
                 f'multiples of stride {self.stride}'
@@ -96,7 +105,7 @@ class Contract:
         """Parse; raises `CoreError` that lists missing and unknown fields."""
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise CoreError(f'contract is not JSON ({error}); export the model again') from None
         if not isinstance(raw, dict):
             raise CoreError(f'contract must be a JSON object, got {type(raw).__name__}')
@@ -107,12 +116,60 @@ class Contract:
                 f'contract has missing fields {missing} and unknown fields {unknown}; '
                 'export the model again with this version of dmd_ros'
             )
-        try:
-            return cls(**{key: _frozen(value) for key, value in raw.items()})
-        except TypeError as error:
-            raise CoreError(f'contract has a field of the wrong type ({error})') from None
+        return cls(**raw)
 
 
-def _frozen(value: Any) -> Any:
-    """Turn JSON lists into tuples, so that contracts are hashable and comparable."""
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise CoreError(f'contract {key}={value!r} must be a text')
+    return value
+
+
+def _whole(key: str, value: Any) -> int:
+    # bool is an int to Python, never to a contract.
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise CoreError(f'contract {key}={value!r} must be a whole number')
+    return value
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise CoreError(f'contract {key}={value!r} must be a finite number')
+    return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
+
+
+def _tuple_of(convert: Callable[[str, Any], Any], length: int | None) -> Callable[[str, Any], Any]:
+    def converted(key: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)) or length not in (None, len(value)):
+            count = 'a list' if length is None else f'a list of {length}'
+            raise CoreError(f'contract {key}={value!r} must be {count}')
+        return tuple(convert(key, item) for item in value)
+
+    return converted
+
+
+_TYPES: dict[str, Callable[[str, Any], Any]] = {
+    'name': _text,
+    'stride': _whole,
+    'train_sizes': _tuple_of(_tuple_of(_whole, 2), None),
+    'rgb_mean': _tuple_of(_number, 3),
+    'rgb_std': _tuple_of(_number, 3),
+    'depth_codec': _text,
+    'depth_min_m': _number,
+    'depth_max_m': _number,
+    'fov_encoding': _text,
+    'tan_half_vfov_range': _tuple_of(_number, 2),
+    'parameterisation': _text,
+    'schedule': _text,
+    'noise': _text,
+    'steps': _whole,
+    'samples': _whole,
+    'format': _whole,
+}
