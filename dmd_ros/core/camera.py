@@ -24,6 +24,9 @@ DISTORTION_MODELS = {
     'equidistant': (4,),
 }
 
+# Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
+_MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -88,8 +91,11 @@ class Camera:
 
     @property
     def is_distorted(self) -> bool:
-        """Whether pixels must be rectified before rays are straight."""
-        return any(c != 0.0 for c in self.distortion)
+        """Whether pixels must be rectified before rays are straight.
+
+        An equidistant lens bends rays even with all coefficients 0: r = f theta, not f tan(theta).
+        """
+        return self.distortion_model == 'equidistant' or any(c != 0.0 for c in self.distortion)
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -133,7 +139,9 @@ class Camera:
         )
 
     def flipped(self) -> Camera:
-        """Give the camera of the picture mirrored left-right."""
+        """Give the camera of the picture mirrored left-right; it must be rectified."""
+        if self.is_distorted:
+            raise CoreError('a mirrored lens has other coefficients; use rectified() first')
         return replace(self, cx=self.width - 1 - self.cx)
 
     def rectified(self) -> Camera:
@@ -144,10 +152,11 @@ class Camera:
         """Directions (x/z, y/z) of all pixels, float32 [H, W, 2]; the camera must be rectified."""
         if self.is_distorted:
             raise CoreError('rays of a distorted camera are not straight; use rectified() first')
-        rays = np.empty((self.height, self.width, 2), np.float32)
-        rays[..., 0] = (np.arange(self.width) - self.cx) / self.fx
-        rays[..., 1] = ((np.arange(self.height) - self.cy) / self.fy)[:, None]
-        return rays
+        # One plane per component in memory: the cloud reads them one after the other.
+        planes = np.empty((2, self.height, self.width), np.float32)
+        planes[0] = (np.arange(self.width) - self.cx) / self.fx
+        planes[1] = ((np.arange(self.height) - self.cy) / self.fy)[:, None]
+        return np.moveaxis(planes, 0, -1)
 
 
 class Rectifier:
@@ -175,6 +184,8 @@ class Rectifier:
         self.inside = (
             (mx >= -0.5) & (mx <= camera.width - 0.5) & (my >= -0.5) & (my <= camera.height - 0.5)
         )
+        self.inside &= np.hypot(*np.moveaxis(self.camera.rays(), -1, 0)) <= fold_radius(camera)
+        self.outside_index = np.flatnonzero(~self.inside)
         self._maps = cv2.convertMaps(mx, my, cv2.CV_16SC2)
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -183,3 +194,24 @@ class Rectifier:
             rgb, self._maps[0], self._maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return out
+
+
+def fold_radius(camera: Camera) -> float:
+    """Give the radius (tangent of the angle to the axis) up to which the lens model is usable.
+
+    A polynomial fitted to the middle of a picture may turn back farther out: there, two directions
+    fall on one pixel, and rectification would show the picture's middle again along its border.
+    """
+    r = np.linspace(0.0, _MAX_RADIUS, _RADIUS_STEPS)
+    if camera.distortion_model == 'equidistant':
+        theta = np.arctan(r)
+        powers = np.stack([theta**2, theta**4, theta**6, theta**8])
+        bent = theta * (1.0 + np.tensordot(camera.distortion, powers, 1))
+    else:
+        # Order of OpenCV: k1 k2 p1 p2 k3 k4 k5 k6 ...; the tangential part is small, left out.
+        k1, k2, _, _, k3, k4, k5, k6 = (*camera.distortion, 0.0, 0.0, 0.0, 0.0)[:8]
+        below = 1.0 + k4 * r**2 + k5 * r**4 + k6 * r**6
+        with np.errstate(divide='ignore', invalid='ignore'):
+            bent = r * (1.0 + k1 * r**2 + k2 * r**4 + k3 * r**6) / below
+    turns = np.flatnonzero(~(np.diff(bent) > 0.0))
+    return float(r[turns[0]]) if turns.size else math.inf

@@ -28,6 +28,8 @@ def camera_from_info(
     If the result and the image differ in size but agree in aspect, the camera is scaled; callers
     see that by comparing sizes with `info_size`. Raises `CoreError` otherwise.
     """
+    if image_width <= 0 or image_height <= 0:
+        raise CoreError(f'image is {image_width}x{image_height}; both must be > 0')
     camera = _full_camera(info, rectified)
     roi = info.roi
     if roi.x_offset or roi.y_offset or roi.width or roi.height:
@@ -68,6 +70,11 @@ def _full_camera(info: Any, rectified: bool) -> Camera:
         fx, cx, fy, cy = p[0], p[2], p[5], p[6]
     else:
         # Many drivers of ideal cameras leave P empty; K is then the same camera.
+        if rectified and any(c != 0.0 for c in d):
+            raise CoreError(
+                'camera_info.p is empty though the lens is distorted (d is not 0), so the camera '
+                'of the rectified image is unknown; fill in p, or set input_rectified to false'
+            )
         if len(k) != 9:
             raise CoreError(f'camera_info.k has {len(k)} values, 9 are expected')
         fx, cx, fy, cy = k[0], k[2], k[4], k[5]
@@ -81,7 +88,10 @@ def _full_camera(info: Any, rectified: bool) -> Camera:
 
 
 def _distortion(model: str, d: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
-    """Read D; no coefficients, or only zeros, mean an ideal lens whatever the model is called."""
+    """Read D; no coefficients, or only zeros, mean an ideal lens whatever the model is called.
+
+    For equidistant too: image_geometry reads it so, and drivers of rectified streams rely on it.
+    """
     if any(not math.isfinite(c) for c in d):
         raise CoreError(f'camera_info.d has a value that is not finite: {list(d)}')
     return (model, d) if any(c != 0.0 for c in d) else ('', ())
