@@ -20,18 +20,18 @@ import numpy as np
 from dmd_ros.core.errors import CoreError
 
 # eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. The floor keeps
-# the ablation finite there.
+# the ablation finite there, and is without effect elsewhere.
 ALPHA_FLOOR = 1e-2
 
 SAMPLERS = ('ddpm', 'ddim')
 
 
 def alpha_sigma(t: Any) -> tuple[Any, Any]:
-    """Signal and noise level of the cosine schedule at time(s) t, a float or a NumPy array.
+    """Signal and noise level of the cosine schedule at time(s) t, a float, array or tensor.
 
     Written with sin alone, because sin(0) = 0 exactly while cos(pi / 2) is not: alpha(1) = 0.
     """
-    return np.sin(0.5 * math.pi * (1.0 - t)), np.sin(0.5 * math.pi * t)
+    return _sin(0.5 * math.pi * (1.0 - t)), _sin(0.5 * math.pi * t)
 
 
 def add_noise(x: Any, eps: Any, alpha: Any, sigma: Any) -> Any:
@@ -57,11 +57,10 @@ def x0_eps_from_prediction(
     """
     if parameterisation == 'v':
         return alpha * z - sigma * prediction, sigma * z + alpha * prediction
-    # For t in [0, 1] alpha^2 + sigma^2 = 1, so 1 / a is written a-safe with an additive floor.
     if parameterisation == 'eps':
-        return (z - sigma * prediction) / (alpha + ALPHA_FLOOR), prediction
+        return (z - sigma * prediction) / _at_least_floor(alpha), prediction
     if parameterisation == 'x0':
-        return prediction, (z - alpha * prediction) / (sigma + ALPHA_FLOOR)
+        return prediction, (z - alpha * prediction) / _at_least_floor(sigma)
     raise CoreError(f'parameterisation {parameterisation!r}; allowed: v, eps, x0')
 
 
@@ -84,12 +83,10 @@ def sample(
 
     denoise: (z, t) -> (x_hat, eps_hat), x_hat already clipped to [-1, 1] if that is wanted.
     sampler: 'ddim' is deterministic; 'ddpm' (ancestral, the paper's) draws one array of noise per
-    step but the last from `fresh_noise`.
+    step but the last from `fresh_noise`, an iterator of arrays like `noise`.
     """
     if sampler not in SAMPLERS:
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(SAMPLERS)}')
-    if sampler == 'ddpm' and fresh_noise is None:
-        raise CoreError('the ddpm sampler needs fresh_noise, an iterator of arrays like noise')
     z = noise
     schedule = list(times)
     for t, s in zip(schedule, [*schedule[1:], 0.0], strict=True):
@@ -101,7 +98,7 @@ def sample(
             z = alpha_s * x + sigma_s * eps
         else:
             z_scale, x_scale, std = ddpm_coefficients(t, s)
-            z = z_scale * z + x_scale * x + std * next(fresh_noise)  # type: ignore[arg-type]
+            z = z_scale * z + x_scale * x + std * _draw(fresh_noise)
     raise CoreError('times is empty; use trailing_times(steps)')
 
 
@@ -116,4 +113,23 @@ def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
     var_ts = sigma_t**2 - alpha_ts**2 * sigma_s**2
     z_scale = alpha_ts * sigma_s**2 / sigma_t**2
     x_scale = alpha_s * var_ts / sigma_t**2
-    return z_scale, x_scale, math.sqrt(var_ts) * sigma_s / sigma_t
+    return z_scale, x_scale, math.sqrt(max(var_ts, 0.0)) * sigma_s / sigma_t
+
+
+def _sin(angle: Any) -> Any:
+    # Tensors bring their own sin: NumPy's would leave their device.
+    return angle.sin() if hasattr(angle, 'sin') else np.sin(angle)
+
+
+def _at_least_floor(level: Any) -> Any:
+    # Arrays and tensors share clip(min=...); Python floats have none.
+    if hasattr(level, 'clip'):
+        return level.clip(min=ALPHA_FLOOR)
+    return max(level, ALPHA_FLOOR)
+
+
+def _draw(fresh_noise: Iterator[Any] | None) -> Any:
+    noise = None if fresh_noise is None else next(fresh_noise, None)
+    if noise is None:
+        raise CoreError('fresh_noise ran out; the ddpm sampler draws once per step but the last')
+    return noise
