@@ -59,6 +59,7 @@ class DepthEstimator:
     def reset(self) -> None:
         """Forget the previous frame and start the noise again: after a cut or a time jump."""
         self._random = np.random.default_rng(self.seed)
+        self._start: NDArray[np.float32] | None = None
         self._previous: NDArray[np.float32] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera) -> DepthFrame:
@@ -71,8 +72,9 @@ class DepthEstimator:
         clock = _Stopwatch(timings)
         rectifier = self._rectifier_for(camera)
         if rectifier is not None:
-            rgb, camera = rectifier(rgb), rectifier.camera
+            rgb = rectifier(rgb)
             clock.lap('rectify')
+        camera = camera.rectified()
         view = preprocess.full_view(camera, self.contract)
         picture = preprocess.prepare(rgb, view, self.contract)
         clock.lap('prepare')
@@ -81,7 +83,9 @@ class DepthEstimator:
         timings['sample'] -= timings.get('denoise', 0.0)
         depth, uncertainty = self._decode(codes, view)
         if rectifier is not None:
-            depth[~rectifier.inside] = np.nan
+            for image in (depth, uncertainty):
+                if image is not None:
+                    np.put(image, rectifier.outside_index, np.nan)
         clock.lap('restore')
         return DepthFrame(depth, uncertainty, rgb, camera, timings)
 
@@ -110,7 +114,7 @@ class DepthEstimator:
     ) -> NDArray[np.float32]:
         """Draw `samples` depth codes [S, 1, h, w] for one picture [1, 3, h, w]."""
         shape = (self.samples, 1, *picture.shape[2:])
-        rgb = np.repeat(picture, self.samples, axis=0)
+        rgb = picture if self.samples == 1 else np.repeat(picture, self.samples, axis=0)
         fov = np.full(self.samples, tan_half_vfov, np.float32)
 
         def denoise(z: Any, t: float) -> tuple[Any, Any]:
@@ -119,16 +123,18 @@ class DepthEstimator:
             feeds = {'rgb': rgb, 'z': z, 't': times, 'tan_half_vfov': fov}
             prediction = self.backend.run(feeds)[OUTPUT]
             timings['denoise'] = timings.get('denoise', 0.0) + time.perf_counter() - started
+            _check_prediction(prediction, shape)
             alpha, sigma = (np.float32(v) for v in diffusion.alpha_sigma(t))
             x, eps = diffusion.x0_eps_from_prediction(
                 prediction, z, alpha, sigma, self.contract.parameterisation
             )
-            return np.clip(x, -1.0, 1.0), eps
+            return np.clip(x, np.float32(-1.0), np.float32(1.0)), eps
 
         noise, fresh = self._noise(shape)
         times = diffusion.trailing_times(self.steps)
         codes = diffusion.sample(denoise, noise, times, sampler=self.sampler, fresh_noise=fresh)
-        self._previous = codes
+        if self.temporal == 'blend':
+            self._previous = codes
         return codes
 
     def _noise(
@@ -137,12 +143,17 @@ class DepthEstimator:
         """Give the initial z and the noise of the ancestral steps, by temporal mode."""
         if self.contract.noise == 'zeros':
             return np.zeros(shape, np.float32), iter(())
-        random = self._random if self.temporal == 'random' else np.random.default_rng(self.seed)
-        noise = random.standard_normal(shape, np.float32)
-        previous = self._previous if self.temporal == 'blend' else None
+        if self.temporal == 'random':
+            return self._random.standard_normal(shape, np.float32), _normals(self._random, shape)
+        noise = self._start
+        if noise is None or noise.shape != shape:
+            noise = np.random.default_rng(self.seed).standard_normal(shape, np.float32)
+            self._start = noise
+        previous = self._previous
         if previous is not None and previous.shape == shape:
             noise = np.float32(1.0 - BLEND) * noise + np.float32(BLEND) * previous
-        return noise, (random.standard_normal(shape, np.float32) for _ in range(self.steps))
+        # A stream of its own, so that the cached first noise does not shift it.
+        return noise, _normals(np.random.default_rng((self.seed, 1)), shape)
 
     def _decode(
         self, codes: NDArray[np.float32], view: preprocess.View
@@ -153,7 +164,7 @@ class DepthEstimator:
         depth = depth_codec.mark_ends(depth_codec.decode(code, self.contract), code)
         if self.samples == 1:
             return depth, None
-        spread = depth_codec.relative_std(codes.std(axis=0)[0], self.contract)
+        spread = depth_codec.relative_std(codes.std(axis=0)[0], mean, self.contract)
         return depth, preprocess.restore(spread, view)
 
 
@@ -170,9 +181,17 @@ class _Stopwatch:
         self._last = now
 
 
+def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+    """Draw for ever."""
+    while True:
+        yield random.standard_normal(shape, np.float32)
+
+
 def _check_settings(estimator: DepthEstimator) -> None:
-    if estimator.steps < 1 or estimator.samples < 1:
-        raise CoreError(f'steps={estimator.steps}, samples={estimator.samples}: both must be >= 1')
+    for name, least in (('steps', 1), ('samples', 1), ('seed', 0)):
+        value = getattr(estimator, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise CoreError(f'{name}={value!r} must be a whole number >= {least}')
     if estimator.sampler not in diffusion.SAMPLERS:
         raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if estimator.temporal not in TEMPORAL_MODES:
@@ -182,6 +201,14 @@ def _check_settings(estimator: DepthEstimator) -> None:
         raise CoreError(
             f'model {estimator.contract.name} is a deterministic one-step model: steps and '
             f'samples must be 1, got {estimator.steps} and {estimator.samples}'
+        )
+
+
+def _check_prediction(prediction: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if prediction.shape != shape:
+        raise CoreError(
+            f'the denoiser returned {prediction.shape} for {shape}; the model file does not keep '
+            'its contract: export it again'
         )
 
 

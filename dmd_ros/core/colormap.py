@@ -8,8 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_LUT = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[::-1, None], cv2.COLORMAP_TURBO)
-_LUT_RGB = np.ascontiguousarray(_LUT[:, 0, ::-1])
+from dmd_ros.core.errors import CoreError
+
+NAN_RGB, TOO_CLOSE_RGB, BEYOND_RGB = (0, 0, 0), (64, 0, 0), (255, 255, 255)
+
+# The first rows are the depths that are no distances, the others distances from far to near.
+_SPECIAL = (NAN_RGB, TOO_CLOSE_RGB, BEYOND_RGB)
+_LEVELS = 256 - len(_SPECIAL)
+_RAMP = cv2.applyColorMap(
+    np.linspace(0, 255, _LEVELS).astype(np.uint8)[:, None], cv2.COLORMAP_TURBO
+)
+_LUT_RGB = np.concatenate([np.array(_SPECIAL, np.uint8)[:, None], _RAMP[..., ::-1]])
 
 
 def colorize(
@@ -22,11 +31,17 @@ def colorize(
     Equal steps of *inverse* depth are equal steps of colour, as parallax is what eyes judge.
     NaN is black, +inf (beyond) white, -inf (too close) dark red.
     """
-    with np.errstate(invalid='ignore', divide='ignore'):
-        level = (1.0 / depth_m - 1.0 / far_m) * np.float32(255.0 / (1.0 / near_m - 1.0 / far_m))
-    index = 255 - np.nan_to_num(np.clip(level, 0, 255), nan=0.0).astype(np.uint8)
-    rgb = _LUT_RGB[index]
-    rgb[np.isnan(depth_m)] = 0
-    rgb[np.isposinf(depth_m)] = 255
-    rgb[np.isneginf(depth_m)] = (64, 0, 0)
-    return rgb
+    if not 0.0 < near_m < far_m:
+        raise CoreError(f'colour scale {near_m}..{far_m} m; 0 < near < far is needed')
+    scale = (_LEVELS - 1) / (1.0 / near_m - 1.0 / far_m)
+    with np.errstate(divide='ignore'):
+        level = np.divide(np.float32(1.0), depth_m, dtype=np.float32)
+    level -= np.float32(1.0 / far_m)
+    level *= np.float32(scale)
+    # Half a level more, because the conversion to integers cuts off.
+    level += np.float32(len(_SPECIAL) + 0.5)
+    np.clip(level, np.float32(len(_SPECIAL)), np.float32(255.0), out=level)
+    np.copyto(level, np.float32(1.0), where=depth_m == -np.inf)
+    np.copyto(level, np.float32(2.0), where=depth_m == np.inf)
+    cv2.patchNaNs(level, 0.0)
+    return cv2.applyColorMap(level.astype(np.uint8), _LUT_RGB)

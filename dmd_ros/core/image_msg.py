@@ -121,7 +121,7 @@ def depth_from_compressed(msg: Any) -> NDArray[np.float32]:
     codes = _imdecode(data[head:], cv2.IMREAD_UNCHANGED, msg.format)
     if not msg.format.startswith('32FC1'):
         return _metres(codes)
-    with np.errstate(divide='ignore'):
+    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
         depth = np.float32(quant_a) / (codes.astype(np.float32) - np.float32(quant_b))
     depth[codes == 0] = np.nan
     return _metres(depth)
@@ -132,10 +132,12 @@ def millimetres_from_depth(
     out: NDArray[np.uint16],
 ) -> None:
     """Write metres as 16UC1: rounded millimetres; not finite or beyond 65.535 m is 0."""
-    millimetres = np.multiply(depth_m, np.float32(1000.0))
+    with np.errstate(over='ignore'):
+        millimetres = np.multiply(depth_m, np.float32(1000.0), dtype=np.float32)
     np.rint(millimetres, out=millimetres)
-    with np.errstate(invalid='ignore'):
-        millimetres[~((millimetres >= 0) & (millimetres <= 65535))] = 0
+    cv2.patchNaNs(millimetres, 0.0)
+    np.copyto(millimetres, np.float32(0.0), where=millimetres > 65535.0)
+    np.maximum(millimetres, np.float32(0.0), out=millimetres)
     np.copyto(out, millimetres, casting='unsafe')
 
 
@@ -148,8 +150,7 @@ def _metres(samples: NDArray[Any]) -> NDArray[np.float32]:
         depth = samples.astype(np.float32)  # a copy: the message stays as it was
     else:
         raise CoreError(f'depth image of {samples.dtype}; allowed: uint16 (mm), float32 (m)')
-    with np.errstate(invalid='ignore'):
-        depth[depth <= 0] = np.nan
+    np.copyto(depth, np.float32(np.nan), where=depth <= 0)
     return depth
 
 

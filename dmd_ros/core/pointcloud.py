@@ -10,48 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.errors import CoreError
+
 POINT_BYTES = 16  # x, y, z, rgb: four FLOAT32, as RViz and PCL expect
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-
-
-def backproject(
-    depth: NDArray[np.float32],
-    rays: NDArray[np.float32],
-    xyz: NDArray[np.float32],
-) -> None:
-    """Write x = z ray_x, y = z ray_y, z into xyz[..., :3].
-
-    depth: [H, W] metres along Z; anything not finite becomes NaN in all three coordinates.
-    rays: [H, W, 2] from `Camera.rays`. xyz: [H, W, >= 3], overwritten.
-    """
-    z = xyz[..., 2]
-    # inf * 0 would warn, and REP-117 infinities are no points: turn them into NaN first.
-    np.copyto(z, depth)
-    z[~np.isfinite(depth)] = np.nan
-    np.multiply(z, rays[..., 0], out=xyz[..., 0])
-    np.multiply(z, rays[..., 1], out=xyz[..., 1])
-
-
-def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
-    """Write uint8 [H, W, 3] colours into points[..., 3] as the bits 0x00RRGGBB of a FLOAT32."""
-    channels = points.view(np.uint8)  # [H, W, 16], little endian: B G R 0
-    channels[..., 12] = rgb[..., 2]
-    channels[..., 13] = rgb[..., 1]
-    channels[..., 14] = rgb[..., 0]
-    channels[..., 15] = 0
-
-
-def flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Mark the pixels [H, W] that hang in the air between a near edge and what is behind it.
-
-    A pixel is marked where the farthest depth of its 3x3 neighbourhood exceeds the nearest by more
-    than `threshold` (relative, > 0). Up-sampling turns each depth edge into such a steep ramp.
-    """
-    known = np.isfinite(depth)
-    near = cv2.erode(np.where(known, depth, np.float32(np.inf)), _NEIGHBOURS)
-    far = cv2.dilate(np.where(np.isnan(depth), np.float32(0.0), depth), _NEIGHBOURS)
-    with np.errstate(invalid='ignore'):
-        return known & (far > near * np.float32(1.0 + threshold))
+# Pictures are worked on in strips of about this many points, which stay in the processor's cache.
+_STRIP_POINTS = 32768
 
 
 def write_cloud(
@@ -64,25 +28,96 @@ def write_cloud(
 ) -> None:
     """Write an organised cloud of the depths within [min_m, max_m] into `points` [H, W, 4].
 
-    depth: [H, W] metres along Z. rays: [H, W, 2]. rgb: uint8 [H, W, 3].
+    depth: [H, W] metres along Z. rays: [H, W, 2] from `Camera.rays`. rgb: uint8 [H, W, 3].
+    points: contiguous float32, overwritten; missing points are NaN.
     """
-    backproject(depth, rays, points)
-    near, far = min_m > 0.0, math.isfinite(max_m)
-    if near or far:
-        with np.errstate(invalid='ignore'):
-            points[(depth < min_m) | (depth > max_m), :3] = np.nan
-    pack_rgb(rgb, points)
+    height, width = depth.shape
+    if points.shape != (height, width, 4) or not points.flags.c_contiguous:
+        raise CoreError(f'cloud buffer is {points.shape}; contiguous {(height, width, 4)} needed')
+    rows = max(1, _STRIP_POINTS // width)
+    # Planes are computed contiguously and interleaved once: strided writes cost several times as
+    # much.
+    planes = np.empty((4, rows, width), np.float32)
+    for top in range(0, height, rows):
+        strip = slice(top, min(top + rows, height))
+        used = planes[:, : strip.stop - top]
+        tile = np.moveaxis(used, 0, -1)
+        backproject(depth[strip], rays[strip], tile, min_m, max_m)
+        pack_rgb(rgb[strip], tile)
+        cv2.merge(list(used), points[strip])
+
+
+def backproject(
+    depth: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    xyz: NDArray[np.float32],
+    min_m: float = -math.inf,
+    max_m: float = math.inf,
+) -> None:
+    """Write x = z ray_x, y = z ray_y, z into xyz[..., :3].
+
+    depth: [H, W] metres along Z; anything not finite or outside [min_m, max_m] becomes NaN in all
+    three coordinates. rays: [H, W, 2] from `Camera.rays`. xyz: [H, W, >= 3], overwritten.
+    """
+    z = xyz[..., 2]
+    with np.errstate(invalid='ignore'):
+        # inf - inf is NaN: REP-117 infinities are no points.
+        np.subtract(depth, depth, out=z)
+        z += depth
+    if min_m > 0.0:
+        np.copyto(z, np.float32(np.nan), where=depth < min_m)
+    if max_m < math.inf:
+        np.copyto(z, np.float32(np.nan), where=depth > max_m)
+    np.multiply(z, rays[..., 0], out=xyz[..., 0])
+    np.multiply(z, rays[..., 1], out=xyz[..., 1])
+
+
+def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+    """Write uint8 [H, W, 3] colours into points[..., 3] as the bits 0x00RRGGBB of a FLOAT32."""
+    # In little-endian memory the bits are the bytes B G R 0; cvtColor sets the fourth to 255.
+    bgra = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGRA)
+    bits = bgra.view('<u4')[..., 0]
+    np.bitwise_and(bits, np.uint32(0x00FFFFFF), out=points[..., 3].view(np.uint32))
+
+
+def flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Mark the pixels [H, W] that hang in the air between a near edge and what is behind it.
+
+    A pixel is marked where the farthest depth of its 3x3 neighbourhood exceeds the nearest by more
+    than `threshold` (relative, > 0). Up-sampling turns each depth edge into such a steep ramp.
+    """
+    height, width = depth.shape
+    flying = np.empty((height, width), np.bool_)
+    rows = max(1, _STRIP_POINTS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first = max(top - 1, 0)
+        steep = _steep(depth[first : bottom + 1], threshold)
+        flying[top:bottom] = steep[top - first :][: bottom - top]
+    return flying
+
+
+def _steep(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    known = np.isfinite(depth)
+    near = cv2.erode(np.where(known, depth, np.float32(np.inf)), _NEIGHBOURS)
+    far = np.array(depth, np.float32)
+    cv2.patchNaNs(far, 0.0)  # +inf stays: the sky is behind everything
+    far = cv2.dilate(far, _NEIGHBOURS)
+    with np.errstate(over='ignore'):  # with nothing known around, OpenCV's border value is huge
+        near *= np.float32(1.0 + threshold)
+    return known & (far > near)
 
 
 def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float) -> None:
-    """Set, in place, depths below `min_m` to -inf and depths above `max_m` to +inf."""
-    with np.errstate(invalid='ignore'):
-        depth_m[depth_m < min_m] = -np.inf
-        depth_m[depth_m > max_m] = np.inf
+    """Set, in place, what is nearer than min_m to -inf and what is farther than max_m to +inf."""
+    if min_m > 0.0:
+        np.copyto(depth_m, np.float32(-np.inf), where=depth_m < min_m)
+    if max_m < math.inf:
+        np.copyto(depth_m, np.float32(np.inf), where=depth_m > max_m)
 
 
 def without_flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
     """Give a copy of depth [H, W] with NaN for `flying_pixels`."""
     solid = depth.copy()
-    solid[flying_pixels(depth, threshold)] = np.nan
+    np.copyto(solid, np.float32(np.nan), where=flying_pixels(depth, threshold))
     return solid

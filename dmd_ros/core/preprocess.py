@@ -106,13 +106,7 @@ def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     """
     _check_size(rgb, view)
     window = _window(rgb, view, 0)
-    if window.shape[:2] == (view.height, view.width):
-        small = window
-    else:
-        # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
-        shrinks = view.width <= view.crop_width and view.height <= view.crop_height
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(window, (view.width, view.height), interpolation=how)
+    small = _scaled(window, view.width, view.height)
     return small[:, ::-1] if view.flip else small
 
 
@@ -166,6 +160,22 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     inside, target = _overlap(view)
     full[inside] = window[target]
     return full
+
+
+def _scaled(window: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """Scale a picture without aliasing or phase shift."""
+    rows, columns = window.shape[:2]
+    # Halving exactly is ten times faster per pixel than averaging over fractions of pixels. The
+    # halved pixels stay smaller than half a pixel of the result.
+    while not (rows % 2 or columns % 2) and columns >= 4 * width and rows >= 4 * height:
+        rows, columns = rows // 2, columns // 2
+        window = cv2.resize(window, (columns, rows), interpolation=cv2.INTER_AREA)
+    if (columns, rows) == (width, height):
+        return window
+    # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
+    shrinks = width <= columns and height <= rows
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(window, (width, height), interpolation=how)
 
 
 def _check_size(image: NDArray[Any], view: View) -> None:
