@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+# Needs make, Python 3.10 or later and pip; everything else goes into virtual environments here.
+#
+#   PYTHON    the interpreter to build the environments with
+#   PIP_ARGS  options for every pip install, for example a package index with CPU-only torch
+#   BAG       a bag for the demo     MODEL  an .onnx file instead of the shipped model
+PYTHON ?= python3
+PIP_ARGS ?=
+BAG ?=
+MODEL ?=
+BENCH_ARGS ?=
+PYTEST_ARGS ?=
+PARTS := setup.py package.xml $(wildcard constraints/*.txt)
+# Debian splits ensurepip off its Python; pip can then be copied into the environment instead.
+venv = $(PYTHON) -m venv $(1) || { $(PYTHON) -m venv --without-pip $(1) && $(PYTHON) -m pip install --target "$$($(1)/bin/python -c 'import site; print(site.getsitepackages()[0])')" pip; }
+install = $(1)/bin/python -m pip install $(PIP_ARGS) -c constraints/$(2).txt
+
+.PHONY: help setup test test-kilted test-jazzy lint bench demo sample-bag wheel clean
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/.ready: $(PARTS)
+	$(call venv,.venv)
+	$(call install,.venv,kilted) -e '.[ros,cpu,eval,train,dev]'
+	touch $@
+
+.venv-jazzy/.ready: $(PARTS)
+	$(call venv,.venv-jazzy)
+	$(call install,.venv-jazzy,jazzy) -e '.[ros-jazzy,cpu,eval,test]'
+	touch $@
+
+.venv-demo/.ready: $(PARTS)
+	$(call venv,.venv-demo)
+	$(call install,.venv-demo,kilted) -e '.[ros,cpu,eval]'
+	touch $@
+
+setup: .venv/.ready  ## make .venv, with everything for development and training
+
+test: lint test-jazzy test-kilted  ## set up everything and run all tests
+
+test-kilted: .venv/.ready  ## all tests, on ROS 2 Kilted and NumPy 2
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-jazzy: .venv-jazzy/.ready  ## what runs on the robot, on ROS 2 Jazzy and NumPy 1.26
+	.venv-jazzy/bin/python -m pytest test/core test/runtime test/ros test/eval $(PYTEST_ARGS)
+
+lint: .venv/.ready  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+demo: .venv-demo/.ready  ## a bag through the real node over DDS, results in out/demo (BAG=..., MODEL=...)
+	.venv-demo/bin/python -m dmd_ros.ros.demo --out out/demo $(if $(BAG),--bag $(BAG)) $(if $(MODEL),--model $(MODEL))
+
+bench: .venv/.ready out/bench/oracle.onnx  ## what things cost on this machine, in out/bench (BENCH_ARGS=...)
+	.venv/bin/python -m dmd_ros.ros.bench --out out/bench --oracle out/bench/oracle.onnx $(if $(MODEL),--model $(MODEL)) $(BENCH_ARGS)
+
+out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
+	mkdir -p $(@D) && PYTHONPATH=test .venv/bin/python -c 'import pathlib, oracle_model; oracle_model.write_oracle(pathlib.Path("$@"))'
+
+sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
+	.venv/bin/python -m train.worlds.sample_bag test/data/sample_bag
+
+wheel: .venv/.ready  ## build the Python package into out/wheel
+	.venv/bin/python -m pip wheel --no-deps --no-build-isolation -w out/wheel .
+
+clean:  ## remove the environments and everything in out/
+	rm -rf .venv .venv-jazzy .venv-demo out build install log *.egg-info
