@@ -33,6 +33,8 @@ def load_estimator(
     """
     if backend not in BACKENDS:
         raise BackendError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
+    if backend == 'tensorrt':
+        raise BackendError('backend tensorrt is not part of this version; use onnxruntime')
     loaded = _load_onnxruntime(find_model(model), device, threads)
     return DepthEstimator(loaded.contract, loaded, **settings)
 

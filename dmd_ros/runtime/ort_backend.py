@@ -29,7 +29,7 @@ class OrtBackend:
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
         """Load the model and check what was loaded."""
-        self._session = _open(model, _provider(device), threads)
+        self._session: ort.InferenceSession | None = _open(Path(model), _provider(device), threads)
         # ONNX Runtime drops a provider that fails to start and goes on with the CPU: look.
         granted = self._session.get_providers()[0]
         if granted != _PROVIDERS[device]:
@@ -43,13 +43,19 @@ class OrtBackend:
         self.contract = _contract(self.metadata, model)
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once."""
-        (prediction,) = self._session.run([OUTPUT], dict(feeds))
+        """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
+        if self._session is None:
+            raise BackendError('this ONNX Runtime backend is closed; load the model again')
+        try:
+            (prediction,) = self._session.run([OUTPUT], dict(feeds))
+        except Exception as error:  # its classes share no public base
+            shapes = {name: value.shape for name, value in feeds.items()}
+            raise BackendError(f'ONNX Runtime cannot evaluate {shapes}: {error}') from None
         return {OUTPUT: prediction}
 
     def close(self) -> None:
-        """Drop the session."""
-        del self._session
+        """Drop the session; closing twice is harmless."""
+        self._session = None
 
 
 def _provider(device: str) -> str:
@@ -68,6 +74,8 @@ def _provider(device: str) -> str:
 def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
     if not model.is_file():
         raise BackendError(f'model file {model} does not exist; give the path of an .onnx file')
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
+        raise BackendError(f'threads={threads!r} must be a whole number >= 0 (0 = all cores)')
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     # Spinning workers would burn the robot's cores between frames.
@@ -91,11 +99,17 @@ def _named(model: Path) -> Iterator[None]:
 
 def _check_tensors(session: ort.InferenceSession, model: Path) -> None:
     inputs = {i.name for i in session.get_inputs()}
+    kinds = {i.name: i.type for i in (*session.get_inputs(), *session.get_outputs())}
     outputs = {o.name for o in session.get_outputs()}
     if inputs != set(INPUTS) or OUTPUT not in outputs:
         raise BackendError(
             f'{model} is not a DMD denoiser: inputs {sorted(inputs)}, outputs {sorted(outputs)}; '
             f'expected {list(INPUTS)} and {OUTPUT!r}. Export it with train.export'
+        )
+    wrong = {name: kinds[name] for name in (*INPUTS, OUTPUT) if kinds[name] != 'tensor(float)'}
+    if wrong:
+        raise BackendError(
+            f'{model} has tensors that are not float32: {wrong}; export it with train.export'
         )
 
 
