@@ -127,8 +127,8 @@ def _only(role: str, names: list[str], bag: Bag) -> str:
         return names[0]
     found = ', '.join(names) or 'none'
     raise TrainError(
-        f'{bag.path}: cannot tell which topic is the {role} one (candidates: {found}); name it with '
-        f'{role}=. Topics: {", ".join(bag.topics)}'
+        f'{bag.path}: cannot tell which topic is the {role} one (candidates: {found}); name it '
+        f'with {role}=. Topics: {", ".join(bag.topics)}'
     )
 
 
@@ -214,7 +214,9 @@ def _sample(rgb: Any, depth: Any, info: Any) -> RawSample:
 def write_frame(folder: Path, sample: RawSample, source: str) -> None:
     """Write one labelled frame in the layout that `dmd_ros.eval.frame_folder` reads."""
     folder.mkdir(parents=True)
-    millimetres = np.rint(np.nan_to_num(sample.depth, posinf=0.0).astype(np.float64) * 1e3)
+    millimetres = np.rint(
+        np.nan_to_num(sample.depth, posinf=0.0, neginf=0.0).astype(np.float64) * 1e3
+    )
     far = millimetres > _MILLIMETRES_MAX
     if far.any():
         v, u = np.nonzero(far)
