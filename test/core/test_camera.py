@@ -1,0 +1,240 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Camera geometry against OpenCV's own projection, and against itself there and back."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmd_ros.core.camera import Camera, Rectifier, fold_radius
+from dmd_ros.core.errors import CoreError
+
+focal = st.floats(50, 2000)
+size = st.integers(8, 500)
+offset = st.floats(-0.3, 1.3)
+
+
+@st.composite
+def cameras(draw: st.DrawFn) -> Camera:
+    width, height = draw(size), draw(size)
+    return Camera(
+        draw(focal), draw(focal), draw(offset) * width, draw(offset) * height, width, height
+    )
+
+
+def numbers(camera: Camera) -> list[float]:
+    return [camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height]
+
+
+def project(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """OpenCV's projection of [N, 3] points, pixels [N, 2]."""
+    zero = np.zeros(3)
+    k, d = camera.matrix, np.array(camera.distortion or (0.0,) * 4)
+    if camera.distortion_model == 'equidistant':
+        return cv2.fisheye.projectPoints(points[None], zero, zero, k, d)[0][0]
+    return cv2.projectPoints(points, zero, zero, k, d)[0][:, 0]
+
+
+@given(cameras(), size, size)
+def test_resizing_there_and_back_is_the_same_camera(camera: Camera, w: int, h: int) -> None:
+    back = camera.resized(w, h).resized(camera.width, camera.height)
+    assert numbers(back) == pytest.approx(numbers(camera), rel=1e-9, abs=1e-9)
+
+
+@given(cameras(), size, size)
+def test_resizing_keeps_field_of_view_and_corners(camera: Camera, w: int, h: int) -> None:
+    scaled = camera.resized(w, h)
+    assert scaled.tan_half_vfov == pytest.approx(camera.tan_half_vfov)
+    # The picture's edges lie half a pixel outside the centres of its outer pixels.
+    for before, after in ((-0.5, -0.5), (camera.width - 0.5, w - 0.5)):
+        assert (before - camera.cx) / camera.fx == pytest.approx((after - scaled.cx) / scaled.fx)
+
+
+@given(cameras(), st.integers(-50, 50), st.integers(-50, 50), size, size)
+def test_cropping_keeps_rays(camera: Camera, left: int, top: int, w: int, h: int) -> None:
+    cropped = camera.cropped(left, top, w, h)
+    assert (0 - cropped.cx) / cropped.fx == pytest.approx((left - camera.cx) / camera.fx)
+    assert (0 - cropped.cy) / cropped.fy == pytest.approx((top - camera.cy) / camera.fy)
+    assert cropped.cropped(-left, -top, camera.width, camera.height).cx == pytest.approx(camera.cx)
+
+
+def test_plain_scaling_of_the_principal_point_would_be_centimetres_off() -> None:
+    camera = Camera(500, 500, 319.5, 239.5, 640, 480)
+    quarter = camera.resized(160, 120)
+    assert quarter.cx == pytest.approx(79.5)
+    lateral = abs(quarter.cx - camera.cx / 4) / quarter.fx * 10.0
+    assert lateral == pytest.approx(0.03, abs=0.001)  # at 10 m
+
+
+@given(cameras())
+def test_flipping_twice_is_the_same_camera(camera: Camera) -> None:
+    assert numbers(camera.flipped().flipped()) == pytest.approx(numbers(camera))
+    # A pixel and its mirror image look to opposite sides.
+    mirrored = camera.flipped()
+    x = camera.width - 1 - 3.0
+    assert (x - mirrored.cx) / mirrored.fx == pytest.approx(-(3.0 - camera.cx) / camera.fx)
+
+
+@given(cameras(), st.integers(0, 4), st.integers(0, 4))
+def test_binning_divides_as_image_geometry_does(camera: Camera, bx: int, by: int) -> None:
+    binned = camera.binned(bx, by)
+    nx, ny = max(bx, 1), max(by, 1)
+    assert numbers(binned) == pytest.approx(
+        [
+            camera.fx / nx,
+            camera.fy / ny,
+            camera.cx / nx,
+            camera.cy / ny,
+            camera.width // nx,
+            camera.height // ny,
+        ]
+    )
+
+
+@given(cameras())
+def test_rays_are_what_opencv_projects_back_to_the_pixels(camera: Camera) -> None:
+    rays = camera.rays()
+    assert rays.shape == (camera.height, camera.width, 2)
+    assert rays.dtype == np.float32
+    pixels = [(0, 0), (camera.height - 1, camera.width - 1), (camera.height // 2, 3)]
+    points = np.array([[*rays[y, x], 1.0] for y, x in pixels], np.float64) * 7.0
+    expected = [(x, y) for y, x in pixels]
+    np.testing.assert_allclose(project(camera, points), expected, atol=2e-3)
+
+
+def test_tan_half_vfov_of_a_centred_and_of_a_shifted_camera() -> None:
+    camera = Camera(400, 300, 319.5, 239.5, 640, 480)
+    assert camera.tan_half_vfov == pytest.approx(0.8)
+    assert math.degrees(2 * math.atan(camera.tan_half_vfov)) == pytest.approx(77.32, abs=0.01)
+    shifted = Camera(400, 300, 319.5, 99.5, 640, 480)
+    up, down = (shifted.cy + 0.5) / shifted.fy, (480 - 0.5 - shifted.cy) / shifted.fy
+    assert shifted.tan_half_vfov == pytest.approx((up + down) / 2)
+
+
+DISTORTED = [
+    Camera(300, 305, 170, 110, 320, 240, 'plumb_bob', (-0.28, 0.07, 1e-3, -5e-4, 0.0)),
+    Camera(300, 305, 150, 130, 320, 240, 'plumb_bob', (0.12, -0.05, 1e-3, 2e-3)),
+    Camera(
+        250,
+        252,
+        161,
+        118,
+        320,
+        240,
+        'rational_polynomial',
+        (0.6, -2.1, 4e-4, -3e-4, 1.4, 0.5, -1.9, 1.3),
+    ),
+    Camera(160, 161, 150, 125, 320, 240, 'equidistant', (0.01, -0.004, 0.002, -3e-4)),
+    Camera(160, 161, 150, 125, 320, 240, 'equidistant', (0.0, 0.0, 0.0, 0.0)),
+]
+
+
+def undistorted(camera: Camera, pixels: np.ndarray) -> np.ndarray:
+    """OpenCV's way from distorted pixels [N, 2] to pixels of the pinhole camera with the same K."""
+    d = np.array(camera.distortion)
+    if camera.distortion_model == 'equidistant':
+        return cv2.fisheye.undistortPoints(pixels[None], camera.matrix, d, P=camera.matrix)[0]
+    return cv2.undistortPoints(pixels[:, None], camera.matrix, d, P=camera.matrix)[:, 0]
+
+
+@pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')
+def test_rectified_blobs_lie_where_opencv_undistorts_them_to(camera: Camera) -> None:
+    """Blobs painted into the distorted picture are found at undistortPoints' pixels."""
+    yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
+    for centre in ((camera.cx + 60, camera.cy - 40), (camera.cx - 50, camera.cy + 30)):
+        blob = np.exp(-((xx - centre[0]) ** 2 + (yy - centre[1]) ** 2) / (2 * 3.0**2))
+        picture = np.repeat((255 * blob)[..., None], 3, axis=2).round().astype(np.uint8)
+        out = Rectifier(camera)(picture)[..., 0].astype(np.float64)
+        found = np.array([(out * xx).sum(), (out * yy).sum()]) / out.sum()
+        (expected,) = undistorted(camera, np.array([centre], np.float64))
+        np.testing.assert_allclose(found, expected, atol=0.35)  # a blob is bent, too
+
+
+@pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')
+def test_rectified_pixels_come_from_where_opencv_projects_their_rays(camera: Camera) -> None:
+    """A picture of its own pixel coordinates, rectified, holds the projections of the rays."""
+    yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
+    coordinates = np.stack([xx * 0.5, yy, 0 * xx], axis=-1).astype(np.uint8)
+    rectifier = Rectifier(camera)
+    out = rectifier(coordinates)
+    rays = rectifier.camera.rays()
+    ys, xs = np.nonzero(rectifier.inside)
+    keep = slice(None, None, 997)
+    points = np.concatenate([rays[ys, xs], np.ones((len(ys), 1), np.float32)], axis=1)[keep]
+    expected = project(camera, points.astype(np.float64))
+    got = out[ys[keep], xs[keep], :2].astype(np.float64) * (2.0, 1.0)
+    inner = (expected > 2).all(axis=1) & (expected < (317, 237)).all(axis=1)
+    assert inner.sum() > 20
+    np.testing.assert_allclose(got[inner], expected[inner], atol=1.6)
+
+
+@pytest.mark.parametrize('camera', DISTORTED[2:4], ids=lambda c: c.distortion_model)
+def test_pixels_without_light_are_outside(camera: Camera) -> None:
+    rectifier = Rectifier(camera)
+    rays = rectifier.camera.rays().reshape(-1, 2)
+    points = np.concatenate([rays, np.ones((len(rays), 1))], axis=1).astype(np.float64)
+    u, v = project(camera, points).reshape(camera.height, camera.width, 2).transpose(2, 0, 1)
+    lit = (u > -0.4) & (u < camera.width - 0.6) & (v > -0.4) & (v < camera.height - 0.6)
+    dark = (u < -0.6) | (u > camera.width - 0.4) | (v < -0.6) | (v > camera.height - 0.4)
+    assert rectifier.inside[lit].all()
+    assert not rectifier.inside[dark].any()
+    np.testing.assert_array_equal(rectifier.outside_index, np.flatnonzero(~rectifier.inside))
+
+
+def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
+    """r (1 - 0.4 r^2) turns back at r = sqrt(1 / 1.2): beyond it the map shows the middle again."""
+    camera = Camera(100, 100, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.4, 0.0, 0.0, 0.0, 0.0))
+    assert fold_radius(camera) == pytest.approx(math.sqrt(1 / 1.2), abs=1e-3)
+    rectifier = Rectifier(camera)
+    radius = np.hypot(*np.moveaxis(rectifier.camera.rays(), -1, 0))
+    assert not rectifier.inside[radius > 0.92].any()
+    assert rectifier.inside[radius < 0.9].all()
+
+
+@pytest.mark.parametrize('camera', DISTORTED[:2] + DISTORTED[3:])
+def test_ordinary_lenses_do_not_fold_within_their_picture(camera: Camera) -> None:
+    corner = math.hypot(camera.width / camera.fx, camera.height / camera.fy)
+    assert fold_radius(camera) > 0.6 * corner
+
+
+def test_zero_coefficients_bend_nothing_but_a_fisheye() -> None:
+    assert not Camera(1, 1, 0, 0, 4, 4, 'plumb_bob', (0.0,) * 5).is_distorted
+    assert Camera(1, 1, 0, 0, 4, 4, 'equidistant', (0.0,) * 4).is_distorted
+
+
+NAN = float('nan')
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ((NAN, 1, 0, 0, 4, 4), 'not finite'),
+        ((1, 1, math.inf, 0, 4, 4), 'not finite'),
+        ((0, 1, 0, 0, 4, 4), 'uncalibrated'),
+        ((1, -1, 0, 0, 4, 4), 'must be > 0'),
+        ((1, 1, 0, 0, 0, 4), '0x4 must be positive'),
+        ((1, 1, 0, 0, 4, 4, 'thin_prism', (0.1,)), "'thin_prism'; allowed: plumb_bob"),
+        ((1, 1, 0, 0, 4, 4, 'equidistant', (0.1,)), 'equidistant has 1 coefficients, expected 4'),
+        ((1, 1, 0, 0, 4, 4, 'plumb_bob', (0.1, 0, 0)), 'expected 4 or 5'),
+        ((1, 1, 0, 0, 4, 4, 'plumb_bob', (NAN,) * 5), 'not finite'),
+        ((1, 1, 0, 0, 4, 4, '', (0.1,)), 'without a distortion model'),
+    ],
+)
+def test_impossible_cameras_are_refused(values: tuple, message: str) -> None:
+    with pytest.raises(CoreError, match=message):
+        Camera(*values)
+
+
+def test_what_needs_a_rectified_camera_says_so() -> None:
+    with pytest.raises(CoreError, match='use rectified'):
+        DISTORTED[0].rays()
+    with pytest.raises(CoreError, match='use rectified'):
+        DISTORTED[0].flipped()
+    with pytest.raises(CoreError, match='nothing to rectify'):
+        Rectifier(DISTORTED[0].rectified())

@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""CameraInfo -> Camera: ROI, binning, P or K, scaled streams, and what is refused."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmd_ros.core.camera_info import camera_from_info, info_size
+from dmd_ros.core.errors import CoreError
+
+K = (500.0, 0.0, 310.0, 0.0, 505.0, 250.0, 0.0, 0.0, 1.0)
+P = (450.0, 0.0, 320.0, -45.0, 0.0, 455.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+D = (-0.3, 0.1, 0.001, 0.002, 0.0)
+
+
+def info(**changes: object) -> SimpleNamespace:
+    roi = {'x_offset': 0, 'y_offset': 0, 'width': 0, 'height': 0, 'do_rectify': False}
+    roi.update(changes.pop('roi', {}))  # type: ignore[call-overload]
+    values: dict[str, object] = {
+        'width': 640,
+        'height': 480,
+        'k': np.array(K),
+        'd': list(D),
+        'p': np.array(P),
+        'distortion_model': 'plumb_bob',
+        'binning_x': 0,
+        'binning_y': 0,
+        **changes,
+    }
+    return SimpleNamespace(roi=SimpleNamespace(**roi), **values)
+
+
+def test_raw_image_takes_k_with_d() -> None:
+    camera = camera_from_info(info(), 640, 480, rectified=False)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (500, 505, 310, 250)
+    assert (camera.distortion_model, camera.distortion) == ('plumb_bob', D)
+
+
+def test_rectified_image_takes_p_without_d() -> None:
+    camera = camera_from_info(info(), 640, 480, rectified=True)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (450, 455, 320, 240)
+    assert not camera.is_distorted
+
+
+def test_rectified_image_of_an_ideal_lens_may_leave_p_empty() -> None:
+    camera = camera_from_info(info(p=np.zeros(12), d=[]), 640, 480, rectified=True)
+    assert camera.fx == 500
+
+
+def test_rectified_image_of_a_bent_lens_needs_p() -> None:
+    with pytest.raises(CoreError, match='p is empty though the lens is distorted'):
+        camera_from_info(info(p=np.zeros(12)), 640, 480, rectified=True)
+
+
+def test_ros1_names_are_upper_case() -> None:
+    old = info()
+    old.K, old.D, old.P = old.k, old.d, old.p
+    del old.k, old.d, old.p
+    assert camera_from_info(old, 640, 480, False) == camera_from_info(info(), 640, 480, False)
+
+
+def test_roi_is_subtracted_before_binning_divides() -> None:
+    cut = info(
+        roi={'x_offset': 100, 'y_offset': 60, 'width': 400, 'height': 300},
+        binning_x=2,
+        binning_y=3,
+    )
+    assert info_size(cut) == (200, 100)
+    camera = camera_from_info(cut, 200, 100, rectified=False)
+    assert (camera.width, camera.height) == (200, 100)
+    assert (camera.fx, camera.fy) == (250, 505 / 3)
+    assert (camera.cx, camera.cy) == ((310 - 100) / 2, (250 - 60) / 3)
+
+
+def test_roi_holds_for_p_as_well() -> None:
+    cut = info(roi={'x_offset': 100, 'y_offset': 60, 'width': 400, 'height': 300})
+    camera = camera_from_info(cut, 400, 300, rectified=True)
+    assert (camera.cx, camera.cy) == (220, 180)
+
+
+@pytest.mark.parametrize('binning', [0, 1])
+def test_all_zero_roi_and_binning_mean_the_full_picture(binning: int) -> None:
+    full = info(binning_x=binning, binning_y=binning)
+    assert info_size(full) == (640, 480)
+    assert camera_from_info(full, 640, 480, False).width == 640
+
+
+def test_roi_with_an_offset_alone_reaches_to_the_border() -> None:
+    cut = info(roi={'x_offset': 40, 'y_offset': 30})
+    assert info_size(cut) == (600, 450)
+    assert camera_from_info(cut, 600, 450, False).cx == 270
+
+
+@given(st.integers(1, 4), st.sampled_from([(640, 480), (320, 240), (1280, 960), (160, 120)]))
+def test_scaled_streams_scale_the_camera(binning: int, size: tuple[int, int]) -> None:
+    described = info(binning_x=binning, binning_y=binning)
+    camera = camera_from_info(described, *size, rectified=False)
+    assert (camera.width, camera.height) == size
+    whole = camera_from_info(described, *info_size(described), rectified=False)
+    # The ray through the picture's middle is the same one.
+    middle, scaled_middle = (whole.width - 1) / 2, (camera.width - 1) / 2
+    assert (scaled_middle - camera.cx) / camera.fx == pytest.approx((middle - whole.cx) / whole.fx)
+
+
+def test_one_pixel_of_rounding_is_no_other_aspect() -> None:
+    assert camera_from_info(info(), 80, 59, False).height == 59
+
+
+@pytest.mark.parametrize('model', ['', 'plumb_bob', 'whatever'])
+@pytest.mark.parametrize('d', [[], [0.0] * 5])
+def test_no_coefficients_mean_an_ideal_lens(model: str, d: list[float]) -> None:
+    camera = camera_from_info(info(distortion_model=model, d=d), 640, 480, False)
+    assert (camera.distortion_model, camera.distortion) == ('', ())
+
+
+NAN = float('nan')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'k': np.zeros(9)}, 'not calibrated'),
+        ({'k': np.array([NAN, *K[1:]])}, 'not finite'),
+        ({'k': np.array(K[:4])}, 'has 4 values, 9 are expected'),
+        ({'d': [NAN] * 5}, 'camera_info.d has a value that is not finite'),
+        ({'d': [float('inf'), 0, 0, 0, 0]}, 'not finite'),
+        ({'distortion_model': 'fov'}, "unknown distortion model 'fov'; allowed: plumb_bob"),
+        ({'d': [0.1, 0.2]}, 'plumb_bob has 2 coefficients'),
+        ({'width': 0, 'height': 0}, '0x0 must be positive'),
+        ({'width': 640, 'height': 360}, 'another aspect'),
+        ({'roi': {'x_offset': 600, 'width': 100, 'height': 480}}, 'roi'),
+        ({'roi': {'x_offset': 640}}, 'roi'),
+        ({'binning_x': 1000, 'binning_y': 1000}, 'must be positive'),
+    ],
+)
+def test_bad_infos_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(CoreError, match=message):
+        camera_from_info(info(**changes), 640, 480, rectified=False)
+
+
+def test_nan_in_p_is_refused_for_a_rectified_image() -> None:
+    with pytest.raises(CoreError, match='not finite'):
+        camera_from_info(info(p=np.array([NAN, *P[1:]])), 640, 480, rectified=True)
+
+
+@pytest.mark.parametrize('size', [(0, 480), (640, 0), (0, 0)])
+def test_an_empty_image_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(CoreError, match='must be > 0'):
+        camera_from_info(info(), *size, rectified=False)
+
+
+def test_the_received_message_stays_as_it_was() -> None:
+    message = info(roi={'x_offset': 100, 'width': 400, 'height': 300}, binning_x=2, binning_y=2)
+    before = (message.k.tolist(), list(message.d), message.p.tolist(), vars(message.roi).copy())
+    camera_from_info(message, 200, 150, rectified=False)
+    after = (message.k.tolist(), list(message.d), message.p.tolist(), vars(message.roi).copy())
+    assert before == after
+
+
+def test_same_camera_as_image_geometry() -> None:
+    """Oracle, where installed: ROS's own reading of ROI and binning."""
+    models = pytest.importorskip('image_geometry')
+    messages = pytest.importorskip('sensor_msgs.msg')
+    message = messages.CameraInfo(width=640, height=480, distortion_model='plumb_bob')
+    message.k, message.d = K, D
+    message.p = (*P[:3], 0.0, *P[4:])
+    message.roi.x_offset, message.roi.y_offset = 100, 60
+    message.roi.width, message.roi.height = 400, 300
+    message.binning_x = message.binning_y = 2
+    model = models.PinholeCameraModel()
+    # The camel-case names are those of Jazzy and older.
+    read = getattr(model, 'from_camera_info', None) or model.fromCameraInfo
+    read(message)
+    project = getattr(model, 'project_3d_to_pixel', None) or model.project3dToPixel
+    ours = camera_from_info(message, 200, 150, rectified=True)
+    for x, y, z in ((0.4, -0.3, 2.5), (-1.0, 0.7, 4.0)):
+        expected = (ours.fx * x / z + ours.cx, ours.fy * y / z + ours.cy)
+        assert project((x, y, z)) == pytest.approx(expected)
