@@ -101,35 +101,50 @@ def thread_tree(bounds, child, leaf, eye):
     return boxes, links
 
 
+# Single precision in the loops below: boxes are stored so, and conversions would cost more than
+# the arithmetic. SLACK keeps rays from slipping between the boxes of touching primitives.
+SLACK = np.float32(1e-5)
+_TINY = np.float32(1e-9)
+_HUGE = np.float32(1e9)
+_ONE = np.float32(1.0)
+
+
 @device
 def _inverse(d):
-    return 1.0 / d if abs(d) > 1e-9 else 1e9
+    return _ONE / d if abs(d) > _TINY else _HUGE
+
+
+@device
+def _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
+    """Whether the ray crosses the box of a node between t_min and t_max."""
+    ax = (boxes[node, 0] - ox) * ix
+    bx = (boxes[node, 3] - ox) * ix
+    ay = (boxes[node, 1] - oy) * iy
+    by = (boxes[node, 4] - oy) * iy
+    az = (boxes[node, 2] - oz) * iz
+    bz = (boxes[node, 5] - oz) * iz
+    near = max(min(ax, bx), min(ay, by), min(az, bz))
+    far = min(max(ax, bx), max(ay, by), max(az, bz))
+    return near <= far + SLACK and far > t_min and near < t_max
 
 
 @device
 def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     """Nearest primitive along the ray -> (t, index), (t_max, -1) if none."""
-    ix = _inverse(dx)
-    iy = _inverse(dy)
-    iz = _inverse(dz)
-    best = t_max
+    ox, oy, oz = np.float32(ox), np.float32(oy), np.float32(oz)
+    dx, dy, dz = np.float32(dx), np.float32(dy), np.float32(dz)
+    ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
+    start = np.float32(t_min)
+    best = np.float32(t_max)
     found = -1
     node = 0
     count = links.shape[0]
     while node < count:
-        ax = (boxes[node, 0] - ox) * ix
-        bx = (boxes[node, 3] - ox) * ix
-        ay = (boxes[node, 1] - oy) * iy
-        by = (boxes[node, 4] - oy) * iy
-        az = (boxes[node, 2] - oz) * iz
-        bz = (boxes[node, 5] - oz) * iz
-        near = max(min(ax, bx), min(ay, by), min(az, bz))
-        far = min(max(ax, bx), max(ay, by), max(az, bz))
-        if near <= far + 1e-5 and far > t_min and near < best:
+        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, best):
             which = links[node, 1]
             if which >= 0:
-                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, t_min)
-                if t_min < t < best:
+                t = np.float32(hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, start))
+                if start < t < best:
                     best = t
                     found = which
             node += 1
@@ -141,25 +156,19 @@ def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
 @device
 def any_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     """Whether anything lies on the ray between t_min and t_max."""
-    ix = _inverse(dx)
-    iy = _inverse(dy)
-    iz = _inverse(dz)
+    ox, oy, oz = np.float32(ox), np.float32(oy), np.float32(oz)
+    dx, dy, dz = np.float32(dx), np.float32(dy), np.float32(dz)
+    ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
+    start = np.float32(t_min)
+    end = np.float32(t_max)
     node = 0
     count = links.shape[0]
     while node < count:
-        ax = (boxes[node, 0] - ox) * ix
-        bx = (boxes[node, 3] - ox) * ix
-        ay = (boxes[node, 1] - oy) * iy
-        by = (boxes[node, 4] - oy) * iy
-        az = (boxes[node, 2] - oz) * iz
-        bz = (boxes[node, 5] - oz) * iz
-        near = max(min(ax, bx), min(ay, by), min(az, bz))
-        far = min(max(ax, bx), max(ay, by), max(az, bz))
-        if near <= far + 1e-5 and far > t_min and near < t_max:
+        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, end):
             which = links[node, 1]
             if which >= 0:
-                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, t_min)
-                if t_min < t < t_max:
+                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, start)
+                if start < t < end:
                     return True
             node += 1
         else:

@@ -14,30 +14,27 @@ world and in the unit frame. Shapes (all inside [-1, 1]^3):
 
 import math
 
+import numpy as np
+
 from train.worlds.jit import device
 from train.worlds.layout import BLOB, BOX, ELLIPSOID, FRUSTUM, P_SHAPE, P_TYPE
 from train.worlds.noise import noise3
 
-MISS = -1.0
+MISS = np.float32(-1.0)
+_ONE = np.float32(1.0)
+_TINY = np.float32(1e-9)
 
 
 @device
 def hit_box(ox, oy, oz, dx, dy, dz, t_min):
     """Entry into the cube, or MISS."""
-    near = -1e30
-    far = 1e30
-    for axis in range(3):
-        o = ox if axis == 0 else (oy if axis == 1 else oz)
-        d = dx if axis == 0 else (dy if axis == 1 else dz)
-        if abs(d) < 1e-12:
-            if abs(o) > 1.0:
-                return MISS
-        else:
-            inv = 1.0 / d
-            a = (-1.0 - o) * inv
-            b = (1.0 - o) * inv
-            near = max(near, min(a, b))
-            far = min(far, max(a, b))
+    ix = _ONE / (dx if abs(dx) > _TINY else _TINY)
+    iy = _ONE / (dy if abs(dy) > _TINY else _TINY)
+    iz = _ONE / (dz if abs(dz) > _TINY else _TINY)
+    ax, ay, az = abs(ix), abs(iy), abs(iz)
+    cx, cy, cz = -ox * ix, -oy * iy, -oz * iz
+    near = max(cx - ax, cy - ay, cz - az)
+    far = min(cx + ax, cy + ay, cz + az)
     return near if near <= far and near > t_min else MISS
 
 
@@ -156,9 +153,12 @@ def hit_blob(ox, oy, oz, dx, dy, dz, t_min, shape):
         y = oy + t * dy
         z = oz + t * dz
         reach = x * x + y * y + z * z
-        value = noise3(x * cells, y * cells, z * cells, seed)
-        if t > t_min and value > 1.0 - shape[1] + 0.45 * reach * reach:
-            return t
+        if reach < 1.0 and t > t_min:
+            coarse = 0.35 * cells
+            value = 0.5 * noise3(x * cells, y * cells, z * cells, seed)
+            value += 0.5 * noise3(x * coarse, y * coarse, z * coarse, seed + 31)
+            if value > 1.02 - shape[1] + 0.28 * reach * reach:
+                return t
     return MISS
 
 

@@ -32,7 +32,7 @@ from train.worlds.layout import (
     SUN,
 )
 from train.worlds.lighting import FAR, bounce_light, light_at, pixel_random, sky_radiance
-from train.worlds.surface import albedo_at, world_normal
+from train.worlds.surface import albedo_at, lifted, world_normal
 
 NEAR = 0.02
 LIMIT = 3000.0  # metres along Z; nothing is modelled beyond
@@ -74,6 +74,7 @@ def visible_pixel(scene, x, y, depth, ids, normal, key):
     px, py, pz = env[E_POS] + t * dx, env[E_POS + 1] + t * dy, env[E_POS + 2] + t * dz
     nx, ny, nz = world_normal(scene[S_PRIMS][which], px, py, pz, dx, dy, dz)
     normal[y, x, 0], normal[y, x, 1], normal[y, x, 2] = nx, ny, nz
+    px, py, pz = lifted(scene[S_PRIMS][which], px, py, pz, nx, ny, nz)
     r, g, b = light_at(scene, 0, px, py, pz, nx, ny, nz, pixel_random(scene, x, y, 1),
                        pixel_random(scene, x, y, 2), pixel_random(scene, x, y, 3), True)
     key[y, x, 0], key[y, x, 1], key[y, x, 2] = r, g, b
@@ -102,28 +103,61 @@ def soft_pixel(scene, x, y, depth, normal, soft):
 
 
 @device
-def gather_pixel(x, y, depth, normal, soft, light):
-    """Pass 3: smooth the soft light over neighbours on the same surface; add it to `light`."""
-    t = depth[y, x]
+def smooth_pixel(x, y, soft, smooth):
+    """Pass 3, on the half grid: average the soft light over the same surface."""
+    t = soft[y, x, 3]
     if t > LIMIT:
+        return
+    nx, ny, nz = soft[y, x, 4], soft[y, x, 5], soft[y, x, 6]
+    scale = 45.0 / t
+    total = 1e-6
+    r, g, b = 0.0, 0.0, 0.0
+    for j in range(max(0, y - 4), min(soft.shape[0], y + 5)):
+        for i in range(max(0, x - 4), min(soft.shape[1], x + 5)):
+            facing = soft[j, i, 4] * nx + soft[j, i, 5] * ny + soft[j, i, 6] * nz
+            if facing > 0.5:
+                apart = (soft[j, i, 3] - t) * scale
+                weight = facing * facing / (1.0 + apart * apart)
+                total += weight
+                r += weight * soft[j, i, 0]
+                g += weight * soft[j, i, 1]
+                b += weight * soft[j, i, 2]
+    smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = r / total, g / total, b / total
+
+
+@device
+def gather_pixel(x, y, depth, ids, normal, key, soft, smooth, light):
+    """Pass 4: soft light from the half grid plus the key light, its shadow edge softened."""
+    t = depth[y, x]
+    which = ids[y, x]
+    if which < 0:
         return
     nx, ny, nz = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
     total = 1e-6
     r, g, b = 0.0, 0.0, 0.0
-    for j in range(max(0, y // 2 - 3), min(soft.shape[0], y // 2 + 4)):
-        for i in range(max(0, x // 2 - 3), min(soft.shape[1], x // 2 + 4)):
+    for j in range(max(0, (y - 1) // 2), min(soft.shape[0], (y + 1) // 2 + 1)):
+        for i in range(max(0, (x - 1) // 2), min(soft.shape[1], (x + 1) // 2 + 1)):
             facing = soft[j, i, 4] * nx + soft[j, i, 5] * ny + soft[j, i, 6] * nz
-            if facing < 0.3:
-                continue
-            apart = abs(soft[j, i, 3] - t) / t
-            weight = facing * facing / (1.0 + 2000.0 * apart * apart) + 1e-5
-            total += weight
-            r += weight * soft[j, i, 0]
-            g += weight * soft[j, i, 1]
-            b += weight * soft[j, i, 2]
-    light[y, x, 0] += r / total
-    light[y, x, 1] += g / total
-    light[y, x, 2] += b / total
+            apart = 45.0 * (soft[j, i, 3] - t) / t
+            weight = max(0.0, facing) / (1.0 + apart * apart) + 1e-5
+            if soft[j, i, 3] < LIMIT:
+                total += weight
+                r += weight * smooth[j, i, 0]
+                g += weight * smooth[j, i, 1]
+                b += weight * smooth[j, i, 2]
+    r, g, b = r / total, g / total, b / total
+    total = 0.0
+    kr, kg, kb = 0.0, 0.0, 0.0
+    for j in range(max(0, y - 1), min(ids.shape[0], y + 2)):
+        for i in range(max(0, x - 1), min(ids.shape[1], x + 2)):
+            if ids[j, i] == which:
+                total += 1.0
+                kr += key[j, i, 0]
+                kg += key[j, i, 1]
+                kb += key[j, i, 2]
+    light[y, x, 0] = r + kr / total
+    light[y, x, 1] = g + kg / total
+    light[y, x, 2] = b + kb / total
 
 
 @device
@@ -135,23 +169,22 @@ def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2
     cosine = max(0.0, -(dx * nx + dy * ny + dz * nz))
     fresnel = m[M_F0] + (1.0 - m[M_F0]) * (1.0 - cosine) ** 5 * (1.0 - 2.0 * min(0.5, m[M_ROUGH]))
     rough = m[M_ROUGH]
-    rx = dx + 2.0 * cosine * nx + rough * (h1 - 0.5)
-    ry = dy + 2.0 * cosine * ny + rough * (h2 - 0.5)
-    rz = dz + 2.0 * cosine * nz + rough * (h1 - h2) * 0.5
+    rx, ry, rz = dx + 2.0 * cosine * nx, dy + 2.0 * cosine * ny, dz + 2.0 * cosine * nz
     t, other = closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], px + 2e-3 * nx,
-                           py + 2e-3 * ny, pz + 2e-3 * nz, rx, ry, rz, 1e-3, FAR)
+                           py + 2e-3 * ny, pz + 2e-3 * nz, rx + rough * (h1 - 0.5),
+                           ry + rough * (h2 - 0.5), rz + rough * 0.5 * (h1 - h2), 1e-3, FAR)
     light = scene[S_LIGHTS][0]
     lx, ly, lz = light[L_POS], light[L_POS + 1], light[L_POS + 2]
     if int(light[L_TYPE]) != SUN:
         lx, ly, lz = lx - px, ly - py, lz - pz
     inv = 1.0 / math.sqrt(lx * lx + ly * ly + lz * lz + 1e-6)
     shine = max(0.0, (lx * rx + ly * ry + lz * rz) * inv) ** (4.0 + 120.0 / (1.0 + 30.0 * rough))
-    shine *= 3.0 * min(lr, min(light[L_COLOUR], 2.0))
+    shine *= min(3.0 * lr, 1.0 + light[L_COLOUR], 3.0)
     if other < 0:
         r, g, b = sky_radiance(scene, rx, ry, rz)
         return fresnel, r + shine, g + shine, b + shine
     seen = scene[S_MATS][int(scene[S_PRIMS][other][P_MAT])]
-    glow = seen[M_EMIT]
+    glow = min(1.0, seen[M_EMIT])
     return (fresnel, seen[M_MEAN] * (0.8 * lr + glow) + shine, seen[M_MEAN + 1] * (0.8 * lg + glow) + shine,
             seen[M_MEAN + 2] * (0.8 * lb + glow) + shine)
 
@@ -183,32 +216,39 @@ def radiance(scene, x, y, t, which, nx, ny, nz, lr, lg, lb, h1, h2):
 
 
 @device
-def _is_edge(x, y, depth, ids, normal):
-    """Whether a neighbour shows another surface."""
+def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
+    """Pass 5: linear colour through the middle of the pixel."""
+    r, g, b = radiance(scene, x, y, depth[y, x], ids[y, x], normal[y, x, 0], normal[y, x, 1],
+                       normal[y, x, 2], light[y, x, 0], light[y, x, 1], light[y, x, 2],
+                       pixel_random(scene, x, y, 20), pixel_random(scene, x, y, 21))
+    colour[y, x, 0], colour[y, x, 1], colour[y, x, 2] = r, g, b
+
+
+@device
+def _is_edge(x, y, ids, normal, colour):
+    """Whether a neighbour shows another surface in another colour."""
+    own = colour[y, x, 0] + colour[y, x, 1] + colour[y, x, 2]
     for k in range(4):
         i = x + (1 if k == 0 else (-1 if k == 1 else 0))
         j = y + (1 if k == 2 else (-1 if k == 3 else 0))
         if 0 <= i < ids.shape[1] and 0 <= j < ids.shape[0]:
-            if ids[j, i] != ids[y, x]:
-                return True
-            if ids[y, x] >= 0:
+            other = colour[j, i, 0] + colour[j, i, 1] + colour[j, i, 2]
+            if abs(own - other) > 0.15 * (own + other):
                 facing = (normal[j, i, 0] * normal[y, x, 0] + normal[j, i, 1] * normal[y, x, 1]
                           + normal[j, i, 2] * normal[y, x, 2])
-                if facing < 0.7 or abs(depth[j, i] - depth[y, x]) > 0.1 * depth[y, x]:
+                if ids[j, i] != ids[y, x] or (ids[y, x] >= 0 and facing < 0.7):
                     return True
     return False
 
 
 @device
-def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
-    """Pass 4: linear colour; three more samples where another surface touches the pixel."""
-    h1, h2 = pixel_random(scene, x, y, 20), pixel_random(scene, x, y, 21)
-    r, g, b = radiance(scene, x, y, depth[y, x], ids[y, x], normal[y, x, 0], normal[y, x, 1],
-                       normal[y, x, 2], light[y, x, 0], light[y, x, 1], light[y, x, 2], h1, h2)
-    if _is_edge(x, y, depth, ids, normal):
-        for k in range(3):
-            sx = x + (0.38 if k == 0 else (-0.36 if k == 1 else -0.1))
-            sy = y + (0.1 if k == 0 else (0.3 if k == 1 else -0.4))
+def edge_pixel(scene, x, y, depth, ids, normal, light, colour, final):
+    """Pass 6: two more samples where another surface touches the pixel."""
+    r, g, b = colour[y, x, 0], colour[y, x, 1], colour[y, x, 2]
+    if _is_edge(x, y, ids, normal, colour):
+        for k in range(2):
+            sx = x + (0.36 if k == 0 else -0.33)
+            sy = y + (-0.3 if k == 0 else 0.34)
             t, which = trace_pixel(scene, sx, sy)
             bi, bj, best = x, y, 1e30
             for j in range(max(0, y - 1), min(ids.shape[0], y + 2)):
@@ -219,7 +259,7 @@ def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
                         bi, bj, best = i, j, gap
             sr, sg, sb = radiance(scene, sx, sy, t, which, normal[bj, bi, 0], normal[bj, bi, 1],
                                   normal[bj, bi, 2], light[bj, bi, 0], light[bj, bi, 1],
-                                  light[bj, bi, 2], h1, h2)
+                                  light[bj, bi, 2], 0.5, 0.5)
             r, g, b = r + sr, g + sg, b + sb
-        r, g, b = 0.25 * r, 0.25 * g, 0.25 * b
-    colour[y, x, 0], colour[y, x, 1], colour[y, x, 2] = r, g, b
+        r, g, b = r / 3.0, g / 3.0, b / 3.0
+    final[y, x, 0], final[y, x, 1], final[y, x, 2] = r, g, b

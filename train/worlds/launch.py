@@ -9,17 +9,17 @@ import numba
 import numpy as np
 from numba import prange
 
-from train.worlds.kernels import colour_pixel, gather_pixel, soft_pixel, visible_pixel
+from train.worlds.kernels import colour_pixel, edge_pixel, gather_pixel, smooth_pixel, soft_pixel, visible_pixel
 
 _parallel = numba.njit(parallel=True, cache=True, error_model='numpy')
 
 
 @_parallel
-def _visible(scene, depth, ids, normal, light):
+def _visible(scene, depth, ids, normal, key):
     for row in prange(depth.shape[0]):
         y = np.int64(row)  # prange counts unsigned, and uint64 - int64 would be a float
         for x in range(depth.shape[1]):
-            visible_pixel(scene, x, y, depth, ids, normal, light)
+            visible_pixel(scene, x, y, depth, ids, normal, key)
 
 
 @_parallel
@@ -31,11 +31,19 @@ def _soft(scene, depth, normal, soft):
 
 
 @_parallel
-def _gather(depth, normal, soft, light):
+def _smooth(soft, smooth):
+    for row in prange(soft.shape[0]):
+        y = np.int64(row)
+        for x in range(soft.shape[1]):
+            smooth_pixel(x, y, soft, smooth)
+
+
+@_parallel
+def _gather(depth, ids, normal, key, soft, smooth, light):
     for row in prange(depth.shape[0]):
         y = np.int64(row)
         for x in range(depth.shape[1]):
-            gather_pixel(x, y, depth, normal, soft, light)
+            gather_pixel(x, y, depth, ids, normal, key, soft, smooth, light)
 
 
 @_parallel
@@ -46,18 +54,31 @@ def _colour(scene, depth, ids, normal, light, colour):
             colour_pixel(scene, x, y, depth, ids, normal, light, colour)
 
 
+@_parallel
+def _edges(scene, depth, ids, normal, light, colour, final):
+    for row in prange(depth.shape[0]):
+        y = np.int64(row)
+        for x in range(depth.shape[1]):
+            edge_pixel(scene, x, y, depth, ids, normal, light, colour, final)
+
+
 def render_cpu(scene: tuple[Any, ...], height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Render -> linear colour [H, W, 3], depth [H, W] (metres, inf = sky), primitive [H, W]."""
     depth = np.empty((height, width), np.float32)
     ids = np.empty((height, width), np.int32)
     normal = np.empty((height, width, 3), np.float32)
-    light = np.empty((height, width, 3), np.float32)
+    key = np.empty((height, width, 3), np.float32)
+    light = np.zeros((height, width, 3), np.float32)
     soft = np.zeros((math.ceil(height / 2), math.ceil(width / 2), 7), np.float32)
+    smooth = np.zeros((*soft.shape[:2], 3), np.float32)
     colour = np.empty((height, width, 3), np.float32)
+    final = np.empty_like(colour)
     numba.set_parallel_chunksize(8)
-    _visible(scene, depth, ids, normal, light)
+    _visible(scene, depth, ids, normal, key)
     _soft(scene, depth, normal, soft)
-    _gather(depth, normal, soft, light)
+    _smooth(soft, smooth)
+    _gather(depth, ids, normal, key, soft, smooth, light)
     _colour(scene, depth, ids, normal, light, colour)
+    _edges(scene, depth, ids, normal, light, colour, final)
     numba.set_parallel_chunksize(0)
-    return colour, depth, ids
+    return final, depth, ids

@@ -20,6 +20,9 @@ WOODS: tuple[Colour, ...] = ((.42, .25, .12), (.55, .38, .21), (.25, .12, .06), 
 CAR_PAINTS: tuple[Colour, ...] = ((.02, .02, .022), (.6, .6, .6), (.3, .31, .33), (.12, .13, .14),
                                   (.45, .03, .02), (.03, .06, .2), (.7, .69, .66), (.05, .12, .07),
                                   (.35, .29, .2), (.02, .02, .022), (.5, .52, .54), (.5, .3, .03))
+# Hues of things that people make: reds, browns and blues are common, magenta is rare.
+HUES = (0., .05, .09, .13, .2, .33, .45, .55, .61, .68, .8, .93)
+HUE_SHARES = (.15, .12, .16, .1, .05, .07, .05, .09, .1, .04, .02, .05)
 SKINS: tuple[Colour, ...] = ((.55, .32, .22), (.4, .21, .13), (.2, .1, .06), (.62, .4, .3))
 
 
@@ -71,7 +74,8 @@ class Materials:
     def hue(self, saturation: tuple[float, float] = (0.2, 0.9),
             value: tuple[float, float] = (0.1, 0.8)) -> Colour:
         """Random colour; value is display brightness, the result is linear."""
-        r, g, b = colorsys.hsv_to_rgb(self.rng.random(), self.rng.uniform(*saturation),
+        hue = float(self.rng.choice(HUES, p=HUE_SHARES)) + self.rng.normal(0., .025)
+        r, g, b = colorsys.hsv_to_rgb(hue % 1., self.rng.uniform(*saturation) * self.rng.random() ** .35,
                                       self.rng.uniform(*value))
         return r ** 2.2, g ** 2.2, b ** 2.2
 
@@ -240,7 +244,7 @@ class Materials:
         """Asphalt with lane markings along the local y axis of a box."""
         a = self.pick(((.1, .1, .1), (.16, .155, .15), (.22, .21, .2), (.13, .125, .12)), .2)
         return self.add(L.ROAD, a, (.62, .62, .6), sx=lane, sy=dash, p0=lanes, p1=crossing,
-                        contrast=.5, grime=.35)
+                        contrast=.4, grime=.2)
 
     def asphalt(self) -> int:
         """Plain asphalt."""
@@ -275,8 +279,8 @@ class Materials:
 
     def foliage(self) -> int:
         """Leaves."""
-        dark = self.pick(((.02, .04, .008), (.03, .05, .012), (.015, .03, .01)), .3)
-        light = self.pick(((.1, .16, .03), (.14, .17, .05), (.08, .13, .04), (.2, .14, .04)), .3)
+        dark = self.pick(((.035, .06, .012), (.05, .075, .02), (.03, .05, .016)), .3)
+        light = self.pick(((.15, .22, .05), (.2, .24, .08), (.12, .18, .06), (.28, .2, .06)), .3)
         return self.add(L.LEAF, dark, light, sx=.12, contrast=.9)
 
     def bark(self) -> int:
@@ -293,8 +297,8 @@ class Materials:
         frame = (.7, .7, .68) if self.rng.random() < .7 else self.pick(((.1, .06, .04), (.03, .03, .03)))
         return self.add(L.FACADE, wall, frame, sx=self.rng.uniform(1.8, 4.2), sy=storey,
                         p0=self.rng.uniform(.3, .6), p1=self.rng.uniform(.35, .55),
-                        contrast=.25, grime=.35)
+                        contrast=.15, grime=.15)
 
     def car_paint(self) -> int:
         """Glossy lacquer."""
-        return self.add(L.PLAIN, self.pick(CAR_PAINTS, .15), contrast=.04, f0=.05, rough=.02, grime=.15)
+        return self.add(L.PLAIN, self.pick(CAR_PAINTS, .15), contrast=.04, f0=.05, rough=.02, grime=.04)

@@ -10,12 +10,43 @@ _MASK = 0xFFFFFFFF
 
 
 @device
-def hash3(x, y, z):
-    """Hash three whole numbers to [0, 1)."""
-    h = (x * 374761393 + y * 668265263 + z * 1442695041) & _MASK
+def _mixed(h):
+    """Scramble the bits of a whole number -> [0, 2**32)."""
+    h &= _MASK
     h = ((h ^ (h >> 15)) * 739982445) & _MASK
     h = ((h ^ (h >> 12)) * 695872825) & _MASK
-    return (h ^ (h >> 15)) * (1.0 / 4294967296.0)
+    return h ^ (h >> 15)
+
+
+@device
+def hash3(x, y, z):
+    """Hash three whole numbers to [0, 1)."""
+    return _mixed(x * 374761393 + y * 668265263 + z * 1442695041) * (1.0 / 4294967296.0)
+
+
+@device
+def _slope(h, u, v):
+    """Dot product of (u, v) with one of 16 gradients, picked by one round of mixing."""
+    h &= _MASK
+    h = (((h ^ (h >> 15)) * 739982445) & _MASK) >> 20
+    return ((h & 3) - 1.5) * u + (((h >> 2) & 3) - 1.5) * v
+
+
+@device
+def gradient2(x, y, seed):
+    """Gradient noise around 0, about -0.6..0.6, free of the blocky look of value noise."""
+    fx = math.floor(x)
+    fy = math.floor(y)
+    base = int(fx) * 374761393 + int(fy) * 668265263 + seed * 1442695041
+    u = x - fx
+    v = y - fy
+    a = _slope(base, u, v)
+    b = _slope(base + 374761393, u - 1.0, v)
+    c = _slope(base + 668265263, u, v - 1.0)
+    d = _slope(base + 374761393 + 668265263, u - 1.0, v - 1.0)
+    s = u * u * (3.0 - 2.0 * u)
+    t = v * v * (3.0 - 2.0 * v)
+    return (a + (b - a) * s) * (1.0 - t) + (c + (d - c) * s) * t
 
 
 @device
@@ -51,8 +82,8 @@ def fade(footprint, period):
 
 
 @device
-def fbm2(x, y, period, footprint, seed):
-    """Three octaves of noise around 0 (about -0.5..0.5); unresolved octaves fade out.
+def fbm2(x, y, period, footprint, seed, octaves=3):
+    """Octaves of noise around 0 (about -0.5..0.5); unresolved octaves fade out.
 
     Each octave is turned against the one before, which hides the lattice.
     """
@@ -61,12 +92,12 @@ def fbm2(x, y, period, footprint, seed):
     x /= period
     y /= period
     footprint /= period
-    for octave in range(3):
+    for octave in range(octaves):
         keep = fade(footprint, 1.0)
         if keep <= 0.0:
             break
-        total += amplitude * keep * (noise2(x, y, seed + octave * 101) - 0.5)
+        total += amplitude * keep * gradient2(x, y, seed + octave * 101)
         amplitude *= 0.6
         x, y = 1.76 * x + 1.44 * y, 1.76 * y - 1.44 * x
         footprint *= 2.27
-    return total * 2.0
+    return total

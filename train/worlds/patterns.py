@@ -17,7 +17,9 @@ def _vivid(h, seed):
         return 0.8, 0.78, 0.72
     if pick < 0.35:
         return 0.03, 0.03, 0.04
-    hue = 6.2832 * hash3(int(h * 4096.0), 2, seed)
+    # Squared towards red and orange, with a second heap at blue: magenta print is rare.
+    hue = hash3(int(h * 4096.0), 2, seed)
+    hue = 1.6 * hue * hue if pick < 0.75 else 3.4 + 1.2 * hue
     level = 0.08 + 0.4 * hash3(int(h * 4096.0), 3, seed)
     return (level * (1.0 + 0.9 * math.cos(hue)), level * (1.0 + 0.9 * math.cos(hue - 2.09)),
             level * (1.0 + 0.9 * math.cos(hue + 2.09)))
@@ -115,7 +117,7 @@ def facade_rgb(m, u, v, foot, seed, grime):
         r, g, b = m[M_B] * 0.8, m[M_B + 1] * 0.8, m[M_B + 2] * 0.8
     if inside > 0.0:
         h = hash3(column, storey, seed + 5)
-        glass = 0.02 + 0.05 * h
+        glass = 0.02 + 0.14 * h * max(0.0, fy - sill)
         if h > 0.75:
             glass = 0.35 if fy > sill + tall * (h * 4.0 - 3.0) else glass
         gr, gg, gb = glass, glass * 1.03, glass * 1.1

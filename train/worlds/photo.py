@@ -13,24 +13,6 @@ _INV = 1.0 / 255.0
 
 
 @device
-def _texel(atlas, base, size, x, y, channel):
-    return atlas[base + ((y % size) * size + (x % size)) * 3 + channel]
-
-
-@device
-def _bilinear(atlas, base, size, s, t, channel):
-    x = s * size - 0.5
-    y = t * size - 0.5
-    fx = math.floor(x)
-    fy = math.floor(y)
-    ix, iy = int(fx), int(fy)
-    u, v = x - fx, y - fy
-    top = _texel(atlas, base, size, ix, iy, channel) * (1.0 - u) + _texel(atlas, base, size, ix + 1, iy, channel) * u
-    low = _texel(atlas, base, size, ix, iy + 1, channel) * (1.0 - u) + _texel(atlas, base, size, ix + 1, iy + 1, channel) * u
-    return top * (1.0 - v) + low * v
-
-
-@device
 def photo_rgb(atlas, tiles, tile, s, t, footprint):
     """Linear colour of tile number `tile` at (s, t) in tile units; repeats outside [0, 1)."""
     level = 0
@@ -43,7 +25,17 @@ def photo_rgb(atlas, tiles, tile, s, t, footprint):
     for _ in range(level):
         base += size * size * 3
         size //= 2
-    r = _bilinear(atlas, base, size, s, -t, 0) * _INV
-    g = _bilinear(atlas, base, size, s, -t, 1) * _INV
-    b = _bilinear(atlas, base, size, s, -t, 2) * _INV
+    x = s * size - 0.5
+    y = -t * size - 0.5
+    fx, fy = math.floor(x), math.floor(y)
+    u, v = x - fx, y - fy
+    last = size - 1  # sizes are powers of two
+    left, right = int(fx) & last, (int(fx) + 1) & last
+    top, low = (int(fy) & last) * size, ((int(fy) + 1) & last) * size
+    w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
+    i00, i10 = base + (top + left) * 3, base + (top + right) * 3
+    i01, i11 = base + (low + left) * 3, base + (low + right) * 3
+    r = (atlas[i00] * w00 + atlas[i10] * w10 + atlas[i01] * w01 + atlas[i11] * w11) * _INV
+    g = (atlas[i00 + 1] * w00 + atlas[i10 + 1] * w10 + atlas[i01 + 1] * w01 + atlas[i11 + 1] * w11) * _INV
+    b = (atlas[i00 + 2] * w00 + atlas[i10 + 2] * w10 + atlas[i01 + 2] * w01 + atlas[i11 + 2] * w11) * _INV
     return r * r, g * g, b * b  # gamma 2 stored, linear out

@@ -114,7 +114,7 @@ class SceneBuilder:
 
     def sun(self, direction: Vec, colour: Vec) -> None:
         """Sun: unit vector towards it, and its light on a surface that faces it."""
-        self.lights.append((L.SUN, *direction, *colour, 0.012, 0.0, 0.0, 0.0))
+        self.lights.append((L.SUN, *direction, *colour, 0.006, 0.0, 0.0, 0.0))
 
     def finish(self, mats: NDArray[np.float32], sky: NDArray[np.float32] | None = None,
                ambient: Vec = (0.05, 0.05, 0.05)) -> Scene:

@@ -132,7 +132,7 @@ def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float
             drop = rng.uniform(.5, .8)
             b.strut((x, y, plan.height - drop + .2), (x, y, plan.height), .012, m.dark)
             b.rod((x, y, plan.height - drop + .17), .35, .2, glow, top=.5)
-        b.lamp((x, y, plan.height - drop), (colour[0] * gain, colour[1] * gain, colour[2] * gain), .06)
+        b.lamp((x, y, plan.height - drop), (colour[0] * gain, colour[1] * gain, colour[2] * gain), .04)
 
 
 def skirting(b: SceneBuilder, length: float, mat: int) -> None:

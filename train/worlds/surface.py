@@ -76,6 +76,15 @@ def world_normal(row, px, py, pz, dx, dy, dz):
 
 
 @device
+def lifted(row, px, py, pz, nx, ny, nz):
+    """Start of a shadow ray: foliage lets light in, so there it starts some leaves further out."""
+    if int(row[P_TYPE]) != BLOB:
+        return px, py, pz
+    out = 1.2 * min(row[P_HALF], min(row[P_HALF + 1], row[P_HALF + 2])) / row[P_SHAPE]
+    return px + out * nx, py + out * ny, pz + out * nz
+
+
+@device
 def face_coordinates(row, x, y, z):
     """Texture coordinates (u, v) and half size (hu, hv) of the face, metres, at a unit point."""
     hx, hy, hz = row[P_HALF], row[P_HALF + 1], row[P_HALF + 2]

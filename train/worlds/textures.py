@@ -103,11 +103,12 @@ def _two_tone(m, kind, u, v, foot, seed):
         spot = fbm2(u, v, m[M_SX], foot, seed)
         return min(1.0, max(0.0, 8.0 * (spot - 0.22))), 1.0 + m[M_CONTRAST] * fbm2(u, v, 0.02, foot, seed)
     if kind == GRAIN:
-        bend = 0.25 * fbm2(u, v, 0.5, foot, seed)
+        bend = 0.06 * fbm2(u, v, 0.5, foot, seed, 1)
         rings = fbm2(u * 0.06, v + bend, m[M_SX], foot, seed + 11)
         return 0.5 + 1.4 * rings, 1.0 + m[M_CONTRAST] * fbm2(u * 0.05, v, 0.006, foot, seed + 2)
-    keep = fade(foot, 0.02)
-    return 0.0, 1.0 + m[M_CONTRAST] * (fbm2(u, v, 0.35, foot, seed) + 0.3 * keep * fbm2(u, v, 0.012, foot, seed))
+    if m[M_CONTRAST] <= 0.0:
+        return 0.0, 1.0
+    return 0.0, 1.0 + m[M_CONTRAST] * (fbm2(u, v, 0.25, foot, seed, 1) + 0.5 * fbm2(u, v, 0.015, foot, seed, 2))
 
 
 @device
@@ -137,7 +138,7 @@ def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
     light = 1.0
     grime = 1.0
     if m[M_GRIME] > 0.0:
-        grime = 1.0 + m[M_GRIME] * fbm2(u, v, 1.3, footprint, seed + 77)
+        grime = 1.0 + m[M_GRIME] * fbm2(u, v, 1.1, footprint, seed + 77, 2)
     u += offset * 3.1
     v += offset * 1.7
     if kind == PHOTO:
