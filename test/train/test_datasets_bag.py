@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag as a dataset: pairing, distortion, and messages that say which topic is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from train.datasets.registry import open_dataset
+from train.errors import TrainError
+
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+TYPES = STORE.types
+HEIGHT, WIDTH = 48, 64
+
+
+def header(stamp_ns: int):
+    time = TYPES['builtin_interfaces/msg/Time'](sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
+    return TYPES['std_msgs/msg/Header'](stamp=time, frame_id='camera')
+
+
+def image(stamp_ns: int, pixels: np.ndarray, encoding: str):
+    return TYPES['sensor_msgs/msg/Image'](
+        header=header(stamp_ns),
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=pixels.strides[0],
+        data=np.frombuffer(pixels.tobytes(), np.uint8),
+    )
+
+
+def info(stamp_ns: int, distortion: list[float]):
+    k = [60.0, 0.0, 31.5, 0.0, 61.0, 23.5, 0.0, 0.0, 1.0]
+    p = [60.0, 0.0, 31.5, 0.0, 0.0, 61.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    roi = TYPES['sensor_msgs/msg/RegionOfInterest'](
+        x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+    )
+    return TYPES['sensor_msgs/msg/CameraInfo'](
+        header=header(stamp_ns),
+        height=HEIGHT,
+        width=WIDTH,
+        distortion_model='plumb_bob',
+        d=np.array(distortion),
+        k=np.array(k),
+        r=np.eye(3).ravel(),
+        p=np.array(p),
+        binning_x=0,
+        binning_y=0,
+        roi=roi,
+    )
+
+
+def write_bag(path: Path, distortion: list[float], depth_size=(HEIGHT, WIDTH), extra=()) -> Path:
+    """Write three pictures 100 ms apart; the second depth is 12 ms late, the third is missing."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topics = {
+            '/cam/color/image_raw': 'sensor_msgs/msg/Image',
+            '/cam/color/camera_info': 'sensor_msgs/msg/CameraInfo',
+            '/cam/aligned_depth_to_color/image_raw': 'sensor_msgs/msg/Image',
+            **dict.fromkeys(extra, 'sensor_msgs/msg/Image'),
+        }
+        connections = {
+            name: writer.add_connection(name, kind, typestore=STORE)
+            for name, kind in topics.items()
+        }
+
+        def put(topic: str, stamp_ns: int, message) -> None:
+            kind = topics[topic]
+            writer.write(connections[topic], stamp_ns, STORE.serialize_cdr(message, kind))
+
+        for number in range(3):
+            stamp = 10**9 + number * 10**8
+            rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+            rgb[..., 0] = 50 * (number + 1)
+            depth = np.full(depth_size, 1500 + number, np.uint16)
+            depth[0, 0] = 0
+            if number < 2:
+                late = stamp + 12 * 10**6 * number
+                put('/cam/aligned_depth_to_color/image_raw', late, image(late, depth, '16UC1'))
+            put('/cam/color/camera_info', stamp, info(stamp, distortion))
+            put('/cam/color/image_raw', stamp, image(stamp, rgb, 'rgb8'))
+            for topic in extra:
+                put(topic, stamp, image(stamp, rgb, 'rgb8'))
+    return path
+
+
+def test_pairs_become_frames(tmp_path):
+    bag = write_bag(tmp_path / 'drive', [0.0] * 5)
+    reader = open_dataset('bag', bag)
+    assert reader.index() == ['1000000000', '1100000000']
+    second = reader.load(1)
+    assert second.rgb[5, 5].tolist() == [100, 0, 0]
+    assert second.depth[5, 5] == pytest.approx(1.501) and np.isnan(second.depth[0, 0])
+    assert (second.camera.fx, second.camera.fy) == (60.0, 61.0)
+    # Another opening reads what was written, even without the bag.
+    (tmp_path / 'drive').rename(tmp_path / 'gone')
+    assert len(open_dataset('bag', bag)) == 2
+    assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
+
+
+def test_distortion_is_removed(tmp_path):
+    lens = [-0.4, 0.1, 0.0, 0.0, 0.0]
+    sample = open_dataset('bag', write_bag(tmp_path / 'bent', lens)).load(0)
+    # The pixel at the left end of the middle row moves outward, out of the picture.
+    k = np.array([[60, 0, 31.5], [0, 61, 23.5], [0, 0, 1.0]])
+    pixel = np.array([[[12.0, 23.0]]])
+    u, v = cv2.undistortPoints(pixel, k, np.array(lens), P=k)[0, 0]
+    assert u < 11.5
+    assert sample.depth[round(v), round(u)] == pytest.approx(1.5)
+    assert not sample.camera.is_distorted
+
+
+def test_far_depth_survives(tmp_path):
+    from dmd_ros.core.camera import Camera
+    from dmd_ros.core.records import RawSample
+    from train.datasets.bag import write_frame
+
+    depth = np.full((4, 6), 70.25, np.float32)
+    depth[0] = [np.nan, np.inf, 1.0, 65.535, 0.001, 80.5]
+    sample = RawSample(np.zeros((4, 6, 3), np.uint8), depth, Camera(5, 5, 2.5, 1.5, 6, 4))
+    write_frame(tmp_path / 'set' / 'one', sample, 'test')
+    read = open_dataset('frames', tmp_path / 'set').load(0).depth
+    expected = depth.copy()
+    expected[0, 1] = np.nan  # the layout has no sky
+    np.testing.assert_allclose(read, expected, atol=1e-6)
+
+
+def test_ambiguity_and_bad_depth_are_explained(tmp_path):
+    bag = write_bag(tmp_path / 'two', [0.0] * 5, extra=('/other/image_raw',))
+    with pytest.raises(TrainError, match=r'which topic is the image one .*name it with image='):
+        open_dataset('bag', bag)
+    assert len(open_dataset('bag', bag, image='/cam/color/image_raw')) == 2
+    with pytest.raises(TrainError, match=r'no topic /nothing; it has /cam'):
+        open_dataset('bag', bag, image='/nothing', cache=tmp_path / 'x')
+    small = write_bag(tmp_path / 'small', [0.0] * 5, depth_size=(24, 32))
+    with pytest.raises(TrainError, match=r'depth is 32x24, the picture 64x48: record depth reg'):
+        open_dataset('bag', small)
+    assert not (tmp_path / 'small.frames').exists()
+    (tmp_path / 'text').write_text('no bag')
+    with pytest.raises(TrainError, match='not a bag'):
+        open_dataset('bag', tmp_path / 'text')

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of rendered and outdoor evaluation sets, unlabelled pictures, own frames; and errors."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from train.datasets import base
+from train.datasets.registry import READERS, open_dataset, reader_class
+from train.errors import TrainError
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def grey(height: int, width: int, level: int = 90) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize('part', ['indoors', 'outdoor'])
+def test_diode(tmp_path, part):
+    scan = tmp_path / 'val' / part / 'scene_00019' / 'scan_00183'
+    write(scan / '00019_00183_indoors_000_010.png', grey(768, 1024))
+    depth = np.full((768, 1024, 1), 4.5, np.float32)
+    depth[7, 8] = 0.0
+    mask = np.ones((768, 1024), np.float64)
+    mask[5, 6] = 0.0
+    np.save(scan / '00019_00183_indoors_000_010_depth.npy', depth)
+    np.save(scan / '00019_00183_indoors_000_010_depth_mask.npy', mask)
+    sample = open_dataset('diode', tmp_path, part=part).load(0)
+    assert sample.depth[0, 0] == 4.5 and np.isnan(sample.depth[[5, 7], [6, 8]]).all()
+    assert (sample.camera.fx, sample.camera.fy) == (886.81, 927.06)
+
+
+def test_hypersim_turns_ray_lengths_into_depth(tmp_path):
+    h5py = pytest.importorskip('h5py')
+    x = np.arange(1024) - 511.5
+    y = np.arange(768) - 383.5
+    distance = 3.0 * np.sqrt(886.81**2 + x[None] ** 2 + y[:, None] ** 2) / 886.81
+    distance[4, 5] = np.nan
+    for frame in (0, 3):
+        images = tmp_path / 'ai_001_002' / 'images'
+        preview = images / 'scene_cam_00_final_preview'
+        write(preview / f'frame.{frame:04d}.tonemap.jpg', grey(768, 1024))
+        geometry = images / 'scene_cam_00_geometry_hdf5'
+        geometry.mkdir(exist_ok=True)
+        with h5py.File(geometry / f'frame.{frame:04d}.depth_meters.hdf5', 'w') as file:
+            file['dataset'] = distance.astype(np.float16)
+    (tmp_path / 'metadata_images_split_scene_v1.csv').write_text(
+        'scene_name,camera_name,frame_id,included_in_public_release,exclude_reason,'
+        'split_partition_name\nai_001_002,cam_00,0,True,,train\nai_001_002,cam_00,3,True,,test\n'
+    )
+    assert len(open_dataset('hypersim', tmp_path)) == 2
+    reader = open_dataset('hypersim', tmp_path, split='test')
+    assert [Path(name).name for name in reader.index()] == ['frame.0003.tonemap.jpg']
+    depth = reader.load(0).depth
+    assert math.isnan(depth[4, 5]) and np.isnan(depth).sum() == 1
+    assert np.nanmax(np.abs(depth - 3.0)) < 3.0 * 1e-3  # half precision
+
+
+@pytest.mark.parametrize('text', [True, False])
+def test_vkitti2(tmp_path, text):
+    write(tmp_path / 'rgb/Scene01/clone/frames/rgb/Camera_0/rgb_00007.jpg', grey(375, 1242))
+    codes = np.full((375, 1242), 1234, np.uint16)
+    codes[0, 0] = 65535
+    codes[1, 1] = 12000
+    write(tmp_path / 'depth/Scene01/clone/frames/depth/Camera_0/depth_00007.png', codes)
+    if text:
+        (tmp_path / 'textgt/Scene01/clone').mkdir(parents=True)
+        (tmp_path / 'textgt/Scene01/clone/intrinsic.txt').write_text(
+            'frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]\n7 0 700.5 725.0087 620.5 187\n'
+            '7 1 725.0087 725.0087 620.5 187\n'
+        )
+    sample = open_dataset('vkitti2', tmp_path).load(0)
+    assert np.isposinf(sample.depth[0, 0])
+    assert sample.depth[1, 1] == 120.0 and sample.depth[2, 2] == pytest.approx(12.34)
+    assert sample.camera.fx == (700.5 if text else 725.0087)
+
+
+def test_diml_outdoor(tmp_path):
+    write(tmp_path / 'street' / 'outleft' / 'a.png', grey(72, 128))
+    codes = np.full((72, 128), 9876, np.uint16)
+    write(tmp_path / 'street' / 'depthmap' / 'a.png', codes)
+    mask = np.full((72, 128), 255, np.uint8)
+    mask[3, 4] = 0
+    write(tmp_path / 'street' / 'confidencemap' / 'a.png', mask)
+    reader = open_dataset('diml_outdoor', tmp_path)
+    with pytest.raises(TrainError, match=r'128x72 have no nominal camera; write .*intrinsics'):
+        reader.load(0)
+    given = {'fx': 700, 'fy': 700, 'cx': 639.5, 'cy': 359.5, 'width': 1280, 'height': 720}
+    (tmp_path / 'intrinsics.json').write_text(json.dumps(given))
+    sample = reader.load(0)
+    assert sample.depth[3, 4] == pytest.approx(9.876)
+    assert sample.camera.fx == pytest.approx(70.0)
+    confident = open_dataset('diml_outdoor', tmp_path, confident=True)
+    assert math.isnan(confident.load(0).depth[3, 4])
+    given['height'] = 640
+    (tmp_path / 'intrinsics.json').write_text(json.dumps(given))
+    with pytest.raises(TrainError, match='another aspect'):
+        reader.load(0)
+
+
+def test_images(tmp_path):
+    write(tmp_path / 'n01440764' / 'a.JPEG.jpg', grey(30, 40))
+    (tmp_path / 'n01440764' / 'b.JPEG').write_bytes(
+        cv2.imencode('.jpg', np.full((20, 30), 55, np.uint8))[1].tobytes()
+    )
+    (tmp_path / 'readme.txt').write_text('no picture')
+    reader = open_dataset('images', tmp_path)
+    assert len(reader) == 2
+    sample = reader.load(1)
+    assert sample.rgb.shape == (20, 30, 3) and np.isnan(sample.depth).all()
+    (tmp_path / 'list.txt').write_text('/n01440764/b.JPEG 17\n')
+    assert open_dataset('images', tmp_path, list_file=tmp_path / 'list.txt').index() == [
+        'n01440764/b.JPEG'
+    ]
+
+
+def write_frame(folder: Path) -> None:
+    write(folder / 'rgb.png', grey(24, 32))
+    codes = np.full((24, 32), 1500, np.uint16)
+    codes[0] = 0
+    write(folder / 'depth.png', codes)
+    np.savez(folder / 'depth_full.npz', u=[3], v=[0], z=[70.5])
+    meta = {'fx': 30.0, 'fy': 31.0, 'cx': 15.5, 'cy': 11.5, 'width': 32, 'height': 24}
+    (folder / 'meta.json').write_text(json.dumps(meta))
+
+
+def test_frames(tmp_path):
+    write_frame(tmp_path / 'one')
+    reader = open_dataset('frames', tmp_path)
+    assert reader.index() == ['one']
+    sample = reader.load(0)
+    assert sample.depth[0, 3] == 70.5 and math.isnan(sample.depth[0, 0])
+    assert sample.depth[1, 1] == pytest.approx(1.5)
+    (tmp_path / 'one' / 'depth.png').write_bytes(b'')
+    with pytest.raises(TrainError, match=r'frames one: .*depth\.png'):
+        reader.load(0)
+
+
+# What all readers share
+
+
+@pytest.mark.parametrize('name', sorted(READERS))
+def test_missing_folder_is_named_with_its_tree(name, tmp_path):
+    with pytest.raises(TrainError) as error:
+        open_dataset(name, tmp_path / 'nowhere')
+    assert str(tmp_path / 'nowhere') in str(error.value)
+    assert reader_class(name).tree.splitlines()[0] in str(error.value)
+
+
+@pytest.mark.parametrize('name', sorted(set(READERS) - {'bag'}))
+def test_empty_folder_is_an_error(name, tmp_path):
+    with pytest.raises(TrainError, match=r'no samples below|does not exist|meta\.json'):
+        open_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize('name', sorted(READERS))
+def test_every_reader_is_documented(name):
+    text = (Path(__file__).parents[2] / 'docs' / 'datasets.md').read_text()
+    assert f'### {reader_class(name).dataset}' in text
+    for line in reader_class(name).tree.splitlines():
+        assert line in text
+
+
+def test_unknown_names_and_options(tmp_path):
+    with pytest.raises(TrainError, match=r"'nuy' is unknown; allowed: .*nyu"):
+        open_dataset('nuy', tmp_path)
+    with pytest.raises(TrainError, match='unexpected keyword'):
+        open_dataset('images', tmp_path, speed=3)
+
+
+def test_missing_package_is_named(monkeypatch):
+    def refuse(name):
+        raise ImportError(f"No module named '{name}'")
+
+    monkeypatch.setattr(importlib, 'import_module', refuse)
+    with pytest.raises(TrainError, match=r'HyperSim needs the package h5py .*pip install h5py'):
+        base.require('h5py', 'the HDF5 files of HyperSim')
+
+
+def test_broken_pictures_are_named(tmp_path):
+    path = tmp_path / 'a' / 'cut.jpg'
+    path.parent.mkdir()
+    path.write_bytes(b'')
+    with pytest.raises(TrainError, match=r'images a/cut\.jpg: cannot decode'):
+        open_dataset('images', tmp_path).load(0)
+    scenenet = tmp_path / 'net' / '0' / '1'
+    write(scenenet / 'photo' / '0.jpg', grey(24, 32))
+    with pytest.raises(TrainError, match=r'scenenet .*cannot read .*0\.png: No such file'):
+        open_dataset('scenenet', tmp_path / 'net').load(0)
+    write(scenenet / 'depth' / '0.png', np.zeros((24, 31), np.uint16))
+    with pytest.raises(TrainError, match=r'0\.jpg: ValueError'):
+        open_dataset('scenenet', tmp_path / 'net').load(0)
+    write(scenenet / 'depth' / '0.png', np.zeros((24, 32), np.uint8))
+    with pytest.raises(TrainError, match='16-bit grey png, it is uint8'):
+        open_dataset('scenenet', tmp_path / 'net').load(0)
+
+
+def test_readers_travel_to_workers(tmp_path):
+    write_frame(tmp_path / 'one')
+    reader = pickle.loads(pickle.dumps(open_dataset('frames', tmp_path)))
+    assert reader.load(0).rgb.shape == (24, 32, 3)
+    assert reader.name(0) == 'frames one'

@@ -1,0 +1,376 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of driving sets, on small fixtures written in each set's own format."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from train.datasets.registry import open_dataset
+from train.errors import TrainError
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def grey(height: int, width: int, level: int = 90) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def labels(depth: np.ndarray) -> dict[tuple[int, int], float]:
+    """Give the labelled pixels as {(row, column): metres}."""
+    return {
+        (int(v), int(u)): float(depth[v, u])
+        for v, u in zip(*np.nonzero(~np.isnan(depth)), strict=True)
+    }
+
+
+# KITTI
+
+CALIBRATION = """calib_time: 09-Jan-2012 13:57:47
+S_rect_02: 1.242000e+03 3.750000e+02
+P_rect_02: 7.215377e+02 0.0 6.095593e+02 4.485728e+01 0.0 7.215377e+02 1.728540e+02 2.163791e-01 \
+0.0 0.0 1.0 2.745884e-03
+P_rect_03: 7.3e+02 0.0 6.1e+02 -3.395242e+02 0.0 7.4e+02 1.7e+02 2.199936e+00 0.0 0.0 1.0 2.7e-03
+"""
+
+
+@pytest.fixture
+def kitti_root(tmp_path):
+    drive = '2011_09_26_drive_0002_sync'
+    day = tmp_path / 'raw' / '2011_09_26'
+    codes = np.zeros((375, 1242), np.uint16)
+    codes[200, 300] = 256 * 17 + 64
+    for camera, split, frame in (('02', 'train', 5), ('03', 'train', 5), ('02', 'val', 69)):
+        name = f'{frame:010d}.png'
+        write(day / drive / f'image_{camera}' / 'data' / name, grey(375, 1242))
+        truth = Path('proj_depth') / 'groundtruth' / f'image_{camera}' / name
+        write(tmp_path / 'depth' / split / drive / truth, codes)
+    (day / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
+    return tmp_path
+
+
+def test_kitti(kitti_root):
+    reader = open_dataset('kitti', kitti_root)
+    assert [name.split('/')[-3] for name in reader.index()] == ['image_02', 'image_03']
+    left, right = reader.load(0), reader.load(1)
+    assert labels(left.depth) == {(200, 300): 17.25}
+    assert left.camera.fx == pytest.approx(721.5377)
+    assert left.camera.cy == pytest.approx(172.854)
+    assert (right.camera.fx, right.camera.fy) == (730.0, 740.0)
+    assert len(open_dataset('kitti', kitti_root, split='all')) == 3
+
+
+def test_kitti_list(kitti_root, tmp_path):
+    drive = '2011_09_26_drive_0002_sync'
+    picture = f'2011_09_26/{drive}/image_02/data/0000000069.png'
+    truth = f'{drive}/proj_depth/groundtruth/image_02/0000000069.png'
+    listed = tmp_path / 'eigen.txt'
+    listed.write_text(f'{picture} {truth} 721.5377\n{picture} None 721.5377\n')
+    reader = open_dataset('kitti', kitti_root, list_file=listed)
+    assert len(reader) == 1 and reader.load(0).depth[200, 300] == 17.25
+    listed.write_text(f'{picture.replace("69", "70")} {truth} 721.5377\n')
+    with pytest.raises(TrainError, match=r'0000000070\.png does not exist'):
+        open_dataset('kitti', kitti_root, list_file=listed)
+
+
+# nuScenes
+
+
+def write_nuscenes(root: Path) -> None:
+    """One sample: the car drives 2 m and turns by 90 degrees between sweep and picture."""
+    # z forward, x right, y down, seen from a car with x forward, y left, z up.
+    looking_ahead = [0.5, -0.5, 0.5, -0.5]
+    half = math.sqrt(0.5)
+    tables = {
+        'sensor': [
+            {'token': 's1', 'channel': 'CAM_FRONT', 'modality': 'camera'},
+            {'token': 's2', 'channel': 'LIDAR_TOP', 'modality': 'lidar'},
+        ],
+        'calibrated_sensor': [
+            {
+                'token': 'c1',
+                'sensor_token': 's1',
+                'translation': [1.5, 0.0, 1.5],
+                'rotation': looking_ahead,
+                'camera_intrinsic': [[100.0, 0.0, 80.0], [0.0, 100.0, 45.0], [0.0, 0.0, 1.0]],
+            },
+            {
+                'token': 'c2',
+                'sensor_token': 's2',
+                'translation': [1.0, 0.0, 1.8],
+                'rotation': [1.0, 0.0, 0.0, 0.0],
+                'camera_intrinsic': [],
+            },
+        ],
+        'ego_pose': [
+            {'token': 'e1', 'rotation': [1.0, 0.0, 0.0, 0.0], 'translation': [10.0, 20.0, 0.0]},
+            {'token': 'e2', 'rotation': [half, 0.0, 0.0, half], 'translation': [12.0, 20.0, 0.0]},
+            {'token': 'e3', 'rotation': [1.0, 0.0, 0.0, 0.0], 'translation': [0.0, 0.0, 0.0]},
+        ],
+        'sample_data': [
+            row('d1', 'c1', 'e2', 'samples/CAM_FRONT/a.jpg', True),
+            row('d2', 'c2', 'e1', 'samples/LIDAR_TOP/a.pcd.bin', True),
+            row('d3', 'c1', 'e3', 'sweeps/CAM_FRONT/b.jpg', False),
+        ],
+    }
+    folder = root / 'v1.0-mini'
+    folder.mkdir()
+    for name, rows in tables.items():
+        (folder / f'{name}.json').write_text(json.dumps(rows, indent=0))
+
+
+def row(token: str, mounted: str, pose: str, filename: str, key: bool) -> dict[str, object]:
+    return {
+        'token': token,
+        'sample_token': 'one',
+        'ego_pose_token': pose,
+        'calibrated_sensor_token': mounted,
+        'filename': filename,
+        'is_key_frame': key,
+    }
+
+
+def test_nuscenes_goes_through_both_car_poses(tmp_path):
+    write_nuscenes(tmp_path)
+    write(tmp_path / 'samples' / 'CAM_FRONT' / 'a.jpg', grey(90, 160))
+    # In the world at (12, 29.5, 1.5): 9.5 m to the left of the first car, ahead of the turned one,
+    # 8 m before its camera. A second point hides behind it, a third one is the bonnet.
+    world = np.array([[12.0, 29.5, 1.5], [12.0, 31.5, 1.5], [12.0, 22.2, 1.5]])
+    scan = np.zeros((3, 5), '<f4')
+    scan[:, :3] = world - np.array([10.0, 20.0, 0.0]) - np.array([1.0, 0.0, 1.8])
+    path = tmp_path / 'samples' / 'LIDAR_TOP' / 'a.pcd.bin'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(scan.tobytes())
+    reader = open_dataset('nuscenes', tmp_path, version='v1.0-mini')
+    assert reader.index() == ['samples/CAM_FRONT/a.jpg']
+    sample = reader.load(0)
+    assert labels(sample.depth) == {(45, 80): pytest.approx(8.0, abs=1e-5)}
+    assert sample.camera.fx == 100.0
+    path.write_bytes(scan.tobytes()[:-4])
+    with pytest.raises(TrainError, match='cut off'):
+        reader.load(0)
+
+
+def test_nuscenes_tables(tmp_path, monkeypatch):
+    from train.datasets import nuscenes
+
+    rows = [{'token': f't{i}', 'text': 'a {brace} "in" text'} for i in range(50)]
+    path = tmp_path / 'table.json'
+    path.write_text(json.dumps(rows, indent=0))
+    monkeypatch.setattr(nuscenes, '_CHUNK', 37)  # rows straddle the chunks
+    assert list(nuscenes._rows_of(path)) == rows
+    path.write_text(json.dumps(rows)[:-20])
+    with pytest.raises(TrainError, match='middle of a row'):
+        list(nuscenes._rows_of(path))
+
+
+# Waymo
+
+
+def write_waymo(root: Path, distortion: tuple[float, ...], pixels: np.ndarray) -> None:
+    """One segment, one frame; the range image has one return, seen by the front camera.
+
+    pixels: where the set's projection puts the return in the picture.
+    """
+    pa = pytest.importorskip('pyarrow')
+    parquet = pytest.importorskip('pyarrow.parquet')
+    key = {'key.segment_context_name': ['seg'], 'key.frame_timestamp_micros': [1000]}
+    laser = {**key, 'key.laser_name': pa.array([1], pa.int8())}
+    camera = {**key, 'key.camera_name': pa.array([1], pa.int8())}
+
+    def put(component: str, columns: dict) -> None:
+        (root / component).mkdir()
+        parquet.write_table(pa.table(columns), root / component / 'seg.parquet')
+
+    def image(component: str, values: np.ndarray) -> dict:
+        name = f'[{component}].range_image_return1'
+        return {
+            f'{name}.values': pa.array([values.ravel().tolist()], pa.list_(pa.float32())),
+            f'{name}.shape': pa.array([list(values.shape)], pa.list_(pa.int32(), 3)),
+        }
+
+    def matrix(yaw: float, x: float, y: float, z: float) -> pa.Array:
+        c, s = math.cos(yaw), math.sin(yaw)
+        rows = [c, -s, 0, x, s, c, 0, y, 0, 0, 1, z, 0, 0, 0, 1]
+        return pa.array([[float(v) for v in rows]], pa.list_(pa.float64(), 16))
+
+    ranges = np.full((2, 8, 4), -1.0, np.float32)
+    ranges[1, 3, 0] = 10.0
+    # Car at (100, 50), turned by 30 degrees, when that pixel was measured.
+    poses = np.zeros((2, 8, 6), np.float32)
+    poses[1, 3] = [0, 0, math.radians(30), 100, 50, 0]
+    table = np.zeros((2, 8, 6), np.float32)
+    table[1, 3] = [4, 3, 3, 1, *pixels]  # first seen by another camera
+    put('lidar', {**laser, **image('LiDARComponent', ranges)})
+    put('lidar_pose', {**laser, **image('LiDARPoseComponent', poses)})
+    put('lidar_camera_projection', {**laser, **image('LiDARCameraProjectionComponent', table)})
+    name = '[LiDARCalibrationComponent].'
+    put(
+        'lidar_calibration',
+        {
+            'key.segment_context_name': ['seg'],
+            'key.laser_name': pa.array([1], pa.int8()),
+            name + 'extrinsic.transform': matrix(2.0, 1.43, 0.0, 2.184),
+            name + 'beam_inclination.values': pa.array([[-0.1, 0.05]], pa.list_(pa.float64())),
+        },
+    )
+    name = '[CameraCalibrationComponent].'
+    lens = zip(
+        ('f_u', 'f_v', 'c_u', 'c_v', 'k1', 'k2', 'p1', 'p2', 'k3'),
+        (400.0, 410.0, 96.0, 64.0, *distortion),
+        strict=True,
+    )
+    put(
+        'camera_calibration',
+        {
+            'key.segment_context_name': ['seg'],
+            'key.camera_name': pa.array([1], pa.int8()),
+            **{f'{name}intrinsic.{field}': [value] for field, value in lens},
+            name + 'extrinsic.transform': matrix(0.0, 1.5, 0.0, 2.0),
+            name + 'width': pa.array([192], pa.int32()),
+            name + 'height': pa.array([128], pa.int32()),
+        },
+    )
+    name = '[CameraImageComponent].'
+    put(
+        'camera_image',
+        {
+            **camera,
+            name + 'image': [cv2.imencode('.jpg', grey(128, 192))[1].tobytes()],
+            # The picture was taken 1 m further, along the heading.
+            name + 'pose.transform': matrix(
+                math.radians(30),
+                100 + math.cos(math.radians(30)),
+                50 + math.sin(math.radians(30)),
+                0,
+            ),
+        },
+    )
+
+
+def test_waymo_depth_is_along_the_camera_axis(tmp_path):
+    write_waymo(tmp_path, (0.0,) * 5, np.array([120, 70]))
+    reader = open_dataset('waymo', tmp_path)
+    assert reader.index() == ['seg/1000/FRONT']
+    sample = reader.load(0)
+    # Column 3 of 8 looks at pi - 3.5 / 8 of a turn in the car's frame, whatever the mounting yaw;
+    # row 1 of 2 is the lower beam. The car went 1 m on before the picture was taken.
+    azimuth = math.pi - 2 * math.pi * 3.5 / 8
+    ahead = 1.43 + 10 * math.cos(-0.1) * math.cos(azimuth) - 1.0 - 1.5
+    assert labels(sample.depth) == {(70, 120): pytest.approx(ahead, abs=1e-4)}
+    assert sample.camera.fy == 410.0 and not sample.camera.is_distorted
+
+
+def test_waymo_removes_distortion_from_picture_and_labels(tmp_path):
+    # Where a ray at (0.2, -0.1) lands behind this lens, by the Brown-Conrady formula.
+    k1, k2, p1, p2, k3 = lens = (-0.3, 0.05, 0.001, -0.002, 0.0)
+    x, y = 0.2, -0.1
+    r2 = x * x + y * y
+    radial = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3
+    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    bent = np.array([400 * xd + 96, 410 * yd + 64])
+    write_waymo(tmp_path, lens, np.rint(bent))
+    sample = open_dataset('waymo', tmp_path).load(0)
+    ((row, column),) = labels(sample.depth)
+    assert column == pytest.approx(400 * x + 96, abs=1.0)
+    assert row == pytest.approx(410 * y + 64, abs=1.0)
+    assert abs(bent[0] - (400 * x + 96)) > 1.0  # the lens does bend
+    assert not sample.camera.is_distorted
+
+
+def test_waymo_needs_every_component(tmp_path):
+    write_waymo(tmp_path, (0.0,) * 5, np.array([120, 70]))
+    (tmp_path / 'lidar_pose' / 'seg.parquet').unlink()
+    (tmp_path / 'lidar_pose').rmdir()
+    with pytest.raises(TrainError, match='lidar_pose does not exist'):
+        open_dataset('waymo', tmp_path)
+
+
+# DDAD
+
+
+def write_ddad(root: Path, camel: bool) -> Path:
+    scene = root / '000150'
+
+    def pose(translation: list[float], rotation: dict[str, float]) -> dict:
+        return {
+            'translation': dict(zip('xyz', translation, strict=True)),
+            'rotation': rotation,
+        }
+
+    key = (
+        (lambda s: s)
+        if not camel
+        else (
+            lambda s: {
+                'datum_keys': 'datumKeys',
+                'point_cloud': 'pointCloud',
+                'calibration_key': 'calibrationKey',
+                'scene_splits': 'sceneSplits',
+            }[s]
+        )
+    )
+    # Sensor to world: the camera's z is the world's x.
+    ahead = {'qw': 0.5, 'qx': -0.5, 'qy': 0.5, 'qz': -0.5}
+    data = [
+        {
+            'key': 'k1',
+            'id': {'name': 'CAMERA_01'},
+            'datum': {
+                'image': {'filename': 'rgb/CAMERA_01/1.png', 'pose': pose([5.0, 0, 1.5], ahead)}
+            },
+        },
+        {
+            'key': 'k2',
+            'id': {'name': 'LIDAR'},
+            'datum': {
+                key('point_cloud'): {
+                    'filename': 'point_cloud/LIDAR/1.npz',
+                    # Fields that are zero are left out by protobuf.
+                    'pose': {'translation': {'x': 4.0, 'z': 2.0}, 'rotation': {'qw': 1.0}},
+                }
+            },
+        },
+    ]
+    sample = {key('datum_keys'): ['k1', 'k2'], key('calibration_key'): 'cal'}
+    scene.mkdir()
+    (scene / 'scene_ab.json').write_text(json.dumps({'samples': [sample], 'data': data}))
+    k = {'fx': 200.0, 'fy': 210.0, 'cx': 100.0, 'cy': 60.0}
+    table = {'names': ['LIDAR', 'CAMERA_01'], 'intrinsics': [{}, k], 'extrinsics': [{}, {}]}
+    (scene / 'calibration').mkdir()
+    (scene / 'calibration' / 'cal.json').write_text(json.dumps(table))
+    splits = {'1': {'filenames': ['000150/scene_ab.json']}}
+    (root / 'ddad.json').write_text(json.dumps({key('scene_splits'): splits}))
+    write(scene / 'rgb' / 'CAMERA_01' / '1.png', grey(121, 193))
+    (scene / 'point_cloud' / 'LIDAR').mkdir(parents=True)
+    return scene / 'point_cloud' / 'LIDAR' / '1.npz'
+
+
+@pytest.mark.parametrize('structured', [False, True])
+def test_ddad(tmp_path, structured):
+    cloud_file = write_ddad(tmp_path, camel=structured)
+    # In the world (25, -1, 1.5): 20 m ahead of the camera and 1 m to its right.
+    cloud = np.array([[21.0, -1.0, -0.5, 7.0]], np.float32)
+    if structured:
+        plain = cloud[0]
+        cloud = np.zeros((1, 1), [(name, '<f4') for name in ('X', 'Y', 'Z', 'INTENSITY')])
+        cloud['X'], cloud['Y'], cloud['Z'] = plain[:3]
+    np.savez_compressed(cloud_file, data=cloud)
+    reader = open_dataset('ddad', tmp_path)
+    assert reader.index() == ['000150/rgb/CAMERA_01/1.png']
+    sample = reader.load(0)
+    assert labels(sample.depth) == {(60, 110): pytest.approx(20.0, abs=1e-5)}
+    assert sample.camera.fy == 210.0
+    with pytest.raises(TrainError, match='no split train'):
+        open_dataset('ddad', tmp_path, split='train')
