@@ -17,7 +17,9 @@ from train.errors import TrainError
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-KEYS = {'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken'}
+KEYS = {
+    'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware', 'revision',
+}  # fmt: skip
 # A checkpoint is written beside the old ones before those are removed.
 SPACE_FACTOR = 1.5
 

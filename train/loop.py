@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from dmd_ros.eval.metrics import METRICS
 from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
@@ -24,10 +25,11 @@ from train.loss import Losses, diffusion_loss, end_to_end_loss
 from train.mixture import Mixture, batches, tensors
 from train.presets import preset
 from train.processes import Processes
-from train.report import Report
+from train.report import Report, hardware, revision
 from train.schedule import learning_rate
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.unet import UNet, parameter_count
+from train.validate import Validator
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +68,14 @@ def train(
     if init is not None:
         _load_weights(net, checkpoint.find(init), init)
     ema = Ema(net, config.ema)
-    clock, broken = 0, 0
+    clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
     if state is not None:
         check_resumable(TrainConfig.from_json(state['config']), config)
         net.load_state_dict(state['net'])
         ema.load(state['ema'])
         optimizer.load_state_dict(state['optimizer'])
-        clock, broken = state['clock'], state['broken']
+        clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
     mixture = Mixture(config, processes.rank, processes.world)
@@ -95,7 +97,8 @@ def train(
             out = model(rgb, z, t, tan_half_vfov)
         return out.float()  # type: ignore[no-any-return]
 
-    progress = Progress(clock, config.total_samples)
+    validator = Validator(net, config) if config.validation and processes.is_main else None
+    progress, begun = Progress(clock, config.total_samples), time.perf_counter()
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
     data = batches(mixture, clock // config.batch, config.workers)
@@ -149,10 +152,19 @@ def train(
             window, flops, waited = [], 0.0, 0.0
         if report is not None and _due(before, clock, config.picture_every):
             report.pictures(clock, batch, losses.x_hat, contract)
+        if validator is not None and (
+            _due(before, clock, config.validate_every) or clock >= config.total_samples
+        ):
+            score = validator(ema.weights)
+            log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
+            report.losses(clock, {f'validation/{k}': getattr(score, k) for k in METRICS})
         if _due(before, clock, config.checkpoint_every) or clock >= config.total_samples:
             if processes.is_main:
                 checkpoint.check_space(run, state_bytes)
-                state = _state(config, clock, net, ema, optimizer, broken)
+                spent = seconds_before + time.perf_counter() - begun
+                state = _state(config, clock, net, ema, optimizer)
+                state.update(broken=broken, seconds=spent)
+                state.update(hardware=hardware(device, processes.world), revision=revision())
                 checkpoint.save(run, state, config.keep_checkpoints)
             processes.barrier()
     if report is not None:
@@ -174,7 +186,6 @@ def _state(
     net: UNet,
     ema: Ema,
     optimizer: torch.optim.Optimizer,
-    broken: int,
 ) -> dict[str, Any]:
     return {
         'config': config.to_json(),
@@ -182,7 +193,6 @@ def _state(
         'net': net.state_dict(),
         'ema': ema.weights,
         'optimizer': optimizer.state_dict(),
-        'broken': broken,
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -73,6 +74,15 @@ def revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
     return done.stdout.strip()
+
+
+def hardware(device: torch.device, processes: int) -> str:
+    """Name what the run computes on."""
+    if device.type == 'cuda':
+        return f'{processes} x {torch.cuda.get_device_name(device)}'
+    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
+    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
+    return f'{len(names) or "some"} CPU cores ({names[0] if names else "unknown"})'
 
 
 def _row(

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a model file carries beside its weights: the contract, and a golden input with its output.
+
+Both are text in the file's metadata, so any engine that can read metadata can check itself: a
+wrongly built engine or a broken driver shows as a wrong golden output, before any frame is lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.contract import METADATA_KEY, Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.errors import BackendError
+
+# JSON object: name of each input and of the output -> {'shape': [...], 'data': base64 of
+# little-endian float32 in C order}.
+GOLDEN_KEY = 'dmd_golden'
+# Allowed relative differences from the golden output.
+TOLERANCE = 1e-3
+TOLERANCE_HALF = 3e-2
+
+
+def contract_from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
+    """Read the contract; raises `BackendError` that names the file."""
+    if METADATA_KEY not in metadata:
+        raise BackendError(
+            f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how to '
+            'feed it; export it with train.export'
+        )
+    try:
+        return Contract.from_json(metadata[METADATA_KEY])
+    except CoreError as error:
+        raise BackendError(f'{source}: {error}') from None
+
+
+def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, NDArray[np.float32]]) -> str:
+    """Write the golden input and output as text."""
+    arrays = {**{name: feeds[name] for name in INPUTS}, OUTPUT: outputs[OUTPUT]}
+    return json.dumps({name: _to_text(array) for name, array in arrays.items()}, sort_keys=True)
+
+
+def golden_from_metadata(metadata: Mapping[str, str], source: str) -> tuple[Feeds, Outputs]:
+    """Read the golden input and output; raises `BackendError` if absent or malformed."""
+    if GOLDEN_KEY not in metadata:
+        raise BackendError(
+            f'{source} carries no golden input (metadata key {GOLDEN_KEY!r}); export it again'
+        )
+    try:
+        raw = json.loads(metadata[GOLDEN_KEY])
+        arrays = {name: _from_text(raw[name]) for name in (*INPUTS, OUTPUT)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackendError(f'{source}: golden input is malformed ({error!r})') from None
+    return {name: arrays[name] for name in INPUTS}, {OUTPUT: arrays[OUTPUT]}
+
+
+def relative_difference(
+    value: NDArray[np.float32],
+    expected: NDArray[np.float32],
+) -> float:
+    """Largest difference, relative to the largest expected magnitude; inf where not finite."""
+    if value.shape != expected.shape or not np.isfinite(value).all():
+        return float('inf')
+    scale = max(float(np.abs(expected).max()), 1e-12)
+    return float(np.abs(value - expected).max()) / scale
+
+
+def check_golden(
+    run: Callable[[Feeds], Outputs],
+    metadata: Mapping[str, str],
+    source: str,
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Run the golden input; return the relative difference, or raise `BackendError` beyond it."""
+    feeds, expected = golden_from_metadata(metadata, source)
+    difference = relative_difference(run(feeds)[OUTPUT], expected[OUTPUT])
+    if not difference <= tolerance:
+        raise BackendError(
+            f'{source}: output on the golden input differs by {difference:.2e} (relative), allowed '
+            f'{tolerance:.0e}; the engine, its precision or the driver is wrong: build the engine '
+            'again, or use another backend'
+        )
+    return difference
+
+
+def _to_text(array: NDArray[np.float32]) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, '<f4').tobytes()
+    return {'shape': list(array.shape), 'data': base64.b64encode(data).decode('ascii')}
+
+
+def _from_text(raw: dict[str, Any]) -> NDArray[np.float32]:
+    flat = np.frombuffer(base64.b64decode(raw['data'], validate=True), '<f4')
+    return flat.reshape(raw['shape']).astype(np.float32)

@@ -1,0 +1,206 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m train.export RUN --out models/NAME.onnx`: a checkpoint becomes the robot's model file.
+
+Written: averaged weights as ONNX opset 17 with dynamic batch, height and width; in its metadata the
+contract and a golden input and output; a model card beside it. Nothing is written when ONNX Runtime
+and torch disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from dmd_ros.core.contract import METADATA_KEY, Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds
+from dmd_ros.runtime.model_file import (
+    GOLDEN_KEY,
+    TOLERANCE,
+    check_golden,
+    golden_to_metadata,
+    relative_difference,
+)
+from dmd_ros.runtime.ort_backend import OrtBackend
+from train import checkpoint
+from train.card import card
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.loop import build_net
+from train.torch_backend import TorchBackend
+from train.unet import UNet
+
+OPSET = 17
+# Smaller tensors stay float32: nothing is won.
+_HALF_FROM = 256
+
+
+def export(source: Path, out: Path, weights: str = 'fp16', **contract_changes: object) -> Contract:
+    """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
+
+    weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
+    contract_changes: recommendations (steps, samples, name) that differ from the run's config.
+    """
+    state = checkpoint.find(source)
+    config = TrainConfig.from_json(state['config'])
+    try:
+        contract = dataclasses.replace(config.contract(), **contract_changes)  # type: ignore[arg-type]
+    except CoreError as error:
+        raise TrainError(str(error)) from None
+    net = build_net(config)
+    net.load_state_dict(state['ema'])
+    net.eval()
+    if weights == 'fp16':
+        _round_to_half(net)
+    model = onnx.load_from_string(trace(net, contract))
+    if weights == 'fp16':
+        store_half(model)
+    backend = TorchBackend(net)
+    feeds = random_feeds(contract, 1, 2, 3, seed=0)
+    golden = golden_to_metadata(feeds, backend.run(feeds))
+    metadata = {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden}
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    worst = _write_if_equal(model, out, backend, contract)
+    run = source.parent.parent if source.is_file() else source
+    text = card(out, contract, config, state, run, net, worst, weights)
+    out.with_suffix('.md').write_text(text)
+    return contract
+
+
+def trace(net: UNet, contract: Contract) -> bytes:
+    """Turn a network into ONNX with dynamic batch, height and width."""
+    feeds = random_feeds(contract, 2, 3, 4, seed=1)
+    image = {0: 'batch', 2: 'height', 3: 'width'}
+    axes = {'rgb': image, 'z': image, 't': {0: 'batch'}, 'tan_half_vfov': {0: 'batch'}}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
+        torch.onnx.export(
+            net,
+            tuple(torch.as_tensor(feeds[name]) for name in INPUTS),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
+            opset_version=OPSET,
+            input_names=list(INPUTS),
+            output_names=[OUTPUT],
+            dynamic_axes={**axes, OUTPUT: image},
+        )
+    return buffer.getvalue()
+
+
+def random_feeds(contract: Contract, batch: int, rows: int, columns: int, seed: int) -> Feeds:
+    """Make random inputs of rows x columns strides."""
+    rng = np.random.default_rng(seed)
+    shape = (rows * contract.stride, columns * contract.stride)
+    low, high = contract.tan_half_vfov_range
+    return {
+        'rgb': rng.uniform(-1, 1, (batch, 3, *shape)).astype(np.float32),
+        'z': rng.standard_normal((batch, 1, *shape), np.float32),
+        't': rng.uniform(0.5, 1, batch).astype(np.float32),
+        'tan_half_vfov': rng.uniform(low, high, batch).astype(np.float32),
+    }
+
+
+def store_half(model: onnx.ModelProto) -> None:
+    """Store weights that fit float16 exactly as such, with a Cast that engines fold at load."""
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if values.size < _HALF_FROM or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f'{name}_fp16'))
+        casts.append(helper.make_node('Cast', [f'{name}_fp16'], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _round_to_half(net: UNet) -> None:
+    for parameter in net.parameters():
+        if parameter.numel() >= _HALF_FROM:
+            parameter.data = parameter.data.half().float()
+
+
+def _write_if_equal(
+    model: onnx.ModelProto, out: Path, backend: TorchBackend, contract: Contract
+) -> float:
+    """Write under another name, compare through the robot's own backend, rename."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
+    except OSError as error:
+        raise TrainError(f'cannot write to {out.parent} ({error})') from None
+    os.close(handle)
+    partial = Path(name)
+    try:
+        partial.write_bytes(model.SerializeToString())
+        partial.chmod(0o644)
+        worst = compare(partial, backend, contract)
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return worst
+
+
+def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
+    """Give the largest relative difference from torch; raises `TrainError` beyond the tolerance."""
+    runtime = OrtBackend(model)
+    worst = check_golden(runtime.run, runtime.metadata, str(model), tolerance=float('inf'))
+    for seed, (batch, rows, columns) in enumerate(((1, 2, 2), (2, 3, 5), (3, 4, 2)), start=2):
+        feeds = random_feeds(contract, batch, rows, columns, seed)
+        expected = backend.run(feeds)[OUTPUT]
+        worst = max(worst, relative_difference(runtime.run(feeds)[OUTPUT], expected))
+    runtime.close()
+    if not worst <= TOLERANCE:
+        raise TrainError(
+            f'ONNX Runtime and torch differ by {worst:.2e} (relative), allowed {TOLERANCE:.0e}; '
+            'nothing was written. Try --weights fp32; else the exported graph is wrong'
+        )
+    return worst
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and export."""
+    parser = argparse.ArgumentParser(prog='python -m train.export', description=__doc__)
+    parser.add_argument('run', type=Path, help='run folder, or one of its checkpoint files')
+    parser.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
+    parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
+    parser.add_argument('--steps', type=int, help='recommended steps (default: the run\'s)')
+    parser.add_argument('--samples', type=int, help='recommended samples (default: the run\'s)')
+    parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
+    options = parser.parse_args(arguments)
+    changes = {
+        key: value
+        for key in ('steps', 'samples', 'name')
+        if (value := getattr(options, key)) is not None
+    }
+    try:
+        contract = export(options.run, options.out, options.weights, **changes)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    size = options.out.stat().st_size / 1e6
+    print(f'{options.out}: {contract.name}, {size:.1f} MB; card: {options.out.with_suffix(".md")}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

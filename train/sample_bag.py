@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Render the sample bag of the demo: python -m train.sample_bag FOLDER.
+
+A camera moves through a procedural room that no training seed ever draws. rosbag2 mcap of
+CompressedImage (jpeg), CameraInfo, and true depth (16-bit png, millimetres, at half the size to
+keep the repository small). The same arguments give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.image_msg import millimetres_from_depth
+from dmd_ros.core.preprocess import View, prepare_depth
+from dmd_ros.core.records import RawSample
+from train.errors import TrainError
+from train.worlds.trajectory import trajectory
+
+IMAGE, INFO, DEPTH = '/image/compressed', '/camera_info', '/depth/truth/compressed'
+_TYPES = {
+    IMAGE: 'sensor_msgs/msg/CompressedImage',
+    INFO: 'sensor_msgs/msg/CameraInfo',
+    DEPTH: 'sensor_msgs/msg/CompressedImage',
+}
+FRAME_ID = 'camera'
+START_NS = 1_700_000_000 * 10**9
+_JPEG_QUALITY = 88
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog='python -m train.sample_bag', description=__doc__)
+    add = parser.add_argument
+    add('folder', type=Path, help='the bag; replaced if it is there')
+    add('--seed', type=int, default=7, help='default: %(default)s')
+    add('--frames', type=int, default=30, help='default: %(default)s')
+    add('--rate', type=float, default=6.0, metavar='HZ', help='default: %(default)s')
+    add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'))
+    args = parser.parse_args(argv)
+    if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
+        raise TrainError(f'{args.folder} exists and is not a bag; choose another folder')
+    shutil.rmtree(args.folder, ignore_errors=True)
+    width, height = args.size
+    samples = trajectory(args.seed, args.frames, (height, width))
+    write_bag(args.folder, samples, round(1e9 / args.rate))
+
+
+def write_bag(folder: Path, samples: Iterator[RawSample], period_ns: int) -> None:
+    """Write one message of each topic per sample."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    messages = _Messages(store.types)
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        topics = {t: bag.add_connection(t, kind, typestore=store) for t, kind in _TYPES.items()}
+        for index, sample in enumerate(samples):
+            stamp = START_NS + index * period_ns
+            for topic, message in messages.of(sample, stamp).items():
+                bag.write(topics[topic], stamp, store.serialize_cdr(message, _TYPES[topic]))
+
+
+class _Messages:
+    def __init__(self, types: dict[str, Any]) -> None:
+        self._types = types
+
+    def of(self, sample: RawSample, stamp_ns: int) -> dict[str, Any]:
+        """Give the messages of one sample by topic."""
+        header = self._header(stamp_ns)
+        image = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+        png = cv2.imencode('.png', _millimetres(sample), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+        compressed = self._types['sensor_msgs/msg/CompressedImage']
+        return {
+            INFO: self._info(header, sample.camera),
+            IMAGE: compressed(header=header, format='jpeg', data=jpeg.reshape(-1)),
+            DEPTH: compressed(header=header, format='16UC1; png', data=png.reshape(-1)),
+        }
+
+    def _header(self, stamp_ns: int) -> Any:
+        seconds, nanoseconds = divmod(stamp_ns, 10**9)
+        stamp = self._types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
+        return self._types['std_msgs/msg/Header'](stamp=stamp, frame_id=FRAME_ID)
+
+    def _info(self, header: Any, camera: Camera) -> Any:
+        k = camera.matrix
+        return self._types['sensor_msgs/msg/CameraInfo'](
+            header=header,
+            height=camera.height,
+            width=camera.width,
+            distortion_model='plumb_bob',
+            d=np.zeros(5),
+            k=k.reshape(-1),
+            r=np.eye(3).reshape(-1),
+            p=np.hstack([k, np.zeros((3, 1))]).reshape(-1),
+            binning_x=0,
+            binning_y=0,
+            roi=self._types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
+        )
+
+
+def _millimetres(sample: RawSample) -> np.ndarray:
+    """Give the true depth at half the size, uint16; sky and what is beyond 65 m is 0."""
+    camera = sample.camera
+    height, width = camera.height // 2, camera.width // 2
+    half = prepare_depth(
+        sample.depth, View(camera, 0, 0, camera.width, camera.height, height, width)
+    )
+    millimetres = np.empty((height, width), np.uint16)
+    millimetres_from_depth(half, millimetres)
+    return millimetres
+
+
+if __name__ == '__main__':
+    main()

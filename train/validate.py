@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy on held-out frames, through the shipped `DepthEstimator` and the evaluation's metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from train.config import TrainConfig
+from train.mixture import open_source
+from train.torch_backend import TorchBackend
+from train.unet import UNet
+
+# Endless sources give several views of a scene in a row; a prime stride meets a new one each time.
+_STRIDE = 7
+
+
+class Validator:
+    """Fixed frames and an estimator over a copy of the network that takes the averaged weights."""
+
+    def __init__(self, net: UNet, config: TrainConfig) -> None:
+        """Load the frames of `config.validation` once."""
+        self._frames = held_out_frames(config)
+        self._net = UNet(net.spec, fov=net.fov, rays=net.rays).to(next(net.parameters()).device)
+        self._estimator = DepthEstimator(config.contract(), TorchBackend(self._net))
+
+    def __call__(self, weights: Mapping[str, Tensor]) -> Score:
+        """Judge the weights: the mean score over all frames."""
+        self._net.load_state_dict(weights)
+        return judge(self._estimator, self._frames)
+
+
+def held_out_frames(config: TrainConfig) -> list[RawSample]:
+    """Evenly spaced frames of the validation source; worlds take a held-out seed."""
+    from train.worlds import held_out
+
+    source = open_source(
+        config.validation, dataclasses.replace(config, seed=held_out(config.seed))
+    )
+    count = config.validation_frames
+    if len(source):
+        keys = np.unique(np.linspace(0, len(source) - 1, count).round().astype(int))
+    else:
+        keys = np.arange(count) * _STRIDE
+    return [source.load(int(key)) for key in keys]
+
+
+def judge(estimator: DepthEstimator, frames: list[RawSample]) -> Score:
+    """Mean score of an estimator over labelled frames, no alignment."""
+    near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
+    return mean_score(
+        score(settle(estimator(raw.rgb, raw.camera).depth, near, far), raw.depth) for raw in frames
+    )
