@@ -43,11 +43,20 @@ def evaluate(
     verdicts, timings = [], []
     for frame in frames:
         estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
-        verdict = judge.judge(frame, depth, limits)
+        verdict = judge.judge(
+            depth,
+            frame.sample.depth,
+            limits,
+            name=frame.name,
+            group=frame.group,
+            scene=frame.scene,
+        )
         verdicts.append(verdict)
         timings.append(estimated.timings)
         if rows is not None:
-            rows.append(_sheet_row(frame, verdict, depth))
+            # With "beyond" and "too close" as they were said, not as they were judged.
+            shown = depth if mirror else estimated.depth
+            rows.append(_sheet_row(frame, verdict, shown))
     return verdicts, timings
 
 

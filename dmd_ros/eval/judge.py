@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -98,32 +99,34 @@ def settled(depth_m: NDArray[np.float32], contract: Contract) -> NDArray[np.floa
 
 
 def judge(
-    frame: LabelledFrame,
     depth_m: NDArray[np.float32],
+    truth_m: NDArray[np.float32],
     limits: Limits | None = None,
+    *,
+    name: str = '',
+    group: str = '',
+    scene: str | None = None,
 ) -> Verdict:
-    """Judge settled depth [H, W] against a frame's ground truth."""
-    limits = limits or Limits()
-    low, high = limits.min_m, limits.max_m
-    truth = frame.sample.depth
-    scale = metrics.median_scale(depth_m, truth, low, high)
-    const_m = baselines.CONST_M['outdoor' if frame.scene == 'outdoor' else 'indoor']
-    best_m = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
+    """Judge settled depth [H, W] against ground truth; without a scene there is no `const`."""
+    low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
+    scale = metrics.median_scale(depth_m, truth_m, low, high)
+    const_m = baselines.CONST_M['outdoor' if scene == 'outdoor' else 'indoor']
+    best_m = baselines.best_const(truth_m[metrics.valid_mask(truth_m, low, high)])
 
-    def constant(value: float) -> Score:
-        return metrics.score(np.full_like(truth, value), truth, low, high)
+    def score(estimate_m: NDArray[np.float32]) -> Score:
+        return metrics.score(estimate_m, truth_m, low, high)
 
     return Verdict(
-        name=frame.name,
-        group=frame.group,
-        score=metrics.score(depth_m, truth, low, high),
-        buckets=metrics.score_buckets(depth_m, truth, low, high),
+        name=name,
+        group=group,
+        score=score(depth_m),
+        buckets=metrics.score_buckets(depth_m, truth_m, low, high),
         median_scale=scale,
-        scaled=metrics.score(depth_m * np.float32(scale), truth, low, high),
-        const_m=const_m,
-        const=constant(const_m),
+        scaled=score(depth_m * np.float32(scale)),
+        const_m=math.nan if scene is None else const_m,
+        const=score(np.full_like(truth_m, math.nan if scene is None else const_m)),
         best_const_m=best_m,
-        best_const=constant(best_m),
+        best_const=score(np.full_like(truth_m, best_m)),
     )
 
 

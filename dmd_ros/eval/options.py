@@ -25,11 +25,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--model', help='.onnx file or shipped model (default: the shipped one)')
     group.add_argument('--backend', choices=BACKENDS, default='auto', help='default: %(default)s')
     group.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    group.add_argument('--threads', type=_count, default=0, help='CPU threads; 0 = all cores')
-    group.add_argument('--steps', type=_positive, help="diffusion steps (default: the model's)")
-    group.add_argument('--samples', type=_positive, help="samples averaged (default: the model's)")
+    group.add_argument('--threads', type=count, default=0, help='CPU threads; 0 = all cores')
+    group.add_argument('--steps', type=positive, help="diffusion steps (default: the model's)")
+    group.add_argument('--samples', type=positive, help="samples averaged (default: the model's)")
     group.add_argument('--sampler', choices=SAMPLERS, default='ddpm', help='default: %(default)s')
-    group.add_argument('--seed', type=_count, default=0, help='of all noise (default: 0)')
+    group.add_argument('--seed', type=count, default=0, help='of all noise (default: 0)')
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -97,11 +97,13 @@ def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
     return 0
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number >= 1, for argparse."""
     return _at_least(text, 1)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Read a whole number >= 0, for argparse."""
     return _at_least(text, 0)
 
 

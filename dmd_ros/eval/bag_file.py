@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags as a stream of messages, whatever wrote them: rosbag2 (mcap, sqlite3, zstd) and ROS 1.
+
+No ROS installation is needed: `rosbags` reads and decodes; what it refuses because the recording
+was cut off is read by `dmd_ros.eval.recovery`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.recovery import Raw, is_storage, recover
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag; msgtype in ROS 2 spelling (sensor_msgs/msg/Image)."""
+
+    name: str
+    msgtype: str
+    count: int
+
+
+class Bag:
+    """A bag, open for reading, to be used in a `with` statement.
+
+    topics: by name. warnings: what the user should know, grows while reading.
+    Raises `EvalError` if there is nothing to read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a bag folder or a single .mcap, .db3 or .bag file."""
+        self.path = path
+        self.warnings: list[str] = []
+        self._reader: AnyReader | None = None
+        self._files: list[Path] = []
+        self._ros1 = False
+        if not path.exists():
+            raise EvalError(f'bag {path} does not exist')
+        try:
+            self._open()
+        # The readers' errors share no base (assertions, struct, sqlite, zstd, unicode ...).
+        except Exception as error:
+            self._recover(error)
+        if not any(topic.count for topic in self.topics.values()):
+            self.close()
+            raise EvalError(f'bag {path} holds no message; record it again')
+
+    def __enter__(self) -> Bag:
+        """Give itself: it is open already."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def warn(self, text: str) -> None:
+        """Add a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def close(self) -> None:
+        """Release the files."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def raw(self, topics: Sequence[str]) -> Iterator[Raw]:
+        """Yield the messages of the given topics in order of recording."""
+        try:
+            if self._reader is None:
+                for path in self._files:
+                    yield from (m for m in recover(path) if m.topic in topics)
+            else:
+                wanted = [c for c in self._reader.connections if c.topic in topics]
+                for connection, time_ns, data in self._reader.messages(wanted):
+                    yield Raw(connection.topic, connection.msgtype, time_ns, data)
+        # Damage in the middle of a file that opens well; again of any class.
+        except Exception as error:
+            self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
+
+    def decode(self, message: Raw) -> Any:
+        """Deserialise; raises `EvalError` if the bytes are no such message."""
+        store = self._store if self._reader is None else self._reader.typestore
+        convert = store.deserialize_ros1 if self._ros1 else store.deserialize_cdr
+        try:
+            return convert(message.data, message.msgtype)
+        except Exception as error:
+            raise EvalError(
+                f'message of {message.topic} cannot be decoded as {message.msgtype} '
+                f'({_short(error)})'
+            ) from None
+
+    def stamp_ns(self, message: Raw) -> int:
+        """Read header.stamp without decoding the message, which must start with a Header."""
+        try:
+            if self._ros1:
+                _, seconds, nanoseconds = struct.unpack_from('<III', message.data)
+            else:
+                order = '<' if message.data[1] & 1 else '>'
+                seconds, nanoseconds = struct.unpack_from(f'{order}iI', message.data, 4)
+        except (struct.error, IndexError):
+            raise EvalError(
+                f'message of {message.topic} has {len(message.data)} bytes, too few for a header'
+            ) from None
+        return int(seconds) * 10**9 + int(nanoseconds)
+
+    def _open(self) -> None:
+        paths = _entry_points(self.path)
+        self._ros1 = paths[0].suffix == '.bag'
+        # Old recordings carry no message definitions; those of sensor_msgs have not changed.
+        self._reader = AnyReader(paths, default_typestore=get_typestore(Stores.LATEST))
+        try:
+            self._reader.open()
+        except BaseException:
+            self._reader = None
+            raise
+        counts: Counter[str] = Counter()
+        types = {}
+        for connection in self._reader.connections:
+            counts[connection.topic] += connection.msgcount
+            types[connection.topic] = connection.msgtype
+        self.topics = {name: Topic(name, kind, counts[name]) for name, kind in types.items()}
+
+    def _recover(self, error: Exception) -> None:
+        """Read front to back what the regular reader refuses."""
+        reason = _short(error)
+        folder = self.path.is_dir()
+        self._files = sorted(filter(is_storage, self.path.iterdir())) if folder else [self.path]
+        if not self._files or not all(map(is_storage, self._files)):
+            raise EvalError(
+                f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
+                'or .bag file'
+            ) from None
+        self._ros1 = self._files[0].suffix == '.bag'
+        self._store = get_typestore(Stores.ROS1_NOETIC if self._ros1 else Stores.LATEST)
+        counts: Counter[tuple[str, str]] = Counter()
+        try:
+            for path in self._files:
+                counts.update((m.topic, m.msgtype) for m in recover(path))
+        except (OSError, ValueError, KeyError, struct.error) as trouble:
+            reason = f'{reason}; {_short(trouble)}'
+        if not counts:
+            raise EvalError(
+                f'bag {self.path} is empty or damaged beyond reading ({reason}); record or copy '
+                'it again'
+            ) from None
+        self.topics = {name: Topic(name, kind, n) for (name, kind), n in counts.items()}
+        self.warnings.append(
+            f'{self.path} is incomplete ({reason}); read as far as it goes: '
+            f'{sum(counts.values())} messages'
+        )
+
+
+def _entry_points(path: Path) -> list[Path]:
+    """List what the reader wants: a folder with metadata, or else the storage files."""
+    if not path.is_dir():
+        return [path]
+    if (path / 'metadata.yaml').is_file():
+        return [path]
+    files = sorted(filter(is_storage, path.iterdir()))
+    bags = [file for file in files if file.suffix == '.bag']
+    if bags and len(bags) == len(files):
+        return bags
+    if len(files) != 1:
+        raise EvalError(f'{len(files)} storage files and no metadata.yaml')
+    return files
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().rstrip('.').split('\n')[0]
+    return text[:200] or type(error).__name__

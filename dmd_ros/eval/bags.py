@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a bag to frames: every image with its camera and, where there is one, its true depth.
+
+Offline, nothing needs to be guessed from arrival: the bag is walked twice, first for the stamps
+and the CameraInfos, then for the pictures, of which only the few still waiting for their partner
+are held in memory.
+
+Pairing. CameraInfo: the one of equal stamp; else, of those with the image's frame_id, the nearest
+in time (latched and slow infos, and drivers that stamp the two differently). Depth: the nearest
+stamp within a tolerance, each depth at most once.
+"""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera_info import camera_from_info
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_msg import (
+    depth_from_compressed,
+    depth_from_image,
+    rgb_from_compressed,
+    rgb_from_image,
+)
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.topics import COMPRESSED, Topics
+
+# CameraInfo messages with their stamps in nanoseconds, in order of stamp.
+Infos = list[tuple[int, Any]]
+
+
+@dataclass(frozen=True)
+class BagFrame:
+    """One image of a bag: index among its images, stamps in nanoseconds, header's frame_id.
+
+    rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, on
+    the depth camera's grid, or None. decode_s: seconds that decoding the image took.
+    """
+
+    index: int
+    stamp_ns: int
+    logged_ns: int
+    frame_id: str
+    rgb: NDArray[np.uint8]
+    camera: Camera
+    truth_m: NDArray[np.float32] | None
+    decode_s: float
+
+
+class BagReader:
+    """Frames of one camera in a bag.
+
+    tolerance_s: how far a depth's stamp may be from its image's. rectified: whether the images are
+    (P is read, not K and D). stride, limit: every stride-th image, at most limit of them (0: all).
+    skipped: images that could not be used, counted by reason. Iterating fills it, and the bag's
+    warnings.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        topics: Topics,
+        *,
+        rectified: bool = False,
+        tolerance_s: float = 0.02,
+        stride: int = 1,
+        limit: int = 0,
+    ) -> None:
+        """Walk the bag once, for the stamps and CameraInfos."""
+        self.bag = bag
+        self.topics = topics
+        self.rectified = rectified
+        self.skipped: Counter[str] = Counter()
+        self.inexact_infos = 0
+        self._infos, images, depths = _index(bag, topics)
+        self.images_in_bag = len(images)
+        if not images:
+            raise EvalError(f'topic {topics.image} of bag {bag.path} has no readable message')
+        if not self._infos:
+            raise EvalError(
+                f'topic {topics.camera_info} of bag {bag.path} has no readable message, so the '
+                'camera is unknown; record it together with the images'
+            )
+        chosen = range(0, len(images), stride)
+        self.chosen = list(chosen[:limit] if limit else chosen)
+        self._partner = pair([images[i] for i in self.chosen], depths, round(tolerance_s * 1e9))
+        if topics.depth and not any(p is not None for p in self._partner):
+            bag.warn(
+                f'no depth on {topics.depth} is stamped within {tolerance_s:g} s of an image: '
+                'there is no ground truth (see --depth-tolerance)'
+            )
+
+    def __iter__(self) -> Iterator[BagFrame]:
+        """Yield the chosen images in order; unusable ones are counted in `skipped`."""
+        for place, (image, depth) in self._matched():
+            try:
+                yield self._frame(self.chosen[place], image, depth)
+            except (CoreError, EvalError) as error:
+                self.skipped[str(error)] += 1
+        if self.inexact_infos:
+            self.bag.warn(
+                f'{self.inexact_infos} of {len(self.chosen)} images have no camera_info of equal '
+                'stamp; the nearest one of the same frame_id was taken'
+            )
+
+    def _matched(self) -> Iterator[tuple[int, tuple[Raw, Raw | None]]]:
+        """Yield (place in `chosen`, (image, depth)) in order, as soon as both have been read."""
+        place_of_image = {index: place for place, index in enumerate(self.chosen)}
+        wanted_depths = {p for p in self._partner if p is not None}
+        images: dict[int, Raw] = {}
+        depths: dict[int, Raw] = {}
+        counts: Counter[str] = Counter()
+        following = 0
+        for message in self.bag.raw([t for t in (self.topics.image, self.topics.depth) if t]):
+            number = counts[message.topic]
+            counts[message.topic] += 1
+            if message.topic == self.topics.image:
+                if number in place_of_image:
+                    images[place_of_image[number]] = message
+            elif number in wanted_depths:
+                depths[number] = message
+            while following in images:
+                partner = self._partner[following]
+                if partner is not None and partner not in depths:
+                    break
+                depth = None if partner is None else depths.pop(partner)
+                yield following, (images.pop(following), depth)
+                following += 1
+            if following == len(self.chosen):
+                return
+        # The bag broke off before the partners came.
+        for place in sorted(images):
+            partner = self._partner[place]
+            yield place, (images[place], None if partner is None else depths.get(partner))
+
+    def _frame(self, index: int, image: Raw, depth: Raw | None) -> BagFrame:
+        started = time.perf_counter()
+        message = self.bag.decode(image)
+        compressed = image.msgtype == COMPRESSED
+        rgb = rgb_from_compressed(message) if compressed else rgb_from_image(message)
+        decode_s = time.perf_counter() - started
+        stamp_ns = self.bag.stamp_ns(image)
+        frame_id = str(message.header.frame_id)
+        info = self._info_for(stamp_ns, frame_id)
+        camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
+        truth = None if depth is None else self._truth(depth, frame_id)
+        return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, decode_s)
+
+    def _truth(self, depth: Raw, frame_id: str) -> NDArray[np.float32] | None:
+        """Decode a depth message; one that cannot be is a frame without ground truth."""
+        try:
+            message = self.bag.decode(depth)
+            if message.header.frame_id != frame_id:
+                self.bag.warn(
+                    f'depth of {self.topics.depth} is in frame {message.header.frame_id!r}, the '
+                    f'images in {frame_id!r}: unless both are the same camera, errors mean nothing'
+                )
+            if depth.msgtype == COMPRESSED:
+                return depth_from_compressed(message)
+            return depth_from_image(message)
+        except (CoreError, EvalError) as error:
+            self.bag.warn(f'a depth message was left out: {error}')
+            return None
+
+    def _info_for(self, stamp_ns: int, frame_id: str) -> Any:
+        """Choose the CameraInfo of an image; an empty frame_id on either side matches any."""
+        lists = [
+            infos
+            for name, infos in self._infos.items()
+            if name == frame_id or not name or not frame_id
+        ]
+        if not lists:
+            raise EvalError(
+                f'no camera_info with frame_id {frame_id!r} on {self.topics.camera_info} (it has '
+                f'{sorted(self._infos)}); choose the one of this camera with --camera-info-topic'
+            )
+        candidates = [infos[_nearest([t for t, _ in infos], stamp_ns)] for infos in lists]
+        stamp, info = min(candidates, key=lambda found: abs(found[0] - stamp_ns))
+        self.inexact_infos += stamp != stamp_ns
+        return info
+
+
+def pair(
+    stamps_ns: Sequence[int],
+    partners_ns: Sequence[int],
+    tolerance_ns: int,
+) -> list[int | None]:
+    """Give each stamp the index of the nearest partner within tolerance; each partner once.
+
+    Where two want the same partner, the nearer one has it and the other goes without.
+    """
+    order = sorted(range(len(partners_ns)), key=lambda i: partners_ns[i])
+    ordered = [partners_ns[i] for i in order]
+    claims: dict[int, tuple[int, int]] = {}  # partner -> (distance, place)
+    for place, stamp in enumerate(stamps_ns):
+        if not ordered:
+            break
+        best = _nearest(ordered, stamp)
+        claim = (abs(ordered[best] - stamp), place)
+        if claim[0] <= tolerance_ns and claim < claims.get(order[best], (tolerance_ns + 1, 0)):
+            claims[order[best]] = claim
+    found: list[int | None] = [None] * len(stamps_ns)
+    for partner, (_, place) in claims.items():
+        found[place] = partner
+    return found
+
+
+def _nearest(ordered: Sequence[int], value: int) -> int:
+    """Index of the element nearest to `value` in a sorted, non-empty sequence."""
+    at = bisect.bisect_left(ordered, value)
+    near = [k for k in (at - 1, at) if 0 <= k < len(ordered)]
+    return min(near, key=lambda k: abs(ordered[k] - value))
+
+
+def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[int]]:
+    """Read CameraInfos (by frame_id, in order of stamp) and the stamps of images and depths."""
+    infos: dict[str, Infos] = {}
+    stamps: dict[str | None, list[int]] = {topics.image: [], topics.depth: []}
+    for message in bag.raw([t for t in (topics.image, topics.camera_info, topics.depth) if t]):
+        try:
+            stamp = bag.stamp_ns(message)
+            if message.topic == topics.camera_info:
+                info = bag.decode(message)
+                infos.setdefault(str(info.header.frame_id), []).append((stamp, info))
+        except EvalError as error:
+            bag.warn(str(error))
+            stamp = 0  # Keeps the count; the picture itself will fail to decode.
+        if message.topic != topics.camera_info:
+            stamps[message.topic].append(stamp)
+    ordered = {name: sorted(found, key=lambda pair: pair[0]) for name, found in infos.items()}
+    return ordered, stamps[topics.image], stamps[topics.depth]

@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of a point cloud without any GUI: points as splats, seen from above and beside."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.pointcloud import flying_pixels
+
+# Rendered this much larger than asked for, then scaled down: smooth edges.
+_SUPERSAMPLE = 2
+_MAX_SPLAT_PX = 9
+_SKY, _GROUND = (244, 245, 247), (206, 210, 216)
+_FRUSTUM = (236, 98, 32)
+# Neighbouring depth that raises a pixel by this ratio darkens it by about a third.
+_SHADE = 16.0
+_EDGE = 0.12
+
+
+def render(
+    depth_m: NDArray[np.float32],
+    rgb: NDArray[np.uint8],
+    camera: Camera,
+    *,
+    width: int = 1280,
+    height: int = 800,
+    raise_deg: float = 26.0,
+    turn_deg: float = 24.0,
+    max_m: float | None = None,
+) -> NDArray[np.uint8]:
+    """Render depth [H, W] with its colours as a cloud; gives uint8 [height, width, 3] RGB.
+
+    The eye stands behind the camera, raised and turned by the given angles about the middle of the
+    cloud; the camera itself, if in view, is drawn as a pyramid. max_m: what is farther is left
+    out (default: the farthest 3 %).
+    """
+    points, colours, sizes = _cloud(depth_m, rgb, camera, max_m)
+    canvas = _background(width * _SUPERSAMPLE, height * _SUPERSAMPLE)
+    if len(points):
+        eye = _Eye(points, canvas.shape[1], canvas.shape[0], raise_deg, turn_deg)
+        _splat(canvas, eye, points, colours, sizes)
+        _draw_frustum(canvas, eye, camera, float(np.percentile(points[:, 2], 10)))
+    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+
+
+class _Eye:
+    """The viewer's camera: rotation, position and focal length that frame a cloud."""
+
+    def __init__(
+        self,
+        points: NDArray[np.float32],
+        width: int,
+        height: int,
+        raise_deg: float,
+        turn_deg: float,
+    ) -> None:
+        pitch, yaw = math.radians(-raise_deg), math.radians(turn_deg)
+        about_x = np.array(
+            [
+                [1, 0, 0],
+                [0, math.cos(pitch), math.sin(pitch)],
+                [0, -math.sin(pitch), math.cos(pitch)],
+            ]
+        )
+        about_y = np.array(
+            [[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]]
+        )
+        self._rotation = (about_x @ about_y).astype(np.float32)
+        near, far = np.percentile(points[:, 2], (3, 97))
+        self._middle = np.median(points, axis=0).astype(np.float32)
+        self._middle[2] = math.sqrt(near * far)
+        self._back = np.float32(0.9 * self._middle[2] + 0.6 * (far - near))
+        self._centre = np.array([width / 2, height / 2], np.float32)
+        self.focal = 1.0
+        seen, z = self.project(points)
+        # Frame nearly all of the cloud, not its stray points.
+        inside = z > 0
+        low, high = np.percentile(seen[inside], (1, 99), axis=0) - self._centre
+        reach = (high - low) / 2
+        self.focal = float(0.92 * np.min(self._centre / np.maximum(reach, 1e-6)))
+        self._centre = self._centre - (low + high) / 2 * np.float32(self.focal)
+
+    def project(
+        self, points: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give pixels [N, 2] and distances along the view [N]."""
+        seen = (points - self._middle) @ self._rotation.T
+        z = seen[:, 2] + self._back
+        with np.errstate(divide='ignore', invalid='ignore'):
+            pixels = seen[:, :2] / z[:, None] * np.float32(self.focal) + self._centre
+        return pixels, z
+
+
+def _cloud(
+    depth_m: NDArray[np.float32],
+    rgb: NDArray[np.uint8],
+    camera: Camera,
+    max_m: float | None,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Points [N, 3], their colours [N, 3], and the size [N], metres, that each pixel covers."""
+    known = np.isfinite(depth_m) & ~flying_pixels(depth_m, _EDGE)
+    if max_m is None and known.any():
+        max_m = float(np.percentile(depth_m[known], 97))
+    with np.errstate(invalid='ignore'):
+        known &= depth_m <= (max_m or math.inf)
+    z = depth_m[known]
+    points = np.column_stack([camera.rays()[known] * z[:, None], z]).astype(np.float32)
+    return points, rgb[known], z / np.float32(camera.fx)
+
+
+def _splat(
+    canvas: NDArray[np.uint8],
+    eye: _Eye,
+    points: NDArray[np.float32],
+    colours: NDArray[np.uint8],
+    sizes: NDArray[np.float32],
+) -> None:
+    """Draw points as squares of the size they cover, the nearest on top, shaded at depth edges."""
+    height, width = canvas.shape[:2]
+    pixels, z = eye.project(points)
+    # Slanted surfaces spread their points: cover a little more than the pixel did.
+    splat = np.clip(np.ceil(1.5 * sizes * eye.focal / z), 1, _MAX_SPLAT_PX).astype(np.intp)
+    zbuffer = np.full(height * width, np.inf, np.float32)
+    flat = canvas.reshape(-1, 3)
+    order = np.argsort(-z)
+    for size in np.unique(splat):
+        chosen = order[(splat == size)[order] & (z > 0)[order]]
+        corner = np.rint(pixels[chosen]).astype(np.intp) - size // 2
+        for dy in range(size):
+            for dx in range(size):
+                x, y = corner[:, 0] + dx, corner[:, 1] + dy
+                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+                at, near = (y * width + x)[inside], z[chosen][inside]
+                front = near < zbuffer[at]
+                # Far to near: of several points on one pixel, NumPy keeps the last.
+                zbuffer[at[front]] = near[front]
+                flat[at[front]] = colours[chosen][inside][front]
+    _shade(canvas, zbuffer.reshape(height, width))
+
+
+def _shade(canvas: NDArray[np.uint8], zbuffer: NDArray[np.float32]) -> None:
+    """Darken pixels behind their neighbours (eye-dome lighting), so that shapes show."""
+    drawn = np.isfinite(zbuffer)
+    log_z = np.log2(np.where(drawn, zbuffer, 1.0)).astype(np.float32)
+    occlusion = np.zeros_like(log_z)
+    for dx, dy in ((4, 0), (-4, 0), (0, 4), (0, -4)):
+        shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        size = (zbuffer.shape[1], zbuffer.shape[0])
+        moved = cv2.warpAffine(log_z, shift, size, flags=cv2.INTER_NEAREST)
+        there = cv2.warpAffine(drawn.astype(np.uint8), shift, size, flags=cv2.INTER_NEAREST)
+        occlusion += np.where(there > 0, np.clip(log_z - moved, 0.0, 0.1), 0.0)
+    light = np.exp(-_SHADE * occlusion / 4.0)
+    light[~drawn] = 1.0
+    canvas[:] = np.rint(canvas * light[..., None]).astype(np.uint8)
+
+
+def _draw_frustum(canvas: NDArray[np.uint8], eye: _Eye, camera: Camera, near_m: float) -> None:
+    """Draw where the picture was taken from: the camera's pyramid."""
+    depth = 0.35 * near_m
+    corners = [(0, 0), (camera.width, 0), (camera.width, camera.height), (0, camera.height)]
+    rim = [
+        ((u - camera.cx) / camera.fx * depth, (v - camera.cy) / camera.fy * depth, depth)
+        for u, v in corners
+    ]
+    pixels, z = eye.project(np.array([(0, 0, 0), *rim], np.float32))
+    inside = (pixels >= 0).all() and (pixels < (canvas.shape[1], canvas.shape[0])).all()
+    if not (z > 0).all() or not inside:
+        return
+    tip, *ends = [(round(float(x)), round(float(y))) for x, y in pixels]
+    for i, end in enumerate(ends):
+        cv2.line(canvas, tip, end, _FRUSTUM, 2 * _SUPERSAMPLE, cv2.LINE_AA)
+        cv2.line(canvas, end, ends[(i + 1) % 4], _FRUSTUM, 2 * _SUPERSAMPLE, cv2.LINE_AA)
+
+
+def _background(width: int, height: int) -> NDArray[np.uint8]:
+    ramp = np.linspace(0.0, 1.0, height)[:, None, None]
+    shade = (1.0 - ramp) * np.array(_SKY) + ramp * np.array(_GROUND)
+    return np.repeat(np.rint(shade).astype(np.uint8), width, axis=1)

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Flicker: how much the depth of the same static point changes from one frame to the next.
+
+For a point seen in two consecutive frames, change = |ln(d2 / d1)|, which for small changes is the
+relative change of depth; of a pair of frames the *median* over its points is taken (robust to
+moving things and wrong tracks), of a sequence the median and 95th percentile over its pairs.
+
+- Without poses, points are corners followed by KLT optical flow, there and back (a track that does
+  not return to within half a pixel is dropped). The camera's own motion changes depth too, so this
+  is an upper bound: compare it with the same figure of the ground truth (`truth`), or look at
+  `of_ratio`, the change of prediction / truth, from which the motion cancels out.
+- With poses, `warped_change` moves the first frame's points into the second camera, and compares
+  with what is estimated there: the motion is accounted for, and nothing needs to be tracked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.depth_codec import valid
+from dmd_ros.eval.report import percentiles
+
+# A median over fewer points is noise.
+MIN_POINTS = 20
+_MAX_POINTS, _RETURN_PX = 500, 0.5
+# A warped point that lands this much behind what is seen there was occluded, not estimated badly.
+_OCCLUSION = 0.25
+
+Points = NDArray[np.float32]  # [N, 2]: x, y in pixels
+
+
+@dataclass(frozen=True)
+class Change:
+    """Median changes over the tracked points of one pair of frames; NaN where unknown."""
+
+    predicted: float
+    truth: float
+    of_ratio: float
+    points: int
+
+
+def tracked_points(
+    first_rgb: NDArray[np.uint8],
+    second_rgb: NDArray[np.uint8],
+) -> tuple[Points, Points]:
+    """Follow corners from one picture [H, W, 3] to the next; gives their places in both."""
+    first, second = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (first_rgb, second_rgb))
+    nothing = np.empty((0, 2), np.float32)
+    if first.shape != second.shape:
+        return nothing, nothing
+    start = cv2.goodFeaturesToTrack(first, _MAX_POINTS, 0.01, max(5, first.shape[1] // 80))
+    if start is None:
+        return nothing, nothing
+    start = np.asarray(start, np.float32).reshape(-1, 1, 2)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, start, None)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None)
+    off = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
+    good = (found.reshape(-1) == 1) & (returned.reshape(-1) == 1) & (off < _RETURN_PX)
+    return start.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
+
+
+def depths_at(depth_m: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
+    """Look up depth [H, W] at the nearest pixels; NaN outside and where there is no depth."""
+    height, width = depth_m.shape
+    x, y = np.rint(points).astype(np.intp).T if len(points) else np.empty((2, 0), np.intp)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    depths = np.full(len(points), np.nan, np.float32)
+    depths[inside] = depth_m[y[inside], x[inside]]
+    depths[~valid(depths)] = np.nan
+    return depths
+
+
+def tracked_change(
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    predicted_m: tuple[NDArray[np.float32], NDArray[np.float32]],
+    truth_m: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None] = (None, None),
+) -> Change:
+    """Compare two consecutive frames along tracked points; maps are [H, W] of the pictures."""
+    places = tracked_points(*pictures)
+    p1, p2 = (depths_at(d, at) for d, at in zip(predicted_m, places, strict=True))
+    nowhere = np.full(len(p1), np.nan, np.float32)
+    g1, g2 = (
+        nowhere if d is None else depths_at(d, at) for d, at in zip(truth_m, places, strict=True)
+    )
+    return Change(
+        predicted=_median_change(p1, p2),
+        truth=_median_change(g1, g2),
+        of_ratio=_median_change(p1 / g1, p2 / g2),
+        points=int(np.count_nonzero(~np.isnan(p1 + p2))),
+    )
+
+
+def warped_change(
+    first_m: NDArray[np.float32],
+    second_m: NDArray[np.float32],
+    camera: Camera,
+    second_from_first: NDArray[np.float64],
+) -> float:
+    """Compare depth [H, W] of two frames of known relative pose (4x4, points of 1 into camera 2).
+
+    Points that leave the picture, or land well behind what is seen there, are left out.
+    """
+    known = valid(first_m)
+    z = first_m[known].astype(np.float64)
+    rays = camera.rays()[known].astype(np.float64)
+    points = np.column_stack([rays * z[:, None], z, np.ones_like(z)])
+    x, y, moved = (points @ second_from_first.T)[:, :3].T
+    front = moved > 0
+    x, y, moved = x[front], y[front], moved[front]
+    pixels = np.column_stack(
+        [camera.fx * x / moved + camera.cx, camera.fy * y / moved + camera.cy]
+    ).astype(np.float32)
+    seen = depths_at(second_m, pixels)
+    seen[moved > seen * (1.0 + _OCCLUSION)] = np.nan
+    return _median_change(moved.astype(np.float32), seen)
+
+
+def summarise(changes: Sequence[Change]) -> dict[str, float | int]:
+    """Give median and p95 over pairs of each kind of change, with the number of pairs used."""
+    summary: dict[str, float | int] = {'pairs': len(changes)}
+    for kind in ('predicted', 'truth', 'of_ratio'):
+        values = [v for c in changes if not math.isnan(v := getattr(c, kind))]
+        spread = percentiles(values)
+        summary |= {f'{kind}_median': spread['p50'], f'{kind}_p95': spread['p95']}
+    return summary
+
+
+def _median_change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    change = np.abs(np.log(second / first))
+    change = change[np.isfinite(change)]
+    return float(np.median(change)) if change.size >= MIN_POINTS else math.nan

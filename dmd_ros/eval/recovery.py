@@ -1,0 +1,237 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading bags that were cut off: front to back, without index or footer, as far as they go.
+
+A recording that ended with the battery has no index, and every regular reader refuses it. What was
+written is still there, in order, and is found here from the formats' framing alone: mcap.dev/spec,
+wiki.ros.org/Bags/Format/2.0, and SQLite's b-tree by row number. Half a message is no message.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import sqlite3
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import lz4.frame  # type: ignore[import-untyped]
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+
+
+class Raw(NamedTuple):
+    """One serialised message; msgtype in ROS 2 spelling, time of recording in nanoseconds."""
+
+    topic: str
+    msgtype: str
+    time_ns: int
+    data: bytes
+
+
+def recover(path: Path) -> Iterator[Raw]:
+    """Yield whole messages of a .mcap, .db3 or .bag file (also .zstd of them), until it ends."""
+    kind = path.with_suffix('').suffix if path.suffix in ('.zstd', '.zst') else path.suffix
+    readers: dict[str, Callable[[Path], Iterator[Raw]]] = {
+        '.mcap': _recover_mcap,
+        '.db3': _recover_sqlite,
+        '.bag': _recover_ros1,
+    }
+    for message in readers[kind](path):
+        # rosbag2's message compression; a CDR header never looks like that.
+        if message.data[:4] == _ZSTD_MAGIC and kind != '.bag':
+            message = message._replace(data=zstd.decompress(message.data))
+        yield message
+
+
+def is_storage(path: Path) -> bool:
+    """Say whether `recover` knows the file by its name."""
+    suffixes = path.suffixes
+    if suffixes and suffixes[-1] in ('.zstd', '.zst'):
+        suffixes = suffixes[:-1]
+    return bool(suffixes) and suffixes[-1] in ('.mcap', '.db3', '.bag')
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file, or the intact front of a zstd-compressed one."""
+    content = path.read_bytes()
+    return decompress('zstd', content) if path.suffix in ('.zstd', '.zst') else content
+
+
+def decompress(kind: str, data: bytes) -> bytes:
+    """Decompress the front of `data` as far as it goes; nothing if it is damaged at once."""
+    decoders: dict[str, Callable[[], Any]] = {
+        'zstd': zstd.ZstdDecompressor,
+        'lz4': lz4.frame.LZ4FrameDecompressor,
+        'bz2': bz2.BZ2Decompressor,
+    }
+    if kind not in decoders:
+        return data
+    decoder = decoders[kind]()
+    out = bytearray()
+    step = 1 << 16  # so that what precedes a damaged spot is not lost with it
+    for start in range(0, len(data), step):
+        try:
+            out += decoder.decompress(data[start : start + step])
+        except (zstd.ZstdError, RuntimeError, OSError, EOFError):
+            break
+        if decoder.eof:
+            break
+    return bytes(out)
+
+
+def _recover_mcap(path: Path) -> Iterator[Raw]:
+    if path.suffix == '.mcap':
+        with path.open('rb') as file:
+            file.seek(8)  # magic
+            yield from _mcap_messages(file, {}, {})
+    else:
+        yield from _mcap_messages(io.BytesIO(read_file(path)[8:]), {}, {})
+
+
+def _mcap_messages(
+    file: BinaryIO,
+    schemas: dict[int, str],
+    channels: dict[int, tuple[str, str]],
+) -> Iterator[Raw]:
+    """Walk the records of a file or of a chunk: opcode (1 byte), length (8 bytes), content."""
+    while len(head := file.read(9)) == 9:
+        opcode, length = struct.unpack('<BQ', head)
+        if opcode not in (0x03, 0x04, 0x05, 0x06):
+            file.seek(length, io.SEEK_CUR)
+            continue
+        content = file.read(length)
+        whole = len(content) == length
+        if opcode == 0x06:
+            yield from _mcap_messages(_chunk(content), schemas, channels)
+        elif not whole:
+            return
+        elif opcode == 0x03:
+            schemas[struct.unpack_from('<H', content)[0]] = _text(content, 2)[0]
+        elif opcode == 0x04:
+            channel, schema = struct.unpack_from('<HH', content)
+            channels[channel] = (_text(content, 4)[0], schemas.get(schema, ''))
+        else:
+            channel, _, logged, _ = struct.unpack_from('<HIQQ', content)
+            if channel in channels:
+                yield Raw(*channels[channel], logged, content[22:])
+
+
+def _chunk(content: bytes) -> BinaryIO:
+    """Open the records inside a chunk, which may be cut."""
+    if len(content) < 40:
+        return io.BytesIO()
+    compression, end = _text(content, 28)
+    return io.BytesIO(decompress(compression, content[end + 8 :]))
+
+
+def _text(content: bytes, start: int) -> tuple[str, int]:
+    (size,) = struct.unpack_from('<I', content, start)
+    return content[start + 4 : start + 4 + size].decode(), start + 4 + size
+
+
+def _recover_sqlite(path: Path) -> Iterator[Raw]:
+    if path.suffix == '.db3':
+        yield from _sqlite_messages(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        inflated = Path(folder) / path.stem
+        inflated.write_bytes(read_file(path))
+        yield from _sqlite_messages(inflated)
+
+
+def _sqlite_messages(path: Path) -> Iterator[Raw]:
+    connection = sqlite3.connect(f'file:{path}?mode=ro&immutable=1', uri=True)
+    try:
+        # Otherwise SQLite refuses a file that is shorter than its header says.
+        connection.execute('PRAGMA writable_schema = ON')
+        topics = {
+            key: (name, msgtype)
+            for key, name, msgtype in connection.execute('SELECT id, name, type FROM topics')
+        }
+        # By row number: the time index may lie beyond the cut.
+        rows = connection.execute(
+            'SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id'
+        )
+        for topic, time_ns, data in rows:
+            if topic in topics and isinstance(data, bytes):
+                yield Raw(*topics[topic], time_ns, data)
+    except sqlite3.DatabaseError:
+        return
+    finally:
+        connection.close()
+
+
+def _recover_ros1(path: Path) -> Iterator[Raw]:
+    with path.open('rb') as file:
+        file.readline()  # magic
+        yield from _ros1_messages(file, {})
+
+
+def _ros1_messages(file: BinaryIO, topics: dict[int, tuple[str, str]]) -> Iterator[Raw]:
+    """Walk the records of a bag or of a chunk: header length, header, data length, data."""
+    while True:
+        header, data, whole = _ros1_record(file)
+        if header is None:
+            return
+        operation = header.get('op', b'\0')[0]
+        if operation == 5:
+            compression = header['compression'].decode()
+            yield from _ros1_messages(io.BytesIO(decompress(compression, data)), topics)
+        elif operation == 7 and whole:
+            kind = _ros1_fields(data).get('type', b'').decode()
+            msgtype = kind.replace('/', '/msg/') if '/msg/' not in kind else kind
+            topics[_number(header['conn'])] = (header['topic'].decode(), msgtype)
+        elif operation == 2 and whole:
+            seconds, nanoseconds = struct.unpack('<II', header['time'])
+            number = _number(header['conn'])
+            if number in topics:
+                yield Raw(*topics[number], seconds * 10**9 + nanoseconds, data)
+        if not whole:
+            return
+
+
+def _ros1_record(file: BinaryIO) -> tuple[dict[str, bytes] | None, bytes, bool]:
+    """Read (header, data, whether the record is whole); no header at the end."""
+    header = _ros1_block(file)
+    if header is None:
+        return None, b'', False
+    size = file.read(4)
+    if len(size) < 4:
+        return None, b'', False
+    (length,) = struct.unpack('<I', size)
+    data = file.read(length)
+    return _ros1_fields(header), data, len(data) == length
+
+
+def _ros1_block(file: BinaryIO) -> bytes | None:
+    size = file.read(4)
+    if len(size) < 4:
+        return None
+    (length,) = struct.unpack('<I', size)
+    block = file.read(length)
+    return block if len(block) == length else None
+
+
+def _ros1_fields(block: bytes) -> dict[str, bytes]:
+    """Split name=value fields, each behind its length."""
+    fields, at = {}, 0
+    while at + 4 <= len(block):
+        (length,) = struct.unpack_from('<I', block, at)
+        name, _, value = block[at + 4 : at + 4 + length].partition(b'=')
+        fields[name.decode(errors='replace')] = value
+        at += 4 + length
+    return fields
+
+
+def _number(field: bytes) -> int:
+    return int(struct.unpack('<I', field)[0])

@@ -1,0 +1,241 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a model over a bag, in process: python -m dmd_ros.eval.replay BAG [--out DIR].
+
+Deterministic, and no frame is lost, however slow the machine. Leaves in --out: depth/ (rosbag2
+mcap of depth/image, depth/camera_info and points at the input's stamps), results.json, sheet.png
+and cloud.png. Metrics need a depth topic in the bag; everything else does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from dmd_ros.estimator import TEMPORAL_MODES
+from dmd_ros.eval import cloud_view, options, report, sheet, topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_writer import DepthBagWriter
+from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.judge import Summary
+from dmd_ros.eval.replay_session import Kept, ReplaySession
+
+_OUTPUTS = ('results.json', 'sheet.png', 'cloud.png')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = _parser().parse_args(argv)
+    limits = options.limits_from(args)
+    out: Path = args.out
+    _clear(out, args.overwrite)
+    with Bag(args.bag) as bag:
+        chosen = topics.choose(bag, args.image_topic, args.camera_info_topic, args.depth_topic)
+        rectified = {
+            'auto': topics.looks_rectified(chosen.image), 'true': True, 'false': False
+        }[args.rectified]  # fmt: skip
+        reader = BagReader(
+            bag,
+            chosen,
+            rectified=rectified,
+            tolerance_s=args.depth_tolerance,
+            stride=args.stride,
+            limit=args.limit,
+        )
+        estimator = options.estimator_from(args, temporal=args.temporal)
+        settings = {
+            **options.settings_of(estimator, limits),
+            'stride': args.stride,
+            'limit': args.limit,
+            'input_rectified': rectified,
+            'depth_tolerance_s': args.depth_tolerance,
+        }
+        keep = _sheet_places(len(reader.chosen))
+        session = ReplaySession(estimator, limits, keep, with_points=not args.no_points)
+        out.mkdir(parents=True, exist_ok=True)
+        _run(reader, session, out / 'depth', args.quiet)
+        estimator.close()
+        results = _results(bag, reader, settings, session)
+    report.write_json(out / 'results.json', results)
+    _draw(out, results, session)
+    _tell(out, results)
+
+
+def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -> None:
+    """Estimate every frame and write what comes of it."""
+    with DepthBagWriter(target) as writer:
+        for frame in tqdm(reader, total=len(reader.chosen), unit='frame', disable=quiet):
+            _, estimate = session.step(frame)
+            writer.write(
+                frame.stamp_ns,
+                frame.logged_ns,
+                frame.frame_id,
+                estimate.depth,
+                estimate.camera,
+                session.points,
+            )
+    if not session.results:
+        shutil.rmtree(target)
+        reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
+        raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
+
+
+def _results(
+    bag: Bag,
+    reader: BagReader,
+    settings: Mapping[str, Any],
+    session: ReplaySession,
+) -> dict[str, Any]:
+    """Collect what results.json holds; all but `latency_ms` is the same in every run."""
+    return {
+        'bag': bag.path.name,
+        'topics': reader.topics,
+        'settings': settings,
+        'images_in_bag': reader.images_in_bag,
+        'images_chosen': len(reader.chosen),
+        'images_evaluated': len(session.results),
+        'images_skipped': dict(reader.skipped),
+        'camera_info_of_other_stamp': reader.inexact_infos,
+        'total': session.summary(),
+        'flicker': session.flicker_summary(),
+        'frames': session.results,
+        'warnings': bag.warnings,
+        'latency_ms': report.stage_latency_ms(session.timings),
+    }
+
+
+def _draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
+    """Write the contact sheet and a picture of the middle frame's cloud."""
+    kept = session.kept
+    # By the truth where there is one: a wild estimate must not stretch the scale it is shown on.
+    truths = [k.truth_m for k in kept if k.truth_m is not None]
+    scale = sheet.nice_scale(truths or [k.estimate.depth for k in kept])
+    section = results['topics'].image
+    picture = sheet.draw_sheet(
+        [_row(section, k) for k in kept],
+        {section: scale},
+        f'{results["settings"]["model"]} on {results["bag"]}',
+        _subtitle(results),
+    )
+    sheet.write_png(out / 'sheet.png', picture)
+    middle = kept[len(kept) // 2].estimate
+    cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
+    sheet.write_png(out / 'cloud.png', cloud)
+
+
+def _row(section: str, kept: Kept) -> sheet.Row:
+    result, estimate = kept.result, kept.estimate
+    caption = f'image {result.index}, {result.stamp_ns / 1e9:.3f} s'
+    if result.verdict is None or kept.on_truth_m is None:
+        figures = f'median {result.median_m:.2f} m'
+        return sheet.Row(section, caption, figures, estimate.rgb, estimate.depth)
+    verdict = result.verdict
+    figures = (
+        f'AbsRel {verdict.score.abs_rel:.3f}   d1 {verdict.score.delta1:.2f}   '
+        f'RMSE {verdict.score.rmse:.2f} m   scale g/p {verdict.median_scale:.2f}   '
+        f'best_const {verdict.best_const.abs_rel:.3f}'
+    )
+    return sheet.Row(section, caption, figures, kept.rgb, kept.on_truth_m, kept.truth_m)
+
+
+def _tell(out: Path, results: Mapping[str, Any]) -> None:
+    """Print totals, latency and warnings."""
+    print(_table(results))
+    latency = results['latency_ms']
+    print(report.markdown_table(report.LATENCY_HEADER, report.latency_rows(latency)))
+    skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
+    for warning in (*results['warnings'], *skipped):
+        print(f'warning: {warning}', file=sys.stderr)
+    print(f'written: {out}/depth (mcap), results.json, sheet.png, cloud.png')
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    """Lay out the totals as Markdown."""
+    rows: list[list[object]] = [
+        ['images in the bag', results['images_in_bag']],
+        ['evaluated', results['images_evaluated']],
+        ['skipped', sum(results['images_skipped'].values())],
+        ['flicker, median relative change', results['flicker']['predicted_median']],
+    ]
+    total: Summary | None = results['total']
+    if total is not None:
+        rows += [
+            ['flicker of the ground truth', results['flicker']['truth_median']],
+            ['frames with ground truth', total.frames],
+            ['AbsRel', total.score.abs_rel],
+            ['AbsRel after median scaling', total.scaled.abs_rel],
+            ['AbsRel of the best constant per frame', total.best_const.abs_rel],
+            ['delta1', total.score.delta1],
+            ['RMSE m', total.score.rmse],
+            ['log10', total.score.log10],
+            ['SILog', total.score.silog],
+            ['scale, median truth / median estimate', total.median_scale],
+            ['coverage', total.score.coverage],
+            *([f'AbsRel {name}', s.abs_rel] for name, s in total.buckets.items()),
+        ]
+    return report.markdown_table(('total', 'value'), rows)
+
+
+def _subtitle(results: Mapping[str, Any]) -> str:
+    settings, total = results['settings'], results['total']
+    sampling = f'{settings["steps"]} step(s), {settings["samples"]} sample(s)'
+    parts = [f'{results["images_evaluated"]} frame(s), {sampling}']
+    if total is not None:
+        parts.append(f'AbsRel {total.score.abs_rel:.3f}, d1 {total.score.delta1:.3f}')
+    if results['flicker']['pairs']:
+        parts.append(f'flicker {report.format_cell(results["flicker"]["predicted_median"])}')
+    return '; '.join(parts)
+
+
+def _sheet_places(count: int, rows: int = 6) -> set[int]:
+    """Spread the rows of the contact sheet evenly over the frames."""
+    return {round(i * (count - 1) / max(1, min(rows, count) - 1)) for i in range(min(rows, count))}
+
+
+def _clear(out: Path, overwrite: bool) -> None:
+    """Refuse to mix two runs in one folder; with `overwrite`, remove what an earlier one left."""
+    left = [out / name for name in (*_OUTPUTS, 'depth') if (out / name).exists()]
+    if left and not overwrite:
+        raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.replay', description=__doc__)
+    add = parser.add_argument
+    add('bag', type=Path, metavar='BAG', help='rosbag2 folder, or a .mcap, .db3 or .bag file')
+    add('--out', type=Path, default=Path('out/replay'), help='default: %(default)s')
+    add('--overwrite', action='store_true', help='replace what an earlier run left in --out')
+    add('--image-topic', help='default: the only one')
+    add('--camera-info-topic', help='default: the only one, or the one beside the image')
+    add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
+    add('--depth-tolerance', type=float, default=0.02, metavar='S', help='default: %(default)s')
+    add(
+        '--rectified',
+        choices=('auto', 'true', 'false'),
+        default='auto',
+        help="whether images are rectified; auto: if the topic's name says so",
+    )
+    add('--stride', type=options.positive, default=1, help='take every n-th image')
+    add('--limit', type=options.count, default=0, help='at most n images; 0 = all')
+    add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')
+    add('--no-points', action='store_true', help='write no point clouds (a smaller bag)')
+    add('--quiet', action='store_true', help='no progress bar')
+    options.add_model_options(parser)
+    options.add_limit_options(parser)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(options.run_command(main))

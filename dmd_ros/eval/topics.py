@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a bag to use: by type where that leaves no doubt, else the user must say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+# What image_transport appends to a base topic.
+_TRANSPORTS = ('compressed', 'compressedDepth', 'zstd', 'theora', 'ffmpeg')
+# What a user gives instead of a depth topic to do without.
+NONE = 'none'
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one camera; depth is None where there is no ground truth."""
+
+    image: str
+    camera_info: str
+    depth: str | None
+
+
+def choose(
+    bag: Bag,
+    image: str | None = None,
+    camera_info: str | None = None,
+    depth: str | None = None,
+) -> Topics:
+    """Take what is named, find the rest; raises `EvalError` that lists the candidates.
+
+    image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
+    camera_info: the only one, or the one beside the image. depth: the only depth topic, if there
+    is one; 'none' to do without.
+    """
+    pictures = [n for n, t in bag.topics.items() if t.msgtype in (IMAGE, COMPRESSED) and t.count]
+    depths = [name for name in pictures if is_depth(bag, name)]
+    if image is None:
+        colours = [name for name in pictures if name not in depths]
+        image = _only(bag, _without_transports(colours), 'image', '--image-topic')
+    else:
+        _check(bag, image, (IMAGE, COMPRESSED), 'image')
+    if camera_info is None:
+        infos = [n for n, t in bag.topics.items() if t.msgtype == CAMERA_INFO and t.count]
+        beside = [name for name in infos if _folder(name) == _folder(_base(image))]
+        chosen = beside if len(beside) == 1 else infos
+        camera_info = _only(bag, chosen, 'camera_info', '--camera-info-topic')
+    else:
+        _check(bag, camera_info, (CAMERA_INFO,), 'camera_info')
+    if depth is None:
+        found = _without_transports([name for name in depths if name != image])
+        depth = _only(bag, found, 'depth', '--depth-topic') if found else None
+    elif depth == NONE:
+        depth = None
+    else:
+        _check(bag, depth, (IMAGE, COMPRESSED), 'depth')
+    return Topics(image, camera_info, depth)
+
+
+def is_depth(bag: Bag, name: str) -> bool:
+    """Say whether a picture topic carries depth.
+
+    Its first message says so or, where that is not enough (a 16-bit png may be either), its name.
+    """
+    first = next(bag.raw([name]), None)
+    if first is None:
+        return False
+    message: Any = bag.decode(first)
+    named = 'depth' in name.lower()
+    if bag.topics[name].msgtype == IMAGE:
+        return message.encoding in ('16UC1', '32FC1') or (message.encoding == 'mono16' and named)
+    if 'compressedDepth' in message.format:
+        return True
+    return named and message.format.split(';')[0].strip() in ('png', '16UC1', '32FC1')
+
+
+def looks_rectified(image: str) -> bool:
+    """Say whether a topic's name calls its images rectified (image_rect, image_rect_color)."""
+    return 'rect' in _base(image).rsplit('/', 1)[-1]
+
+
+def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}')
+    raise EvalError(
+        f'bag {bag.path} has several {what} topics; choose one with {option}: {", ".join(names)}'
+    )
+
+
+def _check(bag: Bag, name: str, allowed: Sequence[str], what: str) -> None:
+    if name not in bag.topics:
+        raise EvalError(f'bag {bag.path} has no topic {name}; it has: {_listing(bag)}')
+    topic = bag.topics[name]
+    if topic.msgtype not in allowed:
+        raise EvalError(
+            f'{what} topic {name} is of type {topic.msgtype}; allowed: {", ".join(allowed)}'
+        )
+    if not topic.count:
+        raise EvalError(f'{what} topic {name} of bag {bag.path} has no message')
+
+
+def _listing(bag: Bag) -> str:
+    return ', '.join(f'{t.name} ({t.msgtype} x{t.count})' for t in bag.topics.values()) or 'none'
+
+
+def _without_transports(names: Sequence[str]) -> list[str]:
+    """Drop the compressed copies of topics that are there in the raw."""
+    return [name for name in names if _base(name) == name or _base(name) not in names]
+
+
+def _base(name: str) -> str:
+    head, _, tail = name.rpartition('/')
+    return head if tail in _TRANSPORTS else name
+
+
+def _folder(name: str) -> str:
+    return name.rpartition('/')[0]

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small true bags, written by rosbags: rosbag2 (mcap, sqlite3, zstd) and ROS 1."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as Writer2
+from rosbags.typesys import Stores, get_typestore
+
+from dmd_ros.core.camera import Camera
+
+IMAGE, INFO, DEPTH = '/camera/image_raw', '/camera/camera_info', '/camera/depth/image'
+KINDS = ('mcap', 'sqlite3', 'mcap+file', 'sqlite3+message', 'mcap+message', 'mcap+chunks', 'ros1')
+T0 = 1_700_000_000_000_000_000
+CAMERA = Camera(fx=50.0, fy=50.0, cx=31.5, cy=23.5, width=64, height=48)
+
+
+@dataclass
+class Item:
+    """One message to write: topic, header stamp (ns), content, and when it was recorded."""
+
+    topic: str
+    stamp_ns: int
+    content: Any
+    kind: str  # 'image', 'jpeg', 'png', 'depth32', 'depth16', 'compressed_depth', 'info', 'string'
+    frame_id: str = 'camera'
+    logged_ns: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def frames(
+    pictures: Sequence[np.ndarray],
+    depths: Sequence[np.ndarray] | None = None,
+    period_ns: int = 100_000_000,
+    camera: Camera = CAMERA,
+) -> list[Item]:
+    """A well-behaved recording: image, info and depth of equal stamps."""
+    items = []
+    for i, picture in enumerate(pictures):
+        stamp = T0 + i * period_ns
+        items.append(Item(IMAGE, stamp, picture, 'image'))
+        items.append(Item(INFO, stamp, camera, 'info'))
+        if depths is not None:
+            items.append(Item(DEPTH, stamp, depths[i], 'depth32'))
+    return items
+
+
+def write_bag(path: Path, items: Sequence[Item], kind: str = 'mcap') -> Path:
+    """Write `items` in the order given; gives the path to open (a folder, or a .bag file)."""
+    if kind == 'ros1':
+        path = path.with_suffix('.bag')
+        store = get_typestore(Stores.ROS1_NOETIC)
+        with Writer1(path) as writer:
+            _write(writer, store, items, ros1=True)
+        return path
+    plugin, _, mode = kind.partition('+')
+    store = get_typestore(Stores.ROS2_JAZZY)
+    storage = StoragePlugin.MCAP if plugin == 'mcap' else StoragePlugin.SQLITE3
+    writer = Writer2(path, version=9, storage_plugin=storage)
+    modes = {
+        'file': CompressionMode.FILE,
+        'message': CompressionMode.MESSAGE,
+        'chunks': CompressionMode.STORAGE,
+    }
+    if mode:
+        writer.set_compression(modes[mode], CompressionFormat.ZSTD)
+    with writer:
+        _write(writer, store, items, ros1=False)
+    return path
+
+
+def storage_file(path: Path) -> Path:
+    """The file of a bag that holds the messages."""
+    if path.is_file():
+        return path
+    (found,) = (p for p in path.iterdir() if p.name != 'metadata.yaml')
+    return found
+
+
+def _write(writer: Any, store: Any, items: Sequence[Item], ros1: bool) -> None:
+    connections: dict[tuple[str, str], Any] = {}
+    for sequence, item in enumerate(items):
+        message = _message(store, item, ros1, sequence)
+        msgtype = message.__msgtype__
+        key = (item.topic, msgtype)
+        if key not in connections:
+            connections[key] = writer.add_connection(item.topic, msgtype, typestore=store)
+        serialize = store.serialize_ros1 if ros1 else store.serialize_cdr
+        logged = item.stamp_ns if item.logged_ns is None else item.logged_ns
+        writer.write(connections[key], logged, serialize(message, msgtype))
+
+
+def _message(store: Any, item: Item, ros1: bool, sequence: int) -> Any:
+    types = store.types
+    if item.kind == 'string':
+        return types['std_msgs/msg/String'](data=item.content)
+    seconds, nanoseconds = divmod(item.stamp_ns, 10**9)
+    stamp = types['builtin_interfaces/msg/Time'](seconds, nanoseconds)
+    head = {'seq': sequence} if ros1 else {}
+    header = types['std_msgs/msg/Header'](stamp=stamp, frame_id=item.frame_id, **head)
+    if item.kind == 'info':
+        return _info(types, header, item.content, ros1, item.extra)
+    if item.kind in ('jpeg', 'png', 'compressed_depth', 'bytes'):
+        kind, data = _compressed(item)
+        return types['sensor_msgs/msg/CompressedImage'](
+            header=header, format=kind, data=np.frombuffer(data, np.uint8)
+        )
+    pixels = np.ascontiguousarray(item.content)
+    encoding = {'image': 'rgb8', 'depth32': '32FC1', 'depth16': '16UC1'}[item.kind]
+    return types['sensor_msgs/msg/Image'](
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=item.extra.get('encoding', encoding),
+        is_bigendian=0,
+        step=pixels.strides[0],
+        data=pixels.view(np.uint8).reshape(-1),
+    )
+
+
+def _compressed(item: Item) -> tuple[str, bytes]:
+    if item.kind == 'bytes':
+        return 'jpeg', item.content
+    if item.kind == 'jpeg':
+        return 'rgb8; jpeg compressed bgr8', _encode('.jpg', item.content[..., ::-1])
+    if item.kind == 'png' and item.content.ndim == 3:
+        return 'png', _encode('.png', item.content[..., ::-1])
+    if item.kind == 'png':
+        return '16UC1; png compressed', _encode('.png', item.content)
+    header = struct.pack('<iff', 0, 0.0, 0.0)
+    return '16UC1; compressedDepth png', header + _encode('.png', item.content)
+
+
+def _encode(suffix: str, pixels: np.ndarray) -> bytes:
+    return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+def _info(types: Any, header: Any, camera: Camera, ros1: bool, extra: dict[str, Any]) -> Any:
+    k = camera.matrix
+    values = {
+        'd': np.array(camera.distortion, np.float64),
+        'k': k.reshape(-1),
+        'r': np.eye(3).reshape(-1),
+        'p': np.hstack([k, np.zeros((3, 1))]).reshape(-1),
+    }
+    values |= extra
+    if ros1:
+        values = {name.upper(): value for name, value in values.items()}
+    return types['sensor_msgs/msg/CameraInfo'](
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model=camera.distortion_model or 'plumb_bob',
+        binning_x=0,
+        binning_y=0,
+        roi=types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
+        **values,
+    )
