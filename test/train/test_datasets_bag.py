@@ -133,17 +133,24 @@ def test_far_depth_survives(tmp_path):
     np.testing.assert_allclose(read, expected, atol=1e-6)
 
 
+def test_smaller_depth_labels_fewer_pixels(tmp_path):
+    bag = write_bag(tmp_path / 'half', [0.0] * 5, depth_size=(24, 32))
+    depth = open_dataset('bag', bag).load(0).depth
+    assert np.count_nonzero(~np.isnan(depth)) == 24 * 32 - 1
+    assert depth[2, 2] == pytest.approx(1.5) and np.isnan(depth[1, 1])
+
+
 def test_ambiguity_and_bad_depth_are_explained(tmp_path):
     bag = write_bag(tmp_path / 'two', [0.0] * 5, extra=('/other/image_raw',))
-    with pytest.raises(TrainError, match=r'which topic is the image one .*name it with image='):
+    with pytest.raises(TrainError, match='several image topics'):
         open_dataset('bag', bag)
     assert len(open_dataset('bag', bag, image='/cam/color/image_raw')) == 2
-    with pytest.raises(TrainError, match=r'no topic /nothing; it has /cam'):
+    with pytest.raises(TrainError, match=r'no topic /nothing; it has: /cam'):
         open_dataset('bag', bag, image='/nothing', cache=tmp_path / 'x')
-    small = write_bag(tmp_path / 'small', [0.0] * 5, depth_size=(24, 32))
-    with pytest.raises(TrainError, match=r'depth is 32x24, the picture 64x48: record depth reg'):
-        open_dataset('bag', small)
-    assert not (tmp_path / 'small.frames').exists()
+    square = write_bag(tmp_path / 'square', [0.0] * 5, depth_size=(32, 32))
+    with pytest.raises(TrainError, match=r'depth is 32x32, the picture 64x48.*registered'):
+        open_dataset('bag', square)
+    assert not (tmp_path / 'square.frames').exists()
     (tmp_path / 'text').write_text('no bag')
     with pytest.raises(TrainError, match='not a bag'):
         open_dataset('bag', tmp_path / 'text')
