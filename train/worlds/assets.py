@@ -25,9 +25,8 @@ TILE_METRES = {
     'roof': 1.5, 'snow': 1.5, 'soil': 1.4, 'stone': 1.0, 'tiles': 1.0, 'wallpaper': 1.0,
     'wood': 0.8, 'wood_floor': 1.4, 'wood_planks': 1.4,
 }
-# Panoramas whose upper half is open sky by day.
-SKIES = ('DaySkyHDRI041B', 'sky', 'immenstadter_horn', 'esplanade', 'rooitou_park', 'venice',
-         'lebombo', 'kiara_1_dawn', 'sunrise', 'sunset', 'venice_sunset', 'potsdamer_platz')
+# Panoramas that show nothing but sky more than 20 degrees above the horizon.
+SKIES = ('DaySkyHDRI041B', 'sky', 'rooitou_park', 'sunrise', 'kiara_1_dawn', 'venice')
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Assets:
     """Tiles with their halvings in one flat array, and sky panoramas.
 
     atlas: uint8, gamma 2 of linear light; tiles: start of each tile; metres: size of each tile;
-    kinds: tile numbers by kind; panos: uint8 [P, 128, 512, 3], upper half of the sky.
+    kinds: tile numbers by kind; panos: uint8 [P, 512, 1024, 3], gamma 2.
     """
 
     atlas: NDArray[np.uint8]
@@ -93,13 +92,13 @@ def _pyramid(path: Path) -> NDArray[np.uint8]:
 
 
 def _skies(folder: Path) -> NDArray[np.uint8]:
-    """Panoramas [P, 256, 512, 3], brightness normalised."""
+    """Panoramas [P, 512, 1024, 3], brightness normalised."""
     panos = []
     for name in SKIES:
         image = cv2.imread(str(folder / f'{name}.jpg'), cv2.IMREAD_COLOR)
         if image is None:
             continue
-        small = cv2.resize(_gamma2_from_srgb(image), (512, 256), interpolation=cv2.INTER_AREA)
-        top = small[:100].mean()
+        small = cv2.resize(_gamma2_from_srgb(image), (1024, 512), interpolation=cv2.INTER_AREA)
+        top = small[:180].mean()
         panos.append(np.clip(small * (0.72 / max(top, 0.05)) * 255.0, 0, 255).astype(np.uint8))
     return np.stack(panos) if panos else np.zeros((0, 2, 2, 3), np.uint8)

@@ -42,28 +42,32 @@ def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
     return rays @ pose.rotation.T
 
 
-def _sees(scene: Scene, camera: Camera, pose: Pose, nearest: float, typical: float) -> bool:
-    """Whether the view is worth a frame: nothing in the face, enough in the distance."""
-    depth = probe(scene, pose.position, grid_rays(camera, pose))
-    near = np.sort(depth)
-    return bool(near[2] > nearest and near[len(near) // 2] > typical)
+def _view(scene: Scene, camera: Camera, pose: Pose) -> tuple[float, float]:
+    """Third nearest and median depth on a coarse grid of pixels, metres."""
+    near = np.sort(probe(scene, pose.position, grid_rays(camera, pose)))
+    return float(near[2]), float(near[len(near) // 2])
 
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
-    """Robot or hand-held camera in a room."""
-    pose = look((plan.width / 2, plan.depth / 2, 1.4), 0., -.1)
+    """Robot or hand-held camera in a room; most views look into the room, some at a wall."""
+    fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0., -.1)
+    wanted = rng.choice([.7, 1.4, 1.9, 2.4])
+    best = 0.
     for _ in range(TRIES):
         height = rng.uniform(1.2, 1.75) if rng.random() < .6 else rng.uniform(.2, 1.3)
         x, y = rng.uniform(.25, plan.width - .25), rng.uniform(.25, plan.depth - .25)
-        # Look towards a far point of the room rather than at the next wall.
         tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
+        pitch = float(np.clip(rng.normal(-.16, .17), -.7, .4))
+        roll = rng.normal(0., .035)
         if math.hypot(tx - x, ty - y) < 1.2:
             continue
-        pitch = float(np.clip(rng.normal(-.16, .17), -.7, .4))
-        pose = look((x, y, min(height, plan.height - .3)), math.atan2(ty - y, tx - x), pitch, rng.normal(0., .035))
-        if _sees(scene, camera, pose, .3, .8):
+        pose = look((x, y, min(height, plan.height - .3)), math.atan2(ty - y, tx - x), pitch, roll)
+        near, median = _view(scene, camera, pose)
+        if near > .3 and median > best:
+            fallback, best = pose, median
+        if best > wanted:
             break
-    return pose
+    return fallback
 
 
 def tabletop_pose(rng: Generator, scene: Scene, target: tuple[float, float, float],
@@ -81,7 +85,8 @@ def tabletop_pose(rng: Generator, scene: Scene, target: tuple[float, float, floa
         if not (.2 < x < plan.width - .2 and .2 < y < plan.depth - .2 and z < plan.height - .2):
             continue
         pose = look((x, y, z), yaw + rng.normal(0., .1), -down + rng.normal(0., .08), rng.normal(0., .06))
-        if _sees(scene, camera, pose, .18, .3):
+        near, median = _view(scene, camera, pose)
+        if near > .18 and median > .3:
             break
     return pose
 
@@ -96,6 +101,7 @@ def street_pose(rng: Generator, scene: Scene, spots: list[tuple[float, float, fl
         turn = rng.normal(0., .05) if rng.random() < .6 else rng.normal(0., .6)
         pitch = rng.normal(-.02, .03) if low > 1.1 else rng.normal(-.06, .1)
         pose = look((x, y, rng.uniform(low, high)), yaw + turn, pitch, rng.normal(0., .012))
-        if _sees(scene, camera, pose, 1.0, 2.5):
+        near, median = _view(scene, camera, pose)
+        if near > 1. and median > 2.5:
             break
     return pose

@@ -44,6 +44,7 @@ class WorldConfig:
     views: int = 4
     area: int = 192 * 256
     stride: int = 32
+    size_block: int = SIZE_BLOCK
 
 
 def held_out(seed: int) -> int:
@@ -53,7 +54,8 @@ def held_out(seed: int) -> int:
     return seed + EVALUATION_SEED
 
 
-def _rng(*key: int) -> Generator:
+def random_source(*key: int) -> Generator:
+    """Independent random numbers for each key."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
@@ -93,14 +95,14 @@ class Worlds:
         self._world = lru_cache(maxsize=2)(self._build)
 
     def _build(self, number: int) -> World:
-        rng = _rng(self.seed, number, 1)
+        rng = random_source(self.seed, number, 1)
         return build_world(self.kind(number), rng, self.assets)
 
     def size(self, index: int) -> tuple[int, int]:
         """(height, width) of a frame."""
         if self.config.size is not None:
             return self.config.size
-        rng = _rng(self.seed, index // SIZE_BLOCK, 2)
+        rng = random_source(self.seed, index // self.config.size_block, 2)
         aspect = float(rng.choice([a for a, _ in ASPECTS], p=[p for _, p in ASPECTS]))
         step = self.config.stride
         height = max(step, round(math.sqrt(self.config.area / aspect) / step) * step)
@@ -113,13 +115,13 @@ class Worlds:
         height, width = self.size(number * self.config.views)
         if width > 2.5 * height and self.config.kinds.get('outdoor', 0.) > 0.:
             return 'outdoor'
-        return str(_rng(self.seed, number, 3).choice(names, p=weights / weights.sum()))
+        return str(random_source(self.seed, number, 3).choice(names, p=weights / weights.sum()))
 
     def __getitem__(self, index: int) -> RawSample:
         """Render frame `index`."""
         number = index // self.config.views
         world = self._world(number)
-        rng = _rng(self.seed, index, 4)
+        rng = random_source(self.seed, index, 4)
         height, width = self.size(index)
         camera = draw_camera(rng, width, height, world.kind)
         pose = world.pose(rng, camera)

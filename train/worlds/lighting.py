@@ -51,9 +51,17 @@ def _panorama(scene, dx, dy, dz):
     turn = (math.atan2(dy, dx) + env[E_PANO_YAW]) / 6.283185
     turn -= math.floor(turn)
     elevation = max(0.0, math.asin(min(1.0, max(-1.0, dz)))) / 1.5708
-    x = min(width - 1, int(turn * width))
-    y = min(height - 1, max(0, int((0.40 - 0.38 * elevation) * height)))
-    r, g, b = pano[y, x, 0] * _INV, pano[y, x, 1] * _INV, pano[y, x, 2] * _INV
+    x = turn * (width - 1)
+    y = (0.38 - 0.37 * elevation) * (height - 1)
+    ix, iy = min(width - 2, int(x)), min(height - 2, max(0, int(y)))
+    u, v = x - ix, y - iy
+    w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
+    r = (pano[iy, ix, 0] * w00 + pano[iy, ix + 1, 0] * w10 + pano[iy + 1, ix, 0] * w01
+         + pano[iy + 1, ix + 1, 0] * w11) * _INV
+    g = (pano[iy, ix, 1] * w00 + pano[iy, ix + 1, 1] * w10 + pano[iy + 1, ix, 1] * w01
+         + pano[iy + 1, ix + 1, 1] * w11) * _INV
+    b = (pano[iy, ix, 2] * w00 + pano[iy, ix + 1, 2] * w10 + pano[iy + 1, ix, 2] * w01
+         + pano[iy + 1, ix + 1, 2] * w11) * _INV
     gain = 1.6 * (env[E_HORIZON] + env[E_HORIZON + 1] + env[E_HORIZON + 2]) / 3.0
     return r * r * gain, g * g * gain, b * b * gain
 

@@ -38,14 +38,14 @@ class Materials:
         self.rng = rng
         self.assets = assets
         self.photo_share = photo_share
-        self._rows: list[NDArray[np.float32]] = []
+        self.rows: list[NDArray[np.float32]] = []
         self.dark = self.add(L.PLAIN, (.015, .015, .017), contrast=.2)
         self.chrome = self.add(L.PLAIN, (.5, .5, .5), contrast=.1, f0=.4, rough=.15)
         self.white = self.add(L.PLAIN, (.75, .74, .72), contrast=.1)
 
     def array(self) -> NDArray[np.float32]:
         """All rows, [M, M_COLS]."""
-        return np.stack(self._rows)
+        return np.stack(self.rows)
 
     def add(self, kind: int, a: Colour, b: Colour | None = None, *, sx: float = 1.0,
             sy: float = 1.0, p0: float = 0.0, p1: float = 0.0, contrast: float = 0.3,
@@ -61,8 +61,8 @@ class Materials:
         row[L.M_MEAN:L.M_MEAN + 3] = mean or tuple(0.6 * p + 0.4 * q for p, q in zip(a, b))
         row[L.M_SEED] = self.rng.integers(1, 60000)
         row[L.M_SWAP], row[L.M_ROUGH] = swap, rough
-        self._rows.append(row)
-        return len(self._rows) - 1
+        self.rows.append(row)
+        return len(self.rows) - 1
 
     def pick(self, options: tuple[Colour, ...], spread: float = 0.25) -> Colour:
         """One of the colours, a little changed."""
@@ -80,7 +80,7 @@ class Materials:
         return r ** 2.2, g ** 2.2, b ** 2.2
 
     def photo(self, kind: str, *, f0: float = 0.0, tint: Colour = (1., 1., 1.), swap: bool = False,
-              grime: float = 0.15, scale: float = 1.0) -> int | None:
+              grime: float = 0.08, scale: float = 1.0) -> int | None:
         """Photographic tile of a kind, or None if there is none or by chance."""
         numbers = self.assets.kinds.get(kind, ())
         if not numbers or self.rng.random() >= self.photo_share:
@@ -194,7 +194,7 @@ class Materials:
             return self.brick()
         if roll > .8:
             return self.add(L.STRIPES, a, scaled(a, .85), sx=self.rng.uniform(.08, .3), p0=.5, contrast=.05)
-        return self.add(L.PLAIN, a, contrast=.1, grime=.2)
+        return self.add(L.PLAIN, a, contrast=.05, grime=float(self.rng.choice([.03, .06, .2])))
 
     def brick(self) -> int:
         """Brick courses of 0.075 m."""
@@ -236,7 +236,7 @@ class Materials:
         a = self.pick(((.75, .74, .72), (.7, .7, .7), (.68, .62, .52)), .08)
         if self.rng.random() < .2:
             return self.add(L.TILES, a, scaled(a, .6), sx=.6, sy=.6, p1=.02, contrast=.15)
-        return self.add(L.PLAIN, a, contrast=.08, grime=.1)
+        return self.add(L.PLAIN, a, contrast=.05, grime=.04)
 
     # -- outdoors --------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from numpy.random import Generator
 
@@ -31,18 +32,31 @@ HALF_PI = math.pi / 2
 
 
 class Footprints:
-    """Occupied rectangles on the floor (circles, to be quick)."""
+    """Occupied rectangles on the floor, axis-aligned in the world."""
 
-    def __init__(self) -> None:
-        self.circles: list[tuple[float, float, float]] = []
+    def __init__(self, plan: RoomPlan) -> None:
+        self.plan = plan
+        self.boxes: list[tuple[float, float, float, float]] = []
 
-    def free(self, x: float, y: float, radius: float) -> bool:
-        """Whether a disc is clear of everything."""
-        return all(math.hypot(x - u, y - v) > .8 * (radius + r) for u, v, r in self.circles)
+    def take(self, x: float, y: float, half_x: float, half_y: float) -> bool:
+        """Occupy a rectangle by its centre; False if it is not free or leaves the room."""
+        box = (x - half_x, y - half_y, x + half_x, y + half_y)
+        if box[0] < -.02 or box[1] < -.02 or box[2] > self.plan.width + .02 or box[3] > self.plan.depth + .02:
+            return False
+        if any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in self.boxes):
+            return False
+        self.boxes.append(box)
+        return True
 
-    def take(self, x: float, y: float, radius: float) -> None:
-        """Mark a disc as occupied."""
-        self.circles.append((x, y, radius))
+
+@dataclass(frozen=True)
+class Opening:
+    """Door or window in wall number `wall`, centred `at` metres along it."""
+
+    wall: int
+    at: float
+    half: float
+    sill: float  # 0 for a door
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -61,116 +75,152 @@ def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]
     return ((0., 0., 0., w), (w, 0., HALF_PI, d), (w, d, math.pi, w), (0., d, -HALF_PI, d))
 
 
-def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> None:
-    """Floor, ceiling, walls with doors and windows, lamps."""
+def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
+    """Floor, ceiling, walls with doors and windows, lamps -> the openings."""
     rng = m.rng
     w, d, h = plan.width, plan.depth, plan.height
     b.box((w / 2, d / 2, -.05), (w + .3, d + .3, .1), m.floor(), bevel=0.)
     b.box((w / 2, d / 2, h + .05), (w + .3, d + .3, .1), m.ceiling(), bevel=0.)
     day = rng.random() < .65
-    lamp = 0. if day and rng.random() < .35 else float(rng.uniform(1., 3.))
+    lamp = 0. if day and rng.random() < .3 else float(rng.uniform(1., 3.))
     if lamp:
         ceiling_lamps(b, m, plan, lamp)
     main, accent = m.wall(), m.wall()
     board = m.white if rng.random() < .6 else m.wood()
-    windows = 0
+    openings: list[Opening] = []
     for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
         with b.at(x, y, 0., yaw):
             mat = accent if rng.random() < .15 else main
             if rng.random() < .75:
                 skirting(b, length, board)
-            roll = rng.random()
-            if roll < .45 or index == 0:
-                at = rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + .01, length - DOOR_WIDTH))
-                ajar = rng.random() < .5
-                wall(b, m, length, h, mat, at if ajar else None)
-                door(b, m, at, rng.uniform(.6, 1.9) if ajar else None)
-                if ajar:
-                    side_room(b, m, at, h)
+            if index == 0 or rng.random() < .4:
+                openings.append(_doorway(b, m, index, length, h, mat))
             else:
                 wall(b, m, length, h, mat, None)
-                wide = min(length - .8, rng.uniform(.8, 2.6))
-                if roll < .85 and wide > .5 and windows < 2:
-                    windows += 1
-                    sill = rng.choice([.1, .85, .9, 1.0])
-                    top = min(h - .15, rng.uniform(2.0, 2.4))
-                    at = rng.uniform(.3 + wide / 2, length - .3 - wide / 2)
-                    bright = rng.uniform(1.5, 7.) if day else .02
-                    window(b, m, at, wide, sill, top, bright)
-                    if day:
-                        power = bright * wide * (top - sill) * .32
-                        b.window_light((at, .08, (sill + top) / 2), (0., 1., 0.), (power * .92, power, power * 1.08), .35)
-            for _ in range(int(rng.integers(0, 3))):
-                picture(b, m, rng.uniform(.4, max(.5, length - .4)), rng.uniform(1.35, 1.7))
+                if rng.random() < .7 and sum(o.sill > 0 for o in openings) < 2:
+                    openings += _window(b, m, index, length, h, day)
+    return openings
 
 
-def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan) -> None:
-    """Furniture along the walls, groups in the middle, things on the floor, people."""
+def _doorway(b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int) -> Opening:
+    """Wall with a shut door or an open one and what lies behind."""
+    at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + .01, length - DOOR_WIDTH))
+    ajar = m.rng.random() < .5
+    wall(b, m, length, height, mat, at if ajar else None)
+    door(b, m, at, m.rng.uniform(.6, 1.9) if ajar else None)
+    if ajar:
+        side_room(b, m, at, height)
+    return Opening(index, at, .55, 0.)
+
+
+def _window(b: SceneBuilder, m: Materials, index: int, length: float, height: float, day: bool) -> list[Opening]:
+    """Window with its light, if the wall is long enough."""
     rng = m.rng
-    taken = Footprints()
+    wide = min(length - .8, rng.uniform(.8, 2.6))
+    if wide < .5:
+        return []
+    sill = float(rng.choice([.1, .85, .9, 1.0]))
+    top = min(height - .15, rng.uniform(2.0, 2.4))
+    at = rng.uniform(.3 + wide / 2, length - .3 - wide / 2)
+    bright = rng.uniform(1.5, 7.) if day else .02
+    window(b, m, at, wide, sill, top, bright)
+    if day:
+        power = bright * wide * (top - sill) * .32
+        b.window_light((at, .08, (sill + top) / 2), (0., 1., 0.), (power * .92, power, power * 1.08), .35)
+    return [Opening(index, at, wide / 2 + .1, sill)]
+
+
+def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening]) -> None:
+    """Furniture along the walls, groups in the middle, things on the floor and on the walls."""
+    rng = m.rng
+    taken = Footprints(plan)
     frames = wall_frames(plan)
+    for o in openings:
+        if o.sill == 0.:
+            with b.at(*frames[o.wall][:2], 0., frames[o.wall][2]):
+                u, v, _ = b.world(o.at, .45, 0.)
+            taken.take(u, v, .42, .42)
     if rng.random() < .35:
-        _kitchen_line(b, m, frames, taken)
-    for _ in range(int(rng.integers(2, 5 + int(plan.width * plan.depth / 5)))):
-        x, y, yaw, length = frames[int(rng.integers(4))]
-        along = rng.uniform(.5, max(.51, length - .5))
-        make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
-        _place(b, m, taken, make, x, y, yaw, along, plan)
-    for _ in range(int(rng.integers(0, 2 + int(plan.width * plan.depth / 9)))):
-        x, y = rng.uniform(.8, max(.81, plan.width - .8)), rng.uniform(.8, max(.81, plan.depth - .8))
-        if taken.free(x, y, .8):
-            with b.at(x, y, 0., rng.uniform(-math.pi, math.pi) if rng.random() < .4 else rng.integers(4) * HALF_PI):
-                _group(b, m)
-            taken.take(x, y, .8)
+        _kitchen_line(b, m, frames[2], openings, taken)
+    full = rng.uniform(.5, 1.)
+    for index, frame in enumerate(frames):
+        _wall_line(b, m, index, frame, openings, taken, full)
+    area = plan.width * plan.depth
+    for _ in range(int(rng.integers(1, 3 + int(area / 5)))):
+        x, y = rng.uniform(.6, max(.61, plan.width - .6)), rng.uniform(.6, max(.61, plan.depth - .6))
+        reach = rng.choice([.5, .8, 1.1])
+        if taken.take(x, y, reach, reach):
+            turned = rng.uniform(-math.pi, math.pi) if rng.random() < .4 else rng.integers(4) * HALF_PI
+            with b.at(x, y, 0., turned):
+                _group(b, m, reach)
     with b.at(plan.width / 2, plan.depth / 2):
         scatter(b, m, plan.width * .9, plan.depth * .9, int(rng.choice([0, 0, 2, 6])), big=False)
         if rng.random() < .35:
             b.box((0, 0, .004), (rng.uniform(1., 2.5), rng.uniform(1., 3.), .012), m.fabric())
 
 
-def _kitchen_line(b: SceneBuilder, m: Materials, frames: tuple, taken: Footprints) -> None:
-    x, y, yaw, length = frames[2]
+def _wall_line(b: SceneBuilder, m: Materials, index: int, frame: tuple[float, float, float, float],
+               openings: list[Opening], taken: Footprints, full: float) -> None:
+    """Fill a wall from left to right with furniture and pictures, around its openings."""
+    rng = m.rng
+    x, y, yaw, length = frame
+    holes = [o for o in openings if o.wall == index]
+    along = rng.uniform(0., .4)
+    with b.at(x, y, 0., yaw):
+        for _ in range(12):
+            if along > length - .35:
+                break
+            make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
+            start, materials = len(b.rows), len(m.rows)
+            with b.at(0., 0.):
+                w, d, h = make(b, m)
+            middle = along + w / 2
+            u, v, _ = b.world(middle, d / 2 + .02, 0.)
+            half = (w / 2, d / 2) if index % 2 == 0 else (d / 2, w / 2)
+            blocked = any(abs(o.at - middle) < o.half + w / 2 and h > o.sill for o in holes)
+            keep = rng.random() < full and not blocked and taken.take(u, v, *half)
+            moved = b.rows[start:]
+            del b.rows[start:]
+            if keep:
+                dx, dy, _ = b.world(middle, d / 2 + .02, 0.)
+                ox, oy, _ = b.world(0., 0., 0.)
+                b.rows.extend((r[0], r[1] + dx - ox, r[2] + dy - oy, *r[3:]) for r in moved)
+            else:
+                del m.rows[materials:]
+            clear = all(abs(o.at - middle) > o.half + .4 for o in holes)
+            if clear and (not keep or h < 1.) and rng.random() < .5:
+                picture(b, m, middle, rng.uniform(1.4, 1.75))
+            along += (w if keep else .25) + (rng.uniform(0., .5) if rng.random() < .5 else .02)
+
+
+def _kitchen_line(b: SceneBuilder, m: Materials, frame: tuple[float, float, float, float],
+                  openings: list[Opening], taken: Footprints) -> None:
+    x, y, yaw, length = frame
+    if any(o.wall == 2 and o.sill < .85 for o in openings):
+        return
     width = min(length - .2, float(m.rng.uniform(1.8, 4.)))
     with b.at(x, y, 0., yaw), b.at(length / 2, .32):
         furniture.kitchen(b, m, width)
-        for k in range(int(width / .6)):
-            u, v, _ = b.world(-width / 2 + .3 + k * .6, 0., 0.)
-            taken.take(u, v, .45)
+        u, v, _ = b.world(0., 0., 0.)
+        taken.take(u, v, width / 2, .31)
 
 
-def _place(b: SceneBuilder, m: Materials, taken: Footprints, make, x: float, y: float, yaw: float,
-           along: float, plan: RoomPlan) -> None:
-    """Try a piece at a wall; leave it out if it does not fit."""
-    start, materials = len(b.rows), len(m._rows)
-    with b.at(x, y, 0., yaw):
-        with b.at(along, 0.):
-            size = make(b, m)
-            u, v, _ = b.world(0., size[1] / 2 + .02, 0.)
-        reach = .5 * max(size[0], size[1])
-        fits = (taken.free(u, v, reach) and size[0] / 2 < along + .05
-                and .2 + size[1] < min(plan.width, plan.depth) * .6)
-        moved = b.rows[start:]
-        del b.rows[start:]
-        if not fits:
-            del m._rows[materials:]
-            return
-        dx, dy = -math.sin(b._yaw) * (size[1] / 2 + .02), math.cos(b._yaw) * (size[1] / 2 + .02)
-        b.rows.extend((r[0], r[1] + dx, r[2] + dy, *r[3:]) for r in moved)
-        taken.take(u, v, reach)
-
-
-def _group(b: SceneBuilder, m: Materials) -> None:
-    """Table with chairs, or one piece, or a person."""
+def _group(b: SceneBuilder, m: Materials, reach: float) -> None:
+    """Table with chairs, or one piece, or a person, within a square of half size `reach`."""
     rng = m.rng
     roll = rng.random()
-    if roll < .15:
-        person(b, m)
-    elif roll < .6:
+    if reach < .6:
+        if roll < .25:
+            person(b, m)
+        else:
+            (furniture.chair, furniture.office_chair, furniture.plant)[int(rng.integers(3))](b, m)
+    elif roll < .55:
         w, d, _ = furniture.table(b, m)
         state = rng.bit_generator.state
         for i in range(int(rng.integers(1, 5))):
             side = 1 if i % 2 == 0 else -1
-            with b.at((i // 2 - .5) * w * .5, side * (d / 2 + rng.uniform(-.05, .25)), 0., (math.pi if side > 0 else 0.) + rng.uniform(-.25, .25)):
+            with b.at((i // 2 - .5) * w * .5, side * (d / 2 + rng.uniform(-.05, .25)), 0.,
+                      (math.pi if side > 0 else 0.) + rng.uniform(-.25, .25)):
                 rng.bit_generator.state = state  # chairs of one set look alike
                 furniture.chair(b, m)
     else:
@@ -182,10 +232,9 @@ def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     m = Materials(rng, assets)
     b = SceneBuilder()
     plan = draw_plan(rng)
-    build_shell(b, m, plan)
-    furnish(b, m, plan)
+    furnish(b, m, plan, build_shell(b, m, plan))
     if plan.width > 3 and rng.random() < .08:
         with b.at(plan.width - .6, plan.depth / 2):
             stairs(b, m, .9, 8)
-    level = float(rng.uniform(.03, .12))
+    level = float(rng.uniform(.08, .25))
     return b.finish(m.array(), ambient=(level, level * .95, level * .88)), plan

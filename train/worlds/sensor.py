@@ -13,17 +13,20 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 
-def expose(colour: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
-    """Lens, exposure, noise and tone curve of a randomly drawn camera: linear [H, W, 3] -> RGB."""
+def expose(colour: NDArray[np.float32], rng: Generator, noise: Generator | None = None) -> NDArray[np.uint8]:
+    """Lens, exposure, noise and tone curve of a randomly drawn camera: linear [H, W, 3] -> RGB.
+
+    noise: source of the pixel noise, if it shall differ while the camera stays the same.
+    """
     image = _lens(colour, rng)
     luma = image[::3, ::3] @ np.array([.25, .65, .1], np.float32)
     middle = float(np.exp(np.log(luma + 1e-3).mean()))
-    key = float(np.exp(rng.normal(np.log(0.19), 0.32)))
+    key = float(np.exp(rng.normal(np.log(0.21), 0.3)))
     # Auto exposure looks at the middle tones and gives way to bright areas.
     gain = min(key / middle, 2.6 / max(float(np.percentile(luma, 92)), 1e-3))
     balance = gain * np.exp(rng.normal(0.0, (0.07, 0.02, 0.09)))
     level = float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2))))
-    grain = rng.standard_normal(image.shape, np.float32)
+    grain = (noise or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.5:
         grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(2.0)  # cameras smooth their noise
     return _develop(image, grain, balance.astype(np.float32), 0.15 * level, 0.2 * level * level,

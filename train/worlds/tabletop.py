@@ -41,5 +41,5 @@ def tabletop_scene(rng: Generator, assets: Assets) -> tuple[Scene, tuple[float, 
             with b.at(u, v, 0., rng.uniform(-math.pi, math.pi)):
                 make = (person,) + furniture.FREE
                 make[int(rng.integers(len(make)))](b, m)
-    level = float(rng.uniform(.03, .12))
+    level = float(rng.uniform(.06, .2))
     return b.finish(m.array(), ambient=(level, level, level)), (x, y, height), plan

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Contact sheets: colour and depth of worlds, and real frames beside them.
+
+    python -m train.worlds.sheet --out sheet.png [--assets DIR] [--real DIR] [--kind outdoor]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from train.worlds.assets import Assets
+from train.worlds.generate import KINDS, WorldConfig, Worlds
+
+HEIGHT = 192
+NEAREST, FARTHEST = .25, 80.
+
+
+def depth_colours(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Log depth as BGR colours: red = near, blue = far, black = no value, white = sky."""
+    known = np.isfinite(depth) & (depth > 0)
+    share = np.log(np.clip(np.where(known, depth, 1.), NEAREST, FARTHEST) / NEAREST) / np.log(FARTHEST / NEAREST)
+    out = cv2.applyColorMap(np.uint8(255 * (1. - share)), cv2.COLORMAP_TURBO)
+    out[~known] = 0
+    out[np.isposinf(depth)] = 255
+    return out
+
+
+def pair(bgr: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Picture over its depth, HEIGHT pixels high each."""
+    width = round(bgr.shape[1] * HEIGHT / bgr.shape[0])
+    low = cv2.resize(depth_colours(depth), (width, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    return np.concatenate([cv2.resize(bgr, (width, HEIGHT), interpolation=cv2.INTER_AREA), low])
+
+
+def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
+    """Pairs of the frames in DIR/*/{rgb.*, depth.png, meta.json}."""
+    out = []
+    for meta in sorted(folder.glob('*/meta.json')):
+        rgb = next(p for p in meta.parent.iterdir() if p.stem == 'rgb')
+        depth = cv2.imread(str(meta.parent / 'depth.png'), cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000.
+        label = json.loads(meta.read_text()).get('scene', '')
+        picture = pair(cv2.imread(str(rgb)), depth)
+        cv2.putText(picture, f'real {label}', (4, 14), cv2.FONT_HERSHEY_SIMPLEX, .45, (0, 0, 255), 1)
+        out.append(picture)
+    return out
+
+
+def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
+    """Lay pictures of one height out in rows."""
+    rows: list[list[NDArray[np.uint8]]] = [[]]
+    for picture in pictures:
+        if sum(p.shape[1] for p in rows[-1]) + picture.shape[1] > width:
+            rows.append([])
+        rows[-1].append(picture)
+    full = [np.concatenate(r, 1) for r in rows if r]
+    return np.concatenate([np.pad(r, ((0, 4), (0, width - r.shape[1]), (0, 0))) for r in full])
+
+
+def main() -> None:
+    """Write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--assets')
+    parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
+    parser.add_argument('--kind', choices=sorted(KINDS), action='append', help='default: all')
+    parser.add_argument('--count', type=int, default=12, help='frames per kind')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--width', type=int, default=1536)
+    args = parser.parse_args()
+    assets = Assets.load(args.assets) if args.assets else None
+    pictures = real_pairs(args.real) if args.real else []
+    for kind in args.kind or sorted(KINDS):
+        worlds = Worlds(args.seed, WorldConfig(size=None, kinds={kind: 1.}, views=1, size_block=4), assets)
+        for index in range(args.count):
+            sample = worlds[index]
+            pictures.append(pair(sample.rgb[..., ::-1], sample.depth))
+    if not cv2.imwrite(str(args.out), flow(pictures, args.width)):
+        raise SystemExit(f'cannot write {args.out}')
+
+
+if __name__ == '__main__':
+    main()

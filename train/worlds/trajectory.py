@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A smooth camera walk through one scene, as a video with poses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.records import RawSample
+from train.worlds.assets import Assets
+from train.worlds.cameras import draw_camera, grid_rays
+from train.worlds.generate import build_world, random_source
+from train.worlds.render import Pose, probe, render
+from train.worlds.sensor import expose
+
+STEP = {'indoor': .03, 'tabletop': .012, 'outdoor': .35}  # metres per frame
+
+
+def _turned(rotation: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
+    """Turn a camera about its own vertical and sideways axes."""
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    return rotation @ about_y @ about_x
+
+
+def trajectory(
+    seed: int,
+    frames: int,
+    size: tuple[int, int] = (480, 640),
+    kind: str = 'indoor',
+    assets: Assets | None = None,
+) -> Iterator[tuple[RawSample, Pose]]:
+    """Yield (sample, pose) of a walk: one scene, one camera, one exposure, noise per frame.
+
+    size: (height, width). The pose's rotation takes camera axes (x right, y down, z forward) to
+    the world (z up); metres.
+    """
+    assets = assets or Assets.none()
+    rng = random_source(seed, 0, 5)
+    world = build_world(kind, rng, assets)
+    camera = draw_camera(rng, size[1], size[0], kind)
+    pose = max((world.pose(rng, camera) for _ in range(8)),
+               key=lambda p: float(np.median(probe(world.scene, p.position, grid_rays(camera, p)))))
+    ahead = pose.rotation[:, 2] * (1., 1., 0.)
+    side = rng.choice([-1., 1.])
+    room = float(probe(world.scene, pose.position, (ahead + 1e-9)[None])[0])
+    length = min(STEP[kind] * (frames - 1), max(0., .6 * room - .4))
+    look_seed = int(rng.integers(1 << 62))
+    for index in range(frames):
+        share = index / max(1, frames - 1)
+        smooth = share * share * (3. - 2. * share)
+        position = np.array(pose.position) + ahead * (length * smooth)
+        position[2] += .012 * np.sin(9. * share)
+        rotation = _turned(pose.rotation, side * .25 * np.sin(np.pi * share), .02 * np.sin(6. * share))
+        here = Pose((float(position[0]), float(position[1]), float(position[2])), rotation)
+        colour, depth = render(world.scene, camera, here, assets, seed * 1009 + index)
+        look = np.random.default_rng(look_seed)  # same exposure and lens in every frame
+        yield RawSample(expose(colour, look, np.random.default_rng((look_seed, index))), depth, camera), here
