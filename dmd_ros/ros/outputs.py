@@ -18,7 +18,7 @@ from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
-from dmd_ros.ros.params import Settings
+from dmd_ros.ros.params import Settings, reach
 
 TOPICS = {
     'depth/camera_info': CameraInfo,
@@ -101,7 +101,7 @@ class Outputs:
             self._rays_of(frame.camera)[::stride, ::stride],
             picture,
             settings.cloud_min_range,
-            settings.cloud_max_range,
+            reach(settings.cloud_max_range),
             points,
         )
         self._publish('points', header, self._cloud.message)

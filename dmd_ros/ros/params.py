@@ -9,6 +9,7 @@ the descriptor. `declare` and `changed` do the rest for all of them alike.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
 
-_MAX_METRES = 1000.0
+_MAX_METRES = 1000.0  # as an upper limit: none
 
 
 def _fixed(default: Any, meaning: str, **limits: Any) -> Any:
@@ -95,7 +96,9 @@ class Settings:
         '32FC1', 'of depth/image: metres or millimetres', choices=('32FC1', '16UC1')
     )
     min_depth: float = _live(0.0, 'metres; nearer is -inf', low=0.0, high=_MAX_METRES)
-    max_depth: float = _live(_MAX_METRES, 'metres; farther is +inf', low=0.0, high=_MAX_METRES)
+    max_depth: float = _live(
+        _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
+    )
     edge_filter: float = _live(
         0.1,
         'relative depth step within 3x3 pixels that makes a flying pixel; 0: off',
@@ -108,7 +111,10 @@ class Settings:
         0.0, 'metres along Z; nearer points are left out', low=0.0, high=_MAX_METRES
     )
     cloud_max_range: float = _live(
-        _MAX_METRES, 'metres along Z; farther points are left out', low=0.0, high=_MAX_METRES
+        _MAX_METRES,
+        'metres along Z; farther points are left out; 1000: no limit',
+        low=0.0,
+        high=_MAX_METRES,
     )
     color_near: float = _live(
         0.5, 'metres at the red end of depth/color', low=0.01, high=_MAX_METRES
@@ -138,6 +144,11 @@ _ORDERED = (
     ('cloud_min_range', 'cloud_max_range'),
     ('color_near', 'color_far'),
 )
+
+
+def reach(metres: float) -> float:
+    """Read an upper limit: the top of its range means that there is none."""
+    return metres if metres < _MAX_METRES else math.inf
 
 
 def declare(node: Any) -> Settings:

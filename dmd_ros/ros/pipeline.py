@@ -21,7 +21,7 @@ from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.pairing import Pair, stamp_ns
-from dmd_ros.ros.params import Settings
+from dmd_ros.ros.params import Settings, reach
 from dmd_ros.ros.report import Reporter
 from dmd_ros.ros.stats import Stats
 from dmd_ros.runtime.errors import BackendError
@@ -93,31 +93,33 @@ class Pipeline:
             rgb = _decode(pair.image)
         with _blamed('bad camera_info'):
             camera = self._camera_of(pair, rgb, estimator)
-        if 'depth/camera_info' in wanted:
+        if wanted == {'depth/camera_info'}:
             self._outputs.camera_info(camera.rectified(), pair.info)
-        if wanted != {'depth/camera_info'}:
+        else:
             with _blamed('inference'):
                 frame = estimator(rgb, camera)
             timings.update(frame.timings)
-            self._publish(frame, pair.image.header, settings, wanted, timings)
+            self._publish(frame, pair, settings, wanted, timings)
         self._stats.processed(time.monotonic() - pair.received, timings)
 
     def _publish(
         self,
         frame: DepthFrame,
-        header: object,
+        pair: Pair,
         settings: Settings,
         wanted: frozenset[str],
         timings: dict[str, float],
     ) -> None:
-        depth = frame.depth
+        depth, header = frame.depth, pair.image.header
         with _lap(timings, 'filter'):
-            limit_range(depth, settings.min_depth, settings.max_depth)
+            limit_range(depth, settings.min_depth, reach(settings.max_depth))
             solid = depth
             if settings.edge_filter > 0 and (settings.edge_filter_depth or 'points' in wanted):
                 solid = without_flying_pixels(depth, settings.edge_filter)
             if settings.edge_filter_depth:
                 depth = solid
+        if 'depth/camera_info' in wanted:
+            self._outputs.camera_info(frame.camera, pair.info)
         if 'depth/image' in wanted:
             with _lap(timings, 'depth'):
                 self._outputs.depth(header, depth)

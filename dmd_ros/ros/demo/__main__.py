@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Play a bag through the real node, over DDS: python -m dmd_ros.ros.demo [--bag BAG].
+
+Three processes, as on a robot: a player in the camera driver's place, the node, and a recorder.
+Leaves in --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency, accuracy),
+sheet.png, cloud.png and logs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.loading import find_model, load_estimator
+from dmd_ros.ros.demo import results
+from dmd_ros.ros.demo.performance import Observed, perform
+from dmd_ros.ros.demo.source import Source, inspect
+from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.errors import BackendError
+
+SAMPLE_BAG = Path('test/data/sample_bag')
+_LEFT = ('recorded', 'logs', 'demo.md', 'demo.json', 'sheet.png', 'cloud.png')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = _parser().parse_args(argv)
+    out: Path = args.out
+    model = find_model(args.model)
+    estimator = load_estimator(model)
+    contract = estimator.contract
+    estimator.close()
+    with Bag(args.bag) as bag:
+        names = (args.image_topic, args.camera_info_topic, args.depth_topic)
+        source = inspect(bag, topics.choose(bag, *names), args.limit)
+    _clear(out)
+    print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
+    observed = perform(source, model, out)
+    _check(observed, source, out)
+    judged = results.judge(source, contract, out)
+    settings = {'bag': source.path.name, 'source': source, 'model': contract.name}
+    found = results.figures(observed, judged, settings)
+    results.write(out, found, judged, f'{contract.name} on {source.path.name}')
+    print(results.table(found))
+    print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png')
+
+
+def _check(observed: Observed, source: Source, out: Path) -> None:
+    """Refuse to report on nothing."""
+    if not observed.depth:
+        said = observed.diagnostics
+        raise NodeError(
+            f'the node gave no depth for {len(observed.sent)} images of {source.topics.image}: '
+            f'{said.get("last error") or said}; its log is {out / "logs" / "node.log"}'
+        )
+    if observed.node_status:
+        raise NodeError(
+            f'the node ended with status {observed.node_status}; see {out / "logs" / "node.log"}'
+        )
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo left, and nothing else."""
+    for path in (out / name for name in _LEFT):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m dmd_ros.ros.demo', description=__doc__)
+    add = parser.add_argument
+    add('--bag', type=Path, default=SAMPLE_BAG, help='ROS 1 or 2 bag (default: %(default)s)')
+    add('--out', type=Path, default=Path('out/demo'), help='default: %(default)s')
+    add('--model', help='.onnx file or shipped model (default: the shipped one)')
+    add('--image-topic', help='default: the only one')
+    add('--camera-info-topic', help='default: the only one, or the one beside the image')
+    add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
+    add('--limit', type=int, default=300, help='play at most n images; 0: all (default: 300)')
+    return parser
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (NodeError, EvalError, CoreError, BackendError) as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted')

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One performance of the demo: node, player and recorder as processes that talk over DDS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dmd_ros.ros.demo import recorder
+from dmd_ros.ros.demo.source import Source
+from dmd_ros.ros.processes import Event, Family
+
+# Seconds without any depth after the last image, after which no more is expected.
+_QUIET = 5.0
+# Diagnostics come once a second: two periods hold a message that saw everything.
+_LAST_DIAGNOSTICS = 2.5
+
+
+@dataclass
+class Observed:
+    """What was seen from outside the node; times are monotonic nanoseconds by stamp.
+
+    diagnostics: the node's last words about itself. recorded: messages in the bag, by topic.
+    """
+
+    sent: dict[int, int] = field(default_factory=dict)
+    depth: dict[int, int] = field(default_factory=dict)
+    points: dict[int, int] = field(default_factory=dict)
+    diagnostics: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, int] = field(default_factory=dict)
+    node_status: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last image that was sent has come back as depth and as a cloud."""
+        last = next(reversed(self.sent), None)
+        return last is not None and last in self.depth and last in self.points
+
+    def note(self, event: Event) -> None:
+        """Enter an event of the player or the recorder."""
+        if event['event'] == 'sent':
+            self.sent[event['stamp']] = event['at']
+        elif event['event'] == 'diagnostics':
+            self.diagnostics.update(event['values'])
+        elif event['event'] == 'received':
+            times = {recorder.DEPTH: self.depth, recorder.POINTS: self.points}
+            if event['topic'] in times:
+                times[event['topic']][event['stamp']] = event['at']
+
+
+def perform(source: Source, model: Path, out: Path) -> Observed:
+    """Play the source through the node, recording into out/recorded."""
+    with Family(out / 'logs') as family:
+        family.start_node({'model': str(model), **source.node_parameters()})
+        family.start('recorder', 'dmd_ros.ros.demo.recorder', str(out / 'recorded'))
+        family.wait_for('recorder', 'ready')
+        where = source.topics
+        player = family.start(
+            'player',
+            'dmd_ros.ros.demo.player',
+            str(source.path),
+            where.image,
+            where.camera_info,
+            str(source.images),
+        )
+        family.wait_for('player', 'ready')
+        player.tell('play')
+        observed = _observe(family, source.images)
+        family.children['recorder'].tell('stop')
+        observed.recorded = family.wait_for('recorder', 'closed')['counts']
+        observed.node_status = family.children['node'].stop()
+        return observed
+
+
+def _observe(family: Family, images: int) -> Observed:
+    """Follow the performance to its end, with a progress bar."""
+    seen = Observed()
+    playing = True
+    with tqdm(total=images, unit='image', desc='played') as bar:
+        # While the player plays it decides when it is over (bags have pauses), then quiet does.
+        while playing:
+            for _, event in family.events(1.0):
+                seen.note(event)
+                if event['event'] == 'sent':
+                    bar.update()
+                bar.set_postfix_str(f'{len(seen.depth)} depth images, {len(seen.points)} clouds')
+                if event['event'] == 'done':
+                    playing = False
+                    break
+        for _, event in family.events(_QUIET):
+            seen.note(event)
+            if seen.complete:
+                break
+        bar.set_postfix_str(f'{len(seen.depth)} depth images, {len(seen.points)} clouds')
+    left = 2
+    for name, event in family.events(_LAST_DIAGNOSTICS):
+        seen.note(event)
+        left -= name == 'recorder' and event['event'] == 'diagnostics'
+        if left == 0:
+            break
+    return seen

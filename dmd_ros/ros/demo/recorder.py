@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's listener: takes the node's outputs off the wire and writes them into an mcap."""
+
+from __future__ import annotations
+
+import queue
+import struct
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.serialization import deserialize_message
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from dmd_ros.ros.processes import say
+
+DEPTH, INFO, POINTS, DIAGNOSTICS = '/depth/image', '/depth/camera_info', '/points', '/diagnostics'
+_TOPICS = {DEPTH: Image, INFO: CameraInfo, POINTS: PointCloud2, DIAGNOSTICS: DiagnosticArray}
+
+
+class Recorder:
+    """Notes when each message came; writing goes on in a thread, so that noting never waits."""
+
+    def __init__(self, node: Any, folder: Path) -> None:
+        """Subscribe, and open the bag."""
+        self.counts: Counter[str] = Counter()
+        self._bag = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._bag.open()
+        store = get_typestore(Stores.ROS2_JAZZY)
+        self._jobs: queue.SimpleQueue[tuple[Any, int, bytes] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+        for topic, kind in _TOPICS.items():
+            name = f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}'
+            connection = self._bag.add_connection(topic, name, typestore=store)
+            node.create_subscription(kind, topic, self._callback(topic, connection), 5, raw=True)
+
+    def close(self) -> None:
+        """Finish the bag."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._bag.close()
+
+    def _callback(self, topic: str, connection: Any) -> Any:
+        def take(data: bytes) -> None:
+            at = time.monotonic_ns()
+            self.counts[topic] += 1
+            self._jobs.put((connection, time.time_ns(), data))
+            if topic == DIAGNOSTICS:
+                say('diagnostics', values=_values(data))
+            else:
+                say('received', topic=topic, stamp=_stamp(data), at=at)
+
+        return take
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._bag.write(*job)
+
+
+def main() -> None:
+    """Record into the folder given as argument until told to stop."""
+    rclpy.init(args=[])
+    node = rclpy.create_node('dmd_demo_recorder')
+    recorder = Recorder(node, Path(sys.argv[1]))
+    threading.Thread(target=_follow_orders, args=(node,), daemon=True).start()
+    try:
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    recorder.close()
+    say('closed', counts=dict(recorder.counts))
+
+
+def _follow_orders(node: Any) -> None:
+    while not all(node.count_publishers(topic) for topic in _TOPICS):
+        time.sleep(0.05)
+    say('ready')
+    sys.stdin.readline()
+    rclpy.try_shutdown()
+
+
+def _stamp(data: bytes) -> int:
+    """Read header.stamp of a serialised message: after 4 bytes of encapsulation."""
+    seconds, nanoseconds = struct.unpack_from('<iI', data, 4)
+    return int(seconds) * 10**9 + int(nanoseconds)
+
+
+def _values(data: bytes) -> dict[str, str]:
+    message = deserialize_message(data, DiagnosticArray)
+    return {pair.key: pair.value for status in message.status for pair in status.values}
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo leaves behind: figures, a contact sheet and a picture of a cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.image_msg import depth_from_image
+from dmd_ros.eval import baselines, cloud_view, metrics, report, sheet
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagFrame, BagReader
+from dmd_ros.eval.judge import settled
+from dmd_ros.eval.metrics import Score
+from dmd_ros.eval.registration import on_grid_of
+from dmd_ros.ros.demo import recorder
+from dmd_ros.ros.demo.performance import Observed
+from dmd_ros.ros.demo.source import Source
+
+_ROWS = 6
+_DROPPED = 'dropped: '
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Recorded depth against the bag's ground truth, and the frames chosen to be shown.
+
+    scores, constants: of the estimates, and of the best constant per frame; empty without truth.
+    """
+
+    scores: list[Score]
+    constants: list[Score]
+    rows: list[sheet.Row]
+    cloud: NDArray[np.uint8] | None
+
+
+def judge(source: Source, contract: Contract, out: Path) -> Judged:
+    """Compare what was recorded with what the bag knows."""
+    judged = Judged([], [], [], None)
+    cloud = None
+    with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
+        reader = BagReader(bag, source.topics, rectified=source.rectified, limit=source.images)
+        count = recorded.topics[recorder.DEPTH].count
+        chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
+        for number, (frame, depth) in enumerate(_together(reader, recorded)):
+            row = _judge_frame(frame, depth, contract, judged)
+            if number in chosen:
+                judged.rows.append(row)
+            if number == count // 2:
+                cloud = _render_cloud(frame, depth)
+    return Judged(judged.scores, judged.constants, judged.rows, cloud)
+
+
+def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dict[str, Any]:
+    """Collect what demo.json holds. The node's own counts stand beside what was seen outside."""
+    said = observed.diagnostics
+    drops = {k.removeprefix(_DROPPED): int(v) for k, v in said.items() if k.startswith(_DROPPED)}
+    score = metrics.mean_score(judged.scores)
+    return {
+        'settings': settings,
+        'images_sent': len(observed.sent),
+        'images_received_by_node': int(said.get('images', 0)),
+        'processed': int(said.get('processed', 0)),
+        'depth_received': len(observed.depth),
+        'clouds_received': len(observed.points),
+        'dropped': drops,
+        'latency_ms': {
+            'image sent to depth received': _latency(observed.sent, observed.depth),
+            'image sent to cloud received': _latency(observed.sent, observed.points),
+        },
+        'score': score if score.frames else None,
+        'best_const_abs_rel': metrics.mean_score(judged.constants).abs_rel,
+        'recorded_messages': observed.recorded,
+        'node_exit_status': observed.node_status,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Lay out the figures as Markdown."""
+    latency = found['latency_ms']
+    rows: list[list[object]] = [
+        ['images sent', found['images_sent']],
+        ['images received by the node', found['images_received_by_node']],
+        ['processed', found['processed']],
+        *([f'dropped: {reason}', n] for reason, n in found['dropped'].items()),
+        ['dropped', sum(found['dropped'].values())],
+        ['depth images received', found['depth_received']],
+        ['clouds received', found['clouds_received']],
+    ]
+    for name, values in latency.items():
+        rows.append([f'{name}, p50 ms', f'{values["p50"]:.1f}'])
+        rows.append([f'{name}, p95 ms', f'{values["p95"]:.1f}'])
+    if found['score'] is not None:
+        rows += [
+            ['frames with ground truth', found['score'].frames],
+            ['AbsRel', found['score'].abs_rel],
+            ['delta1', found['score'].delta1],
+            ['AbsRel of the best constant per frame', found['best_const_abs_rel']],
+        ]
+    return report.markdown_table(('demo', 'value'), rows)
+
+
+def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
+    """Write demo.json, demo.md, sheet.png and cloud.png."""
+    report.write_json(out / 'demo.json', found)
+    (out / 'demo.md').write_text(f'# {title}\n\n{table(found)}', encoding='utf-8')
+    maps = [row.depth_m for row in judged.rows]
+    maps += [row.truth_m for row in judged.rows if row.truth_m is not None]
+    subtitle = f'{found["processed"]} of {found["images_sent"]} images, live over DDS'
+    scales = {'camera': sheet.nice_scale(maps)}
+    picture = sheet.draw_sheet(judged.rows, scales, title, subtitle)
+    sheet.write_png(out / 'sheet.png', picture)
+    if judged.cloud is not None:
+        sheet.write_png(out / 'cloud.png', judged.cloud)
+
+
+def _together(reader: BagReader, recorded: Bag) -> Iterator[tuple[BagFrame, NDArray[np.float32]]]:
+    """Pair frames of the source with recorded depth by stamp; both are in order of sending."""
+    depths = recorded.raw([recorder.DEPTH])
+    depth = next(depths, None)
+    for frame in reader:
+        if depth is None:
+            return
+        if recorded.stamp_ns(depth) == frame.stamp_ns:
+            yield frame, depth_from_image(recorded.decode(depth))
+            depth = next(depths, None)
+
+
+def _judge_frame(
+    frame: BagFrame,
+    depth_m: NDArray[np.float32],
+    contract: Contract,
+    judged: Judged,
+) -> sheet.Row:
+    caption = f'{frame.stamp_ns / 1e9:.3f} s'
+    if frame.truth_m is None:
+        return sheet.Row('camera', caption, '', frame.rgb, depth_m)
+    truth = frame.truth_m
+    on_truth = on_grid_of(depth_m, truth, frame.camera)
+    score = metrics.score(settled(on_truth, contract), truth)
+    constant = baselines.best_const(truth[metrics.valid_mask(truth)])
+    judged.scores.append(score)
+    judged.constants.append(metrics.score(np.full_like(truth, constant), truth))
+    text = f'AbsRel {score.abs_rel:.3f}   d1 {score.delta1:.2f}   RMSE {score.rmse:.2f} m'
+    return sheet.Row('camera', caption, text, frame.rgb, on_truth, truth)
+
+
+def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
+    camera: Camera = frame.camera
+    rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
+    return cloud_view.render(depth_m, rgb, camera.rectified())
+
+
+def _latency(sent: dict[int, int], received: dict[int, int]) -> dict[str, float]:
+    both = (received[stamp] - at for stamp, at in sent.items() if stamp in received)
+    return report.percentiles(nanoseconds * 1e-6 for nanoseconds in both)

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bag that the demo plays: which topics, and how the node must be set for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rosbags.typesys import Stores, get_typestore
+
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.recovery import Raw
+
+# Share of images that must have a camera_info of their very stamp for exact pairing.
+_EXACT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Source:
+    """A camera in a bag.
+
+    images: how many will be played. stamps_agree: whether images have a camera_info of their own.
+    """
+
+    path: Path
+    topics: topics.Topics
+    compressed: bool
+    rectified: bool
+    images: int
+    stamps_agree: bool
+
+    def node_parameters(self) -> dict[str, Any]:
+        """Give what the node must be told about this camera."""
+        return {
+            'image_transport': 'compressed' if self.compressed else 'raw',
+            'input_rectified': 'true' if self.rectified else 'false',
+            'info_pairing': 'exact' if self.stamps_agree else 'latest',
+        }
+
+
+def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
+    """Look at the stamps of a bag. limit: play at most so many images, 0 = all."""
+    images, infos = [], set()
+    for message in bag.raw([chosen.image, chosen.camera_info]):
+        if message.topic == chosen.image:
+            images.append(bag.stamp_ns(message))
+        else:
+            infos.add(bag.stamp_ns(message))
+    images = images[:limit] if limit else images
+    exact = sum(stamp in infos for stamp in images)
+    return Source(
+        path=bag.path,
+        topics=chosen,
+        compressed=bag.topics[chosen.image].msgtype == topics.COMPRESSED,
+        rectified=topics.looks_rectified(chosen.image),
+        images=len(images),
+        stamps_agree=exact >= _EXACT_SHARE * len(images),
+    )
+
+
+def messages(bag: Bag, chosen: topics.Topics) -> Iterator[tuple[Raw, bytes]]:
+    """Yield image and camera_info messages with what ROS 2 would have put on the wire."""
+    ros1 = bag.path.suffix == '.bag' or (bag.path.is_dir() and any(bag.path.glob('*.bag')))
+    store = get_typestore(Stores.ROS1_NOETIC)
+    for message in bag.raw([chosen.image, chosen.camera_info]):
+        data = message.data
+        yield message, bytes(store.ros1_to_cdr(data, message.msgtype) if ros1 else data)

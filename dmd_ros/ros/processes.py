@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes of the demo and the benchmark, which report in JSON lines on their stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dmd_ros.ros.errors import NodeError
+
+PROFILE = Path('config') / 'fastdds_large_data.xml'
+# Domains that no participant port of which collides with usual dynamic ports.
+_FIRST_DOMAIN, _DOMAINS = 10, 80
+_STOP_SECONDS = 10.0
+_TAIL_LINES = 15
+
+Event = dict[str, Any]
+
+
+def say(event: str, **values: Any) -> None:
+    """Report from a child to its parent."""
+    print(json.dumps({'event': event, **values}), flush=True)
+
+
+def environment() -> dict[str, str]:
+    """Give the children's environment: the large-data profile, a ROS domain of their own.
+
+    A domain that the user has set is kept.
+    """
+    profile = str(shared_file(PROFILE))
+    own = str(_FIRST_DOMAIN + os.getpid() % _DOMAINS)
+    return {
+        'ROS_DOMAIN_ID': own,
+        **os.environ,
+        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        'PYTHONUNBUFFERED': '1',
+    }
+
+
+def shared_file(path: Path) -> Path:
+    """Find a file of this package's share folder: source checkout, ament workspace, or pip."""
+    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
+    folders = [Path(prefix) / 'share' / 'dmd_ros' for prefix in (*prefixes, sys.prefix)]
+    tried = [folder / path for folder in (Path(__file__).resolve().parents[2], *folders)]
+    for candidate in tried:
+        if candidate.is_file():
+            return candidate
+    raise NodeError(f'{path} is not installed; looked for {", ".join(map(str, tried))}')
+
+
+class Child:
+    """A Python module running as a process; its stdout is events, its stderr goes to a log."""
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        events: queue.Queue[tuple[str, Event]],
+    ) -> None:
+        """Start; events appear in the queue as (name, event)."""
+        self.name = name
+        self.log = log
+        self._log = log.open('w', encoding='utf-8')
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=dict(environment),
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(events,), daemon=True)
+        self._reader.start()
+
+    def tell(self, word: str) -> None:
+        """Write one line to its stdin."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(word + '\n')
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self.trouble('is gone') from None
+
+    def trouble(self, what: str) -> NodeError:
+        """Make an error that shows the end of the log."""
+        self._log.flush()
+        lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()
+        tail = '\n'.join(lines[-_TAIL_LINES:])
+        return NodeError(f'the {self.name} process {what}; the end of {self.log}:\n{tail}')
+
+    def stop(self) -> int:
+        """Interrupt it as Ctrl-C does and wait; gives the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            status = self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self._reader.join(_STOP_SECONDS)
+        self._log.close()
+        return status
+
+    def _read(self, events: queue.Queue[tuple[str, Event]]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                self._log.write(line)
+                continue
+            events.put((self.name, event))
+
+
+class Family:
+    """Children that are all stopped when the `with` statement ends, whatever happened.
+
+    logs: folder of their stderr. extra: further environment variables.
+    """
+
+    def __init__(self, logs: Path, extra: Mapping[str, str] | None = None) -> None:
+        """Start nothing yet."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._environment = {**environment(), **(extra or {})}
+        self._events: queue.Queue[tuple[str, Event]] = queue.Queue()
+        self.children: dict[str, Child] = {}
+
+    def __enter__(self) -> Family:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything."""
+        for child in self.children.values():
+            child.stop()
+
+    def start(self, name: str, module: str, *arguments: str) -> Child:
+        """Start `python -m module arguments`."""
+        log = self._logs / f'{name}.log'
+        child = Child(name, module, arguments, log, self._environment, self._events)
+        self.children[name] = child
+        return child
+
+    def start_node(self, parameters: Mapping[str, Any], *arguments: str) -> Child:
+        """Start the real node with the given parameters (Python values) and --ros-args."""
+        settings: list[str] = []
+        for name, value in parameters.items():
+            settings += ['-p', f'{name}:={_yaml(value)}']
+        return self.start('node', 'dmd_ros.ros.node', '--ros-args', *settings, *arguments)
+
+    def events(self, patience: float) -> Iterator[tuple[str, Event]]:
+        """Yield events until none has come for `patience` seconds.
+
+        Raises `NodeError` as soon as a child has failed.
+        """
+        waited_from = time.monotonic()
+        while time.monotonic() - waited_from < patience:
+            try:
+                found = self._events.get(timeout=0.1)
+            except queue.Empty:
+                self._check()
+                continue
+            yield found
+            waited_from = time.monotonic()
+
+    def wait_for(self, name: str, event: str, patience: float = 30.0) -> Event:
+        """Wait for one event, letting others pass."""
+        ends = time.monotonic() + patience
+        for source, found in self.events(patience):
+            if source == name and found['event'] == event:
+                return found
+            if time.monotonic() > ends:
+                break
+        raise self.children[name].trouble(f'did not report {event!r} in {patience:g} s')
+
+    def _check(self) -> None:
+        for child in self.children.values():
+            status = child.process.poll()
+            if status:
+                raise child.trouble(f'ended with status {status}')
+
+
+def _yaml(value: Any) -> str:
+    """Write a parameter value for the command line; strings quoted, so that 'true' stays one."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return json.dumps(value)
