@@ -61,7 +61,7 @@ out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
 	mkdir -p $(@D) && PYTHONPATH=test .venv/bin/python -c 'import pathlib, oracle_model; oracle_model.write_oracle(pathlib.Path("$@"))'
 
 sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
-	.venv/bin/python -m train.worlds.sample_bag test/data/sample_bag
+	.venv/bin/python -m train.sample_bag test/data/sample_bag
 
 wheel: .venv/.ready  ## build the Python package into out/wheel
 	.venv/bin/python -m pip wheel --no-deps --no-build-isolation -w out/wheel .

@@ -50,11 +50,7 @@ setup(
         'dev': [*TEST, 'mypy', 'ruff'],
     },
     entry_points={
-        'console_scripts': [
-            'dmd_node = dmd_ros.ros.node:main',
-            'dmd_replay = dmd_ros.eval.replay:main',
-            'dmd_frames = dmd_ros.eval.frames:main',
-        ],
+        'console_scripts': ['dmd_node = dmd_ros.ros.node:main'],
     },
     zip_safe=True,
 )

@@ -3,8 +3,8 @@
 """Play a bag through the real node, over DDS: python -m dmd_ros.ros.demo [--bag BAG].
 
 Three processes, as on a robot: a player in the camera driver's place, the node, and a recorder.
-Leaves in --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency, accuracy),
-sheet.png, cloud.png and logs/.
+Leaves in --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency and
+accuracy), sheet.png, cloud.png and logs/.
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     observed = perform(source, model, out)
     _check(observed, source, out)
     judged = results.judge(source, contract, out)
-    settings = {'bag': source.path.name, 'source': source, 'model': contract.name}
+    settings = {
+        'bag': source.path.name,
+        'topics': source.topics,
+        'model': contract.name,
+        'node parameters': source.node_parameters(),
+    }
     found = results.figures(observed, judged, settings)
     results.write(out, found, judged, f'{contract.name} on {source.path.name}')
     print(results.table(found))

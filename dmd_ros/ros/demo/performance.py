@@ -84,9 +84,9 @@ def _observe(family: Family, images: int) -> Observed:
         while playing:
             for _, event in family.events(1.0):
                 seen.note(event)
+                bar.set_postfix_str(_counted(seen), refresh=False)
                 if event['event'] == 'sent':
                     bar.update()
-                bar.set_postfix_str(f'{len(seen.depth)} depth images, {len(seen.points)} clouds')
                 if event['event'] == 'done':
                     playing = False
                     break
@@ -94,7 +94,7 @@ def _observe(family: Family, images: int) -> Observed:
             seen.note(event)
             if seen.complete:
                 break
-        bar.set_postfix_str(f'{len(seen.depth)} depth images, {len(seen.points)} clouds')
+        bar.set_postfix_str(_counted(seen))
     left = 2
     for name, event in family.events(_LAST_DIAGNOSTICS):
         seen.note(event)
@@ -102,3 +102,7 @@ def _observe(family: Family, images: int) -> Observed:
         if left == 0:
             break
     return seen
+
+
+def _counted(seen: Observed) -> str:
+    return f'{len(seen.depth)} depth images, {len(seen.points)} clouds'

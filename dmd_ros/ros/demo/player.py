@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -41,7 +42,8 @@ def main() -> None:
         sys.stdin.readline()
         _play(bag, topics, publishers, int(limit))
     # Reliable delivery of the last messages needs the publisher alive.
-    sys.stdin.readline()
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.stdin.readline()
 
 
 def _play(bag: Bag, topics: Topics, publishers: dict[str, Any], limit: int) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import struct
 import sys
@@ -74,10 +75,8 @@ def main() -> None:
     node = rclpy.create_node('dmd_demo_recorder')
     recorder = Recorder(node, Path(sys.argv[1]))
     threading.Thread(target=_follow_orders, args=(node,), daemon=True).start()
-    try:
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     recorder.close()
     say('closed', counts=dict(recorder.counts))
 
