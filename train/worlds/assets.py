@@ -19,11 +19,33 @@ from train.worlds.photo import LEVELS, TILE
 
 # Metres that a tile covers where its licence entry does not say.
 TILE_METRES = {
-    'asphalt': 1.5, 'bark': 0.8, 'brick': 1.2, 'carpet': 0.6, 'ceiling': 1.2, 'concrete': 1.8,
-    'door': 1.0, 'fabric': 0.4, 'facade': 9.0, 'grass': 1.2, 'gravel': 0.9, 'leaves': 1.0,
-    'metal': 0.9, 'paper': 0.5, 'paving': 1.5, 'plaster': 1.8, 'plastic': 0.4, 'rock': 1.6,
-    'roof': 1.5, 'snow': 1.5, 'soil': 1.4, 'stone': 1.0, 'tiles': 1.0, 'wallpaper': 1.0,
-    'wood': 0.8, 'wood_floor': 1.4, 'wood_planks': 1.4,
+    'asphalt': 1.5,
+    'bark': 0.8,
+    'brick': 1.2,
+    'carpet': 0.6,
+    'ceiling': 1.2,
+    'concrete': 1.8,
+    'door': 1.0,
+    'fabric': 0.4,
+    'facade': 9.0,
+    'grass': 1.2,
+    'gravel': 0.9,
+    'leaves': 1.0,
+    'metal': 0.9,
+    'paper': 0.5,
+    'paving': 1.5,
+    'plaster': 1.8,
+    'plastic': 0.4,
+    'rock': 1.6,
+    'roof': 1.5,
+    'snow': 1.5,
+    'soil': 1.4,
+    'stone': 1.0,
+    'tiles': 1.0,
+    'wallpaper': 1.0,
+    'wood': 0.8,
+    'wood_floor': 1.4,
+    'wood_planks': 1.4,
 }
 # Panoramas that show nothing but sky more than 20 degrees above the horizon.
 SKIES = ('DaySkyHDRI041B', 'sky', 'rooitou_park', 'sunrise', 'kiara_1_dawn', 'venice')
@@ -46,8 +68,13 @@ class Assets:
     @staticmethod
     def none() -> Assets:
         """Stand-in for the arrays when there is no folder; no material refers to it."""
-        return Assets(np.zeros(3 * TILE * TILE * 2, np.uint8), np.zeros(1, np.int64), (1.0,), {},
-                      np.zeros((0, 2, 2, 3), np.uint8))
+        return Assets(
+            np.zeros(3 * TILE * TILE * 2, np.uint8),
+            np.zeros(1, np.int64),
+            (1.0,),
+            {},
+            np.zeros((0, 2, 2, 3), np.uint8),
+        )
 
     @staticmethod
     def load(folder: str | Path) -> Assets:
@@ -55,7 +82,8 @@ class Assets:
         root = Path(folder) / 'textures'
         if not (root / 'licences.json').is_file():
             raise FileNotFoundError(
-                f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg')
+                f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
+            )
         facts = json.loads((root / 'licences.json').read_text())
         parts: list[NDArray[np.uint8]] = []
         metres: list[float] = []
@@ -68,13 +96,18 @@ class Assets:
                 metres.append(float(np.clip(size[0], 0.1, 20.0)) if size else usual)
             kinds[kind] = tuple(range(first, len(parts)))
         length = len(parts[0]) if parts else 0
-        return Assets(np.concatenate(parts), np.arange(len(parts), dtype=np.int64) * length,
-                      tuple(metres), kinds, _skies(root / 'hdri'))
+        return Assets(
+            np.concatenate(parts),
+            np.arange(len(parts), dtype=np.int64) * length,
+            tuple(metres),
+            kinds,
+            _skies(root / 'hdri'),
+        )
 
 
 def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     srgb = bgr[..., ::-1].astype(np.float32) / 255.0
-    return np.sqrt(srgb ** 2.2)
+    return np.sqrt(srgb**2.2)
 
 
 def _pyramid(path: Path) -> NDArray[np.uint8]:

@@ -23,14 +23,16 @@ def main() -> None:
     numba.set_num_threads(args.threads)
     assets = Assets.load(args.assets) if args.assets else None
     for size in ((192, 256), (96, 128)):
-        for kinds in ({'indoor': 1.}, {'tabletop': 1.}, {'outdoor': 1.}, dict(KINDS)):
+        for kinds in ({'indoor': 1.0}, {'tabletop': 1.0}, {'outdoor': 1.0}, dict(KINDS)):
             worlds = Worlds(3, WorldConfig(size=size, kinds=kinds), assets)
             worlds[0]  # compile
             start = time.perf_counter()
             for index in range(100, 100 + args.frames):
                 worlds[index]
             rate = args.frames / (time.perf_counter() - start)
-            print(f'{size[0]}x{size[1]} {"+".join(kinds):24s} {rate:6.1f} frames/s on {args.threads} threads')
+            print(
+                f'{size[0]}x{size[1]} {"+".join(kinds):24s} {rate:6.1f} frames/s on {args.threads} threads'
+            )
 
 
 if __name__ == '__main__':

@@ -43,7 +43,10 @@ def write_shard(root: Path, number: int, worlds: Worlds) -> Path:
     part.mkdir(parents=True, exist_ok=True)
     np.save(part / 'rgb.npy', np.stack([s.rgb for s in samples]))
     np.save(part / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
-    np.save(part / 'camera.npy', np.array([(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]))
+    np.save(
+        part / 'camera.npy',
+        np.array([(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]),
+    )
     part.rename(final)
     return final
 
@@ -54,8 +57,13 @@ class CachedWorlds:
     def __init__(self, root: str | Path) -> None:
         folders = sorted(p for p in Path(root).glob('shard-*') if p.is_dir())
         if not folders:
-            raise FileNotFoundError(f'no shards in {root}; write some with python -m train.worlds.cache --out {root}')
-        self._shards = [tuple(np.load(f / f'{n}.npy', mmap_mode='r') for n in ('rgb', 'depth', 'camera')) for f in folders]
+            raise FileNotFoundError(
+                f'no shards in {root}; write some with python -m train.worlds.cache --out {root}'
+            )
+        self._shards = [
+            tuple(np.load(f / f'{n}.npy', mmap_mode='r') for n in ('rgb', 'depth', 'camera'))
+            for f in folders
+        ]
         self._ends = np.cumsum([len(s[0]) for s in self._shards])
 
     def __len__(self) -> int:
@@ -71,20 +79,33 @@ class CachedWorlds:
         i = index - (int(self._ends[number - 1]) if number else 0)
         fx, fy, cx, cy = (float(v) for v in camera[i])
         height, width = rgb.shape[1:3]
-        return RawSample(np.array(rgb[i]), np.asarray(depth[i], np.float32), Camera(fx, fy, cx, cy, width, height))
+        return RawSample(
+            np.array(rgb[i]),
+            np.asarray(depth[i], np.float32),
+            Camera(fx, fy, cx, cy, width, height),
+        )
 
 
 def _settings(root: Path, seed: int, config: WorldConfig, assets: str | None) -> None:
     """Write settings.json, or refuse to mix two kinds of shards in one folder."""
-    facts = {'seed': seed, 'size': list(config.size or ()), 'views': config.views,
-             'kinds': dict(config.kinds), 'assets': assets is not None}
+    facts = {
+        'seed': seed,
+        'size': list(config.size or ()),
+        'views': config.views,
+        'kinds': dict(config.kinds),
+        'assets': assets is not None,
+    }
     path = root / 'settings.json'
     if path.exists() and json.loads(path.read_text()) != facts:
-        raise SystemExit(f'{path} has other settings: {path.read_text()}; use another --out, or delete it')
+        raise SystemExit(
+            f'{path} has other settings: {path.read_text()}; use another --out, or delete it'
+        )
     path.write_text(json.dumps(facts))
 
 
-def _work(job: tuple[Path, list[int], int, WorldConfig, str | None, int, multiprocessing.Queue]) -> None:
+def _work(
+    job: tuple[Path, list[int], int, WorldConfig, str | None, int, multiprocessing.Queue],
+) -> None:
     import numba
 
     root, numbers, seed, config, assets, threads, done = job
@@ -96,9 +117,13 @@ def _work(job: tuple[Path, list[int], int, WorldConfig, str | None, int, multipr
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--frames', type=int, required=True, help=f'rounded up to shards of {SHARD}')
+    parser.add_argument(
+        '--frames', type=int, required=True, help=f'rounded up to shards of {SHARD}'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
     parser.add_argument('--size', default='192x256', help='HEIGHTxWIDTH')
@@ -118,18 +143,25 @@ def main() -> None:
     todo = [n for n in range(shards) if not shard_path(args.out, n).exists()]
     context = multiprocessing.get_context('spawn')
     done = context.Queue()
-    jobs = [context.Process(target=_work, args=((args.out, todo[w::args.workers], seed, config, args.assets, 1, done),))
-            for w in range(args.workers)]
+    jobs = [
+        context.Process(
+            target=_work,
+            args=((args.out, todo[w :: args.workers], seed, config, args.assets, 1, done),),
+        )
+        for w in range(args.workers)
+    ]
     for job in jobs:
         job.start()
     with tqdm(total=shards * SHARD, initial=(shards - len(todo)) * SHARD, unit='frame') as bar:
         left = len(todo)
         while left:
             try:
-                done.get(timeout=5.)
+                done.get(timeout=5.0)
             except Exception:
                 if any(j.exitcode not in (None, 0) for j in jobs):
-                    raise SystemExit('a worker failed, see above; run the command again to resume') from None
+                    raise SystemExit(
+                        'a worker failed, see above; run the command again to resume'
+                    ) from None
                 continue
             left -= 1
             bar.update(SHARD)

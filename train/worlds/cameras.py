@@ -21,16 +21,21 @@ def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
     """Pinhole camera: vertical field of view 25-100 degrees, slightly off-centre."""
     aspect = width / height
     if kind == 'outdoor':
-        low, high = (22., 40.) if aspect > 2.5 else (25., 75.)
-        vfov = rng.uniform(low, high) if rng.random() < .65 else rng.uniform(26., 34.)
+        low, high = (22.0, 40.0) if aspect > 2.5 else (25.0, 75.0)
+        vfov = rng.uniform(low, high) if rng.random() < 0.65 else rng.uniform(26.0, 34.0)
     else:
-        vfov = rng.normal(49., 6.) if rng.random() < .5 else rng.uniform(30., 85.)
-    widest = 2 * math.degrees(math.atan(math.tan(math.radians(60.)) / aspect))
-    vfov = float(np.clip(vfov, 22., min(100., widest)))
+        vfov = rng.normal(49.0, 6.0) if rng.random() < 0.5 else rng.uniform(30.0, 85.0)
+    widest = 2 * math.degrees(math.atan(math.tan(math.radians(60.0)) / aspect))
+    vfov = float(np.clip(vfov, 22.0, min(100.0, widest)))
     focal = height / 2 / math.tan(math.radians(vfov) / 2)
-    return Camera(focal, focal * float(rng.normal(1., .004)),
-                  (width - 1) / 2 + rng.normal(0., .012) * width,
-                  (height - 1) / 2 + rng.normal(0., .012) * height, width, height)
+    return Camera(
+        focal,
+        focal * float(rng.normal(1.0, 0.004)),
+        (width - 1) / 2 + rng.normal(0.0, 0.012) * width,
+        (height - 1) / 2 + rng.normal(0.0, 0.012) * height,
+        width,
+        height,
+    )
 
 
 def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
@@ -50,58 +55,76 @@ def _view(scene: Scene, camera: Camera, pose: Pose) -> tuple[float, float]:
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
     """Robot or hand-held camera in a room; most views look into the room, some at a wall."""
-    fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0., -.1)
-    wanted = rng.choice([.7, 1.4, 1.9, 2.4])
-    best = 0.
+    fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
+    wanted = rng.choice([0.7, 1.4, 1.9, 2.4])
+    best = 0.0
     for _ in range(TRIES):
-        height = rng.uniform(1.2, 1.75) if rng.random() < .6 else rng.uniform(.2, 1.3)
-        x, y = rng.uniform(.25, plan.width - .25), rng.uniform(.25, plan.depth - .25)
+        height = rng.uniform(1.2, 1.75) if rng.random() < 0.6 else rng.uniform(0.2, 1.3)
+        x, y = rng.uniform(0.25, plan.width - 0.25), rng.uniform(0.25, plan.depth - 0.25)
         tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
-        pitch = float(np.clip(rng.normal(-.16, .17), -.7, .4))
-        roll = rng.normal(0., .035)
+        pitch = float(np.clip(rng.normal(-0.16, 0.17), -0.7, 0.4))
+        roll = rng.normal(0.0, 0.035)
         if math.hypot(tx - x, ty - y) < 1.2:
             continue
-        pose = look((x, y, min(height, plan.height - .3)), math.atan2(ty - y, tx - x), pitch, roll)
+        pose = look(
+            (x, y, min(height, plan.height - 0.3)), math.atan2(ty - y, tx - x), pitch, roll
+        )
         near, median = _view(scene, camera, pose)
-        if near > .3 and median > best:
+        if near > 0.3 and median > best:
             fallback, best = pose, median
         if best > wanted:
             break
     return fallback
 
 
-def tabletop_pose(rng: Generator, scene: Scene, target: tuple[float, float, float],
-                  plan: RoomPlan, camera: Camera) -> Pose:
+def tabletop_pose(
+    rng: Generator,
+    scene: Scene,
+    target: tuple[float, float, float],
+    plan: RoomPlan,
+    camera: Camera,
+) -> Pose:
     """Camera 0.4-1.5 m from a table, looking down 15-70 degrees."""
-    pose = look((target[0], target[1], target[2] + 1.), 0., -1.4)
+    pose = look((target[0], target[1], target[2] + 1.0), 0.0, -1.4)
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
-        down = math.radians(rng.uniform(15., 70.))
-        away = rng.uniform(.4, 1.5)
-        aim = (target[0] + rng.uniform(-.3, .3), target[1] + rng.uniform(-.25, .25), target[2])
+        down = math.radians(rng.uniform(15.0, 70.0))
+        away = rng.uniform(0.4, 1.5)
+        aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)
         y = aim[1] - away * math.cos(down) * math.sin(yaw)
         z = aim[2] + away * math.sin(down)
-        if not (.2 < x < plan.width - .2 and .2 < y < plan.depth - .2 and z < plan.height - .2):
+        if not (
+            0.2 < x < plan.width - 0.2 and 0.2 < y < plan.depth - 0.2 and z < plan.height - 0.2
+        ):
             continue
-        pose = look((x, y, z), yaw + rng.normal(0., .1), -down + rng.normal(0., .08), rng.normal(0., .06))
+        pose = look(
+            (x, y, z),
+            yaw + rng.normal(0.0, 0.1),
+            -down + rng.normal(0.0, 0.08),
+            rng.normal(0.0, 0.06),
+        )
         near, median = _view(scene, camera, pose)
-        if near > .18 and median > .3:
+        if near > 0.18 and median > 0.3:
             break
     return pose
 
 
-def street_pose(rng: Generator, scene: Scene, spots: list[tuple[float, float, float, float, float]],
-                camera: Camera) -> Pose:
+def street_pose(
+    rng: Generator,
+    scene: Scene,
+    spots: list[tuple[float, float, float, float, float]],
+    camera: Camera,
+) -> Pose:
     """Camera of a car, a walker or a robot at one of the spots (x, y, yaw, low, high)."""
-    pose = look((0., 0., 1.6), math.pi / 2, 0.)
+    pose = look((0.0, 0.0, 1.6), math.pi / 2, 0.0)
     for _ in range(TRIES):
         x, y, yaw, low, high = spots[int(rng.integers(len(spots)))]
-        y += rng.uniform(-12., 12.)
-        turn = rng.normal(0., .05) if rng.random() < .6 else rng.normal(0., .6)
-        pitch = rng.normal(-.02, .03) if low > 1.1 else rng.normal(-.06, .1)
-        pose = look((x, y, rng.uniform(low, high)), yaw + turn, pitch, rng.normal(0., .012))
+        y += rng.uniform(-12.0, 12.0)
+        turn = rng.normal(0.0, 0.05) if rng.random() < 0.6 else rng.normal(0.0, 0.6)
+        pitch = rng.normal(-0.02, 0.03) if low > 1.1 else rng.normal(-0.06, 0.1)
+        pose = look((x, y, rng.uniform(low, high)), yaw + turn, pitch, rng.normal(0.0, 0.012))
         near, median = _view(scene, camera, pose)
-        if near > 1. and median > 2.5:
+        if near > 1.0 and median > 2.5:
             break
     return pose

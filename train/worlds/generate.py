@@ -23,12 +23,12 @@ from train.worlds.sensor import expose
 from train.worlds.streets import outdoor_scene
 from train.worlds.tabletop import tabletop_scene
 
-KINDS: Mapping[str, float] = {'indoor': .45, 'tabletop': .2, 'outdoor': .35}
+KINDS: Mapping[str, float] = {'indoor': 0.45, 'tabletop': 0.2, 'outdoor': 0.35}
 # Added to a seed for evaluation: training seeds lie below it, so the two never meet.
 EVALUATION_SEED = 1 << 32
 # Frames that share a picture size when sizes are drawn: aligned batches of 32 stack.
 SIZE_BLOCK = 32
-ASPECTS = ((4 / 3, .5), (16 / 9, .2), (3.3, .2), (1., .1))
+ASPECTS = ((4 / 3, 0.5), (16 / 9, 0.2), (3.3, 0.2), (1.0, 0.1))
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,17 @@ def build_world(kind: str, rng: Generator, assets: Assets) -> World:
 class Worlds:
     """Random access to the frames of one seed: `worlds[i]` depends on (seed, i, config) only."""
 
-    def __init__(self, seed: int, config: WorldConfig | None = None, assets: Assets | None = None) -> None:
+    def __init__(
+        self, seed: int, config: WorldConfig | None = None, assets: Assets | None = None
+    ) -> None:
         self.seed = seed
         self.config = config or WorldConfig()
         self.assets = assets or Assets.none()
         unknown = set(self.config.kinds) - set(KINDS)
         if unknown or sum(self.config.kinds.values()) <= 0:
-            raise ValueError(f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}, weights > 0')
+            raise ValueError(
+                f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}, weights > 0'
+            )
         self._world = lru_cache(maxsize=2)(self._build)
 
     def _build(self, number: int) -> World:
@@ -113,7 +117,7 @@ class Worlds:
         names = sorted(self.config.kinds)
         weights = np.array([self.config.kinds[n] for n in names], float)
         height, width = self.size(number * self.config.views)
-        if width > 2.5 * height and self.config.kinds.get('outdoor', 0.) > 0.:
+        if width > 2.5 * height and self.config.kinds.get('outdoor', 0.0) > 0.0:
             return 'outdoor'
         return str(random_source(self.seed, number, 3).choice(names, p=weights / weights.sum()))
 

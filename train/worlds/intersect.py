@@ -176,7 +176,7 @@ def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
         return hit_box(lx, ly, lz, ux, uy, uz, t_min)
     if kind == ELLIPSOID:
         return hit_ellipsoid(lx, ly, lz, ux, uy, uz, t_min)
-    shape = row[P_SHAPE:P_SHAPE + 4]
+    shape = row[P_SHAPE : P_SHAPE + 4]
     if kind == FRUSTUM:
         return hit_frustum(lx, ly, lz, ux, uy, uz, t_min, shape[0], shape[1], shape[2])
     if kind == BLOB:
@@ -188,7 +188,7 @@ def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
 def unit_normal(row, x, y, z):
     """Outward gradient direction in the unit frame at a surface point (not normalised)."""
     kind = int(row[P_TYPE])
-    shape = row[P_SHAPE:P_SHAPE + 4]
+    shape = row[P_SHAPE : P_SHAPE + 4]
     if kind == ELLIPSOID or kind == BLOB:
         return x, y, z
     if kind == FRUSTUM:

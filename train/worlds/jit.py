@@ -6,19 +6,46 @@ Functions marked with `device` are plain Python that numba compiles for the CPU;
 kernel that calls them compiles the same functions again for the GPU.
 """
 
-from typing import Any, Callable, TypeVar
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numba
+
+
+def _cache_folder() -> str:
+    """Folder for compiled code, another one whenever a device function changes.
+
+    numba's own check looks at the file of the calling function alone and would run stale code
+    after a change to a function that is called from another file.
+    """
+    sources = [p.read_bytes() for p in sorted(Path(__file__).parent.glob('*.py'))]
+    compiled = [s for s in sources if b'jit' in s or b'P_COLS =' in s]
+    digest = hashlib.sha256(b''.join(compiled)).hexdigest()[:12]
+    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return str(Path(home) / 'dmd_ros' / f'worlds-{digest}')
+
+
+if not numba.config.CACHE_DIR:
+    numba.config.CACHE_DIR = _cache_folder()
 
 F = TypeVar('F', bound=Callable[..., Any])
 
 
 def device(function: F) -> F:
     """Compile a scalar function for use inside the render kernels."""
-    return numba.njit(fastmath={'contract', 'arcp', 'nsz', 'reassoc', 'afn'}, cache=True,
-                      error_model='numpy')(function)  # type: ignore[no-any-return]
+    return numba.njit(
+        fastmath={'contract', 'arcp', 'nsz', 'reassoc', 'afn'}, cache=True, error_model='numpy'
+    )(function)  # type: ignore[no-any-return]
 
 
 def host(function: F) -> F:
     """Compile a helper that runs on the CPU only (tree building, filters)."""
     return numba.njit(cache=True, error_model='numpy')(function)  # type: ignore[no-any-return]
+
+
+def parallel(function: F) -> F:
+    """Compile a loop over pixels for all CPU threads (`numba.prange`)."""
+    return numba.njit(parallel=True, cache=True, error_model='numpy')(function)  # type: ignore

@@ -43,9 +43,11 @@ def pixel_ray(env, x, y):
     """World direction of a pixel; its camera-Z component is 1, so the ray parameter is depth."""
     a = (x - env[E_CX]) / env[E_FX]
     b = (y - env[E_CY]) / env[E_FY]
-    return (env[E_ROT] * a + env[E_ROT + 1] * b + env[E_ROT + 2],
-            env[E_ROT + 3] * a + env[E_ROT + 4] * b + env[E_ROT + 5],
-            env[E_ROT + 6] * a + env[E_ROT + 7] * b + env[E_ROT + 8])
+    return (
+        env[E_ROT] * a + env[E_ROT + 1] * b + env[E_ROT + 2],
+        env[E_ROT + 3] * a + env[E_ROT + 4] * b + env[E_ROT + 5],
+        env[E_ROT + 6] * a + env[E_ROT + 7] * b + env[E_ROT + 8],
+    )
 
 
 @device
@@ -53,8 +55,19 @@ def trace_pixel(scene, x, y):
     """Depth along Z and primitive seen at a pixel position, (LIMIT, -1) for the sky."""
     env = scene[S_ENV]
     dx, dy, dz = pixel_ray(env, x, y)
-    return closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], env[E_POS], env[E_POS + 1],
-                       env[E_POS + 2], dx, dy, dz, NEAR, LIMIT)
+    return closest_hit(
+        scene[S_PRIMS],
+        scene[S_BOXES],
+        scene[S_LINKS],
+        env[E_POS],
+        env[E_POS + 1],
+        env[E_POS + 2],
+        dx,
+        dy,
+        dz,
+        NEAR,
+        LIMIT,
+    )
 
 
 @device
@@ -75,8 +88,20 @@ def visible_pixel(scene, x, y, depth, ids, normal, key):
     nx, ny, nz = world_normal(scene[S_PRIMS][which], px, py, pz, dx, dy, dz)
     normal[y, x, 0], normal[y, x, 1], normal[y, x, 2] = nx, ny, nz
     px, py, pz = lifted(scene[S_PRIMS][which], px, py, pz, nx, ny, nz)
-    r, g, b = light_at(scene, 0, px, py, pz, nx, ny, nz, pixel_random(scene, x, y, 1),
-                       pixel_random(scene, x, y, 2), pixel_random(scene, x, y, 3), True)
+    r, g, b = light_at(
+        scene,
+        0,
+        px,
+        py,
+        pz,
+        nx,
+        ny,
+        nz,
+        pixel_random(scene, x, y, 1),
+        pixel_random(scene, x, y, 2),
+        pixel_random(scene, x, y, 3),
+        True,
+    )
     key[y, x, 0], key[y, x, 1], key[y, x, 2] = r, g, b
 
 
@@ -87,14 +112,22 @@ def soft_pixel(scene, x, y, depth, normal, soft):
     fy = min(depth.shape[0] - 1, 2 * y + int(2.0 * pixel_random(scene, x, y, 11)))
     t = depth[fy, fx]
     soft[y, x, 3] = t
-    soft[y, x, 4], soft[y, x, 5], soft[y, x, 6] = normal[fy, fx, 0], normal[fy, fx, 1], normal[fy, fx, 2]
+    soft[y, x, 4], soft[y, x, 5], soft[y, x, 6] = (
+        normal[fy, fx, 0],
+        normal[fy, fx, 1],
+        normal[fy, fx, 2],
+    )
     if t > LIMIT:
         return
     env = scene[S_ENV]
     dx, dy, dz = pixel_ray(env, fx, fy)
     px, py, pz = env[E_POS] + t * dx, env[E_POS + 1] + t * dy, env[E_POS + 2] + t * dz
     nx, ny, nz = normal[fy, fx, 0], normal[fy, fx, 1], normal[fy, fx, 2]
-    h1, h2, h3 = pixel_random(scene, x, y, 12), pixel_random(scene, x, y, 13), pixel_random(scene, x, y, 14)
+    h1, h2, h3 = (
+        pixel_random(scene, x, y, 12),
+        pixel_random(scene, x, y, 13),
+        pixel_random(scene, x, y, 14),
+    )
     r, g, b = bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3)
     for i in range(1, scene[S_LIGHTS].shape[0]):
         lr, lg, lb = light_at(scene, i, px, py, pz, nx, ny, nz, h3, h1, h2, True)
@@ -170,9 +203,19 @@ def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2
     fresnel = m[M_F0] + (1.0 - m[M_F0]) * (1.0 - cosine) ** 5 * (1.0 - 2.0 * min(0.5, m[M_ROUGH]))
     rough = m[M_ROUGH]
     rx, ry, rz = dx + 2.0 * cosine * nx, dy + 2.0 * cosine * ny, dz + 2.0 * cosine * nz
-    t, other = closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], px + 2e-3 * nx,
-                           py + 2e-3 * ny, pz + 2e-3 * nz, rx + rough * (h1 - 0.5),
-                           ry + rough * (h2 - 0.5), rz + rough * 0.5 * (h1 - h2), 1e-3, FAR)
+    t, other = closest_hit(
+        scene[S_PRIMS],
+        scene[S_BOXES],
+        scene[S_LINKS],
+        px + 2e-3 * nx,
+        py + 2e-3 * ny,
+        pz + 2e-3 * nz,
+        rx + rough * (h1 - 0.5),
+        ry + rough * (h2 - 0.5),
+        rz + rough * 0.5 * (h1 - h2),
+        1e-3,
+        FAR,
+    )
     light = scene[S_LIGHTS][0]
     lx, ly, lz = light[L_POS], light[L_POS + 1], light[L_POS + 2]
     if int(light[L_TYPE]) != SUN:
@@ -185,8 +228,12 @@ def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2
         return fresnel, r + shine, g + shine, b + shine
     seen = scene[S_MATS][int(scene[S_PRIMS][other][P_MAT])]
     glow = min(1.0, seen[M_EMIT])
-    return (fresnel, seen[M_MEAN] * (0.8 * lr + glow) + shine, seen[M_MEAN + 1] * (0.8 * lg + glow) + shine,
-            seen[M_MEAN + 2] * (0.8 * lb + glow) + shine)
+    return (
+        fresnel,
+        seen[M_MEAN] * (0.8 * lr + glow) + shine,
+        seen[M_MEAN + 1] * (0.8 * lg + glow) + shine,
+        seen[M_MEAN + 2] * (0.8 * lb + glow) + shine,
+    )
 
 
 @device
@@ -205,7 +252,9 @@ def radiance(scene, x, y, t, which, nx, ny, nz, lr, lg, lb, h1, h2):
     glow = m[M_EMIT]
     r, g, b = ar * (lr + glow), ag * (lg + glow), ab * (lb + glow)
     if m[M_F0] > 0.0:
-        f, mr, mg, mb = _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2)
+        f, mr, mg, mb = _mirror(
+            scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2
+        )
         r, g, b = r + f * (mr - r), g + f * (mg - g), b + f * (mb - b)
     if env[E_HAZE] > 0.0:
         keep = math.exp(-env[E_HAZE] * t)
@@ -218,9 +267,21 @@ def radiance(scene, x, y, t, which, nx, ny, nz, lr, lg, lb, h1, h2):
 @device
 def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
     """Pass 5: linear colour through the middle of the pixel."""
-    r, g, b = radiance(scene, x, y, depth[y, x], ids[y, x], normal[y, x, 0], normal[y, x, 1],
-                       normal[y, x, 2], light[y, x, 0], light[y, x, 1], light[y, x, 2],
-                       pixel_random(scene, x, y, 20), pixel_random(scene, x, y, 21))
+    r, g, b = radiance(
+        scene,
+        x,
+        y,
+        depth[y, x],
+        ids[y, x],
+        normal[y, x, 0],
+        normal[y, x, 1],
+        normal[y, x, 2],
+        light[y, x, 0],
+        light[y, x, 1],
+        light[y, x, 2],
+        pixel_random(scene, x, y, 20),
+        pixel_random(scene, x, y, 21),
+    )
     colour[y, x, 0], colour[y, x, 1], colour[y, x, 2] = r, g, b
 
 
@@ -234,8 +295,11 @@ def _is_edge(x, y, ids, normal, colour):
         if 0 <= i < ids.shape[1] and 0 <= j < ids.shape[0]:
             other = colour[j, i, 0] + colour[j, i, 1] + colour[j, i, 2]
             if abs(own - other) > 0.15 * (own + other):
-                facing = (normal[j, i, 0] * normal[y, x, 0] + normal[j, i, 1] * normal[y, x, 1]
-                          + normal[j, i, 2] * normal[y, x, 2])
+                facing = (
+                    normal[j, i, 0] * normal[y, x, 0]
+                    + normal[j, i, 1] * normal[y, x, 1]
+                    + normal[j, i, 2] * normal[y, x, 2]
+                )
                 if ids[j, i] != ids[y, x] or (ids[y, x] >= 0 and facing < 0.7):
                     return True
     return False
@@ -257,9 +321,21 @@ def edge_pixel(scene, x, y, depth, ids, normal, light, colour, final):
                     gap += 0.01 * (abs(i - sx) + abs(j - sy))
                     if gap < best:
                         bi, bj, best = i, j, gap
-            sr, sg, sb = radiance(scene, sx, sy, t, which, normal[bj, bi, 0], normal[bj, bi, 1],
-                                  normal[bj, bi, 2], light[bj, bi, 0], light[bj, bi, 1],
-                                  light[bj, bi, 2], 0.5, 0.5)
+            sr, sg, sb = radiance(
+                scene,
+                sx,
+                sy,
+                t,
+                which,
+                normal[bj, bi, 0],
+                normal[bj, bi, 1],
+                normal[bj, bi, 2],
+                light[bj, bi, 0],
+                light[bj, bi, 1],
+                light[bj, bi, 2],
+                0.5,
+                0.5,
+            )
             r, g, b = r + sr, g + sg, b + sb
         r, g, b = r / 3.0, g / 3.0, b / 3.0
     final[y, x, 0], final[y, x, 1], final[y, x, 2] = r, g, b

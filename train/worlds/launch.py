@@ -9,12 +9,18 @@ import numba
 import numpy as np
 from numba import prange
 
-from train.worlds.kernels import colour_pixel, edge_pixel, gather_pixel, smooth_pixel, soft_pixel, visible_pixel
+from train.worlds.jit import parallel
+from train.worlds.kernels import (
+    colour_pixel,
+    edge_pixel,
+    gather_pixel,
+    smooth_pixel,
+    soft_pixel,
+    visible_pixel,
+)
 
-_parallel = numba.njit(parallel=True, cache=True, error_model='numpy')
 
-
-@_parallel
+@parallel
 def _visible(scene, depth, ids, normal, key):
     for row in prange(depth.shape[0]):
         y = np.int64(row)  # prange counts unsigned, and uint64 - int64 would be a float
@@ -22,7 +28,7 @@ def _visible(scene, depth, ids, normal, key):
             visible_pixel(scene, x, y, depth, ids, normal, key)
 
 
-@_parallel
+@parallel
 def _soft(scene, depth, normal, soft):
     for row in prange(soft.shape[0]):
         y = np.int64(row)
@@ -30,7 +36,7 @@ def _soft(scene, depth, normal, soft):
             soft_pixel(scene, x, y, depth, normal, soft)
 
 
-@_parallel
+@parallel
 def _smooth(soft, smooth):
     for row in prange(soft.shape[0]):
         y = np.int64(row)
@@ -38,7 +44,7 @@ def _smooth(soft, smooth):
             smooth_pixel(x, y, soft, smooth)
 
 
-@_parallel
+@parallel
 def _gather(depth, ids, normal, key, soft, smooth, light):
     for row in prange(depth.shape[0]):
         y = np.int64(row)
@@ -46,7 +52,7 @@ def _gather(depth, ids, normal, key, soft, smooth, light):
             gather_pixel(x, y, depth, ids, normal, key, soft, smooth, light)
 
 
-@_parallel
+@parallel
 def _colour(scene, depth, ids, normal, light, colour):
     for row in prange(depth.shape[0]):
         y = np.int64(row)
@@ -54,7 +60,7 @@ def _colour(scene, depth, ids, normal, light, colour):
             colour_pixel(scene, x, y, depth, ids, normal, light, colour)
 
 
-@_parallel
+@parallel
 def _edges(scene, depth, ids, normal, light, colour, final):
     for row in prange(depth.shape[0]):
         y = np.int64(row)
@@ -62,7 +68,9 @@ def _edges(scene, depth, ids, normal, light, colour, final):
             edge_pixel(scene, x, y, depth, ids, normal, light, colour, final)
 
 
-def render_cpu(scene: tuple[Any, ...], height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def render_cpu(
+    scene: tuple[Any, ...], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Render -> linear colour [H, W, 3], depth [H, W] (metres, inf = sky), primitive [H, W]."""
     depth = np.empty((height, width), np.float32)
     ids = np.empty((height, width), np.int32)

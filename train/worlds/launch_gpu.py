@@ -69,11 +69,16 @@ def _on_device(array: np.ndarray) -> Any:
     if array.nbytes < 1 << 20:
         return cuda.to_device(array)
     if id(array) not in _resident:
-        _resident[id(array)] = (array, cuda.to_device(array))  # keeps the array, so its id is its own
+        _resident[id(array)] = (
+            array,
+            cuda.to_device(array),
+        )  # keeps the array, so its id is its own
     return _resident[id(array)][1]
 
 
-def render_gpu(scene: tuple[Any, ...], height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def render_gpu(
+    scene: tuple[Any, ...], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Render -> linear colour [H, W, 3], depth [H, W] (metres, inf = sky), primitive [H, W]."""
     arrays = tuple(_on_device(a) for a in scene)
     half = (math.ceil(height / 2), math.ceil(width / 2))

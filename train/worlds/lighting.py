@@ -56,12 +56,24 @@ def _panorama(scene, dx, dy, dz):
     ix, iy = min(width - 2, int(x)), min(height - 2, max(0, int(y)))
     u, v = x - ix, y - iy
     w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
-    r = (pano[iy, ix, 0] * w00 + pano[iy, ix + 1, 0] * w10 + pano[iy + 1, ix, 0] * w01
-         + pano[iy + 1, ix + 1, 0] * w11) * _INV
-    g = (pano[iy, ix, 1] * w00 + pano[iy, ix + 1, 1] * w10 + pano[iy + 1, ix, 1] * w01
-         + pano[iy + 1, ix + 1, 1] * w11) * _INV
-    b = (pano[iy, ix, 2] * w00 + pano[iy, ix + 1, 2] * w10 + pano[iy + 1, ix, 2] * w01
-         + pano[iy + 1, ix + 1, 2] * w11) * _INV
+    r = (
+        pano[iy, ix, 0] * w00
+        + pano[iy, ix + 1, 0] * w10
+        + pano[iy + 1, ix, 0] * w01
+        + pano[iy + 1, ix + 1, 0] * w11
+    ) * _INV
+    g = (
+        pano[iy, ix, 1] * w00
+        + pano[iy, ix + 1, 1] * w10
+        + pano[iy + 1, ix, 1] * w01
+        + pano[iy + 1, ix + 1, 1] * w11
+    ) * _INV
+    b = (
+        pano[iy, ix, 2] * w00
+        + pano[iy, ix + 1, 2] * w10
+        + pano[iy + 1, ix, 2] * w01
+        + pano[iy + 1, ix + 1, 2] * w11
+    ) * _INV
     gain = 1.6 * (env[E_HORIZON] + env[E_HORIZON + 1] + env[E_HORIZON + 2]) / 3.0
     return r * r * gain, g * g * gain, b * b * gain
 
@@ -87,7 +99,7 @@ def sky_radiance(scene, dx, dy, dz):
         tone = white * (1.15 - 0.5 * max(0.0, cloud))
         r, g, b = r + (tone - r) * cover, g + (tone - g) * cover, b + (tone - b) * cover
     towards = max(0.0, dx * env[E_SUN] + dy * env[E_SUN + 1] + dz * env[E_SUN + 2])
-    glow = env[E_SUNGLOW] * towards ** 24.0 * white
+    glow = env[E_SUNGLOW] * towards**24.0 * white
     return r + glow, g + glow, b + glow * 0.9
 
 
@@ -108,13 +120,27 @@ def light_at(scene, index, px, py, pz, nx, ny, nz, h1, h2, h3, shadow):
         gain = 1.0 / (reach * reach + 0.05)
         lx, ly, lz = lx / reach, ly / reach, lz / reach
         if kind == WINDOW:
-            gain *= max(0.0, -(lx * light[L_NORMAL] + ly * light[L_NORMAL + 1] + lz * light[L_NORMAL + 2]))
+            gain *= max(
+                0.0, -(lx * light[L_NORMAL] + ly * light[L_NORMAL + 1] + lz * light[L_NORMAL + 2])
+            )
     gain *= nx * lx + ny * ly + nz * lz
     if gain <= 1e-5:
         return 0.0, 0.0, 0.0
     if shadow:
         ox, oy, oz = px + 2e-3 * nx, py + 2e-3 * ny, pz + 2e-3 * nz
-        if any_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], ox, oy, oz, lx, ly, lz, 1e-3, reach - 0.12):
+        if any_hit(
+            scene[S_PRIMS],
+            scene[S_BOXES],
+            scene[S_LINKS],
+            ox,
+            oy,
+            oz,
+            lx,
+            ly,
+            lz,
+            1e-3,
+            reach - 0.12,
+        ):
             return 0.0, 0.0, 0.0
     return gain * light[L_COLOUR], gain * light[L_COLOUR + 1], gain * light[L_COLOUR + 2]
 
@@ -129,7 +155,9 @@ def bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3):
     length = math.sqrt(dx * dx + dy * dy + dz * dz) + 1e-9
     dx, dy, dz = dx / length, dy / length, dz / length
     ox, oy, oz = px + 2e-3 * nx, py + 2e-3 * ny, pz + 2e-3 * nz
-    t, which = closest_hit(scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], ox, oy, oz, dx, dy, dz, 1e-3, FAR)
+    t, which = closest_hit(
+        scene[S_PRIMS], scene[S_BOXES], scene[S_LINKS], ox, oy, oz, dx, dy, dz, 1e-3, FAR
+    )
     if which < 0:
         return sky_radiance(scene, dx, dy, dz)
     row = scene[S_PRIMS][which]

@@ -21,8 +21,11 @@ def _vivid(h, seed):
     hue = hash3(int(h * 4096.0), 2, seed)
     hue = 1.6 * hue * hue if pick < 0.75 else 3.4 + 1.2 * hue
     level = 0.08 + 0.4 * hash3(int(h * 4096.0), 3, seed)
-    return (level * (1.0 + 0.9 * math.cos(hue)), level * (1.0 + 0.9 * math.cos(hue - 2.09)),
-            level * (1.0 + 0.9 * math.cos(hue + 2.09)))
+    return (
+        level * (1.0 + 0.9 * math.cos(hue)),
+        level * (1.0 + 0.9 * math.cos(hue - 2.09)),
+        level * (1.0 + 0.9 * math.cos(hue + 2.09)),
+    )
 
 
 @device
@@ -51,7 +54,9 @@ def print_rgb(m, s, t, foot, seed):
     line = int(math.floor(row))
     keep = fade(foot, 1.0 / lines)
     if hash3(line // 4, 21, seed) < 0.45 and 0.08 < s < 0.55 + 0.4 * hash3(line, 22, seed):
-        ink = 1.0 if row - line < 0.55 and noise2(s * lines * 1.6, line * 3.0, seed) > 0.35 else 0.0
+        ink = (
+            1.0 if row - line < 0.55 and noise2(s * lines * 1.6, line * 3.0, seed) > 0.35 else 0.0
+        )
         ink = 0.75 * (ink * keep + 0.35 * (1.0 - keep))
         dark = 0.04 if r + g + b > 0.6 else 0.7
         r, g, b = r + (dark - r) * ink, g + (dark - g) * ink, b + (dark - b) * ink
@@ -132,7 +137,9 @@ def facade_rgb(m, u, v, foot, seed, grime):
 def _line(distance, width, foot):
     """Coverage of a painted line by a pixel."""
     half = 0.5 * width
-    return min(1.0, max(0.0, (half - abs(distance)) / max(foot, 0.004) + 0.5)) * min(1.0, width / max(foot, 1e-4))
+    return min(1.0, max(0.0, (half - abs(distance)) / max(foot, 0.004) + 0.5)) * min(
+        1.0, width / max(foot, 1e-4)
+    )
 
 
 @device

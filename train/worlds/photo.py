@@ -36,6 +36,10 @@ def photo_rgb(atlas, tiles, tile, s, t, footprint):
     i00, i10 = base + (top + left) * 3, base + (top + right) * 3
     i01, i11 = base + (low + left) * 3, base + (low + right) * 3
     r = (atlas[i00] * w00 + atlas[i10] * w10 + atlas[i01] * w01 + atlas[i11] * w11) * _INV
-    g = (atlas[i00 + 1] * w00 + atlas[i10 + 1] * w10 + atlas[i01 + 1] * w01 + atlas[i11 + 1] * w11) * _INV
-    b = (atlas[i00 + 2] * w00 + atlas[i10 + 2] * w10 + atlas[i01 + 2] * w01 + atlas[i11 + 2] * w11) * _INV
+    g = (
+        atlas[i00 + 1] * w00 + atlas[i10 + 1] * w10 + atlas[i01 + 1] * w01 + atlas[i11 + 1] * w11
+    ) * _INV
+    b = (
+        atlas[i00 + 2] * w00 + atlas[i10 + 2] * w10 + atlas[i01 + 2] * w01 + atlas[i11 + 2] * w11
+    ) * _INV
     return r * r, g * g, b * b  # gamma 2 stored, linear out

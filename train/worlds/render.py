@@ -27,9 +27,13 @@ class Pose:
     rotation: NDArray[np.float64]  # [3, 3], columns: right, down, forward in the world
 
 
-def look(position: tuple[float, float, float], yaw: float, pitch: float, roll: float = 0.0) -> Pose:
+def look(
+    position: tuple[float, float, float], yaw: float, pitch: float, roll: float = 0.0
+) -> Pose:
     """Pose that looks along yaw (0 = +x, towards +y) and pitch (up positive), turned by roll."""
-    forward = np.array([math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch)])
+    forward = np.array(
+        [math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch)]
+    )
     right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
     down = np.cross(forward, right)
     c, s = math.cos(roll), math.sin(roll)
@@ -39,17 +43,27 @@ def look(position: tuple[float, float, float], yaw: float, pitch: float, roll: f
 def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed: int) -> tuple:
     """Everything the device functions need, in the order of layout.S_*."""
     env = scene.sky.copy()
-    env[L.E_POS:L.E_POS + 3] = pose.position
-    env[L.E_ROT:L.E_ROT + 9] = pose.rotation.ravel()
+    env[L.E_POS : L.E_POS + 3] = pose.position
+    env[L.E_ROT : L.E_ROT + 9] = pose.rotation.ravel()
     env[L.E_FX], env[L.E_FY], env[L.E_CX], env[L.E_CY] = camera.fx, camera.fy, camera.cx, camera.cy
     env[L.E_OUTDOOR] = scene.outdoor
-    env[L.E_AMBIENT:L.E_AMBIENT + 3] = scene.ambient
+    env[L.E_AMBIENT : L.E_AMBIENT + 3] = scene.ambient
     env[L.E_SEED] = seed % (1 << 20)
     if not scene.outdoor or not len(assets.panos):
         env[L.E_PANO] = -1.0
     boxes, links = thread_tree(*scene.tree, np.array(pose.position, np.float32))
     panos = assets.panos if len(assets.panos) else np.zeros((1, 2, 2, 3), np.uint8)
-    return (scene.prims, scene.mats, boxes, links, scene.lights, env, assets.atlas, assets.tiles, panos)
+    return (
+        scene.prims,
+        scene.mats,
+        boxes,
+        links,
+        scene.lights,
+        env,
+        assets.atlas,
+        assets.tiles,
+        panos,
+    )
 
 
 def render(
@@ -71,13 +85,16 @@ def _cast(prims, boxes, links, origin, directions):
     out = np.empty(len(directions), np.float32)
     for i in range(len(directions)):
         d = directions[i]
-        t, which = closest_hit(prims, boxes, links, origin[0], origin[1], origin[2],
-                               d[0], d[1], d[2], 1e-4, 1e6)
+        t, which = closest_hit(
+            prims, boxes, links, origin[0], origin[1], origin[2], d[0], d[1], d[2], 1e-4, 1e6
+        )
         out[i] = t if which >= 0 else np.inf
     return out
 
 
-def probe(scene: Scene, origin: tuple[float, float, float], directions: NDArray[np.float64]) -> NDArray[np.float32]:
+def probe(
+    scene: Scene, origin: tuple[float, float, float], directions: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Distance from a point to the first surface along each direction [N, 3] (inf = none)."""
     start = np.array(origin, np.float64)
     boxes, links = thread_tree(*scene.tree, start.astype(np.float32))

@@ -41,9 +41,16 @@ class Footprints:
     def take(self, x: float, y: float, half_x: float, half_y: float) -> bool:
         """Occupy a rectangle by its centre; False if it is not free or leaves the room."""
         box = (x - half_x, y - half_y, x + half_x, y + half_y)
-        if box[0] < -.02 or box[1] < -.02 or box[2] > self.plan.width + .02 or box[3] > self.plan.depth + .02:
+        if (
+            box[0] < -0.02
+            or box[1] < -0.02
+            or box[2] > self.plan.width + 0.02
+            or box[3] > self.plan.depth + 0.02
+        ):
             return False
-        if any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in self.boxes):
+        if any(
+            box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in self.boxes
+        ):
             return False
         self.boxes.append(box)
         return True
@@ -61,73 +68,82 @@ class Opening:
 
 def draw_plan(rng: Generator) -> RoomPlan:
     """Room or corridor of real-life size."""
-    height = rng.uniform(2.3, 3.0) if rng.random() < .8 else rng.uniform(3.0, 3.4)
-    if rng.random() < .12:
+    height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
+    if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < .12:
+    if rng.random() < 0.12:
         return RoomPlan(rng.uniform(6, 10), rng.uniform(6, 10), height)
-    return RoomPlan(rng.uniform(2.5, 6.), rng.uniform(2.8, 6.5), height)
+    return RoomPlan(rng.uniform(2.5, 6.0), rng.uniform(2.8, 6.5), height)
 
 
 def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
     """(x, y, yaw, length) of the four walls; in their frames +y points into the room."""
     w, d = plan.width, plan.depth
-    return ((0., 0., 0., w), (w, 0., HALF_PI, d), (w, d, math.pi, w), (0., d, -HALF_PI, d))
+    return ((0.0, 0.0, 0.0, w), (w, 0.0, HALF_PI, d), (w, d, math.pi, w), (0.0, d, -HALF_PI, d))
 
 
 def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
     """Floor, ceiling, walls with doors and windows, lamps -> the openings."""
     rng = m.rng
     w, d, h = plan.width, plan.depth, plan.height
-    b.box((w / 2, d / 2, -.05), (w + .3, d + .3, .1), m.floor(), bevel=0.)
-    b.box((w / 2, d / 2, h + .05), (w + .3, d + .3, .1), m.ceiling(), bevel=0.)
-    day = rng.random() < .65
-    lamp = 0. if day and rng.random() < .3 else float(rng.uniform(1., 3.))
+    b.box((w / 2, d / 2, -0.05), (w + 0.3, d + 0.3, 0.1), m.floor(), bevel=0.0)
+    b.box((w / 2, d / 2, h + 0.05), (w + 0.3, d + 0.3, 0.1), m.ceiling(), bevel=0.0)
+    day = rng.random() < 0.65
+    lamp = 0.0 if day and rng.random() < 0.3 else float(rng.uniform(1.0, 3.0))
     if lamp:
         ceiling_lamps(b, m, plan, lamp)
     main, accent = m.wall(), m.wall()
-    board = m.white if rng.random() < .6 else m.wood()
+    board = m.white if rng.random() < 0.6 else m.wood()
     openings: list[Opening] = []
     for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
-        with b.at(x, y, 0., yaw):
-            mat = accent if rng.random() < .15 else main
-            if rng.random() < .75:
+        with b.at(x, y, 0.0, yaw):
+            mat = accent if rng.random() < 0.15 else main
+            if rng.random() < 0.75:
                 skirting(b, length, board)
-            if index == 0 or rng.random() < .4:
+            if index == 0 or rng.random() < 0.4:
                 openings.append(_doorway(b, m, index, length, h, mat))
             else:
                 wall(b, m, length, h, mat, None)
-                if rng.random() < .7 and sum(o.sill > 0 for o in openings) < 2:
+                if rng.random() < 0.7 and sum(o.sill > 0 for o in openings) < 2:
                     openings += _window(b, m, index, length, h, day)
     return openings
 
 
-def _doorway(b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int) -> Opening:
+def _doorway(
+    b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int
+) -> Opening:
     """Wall with a shut door or an open one and what lies behind."""
-    at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + .01, length - DOOR_WIDTH))
-    ajar = m.rng.random() < .5
+    at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + 0.01, length - DOOR_WIDTH))
+    ajar = m.rng.random() < 0.5
     wall(b, m, length, height, mat, at if ajar else None)
-    door(b, m, at, m.rng.uniform(.6, 1.9) if ajar else None)
+    door(b, m, at, m.rng.uniform(0.6, 1.9) if ajar else None)
     if ajar:
         side_room(b, m, at, height)
-    return Opening(index, at, .55, 0.)
+    return Opening(index, at, 0.55, 0.0)
 
 
-def _window(b: SceneBuilder, m: Materials, index: int, length: float, height: float, day: bool) -> list[Opening]:
+def _window(
+    b: SceneBuilder, m: Materials, index: int, length: float, height: float, day: bool
+) -> list[Opening]:
     """Window with its light, if the wall is long enough."""
     rng = m.rng
-    wide = min(length - .8, rng.uniform(.8, 2.6))
-    if wide < .5:
+    wide = min(length - 0.8, rng.uniform(0.8, 2.6))
+    if wide < 0.5:
         return []
-    sill = float(rng.choice([.1, .85, .9, 1.0]))
-    top = min(height - .15, rng.uniform(2.0, 2.4))
-    at = rng.uniform(.3 + wide / 2, length - .3 - wide / 2)
-    bright = rng.uniform(1.5, 7.) if day else .02
+    sill = float(rng.choice([0.1, 0.85, 0.9, 1.0]))
+    top = min(height - 0.15, rng.uniform(2.0, 2.4))
+    at = rng.uniform(0.3 + wide / 2, length - 0.3 - wide / 2)
+    bright = rng.uniform(1.5, 7.0) if day else 0.02
     window(b, m, at, wide, sill, top, bright)
     if day:
-        power = bright * wide * (top - sill) * .32
-        b.window_light((at, .08, (sill + top) / 2), (0., 1., 0.), (power * .92, power, power * 1.08), .35)
-    return [Opening(index, at, wide / 2 + .1, sill)]
+        power = bright * wide * (top - sill) * 0.32
+        b.window_light(
+            (at, 0.08, (sill + top) / 2),
+            (0.0, 1.0, 0.0),
+            (power * 0.92, power, power * 1.08),
+            0.35,
+        )
+    return [Opening(index, at, wide / 2 + 0.1, sill)]
 
 
 def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening]) -> None:
@@ -136,91 +152,114 @@ def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Openin
     taken = Footprints(plan)
     frames = wall_frames(plan)
     for o in openings:
-        if o.sill == 0.:
-            with b.at(*frames[o.wall][:2], 0., frames[o.wall][2]):
-                u, v, _ = b.world(o.at, .45, 0.)
-            taken.take(u, v, .42, .42)
-    if rng.random() < .35:
+        if o.sill == 0.0:
+            with b.at(*frames[o.wall][:2], 0.0, frames[o.wall][2]):
+                u, v, _ = b.world(o.at, 0.45, 0.0)
+            taken.take(u, v, 0.42, 0.42)
+    if rng.random() < 0.35:
         _kitchen_line(b, m, frames[2], openings, taken)
-    full = rng.uniform(.5, 1.)
+    full = rng.uniform(0.5, 1.0)
     for index, frame in enumerate(frames):
         _wall_line(b, m, index, frame, openings, taken, full)
     area = plan.width * plan.depth
     for _ in range(int(rng.integers(1, 3 + int(area / 5)))):
-        x, y = rng.uniform(.6, max(.61, plan.width - .6)), rng.uniform(.6, max(.61, plan.depth - .6))
-        reach = rng.choice([.5, .8, 1.1])
+        x, y = (
+            rng.uniform(0.6, max(0.61, plan.width - 0.6)),
+            rng.uniform(0.6, max(0.61, plan.depth - 0.6)),
+        )
+        reach = rng.choice([0.5, 0.8, 1.1])
         if taken.take(x, y, reach, reach):
-            turned = rng.uniform(-math.pi, math.pi) if rng.random() < .4 else rng.integers(4) * HALF_PI
-            with b.at(x, y, 0., turned):
+            turned = (
+                rng.uniform(-math.pi, math.pi) if rng.random() < 0.4 else rng.integers(4) * HALF_PI
+            )
+            with b.at(x, y, 0.0, turned):
                 _group(b, m, reach)
     with b.at(plan.width / 2, plan.depth / 2):
-        scatter(b, m, plan.width * .9, plan.depth * .9, int(rng.choice([0, 0, 2, 6])), big=False)
-        if rng.random() < .35:
-            b.box((0, 0, .004), (rng.uniform(1., 2.5), rng.uniform(1., 3.), .012), m.fabric())
+        scatter(b, m, plan.width * 0.9, plan.depth * 0.9, int(rng.choice([0, 0, 2, 6])), big=False)
+        if rng.random() < 0.35:
+            b.box((0, 0, 0.004), (rng.uniform(1.0, 2.5), rng.uniform(1.0, 3.0), 0.012), m.fabric())
 
 
-def _wall_line(b: SceneBuilder, m: Materials, index: int, frame: tuple[float, float, float, float],
-               openings: list[Opening], taken: Footprints, full: float) -> None:
+def _wall_line(
+    b: SceneBuilder,
+    m: Materials,
+    index: int,
+    frame: tuple[float, float, float, float],
+    openings: list[Opening],
+    taken: Footprints,
+    full: float,
+) -> None:
     """Fill a wall from left to right with furniture and pictures, around its openings."""
     rng = m.rng
     x, y, yaw, length = frame
     holes = [o for o in openings if o.wall == index]
-    along = rng.uniform(0., .4)
-    with b.at(x, y, 0., yaw):
+    along = rng.uniform(0.0, 0.4)
+    with b.at(x, y, 0.0, yaw):
         for _ in range(12):
-            if along > length - .35:
+            if along > length - 0.35:
                 break
             make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
             start, materials = len(b.rows), len(m.rows)
-            with b.at(0., 0.):
+            with b.at(0.0, 0.0):
                 w, d, h = make(b, m)
             middle = along + w / 2
-            u, v, _ = b.world(middle, d / 2 + .02, 0.)
+            u, v, _ = b.world(middle, d / 2 + 0.02, 0.0)
             half = (w / 2, d / 2) if index % 2 == 0 else (d / 2, w / 2)
             blocked = any(abs(o.at - middle) < o.half + w / 2 and h > o.sill for o in holes)
             keep = rng.random() < full and not blocked and taken.take(u, v, *half)
             moved = b.rows[start:]
             del b.rows[start:]
             if keep:
-                dx, dy, _ = b.world(middle, d / 2 + .02, 0.)
-                ox, oy, _ = b.world(0., 0., 0.)
+                dx, dy, _ = b.world(middle, d / 2 + 0.02, 0.0)
+                ox, oy, _ = b.world(0.0, 0.0, 0.0)
                 b.rows.extend((r[0], r[1] + dx - ox, r[2] + dy - oy, *r[3:]) for r in moved)
             else:
                 del m.rows[materials:]
-            clear = all(abs(o.at - middle) > o.half + .4 for o in holes)
-            if clear and (not keep or h < 1.) and rng.random() < .5:
+            clear = all(abs(o.at - middle) > o.half + 0.4 for o in holes)
+            if clear and (not keep or h < 1.0) and rng.random() < 0.5:
                 picture(b, m, middle, rng.uniform(1.4, 1.75))
-            along += (w if keep else .25) + (rng.uniform(0., .5) if rng.random() < .5 else .02)
+            along += (w if keep else 0.25) + (
+                rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.02
+            )
 
 
-def _kitchen_line(b: SceneBuilder, m: Materials, frame: tuple[float, float, float, float],
-                  openings: list[Opening], taken: Footprints) -> None:
+def _kitchen_line(
+    b: SceneBuilder,
+    m: Materials,
+    frame: tuple[float, float, float, float],
+    openings: list[Opening],
+    taken: Footprints,
+) -> None:
     x, y, yaw, length = frame
-    if any(o.wall == 2 and o.sill < .85 for o in openings):
+    if any(o.wall == 2 and o.sill < 0.85 for o in openings):
         return
-    width = min(length - .2, float(m.rng.uniform(1.8, 4.)))
-    with b.at(x, y, 0., yaw), b.at(length / 2, .32):
+    width = min(length - 0.2, float(m.rng.uniform(1.8, 4.0)))
+    with b.at(x, y, 0.0, yaw), b.at(length / 2, 0.32):
         furniture.kitchen(b, m, width)
-        u, v, _ = b.world(0., 0., 0.)
-        taken.take(u, v, width / 2, .31)
+        u, v, _ = b.world(0.0, 0.0, 0.0)
+        taken.take(u, v, width / 2, 0.31)
 
 
 def _group(b: SceneBuilder, m: Materials, reach: float) -> None:
     """Table with chairs, or one piece, or a person, within a square of half size `reach`."""
     rng = m.rng
     roll = rng.random()
-    if reach < .6:
-        if roll < .25:
+    if reach < 0.6:
+        if roll < 0.25:
             person(b, m)
         else:
             (furniture.chair, furniture.office_chair, furniture.plant)[int(rng.integers(3))](b, m)
-    elif roll < .55:
+    elif roll < 0.55:
         w, d, _ = furniture.table(b, m)
         state = rng.bit_generator.state
         for i in range(int(rng.integers(1, 5))):
             side = 1 if i % 2 == 0 else -1
-            with b.at((i // 2 - .5) * w * .5, side * (d / 2 + rng.uniform(-.05, .25)), 0.,
-                      (math.pi if side > 0 else 0.) + rng.uniform(-.25, .25)):
+            with b.at(
+                (i // 2 - 0.5) * w * 0.5,
+                side * (d / 2 + rng.uniform(-0.05, 0.25)),
+                0.0,
+                (math.pi if side > 0 else 0.0) + rng.uniform(-0.25, 0.25),
+            ):
                 rng.bit_generator.state = state  # chairs of one set look alike
                 furniture.chair(b, m)
     else:
@@ -233,8 +272,8 @@ def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     b = SceneBuilder()
     plan = draw_plan(rng)
     furnish(b, m, plan, build_shell(b, m, plan))
-    if plan.width > 3 and rng.random() < .08:
-        with b.at(plan.width - .6, plan.depth / 2):
-            stairs(b, m, .9, 8)
-    level = float(rng.uniform(.08, .25))
-    return b.finish(m.array(), ambient=(level, level * .95, level * .88)), plan
+    if plan.width > 3 and rng.random() < 0.08:
+        with b.at(plan.width - 0.6, plan.depth / 2):
+            stairs(b, m, 0.9, 8)
+    level = float(rng.uniform(0.08, 0.25))
+    return b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88)), plan

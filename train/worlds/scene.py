@@ -58,16 +58,49 @@ class SceneBuilder:
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         return self._x + c * x - s * y, self._y + s * x + c * y, self._z + z
 
-    def _add(self, kind: int, centre: Vec, size: Vec, mat: int, rot: Vec,
-             shape: tuple[float, ...], bevel: float, exact: bool) -> None:
+    def _add(
+        self,
+        kind: int,
+        centre: Vec,
+        size: Vec,
+        mat: int,
+        rot: Vec,
+        shape: tuple[float, ...],
+        bevel: float,
+        exact: bool,
+    ) -> None:
         x, y, z = self.world(*centre)
         seed = 0.0 if exact else (len(self.rows) * 0.377) % 7.0 + 0.1
-        self.rows.append((kind, x, y, z, 0.5 * size[0], 0.5 * size[1], 0.5 * size[2],
-                          rot[2] + self._yaw, rot[1], rot[0], mat, *shape,
-                          *(0.0,) * (4 - len(shape)), bevel, seed))
+        self.rows.append(
+            (
+                kind,
+                x,
+                y,
+                z,
+                0.5 * size[0],
+                0.5 * size[1],
+                0.5 * size[2],
+                rot[2] + self._yaw,
+                rot[1],
+                rot[0],
+                mat,
+                *shape,
+                *(0.0,) * (4 - len(shape)),
+                bevel,
+                seed,
+            )
+        )
 
-    def box(self, centre: Vec, size: Vec, mat: int, *, rot: Vec = (0.0, 0.0, 0.0),
-            bevel: float = 0.004, exact: bool = False) -> None:
+    def box(
+        self,
+        centre: Vec,
+        size: Vec,
+        mat: int,
+        *,
+        rot: Vec = (0.0, 0.0, 0.0),
+        bevel: float = 0.004,
+        exact: bool = False,
+    ) -> None:
         """Box by centre and full size; rot = (roll, pitch, yaw) about x, y, z in radians."""
         self._add(L.BOX, centre, size, mat, rot, (), bevel, exact)
 
@@ -75,24 +108,58 @@ class SceneBuilder:
         """Ellipsoid by centre and full size."""
         self._add(L.ELLIPSOID, centre, size, mat, rot, (), 0.0, False)
 
-    def rod(self, centre: Vec, diameter: float, height: float, mat: int, *, top: float = 1.0,
-            hollow: float = 0.0, floor: float = 0.1, rot: Vec = (0.0, 0.0, 0.0),
-            exact: bool = False) -> None:
+    def rod(
+        self,
+        centre: Vec,
+        diameter: float,
+        height: float,
+        mat: int,
+        *,
+        top: float = 1.0,
+        hollow: float = 0.0,
+        floor: float = 0.1,
+        rot: Vec = (0.0, 0.0, 0.0),
+        exact: bool = False,
+    ) -> None:
         """Cylinder or cone: bottom diameter, top/bottom ratio; hollow = inner/outer radius of a cup."""
-        self._add(L.FRUSTUM, centre, (diameter, diameter, height), mat, rot,
-                  (top, hollow, floor), 0.0, exact)
+        self._add(
+            L.FRUSTUM,
+            centre,
+            (diameter, diameter, height),
+            mat,
+            rot,
+            (top, hollow, floor),
+            0.0,
+            exact,
+        )
 
-    def wedge(self, centre: Vec, size: Vec, mat: int, *, top: tuple[float, float] = (1.0, 1.0),
-              shift: tuple[float, float] = (0.0, 0.0), rot: Vec = (0.0, 0.0, 0.0),
-              exact: bool = False) -> None:
+    def wedge(
+        self,
+        centre: Vec,
+        size: Vec,
+        mat: int,
+        *,
+        top: tuple[float, float] = (1.0, 1.0),
+        shift: tuple[float, float] = (0.0, 0.0),
+        rot: Vec = (0.0, 0.0, 0.0),
+        exact: bool = False,
+    ) -> None:
         """Box whose top is scaled by `top` and shifted by `shift` (in half sizes) in x and y."""
         self._add(L.WEDGE, centre, size, mat, rot, (*top, *shift), 0.0, exact)
 
     def leaves(self, centre: Vec, size: Vec, mat: int, leaf: float, density: float) -> None:
         """Crown or bush by full size; leaf = size of leaf clusters; density about 0.5-0.8."""
         cells = max(2.0, 0.5 * min(size) / leaf)
-        self._add(L.BLOB, centre, size, mat, (0.0, 0.0, 0.0),
-                  (cells, density, float(len(self.rows) % 97)), 0.0, False)
+        self._add(
+            L.BLOB,
+            centre,
+            size,
+            mat,
+            (0.0, 0.0, 0.0),
+            (cells, density, float(len(self.rows) % 97)),
+            0.0,
+            False,
+        )
 
     def strut(self, start: Vec, end: Vec, diameter: float, mat: int, *, top: float = 1.0) -> None:
         """Round bar between two points."""
@@ -116,30 +183,52 @@ class SceneBuilder:
         """Sun: unit vector towards it, and its light on a surface that faces it."""
         self.lights.append((L.SUN, *direction, *colour, 0.006, 0.0, 0.0, 0.0))
 
-    def finish(self, mats: NDArray[np.float32], sky: NDArray[np.float32] | None = None,
-               ambient: Vec = (0.05, 0.05, 0.05)) -> Scene:
+    def finish(
+        self,
+        mats: NDArray[np.float32],
+        sky: NDArray[np.float32] | None = None,
+        ambient: Vec = (0.05, 0.05, 0.05),
+    ) -> Scene:
         """Give the arrays for rendering."""
         prims, lower, upper = primitive_arrays(np.array(self.rows, np.float64))
         # The key light has the crisp shadow; wide windows belong to the smoothed soft light.
-        lights = sorted(self.lights, key=lambda light: (light[0] == L.WINDOW, -max(light[4:7])))[:4]
+        lights = sorted(self.lights, key=lambda light: (light[0] == L.WINDOW, -max(light[4:7])))[
+            :4
+        ]
         if not lights or lights[0][0] == L.WINDOW:
             lights.insert(0, (L.LAMP, 0.0, 0.0, -50.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 1.0))
         env = np.zeros(L.E_COLS, np.float32)
         if sky is not None:
             env[:] = sky
-        return Scene(prims, mats, np.array(lights, np.float32), env,
-                     build_tree(lower, upper), sky is not None, ambient)
+        return Scene(
+            prims,
+            mats,
+            np.array(lights, np.float32),
+            env,
+            build_tree(lower, upper),
+            sky is not None,
+            ambient,
+        )
 
 
 def rotations(yaw: NDArray, pitch: NDArray, roll: NDArray) -> NDArray[np.float64]:
     """Rz(yaw) Ry(pitch) Rx(roll), [N, 3, 3]."""
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     cr, sr = np.cos(roll), np.sin(roll)
-    return np.stack([
-        cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr,
-        sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr,
-        -sp, cp * sr, cp * cr,
-    ], -1).reshape(-1, 3, 3)
+    return np.stack(
+        [
+            cy * cp,
+            cy * sp * sr - sy * cr,
+            cy * sp * cr + sy * sr,
+            sy * cp,
+            sy * sp * sr + cy * cr,
+            sy * sp * cr - cy * sr,
+            -sp,
+            cp * sr,
+            cp * cr,
+        ],
+        -1,
+    ).reshape(-1, 3, 3)
 
 
 def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ...]:
@@ -149,11 +238,11 @@ def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ..
     prims = np.zeros((len(rows), L.P_COLS), np.float32)
     inverse = np.swapaxes(turn, 1, 2) / half[:, :, None]
     affine = np.concatenate([inverse, -(inverse @ centre[:, :, None])], 2)
-    prims[:, L.P_A:L.P_A + 12] = affine.reshape(-1, 12)
-    prims[:, L.P_HALF:L.P_HALF + 3] = half
+    prims[:, L.P_A : L.P_A + 12] = affine.reshape(-1, 12)
+    prims[:, L.P_HALF : L.P_HALF + 3] = half
     prims[:, L.P_TYPE] = kind
     prims[:, L.P_MAT] = rows[:, 10]
-    prims[:, L.P_SHAPE:L.P_SHAPE + 4] = rows[:, 11:15]
+    prims[:, L.P_SHAPE : L.P_SHAPE + 4] = rows[:, 11:15]
     prims[:, L.P_BEVEL] = rows[:, 15]
     prims[:, L.P_SEED] = rows[:, 16]
     reach = half.copy()

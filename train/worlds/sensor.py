@@ -12,14 +12,18 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from train.worlds.jit import parallel
 
-def expose(colour: NDArray[np.float32], rng: Generator, noise: Generator | None = None) -> NDArray[np.uint8]:
+
+def expose(
+    colour: NDArray[np.float32], rng: Generator, noise: Generator | None = None
+) -> NDArray[np.uint8]:
     """Lens, exposure, noise and tone curve of a randomly drawn camera: linear [H, W, 3] -> RGB.
 
     noise: source of the pixel noise, if it shall differ while the camera stays the same.
     """
     image = _lens(colour, rng)
-    luma = image[::3, ::3] @ np.array([.25, .65, .1], np.float32)
+    luma = image[::3, ::3] @ np.array([0.25, 0.65, 0.1], np.float32)
     middle = float(np.exp(np.log(luma + 1e-3).mean()))
     key = float(np.exp(rng.normal(np.log(0.21), 0.3)))
     # Auto exposure looks at the middle tones and gives way to bright areas.
@@ -28,10 +32,20 @@ def expose(colour: NDArray[np.float32], rng: Generator, noise: Generator | None 
     level = float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2))))
     grain = (noise or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.5:
-        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(2.0)  # cameras smooth their noise
-    return _develop(image, grain, balance.astype(np.float32), 0.15 * level, 0.2 * level * level,
-                    float(rng.uniform(0.0, 0.45)), float(rng.uniform(0.55, 0.9)), _tone_table(rng),
-                    float(rng.uniform(0.75, 1.25)))
+        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(
+            2.0
+        )  # cameras smooth their noise
+    return _develop(
+        image,
+        grain,
+        balance.astype(np.float32),
+        0.15 * level,
+        0.2 * level * level,
+        float(rng.uniform(0.0, 0.45)),
+        float(rng.uniform(0.55, 0.9)),
+        _tone_table(rng),
+        float(rng.uniform(0.75, 1.25)),
+    )
 
 
 def _lens(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
@@ -42,7 +56,9 @@ def _lens(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
     if blur > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), blur)
     if rng.random() < 0.5:
-        small = cv2.resize(image, (max(4, width // 8), max(4, height // 8)), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            image, (max(4, width // 8), max(4, height // 8)), interpolation=cv2.INTER_AREA
+        )
         glare = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (width, height))
         image = image + np.float32(rng.uniform(0.01, 0.08)) * glare
     return image
@@ -54,7 +70,7 @@ def _tone_table(rng: Generator) -> NDArray[np.float32]:
     return (x + rng.uniform(0.0, 0.35) * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
 
 
-@numba.njit(parallel=True, cache=True, error_model='numpy')
+@parallel
 def _develop(image, grain, gain, shot, read, fall, shoulder, table, saturation):
     """Vignetting, noise, highlights, tone curve and saturation -> uint8 [H, W, 3]."""
     height, width = image.shape[:2]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contact sheets: colour and depth of worlds, and real frames beside them.
 
-    python -m train.worlds.sheet --out sheet.png [--assets DIR] [--real DIR] [--kind outdoor]
+python -m train.worlds.sheet --out sheet.png [--assets DIR] [--real DIR] [--kind outdoor]
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 
-HEIGHT = 192
-NEAREST, FARTHEST = .25, 80.
+HEIGHT = 128
+NEAREST, FARTHEST = 0.25, 80.0
 
 
 def depth_colours(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Log depth as BGR colours: red = near, blue = far, black = no value, white = sky."""
     known = np.isfinite(depth) & (depth > 0)
-    share = np.log(np.clip(np.where(known, depth, 1.), NEAREST, FARTHEST) / NEAREST) / np.log(FARTHEST / NEAREST)
-    out = cv2.applyColorMap(np.uint8(255 * (1. - share)), cv2.COLORMAP_TURBO)
+    share = np.log(np.clip(np.where(known, depth, 1.0), NEAREST, FARTHEST) / NEAREST) / np.log(
+        FARTHEST / NEAREST
+    )
+    out = cv2.applyColorMap(np.uint8(255 * (1.0 - share)), cv2.COLORMAP_TURBO)
     out[~known] = 0
     out[np.isposinf(depth)] = 255
     return out
@@ -44,10 +46,15 @@ def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
     out = []
     for meta in sorted(folder.glob('*/meta.json')):
         rgb = next(p for p in meta.parent.iterdir() if p.stem == 'rgb')
-        depth = cv2.imread(str(meta.parent / 'depth.png'), cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000.
+        depth = (
+            cv2.imread(str(meta.parent / 'depth.png'), cv2.IMREAD_UNCHANGED).astype(np.float32)
+            / 1000.0
+        )
         label = json.loads(meta.read_text()).get('scene', '')
         picture = pair(cv2.imread(str(rgb)), depth)
-        cv2.putText(picture, f'real {label}', (4, 14), cv2.FONT_HERSHEY_SIMPLEX, .45, (0, 0, 255), 1)
+        cv2.putText(
+            picture, f'real {label}', (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255), 1
+        )
         out.append(picture)
     return out
 
@@ -65,7 +72,9 @@ def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Write the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--assets')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
@@ -77,7 +86,9 @@ def main() -> None:
     assets = Assets.load(args.assets) if args.assets else None
     pictures = real_pairs(args.real) if args.real else []
     for kind in args.kind or sorted(KINDS):
-        worlds = Worlds(args.seed, WorldConfig(size=None, kinds={kind: 1.}, views=1, size_block=4), assets)
+        worlds = Worlds(
+            args.seed, WorldConfig(size=None, kinds={kind: 1.0}, views=1, size_block=4), assets
+        )
         for index in range(args.count):
             sample = worlds[index]
             pictures.append(pair(sample.rgb[..., ::-1], sample.depth))

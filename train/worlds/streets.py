@@ -18,35 +18,39 @@ from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.scene import Scene, SceneBuilder
 
-LENGTH = 240.  # metres of road that are furnished, half before and half behind the middle
+LENGTH = 240.0  # metres of road that are furnished, half before and half behind the middle
 Spots = list[tuple[float, float, float, float, float]]
 
 
 def draw_sky(rng: Generator, b: SceneBuilder, panos: int) -> NDArray[np.float32]:
     """Sky, sun and haze."""
     env = np.zeros(L.E_COLS, np.float32)
-    clear = rng.random() < .65
-    high = math.radians(rng.uniform(12., 65.))
+    clear = rng.random() < 0.65
+    high = math.radians(rng.uniform(12.0, 65.0))
     turn = rng.uniform(-math.pi, math.pi)
     sun = (math.cos(high) * math.cos(turn), math.cos(high) * math.sin(turn), math.sin(high))
-    low = max(0., 1. - math.degrees(high) / 30.)
+    low = max(0.0, 1.0 - math.degrees(high) / 30.0)
     if clear:
         gain = rng.uniform(1.2, 3.2)
-        b.sun(sun, (gain, gain * (.93 - .25 * low), gain * (.82 - .4 * low)))
-        env[L.E_ZENITH:L.E_ZENITH + 3] = np.array([.16, .32, .75]) * rng.uniform(.6, 1.1)
-        env[L.E_HORIZON:L.E_HORIZON + 3] = np.array([.75, .85, 1.]) * rng.uniform(.7, 1.2)
-        env[L.E_CLOUD] = rng.uniform(.1, .6)
-        env[L.E_SUNGLOW] = rng.uniform(.2, 2.)
+        b.sun(sun, (gain, gain * (0.93 - 0.25 * low), gain * (0.82 - 0.4 * low)))
+        env[L.E_ZENITH : L.E_ZENITH + 3] = np.array([0.16, 0.32, 0.75]) * rng.uniform(0.6, 1.1)
+        env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.75, 0.85, 1.0]) * rng.uniform(0.7, 1.2)
+        env[L.E_CLOUD] = rng.uniform(0.1, 0.6)
+        env[L.E_SUNGLOW] = rng.uniform(0.2, 2.0)
     else:
-        level = rng.uniform(.6, 1.2)
-        b.sun((0., 0., 1.), (.08, .08, .08))
-        env[L.E_ZENITH:L.E_ZENITH + 3] = np.array([.75, .8, .88]) * level
-        env[L.E_HORIZON:L.E_HORIZON + 3] = np.array([.95, .97, 1.]) * level
-        env[L.E_CLOUD] = rng.uniform(.5, 1.)
-    env[L.E_SUN:L.E_SUN + 3] = sun
-    env[L.E_HAZE] = math.exp(rng.uniform(math.log(1e-4), math.log(4e-3))) if rng.random() < .85 else rng.uniform(.004, .02)
-    env[L.E_PANO] = float(rng.integers(panos)) if panos and rng.random() < .5 else -1.
-    env[L.E_PANO_YAW] = rng.uniform(0., 6.28)
+        level = rng.uniform(0.6, 1.2)
+        b.sun((0.0, 0.0, 1.0), (0.08, 0.08, 0.08))
+        env[L.E_ZENITH : L.E_ZENITH + 3] = np.array([0.75, 0.8, 0.88]) * level
+        env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.95, 0.97, 1.0]) * level
+        env[L.E_CLOUD] = rng.uniform(0.5, 1.0)
+    env[L.E_SUN : L.E_SUN + 3] = sun
+    env[L.E_HAZE] = (
+        math.exp(rng.uniform(math.log(1e-4), math.log(4e-3)))
+        if rng.random() < 0.85
+        else rng.uniform(0.004, 0.02)
+    )
+    env[L.E_PANO] = float(rng.integers(panos)) if panos and rng.random() < 0.5 else -1.0
+    env[L.E_PANO_YAW] = rng.uniform(0.0, 6.28)
     return env
 
 
@@ -63,7 +67,7 @@ class Street:
         self.bark = self.m.bark()
         self.lane = float(rng.uniform(2.9, 3.7))
         self.lanes = int(rng.choice([1, 2, 2, 2, 3, 4]))
-        self.half = .5 * self.lane * self.lanes + .3
+        self.half = 0.5 * self.lane * self.lanes + 0.3
 
     def _leaf(self) -> int:
         return self.leaf[int(self.rng.integers(3))]
@@ -71,146 +75,204 @@ class Street:
     def ground(self) -> None:
         """Meadow, road, kerbs and pavements."""
         rng, b, m = self.rng, self.b, self.m
-        rural = self.town < .3
-        base = m.grass() if rural or rng.random() < .4 else (m.soil() if rng.random() < .3 else m.asphalt())
-        b.box((0, 0, -.56), (3000, 3000, 1.), base, bevel=0.)
-        dash = float(rng.choice([6., 9., 12.])) if rng.random() < .85 else -1.
-        crossing = float(rng.uniform(-30., 30.)) if rng.random() < .3 else 0.
-        surface = m.road(self.lane, self.lanes, dash, crossing) if rng.random() < .8 else m.asphalt()
-        b.box((0, 0, -.5), (2 * self.half, 1600, 1.), surface, exact=True, bevel=0.)
-        self.walk = 0. if rural and rng.random() < .7 else float(rng.uniform(1.5, 4.5))
+        rural = self.town < 0.3
+        base = (
+            m.grass()
+            if rural or rng.random() < 0.4
+            else (m.soil() if rng.random() < 0.3 else m.asphalt())
+        )
+        b.box((0, 0, -0.56), (3000, 3000, 1.0), base, bevel=0.0)
+        dash = float(rng.choice([6.0, 9.0, 12.0])) if rng.random() < 0.85 else -1.0
+        crossing = float(rng.uniform(-30.0, 30.0)) if rng.random() < 0.3 else 0.0
+        surface = (
+            m.road(self.lane, self.lanes, dash, crossing) if rng.random() < 0.8 else m.asphalt()
+        )
+        b.box((0, 0, -0.5), (2 * self.half, 1600, 1.0), surface, exact=True, bevel=0.0)
+        self.walk = 0.0 if rural and rng.random() < 0.7 else float(rng.uniform(1.5, 4.5))
         if self.walk:
-            kerb, slabs = m.paint((.38, .37, .35)), m.paving()
+            kerb, slabs = m.paint((0.38, 0.37, 0.35)), m.paving()
             for side in (-1, 1):
-                x = side * (self.half + .07)
-                b.box((x, 0, -.38), (.15, 1600, 1.), kerb, bevel=.02)
-                b.box((side * (self.half + .15 + self.walk / 2), 0, -.39), (self.walk, 1600, 1.), slabs, bevel=0.)
-        self.edge = self.half + .15 + self.walk
+                x = side * (self.half + 0.07)
+                b.box((x, 0, -0.38), (0.15, 1600, 1.0), kerb, bevel=0.02)
+                b.box(
+                    (side * (self.half + 0.15 + self.walk / 2), 0, -0.39),
+                    (self.walk, 1600, 1.0),
+                    slabs,
+                    bevel=0.0,
+                )
+        self.edge = self.half + 0.15 + self.walk
         for _ in range(int(rng.integers(0, 5))):
-            b.rod((rng.uniform(-.3, .3) * self.half, rng.uniform(-30, 30), 0.), .65, .012, m.metal())
+            b.rod(
+                (rng.uniform(-0.3, 0.3) * self.half, rng.uniform(-30, 30), 0.0),
+                0.65,
+                0.012,
+                m.metal(),
+            )
 
     def traffic(self) -> None:
         """Parked cars along the kerb, and a few on the lanes."""
         rng, b, m = self.rng, self.b, self.m
-        parked = rng.uniform(.3, .9) if self.town > .35 and rng.random() < .7 else 0.
+        parked = rng.uniform(0.3, 0.9) if self.town > 0.35 and rng.random() < 0.7 else 0.0
         for side in (-1, 1):
-            y = -70.
-            while y < 90. and parked:
+            y = -70.0
+            while y < 90.0 and parked:
                 y += rng.uniform(5.3, 6.5)
                 if rng.random() < parked:
-                    into = rng.uniform(-.05, .15) if rng.random() < .9 else 0.
-                    make = vehicles.car if rng.random() < .88 else vehicles.van
-                    with b.at(side * (self.half - 1.05 + into), y, 0., (0. if side > 0 else math.pi) + rng.normal(0., .03)):
+                    into = rng.uniform(-0.05, 0.15) if rng.random() < 0.9 else 0.0
+                    make = vehicles.car if rng.random() < 0.88 else vehicles.van
+                    with b.at(
+                        side * (self.half - 1.05 + into),
+                        y,
+                        0.0,
+                        (0.0 if side > 0 else math.pi) + rng.normal(0.0, 0.03),
+                    ):
                         make(b, m)
-        moving: tuple[Callable, ...] = (vehicles.car,) * 6 + (vehicles.van, vehicles.truck, vehicles.bus)
+        moving: tuple[Callable, ...] = (vehicles.car,) * 6 + (
+            vehicles.van,
+            vehicles.truck,
+            vehicles.bus,
+        )
         for _ in range(int(rng.integers(0, 7))):
             lane = int(rng.integers(self.lanes))
-            x = (lane + .5) * self.lane - .5 * self.lane * self.lanes
-            y = rng.uniform(-60., 110.)
-            if abs(y) > 8.:
-                with b.at(x + rng.normal(0., .2), y, 0., 0. if x > 0 else math.pi):
+            x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
+            y = rng.uniform(-60.0, 110.0)
+            if abs(y) > 8.0:
+                with b.at(x + rng.normal(0.0, 0.2), y, 0.0, 0.0 if x > 0 else math.pi):
                     moving[int(rng.integers(len(moving)))](b, m)
 
     def side(self, sign: int) -> None:
         """Everything beside the road on one side; frame: +x away from the road."""
         rng, b, m = self.rng, self.b, self.m
-        style = rng.random() * .5 + self.town * .5
-        with b.at(0., 0., 0., 0. if sign > 0 else math.pi):
-            gap = self.edge + (rng.uniform(0., 1.5) if style > .75 else rng.uniform(1., 9.))
-            if style > .4:
-                self._houses(gap, .95 if style > .6 else .5)
+        style = rng.random() * 0.5 + self.town * 0.5
+        with b.at(0.0, 0.0, 0.0, 0.0 if sign > 0 else math.pi):
+            gap = self.edge + (rng.uniform(0.0, 1.5) if style > 0.75 else rng.uniform(1.0, 9.0))
+            if style > 0.4:
+                self._houses(gap, 0.95 if style > 0.6 else 0.5)
             else:
-                self._wood(gap + rng.uniform(0., 8.))
-            if rng.random() < .55:
-                self._barrier(min(gap - .3, self.edge + .4))
-            self._row(self.edge - .5, rng.uniform(6., 16.), self._small)
-            if rng.random() < .6:
-                trees = rng.uniform(7., 20.)
-                x = self.edge + rng.uniform(-.6, .8)
+                self._wood(gap + rng.uniform(0.0, 8.0))
+            if rng.random() < 0.55:
+                self._barrier(min(gap - 0.3, self.edge + 0.4))
+            self._row(self.edge - 0.5, rng.uniform(6.0, 16.0), self._small)
+            if rng.random() < 0.6:
+                trees = rng.uniform(7.0, 20.0)
+                x = self.edge + rng.uniform(-0.6, 0.8)
                 self._row(x, trees, lambda: roadside.tree(b, m, self._leaf(), self.bark))
 
     def _row(self, x: float, pitch: float, make: Callable[[], object]) -> None:
-        y = -60. + self.rng.uniform(0., pitch)
-        while y < 100.:
+        y = -60.0 + self.rng.uniform(0.0, pitch)
+        while y < 100.0:
             with self.b.at(x, y):
                 make()
-            y += pitch * self.rng.uniform(.7, 1.4)
+            y += pitch * self.rng.uniform(0.7, 1.4)
 
     def _houses(self, gap: float, dense: float) -> None:
         rng, b, m = self.rng, self.b, self.m
-        y = -70.
-        while y < 110.:
-            width = rng.uniform(7., 22.)
+        y = -70.0
+        while y < 110.0:
+            width = rng.uniform(7.0, 22.0)
             if rng.random() < dense:
-                with b.at(gap + rng.uniform(0., .6), y + width / 2):
-                    roadside.house(b, m, width - (0. if dense > .8 else 1.5), rng.uniform(8., 13.))
+                with b.at(gap + rng.uniform(0.0, 0.6), y + width / 2):
+                    roadside.house(
+                        b, m, width - (0.0 if dense > 0.8 else 1.5), rng.uniform(8.0, 13.0)
+                    )
             else:
-                with b.at(gap + rng.uniform(1., 5.), y + width / 2):
+                with b.at(gap + rng.uniform(1.0, 5.0), y + width / 2):
                     roadside.tree(b, m, self._leaf(), self.bark)
             y += width
-        b.box((gap + 22., 0, 3.), (8., 400., rng.uniform(6., 14.)), m.facade(3.), exact=True)
+        b.box(
+            (gap + 22.0, 0, 3.0), (8.0, 400.0, rng.uniform(6.0, 14.0)), m.facade(3.0), exact=True
+        )
 
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
         count = int(rng.integers(0, 22))
         for _ in range(count):
-            with b.at(gap + abs(rng.normal(0., 12.)), rng.uniform(-60., 130.)):
-                roadside.tree(b, m, self._leaf(), self.bark) if rng.random() < .7 else roadside.bush(b, m, self._leaf())
-        if rng.random() < .7:
+            with b.at(gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)):
+                roadside.tree(
+                    b, m, self._leaf(), self.bark
+                ) if rng.random() < 0.7 else roadside.bush(b, m, self._leaf())
+        if rng.random() < 0.7:
             for i in range(7):
-                y = -150. + i * 75.
-                b.leaves((rng.uniform(60., 110.), y, 3.), (40., 90., rng.uniform(10., 26.)), self._leaf(), 1.2, .8)
-        if rng.random() < .5:
-            b.ball((rng.uniform(300., 600.), rng.uniform(-200., 500.), -20.), (rng.uniform(300, 500), 900, rng.uniform(80., 220.)), self.m.grass())
+                y = -150.0 + i * 75.0
+                b.leaves(
+                    (rng.uniform(60.0, 110.0), y, 3.0),
+                    (40.0, 90.0, rng.uniform(10.0, 26.0)),
+                    self._leaf(),
+                    1.2,
+                    0.8,
+                )
+        if rng.random() < 0.5:
+            b.ball(
+                (rng.uniform(300.0, 600.0), rng.uniform(-200.0, 500.0), -20.0),
+                (rng.uniform(300, 500), 900, rng.uniform(80.0, 220.0)),
+                self.m.grass(),
+            )
 
     def _barrier(self, x: float) -> None:
         rng, b, m = self.rng, self.b, self.m
-        begin = rng.uniform(-60., 10.)
+        begin = rng.uniform(-60.0, 10.0)
         for _ in range(int(rng.integers(1, 4))):
-            length = rng.uniform(10., 40.)
+            length = rng.uniform(10.0, 40.0)
             with b.at(x, begin + length / 2):
-                if rng.random() < .5:
-                    roadside.hedge(b, m, min(length, 22.), self._leaf())
+                if rng.random() < 0.5:
+                    roadside.hedge(b, m, min(length, 22.0), self._leaf())
                 else:
                     roadside.fence(b, m, length)
-            begin += length + rng.uniform(2., 12.)
+            begin += length + rng.uniform(2.0, 12.0)
 
     def _small(self) -> None:
         rng, b, m = self.rng, self.b, self.m
         roll = rng.random()
-        if roll < .2:
+        if roll < 0.2:
             with b.at(0, 0, 0, rng.uniform(-math.pi, math.pi)):
                 person(b, m)
-        elif roll < .3:
-            with b.at(0, 0, 0, rng.normal(0., .5)):
+        elif roll < 0.3:
+            with b.at(0, 0, 0, rng.normal(0.0, 0.5)):
                 vehicles.bicycle(b, m)
         else:
-            makes = (roadside.street_lamp, roadside.street_lamp, roadside.traffic_sign, roadside.traffic_light,
-                     roadside.bin_, roadside.bin_, roadside.pole, roadside.bus_stop)
-            with b.at(.3 if self.walk else .8, 0):
+            makes = (
+                roadside.street_lamp,
+                roadside.street_lamp,
+                roadside.traffic_sign,
+                roadside.traffic_light,
+                roadside.bin_,
+                roadside.bin_,
+                roadside.pole,
+                roadside.bus_stop,
+            )
+            with b.at(0.3 if self.walk else 0.8, 0):
                 makes[int(rng.integers(len(makes)))](b, m)
 
     def backdrop(self) -> None:
         """Ends the street with trees, houses or hills far away."""
         rng, b, m = self.rng, self.b, self.m
-        for y in (-150., rng.uniform(130., 300.)):
+        for y in (-150.0, rng.uniform(130.0, 300.0)):
             for _ in range(int(rng.integers(0, 6))):
-                x = rng.uniform(-80., 80.)
-                if rng.random() < .5:
-                    b.leaves((x, y, 4.), (rng.uniform(20, 60), 20, rng.uniform(10., 24.)), self._leaf(), 1., .8)
+                x = rng.uniform(-80.0, 80.0)
+                if rng.random() < 0.5:
+                    b.leaves(
+                        (x, y, 4.0),
+                        (rng.uniform(20, 60), 20, rng.uniform(10.0, 24.0)),
+                        self._leaf(),
+                        1.0,
+                        0.8,
+                    )
                 else:
-                    h = rng.uniform(6., 30.)
-                    b.box((x, y, h / 2), (rng.uniform(10, 40), 12, h), m.facade(3.), exact=True)
+                    h = rng.uniform(6.0, 30.0)
+                    b.box((x, y, h / 2), (rng.uniform(10, 40), 12, h), m.facade(3.0), exact=True)
 
     def choose_spots(self) -> None:
         """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
         for lane in range(self.lanes):
-            x = (lane + .5) * self.lane - .5 * self.lane * self.lanes
-            self.spots += [(x, 0., math.pi / 2, 1.25, 2.0)] * 3
+            x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
+            self.spots += [(x, 0.0, math.pi / 2, 1.25, 2.0)] * 3
         for side in (-1, 1):
-            x = side * (self.half + max(.6, self.walk * .5))
-            self.spots += [(x, 0., math.pi / 2, .3, 1.0), (x, 0., math.pi / 2, 1.4, 1.75),
-                           (x, 0., math.pi / 2 + side * 1.2, .4, 1.7)]
+            x = side * (self.half + max(0.6, self.walk * 0.5))
+            self.spots += [
+                (x, 0.0, math.pi / 2, 0.3, 1.0),
+                (x, 0.0, math.pi / 2, 1.4, 1.75),
+                (x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
+            ]
 
 
 def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, Spots]:
@@ -223,4 +285,4 @@ def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, Spots]:
     street.backdrop()
     street.choose_spots()
     sky = draw_sky(rng, street.b, len(assets.panos))
-    return street.b.finish(street.m.array(), sky, (.12, .12, .13)), street.spots
+    return street.b.finish(street.m.array(), sky, (0.12, 0.12, 0.13)), street.spots

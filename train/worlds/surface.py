@@ -30,9 +30,11 @@ from train.worlds.textures import albedo_rgb
 @device
 def unit_point(row, px, py, pz):
     """World point -> point in the unit frame of a primitive."""
-    return (row[0] * px + row[1] * py + row[2] * pz + row[3],
-            row[4] * px + row[5] * py + row[6] * pz + row[7],
-            row[8] * px + row[9] * py + row[10] * pz + row[11])
+    return (
+        row[0] * px + row[1] * py + row[2] * pz + row[3],
+        row[4] * px + row[5] * py + row[6] * pz + row[7],
+        row[8] * px + row[9] * py + row[10] * pz + row[11],
+    )
 
 
 @device
@@ -58,10 +60,18 @@ def world_normal(row, px, py, pz, dx, dy, dz):
     kind = int(row[P_TYPE])
     if kind == BOX and row[P_BEVEL] > 0.0:
         bevel = row[P_BEVEL]
-        nx, ny, nz = _bevelled(nx, x, hx, bevel), _bevelled(ny, y, hy, bevel), _bevelled(nz, z, hz, bevel)
+        nx, ny, nz = (
+            _bevelled(nx, x, hx, bevel),
+            _bevelled(ny, y, hy, bevel),
+            _bevelled(nz, z, hz, bevel),
+        )
     elif kind == BLOB:
         cells = row[P_SHAPE] * 2.0
-        ix, iy, iz = int(math.floor(x * cells)), int(math.floor(y * cells)), int(math.floor(z * cells))
+        ix, iy, iz = (
+            int(math.floor(x * cells)),
+            int(math.floor(y * cells)),
+            int(math.floor(z * cells)),
+        )
         nx += 1.4 * (hash3(ix, iy, iz) - 0.5)
         ny += 1.4 * (hash3(ix, iy, iz + 77) - 0.5)
         nz += 1.4 * (hash3(ix, iy, iz + 177) - 0.3)
@@ -114,6 +124,17 @@ def albedo_at(scene, which, px, py, pz, footprint):
     u, v, hu, hv = face_coordinates(row, x, y, z)
     if m[M_SWAP] > 0.5 and hv > hu:
         u, v, hu, hv = v, u, hv, hu
-    return albedo_rgb(m, scene[S_ATLAS], scene[S_TILES], u, v, hu, hv,
-                      x * row[P_HALF], y * row[P_HALF + 1], z * row[P_HALF + 2],
-                      footprint, row[P_SEED])
+    return albedo_rgb(
+        m,
+        scene[S_ATLAS],
+        scene[S_TILES],
+        u,
+        v,
+        hu,
+        hv,
+        x * row[P_HALF],
+        y * row[P_HALF + 1],
+        z * row[P_HALF + 2],
+        footprint,
+        row[P_SEED],
+    )

@@ -18,28 +18,42 @@ from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.shell import RoomPlan
 
 
-def tabletop_scene(rng: Generator, assets: Assets) -> tuple[Scene, tuple[float, float, float], RoomPlan]:
+def tabletop_scene(
+    rng: Generator, assets: Assets
+) -> tuple[Scene, tuple[float, float, float], RoomPlan]:
     """Room with one full table -> (scene, centre of the table top, room)."""
     m = Materials(rng, assets)
     b = SceneBuilder()
-    plan = RoomPlan(rng.uniform(2.8, 5.5), rng.uniform(2.8, 5.5), rng.uniform(2.3, 3.))
+    plan = RoomPlan(rng.uniform(2.8, 5.5), rng.uniform(2.8, 5.5), rng.uniform(2.3, 3.0))
     build_shell(b, m, plan)
-    x, y = plan.width * rng.uniform(.35, .65), plan.depth * rng.uniform(.35, .65)
-    height = float(rng.choice([.45, .72, .75, .75, .9], p=[.15, .25, .25, .2, .15]))
-    size = (rng.uniform(.7, 2.), rng.uniform(.5, 1.), height)
-    with b.at(x, y, 0., rng.uniform(-math.pi, math.pi)):
+    x, y = plan.width * rng.uniform(0.35, 0.65), plan.depth * rng.uniform(0.35, 0.65)
+    height = float(rng.choice([0.45, 0.72, 0.75, 0.75, 0.9], p=[0.15, 0.25, 0.25, 0.2, 0.15]))
+    size = (rng.uniform(0.7, 2.0), rng.uniform(0.5, 1.0), height)
+    with b.at(x, y, 0.0, rng.uniform(-math.pi, math.pi)):
         furniture.table(b, m, size, things=False)
         with b.at(0, 0, height):
-            scatter(b, m, size[0] * .9, size[1] * .88, int(rng.integers(3, 6 + int(14 * size[0]))), big=rng.random() < .5)
+            scatter(
+                b,
+                m,
+                size[0] * 0.9,
+                size[1] * 0.88,
+                int(rng.integers(3, 6 + int(14 * size[0]))),
+                big=rng.random() < 0.5,
+            )
         for side in (-1, 1):
-            if rng.random() < .4:
-                with b.at(rng.uniform(-.3, .3) * size[0], side * (size[1] / 2 + .15), 0., math.pi if side > 0 else 0.):
+            if rng.random() < 0.4:
+                with b.at(
+                    rng.uniform(-0.3, 0.3) * size[0],
+                    side * (size[1] / 2 + 0.15),
+                    0.0,
+                    math.pi if side > 0 else 0.0,
+                ):
                     furniture.chair(b, m)
     for _ in range(int(rng.integers(1, 5))):
-        u, v = rng.uniform(.5, plan.width - .5), rng.uniform(.5, plan.depth - .5)
+        u, v = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.5, plan.depth - 0.5)
         if math.hypot(u - x, v - y) > 1.6:
-            with b.at(u, v, 0., rng.uniform(-math.pi, math.pi)):
+            with b.at(u, v, 0.0, rng.uniform(-math.pi, math.pi)):
                 make = (person,) + furniture.FREE
                 make[int(rng.integers(len(make)))](b, m)
-    level = float(rng.uniform(.06, .2))
+    level = float(rng.uniform(0.06, 0.2))
     return b.finish(m.array(), ambient=(level, level, level)), (x, y, height), plan

@@ -56,7 +56,9 @@ def _planks(m, u, v, foot, seed):
     edge_u = min(along, 1.0 - along) * m[M_SX]
     gap = max(0.0, 1.0 - min(edge_u, edge_v) / max(0.002, 0.7 * foot))
     gap *= m[M_P0] * min(1.0, 0.004 / max(foot, 1e-4))
-    return board * 0.8 + 0.9 * wide, (1.0 + m[M_CONTRAST] * (grain + 0.4 * (board - 0.5))) * (1.0 - gap)
+    return board * 0.8 + 0.9 * wide, (1.0 + m[M_CONTRAST] * (grain + 0.4 * (board - 0.5))) * (
+        1.0 - gap
+    )
 
 
 @device
@@ -88,27 +90,37 @@ def _two_tone(m, kind, u, v, foot, seed):
         x = along / m[M_SX]
         inside = 1.0 if x - math.floor(x) < m[M_P0] else 0.0
         keep = fade(foot, m[M_SX])
-        return inside * keep + m[M_P0] * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(u, v, 0.02, foot, seed)
+        return inside * keep + m[M_P0] * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
+            u, v, 0.02, foot, seed
+        )
     if kind == CHECK:
         keep = fade(foot, m[M_SX])
         a = int(math.floor(u / m[M_SX])) & 1
         b = int(math.floor(v / m[M_SX])) & 1
-        return 0.5 * (a + b) * keep + 0.5 * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(u, v, 0.01, foot, seed)
+        return 0.5 * (a + b) * keep + 0.5 * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
+            u, v, 0.01, foot, seed
+        )
     if kind == SPECKLE:
         keep = fade(foot, m[M_SX])
         cell = hash3(int(math.floor(u / m[M_SX])), int(math.floor(v / m[M_SX])), seed)
         warp = noise2(u / m[M_SX] * 0.7, v / m[M_SX] * 0.7, seed + 5)
-        return 0.5 + (0.6 * cell + 0.8 * warp - 0.7) * keep, 1.0 + m[M_CONTRAST] * fbm2(u, v, 0.6, foot, seed)
+        return 0.5 + (0.6 * cell + 0.8 * warp - 0.7) * keep, 1.0 + m[M_CONTRAST] * fbm2(
+            u, v, 0.6, foot, seed
+        )
     if kind == SPLAT:
         spot = fbm2(u, v, m[M_SX], foot, seed)
-        return min(1.0, max(0.0, 8.0 * (spot - 0.22))), 1.0 + m[M_CONTRAST] * fbm2(u, v, 0.02, foot, seed)
+        return min(1.0, max(0.0, 8.0 * (spot - 0.22))), 1.0 + m[M_CONTRAST] * fbm2(
+            u, v, 0.02, foot, seed
+        )
     if kind == GRAIN:
         bend = 0.06 * fbm2(u, v, 0.5, foot, seed, 1)
         rings = fbm2(u * 0.06, v + bend, m[M_SX], foot, seed + 11)
         return 0.5 + 1.4 * rings, 1.0 + m[M_CONTRAST] * fbm2(u * 0.05, v, 0.006, foot, seed + 2)
     if m[M_CONTRAST] <= 0.0:
         return 0.0, 1.0
-    return 0.0, 1.0 + m[M_CONTRAST] * (fbm2(u, v, 0.25, foot, seed, 1) + 0.5 * fbm2(u, v, 0.015, foot, seed, 2))
+    return 0.0, 1.0 + m[M_CONTRAST] * (
+        fbm2(u, v, 0.25, foot, seed, 1) + 0.5 * fbm2(u, v, 0.015, foot, seed, 2)
+    )
 
 
 @device
@@ -129,7 +141,9 @@ def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
     kind = int(m[M_KIND])
     seed = int(m[M_SEED]) + int(offset * 131.0)
     if kind == PRINT:
-        return print_rgb(m, u / (2.0 * hu) + 0.5, v / (2.0 * hv) + 0.5, footprint / (2.0 * hv), seed)
+        return print_rgb(
+            m, u / (2.0 * hu) + 0.5, v / (2.0 * hv) + 0.5, footprint / (2.0 * hv), seed
+        )
     if kind == BOOKS:
         return books_rgb(u, v / (2.0 * hv) + 0.5, footprint, seed)
     if kind == OUTVIEW:
@@ -142,7 +156,9 @@ def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
     u += offset * 3.1
     v += offset * 1.7
     if kind == PHOTO:
-        r, g, b = photo_rgb(atlas, tiles, int(m[M_TILE]), u / m[M_SX], v / m[M_SY], footprint / m[M_SX])
+        r, g, b = photo_rgb(
+            atlas, tiles, int(m[M_TILE]), u / m[M_SX], v / m[M_SY], footprint / m[M_SX]
+        )
         return r * m[M_A] * grime, g * m[M_A + 1] * grime, b * m[M_A + 2] * grime
     if kind == FACADE:
         return facade_rgb(m, u, v + hv, footprint, seed, grime)

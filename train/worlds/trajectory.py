@@ -16,7 +16,7 @@ from train.worlds.generate import build_world, random_source
 from train.worlds.render import Pose, probe, render
 from train.worlds.sensor import expose
 
-STEP = {'indoor': .03, 'tabletop': .012, 'outdoor': .35}  # metres per frame
+STEP = {'indoor': 0.03, 'tabletop': 0.012, 'outdoor': 0.35}  # metres per frame
 
 
 def _turned(rotation: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
@@ -43,20 +43,29 @@ def trajectory(
     rng = random_source(seed, 0, 5)
     world = build_world(kind, rng, assets)
     camera = draw_camera(rng, size[1], size[0], kind)
-    pose = max((world.pose(rng, camera) for _ in range(8)),
-               key=lambda p: float(np.median(probe(world.scene, p.position, grid_rays(camera, p)))))
-    ahead = pose.rotation[:, 2] * (1., 1., 0.)
-    side = rng.choice([-1., 1.])
+    pose = max(
+        (world.pose(rng, camera) for _ in range(8)),
+        key=lambda p: float(np.median(probe(world.scene, p.position, grid_rays(camera, p)))),
+    )
+    ahead = pose.rotation[:, 2] * (1.0, 1.0, 0.0)
+    side = rng.choice([-1.0, 1.0])
     room = float(probe(world.scene, pose.position, (ahead + 1e-9)[None])[0])
-    length = min(STEP[kind] * (frames - 1), max(0., .6 * room - .4))
+    length = min(STEP[kind] * (frames - 1), max(0.0, 0.6 * room - 0.4))
     look_seed = int(rng.integers(1 << 62))
     for index in range(frames):
         share = index / max(1, frames - 1)
-        smooth = share * share * (3. - 2. * share)
+        smooth = share * share * (3.0 - 2.0 * share)
         position = np.array(pose.position) + ahead * (length * smooth)
-        position[2] += .012 * np.sin(9. * share)
-        rotation = _turned(pose.rotation, side * .25 * np.sin(np.pi * share), .02 * np.sin(6. * share))
+        position[2] += 0.012 * np.sin(9.0 * share)
+        rotation = _turned(
+            pose.rotation, side * 0.25 * np.sin(np.pi * share), 0.02 * np.sin(6.0 * share)
+        )
         here = Pose((float(position[0]), float(position[1]), float(position[2])), rotation)
         colour, depth = render(world.scene, camera, here, assets, seed * 1009 + index)
         look = np.random.default_rng(look_seed)  # same exposure and lens in every frame
-        yield RawSample(expose(colour, look, np.random.default_rng((look_seed, index))), depth, camera), here
+        yield (
+            RawSample(
+                expose(colour, look, np.random.default_rng((look_seed, index))), depth, camera
+            ),
+            here,
+        )

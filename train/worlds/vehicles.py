@@ -11,112 +11,170 @@ from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
 
 
-def _wheels(b: SceneBuilder, m: Materials, width: float, front: float, rear: float, d: float) -> None:
+def _wheels(
+    b: SceneBuilder, m: Materials, width: float, front: float, rear: float, d: float
+) -> None:
     for x in (-1, 1):
         for y in (front, rear):
-            b.rod((x * (width / 2 - .1), y, d / 2), d, .22, m.dark, rot=(0, 1.5708, 0))
-            b.rod((x * (width / 2 - .085), y, d / 2), d * .62, .2, m.chrome, rot=(0, 1.5708, 0))
+            b.rod((x * (width / 2 - 0.1), y, d / 2), d, 0.22, m.dark, rot=(0, 1.5708, 0))
+            b.rod((x * (width / 2 - 0.085), y, d / 2), d * 0.62, 0.2, m.chrome, rot=(0, 1.5708, 0))
 
 
 def _lights(b: SceneBuilder, m: Materials, width: float, length: float, z: float) -> None:
-    red = m.add(L.PLAIN, (.4, .01, .01), emit=.4 if m.rng.random() < .3 else .05, f0=.05, rough=.05)
-    lamp = m.add(L.PLAIN, (.7, .7, .7), f0=.1, rough=.05)
+    red = m.add(
+        L.PLAIN, (0.4, 0.01, 0.01), emit=0.4 if m.rng.random() < 0.3 else 0.05, f0=0.05, rough=0.05
+    )
+    lamp = m.add(L.PLAIN, (0.7, 0.7, 0.7), f0=0.1, rough=0.05)
     for x in (-1, 1):
-        b.box((x * (width / 2 - .2), -length / 2 - .005, z), (.3, .05, .16), red, bevel=.02)
-        b.box((x * (width / 2 - .22), length / 2 + .005, z - .08), (.34, .05, .14), lamp, bevel=.02)
-    plate = m.add(L.PRINT, (.7, .7, .68), (.7, .7, .68))
-    for y in (-length / 2 - .03, length / 2 + .03):
-        b.box((0, y, z - .25), (.52, .02, .11), plate, exact=True)
+        b.box((x * (width / 2 - 0.2), -length / 2 - 0.005, z), (0.3, 0.05, 0.16), red, bevel=0.02)
+        b.box(
+            (x * (width / 2 - 0.22), length / 2 + 0.005, z - 0.08),
+            (0.34, 0.05, 0.14),
+            lamp,
+            bevel=0.02,
+        )
+    plate = m.add(L.PRINT, (0.7, 0.7, 0.68), (0.7, 0.7, 0.68))
+    for y in (-length / 2 - 0.03, length / 2 + 0.03):
+        b.box((0, y, z - 0.25), (0.52, 0.02, 0.11), plate, exact=True)
 
 
 def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """Hatchback, saloon, estate or off-roader."""
     rng = m.rng
     w, length, h = rng.uniform(1.65, 1.88), rng.uniform(3.6, 4.9), rng.uniform(1.38, 1.56)
-    if rng.random() < .2:
-        h += .22
+    if rng.random() < 0.2:
+        h += 0.22
     paint, glass = m.car_paint(), m.glass()
-    d = rng.uniform(.58, .68)
-    waist = .58 * h + .06
-    nose = rng.uniform(.85, 1.15)
-    tail = rng.uniform(.05, .25) if rng.random() < .6 else rng.uniform(.6, .9)
-    b.wedge((0, 0, .47), (w, length, .5), paint, top=(.99, .99))
-    b.wedge((0, -.02 * length, waist - .09), (w * .98, length * .97, .22), paint, top=(.93, .95))
+    d = rng.uniform(0.58, 0.68)
+    waist = 0.58 * h + 0.06
+    nose = rng.uniform(0.85, 1.15)
+    tail = rng.uniform(0.05, 0.25) if rng.random() < 0.6 else rng.uniform(0.6, 0.9)
+    b.wedge((0, 0, 0.47), (w, length, 0.5), paint, top=(0.99, 0.99))
+    b.wedge(
+        (0, -0.02 * length, waist - 0.09), (w * 0.98, length * 0.97, 0.22), paint, top=(0.93, 0.95)
+    )
     cabin = length - nose - tail
     y0 = (tail - nose) / 2
     tall = h - waist
-    b.wedge((0, y0, waist + tall / 2), (w * .9, cabin, tall), glass, top=(.8, .62), shift=(0., -.12))
-    b.wedge((0, y0, h - .03), (w * .9 * .83, cabin * .67, .07), paint, top=(.9, .92), shift=(0., -.02))
+    b.wedge(
+        (0, y0, waist + tall / 2),
+        (w * 0.9, cabin, tall),
+        glass,
+        top=(0.8, 0.62),
+        shift=(0.0, -0.12),
+    )
+    b.wedge(
+        (0, y0, h - 0.03),
+        (w * 0.9 * 0.83, cabin * 0.67, 0.07),
+        paint,
+        top=(0.9, 0.92),
+        shift=(0.0, -0.02),
+    )
     for x in (-1, 1):
-        for f in (-.3, .02, .33):
-            b.strut((x * w * .445, y0 + f * cabin * 1.3, waist), (x * w * .365, y0 - .03 * cabin + f * cabin, h - .04), .06, paint)
-        b.box((x * (w / 2 + .08), y0 + cabin * .36, waist + .08), (.17, .1, .12), paint, bevel=.02)
-        b.box((x * (w / 2 + .001), -.1, .86 * waist), (.01, .2, .025), m.dark)
-    b.box((0, 0, .3), (w * .97, length * .99, .16), m.dark)
-    b.box((0, length / 2 - .01, .56), (w * .5, .06, .12), m.dark)
-    _wheels(b, m, w, length * .31, -length * .31, d)
-    _lights(b, m, w, length, .78)
+        for f in (-0.3, 0.02, 0.33):
+            b.strut(
+                (x * w * 0.445, y0 + f * cabin * 1.3, waist),
+                (x * w * 0.365, y0 - 0.03 * cabin + f * cabin, h - 0.04),
+                0.06,
+                paint,
+            )
+        b.box(
+            (x * (w / 2 + 0.08), y0 + cabin * 0.36, waist + 0.08),
+            (0.17, 0.1, 0.12),
+            paint,
+            bevel=0.02,
+        )
+        b.box((x * (w / 2 + 0.001), -0.1, 0.86 * waist), (0.01, 0.2, 0.025), m.dark)
+    b.box((0, 0, 0.3), (w * 0.97, length * 0.99, 0.16), m.dark)
+    b.box((0, length / 2 - 0.01, 0.56), (w * 0.5, 0.06, 0.12), m.dark)
+    _wheels(b, m, w, length * 0.31, -length * 0.31, d)
+    _lights(b, m, w, length, 0.78)
     return w, length, h
 
 
 def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """Delivery van."""
     rng = m.rng
-    w, length, h = rng.uniform(1.9, 2.05), rng.uniform(4.7, 6.), rng.uniform(1.95, 2.7)
-    paint, glass = m.paint(m.pick(((.7, .7, .7), (.7, .7, .7), (.5, .35, .02), (.03, .06, .25))), f0=.04), m.glass()
-    b.wedge((0, -.45, h / 2 + .15), (w, length - .9, h - .3), paint, top=(.94, .98))
-    b.wedge((0, length / 2 - .5, .75), (w, 1.0, .9), paint, top=(.97, .8), shift=(0, -.2))
-    b.wedge((0, length / 2 - .95, 1.2 + (h - 1.2) / 2), (w * .98, 1.2, h - 1.22), glass, top=(.95, .4), shift=(0, -.5))
+    w, length, h = rng.uniform(1.9, 2.05), rng.uniform(4.7, 6.0), rng.uniform(1.95, 2.7)
+    paint, glass = (
+        m.paint(
+            m.pick(((0.7, 0.7, 0.7), (0.7, 0.7, 0.7), (0.5, 0.35, 0.02), (0.03, 0.06, 0.25))),
+            f0=0.04,
+        ),
+        m.glass(),
+    )
+    b.wedge((0, -0.45, h / 2 + 0.15), (w, length - 0.9, h - 0.3), paint, top=(0.94, 0.98))
+    b.wedge((0, length / 2 - 0.5, 0.75), (w, 1.0, 0.9), paint, top=(0.97, 0.8), shift=(0, -0.2))
+    b.wedge(
+        (0, length / 2 - 0.95, 1.2 + (h - 1.2) / 2),
+        (w * 0.98, 1.2, h - 1.22),
+        glass,
+        top=(0.95, 0.4),
+        shift=(0, -0.5),
+    )
     for x in (-1, 1):
-        b.box((x * w * .488, length / 2 - 1.5, 1.55), (.05, .8, .5), glass)
-    b.box((0, -length / 2 - .005, h * .68), (w * .8, .02, h * .24), glass)
-    b.box((0, 0, .35), (w * .96, length * .98, .2), m.dark)
-    _wheels(b, m, w, length * .33, -length * .3, .68)
-    _lights(b, m, w, length, .95)
+        b.box((x * w * 0.488, length / 2 - 1.5, 1.55), (0.05, 0.8, 0.5), glass)
+    b.box((0, -length / 2 - 0.005, h * 0.68), (w * 0.8, 0.02, h * 0.24), glass)
+    b.box((0, 0, 0.35), (w * 0.96, length * 0.98, 0.2), m.dark)
+    _wheels(b, m, w, length * 0.33, -length * 0.3, 0.68)
+    _lights(b, m, w, length, 0.95)
     return w, length, h
 
 
 def truck(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """Lorry with a box body."""
     rng = m.rng
-    w, length, h = 2.45, rng.uniform(7., 11.), rng.uniform(3.2, 3.9)
+    w, length, h = 2.45, rng.uniform(7.0, 11.0), rng.uniform(3.2, 3.9)
     cab, load = m.car_paint(), m.paint()
-    b.box((0, -.9, h / 2 + .5), (w, length - 1.9, h - 1.), load)
-    b.wedge((0, length / 2 - .85, 1.7), (w * .97, 1.7, 2.4), cab, top=(.96, .85), shift=(0, -.12))
-    b.box((0, length / 2 - .02, 2.15), (w * .85, .06, .75), m.glass(), rot=(.1, 0, 0))
-    b.box((0, 0, .75), (w * .8, length * .96, .35), m.dark)
-    _wheels(b, m, w, length * .36, -length * .3, .95)
+    b.box((0, -0.9, h / 2 + 0.5), (w, length - 1.9, h - 1.0), load)
+    b.wedge(
+        (0, length / 2 - 0.85, 1.7), (w * 0.97, 1.7, 2.4), cab, top=(0.96, 0.85), shift=(0, -0.12)
+    )
+    b.box((0, length / 2 - 0.02, 2.15), (w * 0.85, 0.06, 0.75), m.glass(), rot=(0.1, 0, 0))
+    b.box((0, 0, 0.75), (w * 0.8, length * 0.96, 0.35), m.dark)
+    _wheels(b, m, w, length * 0.36, -length * 0.3, 0.95)
     _lights(b, m, w, length, 1.0)
     return w, length, h
 
 
 def bus(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """City bus or tram."""
-    w, length, h = 2.5, m.rng.uniform(10., 13.), m.rng.uniform(2.9, 3.3)
-    paint = m.paint(f0=.04)
-    b.box((0, 0, h / 2 + .15), (w, length, h - .3), paint, bevel=.1)
+    w, length, h = 2.5, m.rng.uniform(10.0, 13.0), m.rng.uniform(2.9, 3.3)
+    paint = m.paint(f0=0.04)
+    b.box((0, 0, h / 2 + 0.15), (w, length, h - 0.3), paint, bevel=0.1)
     glass = m.glass()
     for x in (-1, 1):
         for i in range(6):
-            b.box((x * w / 2, (i - 2.5) * length / 6.2, 1.85), (.03, length / 6.8, 1.), glass)
+            b.box((x * w / 2, (i - 2.5) * length / 6.2, 1.85), (0.03, length / 6.8, 1.0), glass)
     for y in (-1, 1):
-        b.box((0, y * length / 2, 1.8), (w * .88, .04, 1.25), glass)
-    _wheels(b, m, w, length * .3, -length * .28, .95)
-    _lights(b, m, w, length, .8)
+        b.box((0, y * length / 2, 1.8), (w * 0.88, 0.04, 1.25), glass)
+    _wheels(b, m, w, length * 0.3, -length * 0.28, 0.95)
+    _lights(b, m, w, length, 0.8)
     return w, length, h
 
 
 def bicycle(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """Bicycle."""
     mat = m.paint()
-    for y in (-.52, .52):
+    for y in (-0.52, 0.52):
         for i in range(10):
-            a, c = i * .6283, (i + 1) * .6283
-            b.strut((0, y + .33 * math.cos(a), .34 + .33 * math.sin(a)), (0, y + .33 * math.cos(c), .34 + .33 * math.sin(c)), .035, m.dark)
-    points = (((0, -.52, .34), (0, -.15, .85)), ((0, -.15, .85), (0, .42, .85)), ((0, .52, .34), (0, .4, .98)),
-              ((0, -.1, .3), (0, .42, .8)), ((0, -.1, .3), (0, -.17, .95)), ((0, -.52, .34), (0, -.1, .3)))
+            a, c = i * 0.6283, (i + 1) * 0.6283
+            b.strut(
+                (0, y + 0.33 * math.cos(a), 0.34 + 0.33 * math.sin(a)),
+                (0, y + 0.33 * math.cos(c), 0.34 + 0.33 * math.sin(c)),
+                0.035,
+                m.dark,
+            )
+    points = (
+        ((0, -0.52, 0.34), (0, -0.15, 0.85)),
+        ((0, -0.15, 0.85), (0, 0.42, 0.85)),
+        ((0, 0.52, 0.34), (0, 0.4, 0.98)),
+        ((0, -0.1, 0.3), (0, 0.42, 0.8)),
+        ((0, -0.1, 0.3), (0, -0.17, 0.95)),
+        ((0, -0.52, 0.34), (0, -0.1, 0.3)),
+    )
     for start, end in points:
-        b.strut(start, end, .035, mat)
-    b.strut((-.28, .38, 1.02), (.28, .38, 1.02), .03, m.dark)
-    b.box((0, -.19, .97), (.14, .26, .06), m.dark, bevel=.02)
-    return .55, 1.75, 1.05
+        b.strut(start, end, 0.035, mat)
+    b.strut((-0.28, 0.38, 1.02), (0.28, 0.38, 1.02), 0.03, m.dark)
+    b.box((0, -0.19, 0.97), (0.14, 0.26, 0.06), m.dark, bevel=0.02)
+    return 0.55, 1.75, 1.05

@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmd_ros.core.camera import Camera
+from train.worlds import KINDS, Assets, WorldConfig, Worlds, generate, held_out
+from train.worlds.cache import CachedWorlds, write_shard
+from train.worlds.trajectory import trajectory
+
+SMALL = (48, 64)
+
+
+@pytest.mark.parametrize('kind', sorted(KINDS))
+def test_frames_are_valid(kind: str) -> None:
+    for sample in generate(5, 6, size=SMALL, kinds={kind: 1.0}):
+        assert sample.rgb.shape == (*SMALL, 3)
+        assert sample.rgb.dtype == np.uint8
+        assert sample.depth.shape == SMALL
+        assert sample.depth.dtype == np.float32
+        assert not np.isnan(sample.depth).any()
+        assert sample.depth.min() > 0.02
+        assert (sample.camera.height, sample.camera.width) == SMALL
+        assert (
+            24.0 < 2 * np.degrees(np.arctan(sample.camera.tan_half_vfov)) < 101.0
+            or kind == 'outdoor'
+        )
+        assert sample.rgb.std() > 4.0
+    if kind == 'tabletop':
+        assert np.median(sample.depth) < 3.0
+
+
+def test_sky_is_infinite_and_rooms_are_closed() -> None:
+    outdoor = [s.depth for s in generate(5, 8, size=SMALL, kinds={'outdoor': 1.0})]
+    assert any(np.isposinf(d).any() for d in outdoor)
+    indoor = [s.depth for s in generate(5, 8, size=SMALL, kinds={'indoor': 1.0})]
+    assert all(np.isfinite(d).all() for d in indoor)
+
+
+def test_frame_depends_on_seed_and_index_only() -> None:
+    whole = list(generate(11, 7, size=SMALL))
+    parts = [*generate(11, 3, size=SMALL), *generate(11, 4, size=SMALL, start=3)]
+    backwards = Worlds(11, WorldConfig(size=SMALL))
+    for index in reversed(range(7)):
+        for other in (parts[index], backwards[index]):
+            assert np.array_equal(whole[index].rgb, other.rgb)
+            assert np.array_equal(whole[index].depth, other.depth)
+            assert whole[index].camera == other.camera
+    assert not np.array_equal(whole[0].rgb, next(generate(12, 1, size=SMALL)).rgb)
+
+
+def test_held_out_seeds_never_meet_training_seeds() -> None:
+    assert held_out(0) > 2**32 - 1
+    assert not np.array_equal(
+        next(generate(held_out(3), 1, size=SMALL)).rgb, next(generate(3, 1, size=SMALL)).rgb
+    )
+    with pytest.raises(ValueError, match=r'must be in \[0, 2\*\*32\)'):
+        held_out(held_out(3))
+
+
+def test_drawn_sizes_keep_the_area_within_aligned_blocks() -> None:
+    worlds = Worlds(2, WorldConfig(size=None, area=48 * 64, stride=8))
+    sizes = {worlds.size(block * 32) for block in range(30)}
+    assert len(sizes) >= 3
+    assert all(abs(h * w / (48 * 64) - 1) < 0.3 for h, w in sizes)
+    assert all(worlds.size(i) == worlds.size(0) for i in range(32))
+    wide = next(i for i in range(0, 960, 32) if worlds.size(i)[1] > 2.5 * worlds.size(i)[0])
+    assert worlds.kind(wide // 4) == 'outdoor'
+
+
+def test_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match='unknown kinds .*moon.*allowed: indoor'):
+        Worlds(0, WorldConfig(kinds={'moon': 1.0}))
+
+
+def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='expects DIR with textures'):
+        Assets.load(tmp_path)
+
+
+def test_photographic_materials_are_used() -> None:
+    folder = Path(os.environ.get('DMD_SHARED', '../shared')) / 'train'
+    if not (folder / 'textures' / 'licences.json').is_file():
+        pytest.skip(f'no photographic materials in {folder}')
+    assets = Assets.load(folder)
+    with_photos = next(generate(1, 1, size=SMALL, assets=assets))
+    assert not np.array_equal(with_photos.rgb, next(generate(1, 1, size=SMALL)).rgb)
+    assert np.isfinite(with_photos.depth).any()
+
+
+def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('train.worlds.cache.SHARD', 3)
+    worlds = Worlds(4, WorldConfig(size=(24, 32)))
+    for number in range(2):
+        write_shard(tmp_path, number, worlds)
+    cache = CachedWorlds(tmp_path)
+    assert len(cache) == 6
+    for index in (0, 4):
+        assert np.array_equal(cache[index].rgb, worlds[index].rgb)
+        assert cache[index].camera == worlds[index].camera
+        assert np.allclose(cache[index].depth, worlds[index].depth, rtol=1e-3)
+    with pytest.raises(IndexError, match='frame 6 of 6'):
+        cache[6]
+    with pytest.raises(FileNotFoundError, match='write some with'):
+        CachedWorlds(tmp_path / 'nowhere')
+
+
+def test_trajectory_poses_and_depth_agree() -> None:
+    walk = list(trajectory(3, 5, size=(96, 128), kind='indoor'))
+    (first, pose_a), (second, pose_b) = walk[1], walk[2]
+    rays = first.camera.rays()
+    points = np.concatenate([rays * first.depth[..., None], first.depth[..., None]], -1).reshape(
+        -1, 3
+    )
+    world = points @ pose_a.rotation.T + pose_a.position
+    seen = (world - pose_b.position) @ pose_b.rotation
+    u, v = project(second.camera, seen)
+    ok = (u >= 0) & (v >= 0) & (u < 128) & (v < 96)
+    there = second.depth[v[ok], u[ok]]
+    error = np.abs(there - seen[ok, 2]) / there
+    assert ok.mean() > 0.6
+    assert np.median(error) < 0.01
+    assert first.camera == second.camera
+
+
+def project(camera: Camera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    u = np.round(camera.fx * points[:, 0] / points[:, 2] + camera.cx).astype(int)
+    v = np.round(camera.fy * points[:, 1] / points[:, 2] + camera.cy).astype(int)
+    return u, v
+
+
+@pytest.mark.slow
+def test_gpu_kernels_give_the_picture_of_the_cpu() -> None:
+    """The CUDA simulator runs the launch file of the GPU on a tiny picture."""
+    code = (
+        'import numpy as np\n'
+        'from dmd_ros.core.camera import Camera\n'
+        'from train.worlds.assets import Assets\n'
+        'from train.worlds.generate import build_world, random_source\n'
+        'from train.worlds.launch import render_cpu\n'
+        'from train.worlds.launch_gpu import render_gpu\n'
+        'from train.worlds.render import scene_arrays\n'
+        'world = build_world("tabletop", random_source(1), Assets.none())\n'
+        'camera = Camera(10., 10., 7.5, 5.5, 16, 12)\n'
+        'pose = world.pose(random_source(2), camera)\n'
+        'arrays = scene_arrays(world.scene, camera, pose, Assets.none(), 3)\n'
+        'cpu, gpu = render_cpu(arrays, 12, 16), render_gpu(arrays, 12, 16)\n'
+        'assert np.array_equal(cpu[2], gpu[2])\n'
+        'assert np.allclose(cpu[1], gpu[1], rtol=1e-5)\n'
+        'assert np.allclose(cpu[0], gpu[0], rtol=1e-3, atol=1e-4)\n'
+    )
+    env = {**os.environ, 'NUMBA_ENABLE_CUDASIM': '1', 'NUMBA_DISABLE_JIT': '1'}
+    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
