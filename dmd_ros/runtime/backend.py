@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,4 +31,25 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release the engine; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SamplerBackend(Protocol):
+    """A backend that also runs the whole few-step sampler where the network runs."""
+
+    def sample(
+        self,
+        rgb: NDArray[np.float32],
+        tan_half_vfov: float,
+        noise: NDArray[np.float32],
+        fresh_noise: Iterator[NDArray[np.float32]],
+        times: Sequence[float],
+        sampler: str,
+    ) -> NDArray[np.float32]:
+        """Do what `core.diffusion.sample` does with this network: depth codes [S, 1, h, w].
+
+        rgb: one picture [1, 3, h, w]. noise: initial z [S, 1, h, w]; fresh_noise: more like it,
+        taken only by the ancestral sampler, one for each step but the last.
+        """
         ...

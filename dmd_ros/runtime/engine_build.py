@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a model file to a proved engine in the cache: what a build does, and who runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.runtime import engine_cache, engine_file, proof, select, trt_versions
+from dmd_ros.runtime.backend import OUTPUT
+from dmd_ros.runtime.engine_cache import BuildRequest, Cancelled, Log
+from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
+
+_ERROR = 'error: '
+_STOP_S = 5.0
+
+
+def build(request: BuildRequest, log: Log) -> StoredEngine:
+    """Build, prove and store in this process, unless the cache has it: the CLI's work."""
+    tensorrt = select.tensorrt_module()
+    from dmd_ros.runtime.ort_backend import OrtBackend
+
+    spoken = trt_versions.dialect(tensorrt.version())
+    trt_versions.check_precision(request.precision, spoken)
+    for remark in trt_versions.remarks(spoken):
+        log(remark)
+    reference = OrtBackend(request.model)
+    contract = reference.contract
+    machine = tensorrt.machine(request.device)
+    spec = engine_cache.spec_for(request, contract, machine)
+
+    def make() -> tuple[bytes, dict[str, Any]]:
+        log(
+            f'building {request.model} for {machine.gpu}: TensorRT {machine.tensorrt}, '
+            f'{spec.precision}, {spec.shape_text}, {spec.batch} samples; this takes minutes'
+        )
+        cache = timing_cache(request.cache, spec)
+        plan: bytes = tensorrt.build_plan(request.model, spec, request.device, cache, log)
+        log(f'engine of {len(plan) >> 20} MiB built; proving it against ONNX Runtime')
+        engine = tensorrt.TrtBackend(plan, spec, contract, request.device, log)
+        try:
+            golden = _golden(reference.metadata, request.model, log)
+            shape = (spec.batch, *spec.best)
+            figures = proof.prove(engine, reference, contract, shape, spec.precision, golden)
+        finally:
+            engine.close()
+        return plan, figures.to_dict()
+
+    stem = request.model.stem
+    return engine_cache.obtain(spec, request.cache, stem, make, log, force=request.force)
+
+
+def timing_cache(folder: Path, spec: EngineSpec) -> Path:
+    """File of the kernel timings of one TensorRT version on one kind of GPU."""
+    where = f'{spec.tensorrt} {spec.gpu} {spec.compute_capability} {spec.driver}'
+    return folder / f'timing-{hashlib.sha256(where.encode()).hexdigest()[:16]}.cache'
+
+
+def fetch(
+    request: BuildRequest,
+    spec: EngineSpec,
+    log: Log,
+    cancelled: Cancelled = lambda: False,
+) -> StoredEngine:
+    """Return the engine for `spec`, from the cache or built by a process of its own.
+
+    cancelled: asked five times a second; once it says True the build is stopped at once and
+    `BackendError` raised.
+    """
+    stem = request.model.stem
+    if not request.force:
+        path = request.cache / engine_file.file_name(spec, stem)
+        engine_cache.check_refused(path.with_suffix('.refused'))
+        engine = engine_cache.look(spec, request.cache, stem, log)
+        if engine is not None:
+            return engine
+    run_child(request.arguments(), log, cancelled)
+    engine = engine_cache.look(spec, request.cache, stem, log)
+    if engine is None:
+        raise BackendError(f'the build ended well but left no engine in {request.cache}')
+    return engine
+
+
+def run_child(arguments: list[str], log: Log, cancelled: Cancelled) -> None:
+    """Run the engine command; its lines go to `log`, its error becomes `BackendError`."""
+    command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    reader = threading.Thread(target=_read, args=(process.stdout, lines, log), daemon=True)
+    reader.start()
+    try:
+        while process.poll() is None:
+            if cancelled():
+                raise BackendError('the engine build was cancelled')
+            reader.join(0.2)
+            if not reader.is_alive():
+                process.wait()
+    finally:
+        _stop(process)
+        reader.join(_STOP_S)
+    if process.returncode == 0:
+        return
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    if errors:
+        raise BackendError(errors[-1])
+    how = _ending(process.returncode)
+    raise BackendError(f'the engine build {how}; its last words: {" / ".join(lines[-3:])}')
+
+
+def engine_for(
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    cancelled: Cancelled = lambda: False,
+) -> StoredEngine:
+    """Return the proved engine for this machine, built first if need be; see `fetch`."""
+    machine = select.tensorrt_module().machine(request.device)
+    return fetch(request, engine_cache.spec_for(request, contract, machine), log, cancelled)
+
+
+def load(
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    cancelled: Cancelled = lambda: False,
+) -> Any:
+    """Return a `TrtBackend` with a proved engine, built first if need be."""
+    tensorrt = select.tensorrt_module()
+    engine = engine_for(request, contract, log, cancelled)
+    log(f'engine {engine.path}: {engine.proof["text"]}')
+    backend = tensorrt.TrtBackend(engine.plan, engine.spec, contract, request.device, log)
+    held = ', '.join(
+        f'{name} {size / 2**20:.0f} MiB' for name, size in backend.memory_bytes.items()
+    )
+    log(f'engine loaded; GPU memory: {held}')
+    return backend
+
+
+def _golden(metadata: dict[str, str], model: Path, log: Log) -> proof.Golden | None:
+    if GOLDEN_KEY not in metadata:
+        log(f'{model} has no golden input; it is proved on random inputs alone')
+        return None
+    feeds, outputs = golden_from_metadata(metadata, str(model))
+    return proof.Golden(feeds, outputs[OUTPUT])
+
+
+def _read(stream: IO[str], lines: list[str], log: Log) -> None:
+    for line in stream:
+        text = line.rstrip()
+        if text:
+            lines.append(text)
+            if not text.startswith(_ERROR):
+                log(text)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ending(code: int) -> str:
+    """Say how a process without an error line ended; the kernel kills what takes all memory."""
+    if code >= 0:
+        return f'ended with status {code}'
+    name = signal.Signals(-code).name
+    return f'was ended by {name}' + (' (out of memory?)' if name == 'SIGKILL' else '')

@@ -1,0 +1,288 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which engine file for which use; build it if there is none. Without TensorRT in it.
+
+    python -m dmd_ros.runtime.engine_cache build --model model.onnx --size 192x256 --samples 1
+
+A build runs in a process of its own (this command), so that a node that shuts down can stop it at
+any moment, and its gigabytes are gone when it is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.preprocess import network_size
+from dmd_ros.runtime import engine_file
+from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
+from dmd_ros.runtime.errors import BackendError
+
+Log = Callable[[str], None]
+Cancelled = Callable[[], bool]
+# Builds an engine: its plan, and the proof with 'passed' and 'text'.
+Make = Callable[[], tuple[bytes, dict[str, Any]]]
+
+# Width by height of the cameras that a dynamic engine is made for: upright phone to wide stereo.
+_ASPECTS = (9 / 16, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9, 2.4)
+_POLL_S = 0.2
+_REPORT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where engines are built and run; see `EngineSpec` for the fields."""
+
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+    driver: str
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What somebody wants an engine for.
+
+    size: network (height, width), or None for an engine that takes every usual camera (slower).
+    samples: batch. device: number of the GPU. force: build even if there is one.
+    """
+
+    model: Path
+    precision: str = 'fp16'
+    size: Size | None = None
+    samples: int = 1
+    device: int = 0
+    folder: Path | None = None
+    workspace_mib: int = 1024
+    optimization_level: int = 3
+    force: bool = False
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the engines: as given, or the user's cache folder."""
+        if self.folder is not None:
+            return self.folder.expanduser()
+        root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+        return Path(root).expanduser() / 'dmd_ros' / 'engines'
+
+    def arguments(self) -> list[str]:
+        """Command line of `build` that asks for the same."""
+        words = ['build', '--model', str(self.model), '--precision', self.precision]
+        if self.size is not None:
+            words += ['--size', f'{self.size[0]}x{self.size[1]}']
+        words += ['--samples', str(self.samples), '--device', str(self.device)]
+        words += ['--cache-dir', str(self.cache), '--workspace-mib', str(self.workspace_mib)]
+        words += ['--optimization-level', str(self.optimization_level)]
+        return [*words, '--force'] if self.force else words
+
+
+def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
+    """Everything that the engine depends on; raises `BackendError` for a size that cannot be."""
+    best = request.size or contract.train_sizes[0]
+    if min(best) < 1 or any(side % contract.stride for side in best):
+        raise BackendError(
+            f'size {best[0]}x{best[1]} (height x width): both must be multiples of the stride '
+            f'{contract.stride} of model {contract.name}'
+        )
+    if request.samples < 1:
+        raise BackendError(f'samples={request.samples} must be >= 1')
+    smallest = largest = best
+    if request.size is None:
+        sizes = [best] + [network_size(1000, round(1000 * a), contract) for a in _ASPECTS]
+        heights, widths = zip(*sizes, strict=True)
+        smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
+    return EngineSpec(
+        model_sha256=engine_file.sha256_of(request.model),
+        tensorrt=machine.tensorrt,
+        gpu=machine.gpu,
+        compute_capability=machine.compute_capability,
+        driver=machine.driver,
+        precision=request.precision,
+        batch=request.samples,
+        smallest=smallest,
+        best=best,
+        largest=largest,
+        workspace_mib=request.workspace_mib,
+        optimization_level=request.optimization_level,
+        recipe=engine_file.RECIPE,
+    )
+
+
+def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
+    """Name the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
+    for word in (kernel_module or '').split():
+        major, dot, rest = word.partition('.')
+        if dot and major.isdigit() and rest[:1].isdigit():
+            return major
+    return f'cuda {cuda_driver // 1000}'
+
+
+def look(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
+    """Return the stored engine for `spec` if it is whole; else say why there is none."""
+    path = folder / engine_file.file_name(spec, stem)
+    if not path.exists():
+        log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
+        return None
+    try:
+        return engine_file.read(path, spec)
+    except BackendError as error:
+        log(f'{error}; it is built anew')
+        return None
+
+
+def obtain(
+    spec: EngineSpec,
+    folder: Path,
+    stem: str,
+    make: Make,
+    log: Log,
+    *,
+    force: bool = False,
+    cancelled: Cancelled = lambda: False,
+) -> StoredEngine:
+    """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
+
+    An engine that fails its proof is not stored. Its figures are, so that the next start says so
+    at once instead of building it again. Raises `BackendError`.
+    """
+    path = folder / engine_file.file_name(spec, stem)
+    note = path.with_suffix('.refused')
+    with lock(path.with_suffix('.lock'), log, cancelled):
+        if not force:
+            check_refused(note)
+            if (engine := look(spec, folder, stem, log)) is not None:
+                return engine
+        plan, proof = make()
+        if not proof['passed']:
+            engine_file.write_atomic(note, json.dumps(proof).encode())
+            path.unlink(missing_ok=True)
+            raise BackendError(f'the new engine is refused: {proof["text"]}')
+        engine_file.write(path, spec, plan, proof)
+        note.unlink(missing_ok=True)
+        return engine_file.read(path, spec)
+
+
+def check_refused(note: Path) -> None:
+    """Raise `BackendError` with the figures if this very engine failed its proof before."""
+    if not note.is_file():
+        return
+    try:
+        text = json.loads(note.read_text())['text']
+    except (ValueError, KeyError, TypeError):
+        return
+    raise BackendError(
+        f'this engine was built before and refused: {text}. Use another precision or TensorRT '
+        f'version, or try again with force_rebuild (or by removing {note})'
+    )
+
+
+@contextlib.contextmanager
+def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
+    """Hold `path` against other processes; the system frees it however a process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a+') as stream:
+        said = -_REPORT_S
+        started = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pass
+            if cancelled():
+                raise BackendError('cancelled while another process builds this engine')
+            waited = time.monotonic() - started
+            if waited - said >= _REPORT_S:
+                said = waited
+                log(f'another process builds this engine ({path}); waiting for {waited:.0f} s')
+            time.sleep(_POLL_S)
+        yield
+
+
+def _why_missing(spec: EngineSpec, folder: Path) -> str:
+    """Name the engine of the same model that comes nearest, and what differs."""
+    nearest: list[str] | None = None
+    for _path, header in engine_file.headers(folder):
+        if header['spec'].get('model_sha256') == spec.model_sha256:
+            differences = engine_file.spec_differences(header['spec'], spec)
+            if nearest is None or len(differences) < len(nearest):
+                nearest = differences
+    if nearest is None:
+        return f'none of this model in {folder}'
+    return f'the nearest one in {folder} is stale: {"; ".join(nearest)}'
+
+
+def parse_size(text: str) -> Size:
+    """Read '192x256' as (height, width); raises `BackendError`."""
+    height, _, width = text.lower().partition('x')
+    if not (height.isdigit() and width.isdigit()):
+        raise BackendError(f'size {text!r}; write height x width, like 192x256')
+    return int(height), int(width)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m dmd_ros.runtime.engine_cache', description='TensorRT engines of dmd_ros'
+    )
+    build = parser.add_subparsers(dest='command', required=True).add_parser(
+        'build', help='build and prove the engine of a model, unless there is one'
+    )
+    build.add_argument('--model', type=Path, required=True, help='.onnx file')
+    build.add_argument('--precision', default='fp16', help='fp32, fp16 (default) or bf16')
+    build.add_argument('--size', help='network height x width; without it the engine is dynamic')
+    build.add_argument('--samples', type=int, default=1, help='depth samples per picture')
+    build.add_argument('--device', type=int, default=0, help='number of the GPU')
+    build.add_argument('--cache-dir', type=Path, help='folder of the engines')
+    build.add_argument('--workspace-mib', type=int, default=1024, help='limit of scratch memory')
+    build.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    build.add_argument('--force', action='store_true', help='build even if there is one')
+    return parser
+
+
+def _request(options: argparse.Namespace) -> BuildRequest:
+    return BuildRequest(
+        model=options.model,
+        precision=options.precision,
+        size=parse_size(options.size) if options.size else None,
+        samples=options.samples,
+        device=options.device,
+        folder=options.cache_dir,
+        workspace_mib=options.workspace_mib,
+        optimization_level=options.optimization_level,
+        force=options.force,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; errors are one line."""
+    options = _parser().parse_args(argv)
+    started = time.monotonic()
+
+    def log(text: str) -> None:
+        print(f'[{time.monotonic() - started:6.1f} s] {text}', flush=True)
+
+    try:
+        # It imports this module, which runs as __main__ here.
+        from dmd_ros.runtime import engine_build
+
+        engine = engine_build.build(_request(options), log)
+    except (BackendError, CoreError) as error:
+        print(f'error: {error}', flush=True)
+        return 1
+    log(f'engine {engine.path}: {engine.proof["text"]}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An engine on disk: what it was made for, its proof and TensorRT's plan, in one file.
+
+    8 bytes   magic
+    4 bytes   length of the header, little endian
+    header    JSON: spec, plan_bytes, plan_sha256, proof
+    plan      what TensorRT serialised
+
+One file is renamed into place at once, so no header ever stands beside another engine's plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.runtime.errors import BackendError
+
+# Part of every key: raise it when `half_graph` or the builder's settings change.
+RECIPE = 1
+MAGIC = b'DMDENG\x00\x01'
+_MAX_HEADER = 1 << 20
+_HEADER = {'spec': dict, 'proof': dict, 'plan_bytes': int, 'plan_sha256': str}
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """Everything that an engine depends on; another value of any field is another engine.
+
+    model_sha256: of the ONNX file. tensorrt, gpu, compute_capability ('8.7'), driver (major):
+    TensorRT's plans are valid for exactly these. precision: 'fp32', 'fp16' or 'bf16'. batch:
+    samples per call. smallest, best, largest: network (height, width), all equal for a static
+    engine. workspace_mib, optimization_level: given to the builder. recipe: of the graph.
+    """
+
+    model_sha256: str
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+    driver: str
+    precision: str
+    batch: int
+    smallest: Size
+    best: Size
+    largest: Size
+    workspace_mib: int
+    optimization_level: int
+    recipe: int
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the engine takes one picture size only."""
+        return self.smallest == self.largest
+
+    @property
+    def shape_text(self) -> str:
+        """Size for people and file names: '192x256' or 'dynamic'."""
+        return f'{self.best[0]}x{self.best[1]}' if self.is_static else 'dynamic'
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON would give it back (lists for tuples)."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @property
+    def key(self) -> str:
+        """Digest over all fields."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredEngine:
+    """A checked engine: what it is for, TensorRT's plan, the figures of its proof."""
+
+    path: Path
+    spec: EngineSpec
+    plan: bytes
+    proof: dict[str, Any]
+
+
+def file_name(spec: EngineSpec, stem: str) -> str:
+    """Name of the engine's file; the key decides, the rest is for people."""
+    return f'{stem}-{spec.precision}-{spec.shape_text}-b{spec.batch}-{spec.key[:16]}.engine'
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a model file, and of the external weights beside it if it has them."""
+    digest = hashlib.sha256()
+    weights = path.with_name(path.name + '.data')
+    for part in [path, weights] if weights.is_file() else [path]:
+        with part.open('rb') as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def write(path: Path, spec: EngineSpec, plan: bytes, proof: dict[str, Any]) -> None:
+    """Store an engine: written beside its place, flushed, then renamed."""
+    header = {
+        'spec': spec.to_dict(),
+        'plan_bytes': len(plan),
+        'plan_sha256': hashlib.sha256(plan).hexdigest(),
+        'proof': proof,
+    }
+    text = json.dumps(header, sort_keys=True).encode()
+    write_atomic(path, MAGIC + struct.pack('<I', len(text)) + text, plan)
+
+
+def write_atomic(path: Path, *parts: bytes) -> None:
+    """Write a file that is there whole or not at all, whoever else writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as stream:
+            for part in parts:
+                stream.write(part)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def read(path: Path, spec: EngineSpec) -> StoredEngine:
+    """Load an engine made for exactly `spec`; raises `BackendError` that says what is wrong."""
+    header, plan = _parts(path)
+    made_for = header['spec']
+    if made_for != spec.to_dict():
+        differences = '; '.join(spec_differences(made_for, spec))
+        raise BackendError(f'engine {path} is not for this use: {differences}')
+    if len(plan) != header['plan_bytes']:
+        raise BackendError(
+            f'engine {path} is truncated: {len(plan)} of {header["plan_bytes"]} bytes'
+        )
+    if hashlib.sha256(plan).hexdigest() != header['plan_sha256']:
+        raise BackendError(f'engine {path} is damaged: its checksum does not fit')
+    return StoredEngine(path, spec, plan, header['proof'])
+
+
+def spec_differences(made_for: dict[str, Any], spec: EngineSpec) -> list[str]:
+    """Say field by field how an engine differs from what is wanted."""
+    wanted = spec.to_dict()
+    names = [f.name for f in fields(spec)] + sorted(made_for.keys() - wanted.keys())
+    return [
+        f'{name} is {made_for.get(name)!r}, wanted {wanted.get(name)!r}'
+        for name in names
+        if made_for.get(name) != wanted.get(name)
+    ]
+
+
+def headers(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the readable engines of a folder with their headers, without reading the plans."""
+    for path in sorted(folder.glob('*.engine')):
+        with contextlib.suppress(BackendError):
+            yield path, _parts(path, with_plan=False)[0]
+
+
+def _parts(path: Path, with_plan: bool = True) -> tuple[dict[str, Any], bytes]:
+    try:
+        with path.open('rb') as stream:
+            start = stream.read(len(MAGIC) + 4)
+            if len(start) < len(MAGIC) + 4 or not start.startswith(MAGIC):
+                raise BackendError(f'{path} is no engine of dmd_ros')
+            (length,) = struct.unpack('<I', start[len(MAGIC) :])
+            text = stream.read(min(length, _MAX_HEADER))
+            plan = stream.read() if with_plan else b''
+    except OSError as error:
+        raise BackendError(f'engine {path} cannot be read ({error})') from None
+    try:
+        header = json.loads(text)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or any(
+        not isinstance(header.get(name), kind) for name, kind in _HEADER.items()
+    ):
+        raise BackendError(f'engine {path} has a damaged header')
+    return header, plan

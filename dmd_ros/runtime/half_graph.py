@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16. The only import of onnx.
+
+TensorRT 11 takes the precision from the graph alone, and older versions may: so the graph says
+it. Time and field of view stay float32 up to their sine and cosine: an angle of a thousand radians
+has no fraction left in fp16. Raise `engine_file.RECIPE` when the graphs written here change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+from dmd_ros.runtime.errors import BackendError
+
+_TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
+# These keep float32, and so does everything that they are computed from.
+_ROOTS = ('Sin', 'Cos')
+# float32 by themselves: sums over many elements, and ranges beyond fp16.
+_EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
+
+
+def convert(model: Path, precision: str) -> bytes:
+    """Serialise `model` with its heavy part in 'fp16' or 'bf16'; inputs and outputs stay float32.
+
+    Raises `BackendError` if the file cannot be read or has control flow.
+    """
+    try:
+        proto = onnx.load(str(model))
+        inferred = onnx.shape_inference.infer_shapes(proto)
+    except Exception as error:  # the parser's and the checker's classes share no base
+        raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
+    if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
+        raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
+    floats = _float_tensors(inferred.graph)
+    _constants_to_initializers(proto.graph)
+    _Converter(proto.graph, floats, _TYPES[precision]).run()
+    return proto.SerializeToString()
+
+
+def exact_nodes(graph: GraphProto) -> set[int]:
+    """Return indices of the nodes that keep float32: see `_ROOTS` and `_EXACT`."""
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    exact = {i for i, node in enumerate(graph.node) if node.op_type in _EXACT}
+    waiting = [i for i, node in enumerate(graph.node) if node.op_type in _ROOTS]
+    while waiting:
+        index = waiting.pop()
+        exact.add(index)
+        sources = (makers[name] for name in graph.node[index].input if name in makers)
+        waiting += [s for s in sources if s not in exact]
+    return exact
+
+
+def _float_tensors(graph: GraphProto) -> set[str]:
+    """Names of all float32 tensors; a node whose outputs nobody could type is left alone."""
+    typed = [*graph.input, *graph.output, *graph.value_info]
+    names = {v.name for v in typed if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    return names | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+
+
+def _constants_to_initializers(graph: GraphProto) -> None:
+    """Move constants out of their nodes, so that they are converted rather than cast."""
+    kept = []
+    for node in graph.node:
+        if node.op_type == 'Constant' and node.attribute[0].name == 'value':
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+class _Converter:
+    """Rewrites one graph in place."""
+
+    def __init__(self, graph: GraphProto, floats: set[str], kind: int) -> None:
+        self.graph, self.floats, self.kind = graph, floats, kind
+        self.initializers = {i.name: i for i in graph.initializer}
+        self.is_half: set[str] = set()  # tensors that now have the half type
+        self.nodes: list[NodeProto] = []
+        self.casts: dict[tuple[str, int], str] = {}
+        self.extra: dict[str, TensorProto] = {}
+
+    def run(self) -> None:
+        outputs = {o.name for o in self.graph.output}
+        exact = exact_nodes(self.graph)
+        for index, node in enumerate(self.graph.node):
+            makes_float = any(name in self.floats for name in node.output)
+            if index in exact or not makes_float:
+                self._feed(node, TensorProto.FLOAT)
+                self.nodes.append(node)
+            elif node.op_type in ('Constant', 'ConstantOfShape', 'Cast'):
+                # Their type is an attribute: leave it, whoever reads them casts.
+                self._feed(node, TensorProto.FLOAT)
+                self.nodes.append(node)
+            else:
+                self._feed(node, self.kind)
+                self._make_half(node, outputs)
+        del self.graph.node[:], self.graph.value_info[:]
+        self.graph.node.extend(self.nodes)
+        self._replace_initializers()
+
+    def _feed(self, node: NodeProto, kind: int) -> None:
+        """Give the node every float input in the type `kind`, through casts where needed."""
+        for place, name in enumerate(node.input):
+            # Scales and sizes of Resize must be float32 and int64 whatever the data is.
+            if name not in self.floats or (node.op_type == 'Resize' and place > 0):
+                continue
+            has = self.kind if name in self.is_half else TensorProto.FLOAT
+            if has != kind:
+                node.input[place] = self._cast(name, kind)
+
+    def _cast(self, name: str, kind: int) -> str:
+        key = (name, kind)
+        if key not in self.casts:
+            cast = self.casts[key] = f'{name}__as_{TensorProto.DataType.Name(kind).lower()}'
+            if name in self.initializers:
+                self.extra[cast] = _converted(self.initializers[name], cast, kind)
+            else:
+                self.nodes.append(
+                    helper.make_node('Cast', [name], [cast], name=f'{cast}/cast', to=kind)
+                )
+        return self.casts[key]
+
+    def _make_half(self, node: NodeProto, outputs: set[str]) -> None:
+        """Append a node whose float outputs are half now; outputs of the graph are cast back."""
+        self.nodes.append(node)
+        for place, name in enumerate(node.output):
+            if name not in self.floats:
+                continue
+            if name not in outputs:
+                self.is_half.add(name)
+                continue
+            half = node.output[place] = f'{name}__half'
+            self.nodes.append(
+                helper.make_node('Cast', [half], [name], name=f'{half}/cast', to=TensorProto.FLOAT)
+            )
+
+    def _replace_initializers(self) -> None:
+        """Keep the float32 numbers that are still read, add the converted ones."""
+        used = _names(node.input for node in self.nodes)
+        kept = [i for i in self.graph.initializer if i.name in used]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend([*kept, *self.extra.values()])
+
+
+def _names(groups: Iterable[Iterable[str]]) -> set[str]:
+    return {name for group in groups for name in group}
+
+
+def _converted(tensor: TensorProto, name: str, kind: int) -> TensorProto:
+    numbers = numpy_helper.to_array(tensor)
+    if kind == TensorProto.FLOAT16:
+        limit = float(np.finfo(np.float16).max)
+        return numpy_helper.from_array(np.clip(numbers, -limit, limit).astype(np.float16), name)
+    bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32).astype(np.uint64)
+    # Round to nearest even: bfloat16 is the upper half of a float32.
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    raw = rounded.tobytes()
+    return helper.make_tensor(name, TensorProto.BFLOAT16, list(numbers.shape), raw, raw=True)

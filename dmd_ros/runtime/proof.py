@@ -1,0 +1,269 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Is a new engine the same network? It runs against ONNX Runtime before anybody uses it.
+
+The figure that counts is depth: the largest relative error, over all pixels, of metres decoded
+from the estimate of the code. Besides, the same input must give the same output whatever ran in
+between, and the sampler on the device must agree with `core.diffusion.sample`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core import depth_codec, diffusion
+from dmd_ros.core.contract import Contract
+from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
+from dmd_ros.runtime.host_sampler import sample_on_host
+
+# Largest relative error of depth. bf16 has 8 bits where fp16 has 11.
+LIMITS = {'fp32': 1e-4, 'fp16': 1e-2, 'bf16': 5e-2}
+REPEATS = 100
+# Another input runs before every tenth repeat: state left behind by a frame must not show.
+_INTERLEAVE = 10
+# Largest difference of codes between the sampler on the device and on the host.
+SAMPLER_LIMIT = 1e-3
+_SAMPLERS = ((1, 'ddim'), (2, 'ddpm'), (4, 'ddpm'), (4, 'ddim'))
+# Outputs may differ in NaN or the sign of zero alone: that counts too.
+_SMALLEST = float(np.finfo(np.float32).tiny)
+_RANDOM_TIMES = (1.0, 0.75, 0.5, 0.25)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """An input recorded when the model was exported, and what the network said to it."""
+
+    feeds: Feeds
+    prediction: Floats
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Figures of one proof; None where a part was not run.
+
+    reference_error: ONNX Runtime against the recorded golden output. golden_error, random_errors:
+    the engine against ONNX Runtime. repeat_deviation: largest change of the output over `repeats`
+    equal inputs. sampler_error, sampler_deviation: of codes, see the module.
+    """
+
+    precision: str
+    limit: float
+    reference_error: float | None
+    golden_error: float | None
+    random_errors: tuple[float, ...]
+    repeats: int
+    repeat_deviation: float
+    sampler_error: float | None = None
+    sampler_deviation: float | None = None
+
+    @property
+    def failures(self) -> list[str]:
+        """What is wrong, in words; empty for an engine that may be used."""
+        percent, limit = 100.0, self.limit
+        said = []
+        if self.reference_error is not None and not self.reference_error <= LIMITS['fp32']:
+            said.append(
+                'ONNX Runtime itself does not reproduce the golden output of the model file '
+                f'(depth differs by {percent * self.reference_error:.3g} %): export it again'
+            )
+        errors = [('the golden input', self.golden_error)]
+        errors += [(f'random input {i}', e) for i, e in enumerate(self.random_errors)]
+        said += [
+            f'depth is wrong by {percent * error:.3g} % on {where}, allowed {percent * limit:g} %'
+            for where, error in errors
+            if error is not None and not error <= limit
+        ]
+        if self.repeat_deviation != 0.0:
+            said.append(
+                f'{self.repeats} equal inputs gave outputs that differ by up to '
+                f'{self.repeat_deviation:.3g}'
+            )
+        if self.sampler_error is not None and not self.sampler_error <= SAMPLER_LIMIT:
+            said.append(
+                f'the sampler on the device is off by {self.sampler_error:.3g} in code, allowed '
+                f'{SAMPLER_LIMIT:g}'
+            )
+        if self.sampler_deviation is not None and self.sampler_deviation != 0.0:
+            said.append(
+                f'equal frames gave codes that differ by up to {self.sampler_deviation:.3g}'
+            )
+        return said
+
+    @property
+    def passed(self) -> bool:
+        """Whether the engine may be used."""
+        return not self.failures
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        if self.failures:
+            return '; '.join(self.failures)
+        golden = '' if self.golden_error is None else f'golden {100 * self.golden_error:.3g} %, '
+        worst = 100 * max(self.random_errors, default=0.0)
+        return (
+            f'proved in {self.precision}: largest error of depth {golden}random {worst:.3g} % '
+            f'(allowed {100 * self.limit:g} %), {self.repeats} repeats identical'
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the engine's header; a number that is not finite becomes text."""
+        plain = {**asdict(self), 'passed': self.passed, 'text': self.text}
+        return {k: v if _is_json(v) else str(v) for k, v in plain.items()}
+
+
+def prove(
+    engine: Backend,
+    reference: Backend,
+    contract: Contract,
+    shape: tuple[int, int, int],
+    precision: str,
+    golden: Golden | None = None,
+    repeats: int = REPEATS,
+    seed: int | None = None,
+) -> Proof:
+    """Compare an engine with ONNX Runtime at `shape` (samples, height, width).
+
+    golden is brought to that shape; `reference` must reproduce it in its own shape first.
+    seed: of the random inputs; None draws fresh ones, so that no engine is built to pass.
+    """
+    random = np.random.default_rng(seed)
+    reference_error = golden_error = None
+    if golden is not None:
+        said = reference.run(golden.feeds)[OUTPUT]
+        reference_error = depth_error(said, golden.prediction, golden.feeds, contract)
+        feeds = fit(golden.feeds, shape)
+        golden_error = _compare(engine, reference, feeds, contract)
+    inputs = [random_feeds(random, contract, shape, t) for t in _RANDOM_TIMES]
+    errors = tuple(_compare(engine, reference, feeds, contract) for feeds in inputs)
+    deviation = _deviation(
+        lambda i: engine.run(inputs[i])[OUTPUT], repeats=repeats, others=len(inputs) - 1
+    )
+    sampler: tuple[float | None, float | None] = (None, None)
+    if isinstance(engine, SamplerBackend):
+        sampler = _prove_sampler(engine, contract, shape, random, repeats)
+    return Proof(
+        precision,
+        LIMITS[precision],
+        reference_error,
+        golden_error,
+        errors,
+        repeats,
+        deviation,
+        *sampler,
+    )
+
+
+def depth_error(prediction: Floats, expected: Floats, feeds: Feeds, contract: Contract) -> float:
+    """Largest relative error of depth between two predictions for the same input."""
+    if prediction.shape != expected.shape:
+        return float('inf')
+    alpha, sigma = (a[:, None, None, None] for a in diffusion.alpha_sigma(feeds['t']))
+    depths = []
+    for v in (prediction, expected):
+        x, _ = diffusion.x0_eps_from_prediction(
+            v, feeds['z'], alpha, sigma, contract.parameterisation
+        )
+        code = np.clip(x, -1.0, 1.0).astype(np.float32)
+        depths.append(depth_codec.decode(code, contract))
+    depth, truth = depths
+    return _largest(np.abs(depth - truth) / truth)
+
+
+def random_feeds(
+    random: np.random.Generator, contract: Contract, shape: tuple[int, int, int], t: float
+) -> Feeds:
+    """Draw an input as the network knows it: any picture, noise, a camera in its range."""
+    samples, height, width = shape
+    levels = random.random((samples, 3, height, width), np.float32)
+    mean, std = (
+        np.asarray(v, np.float32)[:, None, None] for v in (contract.rgb_mean, contract.rgb_std)
+    )
+    fov = random.uniform(*contract.tan_half_vfov_range, samples)
+    return {
+        'rgb': (levels - mean) / std,
+        'z': random.standard_normal((samples, 1, height, width), np.float32),
+        't': np.full(samples, t, np.float32),
+        'tan_half_vfov': fov.astype(np.float32),
+    }
+
+
+def fit(feeds: Feeds, shape: tuple[int, int, int]) -> Feeds:
+    """Bring an input to another (samples, height, width): nearest pixels, repeated samples."""
+    samples, height, width = shape
+    fitted: dict[str, Floats] = {}
+    for name, array in feeds.items():
+        grown = array[np.arange(samples) % len(array)]
+        if grown.ndim == 4:
+            rows = np.arange(height) * grown.shape[2] // height
+            columns = np.arange(width) * grown.shape[3] // width
+            grown = grown[:, :, rows[:, None], columns]
+        fitted[name] = np.ascontiguousarray(grown, np.float32)
+    return fitted
+
+
+def _compare(engine: Backend, reference: Backend, feeds: Feeds, contract: Contract) -> float:
+    said, expected = engine.run(feeds)[OUTPUT], reference.run(feeds)[OUTPUT]
+    return depth_error(said, expected, feeds, contract)
+
+
+def _prove_sampler(
+    engine: Any, contract: Contract, shape: tuple[int, int, int], random: Any, repeats: int
+) -> tuple[float, float]:
+    """Largest difference of codes from the host's sampler, and between equal frames."""
+    feeds = random_feeds(random, contract, (1, *shape[1:]), 1.0)
+    noises = random.standard_normal((4, shape[0], 1, *shape[1:]), np.float32)
+    fov = float(feeds['tan_half_vfov'][0])
+    other = random_feeds(random, contract, (1, *shape[1:]), 1.0)['rgb']
+    worst = deviation = 0.0
+    for steps, sampler in _SAMPLERS:
+        times = diffusion.trailing_times(steps)
+
+        def on_device(rgb: Floats, times: Any = times, sampler: str = sampler) -> Floats:
+            codes: Floats = engine.sample(rgb, fov, noises[0], iter(noises[1:]), times, sampler)
+            return codes
+
+        expected = sample_on_host(
+            lambda f: engine.run(f)[OUTPUT],
+            contract,
+            feeds['rgb'],
+            fov,
+            noises[0],
+            iter(noises[1:]),
+            times,
+            sampler,
+        )
+        worst = max(worst, _largest(np.abs(on_device(feeds['rgb']) - expected)))
+        pictures = (feeds['rgb'], other)
+        changed = _deviation(lambda i: on_device(pictures[i]), repeats // len(_SAMPLERS), 1)  # noqa: B023
+        deviation = max(deviation, changed)
+    return worst, deviation
+
+
+def _deviation(run: Callable[[int], Floats], repeats: int, others: int) -> float:
+    """Largest change of run(0) over `repeats` calls, with run(1..others) in between."""
+    first = run(0).copy()
+    worst = 0.0
+    for index in range(repeats):
+        if index % _INTERLEAVE == 0 and others:
+            run(1 + (index // _INTERLEAVE) % others)
+        again = run(0)
+        if not np.array_equal(first, again):
+            worst = max(worst, _largest(np.abs(again - first)), _SMALLEST)
+    return worst
+
+
+def _largest(errors: NDArray[Any]) -> float:
+    """Maximum; infinite if anything is not a number."""
+    return float(errors.max()) if np.isfinite(errors).all() else float('inf')
+
+
+def _is_json(value: Any) -> bool:
+    return not isinstance(value, float) or bool(np.isfinite(value))

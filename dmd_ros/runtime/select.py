@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which backend runs, on which device, in which precision, and one sentence that says why.
+
+`look_around` gathers the facts of this machine; `decide` is a pure function of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from types import ModuleType
+
+from dmd_ros.runtime import cuda_driver, trt_versions
+from dmd_ros.runtime.errors import BackendError
+
+BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
+CUDA_PROVIDER = 'CUDAExecutionProvider'
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What this machine offers. A problem is a sentence, empty where there is none.
+
+    tensorrt: version. gpus: names, in CUDA's order. providers: of ONNX Runtime.
+    """
+
+    tensorrt: str = ''
+    tensorrt_problem: str = ''
+    gpus: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    onnxruntime_problem: str = ''
+
+
+@dataclass(frozen=True)
+class Choice:
+    """backend: 'tensorrt' or 'onnxruntime'. gpu: its number, or None for the CPU. why: to log."""
+
+    backend: str
+    gpu: int | None
+    precision: str
+    why: str
+
+
+def parse_device(device: str) -> int | None:
+    """Read 'cpu' as None, 'cuda' as 0, 'cuda:1' as 1; raises `BackendError`."""
+    match = re.fullmatch(r'cuda(?::(\d+))?', device)
+    if match:
+        return int(match[1] or 0)
+    if device != 'cpu':
+        raise BackendError(f'device {device!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, ...')
+    return None
+
+
+def decide(backend: str, device: str, precision: str, facts: Facts) -> Choice:
+    """Choose; raises `BackendError` where what was asked for cannot be had.
+
+    backend: one of `BACKENDS`. device: 'auto', 'cpu', 'cuda' or 'cuda:<number>'. precision:
+    'auto' (fp16 on TensorRT, fp32 on ONNX Runtime) or one of `trt_versions.PRECISIONS`.
+    """
+    if backend not in BACKENDS:
+        raise BackendError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
+    if precision not in ('auto', *trt_versions.PRECISIONS):
+        allowed = ', '.join(('auto', *trt_versions.PRECISIONS))
+        raise BackendError(f'precision {precision!r}; allowed: {allowed}')
+    if device != 'auto':
+        parse_device(device)
+    no_tensorrt = _why_not_tensorrt(device, precision, facts)
+    if backend == 'tensorrt' or (backend == 'auto' and not no_tensorrt):
+        if no_tensorrt:
+            raise BackendError(f'backend tensorrt cannot be used: {no_tensorrt}')
+        gpu = 0 if device == 'auto' else parse_device(device)
+        taken = 'fp16' if precision == 'auto' else precision
+        name = facts.gpus[gpu or 0]
+        return Choice(
+            'tensorrt', gpu, taken, f'TensorRT {facts.tensorrt}, {taken}, on GPU {gpu} ({name})'
+        )
+    return _onnxruntime(device, precision, facts, no_tensorrt if backend == 'auto' else '')
+
+
+def without_tensorrt(device: str, precision: str, facts: Facts, problem: str) -> Choice:
+    """Choose for 'auto' once TensorRT was tried and failed with `problem`."""
+    return _onnxruntime(device, precision, facts, problem)
+
+
+def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
+    if device == 'cpu':
+        return 'it needs a GPU and device is cpu'
+    if not facts.gpus:
+        return 'no NVIDIA GPU or driver was found (check nvidia-smi; a container needs --gpus all)'
+    if facts.tensorrt_problem:
+        return facts.tensorrt_problem
+    gpu = 0 if device == 'auto' else parse_device(device) or 0
+    if gpu >= len(facts.gpus):
+        return f'there is no GPU {gpu}, only {len(facts.gpus)} ({", ".join(facts.gpus)})'
+    try:
+        spoken = trt_versions.dialect(facts.tensorrt)
+        trt_versions.check_precision('fp16' if precision == 'auto' else precision, spoken)
+    except BackendError as error:
+        return str(error)
+    return ''
+
+
+def _onnxruntime(device: str, precision: str, facts: Facts, no_tensorrt: str) -> Choice:
+    """ONNX Runtime on the device asked for; `no_tensorrt` says why TensorRT was passed over."""
+    passed_over = f'; TensorRT not taken: {no_tensorrt}' if no_tensorrt else ''
+    if facts.onnxruntime_problem:
+        raise BackendError(facts.onnxruntime_problem + passed_over)
+    if precision not in ('auto', 'fp32'):
+        raise BackendError(
+            f'ONNX Runtime computes in fp32 and precision is {precision}; set precision to auto '
+            f'or fp32, or use TensorRT{passed_over}'
+        )
+    has_cuda = CUDA_PROVIDER in facts.providers
+    if device == 'auto':
+        gpu = 0 if has_cuda and facts.gpus else None
+        if gpu is None and not has_cuda:
+            passed_over += f'; CUDA not taken: this ONNX Runtime has no {CUDA_PROVIDER}'
+        elif gpu is None:
+            passed_over += '; CUDA not taken: no NVIDIA GPU was found'
+    else:
+        gpu = parse_device(device)
+    if gpu:
+        raise BackendError(
+            f'the ONNX Runtime backend uses the first GPU only and device is {device}; set '
+            f'CUDA_VISIBLE_DEVICES={gpu} and device to cuda{passed_over}'
+        )
+    place = 'the CPU' if gpu is None else f'GPU {gpu}'
+    return Choice('onnxruntime', gpu, 'fp32', f'ONNX Runtime, fp32, on {place}{passed_over}')
+
+
+def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
+    """Gather the facts; whatever is missing becomes a sentence with the fix.
+
+    TensorRT takes seconds and memory to import: it is left out where it is not wanted.
+    """
+    tensorrt = tensorrt_problem = onnxruntime_problem = ''
+    providers: tuple[str, ...] = ()
+    gpus = () if device == 'cpu' else cuda_driver.gpus()
+    if backend != 'onnxruntime' and gpus:
+        try:
+            tensorrt = tensorrt_module().version()
+        except BackendError as error:
+            tensorrt_problem = str(error)
+    try:
+        ort = importlib.import_module('dmd_ros.runtime.ort_backend')
+        providers = tuple(ort.ort.get_available_providers())
+    except ImportError as error:
+        onnxruntime_problem = explain_import(error)
+    return Facts(tensorrt, tensorrt_problem, gpus, providers, onnxruntime_problem)
+
+
+def tensorrt_module() -> ModuleType:
+    """Import the TensorRT backend; raises `BackendError` that says what to install."""
+    try:
+        return importlib.import_module('dmd_ros.runtime.trt_backend')
+    except (ImportError, OSError) as error:  # a missing library may be either
+        raise BackendError(explain_import(error)) from None
+
+
+def explain_import(error: Exception) -> str:
+    """Turn an import error of an engine's library into what is missing and how to get it."""
+    text = str(error)
+    if 'libcuda.so' in text:
+        return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'
+    if 'libnvinfer' in text or 'libcudnn' in text or 'libcublas' in text or 'nvonnx' in text:
+        return (
+            f'TensorRT is installed without the libraries it needs ({text}); install them in the '
+            'same version: pip install "dmd_ros[cpu,gpu]", on a Jetson apt install nvidia-jetpack'
+        )
+    module = (getattr(error, 'name', None) or '').split('.')[0]
+    if module == 'pycuda' or 'pycuda' in text:
+        return (
+            f'pycuda cannot be imported ({text}); install it where nvcc is on the PATH: '
+            'pip install "dmd_ros[cpu,gpu]"'
+        )
+    if module == 'tensorrt' or 'tensorrt' in text:
+        return (
+            f'TensorRT cannot be imported ({text}); install it: pip install "dmd_ros[cpu,gpu]". '
+            'On a Jetson it is part of JetPack (python3-libnvinfer), and a virtual environment '
+            'sees it only if made with --system-site-packages'
+        )
+    if module == 'onnxruntime' or 'onnxruntime' in text:
+        return f'ONNX Runtime cannot be imported ({text}); install it: pip install dmd_ros[cpu]'
+    return f'{module or "a module"} cannot be imported ({text}); install it with pip'

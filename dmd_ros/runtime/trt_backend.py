@@ -1,0 +1,240 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT on CUDA: the only file that imports tensorrt and pycuda. Build, load, run; no policy.
+
+What a version calls things is in `trt_versions`, which engine is wanted in `engine_cache`, whether
+it is right in `proof`, the sampler's arithmetic in `sampler_plan`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycuda.driver as cuda
+import tensorrt as trt
+from numpy.typing import NDArray
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.runtime import engine_file, half_graph, trt_versions
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.build_progress import BuildProgress
+from dmd_ros.runtime.engine_cache import Log, Machine, driver_major
+from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.sampler_plan import linear_steps
+from dmd_ros.runtime.trt_session import Session, tensor_shape
+
+Floats = NDArray[np.float32]
+
+# TensorRT keeps a pointer to its logger for as long as anything of it lives.
+_LOGGER = trt.Logger(trt.Logger.WARNING)
+_DRIVER = Path('/proc/driver/nvidia/version')
+_MIB = 1 << 20
+
+# The primary context of each GPU, the one that the CUDA runtime (torch, ONNX Runtime) uses too.
+# Retained once and for good: pycuda lets go of a context only in the thread that made it.
+_contexts: dict[int, Any] = {}
+_contexts_lock = threading.Lock()
+
+
+def version() -> str:
+    """Version of TensorRT."""
+    return str(trt.__version__)
+
+
+def machine(gpu: int) -> Machine:
+    """Describe what engines for this GPU depend on; raises `BackendError` if it is not there."""
+    device = _device(gpu)
+    major, minor = device.compute_capability()
+    text = _DRIVER.read_text() if _DRIVER.is_file() else None
+    driver = driver_major(text, int(cuda.get_driver_version()))
+    return Machine(version(), device.name(), f'{major}.{minor}', driver)
+
+
+def _device(gpu: int) -> Any:
+    try:
+        cuda.init()
+        count = cuda.Device.count()
+    except cuda.Error as error:
+        raise BackendError(f'CUDA cannot start ({error}); check nvidia-smi') from None
+    if gpu >= count:
+        raise BackendError(f'there is no GPU {gpu}; this machine has {count}')
+    return cuda.Device(gpu)
+
+
+@contextlib.contextmanager
+def _current(gpu: int) -> Iterator[None]:
+    """Make the GPU's context current in this thread, and nobody else's business afterwards."""
+    with _contexts_lock:
+        if gpu not in _contexts:
+            _contexts[gpu] = _device(gpu).retain_primary_context()
+    _contexts[gpu].push()
+    try:
+        yield
+    except cuda.Error as error:
+        raise BackendError(f'CUDA failed on GPU {gpu}: {error}') from error
+    finally:
+        cuda.Context.pop()
+
+
+def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log: Log) -> bytes:
+    """Compile the model for `spec` on this GPU; takes minutes. Raises `BackendError`."""
+    spoken = trt_versions.dialect(version())
+    trt_versions.check_precision(spec.precision, spoken)
+    trt.init_libnvinfer_plugins(_LOGGER, '')
+    with _current(gpu), BuildProgress(log) as progress:
+        builder = trt.Builder(_LOGGER)
+        network = builder.create_network(_network_flags(spoken))
+        _parse(network, model, spec.precision)
+        config = builder.create_builder_config()
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, spec.workspace_mib * _MIB)
+        config.builder_optimization_level = spec.optimization_level
+        if spec.precision == 'fp32':
+            # TF32 has fp16's ten bits of fraction: not what anybody calls fp32.
+            config.clear_flag(trt.BuilderFlag.TF32)
+        elif not spoken.strong_types:
+            _weak_types(network, config)
+        config.add_optimization_profile(_profile(builder, spec))
+        _load_timing_cache(config, timing_cache)
+        if spoken.progress_monitor:
+            monitor = _monitor(progress)  # must outlive the build
+            config.progress_monitor = monitor
+        plan = builder.build_serialized_network(network, config)
+        if plan is None:
+            raise BackendError(
+                f'TensorRT {version()} could not build {model} for {spec.shape_text}, '
+                f'{spec.precision}; its own messages above say why'
+            )
+        engine_file.write_atomic(timing_cache, bytes(config.get_timing_cache().serialize()))
+        return bytes(plan)
+
+
+def _network_flags(spoken: trt_versions.Dialect) -> int:
+    flags = trt.NetworkDefinitionCreationFlag
+    if spoken.explicit_batch_flag:
+        return 1 << int(flags.EXPLICIT_BATCH)
+    return 1 << int(flags.STRONGLY_TYPED) if spoken.typed_flag else 0
+
+
+def _parse(network: Any, model: Path, precision: str) -> None:
+    parser = trt.OnnxParser(network, _LOGGER)
+    if precision == 'fp32':
+        good = parser.parse_from_file(str(model))
+    else:
+        good = parser.parse(half_graph.convert(model, precision))
+    if not good:
+        errors = '; '.join(str(parser.get_error(i)) for i in range(parser.num_errors))
+        raise BackendError(f'TensorRT {version()} cannot read {model}: {errors}')
+
+
+def _weak_types(network: Any, config: Any) -> None:
+    """Before version 10: tell every layer the type that the graph gives it."""
+    config.set_flag(trt.BuilderFlag.FP16)
+    config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        kinds = {layer.get_output(i).dtype for i in range(layer.num_outputs)}
+        if len(kinds) == 1 and kinds <= {trt.float32, trt.float16}:
+            layer.precision = kinds.pop()
+
+
+def _profile(builder: Any, spec: EngineSpec) -> Any:
+    profile = builder.create_optimization_profile()
+    for name in INPUTS:
+        sizes = (spec.smallest, spec.best, spec.largest)
+        shapes = [tensor_shape(name, (spec.batch, *size)) for size in sizes]
+        profile.set_shape(name, *shapes)
+    return profile
+
+
+def _load_timing_cache(config: Any, path: Path) -> None:
+    """Start from the kernels timed before; one of another version or GPU is begun anew."""
+    for old in [path.read_bytes() if path.is_file() else b'', b'']:
+        cache = config.create_timing_cache(old)
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return
+
+
+def _monitor(progress: BuildProgress) -> Any:
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)  # pybind11 wants the base called by name
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            progress.start(phase_name, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            progress.step(phase_name, step)
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            progress.finish(phase_name)
+
+    return Monitor()
+
+
+class TrtBackend:
+    """A denoiser on TensorRT; also runs the sampler, as one CUDA graph per frame.
+
+    plan: what `build_plan` made for `spec`. use_graph: False enqueues step by step, to compare.
+    May be called from any thread, and closed from any, in any order with others.
+    """
+
+    name = 'tensorrt'
+
+    def __init__(
+        self,
+        plan: bytes,
+        spec: EngineSpec,
+        contract: Contract,
+        gpu: int,
+        log: Log,
+        use_graph: bool = True,
+    ) -> None:
+        """Load the engine on the GPU."""
+        self.contract, self.device, self.precision = contract, f'cuda:{gpu}', spec.precision
+        self._weights_bytes = len(plan)
+        spoken = trt_versions.dialect(version())
+        with _current(gpu):
+            self._runtime = trt.Runtime(_LOGGER)
+            engine = self._runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise BackendError('TensorRT does not accept the engine; build it with force_rebuild')
+        scratch = int(getattr(engine, spoken.memory_attribute))
+        self._session = Session(cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph)
+        del engine
+        # Runs at the latest when Python ends, while CUDA is still there.
+        self._finalizer = weakref.finalize(self, self._session.close)
+
+    @property
+    def memory_bytes(self) -> dict[str, int]:
+        """GPU memory by purpose: 'weights', 'scratch', 'buffers'."""
+        return {'weights': self._weights_bytes, **self._session.memory_bytes()}
+
+    def run(self, feeds: Feeds) -> Outputs:
+        """Evaluate the network once."""
+        return {OUTPUT: self._session.run(feeds)}
+
+    def sample(
+        self,
+        rgb: Floats,
+        tan_half_vfov: float,
+        noise: Floats,
+        fresh_noise: Iterator[Floats],
+        times: Sequence[float],
+        sampler: str,
+    ) -> Floats:
+        """Run the sampler on the device; see `SamplerBackend`."""
+        steps = linear_steps(self.contract.parameterisation, times, sampler)
+        fresh = [next(fresh_noise) if step.z_n else None for step in steps]
+        return self._session.sample(rgb, tan_half_vfov, noise, fresh, steps)
+
+    def close(self) -> None:
+        """Free everything on the GPU; may be called twice."""
+        self._finalizer()

@@ -1,0 +1,284 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One loaded engine with its stream and memory. pycuda's driver is handed in by `trt_backend`.
+
+Per picture size everything is allocated once: page-locked host arrays, device buffers, and the
+CUDA graph of the sampler. A frame copies in, launches, copies out and waits, letting other Python
+threads run while it waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.runtime import sampler_ptx
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds
+from dmd_ros.runtime.cuda_driver import CudaGraph
+from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.sampler_plan import Step
+
+Floats = NDArray[np.float32]
+Shape = tuple[int, int, int]  # samples, height, width
+
+
+def tensor_shape(name: str, shape: Shape) -> tuple[int, ...]:
+    """Shape of a tensor of the denoiser for (samples, height, width)."""
+    samples, height, width = shape
+    channels = {'rgb': 3, 'z': 1, OUTPUT: 1}
+    return (samples, channels[name], height, width) if name in channels else (samples,)
+
+
+def check_shape(shape: Shape, spec: EngineSpec) -> None:
+    """Raise `BackendError` if the engine was not built for (samples, height, width)."""
+    samples, *size = shape
+    ranges = zip(spec.smallest, size, spec.largest, strict=True)
+    if samples != spec.batch or any(not low <= side <= high for low, side, high in ranges):
+        allowed = f'{spec.smallest[0]}x{spec.smallest[1]}'
+        if not spec.is_static:
+            allowed += f' to {spec.largest[0]}x{spec.largest[1]}'
+        raise BackendError(
+            f'the engine is for {spec.batch} samples of {allowed} (height x width), got {samples} '
+            f'of {size[0]}x{size[1]}; load it with these samples and this size, or with size none '
+            'for an engine that takes every usual camera'
+        )
+
+
+class Memory:
+    """A page-locked host array and its device buffer, of equal size."""
+
+    def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
+        """Allocate both; the context must be current."""
+        self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
+        self.host.fill(0.0)
+        self.allocation = cuda.mem_alloc(self.host.nbytes)
+        self.address = int(self.allocation)
+        self._cuda = cuda
+
+    def upload(self, array: Floats, stream: Any) -> None:
+        """Copy an array of the first items in."""
+        part = self.host[: len(array)]
+        np.copyto(part, array)
+        self._cuda.memcpy_htod_async(self.address, part, stream)
+
+    def free(self) -> None:
+        """Free both; the context must be current."""
+        self.allocation.free()
+        del self.host
+
+
+class Session:
+    """Runs one engine for `trt_backend.TrtBackend`, one call at a time.
+
+    cuda: pycuda.driver. engine: TensorRT's. current: makes the GPU's context current.
+    scratch_bytes: what an execution context of the engine takes.
+    """
+
+    def __init__(
+        self,
+        cuda: Any,
+        engine: Any,
+        spec: EngineSpec,
+        current: Callable[[], AbstractContextManager[None]],
+        scratch_bytes: int,
+        log: Callable[[str], None],
+        use_graph: bool,
+    ) -> None:
+        """Make stream, execution context and kernel."""
+        self._cuda, self._engine, self._spec, self._current = cuda, engine, spec, current
+        self._scratch_bytes, self._log, self._use_graph = scratch_bytes, log, use_graph
+        self._lock = threading.Lock()
+        self._closed = False
+        self._shape: Shape | None = None
+        self._memory: dict[str, Memory] = {}
+        self._sampler: _Sampler | None = None
+        with current():
+            self._context = engine.create_execution_context()
+            if self._context is None:
+                raise BackendError('TensorRT made no execution context: not enough GPU memory?')
+            self._stream = cuda.Stream()
+            self._module = cuda.module_from_buffer(sampler_ptx.PTX.encode() + b'\0')
+            self._kernel = self._module.get_function(sampler_ptx.NAME)
+            self._kernel.prepare(sampler_ptx.ARGUMENTS)
+        count = engine.num_io_tensors
+        self._tensors = {engine.get_tensor_name(i) for i in range(count)}
+
+    def run(self, feeds: Feeds) -> Floats:
+        """Evaluate the network once."""
+        with self._lock, self._current():
+            self._prepare((len(feeds['z']), *feeds['z'].shape[2:]))
+            for name in INPUTS:
+                self._memory[name].upload(feeds[name], self._stream)
+                self._bind(name, self._memory[name])
+            self._execute()
+            return self._result(self._memory[OUTPUT])
+
+    def sample(
+        self,
+        rgb: Floats,
+        tan_half_vfov: float,
+        noise: Floats,
+        fresh: Sequence[Floats | None],
+        steps: Sequence[Step],
+    ) -> Floats:
+        """Run all steps of the sampler; `fresh` has the noise of each step that takes any."""
+        with self._lock, self._current():
+            self._prepare((len(noise), *noise.shape[2:]))
+            if self._sampler is None or self._sampler.steps != tuple(steps):
+                self._drop_sampler()
+                self._sampler = _Sampler(self._cuda, tuple(steps), self._memory, self._stream)
+            sampler = self._sampler
+            self._memory['rgb'].upload(rgb[:1], self._stream)
+            fov = np.full(len(noise), tan_half_vfov, np.float32)
+            self._memory['tan_half_vfov'].upload(fov, self._stream)
+            sampler.upload(noise, fresh, self._stream)
+            if sampler.graph is not None:
+                sampler.graph.launch()
+            else:
+                self._enqueue(sampler)
+                codes = self._result(self._memory['z'])
+                self._record(sampler)
+                return codes
+            return self._result(self._memory['z'])
+
+    def memory_bytes(self) -> dict[str, int]:
+        """GPU memory by purpose."""
+        held = [*self._memory.values(), *(self._sampler.memory if self._sampler else [])]
+        return {
+            'scratch': self._scratch_bytes,
+            'buffers': sum(m.host.nbytes for m in held),
+        }
+
+    def close(self) -> None:
+        """Free everything; a second call does nothing, a later `run` raises `BackendError`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            with self._current():
+                self._stream.synchronize()
+                self._drop_memory()
+                # The order counts: an execution context must not outlive its engine.
+                del self._context, self._engine, self._kernel, self._module, self._stream
+
+    def _prepare(self, shape: Shape) -> None:
+        """Allocate for a picture size, once."""
+        if self._closed:
+            raise BackendError('this TensorRT backend is closed; load the estimator again')
+        if shape == self._shape:
+            return
+        check_shape(shape, self._spec)
+        self._drop_memory()
+        for name in (*INPUTS, OUTPUT):
+            self._memory[name] = Memory(self._cuda, tensor_shape(name, shape))
+        for name in INPUTS:
+            if name in self._tensors and not self._context.set_input_shape(
+                name, tensor_shape(name, shape)
+            ):
+                raise BackendError(f'TensorRT refuses shape {tensor_shape(name, shape)} of {name}')
+        self._bind(OUTPUT, self._memory[OUTPUT])
+        self._shape = shape
+
+    def _bind(self, name: str, memory: Memory) -> None:
+        # TensorRT drops inputs that a network does not use.
+        if name in self._tensors:
+            self._context.set_tensor_address(name, memory.address)
+
+    def _execute(self) -> None:
+        if not self._context.execute_async_v3(self._stream.handle):
+            raise BackendError('TensorRT could not run the engine; its messages above say why')
+
+    def _enqueue(self, sampler: _Sampler) -> None:
+        """Put the whole sampler on the stream: the same calls whether recorded or not."""
+        cuda, memory, stream = self._cuda, self._memory, self._stream
+        picture = memory['rgb'].host[0].nbytes
+        for index in range(1, len(memory['rgb'].host)):
+            target = memory['rgb'].address + index * picture
+            cuda.memcpy_dtod_async(target, memory['rgb'].address, picture, stream)
+        z = memory['z']
+        cuda.memcpy_dtod_async(z.address, sampler.start.address, z.host.nbytes, stream)
+        for name in ('rgb', 'z', 'tan_half_vfov'):
+            self._bind(name, memory[name])
+        grid = (-(-z.host.size // sampler_ptx.THREADS), 1)
+        for step, time, noise in zip(sampler.steps, sampler.times, sampler.noise, strict=True):
+            self._bind('t', time)
+            self._execute()
+            self._kernel.prepared_async_call(
+                grid,
+                (sampler_ptx.THREADS, 1, 1),
+                stream,
+                z.address,
+                memory[OUTPUT].address,
+                # A step without noise multiplies by 0: any finite numbers do.
+                (noise or sampler.start).address,
+                *(float(c) for c in step.coefficients),
+                z.host.size,
+            )
+
+    def _record(self, sampler: _Sampler) -> None:
+        """Record the sampler as a CUDA graph, if that is wanted and possible."""
+        if not self._use_graph or sampler.graph_failed:
+            return
+        try:
+            sampler.graph = CudaGraph(self._stream.handle, lambda: self._enqueue(sampler))
+            self._log(f'sampler of {len(sampler.steps)} steps recorded as a CUDA graph')
+        except (BackendError, self._cuda.Error) as error:
+            sampler.graph_failed = True
+            self._log(f'no CUDA graph ({error}); the sampler is enqueued step by step')
+
+    def _result(self, memory: Memory) -> Floats:
+        self._cuda.memcpy_dtoh_async(memory.host, memory.address, self._stream)
+        self._stream.synchronize()
+        return memory.host.copy()
+
+    def _drop_sampler(self) -> None:
+        if self._sampler is not None:
+            self._sampler.free()
+            self._sampler = None
+
+    def _drop_memory(self) -> None:
+        self._drop_sampler()
+        self._shape = None
+        while self._memory:
+            self._memory.popitem()[1].free()
+
+
+class _Sampler:
+    """What one sequence of steps needs on the device besides the network's tensors."""
+
+    def __init__(
+        self, cuda: Any, steps: tuple[Step, ...], memory: dict[str, Memory], stream: Any
+    ) -> None:
+        self.steps = steps
+        shape = memory['z'].host.shape
+        self.start = Memory(cuda, shape)
+        self.times = [Memory(cuda, shape[:1]) for _ in steps]
+        self.noise = [Memory(cuda, shape) if step.z_n else None for step in steps]
+        self.memory = [self.start, *self.times, *(n for n in self.noise if n)]
+        self.graph: CudaGraph | None = None
+        self.graph_failed = False
+        self._uploaded: list[Floats | None] = [None] * (1 + len(steps))
+        for step, time in zip(steps, self.times, strict=True):
+            time.upload(np.full(shape[:1], step.t, np.float32), stream)
+
+    def upload(self, noise: Floats, fresh: Sequence[Floats | None], stream: Any) -> None:
+        """Copy noise in; the very array that is there already (fixed noise) is not copied."""
+        arrays, targets = [noise, *fresh], [self.start, *self.noise]
+        for index, (array, target) in enumerate(zip(arrays, targets, strict=True)):
+            if target is None or array is None or array is self._uploaded[index]:
+                continue
+            target.upload(array, stream)
+            self._uploaded[index] = None if array.flags.writeable else array
+
+    def free(self) -> None:
+        """Free all; the context must be current and the stream idle."""
+        if self.graph is not None:
+            self.graph.close()
+        for memory in self.memory:
+            memory.free()
