@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame
-from dmd_ros.runtime.backend import OUTPUT, Backend
+from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
+from dmd_ros.runtime.host_sampler import sample_on_host
 
 TEMPORAL_MODES = ('fixed', 'random', 'blend')
 # Share of the previous prediction in the first z of `blend`; the rest is the fixed noise.
@@ -60,6 +60,7 @@ class DepthEstimator:
         """Forget the previous frame and start the noise again: after a cut or a time jump."""
         self._random = np.random.default_rng(self.seed)
         self._start: NDArray[np.float32] | None = None
+        self._fresh = _Replay(iter(()))
         self._previous: NDArray[np.float32] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera) -> DepthFrame:
@@ -114,25 +115,25 @@ class DepthEstimator:
     ) -> NDArray[np.float32]:
         """Draw `samples` depth codes [S, 1, h, w] for one picture [1, 3, h, w]."""
         shape = (self.samples, 1, *picture.shape[2:])
-        rgb = picture if self.samples == 1 else np.repeat(picture, self.samples, axis=0)
-        fov = np.full(self.samples, tan_half_vfov, np.float32)
-
-        def denoise(z: Any, t: float) -> tuple[Any, Any]:
-            started = time.perf_counter()
-            times = np.full(self.samples, t, np.float32)
-            feeds = {'rgb': rgb, 'z': z, 't': times, 'tan_half_vfov': fov}
-            prediction = self.backend.run(feeds)[OUTPUT]
-            timings['denoise'] = timings.get('denoise', 0.0) + time.perf_counter() - started
-            _check_prediction(prediction, shape)
-            alpha, sigma = (np.float32(v) for v in diffusion.alpha_sigma(t))
-            x, eps = diffusion.x0_eps_from_prediction(
-                prediction, z, alpha, sigma, self.contract.parameterisation
-            )
-            return np.clip(x, np.float32(-1.0), np.float32(1.0)), eps
-
         noise, fresh = self._noise(shape)
         times = diffusion.trailing_times(self.steps)
-        codes = diffusion.sample(denoise, noise, times, sampler=self.sampler, fresh_noise=fresh)
+        if isinstance(self.backend, SamplerBackend):
+            started = time.perf_counter()
+            codes = self.backend.sample(picture, tan_half_vfov, noise, fresh, times, self.sampler)
+            timings['denoise'] = time.perf_counter() - started
+            _check_prediction(codes, shape)
+        else:
+
+            def run(feeds: Feeds) -> NDArray[np.float32]:
+                started = time.perf_counter()
+                prediction = self.backend.run(feeds)[OUTPUT]
+                timings['denoise'] = timings.get('denoise', 0.0) + time.perf_counter() - started
+                _check_prediction(prediction, shape)
+                return prediction
+
+            codes = sample_on_host(
+                run, self.contract, picture, tan_half_vfov, noise, fresh, times, self.sampler
+            )
         if self.temporal == 'blend':
             self._previous = codes
         return codes
@@ -148,12 +149,15 @@ class DepthEstimator:
         noise = self._start
         if noise is None or noise.shape != shape:
             noise = np.random.default_rng(self.seed).standard_normal(shape, np.float32)
+            # Read-only, so that a backend may keep its copy of the very same array.
+            noise.flags.writeable = False
             self._start = noise
+            # A stream of its own, so that the cached first noise does not shift it.
+            self._fresh = _Replay(_normals(np.random.default_rng((self.seed, 1)), shape))
         previous = self._previous
         if previous is not None and previous.shape == shape:
             noise = np.float32(1.0 - BLEND) * noise + np.float32(BLEND) * previous
-        # A stream of its own, so that the cached first noise does not shift it.
-        return noise, _normals(np.random.default_rng((self.seed, 1)), shape)
+        return noise, iter(self._fresh)
 
     def _decode(
         self, codes: NDArray[np.float32], view: preprocess.View
@@ -166,6 +170,21 @@ class DepthEstimator:
             return depth, None
         spread = depth_codec.relative_std(codes.std(axis=0)[0], mean, self.contract)
         return depth, preprocess.restore(spread, view)
+
+
+class _Replay:
+    """The same noise for every frame, drawn once: each iteration starts from the first array."""
+
+    def __init__(self, source: Iterator[NDArray[np.float32]]) -> None:
+        self._source = source
+        self._drawn: list[NDArray[np.float32]] = []
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        yield from self._drawn
+        for array in self._source:
+            array.flags.writeable = False
+            self._drawn.append(array)
+            yield array
 
 
 class _Stopwatch:

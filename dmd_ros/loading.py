@@ -4,39 +4,93 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dmd_ros.core.contract import Contract
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.select import BACKENDS as BACKENDS
+
+if TYPE_CHECKING:
+    from dmd_ros.runtime.engine_cache import BuildRequest
 
 DEFAULT_MODEL = 'dmd_worlds'
-BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
+_log = logging.getLogger('dmd_ros')
 
 
 def load_estimator(
     model: str | os.PathLike[str] | None = None,
     backend: str = 'auto',
-    device: str = 'cpu',
+    device: str = 'auto',
     threads: int = 0,
+    *,
+    precision: str = 'auto',
+    size: tuple[int, int] | None = None,
+    engine_cache_dir: str | os.PathLike[str] | None = None,
+    force_rebuild: bool = False,
+    log: Callable[[str], None] = _log.info,
+    cancelled: Callable[[], bool] = lambda: False,
     **settings: Any,
 ) -> DepthEstimator:
     """Load a denoiser with its contract and build the estimator around it.
 
     model: path of an .onnx file, the name of a shipped model, or None for the default one.
-    backend: 'auto', 'tensorrt' or 'onnxruntime'. device: 'cpu' or 'cuda'. threads: 0 = all cores.
-    settings: steps, samples, sampler, seed, temporal of `DepthEstimator`.
+    backend: 'auto' (TensorRT if it can be had, else ONNX Runtime; `log` says why), 'tensorrt' or
+    'onnxruntime'. device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
+    precision: 'auto', 'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine
+    for one camera (fastest), or None for one that takes any. engine_cache_dir: where engines lie.
+    force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
+    built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
-    if backend not in BACKENDS:
-        raise BackendError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
-    if backend == 'tensorrt':
-        raise BackendError('backend tensorrt is not part of this version; use onnxruntime')
-    loaded = _load_onnxruntime(find_model(model), device, threads)
+    path = find_model(model)
+    facts = select.look_around(backend, device)
+    choice = select.decide(backend, device, precision, facts)
+    if choice.backend == 'tensorrt':
+        wish = _Wish(size, settings.get('samples'), engine_cache_dir, force_rebuild)
+        try:
+            loaded = _load_tensorrt(path, choice, wish, log, cancelled)
+            log(f'backend: {choice.why}')
+            return DepthEstimator(loaded.contract, loaded, **settings)
+        except BackendError as error:
+            if backend != 'auto' or cancelled():
+                raise
+            choice = select.without_tensorrt(device, precision, facts, str(error))
+    log(f'backend: {choice.why}')
+    loaded = _load_onnxruntime(path, 'cpu' if choice.gpu is None else 'cuda', threads)
     return DepthEstimator(loaded.contract, loaded, **settings)
+
+
+def build_engine(
+    model: str | os.PathLike[str] | None = None,
+    device: str = 'auto',
+    *,
+    precision: str = 'auto',
+    size: tuple[int, int] | None = None,
+    samples: int | None = None,
+    engine_cache_dir: str | os.PathLike[str] | None = None,
+    force_rebuild: bool = False,
+    log: Callable[[str], None] = _log.info,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Have the TensorRT engine that `load_estimator` would use in the cache; return its file.
+
+    For a node's `build_only`. The arguments are those of `load_estimator`.
+    """
+    path = find_model(model)
+    choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
+    wish = _Wish(size, samples, engine_cache_dir, force_rebuild)
+    contract, request = _request(path, choice, wish)
+    from dmd_ros.runtime import engine_build
+
+    return engine_build.engine_for(request, contract, log, cancelled).path
 
 
 def find_model(model: str | os.PathLike[str] | None = None) -> Path:
@@ -65,11 +119,48 @@ def _model_folders() -> Iterator[Path]:
     yield Path(sys.prefix) / 'share' / 'dmd_ros' / 'models'
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """What is wanted of an engine; see `load_estimator`."""
+
+    size: tuple[int, int] | None
+    samples: int | None
+    folder: str | os.PathLike[str] | None
+    force: bool
+
+
+def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
+    # Not above: `python -m dmd_ros.runtime.engine_cache` must not find itself imported already.
+    from dmd_ros.runtime.engine_cache import BuildRequest
+
+    contract: Contract = _load_onnxruntime(path, 'cpu', 1).contract
+    return contract, BuildRequest(
+        model=path,
+        precision=choice.precision,
+        size=wish.size,
+        samples=contract.samples if wish.samples is None else wish.samples,
+        device=choice.gpu or 0,
+        folder=Path(wish.folder) if wish.folder else None,
+        force=wish.force,
+    )
+
+
+def _load_tensorrt(
+    path: Path,
+    choice: select.Choice,
+    wish: _Wish,
+    log: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> Any:
+    contract, request = _request(path, choice, wish)
+    from dmd_ros.runtime import engine_build
+
+    return engine_build.load(request, contract, log, cancelled)
+
+
 def _load_onnxruntime(model: Path, device: str, threads: int) -> Any:
     try:
         from dmd_ros.runtime.ort_backend import OrtBackend
     except ImportError as error:
-        raise BackendError(
-            f'ONNX Runtime cannot be imported ({error}); install it: pip install dmd_ros[cpu]'
-        ) from None
+        raise BackendError(select.explain_import(error)) from None
     return OrtBackend(model, device, threads)
