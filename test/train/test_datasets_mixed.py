@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.datasets import base
+from train.datasets import base, registry
 from train.datasets.registry import READERS, open_dataset, reader_class
 from train.errors import TrainError
 
@@ -178,8 +178,27 @@ def test_every_reader_is_documented(name):
 def test_unknown_names_and_options(tmp_path):
     with pytest.raises(TrainError, match=r"'nuy' is unknown; allowed: .*nyu"):
         open_dataset('nuy', tmp_path)
-    with pytest.raises(TrainError, match='unexpected keyword'):
+    with pytest.raises(TrainError, match='has no option speed; it has: list_file'):
         open_dataset('images', tmp_path, speed=3)
+    with pytest.raises(TrainError, match="every='x' must be like 1"):
+        open_dataset('scannet', tmp_path, every='x')
+    with pytest.raises(TrainError, match="confident='1' must be like False"):
+        open_dataset('diml_outdoor', tmp_path, confident='1')
+    with pytest.raises(TrainError, match="infill='magic'; allowed: on, off; nearest"):
+        open_dataset('images', tmp_path, infill='magic')
+
+
+def test_options_may_be_text(tmp_path):
+    for camera in '01':
+        name = f'rgb/Scene01/clone/frames/rgb/Camera_{camera}/rgb_00007.jpg'
+        write(tmp_path / name, grey(375, 1242))
+    (tmp_path / 'depth').mkdir()
+    assert len(open_dataset('vkitti2', tmp_path, cameras='0+1')) == 2
+    assert len(open_dataset('vkitti2', tmp_path, cameras='0 1')) == 2  # a decoded URL
+    assert open_dataset('vkitti2', tmp_path, fov='off').fov == 'off'
+    write(tmp_path / 'street' / 'outleft' / 'a.png', grey(72, 128))
+    assert open_dataset('diml_outdoor', tmp_path, confident='true').confident is True
+    assert registry._parse('1+3', (1, 2)) == (1, 3)
 
 
 def test_missing_package_is_named(monkeypatch):

@@ -36,6 +36,9 @@ class Reader:
     dataset = ''
     # The expected tree, as error messages and the documentation show it.
     tree = ''
+    # Wishes to the trainer, set when the dataset is opened; empty: as the run says.
+    fov = ''
+    infill = ''
 
     def __init__(self, root: str | Path) -> None:
         """Find the samples below `root`; raises `TrainError` that says what is missing."""

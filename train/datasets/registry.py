@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ READERS: dict[str, tuple[str, str]] = {
 }
 
 
+# Ways of filling the holes of labels, as `train.infill` has them.
+INFILL = ('nearest', 'inpaint', 'zero')
+
+
 def reader_class(name: str) -> type[Reader]:
     """Give the class of a reader; raises `TrainError` that lists the known names."""
     if name not in READERS:
@@ -45,11 +50,54 @@ def reader_class(name: str) -> type[Reader]:
 
 
 def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
-    """Open a dataset by name; options are those of its class."""
+    """Open a dataset by name; options are those of its class, and these two for any of them.
+
+    fov: 'on' or 'off', infill: a method of `train.infill`; both are wishes to the trainer (see
+    `train.mixtures.tuned`). Values may be text, as in 'kitti:/data/kitti?split=val&cameras=02+03'.
+    """
     cls = reader_class(name)
-    try:
-        return cls(root, **options)
-    except TypeError as error:
-        if 'argument' not in str(error):
-            raise
-        raise TrainError(f'dataset {name!r}: {error}; see {cls.__module__}') from None
+    fov, infill = options.pop('fov', ''), options.pop('infill', '')
+    if fov not in ('', 'on', 'off') or infill not in ('', *INFILL):
+        raise TrainError(
+            f'dataset {name!r}: fov={fov!r}, infill={infill!r}; allowed: on, off; '
+            f'{", ".join(INFILL)}'
+        )
+    reader = cls(root, **_typed(name, cls, options))
+    reader.fov, reader.infill = fov, infill
+    return reader
+
+
+def _typed(name: str, cls: type[Reader], options: dict[str, Any]) -> dict[str, Any]:
+    """Give text options the type of the defaults of the class."""
+    defaults = {
+        key: parameter.default
+        for key, parameter in inspect.signature(cls).parameters.items()
+        if key != 'root'
+    }
+    unknown = sorted(options.keys() - defaults.keys())
+    if unknown:
+        known = ', '.join(defaults) or 'none'
+        raise TrainError(f'dataset {name!r} has no option {", ".join(unknown)}; it has: {known}')
+    typed = {}
+    for key, value in options.items():
+        try:
+            typed[key] = _parse(value, defaults[key]) if isinstance(value, str) else value
+        except ValueError:
+            raise TrainError(
+                f'dataset {name!r}: {key}={value!r} must be like {defaults[key]!r}'
+            ) from None
+    return typed
+
+
+def _parse(text: str, like: Any) -> Any:
+    if isinstance(like, bool):
+        if text.lower() not in ('true', 'false'):
+            raise ValueError(text)
+        return text.lower() == 'true'
+    if isinstance(like, int):
+        return int(text)
+    if isinstance(like, tuple):
+        # A plus sign that came through a URL is a blank.
+        words = text.replace('+', ' ').split()
+        return tuple(_parse(word, like[0] if like else '') for word in words)
+    return text

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of mixtures, and what it makes of the trainer's settings."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from train import mixtures
+from train.config import TrainConfig
+from train.datasets.registry import READERS
+from train.mixture import open_source, parse_sources
+
+
+def test_table_is_sound():
+    for name, recipe in mixtures.MIXTURES.items():
+        assert sum(part.weight for part in recipe.parts) == pytest.approx(1.0), name
+        for part in recipe.parts:
+            assert part.dataset in READERS or part.dataset in (mixtures.WORLDS, mixtures.ANY)
+    parts = {part.dataset: part for part in mixtures.recipe('dmd-mix').parts}
+    assert set(parts) == {'nyu_folder', 'taskonomy', 'kitti', 'nuscenes'}
+    assert [name for name, part in parts.items() if not part.fov] == ['taskonomy']
+    assert not any(part.fov for part in mixtures.recipe('stage1').parts)
+
+
+def test_sources_open_with_the_parts_wishes(tmp_path):
+    nyu, kitti = tmp_path / 'nyu', tmp_path / 'kitti'
+    write(nyu / 'bathroom' / 'rgb_00045.jpg', np.zeros((480, 640, 3), np.uint8))
+    write(nyu / 'bathroom' / 'sync_depth_00045.png', np.full((480, 640), 900, np.uint16))
+    drive = '2011_09_26_drive_0002_sync'
+    for camera in ('02', '03'):
+        picture = kitti / 'raw/2011_09_26' / drive / f'image_{camera}/data/01.png'
+        write(picture, np.zeros((375, 1242, 3), np.uint8))
+        truth = kitti / 'depth/train' / drive / f'proj_depth/groundtruth/image_{camera}/01.png'
+        write(truth, np.zeros((375, 1242), np.uint16))
+    roots = {'nyu_folder': str(nyu), 'kitti': f'{kitti}?cameras=03&infill=inpaint'}
+    pairs = parse_sources(mixtures.sources_text('dmd-nk', roots))
+    assert [weight for _, weight in pairs] == [0.5, 0.5]
+    config = TrainConfig()
+    first, second = (open_source(name, config) for name, _ in pairs)
+    assert (len(first), len(second)) == (1, 1)
+    assert (first.fov, first.infill, second.infill) == ('on', 'nearest', 'inpaint')
+    assert first.load(0).depth[5, 5] == pytest.approx(0.9)
+
+
+def test_tuned_config():
+    config = TrainConfig(infill='zero')
+    assert mixtures.tuned(config, SimpleNamespace()) is config
+    off = mixtures.tuned(config, SimpleNamespace(fov='off', infill=''))
+    assert (off.fov_scale_min, off.fov_scale_max, off.infill) == (1.0, 1.0, 'zero')
+    on = mixtures.tuned(config, SimpleNamespace(fov='on', infill='inpaint'))
+    assert (on.fov_scale_max, on.infill) == (config.fov_scale_max, 'inpaint')
+
+
+def test_any_takes_every_reader():
+    text = mixtures.sources_text('worlds+any', {'any': 'bag:/robot/drive?every=3'})
+    assert text == 'worlds@0.5,bag:/robot/drive?fov=on&infill=nearest&every=3@0.5'
+    assert mixtures.sources_text('worlds', {}) == 'worlds@1'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['dmd'], "mixture 'dmd' is unknown; allowed: stage1, dmd-nk"),
+        (['dmd-nk', '--root', 'kitti=/k'], 'missing: nyu_folder, not part of it: none'),
+        (['worlds', '--root', 'kitti=/k'], 'not part of it: kitti'),
+        (['worlds', '--root', 'kitti'], "--root 'kitti' must be DATASET=PATH"),
+        (['worlds+any', '--root', 'any=/robot'], 'give any=kind:path'),
+        (['worlds+any', '--root', 'any=bag:/a@b'], "must not contain '@'"),
+    ],
+)
+def test_errors(arguments, message, capsys):
+    assert mixtures.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_command_line_prints(capsys):
+    assert mixtures.main([]) == 0
+    assert 'dmd-mix' in capsys.readouterr().out
+    assert mixtures.main(['worlds']) == 0
+    assert capsys.readouterr().out == 'worlds@1\n'
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's training mixtures, and those without downloads, as one table.
+
+    python -m train.mixtures                                         # the table
+    python -m train.mixtures dmd-nk --root nyu_folder=/data/nyu --root kitti=/data/kitti
+
+The second form prints the value of the trainer's `sources` setting. A root may carry options of
+its reader: --root 'kitti=/data/kitti?list_file=/data/eigen_train.txt'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from dmd_ros.eval.report import markdown_table
+from train.datasets.registry import READERS
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from train.config import TrainConfig
+
+# A dataset of the user's choice: any reader, given as --root any=kind:path.
+ANY = 'any'
+WORLDS = 'worlds'
+
+
+@dataclass(frozen=True)
+class Part:
+    """One dataset of a mixture.
+
+    weight: share of the samples. fov: whether the field of view is augmented (never where the data
+    varies it already). infill: how holes of its labels are filled before noise is added.
+    options: of the reader, as text 'key=value&...'.
+    """
+
+    dataset: str
+    weight: float
+    fov: bool
+    infill: str
+    options: str = ''
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Datasets of one training stage; note: where its choices come from."""
+
+    parts: tuple[Part, ...]
+    note: str
+
+
+# The paper names the datasets, the stage that augments the field of view, and the need to infill.
+# It does not state weights: those below are ours. LiDAR is filled from the nearest return; the
+# smooth fill suits the few small holes of rendered and scanned rooms.
+# fmt: off
+MIXTURES = {
+    'stage1': Recipe((
+        Part('scannet', 0.35, fov=False, infill='nearest', options='every=10'),
+        Part('scenenet', 0.20, fov=False, infill='inpaint'),
+        Part('waymo', 0.30, fov=False, infill='nearest', options='every=5'),
+        Part('diml_indoor', 0.15, fov=False, infill='nearest'),
+    ), 'supervised pre-training: 1.5 M steps at 1e-4, no FOV augmentation'),
+    'dmd-nk': Recipe((
+        Part('nyu_folder', 0.5, fov=True, infill='nearest'),
+        Part('kitti', 0.5, fov=True, infill='nearest'),
+    ), 'DMD-NK: 50 k steps at 3e-5'),
+    'dmd-mix': Recipe((
+        Part('nyu_folder', 0.25, fov=True, infill='nearest'),
+        Part('taskonomy', 0.25, fov=False, infill='inpaint'),
+        Part('kitti', 0.25, fov=True, infill='nearest'),
+        Part('nuscenes', 0.25, fov=True, infill='nearest'),
+    ), 'DMD-MIX: 50 k steps at 3e-5; Taskonomy brings fields of view of its own'),
+    'worlds': Recipe((
+        Part(WORLDS, 1.0, fov=True, infill='nearest'),
+    ), 'procedural worlds: nothing to download'),
+    'worlds+any': Recipe((
+        Part(WORLDS, 0.5, fov=True, infill='nearest'),
+        Part(ANY, 0.5, fov=True, infill='nearest'),
+    ), 'fine-tuning on your own data without forgetting the rest'),
+}
+# fmt: on
+
+
+def recipe(name: str) -> Recipe:
+    """Look a mixture up; raises `TrainError` that lists the known ones."""
+    if name not in MIXTURES:
+        raise TrainError(f'mixture {name!r} is unknown; allowed: {", ".join(MIXTURES)}')
+    return MIXTURES[name]
+
+
+def sources_text(name: str, roots: Mapping[str, str]) -> str:
+    """Give the trainer's `sources` for a mixture; roots: dataset -> path[?options].
+
+    Raises `TrainError` if a root is missing or not needed.
+    """
+    parts = recipe(name).parts
+    needed = [part.dataset for part in parts if part.dataset != WORLDS]
+    missing = [dataset for dataset in needed if dataset not in roots]
+    unknown = sorted(set(roots) - set(needed))
+    if missing or unknown:
+        raise TrainError(
+            f'mixture {name!r} needs --root for {", ".join(needed) or "nothing"}; missing: '
+            f'{", ".join(missing) or "none"}, not part of it: {", ".join(unknown) or "none"}'
+        )
+    return ','.join(_source(part, roots.get(part.dataset, '')) for part in parts)
+
+
+def tuned(config: TrainConfig, source: Any) -> TrainConfig:
+    """Give the config for the samples of one source: its own FOV augmentation and infilling."""
+    fov, infill = getattr(source, 'fov', ''), getattr(source, 'infill', '')
+    return _changed(config, fov, infill) if fov or infill else config
+
+
+@lru_cache(maxsize=256)
+def _changed(config: TrainConfig, fov: str, infill: str) -> TrainConfig:
+    changes: dict[str, Any] = {'infill': infill} if infill else {}
+    if fov == 'off':
+        changes |= {'fov_scale_min': 1.0, 'fov_scale_max': 1.0}
+    return replace(config, **changes)
+
+
+def _source(part: Part, root: str) -> str:
+    """Write one source as 'kind:path?options@weight'."""
+    if part.dataset == WORLDS:
+        return f'{WORLDS}@{part.weight:g}'
+    kind, path = part.dataset, root
+    if kind == ANY:
+        kind, _, path = root.partition(':')
+        if kind not in READERS:
+            raise TrainError(
+                f'--root any={root}: {kind!r} is no dataset; give any=kind:path with a kind of '
+                f'{", ".join(sorted(READERS))}'
+            )
+    path, _, own = path.partition('?')
+    for sign in ',@':
+        if sign in path + own:
+            raise TrainError(f'root {root!r} must not contain {sign!r}; use a link without it')
+    # What the user gives comes last and wins.
+    settings = {'fov': 'on' if part.fov else 'off', 'infill': part.infill}
+    for text in (part.options, own):
+        settings |= dict(pair.split('=', 1) for pair in text.split('&') if '=' in pair)
+    query = '&'.join(f'{key}={value}' for key, value in settings.items())
+    return f'{kind}:{path}?{query}@{part.weight:g}'
+
+
+def table() -> str:
+    """Lay the mixtures out as Markdown."""
+    rows = [
+        [name, part.dataset, f'{part.weight:g}', 'on' if part.fov else 'off', part.infill,
+         part.options or '-']
+        for name, recipe in MIXTURES.items()
+        for part in recipe.parts
+    ]  # fmt: skip
+    return markdown_table(('mixture', 'dataset', 'weight', 'FOV', 'infill', 'options'), rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        prog='python -m train.mixtures',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('mixture', nargs='?', help=f'one of {", ".join(MIXTURES)}')
+    parser.add_argument('--root', action='append', default=[], metavar='DATASET=PATH[?OPTIONS]')
+    args = parser.parse_args(arguments)
+    if args.mixture is None:
+        print(table())
+        return 0
+    try:
+        print(sources_text(args.mixture, dict(_pair(text) for text in args.root)))
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    dataset, separator, root = text.partition('=')
+    if not separator or not root:
+        raise TrainError(f'--root {text!r} must be DATASET=PATH')
+    return dataset, root
+
+
+if __name__ == '__main__':
+    sys.exit(main())
