@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import bz2
 import io
-import sqlite3
 import struct
 import sys
 import tempfile
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import apsw
 import lz4.frame  # type: ignore[import-untyped]
 
 if sys.version_info >= (3, 14):
@@ -149,23 +150,49 @@ def _recover_sqlite(path: Path) -> Iterator[Raw]:
         yield from _sqlite_messages(inflated)
 
 
+class _WholePages(apsw.VFS):
+    """Hides a cut last page from SQLite, which would fill it up with zeros."""
+
+    NAME = 'dmd_whole_pages'
+
+    def __init__(self) -> None:
+        super().__init__(self.NAME, '')
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+        return _WholePagesFile(name, flags)
+
+
+class _WholePagesFile(apsw.VFSFile):
+    def __init__(self, name: Any, flags: list[int]) -> None:
+        super().__init__('', name, flags)
+
+    def xFileSize(self) -> int:  # noqa: N802
+        size = super().xFileSize()
+        if size < 100:
+            return size
+        page = int.from_bytes(self.xRead(2, 16), 'big')
+        page = 65536 if page <= 1 else page
+        return size - size % page
+
+
 def _sqlite_messages(path: Path) -> Iterator[Raw]:
-    connection = sqlite3.connect(f'file:{path}?mode=ro&immutable=1', uri=True)
+    vfs = _WholePages()
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    uri = f'file:{urllib.parse.quote(str(path))}?immutable=1'
+    connection = apsw.Connection(uri, flags=flags, vfs=vfs.NAME)
     try:
         # Otherwise SQLite refuses a file that is shorter than its header says.
         connection.execute('PRAGMA writable_schema = ON')
-        topics = {
-            key: (name, msgtype)
-            for key, name, msgtype in connection.execute('SELECT id, name, type FROM topics')
-        }
+        rows = connection.execute('SELECT id, name, type FROM topics')
+        topics = {key: (name, msgtype) for key, name, msgtype in rows}
         # By row number: the time index may lie beyond the cut.
         rows = connection.execute(
             'SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id'
         )
         for topic, time_ns, data in rows:
             if topic in topics and isinstance(data, bytes):
-                yield Raw(*topics[topic], time_ns, data)
-    except sqlite3.DatabaseError:
+                yield Raw(*topics[topic], int(time_ns), data)
+    except apsw.Error:
         return
     finally:
         connection.close()

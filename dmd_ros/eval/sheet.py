@@ -67,7 +67,7 @@ def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     if values.size == 0:
         return 0.5, 10.0
     low, high = (float(v) for v in np.percentile(values, (1, 98)))
-    steps = np.array([m * 10.0**k for k in range(-2, 3) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)])
+    steps = np.array([float(f'{m}e{k}') for k in range(-2, 3) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)])
     near = float(steps[steps <= low].max(initial=float(steps[0])))
     far = float(steps[steps >= high].min(initial=float(steps[-1])))
     return near, max(far, 2 * near)

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the pictures must show; how they look was judged by eye."""
+
+import cv2
+import numpy as np
+import pytest
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.eval import canvas, cloud_view, sheet
+from dmd_ros.eval.errors import EvalError
+
+NAN = np.float32(np.nan)
+
+
+def test_equal_ratios_of_depth_are_equal_steps_of_colour():
+    ramp = np.geomspace(0.5, 8.0, 5, dtype=np.float32)
+    colours = canvas.depth_colours(ramp[None], 0.5, 8.0)[0].astype(int)
+    fine = canvas.depth_colours(np.geomspace(0.5, 8.0, 253, dtype=np.float32)[None], 0.5, 8.0)[0]
+    for k, colour in enumerate(colours):
+        assert np.abs(fine[63 * k] - colour).max() <= 12
+
+
+def test_colours_of_what_is_no_distance():
+    depth = np.array([[NAN, np.inf, -np.inf]], np.float32)
+    colours = canvas.depth_colours(depth, 0.5, 10)
+    assert tuple(colours[0, 0]) == canvas.NOTHING
+    assert tuple(colours[0, 1]) == (255, 255, 255)
+
+
+def test_error_is_blue_when_too_near_and_red_when_too_far():
+    p, g = np.array([[1, 2, 4, 2]], np.float32), np.array([[2, 2, 2, NAN]], np.float32)
+    near, right, far, nothing = canvas.error_colours(p, g)[0].astype(int)
+    assert near[2] > near[0] + 100
+    assert far[0] > far[2] + 100
+    assert right.min() > 220
+    assert tuple(nothing) == canvas.NOTHING
+
+
+def test_sparse_points_survive_scaling():
+    truth = np.full((400, 1200), NAN, np.float32)
+    truth[::40, ::40] = 5.0
+    colours = canvas.depth_colours(truth, 1, 10)
+    small = canvas.panel(colours, np.isfinite(truth), 300)
+    assert small.shape == (100, 300, 3)
+    lit = (small != np.array(canvas.NOTHING)).any(axis=-1)
+    assert lit.sum() >= 300  # one square for each point, at full colour
+    assert (small[lit] == colours[0, 0]).all()
+
+
+def row(truth=True, height=48, width=64, section='a'):
+    depth = np.full((height, width), 2.0, np.float32)
+    rgb = np.full((height, width, 3), 90, np.uint8)
+    return sheet.Row(section, 'caption', 'figures', rgb, depth, depth if truth else None)
+
+
+def test_sheet_has_a_column_less_without_truth():
+    full = sheet.draw_sheet([row()], {'a': (1, 10)}, 'title')
+    bare = sheet.draw_sheet([row(truth=False)], {'a': (1, 10)}, 'title')
+    assert full.shape[1] == 2 * 24 + 4 * sheet.COLUMN + 3 * 8
+    assert bare.shape[1] == 2 * 24 + 2 * sheet.COLUMN + 8
+
+
+def test_sheet_mixes_sizes_and_sections(tmp_path):
+    rows = [row(), row(height=30, width=100), row(section='b', truth=False)]
+    picture = sheet.draw_sheet(rows, {'a': (1, 10), 'b': (2, 80)}, 'title', 'subtitle')
+    sheet.write_png(tmp_path / 's.png', picture)
+    read = cv2.imread(str(tmp_path / 's.png'))
+    assert read.shape == picture.shape
+    np.testing.assert_array_equal(read[..., ::-1], picture)
+
+
+def test_sheet_that_cannot_be_written_says_where(tmp_path):
+    with pytest.raises(EvalError, match=r'cannot write .*no/such'):
+        sheet.write_png(tmp_path / 'no' / 'such.png', np.zeros((2, 2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ('low', 'high', 'scale'), [(0.6, 3.7, (0.6, 4.0)), (2.1, 70, (2.0, 80.0)), (1, 1, (1.0, 2.0))]
+)
+def test_scale_is_round_and_holds_the_depths(low, high, scale):
+    ramp = np.linspace(low, high, 1000, dtype=np.float32)
+    assert sheet.nice_scale([ramp, np.array([NAN, np.inf], np.float32)]) == scale
+
+
+def test_scale_of_nothing():
+    assert sheet.nice_scale([np.array([NAN], np.float32)]) == (0.5, 10.0)
+
+
+def corner_scene():
+    """A floor and a wall: red, and a green box in front of the middle."""
+    camera = Camera(fx=100, fy=100, cx=79.5, cy=59.5, width=160, height=120)
+    depth = np.full((120, 160), 4.0, np.float32)
+    v = np.arange(60, 120)
+    floor = 1.2 * camera.fy / np.maximum(v - camera.cy, 1e-3)
+    depth[60:] = np.minimum(floor, 4.0)[:, None]
+    rgb = np.zeros((120, 160, 3), np.uint8)
+    rgb[..., 0] = 200
+    depth[40:70, 70:90] = 2.0
+    rgb[40:70, 70:90] = (0, 200, 0)
+    return depth, rgb, camera
+
+
+def test_cloud_is_drawn_with_its_colours_and_the_nearest_point_on_top():
+    depth, rgb, camera = corner_scene()
+    picture = cloud_view.render(depth, rgb, camera, width=320, height=200, raise_deg=0, turn_deg=0)
+    red = (picture[..., 0] > 120) & (picture[..., 1] < 60)
+    green = (picture[..., 1] > 120) & (picture[..., 0] < 60)
+    assert picture.shape == (200, 320, 3)
+    assert red.sum() > 5000
+    assert green.sum() > 300
+    rows, columns = np.nonzero(green)
+    # Nothing of the wall shines through the box.
+    box = red[rows.min() + 2 : rows.max() - 1, columns.min() + 2 : columns.max() - 1]
+    assert box.mean() < 0.02
+
+
+def test_from_a_raised_eye_what_is_near_moves_down():
+    depth, rgb, camera = corner_scene()
+
+    def row_of_box(raise_deg):
+        picture = cloud_view.render(
+            depth, rgb, camera, width=320, height=200, raise_deg=raise_deg, turn_deg=0
+        )
+        return np.nonzero((picture[..., 1] > 120) & (picture[..., 0] < 60))[0].mean()
+
+    assert row_of_box(26) > row_of_box(0) + 20
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_a_cloud_without_points_is_an_empty_picture(value):
+    _, rgb, camera = corner_scene()
+    depth = np.full((120, 160), value, np.float32)
+    assert cloud_view.render(depth, rgb, camera, width=64, height=40).shape == (40, 64, 3)

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags that were cut off: everything that is whole is read, nothing else, and the user is told."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+from bag_factory import IMAGE, INFO, KINDS, frames, storage_file, write_bag
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmd_ros.eval import recovery
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
+
+COUNT = 40
+# zstd gives back whole blocks of 128 KiB, 14 of these messages.
+LOST_AT_MOST = 15
+
+
+@pytest.fixture(scope='module')
+def pictures():
+    random = np.random.default_rng(0)
+    # Noise: compression must not make the files so small that a cut hits nothing.
+    return [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(COUNT)]
+
+
+@pytest.fixture(scope='module')
+def bags(tmp_path_factory, pictures):
+    folder = tmp_path_factory.mktemp('bags')
+    return {kind: write_bag(folder / kind, frames(pictures), kind) for kind in KINDS}
+
+
+def cut(path, target, share):
+    """Copy a bag's storage, without metadata, and keep the front of it."""
+    target.mkdir()
+    source = storage_file(path)
+    content = source.read_bytes()
+    (target / source.name).write_bytes(content[: int(len(content) * share)])
+    return target
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_whole_files_are_read_alike_by_both_readers(bags, kind):
+    with Bag(bags[kind]) as bag:
+        regular = list(bag.raw([IMAGE, INFO]))
+        assert bag.warnings == []
+    recovered = list(recovery.recover(storage_file(bags[kind])))
+    assert len(recovered) == 2 * COUNT
+    assert sorted(recovered) == sorted(regular)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('share', [0.4, 0.75, 0.98])
+def test_a_cut_bag_is_read_as_far_as_it_goes(bags, pictures, tmp_path, kind, share):
+    path = cut(bags[kind], tmp_path / 'cut', share)
+    with Bag(path) as bag:
+        messages = list(bag.raw([IMAGE]))
+        assert 'incomplete' in bag.warnings[0]
+        assert 'as far as it goes' in bag.warnings[0]
+        assert COUNT * share - LOST_AT_MOST <= len(messages) <= COUNT
+        for message, picture in zip(messages, pictures, strict=False):
+            decoded = bag.decode(message)
+            np.testing.assert_array_equal(decoded.data, picture.reshape(-1))
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_a_cut_file_beside_its_metadata_and_alone(bags, tmp_path, kind):
+    path = cut(bags[kind], tmp_path / 'cut', 0.6)
+    if kind != 'ros1':
+        shutil.copy(bags[kind] / 'metadata.yaml', path)
+    for opened in (path, storage_file(path)):
+        with Bag(opened) as bag:
+            assert bag.topics[IMAGE].count > 0.3 * COUNT
+            assert bag.warnings
+
+
+def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path):
+    path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
+    with Bag(path) as bag:
+        assert bag.topics[IMAGE].count == COUNT
+        assert bag.warnings == []
+
+
+@pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])
+def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
+    writer_module = pytest.importorskip('mcap.writer')
+    with Bag(bags['mcap']) as bag:
+        originals = list(bag.raw([IMAGE]))
+    buffer = io.BytesIO()
+    writer = writer_module.Writer(
+        buffer, compression=writer_module.CompressionType[compression], chunk_size=30_000
+    )
+    writer.start('ros2', 'test')
+    schema = writer.register_schema('sensor_msgs/msg/Image', 'ros2msg', b'')
+    channel = writer.register_channel(IMAGE, 'cdr', schema)
+    for message in originals:
+        writer.add_message(channel, message.time_ns, message.data, message.time_ns)
+    # No finish(): what a power cut leaves.
+    path = tmp_path / 'b.mcap'
+    path.write_bytes(buffer.getvalue())
+    found = list(recovery.recover(path))
+    assert COUNT - 5 <= len(found) <= COUNT
+    assert found == originals[: len(found)]
+
+
+def test_damage_in_the_middle_ends_the_reading_with_a_warning(bags, tmp_path):
+    shutil.copytree(bags['mcap+chunks'], tmp_path / 'bag')
+    file = storage_file(tmp_path / 'bag')
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
+    file.write_bytes(content)
+    with Bag(tmp_path / 'bag') as bag:
+        list(bag.raw([IMAGE]))
+        assert any('damaged; read until there' in w for w in bag.warnings)
+
+
+@pytest.mark.parametrize('suffix', ['.mcap', '.db3', '.bag'])
+@pytest.mark.parametrize(
+    'content', [b'', b'nonsense', bytes(5000), b'\x89MCAP0\r\n', b'#ROSBAG V2.0\n']
+)
+def test_files_without_content_are_refused(tmp_path, suffix, content):
+    path = tmp_path / f'b{suffix}'
+    path.write_bytes(content)
+    with pytest.raises(
+        EvalError, match=r'empty or damaged beyond reading.*record or copy it again'
+    ):
+        Bag(path)
+
+
+def test_a_missing_bag(tmp_path):
+    with pytest.raises(EvalError, match='does not exist'):
+        Bag(tmp_path / 'none')
+
+
+def test_a_folder_that_is_no_bag(tmp_path):
+    (tmp_path / 'notes.txt').write_text('hello')
+    with pytest.raises(EvalError, match=r'is not a bag.*give a rosbag2 folder'):
+        Bag(tmp_path)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    path = tmp_path / 'film.mp4'
+    path.write_bytes(b'film')
+    with pytest.raises(EvalError, match=r'is not a bag.*\.mcap, \.db3 or \.bag'):
+        Bag(path)
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_bag_without_messages(tmp_path, kind):
+    with pytest.raises(EvalError, match=r'holds no message|empty'):
+        Bag(write_bag(tmp_path / 'bag', [], kind))
+
+
+@pytest.fixture(scope='module')
+def contents(bags):
+    return {kind: storage_file(bags[kind]).read_bytes() for kind in ('mcap', 'sqlite3', 'ros1')}
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_no_damage_raises_anything_but_our_error(contents, tmp_path, kind):
+    suffix = {'mcap': '.mcap', 'sqlite3': '.db3', 'ros1': '.bag'}[kind]
+
+    @given(data=st.data())
+    def check(data):
+        content = bytearray(contents[kind])
+        for _ in range(data.draw(st.integers(1, 6))):
+            at = data.draw(st.integers(0, len(content) - 1))
+            content[at : at + 4] = data.draw(st.binary(min_size=4, max_size=4))
+        path = tmp_path / f'b{suffix}'
+        path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+        try:
+            with Bag(path) as bag:
+                for message in bag.raw(list(bag.topics)):
+                    try:
+                        bag.stamp_ns(message)
+                        bag.decode(message)
+                    except EvalError:
+                        pass
+        except EvalError:
+            pass
+
+    check()

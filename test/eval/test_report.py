@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import math
+
+import numpy as np
+import pytest
+
+from dmd_ros.eval import report
+from dmd_ros.eval.metrics import score
+
+
+def test_percentiles():
+    assert report.percentiles(range(101)) == {'p50': 50, 'p95': 95, 'max': 100}
+    assert math.isnan(report.percentiles([])['p50'])
+
+
+def test_stage_latency_leaves_out_the_warm_up_and_adds_a_total():
+    rows = [{'a': 9.0}, {'a': 0.001, 'b': 0.002}, {'a': 0.003, 'b': 0.004}]
+    table = report.stage_latency_ms(rows)
+    assert list(table) == ['a', 'b', 'total']
+    assert table['a']['max'] == pytest.approx(3.0)
+    assert table['total']['p50'] == pytest.approx(5.0)
+    assert report.stage_latency_ms(rows[:1])['a']['p50'] == pytest.approx(9000)
+    assert report.stage_latency_ms([]) == {}
+
+
+def test_markdown_table_is_aligned_and_spells_missing_values(tmp_path):
+    text = report.write_markdown_table(
+        tmp_path / 't.md', ('name', 'x'), [('one', 1.23456), ('two', math.nan)], title='T'
+    )
+    assert (tmp_path / 't.md').read_text() == text
+    assert text.splitlines() == [
+        '# T',
+        '',
+        '| name |     x |',
+        '| ---- | ----: |',
+        '| one  | 1.235 |',
+        '| two  |     - |',
+    ]
+
+
+def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
+    empty = score(np.ones((1, 1), np.float32), np.full((1, 1), np.nan, np.float32))
+    report.write_json(
+        tmp_path / 'r.json', {'s': empty, 'a': np.float32(0.5), 'n': np.int64(3), 'i': math.inf}
+    )
+    read = json.loads((tmp_path / 'r.json').read_text())
+    assert read['s']['abs_rel'] is None
+    assert (read['a'], read['n'], read['i']) == (0.5, 3, None)
