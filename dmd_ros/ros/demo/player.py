@@ -20,6 +20,7 @@ from dmd_ros.ros.processes import say
 
 # A pause in a recording is not worth waiting for.
 _LONGEST_GAP = 2.0
+_DISCOVERY = 0.5
 
 
 def main() -> None:
@@ -38,6 +39,8 @@ def main() -> None:
         }
         while not all(p.get_subscription_count() for p in publishers.values()):
             time.sleep(0.02)
+        # The publisher knows of the subscription; give the subscription time to know of it.
+        time.sleep(_DISCOVERY)
         say('ready')
         sys.stdin.readline()
         _play(bag, topics, publishers, int(limit))
