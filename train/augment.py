@@ -54,7 +54,7 @@ def draw_view(
 
 
 def scale_range(tan_half_vfov: float, config: TrainConfig) -> tuple[float, float]:
-    """Range of FOV scales that keeps tan(vfov / 2) within the contract's, where that is possible."""
+    """Range of FOV scales that keeps tan(vfov / 2) in the contract's, where that is possible."""
     low, high = config.fov_scale_min, config.fov_scale_max
     kept_low = max(low, config.tan_half_vfov_min / tan_half_vfov)
     kept_high = min(high, config.tan_half_vfov_max / tan_half_vfov)
@@ -63,8 +63,10 @@ def scale_range(tan_half_vfov: float, config: TrainConfig) -> tuple[float, float
     return (high, high) if kept_low > high else (low, low)
 
 
-def fill_outside(rng: np.random.Generator, rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
-    """Put Gaussian noise where the camera saw nothing, as the paper does for uncropped pictures."""
+def fill_outside(
+    rng: np.random.Generator, rgb: NDArray[np.uint8], view: View
+) -> NDArray[np.uint8]:
+    """Put Gaussian noise where the camera saw nothing, as the paper does when uncropping."""
     if view.is_inside:
         return rgb
     noise = rng.standard_normal(rgb.shape, np.float32)

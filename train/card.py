@@ -24,13 +24,15 @@ def card(
     difference: float,
     weights: str,
 ) -> str:
-    """Write the card of an exported model; facts only, from the checkpoint and the run's folder."""
+    """Write the card of an exported model: facts, from the checkpoint and the run's folder."""
     low, high = contract.tan_half_vfov_range
+    clock = state['clock']
     sizes = ', '.join(f'{h}x{w}' for h, w in contract.train_sizes)
     objective = (
         'end-to-end regression at t = 1 (zeros as noise)'
         if config.stage == 'end_to_end'
-        else f'{config.parameterisation} diffusion, truncated-SNR L1, t = 1 share {config.t1_fraction:g}'
+        else f'{config.parameterisation} diffusion, truncated-SNR L1, '
+        f'{config.t1_fraction:.0%} of samples at t = 1'
     )
     sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
     augmentation = (
@@ -41,23 +43,24 @@ def card(
         'Parameters': f'{parameter_count(net) / 1e6:.2f} M (preset {config.preset}, '
         f'rays {config.rays}, FOV {config.fov})',
         'Input': f'RGB at {sizes} and other multiples of {contract.stride}; tan(vfov / 2)',
-        'Output': f'{contract.depth_codec} depth, {contract.depth_min_m:g}-{contract.depth_max_m:g} m',
+        'Output': f'{contract.depth_codec} depth, '
+        f'{contract.depth_min_m:g}-{contract.depth_max_m:g} m',
         'Field of view trained for': f'tan(vfov / 2) in {low:g}-{high:g}',
         'Recommended': f'{contract.steps} step(s), {contract.samples} sample(s)',
         'Data': sources,
         'Augmentation': augmentation,
         'Objective': objective,
-        'Samples seen': f'{state["clock"]:,} ({state["clock"] // config.batch:,} steps of {config.batch})',
+        'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})',
         'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',
         'Code revision': state['revision'],
-        'Weights': f'average (half-life {config.ema:,} samples), stored as {weights}; ONNX Runtime '
-        f'and torch differ by {difference:.1e}',
+        'Weights': f'average (half-life {config.ema:,} samples), stored as {weights}; '
+        f'ONNX Runtime and torch differ by {difference:.1e}',
     }
     table = '\n'.join(f'| {key} | {value} |' for key, value in rows.items())
     return (
         f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained from '
         f'scratch by this repository.\n\n| | |\n|---|---|\n{table}\n\n## Accuracy\n\n'
-        f'{_accuracy(run, state["clock"])}\n\n## Licence\n\nApache-2.0, weights included.\n'
+        f'{_accuracy(run, clock)}\n\n## Licence\n\nApache-2.0, weights included.\n'
     )
 
 
@@ -72,7 +75,7 @@ def _accuracy(run: Path, clock: int) -> str:
     if last is None:
         return 'Not validated during training.'
     return (
-        f'Held-out frames at {last["clock"]:,} samples, through the shipped estimator, no alignment: '
-        f'AbsRel {last["validation/abs_rel"]:.3f}, delta1 {last["validation/delta1"]:.3f}, '
-        f'RMSE {last["validation/rmse"]:.2f} m, coverage {last["validation/coverage"]:.3f}.'
+        f'Held-out frames at {last["clock"]:,} samples, through the shipped estimator, no '
+        f'alignment: AbsRel {last["validation/abs_rel"]:.3f}, '
+        f'delta1 {last["validation/delta1"]:.3f}, RMSE {last["validation/rmse"]:.2f} m, coverage {last["validation/coverage"]:.3f}.'
     )

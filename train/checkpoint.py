@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 KEYS = {
-    'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware', 'revision',
+    'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware',
+    'revision',
 }  # fmt: skip
 # A checkpoint is written beside the old ones before those are removed.
 SPACE_FACTOR = 1.5
@@ -68,6 +70,11 @@ def save(run: Path, state: dict[str, Any], keep: int) -> Path:
 def load(path: Path) -> dict[str, Any]:
     """Read one checkpoint on the CPU; raises `TrainError` if it is damaged or no checkpoint."""
     try:
+        # torch does not compare the checksums that it writes: a flipped bit would load.
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+        if bad is not None:
+            raise zipfile.BadZipFile(f'wrong checksum of {bad}')
         state = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError:
         raise TrainError(f'checkpoint {path} does not exist') from None
@@ -80,7 +87,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:
-    """Read the newest checkpoint that is whole, warning about damaged ones; None if there is none."""
+    """Read the newest whole checkpoint, warning about damaged ones; None if there is none."""
     paths = sorted(folder(run).glob('*.pt'), reverse=True)
     for path in paths:
         try:

@@ -36,6 +36,9 @@ class TrainConfig:
     estimate; gradient_weight: weight of the gradient-matching term.
     Optimiser: batch (over all processes), lr, schedule 'cosine' or 'constant' (linear cool-down
     over the last `cooldown` share), warmup samples, ema half-life in samples.
+    Machine: threads: of the trainer, 0 = all cores. Where other work takes a core, give one less:
+    OpenMP threads wait for each other, and a shared core slows training several times. workers:
+    processes that make batches ahead.
     """
 
     preset: str = 'nano'
@@ -119,9 +122,10 @@ class TrainConfig:
             except ValueError:
                 raise TrainError(f'sizes={self.sizes!r}: {text!r} is not HEIGHTxWIDTH') from None
             if height < stride or width < stride or height % stride or width % stride:
+                near = f'{_round(height, stride)}x{_round(width, stride)}'
                 raise TrainError(
                     f'size {height}x{width} is impossible: preset {self.preset} needs positive '
-                    f'multiples of {stride}; nearest: {_round(height, stride)}x{_round(width, stride)}'
+                    f'multiples of {stride}; nearest: {near}'
                 )
             pairs.append((height, width))
         return tuple(pairs)

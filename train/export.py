@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.export RUN --out models/NAME.onnx`: a checkpoint becomes the robot's model file.
+"""`python -m train.export RUN --out models/NAME.onnx`: from checkpoint to model file.
 
-Written: averaged weights as ONNX opset 17 with dynamic batch, height and width; in its metadata the
-contract and a golden input and output; a model card beside it. Nothing is written when ONNX Runtime
-and torch disagree.
+Written: averaged weights as ONNX opset 17 with dynamic batch, height and width; in its metadata
+the contract and a golden input and output; a model card beside it. Nothing is written when ONNX
+Runtime and torch disagree.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _write_if_equal(
 
 
 def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
-    """Give the largest relative difference from torch; raises `TrainError` beyond the tolerance."""
+    """Give the largest relative difference from torch; `TrainError` beyond the tolerance."""
     runtime = OrtBackend(model)
     worst = check_golden(runtime.run, runtime.metadata, str(model), tolerance=float('inf'))
     for seed, (batch, rows, columns) in enumerate(((1, 2, 2), (2, 3, 5), (3, 4, 2)), start=2):

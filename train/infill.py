@@ -3,7 +3,7 @@
 """Fill the holes of a depth code before noise is added.
 
 The net must never learn to read holes: at test time the noisy code has none. Only labelled pixels
-count in the loss, so the fill needs to be plausible, not right (DDVM, arXiv 2306.01923, section 3).
+count in the loss: the fill must be plausible, not right (DDVM, arXiv 2306.01923, section 3).
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def train(
 ) -> float:
     """Train in folder `run`; return the mean training loss since the last report.
 
-    resume: go on from the newest whole checkpoint of the run. init: start from the averaged weights
-    of another run's checkpoint (file or run folder).
+    resume: go on from the newest whole checkpoint of the run. init: start from the averaged
+    weights of another run's checkpoint (file or run folder).
     """
     device = processes.device
     if config.threads:

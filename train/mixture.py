@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which sample is number n of a run: a weighted mixture of sources, in pure functions of (seed, n).
+"""Which sample is number n of a run: a weighted mixture of sources, as a function of (seed, n).
 
 A batch depends on the config and its number alone, so that resuming needs no state of the data,
 any worker may make any batch, and several processes share a batch by taking slices of it.
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from train.config import TrainConfig
+from train.datasets.registry import READERS, open_dataset
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
@@ -31,9 +33,11 @@ _ATTEMPTS = 20
 
 
 class Source(Protocol):
-    """Labelled pictures by index; a source without an end ignores `len`."""
+    """Labelled pictures by index."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Count samples; 0: no end."""
+        ...
 
     def name(self, index: int) -> str:
         """Name a sample for messages."""
@@ -70,11 +74,16 @@ KINDS: dict[str, Callable[[str, TrainConfig], Source]] = {
 
 
 def open_source(text: str, config: TrainConfig) -> Source:
-    """Open 'kind' or 'kind:path'."""
+    """Open 'kind', 'kind:path' or, for readers of datasets, 'kind:path?option=value&...'."""
     kind, _, path = text.partition(':')
-    if kind not in KINDS:
-        raise TrainError(f'source kind {kind!r} is unknown; allowed: {", ".join(KINDS)}')
-    return KINDS[kind](path, config)
+    if kind in KINDS:
+        return KINDS[kind](path, config)
+    if kind not in READERS:
+        raise TrainError(
+            f'source kind {kind!r} is unknown; allowed: {", ".join((*KINDS, *sorted(READERS)))}'
+        )
+    path, _, query = path.partition('?')
+    return open_dataset(kind, path, **dict(parse_qsl(query)))
 
 
 def parse_sources(text: str) -> list[tuple[str, float]]:
@@ -120,10 +129,10 @@ class Mixture(Dataset[Made]):
         size = config.size_list[int(rng.integers(len(config.size_list)))]
         offset = float(rng.random())
         share = config.batch // self.world
-        first = self.rank * share
+        start, first = number * config.batch, self.rank * share
         broken: list[str] = []
         examples = [
-            self._example(number * config.batch + place, size, offset + place / config.batch, broken)
+            self._example(start + place, size, offset + place / config.batch, broken)
             for place in range(first, first + share)
         ]
         return Made(stack(examples), tuple(broken))
@@ -148,7 +157,7 @@ class Mixture(Dataset[Made]):
 def draw_time(u: float, t1_fraction: float) -> float:
     """Map u in [0, 1) to a time: t = 1 exactly for the given share, uniform in [0, 1) else.
 
-    The u of a batch are evenly spaced from a random start: each is uniform, together they vary less.
+    The u of a batch are evenly spaced from a random start: each uniform, together varying less.
     """
     if u < t1_fraction:
         return 1.0

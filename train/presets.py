@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes of denoiser, one line each. `python -m train.presets` prints their parameter counts."""
+"""The sizes of denoiser, one line each. `python -m train.presets` counts their parameters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class Preset:
 
 # fmt: off
 PRESETS = {
-    # name:          channels per level        blocks        attention     embedding    learning rate
+    # channels, blocks and attention per level; embedding[, stem, head_dim, middle]; learning rate
     'micro': Preset(NetSpec((16, 32), (1, 1), (0, 1), 32, head_dim=16), 2e-3),  # tests only
     'nano': Preset(NetSpec((24, 48, 72, 96), (1, 1, 1, 2), (0, 0, 0, 1), 96, head_dim=24), 1e-3),
     'tiny': Preset(NetSpec((32, 64, 128, 192), (1, 1, 2, 2), (0, 0, 0, 1), 256), 7e-4),
     'small': Preset(NetSpec((48, 96, 224, 384), (1, 2, 3, 2), (0, 0, 0, 2), 384), 4e-4),
-    'base': Preset(NetSpec((80, 160, 320, 576), (2, 3, 4, 3), (0, 0, 1, 3), 576, head_dim=64), 2e-4),
-    'paper': Preset(NetSpec((128, 256, 512, 1024), (2, 4, 8, 8), (0, 0, 8, 8), 1024, 1, 64, 2), 1e-4),
+    'base': Preset(NetSpec((80, 160, 320, 576), (2, 3, 4, 3), (0, 0, 1, 3), 576, 2, 64), 2e-4),
+    'paper': Preset(
+        NetSpec((128, 256, 512, 1024), (2, 4, 8, 8), (0, 0, 8, 8), 1024, 1, 64, 2), 1e-4),
 }
 # fmt: on
 

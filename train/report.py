@@ -80,7 +80,8 @@ def hardware(device: torch.device, processes: int) -> str:
     """Name what the run computes on."""
     if device.type == 'cuda':
         return f'{processes} x {torch.cuda.get_device_name(device)}'
-    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
+    table = Path('/proc/cpuinfo')
+    lines = table.read_text().splitlines() if table.exists() else []
     names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
     return f'{len(names) or "some"} CPU cores ({names[0] if names else "unknown"})'
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.run --preset tiny --run runs/first [--set key=value ...]`."""
+"""`python -m train.run --preset tiny --out runs/first [--set key=value ...]`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         processes = join()
         try:
-            train(options.run, config, processes, options.resume, options.init)
+            train(options.out, config, processes, options.resume, options.init)
         finally:
             leave()
     except TrainError as error:
@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.run', description=__doc__)
     parser.add_argument('--preset', help=f'one of {", ".join(PRESETS)} (default: nano)')
-    parser.add_argument('--run', type=Path, required=True, help='folder of this run')
+    parser.add_argument('--out', type=Path, required=True, help='folder of this run')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
-    parser.add_argument('--assets', help='folder of photographic materials (same as --set assets=)')
-    parser.add_argument('--init', type=Path, help='start from the weights of this checkpoint or run')
+    parser.add_argument('--assets', help='folder of photographic materials for worlds')
+    parser.add_argument('--init', type=Path, help='start from the weights of this run')
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
     return parser.parse_args(arguments)
@@ -75,7 +75,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     if options.assets is not None:
         settings.append(f'assets={options.assets}')
     if options.resume and not options.preset:
-        state = checkpoint.load_newest(options.run)
+        state = checkpoint.load_newest(options.out)
         if state is not None:
             return TrainConfig.from_json(state['config']).changed(settings)
     return make_config(options.preset or 'nano', settings)

@@ -13,7 +13,7 @@ _FLOOR = 0.01
 
 
 def learning_rate(clock: int, config: TrainConfig) -> float:
-    """Learning rate after `clock` samples: linear warm-up, then cosine, or constant + cool-down."""
+    """Learning rate after `clock` samples: linear warm-up, then cosine or constant."""
     warm = min(1.0, (clock + config.batch) / max(config.warmup, 1))
     done = min(1.0, clock / config.total_samples)
     if config.schedule == 'cosine':

@@ -23,7 +23,7 @@ class TorchBackend:
     @torch.no_grad()
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once."""
-        tensors = [torch.as_tensor(feeds[name]).to(self.device) for name in INPUTS]
+        tensors = [torch.tensor(feeds[name]).to(self.device) for name in INPUTS]
         return {OUTPUT: self._net(*tensors).float().cpu().numpy()}
 
     def close(self) -> None:

@@ -151,7 +151,7 @@ class UNet(nn.Module):
         emb, channels = spec.emb, spec.channels
         first = channels[0]
         inputs = 4 + (2 if rays else 0)
-        # 6x6 with stride 2 is a 2x2 pixel-unshuffle followed by a 3x3 convolution, in one operator.
+        # 6x6 with stride 2 is a 2x2 pixel-unshuffle and a 3x3 convolution in one operator.
         kernel = 6 if spec.stem == 2 else 3
         self.stem = nn.Conv2d(inputs, first, kernel, stride=spec.stem, padding=(kernel - 1) // 2)
         self.time = nn.Sequential(nn.Linear(emb, emb), nn.SiLU(), nn.Linear(emb, emb))
@@ -193,6 +193,8 @@ class UNet(nn.Module):
         if self.fov_projection is not None:
             angle = sin_cos(tan_half_vfov, self.spec.emb, FOV_FREQUENCIES)
             emb = emb + self.fov_projection(angle)
+        else:  # every model file has the same inputs; one that is unused would be dropped
+            emb = emb + 0.0 * tan_half_vfov[:, None]
         return F.silu(emb)
 
     def forward(self, rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:

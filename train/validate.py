@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on held-out frames, through the shipped `DepthEstimator` and the evaluation's metrics."""
+"""Accuracy on held-out frames, by the shipped `DepthEstimator` and the evaluation's metrics."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def contract_from_metadata(metadata: Mapping[str, str], source: str) -> Contract
     """Read the contract; raises `BackendError` that names the file."""
     if METADATA_KEY not in metadata:
         raise BackendError(
-            f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how to '
-            'feed it; export it with train.export'
+            f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how '
+            'to feed it; export it with train.export'
         )
     try:
         return Contract.from_json(metadata[METADATA_KEY])
@@ -84,9 +84,9 @@ def check_golden(
     difference = relative_difference(run(feeds)[OUTPUT], expected[OUTPUT])
     if not difference <= tolerance:
         raise BackendError(
-            f'{source}: output on the golden input differs by {difference:.2e} (relative), allowed '
-            f'{tolerance:.0e}; the engine, its precision or the driver is wrong: build the engine '
-            'again, or use another backend'
+            f'{source}: output on the golden input differs by {difference:.2e} (relative), '
+            f'allowed {tolerance:.0e}; the engine, its precision or the driver is wrong: build '
+            'the engine again, or use another backend'
         )
     return difference
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of RGB-D frames: <set>/meta.json, <id>_rgb.jpg, <id>_depth.png (uint16 mm, 0 = invalid)."""
+"""RGB-D folders: <set>/meta.json, <id>_rgb.jpg, <id>_depth.png (uint16 mm, 0 = invalid)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RgbdFolder:
         metas = [root / 'meta.json'] if (root / 'meta.json').is_file() else []
         metas += sorted(root.glob('*/meta.json'))
         if not metas:
-            raise TrainError(f'{root} has no meta.json, nor has a folder in it; see train/datasets')
+            raise TrainError(f'{root} has no meta.json, nor has a folder in it')
         self._frames = [
             (meta.parent, frame)
             for meta in metas

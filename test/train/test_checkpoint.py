@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import pickle
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from train import checkpoint
+from train.errors import TrainError
+
+
+def _state(clock: int) -> dict[str, Any]:
+    state: dict[str, Any] = dict.fromkeys(checkpoint.KEYS - {'format'}, 0)
+    return {**state, 'clock': clock, 'net': {'w': torch.arange(5000) + clock}}
+
+
+def test_newest_whole_one_is_read_and_old_ones_go(tmp_path: Path) -> None:
+    for clock in (10, 20, 30):
+        checkpoint.save(tmp_path, _state(clock), keep=2)
+    names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
+    assert names == ['000000000020.pt', '000000000030.pt']
+    state = checkpoint.load_newest(tmp_path)
+    assert state is not None
+    assert state['clock'] == 30
+    assert torch.equal(state['net']['w'], torch.arange(5000) + 30)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flip', 'empty', 'pickle'])
+def test_a_damaged_newest_one_is_skipped_with_a_warning(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint.save(tmp_path, _state(10), keep=3)
+    newest = checkpoint.save(tmp_path, _state(20), keep=3)
+    data = bytearray(newest.read_bytes())
+    if damage == 'flip':
+        data[len(data) // 2] ^= 0xFF
+    newest.write_bytes({
+        'cut': data[: len(data) // 2],
+        'flip': data,
+        'empty': b'',
+        'pickle': pickle.dumps(Path('/')),
+    }[damage])
+    state = checkpoint.load_newest(tmp_path)
+    assert state is not None
+    assert state['clock'] == 10
+    assert '000000000020.pt is damaged' in caplog.text
+
+
+def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
+    assert checkpoint.load_newest(tmp_path) is None
+    checkpoint.save(tmp_path, _state(1), keep=1).write_bytes(b'x')
+    with pytest.raises(TrainError, match='all 1 checkpoints'):
+        checkpoint.load_newest(tmp_path)
+    with pytest.raises(TrainError, match='holds no checkpoint'):
+        checkpoint.find(tmp_path / 'elsewhere')
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / 'owned'),)
+
+    path = checkpoint.folder(tmp_path) / '000000000001.pt'
+    path.parent.mkdir(parents=True)
+    torch.save({**_state(1), 'format': 1, 'broken': Evil()}, path)
+    with pytest.raises(TrainError, match='damaged'):
+        checkpoint.load(path)
+    assert not (tmp_path / 'owned').exists()
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    torch.save({'weights': 1}, tmp_path / 'a.pt')
+    with pytest.raises(TrainError, match='not a checkpoint of this version'):
+        checkpoint.load(tmp_path / 'a.pt')
+
+
+def test_no_space_is_said_before_training_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple('usage', 'total used free')  # noqa: PYI024
+    monkeypatch.setattr(checkpoint.shutil, 'disk_usage', lambda path: usage(1, 1, 1000))
+    with pytest.raises(TrainError, match='no space for a checkpoint'):
+        checkpoint.check_space(tmp_path, 10_000)
+
+
+def test_a_failed_write_leaves_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tmp_path, _state(10), keep=1)
+
+    def full(*args: Any) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(checkpoint.torch, 'save', full)
+    with pytest.raises(TrainError, match='No space left on device'):
+        checkpoint.save(tmp_path, _state(20), keep=1)
+    assert [p.name for p in checkpoint.folder(tmp_path).iterdir()] == ['000000000010.pt']

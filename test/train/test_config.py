@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from train.config import TrainConfig, check_resumable, make_config
+from train.errors import TrainError
+from train.run import main
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (['nonsense=1'], "unknown setting 'nonsense'; allowed: .*batch"),
+        (['batch'], 'not key=value'),
+        (['batch=four'], "batch='four' is not a int"),
+        (['batch=0'], 'batch=0 must be >= 1'),
+        (['rays=maybe'], 'must be true or false'),
+        (['sizes=100x128'], 'size 100x128 is impossible.*multiples of 16; nearest: 96x128'),
+        (['sizes=large'], 'not HEIGHTxWIDTH'),
+        (['stage=both'], "stage='both'; allowed: diffusion, end_to_end"),
+        (['precision=fp8'], 'allowed: bf16, fp32'),
+        (['t1_fraction=2'], 'share in 0..1'),
+        (['depth_codec=cubic'], 'allowed: log, linear'),
+        (['depth_min_m=90'], 'depth range 90'),
+        (['fov_scale_min=2'], 'fov_scale'),
+    ],
+)
+def test_bad_settings_name_value_and_fix(settings: list[str], message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        make_config('nano', settings)
+
+
+def test_unknown_preset_lists_the_known() -> None:
+    with pytest.raises(TrainError, match=r"preset 'huge' is unknown; allowed: .*nano"):
+        make_config('huge', [])
+
+
+def test_settings_are_read_by_type() -> None:
+    config = make_config('tiny', ['batch=8', 'lr=1e-3', 'total_samples=1e6', 'rays=true'])
+    assert (config.batch, config.lr, config.total_samples, config.rays) == (8, 1e-3, 10**6, True)
+
+
+def test_config_survives_json() -> None:
+    config = make_config('tiny', ['stage=end_to_end'])
+    assert TrainConfig.from_json(config.to_json()) == config
+    assert config.contract().noise == 'zeros'
+
+
+def test_resume_allows_longer_runs_and_nothing_else() -> None:
+    config = make_config('nano', [])
+    check_resumable(config, make_config('nano', ['total_samples=2000000', 'threads=1']))
+    with pytest.raises(TrainError, match=r'lr: 0.001 -> 0.01'):
+        check_resumable(config, make_config('nano', ['lr=0.01']))
+
+
+def test_command_line_reports_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--out', 'unused', '--set', 'bogus=1']) == 1
+    assert "unknown setting 'bogus'" in capsys.readouterr().err

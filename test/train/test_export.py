@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from small_set import camera, fast_config, plane_sample, write_set
+
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.runtime.backend import INPUTS, OUTPUT
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden, contract_from_metadata
+from dmd_ros.runtime.ort_backend import OrtBackend
+from train import export as export_module
+from train.errors import TrainError
+from train.export import export, main, random_feeds, trace
+from train.loop import train
+from train.presets import PRESETS
+from train.processes import Processes
+from train.torch_backend import TorchBackend
+from train.unet import UNet
+
+# What TensorRT 8.6's parser is known to read; anything else needs a look before it is added.
+PLAIN_OPERATORS = {
+    'Add', 'Cast', 'Concat', 'Constant', 'ConstantOfShape', 'Conv', 'Cos', 'DepthToSpace', 'Div',
+    'Gather', 'Gemm', 'Identity', 'InstanceNormalization', 'MatMul', 'Mul', 'Pow', 'Range',
+    'Reciprocal', 'Reshape', 'Resize', 'Shape', 'Sigmoid', 'Sin', 'Slice', 'Softmax', 'Split',
+    'Sqrt', 'Sub', 'Transpose', 'Unsqueeze',
+}  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run with random weights everywhere, so that no part of the graph is silent."""
+    folder = tmp_path_factory.mktemp('export')
+    config = fast_config(
+        write_set(folder / 'set'), 'total_samples=64', 'rays=true', 'lr=0.01', 't1_fraction=1'
+    )
+    train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
+    return folder / 'run'
+
+
+@pytest.mark.parametrize('weights', ['fp16', 'fp32'])
+def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
+    out = tmp_path / 'model.onnx'
+    contract = export(run, out, weights, steps=2, name='mine')
+    backend = OrtBackend(out)
+    assert backend.contract == contract == contract_from_metadata(backend.metadata, 'model')
+    assert (contract.steps, contract.name) == (2, 'mine')
+    assert check_golden(backend.run, backend.metadata, 'model') < 1e-4
+    for batch, rows, columns in ((1, 3, 7), (3, 8, 4)):
+        feeds = random_feeds(contract, batch, rows, columns, seed=9)
+        assert backend.run(feeds)[OUTPUT].shape == (batch, 1, rows * 4, columns * 4)
+    frame = DepthEstimator(contract, backend)(plane_sample(0).rgb, camera())
+    assert frame.depth.shape == (40, 48)
+    kinds = {i.data_type for i in onnx.load(out).graph.initializer if np.prod(i.dims) >= 256}
+    assert kinds == {onnx.TensorProto.FLOAT16 if weights == 'fp16' else onnx.TensorProto.FLOAT}
+    card = out.with_suffix('.md').read_text()
+    assert '64 (16 steps of 4)' in card
+    assert str(run) not in card
+
+
+def test_refuses_when_onnxruntime_disagrees(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = TorchBackend.run
+
+    def off(self, feeds):  # noqa: ANN001, ANN202
+        return {OUTPUT: real(self, feeds)[OUTPUT] * np.float32(1.01)}
+
+    monkeypatch.setattr(export_module.TorchBackend, 'run', off)
+    with pytest.raises(TrainError, match=r'ONNX Runtime and torch differ by .* nothing was written'):
+        export(run, tmp_path / 'model.onnx')
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['nano', 'base'])
+def test_graph_has_plain_operators_only(name: str) -> None:
+    net = UNet(PRESETS[name].net, rays=True) if name == 'nano' else UNet(PRESETS['micro'].net)
+    config = fast_config(Path('unused'))
+    model = onnx.load_from_string(trace(net.eval(), _contract(config, net)))
+    assert {node.op_type for node in model.graph.node} <= PLAIN_OPERATORS
+    assert [i.name for i in model.graph.input] == list(INPUTS)
+    assert model.opset_import[0].version == 17
+
+
+def _contract(config, net: UNet):  # noqa: ANN001, ANN202
+    from dataclasses import replace
+
+    return replace(config.contract(), stride=net.spec.stride, train_sizes=((32, 32),))
+
+
+def test_without_field_of_view_the_inputs_stay_the_same(tmp_path: Path) -> None:
+    config = fast_config(write_set(tmp_path / 'set'), 'total_samples=8', 'fov=false')
+    train(tmp_path / 'run', config, Processes(0, 1, torch.device('cpu')))
+    contract = export(tmp_path / 'run', tmp_path / 'm.onnx')
+    assert contract.fov_encoding == 'none'
+    OrtBackend(tmp_path / 'm.onnx').run(random_feeds(contract, 1, 4, 4, 0))
+
+
+def test_a_wrong_golden_output_is_refused(run: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / 'm.onnx')
+    backend = OrtBackend(tmp_path / 'm.onnx')
+    golden = json.loads(backend.metadata[GOLDEN_KEY])
+    with pytest.raises(BackendError, match=r'differs by .* build the engine again'):
+        check_golden(
+            lambda feeds: {OUTPUT: backend.run(feeds)[OUTPUT] + 1}, backend.metadata, 'm.onnx'
+        )
+    del golden[OUTPUT]
+    with pytest.raises(BackendError, match='malformed'):
+        check_golden(backend.run, {GOLDEN_KEY: json.dumps(golden)}, 'm.onnx')
+    with pytest.raises(BackendError, match='carries no golden input'):
+        check_golden(backend.run, {}, 'm.onnx')
+    with pytest.raises(BackendError, match='carries no contract'):
+        contract_from_metadata({}, 'm.onnx')
+
+
+def test_command_line_names_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), '--out', str(tmp_path / 'm.onnx')]) == 1
+    assert 'holds no checkpoint' in capsys.readouterr().err

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_set import FAST, fast_config, losses_of, write_set
+
+from train import checkpoint, loop
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.loop import train
+from train.processes import Processes
+from train.run import main
+
+ALONE = Processes(0, 1, torch.device('cpu'))
+PLAIN = ('fov_scale_min=1', 'fov_scale_max=1', 'photometric=0', 'flip=false', 'centre_jitter=0')
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp('data') / 'set')
+
+
+# Away from t = 1 the loss also asks for the noise itself, which takes a net longer than 60 steps.
+@pytest.mark.parametrize(
+    ('stage', 't1_fraction', 'share'),
+    [('diffusion', 0.0, 0.9), ('diffusion', 1.0, 0.4), ('end_to_end', 0.0, 0.4)],
+)
+def test_over_fits_a_few_samples(
+    data: Path, tmp_path: Path, stage: str, t1_fraction: float, share: float
+) -> None:
+    config = fast_config(data, *PLAIN, f'stage={stage}', 'total_samples=480', 'batch=8',
+                         'precision=fp32', f't1_fraction={t1_fraction}')  # fmt: skip
+    train(tmp_path, config, ALONE)
+    losses = list(losses_of(tmp_path).values())
+    assert len(losses) == 60
+    assert sum(losses[-5:]) < share * sum(losses[:5])
+
+
+def test_killed_at_any_moment_and_resumed_gives_the_same_losses(
+    data: Path, tmp_path: Path
+) -> None:
+    settings = ('total_samples=400', 'checkpoint_every=8', 'unroll=0.3')
+    config = fast_config(data, *settings)
+    train(tmp_path / 'unbroken', config, ALONE)
+    run = tmp_path / 'killed'
+    process = subprocess.Popen(_command(run, data, settings), cwd=ROOT, env=_environment())
+    deadline = time.monotonic() + 60
+    while not any(checkpoint.folder(run).glob('*.pt')) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    state = checkpoint.load_newest(run)
+    assert state is not None
+    assert state['clock'] < 400, 'finished before it was killed'
+    train(run, config, ALONE, resume=True)
+    assert losses_of(run) == losses_of(tmp_path / 'unbroken')
+    ends = [checkpoint.load_newest(folder) for folder in (run, tmp_path / 'unbroken')]
+    for name in ends[0]['ema']:
+        assert torch.equal(ends[0]['ema'][name], ends[1]['ema'][name])
+
+
+def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
+    settings = ('total_samples=32', 'precision=fp32', 'clip=0.1', 't1_fraction=0.5')
+    train(tmp_path / 'one', fast_config(data, *settings), ALONE)
+    launcher = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--standalone']
+    command = [*launcher, *_command(tmp_path / 'two', data, settings)[1:]]
+    subprocess.run(command, cwd=ROOT, env=_environment(), check=True, timeout=120)
+    one, two = losses_of(tmp_path / 'one'), losses_of(tmp_path / 'two')
+    assert len(one) == 8
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_resume_with_other_settings_is_refused(data: Path, tmp_path: Path) -> None:
+    train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
+    with pytest.raises(TrainError, match=r'batch: 4 -> 8'):
+        train(tmp_path, fast_config(data, 'total_samples=16', 'batch=8'), ALONE, resume=True)
+    with pytest.raises(TrainError, match='already holds a run; add --resume'):
+        train(tmp_path, fast_config(data, 'total_samples=16'), ALONE)
+    # The run's own settings are taken when none are given, and it may be made longer.
+    assert main(['--out', str(tmp_path), '--resume', '--set', 'total_samples=16']) == 0
+    assert max(losses_of(tmp_path)) == 16
+
+
+def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
+    train(tmp_path / 'first', fast_config(data, 'total_samples=8'), ALONE)
+    config = fast_config(data, 'total_samples=4', 'lr=1e-12', 'stage=end_to_end')
+    train(tmp_path / 'second', config, ALONE, init=tmp_path / 'first')
+    first, second = (checkpoint.find(tmp_path / name) for name in ('first', 'second'))
+    for name, weight in first['ema'].items():
+        assert torch.allclose(second['net'][name], weight, atol=1e-6)
+    with pytest.raises(TrainError, match=r'weights of preset micro \(rays=False'):
+        train(tmp_path / 'third', fast_config(data, 'rays=true'), ALONE, init=tmp_path / 'first')
+
+
+def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, bad = loop._loss, {8, 12}
+
+    def poisoned(predict, batch, clock: int, config: TrainConfig):  # noqa: ANN001, ANN202
+        losses = real(predict, batch, clock, config)
+        if clock in bad:
+            losses.total.mul_(math.nan)
+        return losses
+
+    monkeypatch.setattr(loop, '_loss', poisoned)
+    train(tmp_path / 'a', fast_config(data, 'total_samples=24'), ALONE)
+    state = checkpoint.find(tmp_path / 'a')
+    assert all(torch.isfinite(w).all() for w in state['net'].values())
+    bad.update(range(1000))
+    with pytest.raises(TrainError, match=r'10 steps in a row were not finite.*lower lr'):
+        train(tmp_path / 'b', fast_config(data, 'total_samples=400'), ALONE)
+
+
+def test_validates_through_the_shipped_estimator(data: Path, tmp_path: Path) -> None:
+    settings = (f'validation=folder:{data}', 'validation_frames=3', 'validate_every=8')
+    train(tmp_path, fast_config(data, 'total_samples=16', *settings), ALONE)
+    text = (tmp_path / 'losses.jsonl').read_text()
+    assert text.count('validation/abs_rel') == 2
+    assert (tmp_path / 'config.json').is_file()
+    assert (tmp_path / 'revision.txt').read_text().strip()
+    assert list((tmp_path / 'tensorboard').iterdir())
+
+
+def test_out_of_memory_says_what_to_lower(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
+
+    monkeypatch.setattr(loop, '_loss', full)
+    arguments = ['--out', str(tmp_path / 'r'), '--preset', 'micro']
+    for setting in (f'sources=folder:{data}', *FAST):
+        arguments += ['--set', setting]
+    assert main(arguments) == 1
+    assert 'lower batch (now 4) or sizes (now 32x32)' in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / 'run'
+    assert main([*_command(run, data, ())[3:], '--dry-run']) == 0
+    assert 'first batch: 4 x (32, 32)' in capsys.readouterr().out
+    assert not run.exists()
+
+
+def _command(run: Path, data: Path, settings: tuple[str, ...]) -> list[str]:
+    command = [sys.executable, '-m', 'train.run', '--out', str(run), '--preset', 'micro']
+    for setting in (f'sources=folder:{data}', *FAST, *settings):
+        command += ['--set', setting]
+    return command
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, 'OMP_NUM_THREADS': '1'}

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_set import fast_config, write_set
+
+from dmd_ros.core.records import RawSample
+from train.config import TrainConfig, make_config
+from train.datasets.rgbd_folder import RgbdFolder
+from train.errors import TrainError
+from train.example import Example
+from train.loop import train
+from train.mixture import Mixture, batches, parse_sources, tensors
+from train.processes import Processes
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return fast_config(write_set(tmp_path_factory.mktemp('data') / 'set'), 'sizes=32x32,24x40')
+
+
+def _equal(a: Example, b: Example) -> bool:
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Example))
+
+
+def test_a_batch_depends_on_its_number_alone(config: TrainConfig) -> None:
+    again = Mixture(config)
+    again[7]
+    assert _equal(Mixture(config)[3].arrays, again[3].arrays)
+    assert not _equal(Mixture(config)[3].arrays, again[4].arrays)
+
+
+def test_processes_share_a_batch(config: TrainConfig) -> None:
+    whole = Mixture(config)[5].arrays
+    parts = [Mixture(config, rank, 2)[5].arrays for rank in (0, 1)]
+    for field in fields(Example):
+        joined = np.concatenate([getattr(part, field.name) for part in parts])
+        assert np.array_equal(joined, getattr(whole, field.name))
+
+
+def test_sizes_are_drawn_per_batch(config: TrainConfig) -> None:
+    mixture = Mixture(config)
+    assert {mixture[i].arrays.rgb.shape[2:] for i in range(12)} == {(32, 32), (24, 40)}
+
+
+def test_workers_give_the_same_batches(config: TrainConfig) -> None:
+    mixture = Mixture(config)
+    ahead = list(islice(batches(mixture, 2, workers=1), 2))
+    assert _equal(ahead[0].arrays, mixture[2].arrays)
+    assert _equal(ahead[1].arrays, mixture[3].arrays)
+
+
+def test_a_batch_reaches_the_device_whole(config: TrainConfig) -> None:
+    arrays = Mixture(config)[0].arrays
+    batch = tensors(arrays, torch.device('cpu'))
+    assert np.array_equal(batch.rgb.numpy(), arrays.rgb)
+    assert batch.labelled.dtype == torch.bool
+
+
+def test_sources_are_parsed() -> None:
+    assert parse_sources('worlds@2,folder:/a/b') == [('worlds', 2.0), ('folder:/a/b', 1.0)]
+    with pytest.raises(TrainError, match='not a number'):
+        parse_sources('worlds@many')
+    with pytest.raises(TrainError, match='weights must be > 0'):
+        parse_sources('worlds@0')
+
+
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        ('movies', "kind 'movies' is unknown; allowed: worlds, cache, folder"),
+        ('folder:/nowhere', 'no meta.json'),
+        ('cache:/nowhere', 'no shards in /nowhere'),
+        ('kitti:/nowhere', 'nowhere'),
+    ],
+)
+def test_a_wrong_source_stops_before_the_run(source: str, message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        Mixture(make_config('micro', ['sizes=32x32', f'sources={source}']))
+
+
+def test_folder_gives_metres_and_holes(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / 'set', 1)
+    raw = RgbdFolder(str(tmp_path)).load(0)
+    assert isinstance(raw, RawSample)
+    assert raw.depth.shape == raw.rgb.shape[:2] == (raw.camera.height, raw.camera.width)
+    assert 0.5 < np.nanmedian(raw.depth) < 30
+    (folder / '000_depth.png').write_bytes(b'no picture')
+    with pytest.raises(TrainError, match=r'000_depth\.png is missing or not a picture'):
+        RgbdFolder(str(folder)).load(0)
+
+
+def test_broken_samples_are_named_and_too_many_stop_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_set(tmp_path / 'set')
+    (folder / '001_rgb.jpg').unlink()
+    config = fast_config(folder, 'total_samples=400')
+    made = [Mixture(config)[i] for i in range(8)]
+    assert any('set/001' in name for m in made for name in m.broken)
+    assert all(m.arrays.rgb.shape[0] == 4 for m in made)
+    alone = Processes(0, 1, torch.device('cpu'))
+    with pytest.raises(TrainError, match=r'samples were broken, more than max_broken_share'):
+        train(tmp_path / 'run', config, alone)
+    assert 'broken sample skipped: set/001' in caplog.text
