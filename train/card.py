@@ -77,5 +77,6 @@ def _accuracy(run: Path, clock: int) -> str:
     return (
         f'Held-out frames at {last["clock"]:,} samples, through the shipped estimator, no '
         f'alignment: AbsRel {last["validation/abs_rel"]:.3f}, '
-        f'delta1 {last["validation/delta1"]:.3f}, RMSE {last["validation/rmse"]:.2f} m, coverage {last["validation/coverage"]:.3f}.'
+        f'delta1 {last["validation/delta1"]:.3f}, '
+        f'RMSE {last["validation/rmse"]:.2f} m, coverage {last["validation/coverage"]:.3f}.'
     )

@@ -83,7 +83,7 @@ def test_other_formats_are_refused(tmp_path: Path) -> None:
 def test_no_space_is_said_before_training_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = namedtuple('usage', 'total used free')  # noqa: PYI024
+    usage = namedtuple('usage', 'total used free')
     monkeypatch.setattr(checkpoint.shutil, 'disk_usage', lambda path: usage(1, 1, 1000))
     with pytest.raises(TrainError, match='no space for a checkpoint'):
         checkpoint.check_space(tmp_path, 10_000)

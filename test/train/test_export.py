@@ -70,11 +70,11 @@ def test_refuses_when_onnxruntime_disagrees(
 ) -> None:
     real = TorchBackend.run
 
-    def off(self, feeds):  # noqa: ANN001, ANN202
+    def off(self, feeds):
         return {OUTPUT: real(self, feeds)[OUTPUT] * np.float32(1.01)}
 
     monkeypatch.setattr(export_module.TorchBackend, 'run', off)
-    with pytest.raises(TrainError, match=r'ONNX Runtime and torch differ by .* nothing was written'):
+    with pytest.raises(TrainError, match=r'torch differ by .* nothing was written'):
         export(run, tmp_path / 'model.onnx')
     assert list(tmp_path.iterdir()) == []
 
@@ -89,7 +89,7 @@ def test_graph_has_plain_operators_only(name: str) -> None:
     assert model.opset_import[0].version == 17
 
 
-def _contract(config, net: UNet):  # noqa: ANN001, ANN202
+def _contract(config, net: UNet):
     from dataclasses import replace
 
     return replace(config.contract(), stride=net.spec.stride, train_sizes=((32, 32),))

@@ -73,8 +73,8 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_losses(
 def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
     settings = ('total_samples=32', 'precision=fp32', 'clip=0.1', 't1_fraction=0.5')
     train(tmp_path / 'one', fast_config(data, *settings), ALONE)
-    launcher = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--standalone']
-    command = [*launcher, *_command(tmp_path / 'two', data, settings)[1:]]
+    launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    command = [*launcher, '--nproc-per-node=2', *_command(tmp_path / 'two', data, settings)[1:]]
     subprocess.run(command, cwd=ROOT, env=_environment(), check=True, timeout=120)
     one, two = losses_of(tmp_path / 'one'), losses_of(tmp_path / 'two')
     assert len(one) == 8
@@ -108,7 +108,7 @@ def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
 ) -> None:
     real, bad = loop._loss, {8, 12}
 
-    def poisoned(predict, batch, clock: int, config: TrainConfig):  # noqa: ANN001, ANN202
+    def poisoned(predict, batch, clock: int, config: TrainConfig):
         losses = real(predict, batch, clock, config)
         if clock in bad:
             losses.total.mul_(math.nan)

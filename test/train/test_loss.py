@@ -25,7 +25,7 @@ def _batch(t: list[float]) -> Batch:
     )
 
 
-def _oracle(batch: Batch, kind: str, error: Tensor | float = 0.0):  # noqa: ANN202
+def _oracle(batch: Batch, kind: str, error: Tensor | float = 0.0):
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan: Tensor) -> Tensor:
         alpha, sigma = alpha_sigma_of(t)
         truth = {

@@ -46,7 +46,10 @@ def test_starts_at_zero() -> None:
     assert UNet(PRESETS['micro'].net)(*_feeds()).abs().max() == 0
 
 
-@pytest.mark.parametrize(('fov', 'rays', 'sees'), [(True, False, True), (False, True, True), (False, False, False)])
+@pytest.mark.parametrize(
+    ('fov', 'rays', 'sees'),
+    [(True, False, True), (False, True, True), (False, False, False)],
+)
 def test_field_of_view_reaches_the_output_unless_switched_off(
     fov: bool, rays: bool, sees: bool
 ) -> None:
