@@ -374,3 +374,18 @@ def test_ddad(tmp_path, structured):
     assert sample.camera.fy == 210.0
     with pytest.raises(TrainError, match='no split train'):
         open_dataset('ddad', tmp_path, split='train')
+
+
+def test_damaged_files_are_named(tmp_path):
+    cloud_file = write_ddad(tmp_path, camel=False)
+    reader = open_dataset('ddad', tmp_path)
+    cloud_file.write_bytes(b'PK\x03\x04 cut off')
+    with pytest.raises(TrainError, match=r'ddad 000150/rgb/CAMERA_01/1\.png: BadZipFile'):
+        reader.load(0)
+    scene = tmp_path / '000150' / 'scene_ab.json'
+    scene.write_text(scene.read_text().replace('"samples"', '"others"'))
+    with pytest.raises(TrainError, match=r"ddad: cannot index .*KeyError: 'samples'"):
+        open_dataset('ddad', tmp_path)
+    scene.write_text('{')
+    with pytest.raises(TrainError, match=r'scene_ab\.json is not JSON'):
+        open_dataset('ddad', tmp_path)

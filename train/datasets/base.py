@@ -10,6 +10,8 @@ dataset ends inside its reader.
 from __future__ import annotations
 
 import importlib
+import struct
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +27,18 @@ from dmd_ros.core.records import RawSample
 from train.errors import TrainError
 
 DOCS = 'docs/datasets.md'
+# What damaged or misplaced files make the parsers raise.
+BROKEN = (
+    CoreError,
+    OSError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ValueError,
+    cv2.error,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 class Reader:
@@ -45,7 +59,13 @@ class Reader:
         self.root = Path(root).expanduser()
         if not self.root.exists():
             raise self.missing(self.root)
-        self._items: list[Any] = self._scan()
+        try:
+            self._items: list[Any] = self._scan()
+        except BROKEN as error:
+            raise TrainError(
+                f'{self.dataset}: cannot index {self.root}: {type(error).__name__}: {error}; '
+                f'expected {self._where()}'
+            ) from error
         if not self._items:
             raise TrainError(
                 f'{self.dataset}: no samples below {self.root}; expected {self._where()}'
@@ -70,7 +90,7 @@ class Reader:
             sample = self._load(item)
         except TrainError as error:
             raise TrainError(f'{self.name(i)}: {error}') from None
-        except (CoreError, OSError, KeyError, ValueError, IndexError, cv2.error) as error:
+        except BROKEN as error:
             kind = type(error).__name__
             raise TrainError(f'{self.name(i)}: {kind}: {error}') from error
         size = (sample.camera.height, sample.camera.width)
