@@ -11,6 +11,7 @@ noise, as training did: what sampling in one or a few steps depends on.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -89,17 +90,18 @@ def sample(
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(SAMPLERS)}')
     z = noise
     schedule = list(times)
-    for t, s in zip(schedule, [*schedule[1:], 0.0], strict=True):
+    if not schedule:
+        raise CoreError('times is empty; use trailing_times(steps)')
+    for t, s in itertools.pairwise(schedule):
         x, eps = denoise(z, t)
-        if s == 0.0:
-            return x
         if sampler == 'ddim':
             alpha_s, sigma_s = (float(v) for v in alpha_sigma(s))
             z = alpha_s * x + sigma_s * eps
         else:
             z_scale, x_scale, std = ddpm_coefficients(t, s)
             z = z_scale * z + x_scale * x + std * _draw(fresh_noise)
-    raise CoreError('times is empty; use trailing_times(steps)')
+    x, _ = denoise(z, schedule[-1])
+    return x
 
 
 def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:

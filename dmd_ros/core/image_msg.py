@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_file import decode_file
 
 # encoding -> (sample type, channels, cv2 conversion to RGB or None).
 # OpenCV names a Bayer pattern by its second row, ROS by its first: rggb is "BG".
@@ -86,11 +87,9 @@ def rgb_from_image(msg: Any) -> NDArray[np.uint8]:
 
 def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
     """Decode sensor_msgs/CompressedImage (jpeg, png) to uint8 [H, W, 3] RGB."""
-    data = _bytes(msg.data)
-    _check_complete(data)
     # EXIF orientation would turn the picture but not its CameraInfo: ignore it.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = _imdecode(data, flags, msg.format)
+    image = decode_file(_bytes(msg.data), flags, msg.format)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -111,14 +110,12 @@ def depth_from_compressed(msg: Any) -> NDArray[np.float32]:
     """Decode a 16-bit png or a compressedDepth message to float32 [H, W] metres."""
     data = _bytes(msg.data)
     if 'compressedDepth' not in msg.format:
-        _check_complete(data)
-        return _metres(_imdecode(data, cv2.IMREAD_UNCHANGED, msg.format))
+        return _metres(decode_file(data, cv2.IMREAD_UNCHANGED, msg.format))
     head = _COMPRESSED_DEPTH_HEADER.size
     if len(data) <= head:
         raise CoreError(f'compressedDepth of {len(data)} bytes is shorter than its header')
     _, quant_a, quant_b = _COMPRESSED_DEPTH_HEADER.unpack(data[:head])
-    _check_complete(data[head:])
-    codes = _imdecode(data[head:], cv2.IMREAD_UNCHANGED, msg.format)
+    codes = decode_file(data[head:], cv2.IMREAD_UNCHANGED, msg.format)
     if not msg.format.startswith('32FC1'):
         return _metres(codes)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
@@ -191,29 +188,3 @@ def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
 
 def _bytes(data: Any) -> bytes:
     return data if isinstance(data, bytes) else bytes(memoryview(data))
-
-
-def _check_complete(data: bytes) -> None:
-    """Refuse a cut-off file: decoders fill the missing rows with grey, which looks like a wall."""
-    if not data:
-        raise CoreError('compressed image is empty')
-    tail = data.rstrip(b'\0')
-    if data.startswith(b'\xff\xd8') and not tail.endswith(b'\xff\xd9'):
-        raise CoreError(f'jpeg of {len(data)} bytes is cut off (no end marker)')
-    if data.startswith(b'\x89PNG') and b'IEND' not in tail[-16:]:
-        raise CoreError(f'png of {len(data)} bytes is cut off (no end marker)')
-
-
-def _imdecode(data: bytes, flags: int, name: str) -> NDArray[Any]:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise CoreError(
-            f'cannot decode compressed image of format {name!r}: {error.err}'
-        ) from None
-    if image is None:
-        raise CoreError(
-            f'cannot decode compressed image of format {name!r}, {len(data)} bytes; '
-            'jpeg and png are supported'
-        )
-    return image

@@ -136,7 +136,7 @@ DISTORTED = [
 
 
 def undistorted(camera: Camera, pixels: np.ndarray) -> np.ndarray:
-    """OpenCV's way from distorted pixels [N, 2] to pixels of the pinhole camera with the same K."""
+    """OpenCV's way from distorted pixels [N, 2] to those of the pinhole camera with this K."""
     d = np.array(camera.distortion)
     if camera.distortion_model == 'equidistant':
         return cv2.fisheye.undistortPoints(pixels[None], camera.matrix, d, P=camera.matrix)[0]
@@ -188,7 +188,7 @@ def test_pixels_without_light_are_outside(camera: Camera) -> None:
 
 
 def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
-    """r (1 - 0.4 r^2) turns back at r = sqrt(1 / 1.2): beyond it the map shows the middle again."""
+    """r (1 - 0.4 r^2) turns back at r = sqrt(1 / 1.2); farther out it shows the middle again."""
     camera = Camera(100, 100, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.4, 0.0, 0.0, 0.0, 0.0))
     assert fold_radius(camera) == pytest.approx(math.sqrt(1 / 1.2), abs=1e-3)
     rectifier = Rectifier(camera)

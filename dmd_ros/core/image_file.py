@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decoding of jpeg and png files in memory, with the checks that decoders leave out."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.errors import CoreError
+
+# One flipped bit in a header can announce gigabytes, which decoders allocate before they notice.
+MAX_PIXELS = 8192 * 8192
+# Deflate packs at most 1032 bytes into one, each of eight one-bit pixels; jpeg packs less.
+_MAX_PIXELS_PER_BYTE = 8 * 1032
+
+_JPEG, _PNG = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
+# Start-of-frame markers, which hold the size: 0xC0 to 0xCF without the tables DHT, JPG and DAC.
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def decode_file(data: bytes, flags: int, name: str) -> NDArray[Any]:
+    """Decode a whole jpeg or png; flags: of cv2.imdecode. name: the message's format, for errors.
+
+    Raises `CoreError` for anything else, for files cut off and for sizes that cannot be meant.
+    """
+    if not data:
+        raise CoreError('compressed image is empty')
+    width, height = _announced_size(data, name)
+    most = min(MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(data))
+    if not 0 < width * height <= most:
+        raise CoreError(
+            f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most '
+            f'{most} are possible: the file is damaged'
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise _undecodable(data, name, f': {error.err}') from None
+    if image is None:
+        raise _undecodable(data, name, '')
+    return image
+
+
+def _announced_size(data: bytes, name: str) -> tuple[int, int]:
+    """Read (width, height), pixels, from the header, and see that the file has an end.
+
+    Decoders fill the rows missing from a cut-off file with grey, which looks like a wall.
+    """
+    if data.startswith(_JPEG):
+        if not data.rstrip(b'\0').endswith(b'\xff\xd9'):
+            raise CoreError(f'jpeg of {len(data)} bytes is cut off (no end marker)')
+        return _jpeg_size(data, name)
+    if data.startswith(_PNG):
+        return _png_size(data)
+    raise _undecodable(data, name, '; jpeg and png are supported')
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Walk the chunks. Some decoders take minutes for one whose length is wrong."""
+    view = memoryview(data)
+    position, kind = len(_PNG), b''
+    while kind != b'IEND':
+        if position + 12 > len(data):
+            raise CoreError(f'png of {len(data)} bytes is cut off (no end marker)')
+        length, kind = struct.unpack_from('>I4s', data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            raise CoreError(f'png of {len(data)} bytes is cut off or damaged (in {kind!r})')
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from('>I', data, end)[0]:
+            raise CoreError(f'png of {len(data)} bytes is damaged (checksum of {kind!r})')
+        position = end + 4
+    if data[12:16] != b'IHDR':
+        raise CoreError(f'png of {len(data)} bytes is damaged (no header)')
+    width, height = struct.unpack_from('>II', data, 16)
+    return width, height
+
+
+def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    position = len(_JPEG)
+    while position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # padding before a marker
+            position += 1
+        elif marker in _FRAME_MARKERS:
+            height, width = struct.unpack_from('>HH', data, position + 5)
+            return width, height
+        else:
+            position += 2 + struct.unpack_from('>H', data, position + 2)[0]
+    raise _undecodable(data, name, ': no frame header')
+
+
+def _undecodable(data: bytes, name: str, reason: str) -> CoreError:
+    return CoreError(
+        f'cannot decode compressed image of format {name!r}, {len(data)} bytes{reason}'
+    )

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""CompressedImage: jpeg and png, turned by EXIF, cut off, and empty."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_msg import rgb_from_compressed
+
+RGB = np.zeros((24, 40, 3), np.uint8)
+RGB[..., 0] = np.linspace(0, 250, 40, dtype=np.uint8)
+RGB[..., 1] = np.linspace(20, 200, 24, dtype=np.uint8)[:, None]
+RGB[..., 2] = 90
+
+
+def packed(extension: str, image: np.ndarray = RGB[..., ::-1]) -> bytes:
+    ok, data = cv2.imencode(extension, image)
+    assert ok
+    return data.tobytes()
+
+
+def message(data: object, name: str = 'jpeg') -> SimpleNamespace:
+    return SimpleNamespace(format=name, data=data)
+
+
+JPEG, PNG = packed('.jpg'), packed('.png')
+
+
+@pytest.mark.parametrize('name', ['png', 'rgb8; png compressed bgr8', ''])
+def test_png_is_exact(name: str) -> None:
+    np.testing.assert_array_equal(rgb_from_compressed(message(PNG, name)), RGB)
+
+
+@pytest.mark.parametrize('wrap', [bytes, bytearray, lambda raw: np.frombuffer(raw, np.uint8)])
+def test_jpeg_is_close(wrap: type) -> None:
+    decoded = rgb_from_compressed(message(wrap(JPEG), 'bgr8; jpeg compressed bgr8'))
+    np.testing.assert_allclose(decoded.astype(int), RGB, atol=8)
+
+
+def test_grey_transparent_and_deep_pictures_become_rgb() -> None:
+    grey = RGB[..., 0]
+    for data in (packed('.png', grey), packed('.png', grey.astype(np.uint16) * 257)):
+        np.testing.assert_array_equal(
+            rgb_from_compressed(message(data, 'png')), np.repeat(grey[..., None], 3, axis=2)
+        )
+    transparent = np.dstack([RGB[..., ::-1], np.full((24, 40), 200, np.uint8)])
+    decoded = rgb_from_compressed(message(packed('.png', transparent), 'png'))
+    np.testing.assert_array_equal(decoded, RGB)
+
+
+def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """Insert an APP1 segment with one entry: tag 0x0112."""
+    tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    body = b'Exif\0\0' + tiff
+    return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(body) + 2) + body + jpeg[2:]
+
+
+def test_exif_does_not_turn_the_picture_away_from_its_camera_info() -> None:
+    turned = with_exif_orientation(JPEG, 6)
+    as_viewers_show_it = cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)
+    assert as_viewers_show_it.shape == (40, 24, 3)  # the tag is there and is understood
+    decoded = rgb_from_compressed(message(turned))
+    np.testing.assert_array_equal(decoded, rgb_from_compressed(message(JPEG)))
+
+
+def test_padding_of_zeros_after_the_end_is_harmless() -> None:
+    np.testing.assert_array_equal(
+        rgb_from_compressed(message(JPEG + b'\0' * 100)), rgb_from_compressed(message(JPEG))
+    )
+
+
+@pytest.mark.parametrize(
+    ('data', 'expected'),
+    [
+        (b'', 'is empty'),
+        (JPEG[:-40], 'jpeg of .* bytes is cut off'),
+        (JPEG[: len(JPEG) // 2], 'cut off'),
+        (JPEG[:3], 'cut off'),
+        (PNG[:-6], 'png of .* bytes is cut off'),
+        (PNG[:50] + bytes([PNG[50] ^ 1]) + PNG[51:], 'damaged .checksum of'),
+        (PNG[:33] + b'\x7f' + PNG[34:], 'cut off or damaged'),
+        (PNG[: len(PNG) // 2], 'cut off'),
+        (b'hello, this is no picture', "cannot decode .* 'jpeg', 25 bytes; jpeg and png"),
+        (packed('.bmp'), 'jpeg and png are supported'),
+        (b'\xff\xd8\xff\xd9', 'no frame header'),
+        (PNG[:8] + PNG[-12:], 'no header'),
+        (PNG[:33] + PNG[-12:], 'cannot decode'),
+    ],
+)
+def test_incomplete_files_are_refused(data: bytes, expected: str) -> None:
+    with pytest.raises(CoreError, match=expected):
+        rgb_from_compressed(message(data))
+
+
+def test_a_damaged_header_does_not_take_gigabytes() -> None:
+    header = b'IHDR' + struct.pack('>II', 2**31 - 1, 2**31 - 1) + PNG[24:29]
+    wide_png = PNG[:12] + header + struct.pack('>I', zlib.crc32(header)) + PNG[33:]
+    frame = JPEG.index(b'\xff\xc0')
+    wide_jpeg = JPEG[: frame + 5] + struct.pack('>HH', 65500, 65500) + JPEG[frame + 9 :]
+    for data in (wide_png, wide_jpeg):
+        with pytest.raises(CoreError, match=r'announces .* the file is damaged'):
+            rgb_from_compressed(message(data))
+
+
+@pytest.mark.parametrize('cut', range(4, len(JPEG) - 2, 7))
+def test_a_jpeg_cut_off_anywhere_is_never_shown(cut: int) -> None:
+    with pytest.raises(CoreError):
+        rgb_from_compressed(message(JPEG[:cut]))
