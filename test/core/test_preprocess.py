@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cutting and scaling, there and back: no shift by fractions of a pixel, no overshoot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from oracle_model import CONTRACT
+
+from dmd_ros.core import preprocess
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.preprocess import View
+
+QVGA = replace(CONTRACT, train_sizes=((240, 320),))
+
+
+def camera(width: int, height: int) -> Camera:
+    return Camera(0.8 * width, 0.82 * width, 0.47 * width, 0.55 * height, width, height)
+
+
+def column_ramp(width: int, height: int) -> np.ndarray:
+    """Brightness = 2 x + 20 in pixel coordinates, in all channels."""
+    ramp = (2 * np.arange(width) + 20).astype(np.uint8)
+    return np.broadcast_to(ramp[None, :, None], (height, width, 3)).copy()
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    width, height = draw(st.integers(20, 90)), draw(st.integers(20, 90))
+    crop_width, crop_height = draw(st.integers(16, 120)), draw(st.integers(16, 120))
+    left = draw(st.integers(-crop_width // 3, max(width - 2 * crop_width // 3, 1)))
+    top = draw(st.integers(-crop_height // 3, max(height - 2 * crop_height // 3, 1)))
+    return View(
+        camera(width, height),
+        left,
+        top,
+        crop_width,
+        crop_height,
+        draw(st.integers(16, 100)),
+        draw(st.integers(16, 100)),
+        draw(st.booleans()),
+    )
+
+
+@given(views())
+def test_a_plane_s_rays_and_depth_survive_any_view(view: View) -> None:
+    """Depth of a slanted plane, cut by nearest neighbour, is what the virtual camera sees."""
+
+    def plane(of: Camera, sign: float = 1.0) -> np.ndarray:
+        rays = of.rays().astype(np.float64)
+        return 4.0 / (sign * 0.05 * rays[..., 0] - 0.08 * rays[..., 1] + 1.0)
+
+    depth = preprocess.prepare_depth(plane(view.source).astype(np.float32), view)
+    assert depth.shape == (view.height, view.width)
+    seen = np.isfinite(depth)
+    np.testing.assert_array_equal(seen, ~preprocess.outside(view))
+    assume(seen.any())
+    # A mirrored picture shows the mirrored world.
+    expected = plane(view.camera, -1.0 if view.flip else 1.0)[seen]
+    # Nearest neighbour is off by up to half a pixel of the source in each direction.
+    slope = sum(np.abs(g).max() for g in np.gradient(np.log(plane(view.source))))
+    assert np.abs(np.log(depth[seen]) - np.log(expected)).max() <= 0.55 * slope + 1e-5
+
+
+@given(
+    st.sampled_from([(160, 120), (90, 60), (64, 48), (80, 80)]),
+    st.sampled_from([(32, 24), (48, 32), (64, 48), (40, 30), (100, 72)]),
+)
+def test_a_ramp_stays_the_ramp_at_pixel_centres(source: tuple, target: tuple) -> None:
+    """A shift of a fraction of a pixel, the usual bug of resizing, would show as an offset."""
+    width, height = min(source[0], 110), source[1]
+    view = View(camera(width, height), 0, 0, width, height, target[1], target[0])
+    small = preprocess.cut_rgb(column_ramp(width, height), view)[..., 0].astype(np.float64)
+    centres = (np.arange(target[0]) + 0.5) * width / target[0] - 0.5
+    inner = slice(3, -3)  # bilinear enlarging repeats the border
+    np.testing.assert_allclose(small.mean(axis=0)[inner], 2 * centres[inner] + 20, atol=0.75)
+    bias = (small.mean(axis=0) - 2 * centres - 20)[inner].mean()
+    assert abs(bias) < 0.15  # 0.07 of a source pixel
+
+
+def test_a_halved_ramp_is_not_shifted_either() -> None:
+    view = View(camera(110 * 8, 480), 0, 0, 880, 480, 60, 110)
+    ramp = np.repeat(column_ramp(110, 480), 8, axis=1)
+    small = preprocess.cut_rgb(ramp, view)
+    np.testing.assert_array_equal(small[..., 0], column_ramp(110, 60)[..., 0])
+
+
+@pytest.mark.parametrize('size', [(1920, 1080), (1280, 720), (640, 480), (1226, 370), (333, 251)])
+def test_shrinking_averages_what_each_pixel_covers(size: tuple[int, int]) -> None:
+    """Against INTER_AREA in one go; exact halving first may differ by the blur of half a pixel."""
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (size[1] // 7 + 1, size[0] // 7 + 1, 3), dtype=np.uint8)
+    rgb = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    view = preprocess.full_view(camera(*size), QVGA)
+    small = preprocess.cut_rgb(rgb, view).astype(np.float64)
+    expected = cv2.resize(rgb, (view.width, view.height), interpolation=cv2.INTER_AREA)
+    assert np.abs(small - expected).mean() < 4.0
+    assert abs((small - expected).mean()) < 0.2  # halving rounds 0.5 up
+
+
+@given(views())
+def test_restore_never_overshoots_and_leaves_the_unseen_empty(view: View) -> None:
+    code = np.random.default_rng(2).uniform(-1, 1, (view.height, view.width)).astype(np.float32)
+    full = preprocess.restore(code, view)
+    assert full.shape == (view.source.height, view.source.width)
+    seen = np.isfinite(full)
+    assert full[seen].min() >= code.min() - 1e-6
+    assert full[seen].max() <= code.max() + 1e-6
+    rows, columns = np.nonzero(seen)
+    assert rows.min() == max(view.top, 0)
+    assert columns.min() == max(view.left, 0)
+    assert rows.max() == min(view.top + view.crop_height, view.source.height) - 1
+    assert columns.max() == min(view.left + view.crop_width, view.source.width) - 1
+    assert seen.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+
+
+@given(st.booleans(), st.sampled_from([(64, 48), (40, 30), (96, 80), (128, 96), (200, 150)]))
+def test_restore_inverts_the_cut_for_smooth_maps(flip: bool, size: tuple[int, int]) -> None:
+    """A function of the viewing direction, sampled by the virtual camera, comes back in place."""
+    view = View(camera(160, 120), 12, 9, 128, 96, size[1], size[0], flip)
+
+    def smooth(of: Camera) -> np.ndarray:
+        x, y = np.moveaxis(of.rays(), -1, 0)
+        # A mirrored camera sees the mirror image: the direction's sign belongs to the picture.
+        x = -x if flip and of is not view.source else x
+        return (0.5 * np.sin(2 * x) + 0.4 * np.cos(y + x)).astype(np.float32)
+
+    back = preprocess.restore(smooth(view.camera), view)
+    inside = (slice(9 + 4, 105 - 4), slice(12 + 4, 140 - 4))
+    np.testing.assert_allclose(back[inside], smooth(view.source)[inside], atol=1.5e-3)
+    assert np.isnan(back[:9]).all()
+    assert np.isnan(back[:, 140:]).all()
+
+
+def test_restore_of_a_ramp_is_the_ramp() -> None:
+    view = View(camera(160, 120), 0, 0, 160, 120, 30, 40)
+    centres = (np.arange(40) + 0.5) * 4 - 0.5
+    code = np.broadcast_to(centres.astype(np.float32) / 160, (30, 40)).copy()
+    back = preprocess.restore(code, view)
+    np.testing.assert_allclose(
+        back[:, 2:-2], np.broadcast_to(np.arange(160) / 160, (120, 160))[:, 2:-2], atol=1e-5
+    )
+
+
+def test_restoring_keeps_holes_where_they_are() -> None:
+    view = View(camera(40, 30), 0, 0, 40, 30, 30, 40)
+    code = np.zeros((30, 40), np.float32)
+    code[10, 20] = np.nan
+    assert np.argwhere(np.isnan(preprocess.restore(code, view))).tolist() == [[10, 20]]
+
+
+def test_a_map_of_another_size_is_refused() -> None:
+    view = preprocess.full_view(camera(640, 480), QVGA)
+    with pytest.raises(CoreError, match=r'map is \(3, 4\), the view needs \(240, 320\)'):
+        preprocess.restore(np.zeros((3, 4), np.float32), view)
+
+
+def test_a_picture_of_another_size_is_refused() -> None:
+    view = preprocess.full_view(camera(640, 480), QVGA)
+    with pytest.raises(CoreError, match='picture is 320x240, its camera 640x480'):
+        preprocess.prepare(np.zeros((240, 320, 3), np.uint8), view, QVGA)
+
+
+def test_a_view_beside_the_picture_is_refused() -> None:
+    view = View(camera(64, 48), 64, 0, 32, 24, 24, 32)
+    with pytest.raises(CoreError, match='does not touch the picture'):
+        preprocess.cut_rgb(np.zeros((48, 64, 3), np.uint8), view)
+
+
+def test_normalising_is_the_contract_s_formula() -> None:
+    contract = replace(QVGA, rgb_mean=(0.1, 0.2, 0.3), rgb_std=(0.5, 0.25, 0.2))
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    expected = (rgb / 255.0 - contract.rgb_mean) / contract.rgb_std
+    planes = preprocess.normalise(rgb, contract)
+    assert planes.shape == (1, 3, 5, 7)
+    assert planes.dtype == np.float32
+    np.testing.assert_allclose(planes[0], expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_flipping_mirrors_picture_depth_and_camera_alike() -> None:
+    source = camera(64, 48)
+    plain = View(source, 0, 0, 64, 48, 24, 32)
+    mirrored = replace(plain, flip=True)
+    rgb = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    depth = np.random.default_rng(0).uniform(1, 9, (48, 64)).astype(np.float32)
+    np.testing.assert_array_equal(
+        preprocess.cut_rgb(rgb, mirrored), preprocess.cut_rgb(rgb, plain)[:, ::-1]
+    )
+    small = preprocess.prepare_depth(depth, mirrored)
+    np.testing.assert_array_equal(small, preprocess.prepare_depth(depth, plain)[:, ::-1])
+    np.testing.assert_array_equal(
+        preprocess.restore(small, mirrored), preprocess.restore(small[:, ::-1].copy(), plain)
+    )
+    assert mirrored.camera.rays()[0, 0, 0] == pytest.approx(-plain.camera.rays()[0, -1, 0])
+
+
+@given(views())
+def test_the_conditioning_value_scales_with_the_rows_seen(view: View) -> None:
+    expected = view.source.tan_half_vfov * view.crop_height / view.source.height
+    assert view.camera.tan_half_vfov == pytest.approx(expected)
+
+
+@given(views())
+def test_uncropped_borders_are_black_and_marked(view: View) -> None:
+    white = np.full((view.source.height, view.source.width, 3), 255, np.uint8)
+    small = preprocess.cut_rgb(white, view)
+    hidden = preprocess.outside(view)
+    assert hidden.any() <= (not view.is_inside)
+    if view.is_inside:
+        assert (small == 255).all()
+    else:
+        # One pixel of transition between black and white.
+        solid = cv2.erode(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        solid[0], solid[-1], solid[:, 0], solid[:, -1] = False, False, False, False
+        assert (small[solid] <= 128).all()
+
+
+@given(st.integers(64, 4096), st.floats(0.4, 3.0))
+def test_no_camera_is_squashed(width: int, aspect: float) -> None:
+    height = max(32, round(width / aspect))
+    h, w = preprocess.network_size(height, width, QVGA)
+    assert h % QVGA.stride == 0
+    assert w % QVGA.stride == 0
+    assert (w / h) / (width / height) == pytest.approx(1.0, abs=0.06)
+    assert 0.6 < h * w / (240 * 320) < 1.6
+
+
+@pytest.mark.parametrize(
+    ('size', 'expected'),
+    [((640, 480), (240, 320)), ((320, 240), (240, 320)), ((480, 640), (320, 240))],
+)
+def test_the_trained_aspect_gets_the_trained_size(size: tuple, expected: tuple) -> None:
+    assert preprocess.network_size(size[1], size[0], QVGA) == expected
+
+
+@pytest.mark.parametrize('size', [(1920, 1080), (1280, 720), (1280, 800), (752, 480), (1226, 370)])
+def test_common_cameras_are_squashed_by_a_percent_at_most(size: tuple[int, int]) -> None:
+    h, w = preprocess.network_size(size[1], size[0], QVGA)
+    assert (w / h) / (size[0] / size[1]) == pytest.approx(1.0, abs=0.012)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (3, 2000), (2000, 3), (17, 16)])
+def test_strange_pictures_get_a_size_all_the_same(size: tuple[int, int]) -> None:
+    h, w = preprocess.network_size(size[1], size[0], QVGA)
+    assert min(h, w) >= QVGA.stride
