@@ -84,6 +84,7 @@ class BagReader:
         self.rectified = rectified
         self.skipped: Counter[str] = Counter()
         self.inexact_infos = 0
+        self._farthest_info_s = 0.0
         self._infos, images, depths = _index(bag, topics)
         self.images_in_bag = len(images)
         if not images:
@@ -112,7 +113,8 @@ class BagReader:
         if self.inexact_infos:
             self.bag.warn(
                 f'{self.inexact_infos} of {len(self.chosen)} images have no camera_info of equal '
-                'stamp; the nearest one of the same frame_id was taken'
+                'stamp; the nearest one of the same frame_id was taken, up to '
+                f'{self._farthest_info_s:.3g} s away'
             )
 
     def _matched(self) -> Iterator[tuple[int, tuple[Raw, Raw | None]]]:
@@ -188,7 +190,9 @@ class BagReader:
             )
         candidates = [infos[_nearest([t for t, _ in infos], stamp_ns)] for infos in lists]
         stamp, info = min(candidates, key=lambda found: abs(found[0] - stamp_ns))
-        self.inexact_infos += stamp != stamp_ns
+        if stamp != stamp_ns:
+            self.inexact_infos += 1
+            self._farthest_info_s = max(self._farthest_info_s, abs(stamp - stamp_ns) * 1e-9)
         return info
 
 

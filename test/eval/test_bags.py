@@ -1,0 +1,314 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, write_bag
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader, pair
+from dmd_ros.eval.errors import EvalError
+
+SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
+MS = 1_000_000
+
+
+def grey(level):
+    return np.full((48, 64, 3), level, np.uint8)
+
+
+def metres(value):
+    return np.full((48, 64), value, np.float32)
+
+
+def read(path, depth=None, **options):
+    """All frames of a bag, with its reader."""
+    with Bag(path) as bag:
+        reader = BagReader(bag, topics.choose(bag, depth=depth), **options)
+        return list(reader), reader
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_kind_of_bag_gives_the_same_frames(tmp_path, kind):
+    items = frames([grey(10), grey(20), grey(30)], [metres(1), metres(2), metres(3)])
+    found, reader = read(write_bag(tmp_path / 'bag', items, kind))
+    assert [int(f.rgb[0, 0, 0]) for f in found] == [10, 20, 30]
+    assert [float(f.truth_m[0, 0]) for f in found] == [1, 2, 3]
+    assert [f.stamp_ns - T0 for f in found] == [0, 100 * MS, 200 * MS]
+    assert {f.frame_id for f in found} == {'camera'}
+    assert {f.camera for f in found} == {CAMERA}
+    assert not reader.skipped
+    assert not reader.bag.warnings
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_pictures_may_be_compressed(tmp_path, kind):
+    ramp = np.repeat(np.arange(64, dtype=np.uint16)[None] * 100, 48, axis=0)
+    items = [
+        Item('/c/image/compressed', T0, grey(77), 'png'),
+        Item('/c/camera_info', T0, CAMERA, 'info'),
+        Item('/c/depth/image/compressedDepth', T0, ramp, 'compressed_depth'),
+    ]
+    (frame,), _ = read(write_bag(tmp_path / 'bag', items, kind))
+    assert (frame.rgb == 77).all()
+    np.testing.assert_allclose(frame.truth_m[0, 1:], np.arange(1, 64) * 0.1, rtol=1e-6)
+    assert np.isnan(frame.truth_m[0, 0])
+
+
+def test_sixteen_bit_depth_is_millimetres(tmp_path):
+    items = frames([grey(1)])
+    items.append(Item(DEPTH, T0, np.full((48, 64), 1500, np.uint16), 'depth16'))
+    (frame,), _ = read(write_bag(tmp_path / 'bag', items))
+    assert frame.truth_m[0, 0] == pytest.approx(1.5)
+
+
+def test_stride_and_limit(tmp_path):
+    path = write_bag(tmp_path / 'bag', frames([grey(i) for i in range(10)]))
+    assert [f.index for f in read(path, stride=3)[0]] == [0, 3, 6, 9]
+    assert [f.index for f in read(path, stride=3, limit=2)[0]] == [0, 3]
+    assert [int(f.rgb[0, 0, 0]) for f in read(path, stride=4)[0]] == [0, 4, 8]
+
+
+def test_depth_is_paired_by_stamp_wherever_it_lies_in_the_bag(tmp_path):
+    items = frames([grey(i) for i in range(6)])
+    # Recorded long after their images, and 3 ms off.
+    items += [
+        Item(
+            DEPTH, T0 + i * 100 * MS + 3 * MS, metres(i + 1), 'depth32', logged_ns=T0 + 10**10 + i
+        )
+        for i in range(6)
+    ]
+    found, _ = read(write_bag(tmp_path / 'bag', items))
+    assert [float(f.truth_m[0, 0]) for f in found] == [1, 2, 3, 4, 5, 6]
+
+
+def test_depth_outside_the_tolerance_is_no_truth(tmp_path):
+    items = [*frames([grey(1)]), Item(DEPTH, T0 + 30 * MS, metres(1), 'depth32')]
+    (frame,), reader = read(write_bag(tmp_path / 'bag', items))
+    assert frame.truth_m is None
+    assert 'there is no ground truth' in reader.bag.warnings[0]
+    (frame,), _ = read(write_bag(tmp_path / 'b2', items), tolerance_s=0.05)
+    assert frame.truth_m is not None
+
+
+def test_one_latched_info_serves_all_images_with_a_warning(tmp_path):
+    items = [Item(INFO, 0, CAMERA, 'info', logged_ns=T0)]
+    items += [Item(IMAGE, T0 + i * MS, grey(i), 'image') for i in range(3)]
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert len(found) == 3
+    assert reader.inexact_infos == 3
+    assert any(
+        '3 of 3 images have no camera_info of equal stamp' in w for w in reader.bag.warnings
+    )
+
+
+def test_of_several_infos_the_equal_stamp_wins_and_else_the_nearest(tmp_path):
+    def camera(f):
+        return Camera(fx=f, fy=f, cx=31.5, cy=23.5, width=64, height=48)
+
+    items = [Item(INFO, T0 + i * 100 * MS, camera(50.0 + i), 'info') for i in range(3)]
+    items += [Item(IMAGE, T0 + ms * MS, grey(1), 'image') for ms in (0, 60, 100, 190, 999)]
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert [f.camera.fx for f in found] == [50, 51, 51, 52, 52]
+    assert reader.inexact_infos == 3
+
+
+def test_info_of_another_frame_is_not_this_cameras(tmp_path):
+    items = [
+        Item(INFO, T0, CAMERA, 'info', frame_id='left'),
+        Item(IMAGE, T0, grey(1), 'image', frame_id='right'),
+    ]
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert not found
+    (reason,) = reader.skipped
+    assert "no camera_info with frame_id 'right'" in reason
+    assert "['left']" in reason
+    assert '--camera-info-topic' in reason
+
+
+def test_an_empty_frame_id_matches_any(tmp_path):
+    items = [Item(INFO, T0, CAMERA, 'info', frame_id=''), Item(IMAGE, T0, grey(1), 'image')]
+    assert len(read(write_bag(tmp_path / 'bag', items))[0]) == 1
+
+
+def test_depth_of_another_frame_is_used_with_a_warning(tmp_path):
+    items = [*frames([grey(1)]), Item(DEPTH, T0, metres(1), 'depth32', frame_id='ir')]
+    (frame,), reader = read(write_bag(tmp_path / 'bag', items))
+    assert frame.truth_m is not None
+    assert "in frame 'ir', the images in 'camera'" in reader.bag.warnings[0]
+
+
+def test_unusable_images_are_counted_and_the_rest_goes_on(tmp_path):
+    jpeg = [
+        Item(IMAGE, T0, grey(1), 'jpeg'),
+        Item(IMAGE, T0 + MS, b'', 'bytes'),
+        Item(IMAGE, T0 + 2 * MS, b'\xff\xd8 cut off', 'bytes'),
+        Item(IMAGE, T0 + 3 * MS, grey(2), 'jpeg'),
+        Item(INFO, T0, CAMERA, 'info'),
+    ]
+    found, reader = read(write_bag(tmp_path / 'bag', jpeg))
+    assert [f.index for f in found] == [0, 3]
+    assert sorted(reader.skipped.values()) == [1, 1]
+    assert any('is empty' in reason for reason in reader.skipped)
+    assert any('cut off' in reason for reason in reader.skipped)
+
+
+def test_an_info_of_another_size_scales_and_one_of_another_aspect_is_refused(tmp_path):
+    big = Camera(fx=100.0, fy=100.0, cx=63.5, cy=47.5, width=128, height=96)
+    items = [Item(INFO, T0, big, 'info'), Item(IMAGE, T0, grey(1), 'image')]
+    (frame,), _ = read(write_bag(tmp_path / 'bag', items))
+    assert frame.camera == CAMERA
+    wide = Camera(fx=100.0, fy=100.0, cx=63.5, cy=23.5, width=128, height=48)
+    items = [Item(INFO, T0, wide, 'info'), Item(IMAGE, T0, grey(1), 'image')]
+    found, reader = read(write_bag(tmp_path / 'b2', items))
+    assert not found
+    assert 'another aspect' in next(iter(reader.skipped))
+
+
+def test_an_uncalibrated_camera_is_named(tmp_path):
+    items = [
+        Item(INFO, T0, CAMERA, 'info', extra={'k': np.zeros(9)}),
+        Item(IMAGE, T0, grey(1), 'image'),
+    ]
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert not found
+    assert 'not calibrated' in next(iter(reader.skipped))
+
+
+def test_topics_are_found_where_there_is_no_doubt(tmp_path):
+    items = frames([grey(1)], [metres(1)])
+    items += [
+        Item('/camera/image_raw/compressed', T0, grey(1), 'jpeg'),
+        Item('/other/camera_info', T0, CAMERA, 'info'),
+        Item('/chatter', T0, 'hello', 'string'),
+    ]
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH)
+        assert topics.choose(bag, depth='none').depth is None
+        asked = topics.choose(bag, '/camera/image_raw/compressed', '/other/camera_info', DEPTH)
+        assert asked.image == '/camera/image_raw/compressed'
+        assert asked.camera_info == '/other/camera_info'
+
+
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        (Item('/b/image_raw', T0, grey(1), 'image'), r'several image topics.*--image-topic.*/b/'),
+        (Item('/b/depth', T0, metres(1), 'depth32'), r'several depth topics.*--depth-topic.*/b/'),
+    ],
+)
+def test_doubt_is_an_error_that_lists_the_candidates(tmp_path, extra, message):
+    path = write_bag(tmp_path / 'bag', [*frames([grey(1)], [metres(1)]), extra])
+    with Bag(path) as bag, pytest.raises(EvalError, match=message):
+        topics.choose(bag)
+
+
+def test_several_infos_and_none_beside_the_image(tmp_path):
+    items = [Item('/cam/image', T0, grey(1), 'image')]
+    items += [Item(f'/{n}/camera_info', T0, CAMERA, 'info') for n in 'ab']
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        with pytest.raises(EvalError, match=r'several camera_info topics.*--camera-info-topic'):
+            topics.choose(bag)
+
+
+@pytest.mark.parametrize(
+    ('items', 'message'),
+    [
+        ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
+        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic; it has: /camera/image_raw'),
+        ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
+        ([Item(DEPTH, T0, metres(1), 'depth32')], r'no image topic'),
+    ],
+)
+def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag, pytest.raises(EvalError, match=message):
+        topics.choose(bag)
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ({'image': '/nope'}, r'no topic /nope; it has'),
+        ({'image': INFO}, r'image topic .* is of type sensor_msgs/msg/CameraInfo; allowed'),
+        ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
+        ({'depth': INFO}, r'depth topic .* is of type'),
+    ],
+)
+def test_named_topics_are_checked(tmp_path, names, message):
+    with Bag(write_bag(tmp_path / 'bag', frames([grey(1)]))) as bag:
+        with pytest.raises(EvalError, match=message):
+            topics.choose(bag, **names)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('/camera/image_raw', False),
+        ('/camera/image_rect', True),
+        ('/camera/image_rect_color/compressed', True),
+        ('/direct/image_raw', False),
+    ],
+)
+def test_rectified_by_name(name, expected):
+    assert topics.looks_rectified(name) is expected
+
+
+stamps = st.lists(st.integers(0, 200), max_size=12)
+
+
+@given(a=stamps, b=stamps, tolerance=st.integers(0, 30))
+def test_pairing_is_within_tolerance_one_to_one_and_misses_no_equal_stamp(a, b, tolerance):
+    found = pair(a, b, tolerance)
+    used = [p for p in found if p is not None]
+    assert len(used) == len(set(used))
+    assert all(p is None or abs(a[i] - b[p]) <= tolerance for i, p in enumerate(found))
+    for stamp in set(a) & set(b):
+        assert any(p is not None and b[p] == stamp for i, p in enumerate(found) if a[i] == stamp)
+
+
+@settings(max_examples=15)
+@given(order=st.permutations(range(8)), late=st.integers(0, 10**9))
+def test_no_frame_is_lost_whatever_the_order_of_recording(order, late):
+    images = [Item(IMAGE, T0 + i * MS, grey(i), 'image', logged_ns=T0 + i) for i in range(8)]
+    depths = [
+        Item(DEPTH, T0 + i * MS, metres(i + 1), 'depth32', logged_ns=T0 + late + k)
+        for k, i in enumerate(order)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        items = [Item(INFO, T0, CAMERA, 'info'), *images, *depths]
+        items.sort(key=lambda item: item.logged_ns or 0)
+        found, _ = read(write_bag(Path(folder) / 'bag', items), tolerance_s=1e-4)
+    assert [f.index for f in found] == list(range(8))
+    assert [float(f.truth_m[0, 0]) for f in found] == [i + 1 for i in range(8)]
+
+
+FIDUCIALS = SHARED / 'real' / 'bags' / 'fiducials_raspicam'
+KITCHEN = SHARED / 'real' / 'bags' / 'sevenscenes_repackaged'
+
+
+@pytest.mark.skipif(not FIDUCIALS.is_dir(), reason='no real bags here')
+@pytest.mark.parametrize('name', ['aruco_images.bag', 'ros2_mcap', 'ros2_sqlite3'])
+def test_the_real_bag_without_equal_stamps_is_survived(name):
+    (frame,), reader = read(FIDUCIALS / name)
+    assert frame.rgb.shape == (960, 1280, 3)
+    assert frame.camera.distortion_model == 'plumb_bob'
+    assert frame.camera.is_distorted
+    assert frame.camera.fx == pytest.approx(1014.3, abs=0.1)
+    assert 'no camera_info of equal stamp' in reader.bag.warnings[0]
+    assert 'up to 0.462 s away' in reader.bag.warnings[0]
+
+
+@pytest.mark.skipif(not KITCHEN.is_dir(), reason='no real bags here')
+@pytest.mark.parametrize('name', ['ros2_mcap', 'ros2_sqlite3'])
+def test_the_real_video_is_read_whole(name):
+    found, reader = read(KITCHEN / name, stride=10)
+    assert reader.images_in_bag == 30
+    assert [f.index for f in found] == [0, 10, 20]
+    assert not reader.bag.warnings

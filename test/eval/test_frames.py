@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.eval import frames, judge
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_folder import find_frames, group_of, read_frame
+from dmd_ros.eval.options import run_command
+
+SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
+META = {'fx': 60.0, 'fy': 60.0, 'cx': 31.5, 'cy': 23.5, 'width': 64, 'height': 48}
+
+
+def write_frame(folder, depth_m, painted_m=None, **meta):
+    """A frame whose picture makes the oracle estimate `painted_m` (default: the truth)."""
+    folder.mkdir(parents=True)
+    painted = depth_m if painted_m is None else painted_m
+    picture = grey_from_depth(np.nan_to_num(painted, nan=1.0))
+    cv2.imwrite(str(folder / 'rgb.png'), picture)
+    millimetres = np.nan_to_num(np.rint(depth_m * 1000), nan=0.0)
+    millimetres[millimetres > 65535] = 0
+    cv2.imwrite(str(folder / 'depth.png'), millimetres.astype(np.uint16))
+    if (depth_m > 65.535).any():
+        v, u = np.nonzero(depth_m > 65.535)
+        np.savez(folder / 'depth_full.npz', u=u, v=v, z=depth_m[v, u])
+    (folder / 'meta.json').write_text(json.dumps({**META, 'scene': 'indoor', **meta}))
+    return folder
+
+
+def slope(near=1.0, far=4.0):
+    return np.repeat(np.geomspace(near, far, 48, dtype=np.float32)[:, None], 64, axis=1)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(write_oracle(tmp_path / 'm.onnx'))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / 'frames'
+    write_frame(root / 'room', slope(2, 6))
+    write_frame(root / 'desk', slope(0.5, 1.2), slope(0.5, 1.2) * 2)
+    write_frame(root / 'street', slope(5, 75), scene='outdoor')
+    return root
+
+
+def run(folder, out, model, *options):
+    frames.main([str(folder), '--model', model, '--out', str(out), '--quiet', *options])
+    return json.loads((out / 'results.json').read_text())
+
+
+def test_the_oracle_is_recognised_and_its_scale_error_diagnosed(folder, tmp_path, model, capsys):
+    results = run(folder, tmp_path / 'out', model)
+    groups = results['groups']
+    assert list(groups) == ['indoor', 'table top', 'outdoor', 'total']
+    by_name = {f['name']: f for f in results['frames']}
+    assert by_name['room']['score']['abs_rel'] < 0.02
+    assert by_name['street']['score']['delta1'] > 0.99
+    assert by_name['street']['score']['coverage'] == 1.0
+    desk = by_name['desk']
+    assert desk['score']['abs_rel'] == pytest.approx(1.0, abs=0.03)
+    assert desk['median_scale'] == pytest.approx(0.5, rel=0.03)
+    assert desk['scaled']['abs_rel'] < 0.02
+    assert groups['total']['frames'] == 3
+    assert groups['total']['beats_best_const'] == 2
+    means = np.mean([f['score']['abs_rel'] for f in results['frames']])
+    assert groups['total']['score']['abs_rel'] == pytest.approx(means)
+    table = (tmp_path / 'out' / 'results.md').read_text()
+    assert '| table top |' in table
+    assert 'best_const in 2 of 3 frames' in table
+    assert 'AbsRel' in capsys.readouterr().out
+    sheet = cv2.imread(str(tmp_path / 'out' / 'sheet.png'))
+    assert sheet.shape[1] > 1700
+
+
+def test_baselines_are_computed_beside_the_model(folder, tmp_path, model):
+    results = run(folder, tmp_path / 'out', model)
+    for frame in results['frames']:
+        truth = read_frame(folder / frame['name']).sample.depth.astype(np.float64)
+        const = 15.0 if frame['name'] == 'street' else 2.5
+        assert frame['const_m'] == const
+        assert frame['const']['abs_rel'] == pytest.approx(np.mean(np.abs(const - truth) / truth))
+        others = [np.mean(np.abs(c - truth) / truth) for c in np.geomspace(0.3, 79, 300)]
+        assert frame['best_const']['abs_rel'] <= min(others) + 1e-6
+
+
+def test_two_runs_differ_in_nothing_but_time(folder, tmp_path, model):
+    options = ('--steps', '3', '--samples', '2')
+    first = run(folder, tmp_path / 'a', model, *options)
+    second = run(folder, tmp_path / 'b', model, *options)
+    first.pop('latency_ms'), second.pop('latency_ms')
+    assert first == second
+    assert (tmp_path / 'a/results.md').read_text() == (tmp_path / 'b/results.md').read_text()
+    assert (tmp_path / 'a/sheet.png').read_bytes() == (tmp_path / 'b/sheet.png').read_bytes()
+
+
+def test_mirroring_averages_both_views(folder, tmp_path, model):
+    plain, mirrored = (
+        run(folder, tmp_path / n, model, *o) for n, o in (('a', ()), ('b', ['--mirror']))
+    )
+    for a, b in zip(plain['frames'], mirrored['frames'], strict=True):
+        assert b['score']['abs_rel'] == pytest.approx(a['score']['abs_rel'], abs=0.01)
+    assert mirrored['settings']['mirror']
+
+
+def test_range_of_truth_is_an_option(folder, tmp_path, model):
+    results = run(folder, tmp_path / 'out', model, '--max-depth', '10')
+    street = next(f for f in results['frames'] if f['name'] == 'street')
+    assert list(street['buckets']) == ['4-8 m', '8-20 m']
+
+
+def test_returns_beyond_the_png_are_read(tmp_path):
+    frame = read_frame(write_frame(tmp_path / 'f', slope(30, 79), scene='outdoor'))
+    np.testing.assert_allclose(frame.sample.depth, slope(30, 79), atol=6e-4)
+
+
+@pytest.mark.parametrize(
+    ('meta', 'metres', 'group'),
+    [
+        ({'scene': 'outdoor'}, 1.0, 'outdoor'),
+        ({'scene': 'indoor'}, 3.0, 'indoor'),
+        ({'scene': 'indoor'}, 1.0, 'table top'),
+        ({'scene': 'indoor', 'dataset': 'robot demo (table-top)'}, 3.0, 'table top'),
+        ({'scene': 'table_top'}, 3.0, 'table top'),
+        ({'scene': 'indoor', 'group': 'indoor'}, 1.0, 'indoor'),
+        ({}, np.nan, 'indoor'),
+    ],
+)
+def test_groups(meta, metres, group):
+    assert group_of(meta, np.full((4, 4), metres, np.float32)) == group
+
+
+def spoil(folder, name):
+    files = {
+        'no meta': lambda: (folder / 'meta.json').write_text('{'),
+        'list meta': lambda: (folder / 'meta.json').write_text('[]'),
+        'no fx': lambda: (folder / 'meta.json').write_text('{"scene": "indoor"}'),
+        'bad fx': lambda: (folder / 'meta.json').write_text(json.dumps({**META, 'fx': 0})),
+        'text fx': lambda: (folder / 'meta.json').write_text(json.dumps({**META, 'fx': 'x'})),
+        'size': lambda: (folder / 'meta.json').write_text(json.dumps({**META, 'width': 65})),
+        'no rgb': lambda: (folder / 'rgb.png').unlink(),
+        'bad rgb': lambda: (folder / 'rgb.png').write_bytes(b'no picture'),
+        'no depth': lambda: (folder / 'depth.png').unlink(),
+        'bad depth': lambda: cv2.imwrite(str(folder / 'depth.png'), np.zeros((48, 64), np.uint8)),
+        'bad npz': lambda: np.savez(folder / 'depth_full.npz', u=[1]),
+        'far npz': lambda: np.savez(folder / 'depth_full.npz', u=[999], v=[0], z=[70.0]),
+    }
+    files[name]()
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('no meta', r'cannot read .*meta\.json'),
+        ('list meta', r'meta\.json must hold a JSON object, not list'),
+        ('no fx', r"meta\.json has no 'fx'; it must give the camera"),
+        ('bad fx', r'meta\.json: focal lengths'),
+        ('text fx', r'meta\.json: could not convert'),
+        ('size', r'meta\.json says \(48, 65\)'),
+        ('no rgb', r'none of rgb\.png, rgb\.jpg'),
+        ('bad rgb', r'cannot decode .*rgb\.png'),
+        ('no depth', r'depth\.png must be a readable 16-bit'),
+        ('bad depth', r'depth\.png must be a readable 16-bit'),
+        ('bad npz', r'depth_full\.npz must hold u, v'),
+        ('far npz', r'depth_full\.npz must hold u, v'),
+    ],
+)
+def test_a_bad_frame_names_the_file_at_fault(tmp_path, name, message):
+    folder = write_frame(tmp_path / 'f', slope())
+    spoil(folder, name)
+    with pytest.raises(EvalError, match=message):
+        read_frame(folder)
+
+
+def test_folders_without_frames(tmp_path):
+    with pytest.raises(EvalError, match='is not a folder'):
+        find_frames(tmp_path / 'none')
+    with pytest.raises(EvalError, match='there is no frame to evaluate'):
+        find_frames(tmp_path)
+
+
+def test_a_single_frame_folder_is_accepted(tmp_path):
+    folder = write_frame(tmp_path / 'f', slope())
+    assert find_frames(folder) == [folder]
+
+
+def test_a_wrong_baseline_in_meta_is_reported(tmp_path, model):
+    stated = {'const': 2.5, 'absrel_const': 0.1, 'best_const': 1.0}
+    write_frame(tmp_path / 'frames' / 'f', slope(), baseline=stated)
+    results = run(tmp_path / 'frames', tmp_path / 'out', model)
+    assert 'meta.json states' in results['warnings'][0]
+    assert 'absrel_const 0.1 (own: ' in results['warnings'][0]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--min-depth', '5', '--max-depth', '2'], '0 <= min < max'),
+        (['--model', 'none.onnx'], 'does not exist'),
+    ],
+)
+def test_errors_reach_the_user_as_one_line(folder, tmp_path, model, options, message, capsys):
+    argv = [str(folder), '--model', model, '--out', str(tmp_path / 'out'), '--quiet', *options]
+    assert run_command(lambda _: frames.main(argv)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert message in error
+    assert 'Traceback' not in error
+
+
+REAL = SHARED / 'real' / 'frames'
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason='no real frames here')
+def test_real_frames_agree_with_the_baselines_that_they_state():
+    found = [read_frame(path) for path in find_frames(REAL)]
+    assert [w for f in found if (w := judge.baseline_disagreement(f))] == []
+    verdicts = [
+        judge.judge(
+            np.full_like(f.sample.depth, 3.0), f.sample.depth, group=f.group, scene=f.scene
+        )
+        for f in found
+    ]
+    summaries = judge.by_group(verdicts, ('indoor', 'table top', 'outdoor'))
+    counts = {name: s.frames for name, s in summaries.items()}
+    assert counts == {'indoor': 7, 'table top': 2, 'outdoor': 8, 'total': 17}
+    # The table of the folder's README, which is of depth.png alone.
+    for name, const, best in (
+        ('indoor', 0.41, 0.30),
+        ('table top', 1.50, 0.27),
+        ('outdoor', 0.61, 0.37),
+    ):
+        assert summaries[name].const.abs_rel == pytest.approx(const, abs=0.01)
+        assert summaries[name].best_const.abs_rel == pytest.approx(best, abs=0.01)
+    # Any constant, scaled by the median, is as good as the median: no structure.
+    assert all(v.scaled.abs_rel >= v.best_const.abs_rel - 1e-9 for v in verdicts)

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.registration import on_grid_of
+
+CAMERA = Camera(fx=60, fy=60, cx=31.5, cy=23.5, width=64, height=48)
+
+
+def numbered(height, width):
+    return np.arange(height * width, dtype=np.float32).reshape(height, width)
+
+
+def test_equal_grids_are_left_alone():
+    estimate = numbered(48, 64)
+    assert on_grid_of(estimate, numbered(48, 64), CAMERA) is estimate
+
+
+@pytest.mark.parametrize('factor', [2, 4])
+def test_other_sizes_take_the_nearest_pixel_and_invent_nothing(factor):
+    estimate = numbered(48, 64)
+    small = on_grid_of(estimate, numbered(48 // factor, 64 // factor), CAMERA)
+    assert small.shape == (48 // factor, 64 // factor)
+    assert np.isin(small, estimate).all()
+    # The middle of the small pixel lies between the middles of the large ones.
+    assert small[0, 0] in estimate[:factor, :factor]
+    large = on_grid_of(estimate, numbered(48 * factor, 64 * factor), CAMERA)
+    np.testing.assert_array_equal(large, np.kron(estimate, np.ones((factor, factor), np.float32)))
+
+
+def test_another_aspect_shows_something_else():
+    with pytest.raises(EvalError, match=r'100x48, the image 64x48.*register the depth'):
+        on_grid_of(numbered(48, 64), numbered(48, 100), CAMERA)
+
+
+@pytest.mark.parametrize(
+    ('model', 'coefficients'),
+    [('plumb_bob', (-0.25, 0.08, 0.0, 0.0, 0.0)), ('equidistant', (0.02, 0.0, 0.0, 0.0))],
+)
+def test_an_estimate_on_rectified_pixels_finds_the_truth_on_distorted_ones(model, coefficients):
+    camera = Camera(
+        fx=60, fy=60, cx=31.5, cy=23.5, width=64, height=48,
+        distortion_model=model, distortion=coefficients,
+    )  # fmt: skip
+    # A ramp of depth as the distorted camera measures it ...
+    truth = np.tile(np.linspace(1, 2, 64, dtype=np.float32), (48, 1))
+    # ... and as it looks after rectification (8 bits are enough to compare).
+    grey = np.rint((truth - 1) * 255).astype(np.uint8)
+    rectifier = Rectifier(camera)
+    rectified = rectifier(np.repeat(grey[..., None], 3, axis=2))[..., 0].astype(np.float32)
+    rectified[~rectifier.inside] = np.nan
+    back = on_grid_of(rectified, truth, camera)
+    known = np.isfinite(back)
+    assert known[8:-8, 8:-8].all()
+    # Half a pixel of the ramp is 0.008.
+    np.testing.assert_allclose(back[known] / 255 + 1, truth[known], atol=0.015)
+    assert np.nanmax(np.abs(rectified / 255 + 1 - truth)) > 0.04

@@ -1,0 +1,284 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bag_factory import (
+    CAMERA,
+    DEPTH,
+    IMAGE,
+    INFO,
+    KINDS,
+    T0,
+    Item,
+    frames,
+    storage_file,
+    write_bag,
+)
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.eval import replay
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.options import run_command
+
+SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
+COUNT = 5
+
+
+def scene(i):
+    """A slope with a box before it, coming nearer from frame to frame, below 4 m."""
+    depth = np.repeat(np.geomspace(1.0, 4.0, 48, dtype=np.float32)[:, None], 64, axis=1)
+    depth[10:30, 20:40] = 1.5
+    return depth * np.float32(1.0 - 0.02 * i)
+
+
+@pytest.fixture(scope='module')
+def items():
+    depths = [scene(i) for i in range(COUNT)]
+    return frames([grey_from_depth(d) for d in depths], depths)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(write_oracle(tmp_path / 'm.onnx'))
+
+
+def run(bag, out, model, *options):
+    replay.main([str(bag), '--model', model, '--out', str(out), '--quiet', *options])
+    return json.loads((out / 'results.json').read_text())
+
+
+def messages(path):
+    with Bag(path) as bag:
+        return {t: [(m.time_ns, bag.decode(m)) for m in bag.raw([t])] for t in bag.topics}
+
+
+def stamp(message):
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_kind_of_bag_is_replayed_whole(items, tmp_path, model, kind, capsys):
+    results = run(write_bag(tmp_path / 'bag', items, kind), tmp_path / 'out', model)
+    assert results['images_in_bag'] == results['images_evaluated'] == COUNT
+    assert results['images_skipped'] == {}
+    assert results['warnings'] == []
+    total = results['total']
+    assert total['score']['abs_rel'] < 0.06  # the network's picture is coarse: edges
+    assert total['score']['delta1'] > 0.9
+    assert total['score']['coverage'] == 1.0
+    assert total['beats_best_const'] == COUNT
+    assert set(total['buckets']) == {'0-1 m', '1-2 m', '2-4 m'}
+    assert len(results['frames']) == COUNT
+    assert set(results['latency_ms']) >= {'decode', 'prepare', 'denoise', 'restore', 'total'}
+    assert 'AbsRel' in capsys.readouterr().out
+
+
+def test_the_written_bag_is_what_the_node_would_publish(items, tmp_path, model):
+    run(write_bag(tmp_path / 'bag', items), tmp_path / 'out', model)
+    written = messages(tmp_path / 'out' / 'depth')
+    assert set(written) == {'/depth/image', '/depth/camera_info', '/points'}
+    for topic, found in written.items():
+        assert [stamp(m) for _, m in found] == [T0 + i * 10**8 for i in range(COUNT)], topic
+        assert [t for t, _ in found] == [T0 + i * 10**8 for i in range(COUNT)]
+        assert {m.header.frame_id for _, m in found} == {'camera'}
+    for i in range(COUNT):
+        image, info, cloud = (
+            written[t][i][1] for t in ('/depth/image', '/depth/camera_info', '/points')
+        )
+        assert (image.encoding, image.step, image.is_bigendian) == ('32FC1', 256, 0)
+        assert (info.width, info.height) == (image.width, image.height) == (64, 48)
+        np.testing.assert_allclose(info.k, CAMERA.matrix.reshape(-1))
+        np.testing.assert_allclose(np.reshape(info.p, (3, 4))[:, :3], CAMERA.matrix)
+        assert not info.d.any()
+        depth = image.data.view(np.float32).reshape(48, 64)
+        assert np.median(np.abs(depth / scene(i) - 1)) < 0.02
+        assert (cloud.width, cloud.height, cloud.point_step, cloud.row_step) == (64, 48, 16, 1024)
+        assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
+            ('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('rgb', 12, 7, 1)
+        ]  # fmt: skip
+        assert not cloud.is_dense
+        points = cloud.data.view(np.float32).reshape(48, 64, 4)
+        np.testing.assert_allclose(points[..., 2], depth)
+        u = (np.arange(64) - CAMERA.cx) / CAMERA.fx
+        np.testing.assert_allclose(points[..., 0], depth * u, rtol=1e-5, atol=1e-6)
+        grey = points[..., 3].view(np.uint32)
+        np.testing.assert_array_equal(grey & 0xFF, grey_from_depth(scene(i))[..., 0])
+        np.testing.assert_array_equal((grey >> 16) & 0xFF, grey & 0xFF)
+
+
+def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', items)
+    options = ('--steps', '2', '--samples', '2', '--temporal', 'random')
+    first, second = (run(bag, tmp_path / n, model, *options) for n in 'ab')
+    assert first.pop('latency_ms').keys() == second.pop('latency_ms').keys()
+    assert first == second
+    a, b = (storage_file(tmp_path / n / 'depth').read_bytes() for n in 'ab')
+    assert a == b
+    for name in ('sheet.png', 'cloud.png'):
+        assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
+
+
+def test_pictures_are_written(items, tmp_path, model):
+    run(write_bag(tmp_path / 'bag', items), tmp_path / 'out', model)
+    assert cv2.imread(str(tmp_path / 'out' / 'sheet.png')).shape[1] > 1700
+    assert cv2.imread(str(tmp_path / 'out' / 'cloud.png')).shape == (800, 1280, 3)
+
+
+def test_without_ground_truth_there_are_no_metrics_but_all_the_rest(items, tmp_path, model):
+    bare = [item for item in items if item.topic != DEPTH]
+    results = run(write_bag(tmp_path / 'bag', bare), tmp_path / 'out', model, '--no-points')
+    assert results['total'] is None
+    assert results['topics']['depth'] is None
+    assert all(f['verdict'] is None and f['median_m'] > 0 for f in results['frames'])
+    assert set(messages(tmp_path / 'out' / 'depth')) >= {'/depth/image', '/depth/camera_info'}
+    assert not messages(tmp_path / 'out' / 'depth').get('/points')
+
+
+def test_truth_of_another_size(items, tmp_path, model):
+    small = [
+        replace(item, content=np.ascontiguousarray(item.content[::2, ::2]))
+        if item.topic == DEPTH
+        else item
+        for item in items
+    ]
+    results = run(write_bag(tmp_path / 'bag', small), tmp_path / 'out', model)
+    assert results['total']['score']['abs_rel'] < 0.08
+    assert results['total']['score']['pixels'] == COUNT * 24 * 32
+
+
+def test_depth_topic_can_be_left_out(items, tmp_path, model):
+    results = run(
+        write_bag(tmp_path / 'bag', items), tmp_path / 'out', model, '--depth-topic', 'none'
+    )
+    assert results['total'] is None
+
+
+def test_stride_and_limit(items, tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', items)
+    results = run(bag, tmp_path / 'out', model, '--stride', '2', '--limit', '2')
+    assert [f['index'] for f in results['frames']] == [0, 2]
+    assert (results['images_in_bag'], results['images_chosen']) == (5, 2)
+
+
+def test_a_looped_bag_starts_the_estimator_afresh(items, tmp_path, model):
+    looped = [
+        *(replace(i, logged_ns=i.stamp_ns) for i in items),
+        *(replace(i, logged_ns=i.stamp_ns + 10**10) for i in items if i.topic != DEPTH),
+    ]
+    bag = write_bag(tmp_path / 'bag', looped)
+    options = ('--temporal', 'random', '--steps', '2')
+    found = run(bag, tmp_path / 'out', model, *options)['frames']
+    assert len(found) == 2 * COUNT
+    assert found[COUNT]['flicker'] is None
+    assert [f['median_m'] for f in found[:COUNT]] == [f['median_m'] for f in found[COUNT:]]
+
+
+def test_a_cut_bag_is_replayed_as_far_as_it_goes(items, tmp_path, model, capsys):
+    path = write_bag(tmp_path / 'bag', items)
+    file = storage_file(path)
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * 0.7)])
+    results = run(path, tmp_path / 'out', model)
+    assert 2 <= results['images_evaluated'] < COUNT
+    assert 'read as far as it goes' in results['warnings'][0]
+    assert 'warning: ' in capsys.readouterr().err
+
+
+def failure(argv, capsys):
+    assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert 'Traceback' not in error
+    return error
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--image-topic', '/nope'], 'has no topic /nope; it has: /camera/image_raw'),
+        (['--depth-topic', INFO], 'is of type sensor_msgs/msg/CameraInfo'),
+        (['--model', 'none.onnx'], 'model file none.onnx does not exist'),
+        (['--max-depth', '0'], '0 <= min < max'),
+    ],
+)
+def test_bad_options_are_one_line(items, tmp_path, model, options, message, capsys):
+    bag = write_bag(tmp_path / 'bag', items)
+    argv = [bag, '--model', model, '--out', tmp_path / 'out', *options]
+    assert message in failure(argv, capsys)
+
+
+@pytest.mark.parametrize('options', [['--steps', '0'], ['--stride', 'x'], ['--backend', 'abacus']])
+def test_impossible_options_are_refused(items, tmp_path, model, options, capsys):
+    with pytest.raises(SystemExit):
+        replay.main(['bag', '--model', model, *options])
+    assert 'error: argument' in capsys.readouterr().err
+
+
+def test_bags_that_cannot_be_used(tmp_path, model, capsys):
+    out = ['--model', model, '--out', tmp_path / 'out']
+    assert 'does not exist' in failure([tmp_path / 'none', *out], capsys)
+    (tmp_path / 'empty.mcap').write_bytes(b'')
+    assert 'beyond reading' in failure([tmp_path / 'empty.mcap', *out], capsys)
+    other = write_bag(tmp_path / 'other', [Item('/chatter', T0, 'hello', 'string')])
+    assert 'no image topic; it has: /chatter' in failure([other, *out], capsys)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):
+    bad = [Item(IMAGE, T0, b'', 'bytes'), Item(INFO, T0, CAMERA, 'info')]
+    argv = [write_bag(tmp_path / 'bag', bad), '--model', model, '--out', tmp_path / 'out']
+    assert 'could be used: 1 x compressed image is empty' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
+
+
+def test_an_earlier_run_is_not_overwritten_unasked(items, tmp_path, model, capsys):
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    replay.main([*map(str, argv), '--quiet'])
+    capsys.readouterr()
+    assert 'exists already' in failure(argv, capsys)
+    replay.main([*map(str, argv), '--quiet', '--overwrite'])
+
+
+def test_the_command_line_runs_as_documented(items, tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', items)
+    argv = [sys.executable, '-m', 'dmd_ros.eval.replay', str(bag), '--model', model]
+    done = subprocess.run(
+        [*argv, '--out', str(tmp_path / 'out')],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '5/5' in done.stderr  # the progress bar
+    assert 'written: ' in done.stdout
+
+
+FIDUCIALS = SHARED / 'real' / 'bags' / 'fiducials_raspicam'
+KITCHEN = SHARED / 'real' / 'bags' / 'sevenscenes_repackaged'
+
+
+@pytest.mark.skipif(not FIDUCIALS.is_dir(), reason='no real bags here')
+@pytest.mark.parametrize('name', ['aruco_images.bag', 'ros2_mcap', 'ros2_sqlite3'])
+def test_the_real_bag_without_equal_stamps(tmp_path, model, name, capsys):
+    results = run(FIDUCIALS / name, tmp_path / 'out', model)
+    assert results['images_evaluated'] == 1
+    assert results['camera_info_of_other_stamp'] == 1
+    assert 'no camera_info of equal stamp' in capsys.readouterr().err
+    ((_, info),) = messages(tmp_path / 'out' / 'depth')['/depth/camera_info']
+    assert not info.d.any()
+
+
+@pytest.mark.skipif(not KITCHEN.is_dir(), reason='no real bags here')
+@pytest.mark.parametrize('name', ['ros2_mcap', 'ros2_sqlite3'])
+def test_the_real_video(tmp_path, model, name):
+    results = run(KITCHEN / name, tmp_path / 'out', model, '--stride', '6', '--no-points')
+    assert results['images_evaluated'] == 5
+    assert 0 < results['flicker']['predicted_median'] < 1
