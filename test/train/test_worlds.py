@@ -74,7 +74,7 @@ def test_drawn_sizes_keep_the_area_within_aligned_blocks() -> None:
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match='unknown kinds .*moon.*allowed: indoor'):
+    with pytest.raises(ValueError, match=r'unknown kinds .*moon.*allowed: indoor'):
         Worlds(0, WorldConfig(kinds={'moon': 1.0}))
 
 

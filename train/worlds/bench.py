@@ -30,9 +30,8 @@ def main() -> None:
             for index in range(100, 100 + args.frames):
                 worlds[index]
             rate = args.frames / (time.perf_counter() - start)
-            print(
-                f'{size[0]}x{size[1]} {"+".join(kinds):24s} {rate:6.1f} frames/s on {args.threads} threads'
-            )
+            label = f'{size[0]}x{size[1]} {"+".join(kinds)}'
+            print(f'{label:40s} {rate:6.1f} frames/s on {args.threads} threads')
 
 
 if __name__ == '__main__':

@@ -39,7 +39,7 @@ def bottle(b: SceneBuilder, m: Materials) -> None:
 
 
 def carton(b: SceneBuilder, m: Materials) -> None:
-    """Printed box: cereal, milk, tea, screws."""
+    """Put a printed box: cereal, milk, tea, screws."""
     r = m.rng
     kind = r.random()
     size = (
@@ -82,7 +82,7 @@ def _fruit(b: SceneBuilder, m: Materials, x: float, y: float, z: float) -> None:
 
 
 def fruit(b: SceneBuilder, m: Materials) -> None:
-    """Some fruit."""
+    """Put one to three fruits."""
     for _ in range(int(m.rng.integers(1, 4))):
         _fruit(b, m, m.rng.uniform(-0.08, 0.08), m.rng.uniform(-0.08, 0.08), 0.0)
 

@@ -157,7 +157,7 @@ def hit_blob(ox, oy, oz, dx, dy, dz, t_min, shape):
             coarse = 0.35 * cells
             value = 0.5 * noise3(x * cells, y * cells, z * cells, seed)
             value += 0.5 * noise3(x * coarse, y * coarse, z * coarse, seed + 31)
-            if value > 1.02 - shape[1] + 0.28 * reach * reach:
+            if value > 0.98 - shape[1] + 0.42 * reach:
                 return t
     return MISS
 
@@ -189,7 +189,7 @@ def unit_normal(row, x, y, z):
     """Outward gradient direction in the unit frame at a surface point (not normalised)."""
     kind = int(row[P_TYPE])
     shape = row[P_SHAPE : P_SHAPE + 4]
-    if kind == ELLIPSOID or kind == BLOB:
+    if kind in (ELLIPSOID, BLOB):
         return x, y, z
     if kind == FRUSTUM:
         mid = 0.5 * (1.0 + shape[0])

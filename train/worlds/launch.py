@@ -29,11 +29,11 @@ def _visible(scene, depth, ids, normal, key):
 
 
 @parallel
-def _soft(scene, depth, normal, soft):
+def _soft(scene, depth, ids, normal, soft):
     for row in prange(soft.shape[0]):
         y = np.int64(row)
         for x in range(soft.shape[1]):
-            soft_pixel(scene, x, y, depth, normal, soft)
+            soft_pixel(scene, x, y, depth, ids, normal, soft)
 
 
 @parallel
@@ -83,7 +83,7 @@ def render_cpu(
     final = np.empty_like(colour)
     numba.set_parallel_chunksize(8)
     _visible(scene, depth, ids, normal, key)
-    _soft(scene, depth, normal, soft)
+    _soft(scene, depth, ids, normal, soft)
     _smooth(soft, smooth)
     _gather(depth, ids, normal, key, soft, smooth, light)
     _colour(scene, depth, ids, normal, light, colour)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the passes on an NVIDIA GPU with numba-cuda: the same device functions, one pixel a thread."""
+"""Runs the passes on an NVIDIA GPU with numba-cuda: the same functions, a thread per pixel."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _visible(scene, depth, ids, normal, key):
 
 
 @cuda.jit
-def _soft(scene, depth, normal, soft):
+def _soft(scene, depth, ids, normal, soft):
     x, y = cuda.grid(2)
     if x < soft.shape[1] and y < soft.shape[0]:
-        kernels.soft_pixel(scene, x, y, depth, normal, soft)
+        kernels.soft_pixel(scene, x, y, depth, ids, normal, soft)
 
 
 @cuda.jit
@@ -93,7 +93,7 @@ def render_gpu(
     final = cuda.device_array((height, width, 3), np.float32)
     full, quarter = _grid(height, width), _grid(*half)
     _visible[full](arrays, depth, ids, normal, key)
-    _soft[quarter](arrays, depth, normal, soft)
+    _soft[quarter](arrays, depth, ids, normal, soft)
     _smooth[quarter](soft, smooth)
     _gather[full](depth, ids, normal, key, soft, smooth, light)
     _colour[full](arrays, depth, ids, normal, light, colour)

@@ -10,6 +10,13 @@ _MASK = 0xFFFFFFFF
 
 
 @device
+def whole(x):
+    """Floor as a whole number (`math.floor` alone gives a float on the GPU)."""
+    floor = math.floor(x)
+    return int(floor)
+
+
+@device
 def _mixed(h):
     """Scramble the bits of a whole number -> [0, 2**32)."""
     h &= _MASK

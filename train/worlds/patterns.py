@@ -6,7 +6,7 @@ import math
 
 from train.worlds.jit import device
 from train.worlds.layout import M_A, M_B, M_CONTRAST, M_P0, M_P1, M_SX, M_SY
-from train.worlds.noise import fade, fbm2, hash3, noise2
+from train.worlds.noise import fade, fbm2, hash3, noise2, whole
 
 
 @device
@@ -51,7 +51,7 @@ def print_rgb(m, s, t, foot, seed):
             r, g, b = _vivid(hash3(i, 15, seed), seed)
     lines = 12.0 + 26.0 * hash3(3, 3, seed)
     row = t * lines
-    line = int(math.floor(row))
+    line = whole(row)
     keep = fade(foot, 1.0 / lines)
     if hash3(line // 4, 21, seed) < 0.45 and 0.08 < s < 0.55 + 0.4 * hash3(line, 22, seed):
         ink = (
@@ -101,8 +101,8 @@ def facade_rgb(m, u, v, foot, seed, grime):
     """
     x = u / m[M_SX]
     y = v / m[M_SY]
-    column = int(math.floor(x))
-    storey = int(math.floor(y))
+    column = whole(x)
+    storey = whole(y)
     fx = abs(x - column - 0.5) * 2.0
     fy = y - storey
     sill = 0.3 if storey > 0 else 0.25

@@ -15,6 +15,7 @@ from train.worlds.clutter import scatter
 from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.scene import Scene, SceneBuilder
+from train.worlds.seating import chair, office_chair
 from train.worlds.shell import (
     DOOR_WIDTH,
     RoomPlan,
@@ -27,6 +28,8 @@ from train.worlds.shell import (
     wall,
     window,
 )
+from train.worlds.storage import kitchen
+from train.worlds.tables import table
 
 HALF_PI = math.pi / 2
 
@@ -235,7 +238,7 @@ def _kitchen_line(
         return
     width = min(length - 0.2, float(m.rng.uniform(1.8, 4.0)))
     with b.at(x, y, 0.0, yaw), b.at(length / 2, 0.32):
-        furniture.kitchen(b, m, width)
+        kitchen(b, m, width)
         u, v, _ = b.world(0.0, 0.0, 0.0)
         taken.take(u, v, width / 2, 0.31)
 
@@ -248,9 +251,9 @@ def _group(b: SceneBuilder, m: Materials, reach: float) -> None:
         if roll < 0.25:
             person(b, m)
         else:
-            (furniture.chair, furniture.office_chair, furniture.plant)[int(rng.integers(3))](b, m)
+            (chair, office_chair, furniture.plant)[int(rng.integers(3))](b, m)
     elif roll < 0.55:
-        w, d, _ = furniture.table(b, m)
+        w, d, _ = table(b, m)
         state = rng.bit_generator.state
         for i in range(int(rng.integers(1, 5))):
             side = 1 if i % 2 == 0 else -1
@@ -261,7 +264,7 @@ def _group(b: SceneBuilder, m: Materials, reach: float) -> None:
                 (math.pi if side > 0 else 0.0) + rng.uniform(-0.25, 0.25),
             ):
                 rng.bit_generator.state = state  # chairs of one set look alike
-                furniture.chair(b, m)
+                chair(b, m)
     else:
         furniture.FREE[int(rng.integers(len(furniture.FREE)))](b, m)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Building scenes: primitives in nested frames of reference, lights, and the arrays for rendering."""
+"""Building scenes: primitives in nested frames, lights, and the arrays for rendering."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class SceneBuilder:
         rot: Vec = (0.0, 0.0, 0.0),
         exact: bool = False,
     ) -> None:
-        """Cylinder or cone: bottom diameter, top/bottom ratio; hollow = inner/outer radius of a cup."""
+        """Cylinder or cone: bottom diameter, top = top/bottom; hollow = inner/outer of a cup."""
         self._add(
             L.FRUSTUM,
             centre,
@@ -163,9 +163,9 @@ class SceneBuilder:
 
     def strut(self, start: Vec, end: Vec, diameter: float, mat: int, *, top: float = 1.0) -> None:
         """Round bar between two points."""
-        d = [e - s for s, e in zip(start, end)]
+        d = [e - s for s, e in zip(start, end, strict=True)]
         length = math.sqrt(sum(v * v for v in d)) + 1e-9
-        centre = tuple(0.5 * (s + e) for s, e in zip(start, end))
+        centre = tuple(0.5 * (s + e) for s, e in zip(start, end, strict=True))
         pitch = math.acos(max(-1.0, min(1.0, d[2] / length)))
         self.rod(centre, diameter, length, mat, top=top, rot=(0.0, pitch, math.atan2(d[1], d[0])))
 
@@ -181,7 +181,7 @@ class SceneBuilder:
 
     def sun(self, direction: Vec, colour: Vec) -> None:
         """Sun: unit vector towards it, and its light on a surface that faces it."""
-        self.lights.append((L.SUN, *direction, *colour, 0.006, 0.0, 0.0, 0.0))
+        self.lights.append((L.SUN, *direction, *colour, 0.008, 0.0, 0.0, 0.0))
 
     def finish(
         self,

@@ -28,7 +28,7 @@ def expose(
     key = float(np.exp(rng.normal(np.log(0.21), 0.3)))
     # Auto exposure looks at the middle tones and gives way to bright areas.
     gain = min(key / middle, 2.6 / max(float(np.percentile(luma, 92)), 1e-3))
-    balance = gain * np.exp(rng.normal(0.0, (0.07, 0.02, 0.09)))
+    balance = gain * np.exp(rng.normal(0.0, (0.05, 0.02, 0.07)))
     level = float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2))))
     grain = (noise or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.5:

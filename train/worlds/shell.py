@@ -144,7 +144,7 @@ def wall(
 
 
 def side_room(b: SceneBuilder, m: Materials, gap: float, height: float) -> None:
-    """What is seen through an open doorway: a bare room or passage behind the wall."""
+    """Build what is seen through an open doorway: a bare room or passage behind the wall."""
     rng = m.rng
     w, d = rng.uniform(1.6, 4.0), rng.uniform(1.2, 4.5)
     paper, ground, top = m.wall(), m.floor(), m.ceiling()
@@ -189,7 +189,7 @@ def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float
         b.lamp(
             (x, y, plan.height - drop),
             (colour[0] * gain, colour[1] * gain, colour[2] * gain),
-            0.04,
+            0.05,
         )
 
 

@@ -244,7 +244,7 @@ class Street:
                 makes[int(rng.integers(len(makes)))](b, m)
 
     def backdrop(self) -> None:
-        """Ends the street with trees, houses or hills far away."""
+        """End the street with trees, houses or hills far away."""
         rng, b, m = self.rng, self.b, self.m
         for y in (-150.0, rng.uniform(130.0, 300.0)):
             for _ in range(int(rng.integers(0, 6))):

@@ -23,7 +23,7 @@ from train.worlds.layout import (
     S_PRIMS,
     S_TILES,
 )
-from train.worlds.noise import hash3
+from train.worlds.noise import hash3, whole
 from train.worlds.textures import albedo_rgb
 
 
@@ -39,7 +39,7 @@ def unit_point(row, px, py, pz):
 
 @device
 def _bevelled(n, at, half, bevel):
-    """Normal component that rounds an edge of a box: 0 away from it."""
+    """Give the normal component that rounds an edge of a box: 0 away from it."""
     if n != 0.0:
         return n
     depth = half * (1.0 - abs(at))
@@ -50,7 +50,7 @@ def _bevelled(n, at, half, bevel):
 
 @device
 def world_normal(row, px, py, pz, dx, dy, dz):
-    """Unit normal at a hit, turned towards the incoming ray; box edges look rounded."""
+    """Give the unit normal at a hit, turned towards the incoming ray; box edges look rounded."""
     x, y, z = unit_point(row, px, py, pz)
     nx, ny, nz = unit_normal(row, x, y, z)
     hx, hy, hz = row[P_HALF], row[P_HALF + 1], row[P_HALF + 2]
@@ -68,9 +68,9 @@ def world_normal(row, px, py, pz, dx, dy, dz):
     elif kind == BLOB:
         cells = row[P_SHAPE] * 2.0
         ix, iy, iz = (
-            int(math.floor(x * cells)),
-            int(math.floor(y * cells)),
-            int(math.floor(z * cells)),
+            whole(x * cells),
+            whole(y * cells),
+            whole(z * cells),
         )
         nx += 1.4 * (hash3(ix, iy, iz) - 0.5)
         ny += 1.4 * (hash3(ix, iy, iz + 77) - 0.5)
@@ -99,7 +99,7 @@ def face_coordinates(row, x, y, z):
     """Texture coordinates (u, v) and half size (hu, hv) of the face, metres, at a unit point."""
     hx, hy, hz = row[P_HALF], row[P_HALF + 1], row[P_HALF + 2]
     kind = int(row[P_TYPE])
-    if kind == ELLIPSOID or kind == BLOB:
+    if kind in (ELLIPSOID, BLOB):
         return math.atan2(y, x) * hx, z * hz, 3.1416 * hx, hz
     nx, ny, nz = unit_normal(row, x, y, z)
     if kind == FRUSTUM:

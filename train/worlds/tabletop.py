@@ -15,7 +15,9 @@ from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.rooms import build_shell
 from train.worlds.scene import Scene, SceneBuilder
+from train.worlds.seating import chair
 from train.worlds.shell import RoomPlan
+from train.worlds.tables import table
 
 
 def tabletop_scene(
@@ -30,7 +32,7 @@ def tabletop_scene(
     height = float(rng.choice([0.45, 0.72, 0.75, 0.75, 0.9], p=[0.15, 0.25, 0.25, 0.2, 0.15]))
     size = (rng.uniform(0.7, 2.0), rng.uniform(0.5, 1.0), height)
     with b.at(x, y, 0.0, rng.uniform(-math.pi, math.pi)):
-        furniture.table(b, m, size, things=False)
+        table(b, m, size, things=False)
         with b.at(0, 0, height):
             scatter(
                 b,
@@ -48,12 +50,12 @@ def tabletop_scene(
                     0.0,
                     math.pi if side > 0 else 0.0,
                 ):
-                    furniture.chair(b, m)
+                    chair(b, m)
     for _ in range(int(rng.integers(1, 5))):
         u, v = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.5, plan.depth - 0.5)
         if math.hypot(u - x, v - y) > 1.6:
             with b.at(u, v, 0.0, rng.uniform(-math.pi, math.pi)):
-                make = (person,) + furniture.FREE
+                make = (person, *furniture.FREE)
                 make[int(rng.integers(len(make)))](b, m)
     level = float(rng.uniform(0.06, 0.2))
     return b.finish(m.array(), ambient=(level, level, level)), (x, y, height), plan

@@ -37,7 +37,7 @@ from train.worlds.layout import (
     STRIPES,
     TILES,
 )
-from train.worlds.noise import fade, fbm2, hash3, noise2
+from train.worlds.noise import fade, fbm2, hash3, noise2, whole
 from train.worlds.patterns import books_rgb, facade_rgb, outview_rgb, print_rgb, road_mark
 from train.worlds.photo import photo_rgb
 
@@ -95,14 +95,14 @@ def _two_tone(m, kind, u, v, foot, seed):
         )
     if kind == CHECK:
         keep = fade(foot, m[M_SX])
-        a = int(math.floor(u / m[M_SX])) & 1
-        b = int(math.floor(v / m[M_SX])) & 1
+        a = whole(u / m[M_SX]) & 1
+        b = whole(v / m[M_SX]) & 1
         return 0.5 * (a + b) * keep + 0.5 * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
             u, v, 0.01, foot, seed
         )
     if kind == SPECKLE:
         keep = fade(foot, m[M_SX])
-        cell = hash3(int(math.floor(u / m[M_SX])), int(math.floor(v / m[M_SX])), seed)
+        cell = hash3(whole(u / m[M_SX]), whole(v / m[M_SX]), seed)
         warp = noise2(u / m[M_SX] * 0.7, v / m[M_SX] * 0.7, seed + 5)
         return 0.5 + (0.6 * cell + 0.8 * warp - 0.7) * keep, 1.0 + m[M_CONTRAST] * fbm2(
             u, v, 0.6, foot, seed

@@ -44,52 +44,71 @@ def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     w, length, h = rng.uniform(1.65, 1.88), rng.uniform(3.6, 4.9), rng.uniform(1.38, 1.56)
     if rng.random() < 0.2:
         h += 0.22
-    paint, glass = m.car_paint(), m.glass()
-    d = rng.uniform(0.58, 0.68)
-    waist = 0.58 * h + 0.06
-    nose = rng.uniform(0.85, 1.15)
-    tail = rng.uniform(0.05, 0.25) if rng.random() < 0.6 else rng.uniform(0.6, 0.9)
-    b.wedge((0, 0, 0.47), (w, length, 0.5), paint, top=(0.99, 0.99))
+    paint = m.car_paint()
+    waist = 0.58 * h + 0.05
+    nose = rng.uniform(0.95, 1.25)
+    saloon = rng.random() < 0.35
+    tail = rng.uniform(0.6, 0.9) if saloon else rng.uniform(0.0, 0.15)
+    b.wedge((0, 0, 0.33), (w * 0.97, length * 0.97, 0.3), paint, top=(1.03, 1.03))
+    b.wedge((0, 0, 0.59), (w, length, 0.24), paint, top=(0.985, 0.98))
+    # Shoulder with a bonnet that falls to the front.
     b.wedge(
-        (0, -0.02 * length, waist - 0.09), (w * 0.98, length * 0.97, 0.22), paint, top=(0.93, 0.95)
-    )
-    cabin = length - nose - tail
-    y0 = (tail - nose) / 2
-    tall = h - waist
-    b.wedge(
-        (0, y0, waist + tall / 2),
-        (w * 0.9, cabin, tall),
-        glass,
-        top=(0.8, 0.62),
-        shift=(0.0, -0.12),
-    )
-    b.wedge(
-        (0, y0, h - 0.03),
-        (w * 0.9 * 0.83, cabin * 0.67, 0.07),
+        (0, 0, 0.5 * (0.7 + waist)),
+        (w * 0.985, length * 0.98, waist - 0.7),
         paint,
-        top=(0.9, 0.92),
-        shift=(0.0, -0.02),
+        top=(0.94, 0.9 if saloon else 0.93),
+        shift=(0.0, -0.03),
     )
+    _cabin(b, m, paint, w * 0.92, length - nose - tail, 0.5 * (tail - nose), waist - 0.01, h)
+    b.box((0, 0, 0.27), (w * 0.95, length * 0.97, 0.14), m.dark)
+    b.box((0, length / 2 - 0.005, 0.58), (w * 0.5, 0.05, 0.12), m.dark)
+    b.box((0, length / 2 - 0.02, 0.36), (w * 0.7, 0.05, 0.12), m.dark)
+    d = rng.uniform(0.58, 0.68)
     for x in (-1, 1):
-        for f in (-0.3, 0.02, 0.33):
-            b.strut(
-                (x * w * 0.445, y0 + f * cabin * 1.3, waist),
-                (x * w * 0.365, y0 - 0.03 * cabin + f * cabin, h - 0.04),
-                0.06,
-                paint,
-            )
-        b.box(
-            (x * (w / 2 + 0.08), y0 + cabin * 0.36, waist + 0.08),
-            (0.17, 0.1, 0.12),
-            paint,
-            bevel=0.02,
-        )
         b.box((x * (w / 2 + 0.001), -0.1, 0.86 * waist), (0.01, 0.2, 0.025), m.dark)
-    b.box((0, 0, 0.3), (w * 0.97, length * 0.99, 0.16), m.dark)
-    b.box((0, length / 2 - 0.01, 0.56), (w * 0.5, 0.06, 0.12), m.dark)
-    _wheels(b, m, w, length * 0.31, -length * 0.31, d)
-    _lights(b, m, w, length, 0.78)
+        for y in (-0.31, 0.31):
+            arch = (x * (w / 2 - 0.09), y * length, 0.5 * d + 0.02)
+            b.rod(arch, d + 0.14, 0.19, m.dark, rot=(0, 1.5708, 0))
+    _wheels(b, m, w + 0.02, length * 0.31, -length * 0.31, d)
+    _lights(b, m, w * 0.97, length * 0.985, 0.74)
     return w, length, h
+
+
+def _cabin(
+    b: SceneBuilder,
+    m: Materials,
+    paint: int,
+    width: float,
+    length: float,
+    y: float,
+    low: float,
+    high: float,
+) -> None:
+    """Glass house with pillars, roof and mirrors; slanted most at the windscreen."""
+    glass = m.glass()
+    tall = high - low
+    narrow, short, back = 0.8, 0.6, -0.14
+    top_y = y + back * length / 2
+    b.wedge(
+        (0, y, low + tall / 2),
+        (width, length, tall),
+        glass,
+        top=(narrow, short),
+        shift=(0.0, back),
+    )
+    roof = (width * (narrow + 0.04), length * (short + 0.04), 0.09)
+    b.wedge((0, top_y, high - 0.025), roof, paint, top=(0.88, 0.88))
+    for x in (-1, 1):
+        for f in (-1.0, 0.05, 1.0):
+            foot = (x * width * 0.492, y + f * length * 0.49, low)
+            head = (x * width * narrow * 0.495, top_y + f * length * short * 0.49, high - 0.03)
+            b.strut(foot, head, 0.075, paint)
+        b.box(
+            (x * (width / 2 + 0.14), y + length * 0.36, low + 0.1),
+            (0.17, 0.1, 0.13),
+            paint,
+            bevel=0.03,
+        )
 
 
 def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:

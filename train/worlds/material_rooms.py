@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Materials of walls, floors and ceilings."""
+
+from __future__ import annotations
+
+from train.worlds import layout as L
+from train.worlds.material_table import MaterialTable, scaled
+from train.worlds.material_things import WOODS
+
+
+class RoomMaterials(MaterialTable):
+    """Materials of walls, floors and ceilings."""
+
+    def wall(self) -> int:
+        """Inside wall."""
+        roll = self.rng.random()
+        kind = (
+            'plaster'
+            if roll < 0.4
+            else ('wallpaper' if roll < 0.6 else ('brick' if roll < 0.68 else 'concrete'))
+        )
+        if roll < 0.75:
+            found = self.photo(kind, calm=kind != 'brick')
+            if found is not None:
+                return found
+        a = self.pick(
+            (
+                (0.7, 0.68, 0.62),
+                (0.72, 0.72, 0.7),
+                (0.6, 0.52, 0.38),
+                (0.45, 0.5, 0.55),
+                (0.55, 0.58, 0.48),
+                (0.6, 0.38, 0.36),
+                (0.35, 0.34, 0.33),
+                (0.66, 0.6, 0.5),
+            ),
+            0.15,
+        )
+        if roll > 0.93:
+            return self.add(
+                L.TILES,
+                a,
+                (0.5, 0.5, 0.48),
+                sx=0.2,
+                sy=0.2 if roll > 0.965 else 0.1,
+                p1=0.004,
+                contrast=0.1,
+                f0=0.05,
+                rough=0.1,
+            )
+        if roll > 0.89:
+            return self.brick()
+        if roll > 0.8:
+            return self.add(
+                L.STRIPES,
+                a,
+                scaled(a, 0.85),
+                sx=self.rng.uniform(0.08, 0.3),
+                p0=0.5,
+                contrast=0.05,
+            )
+        return self.add(L.PLAIN, a, contrast=0.05, grime=float(self.rng.choice([0.03, 0.06, 0.2])))
+
+    def brick(self) -> int:
+        """Brick courses of 0.075 m."""
+        found = self.photo('brick')
+        if found is not None:
+            return found
+        return self.add(
+            L.TILES,
+            self.pick(((0.3, 0.11, 0.06), (0.35, 0.2, 0.12), (0.5, 0.45, 0.38))),
+            (0.4, 0.38, 0.34),
+            sx=0.225,
+            sy=0.075,
+            p0=0.5,
+            p1=0.012,
+            contrast=0.8,
+            grime=0.4,
+        )
+
+    def floor(self) -> int:
+        """Inside floor."""
+        roll = self.rng.random()
+        kind = (
+            'wood_floor'
+            if roll < 0.4
+            else ('carpet' if roll < 0.65 else ('tiles' if roll < 0.85 else 'concrete'))
+        )
+        f0 = float(self.rng.choice([0.0, 0.03, 0.05])) if kind != 'carpet' else 0.0
+        found = self.photo(kind, f0=f0)
+        if found is not None:
+            return found
+        if kind == 'wood_floor':
+            a = self.pick(WOODS)
+            return self.add(
+                L.PLANKS,
+                a,
+                scaled(a, 0.7),
+                sx=self.rng.uniform(0.5, 2.2),
+                sy=self.rng.uniform(0.06, 0.2),
+                p0=0.7,
+                contrast=0.5,
+                f0=f0,
+                rough=0.12,
+                grime=0.15,
+            )
+        if kind == 'carpet':
+            a = self.hue((0.05, 0.5), (0.2, 0.7))
+            b = scaled(a, self.rng.uniform(0.4, 0.8))
+            if self.rng.random() < 0.4:
+                return self.add(
+                    L.STRIPES,
+                    a,
+                    b,
+                    sx=self.rng.uniform(0.02, 0.15),
+                    p0=0.5,
+                    contrast=0.8,
+                    grime=0.3,
+                )
+            return self.add(
+                L.NOISE, a, b, sx=self.rng.uniform(0.008, 0.03), contrast=0.6, grime=0.3
+            )
+        a = self.pick(
+            ((0.55, 0.5, 0.42), (0.65, 0.63, 0.6), (0.3, 0.28, 0.26), (0.45, 0.28, 0.18))
+        )
+        if kind == 'tiles':
+            size = self.rng.choice([0.15, 0.3, 0.3, 0.4, 0.6])
+            return self.add(
+                L.TILES,
+                a,
+                scaled(a, 0.55),
+                sx=size,
+                sy=size,
+                p1=0.005,
+                contrast=0.3,
+                f0=f0,
+                rough=0.1,
+            )
+        return self.add(L.NOISE, a, scaled(a, 0.75), sx=0.5, contrast=0.3, grime=0.5, f0=f0)
+
+    def ceiling(self) -> int:
+        """Ceiling."""
+        found = self.photo('ceiling') if self.rng.random() < 0.2 else None
+        if found is not None:
+            return found
+        a = self.pick(((0.75, 0.74, 0.72), (0.7, 0.7, 0.7), (0.68, 0.62, 0.52)), 0.08)
+        if self.rng.random() < 0.2:
+            return self.add(L.TILES, a, scaled(a, 0.6), sx=0.6, sy=0.6, p1=0.02, contrast=0.15)
+        return self.add(L.PLAIN, a, contrast=0.05, grime=0.04)

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Materials of roads, ground, plants and houses."""
+
+from __future__ import annotations
+
+from train.worlds import layout as L
+from train.worlds.material_table import MaterialTable, scaled
+
+
+class StreetMaterials(MaterialTable):
+    """Materials of roads, ground, plants and houses."""
+
+    def road(self, lane: float, lanes: int, dash: float, crossing: float) -> int:
+        """Asphalt with lane markings along the local y axis of a box."""
+        a = self.pick(
+            ((0.1, 0.1, 0.1), (0.16, 0.155, 0.15), (0.22, 0.21, 0.2), (0.13, 0.125, 0.12)), 0.2
+        )
+        return self.add(
+            L.ROAD,
+            a,
+            (0.62, 0.62, 0.6),
+            sx=lane,
+            sy=dash,
+            p0=lanes,
+            p1=crossing,
+            contrast=0.4,
+            grime=0.2,
+        )
+
+    def asphalt(self) -> int:
+        """Plain asphalt."""
+        return self.photo('asphalt') or self.add(
+            L.NOISE, (0.14, 0.14, 0.14), (0.1, 0.1, 0.1), sx=0.03, contrast=0.5, grime=0.4
+        )
+
+    def paving(self) -> int:
+        """Pavement slabs."""
+        found = self.photo('paving')
+        if found is not None:
+            return found
+        a = self.pick(((0.35, 0.34, 0.32), (0.28, 0.26, 0.25), (0.4, 0.33, 0.27)))
+        size = self.rng.choice([0.1, 0.2, 0.3, 0.5])
+        return self.add(
+            L.TILES,
+            a,
+            scaled(a, 0.45),
+            sx=size,
+            sy=size * self.rng.choice([0.5, 1.0, 1.0]),
+            p0=self.rng.choice([0.0, 0.5]),
+            p1=0.008,
+            contrast=0.5,
+            grime=0.4,
+        )
+
+    def grass(self) -> int:
+        """Lawn or meadow."""
+        found = self.photo('grass')
+        if found is not None:
+            return found
+        return self.add(
+            L.NOISE,
+            self.pick(((0.07, 0.12, 0.03), (0.12, 0.14, 0.04), (0.2, 0.17, 0.07))),
+            self.pick(((0.03, 0.06, 0.015), (0.1, 0.08, 0.04))),
+            sx=0.08,
+            contrast=0.9,
+            grime=0.8,
+        )
+
+    def soil(self) -> int:
+        """Soil, gravel or dry ground."""
+        kind = str(self.rng.choice(['soil', 'gravel', 'rock']))
+        found = self.photo(kind)
+        if found is not None:
+            return found
+        return self.add(
+            L.SPECKLE,
+            self.pick(((0.3, 0.22, 0.15), (0.35, 0.33, 0.3))),
+            (0.14, 0.12, 0.1),
+            sx=self.rng.uniform(0.02, 0.06),
+            contrast=0.6,
+            grime=0.5,
+        )
+
+    def foliage(self) -> int:
+        """Leaves."""
+        dark = self.pick(((0.035, 0.06, 0.012), (0.05, 0.075, 0.02), (0.03, 0.05, 0.016)), 0.3)
+        light = self.pick(
+            ((0.15, 0.22, 0.05), (0.2, 0.24, 0.08), (0.12, 0.18, 0.06), (0.28, 0.2, 0.06)), 0.3
+        )
+        return self.add(L.LEAF, dark, light, sx=0.12, contrast=0.9)
+
+    def bark(self) -> int:
+        """Tree trunk."""
+        found = self.photo('bark')
+        if found is not None:
+            return found
+        return self.add(L.NOISE, (0.12, 0.085, 0.06), (0.05, 0.035, 0.025), sx=0.07, contrast=0.8)
+
+    def facade(self, storey: float) -> int:
+        """Wall of a house with windows."""
+        wall = self.pick(
+            (
+                (0.6, 0.55, 0.45),
+                (0.65, 0.64, 0.6),
+                (0.5, 0.35, 0.2),
+                (0.35, 0.18, 0.12),
+                (0.4, 0.4, 0.4),
+                (0.55, 0.42, 0.3),
+                (0.28, 0.3, 0.33),
+                (0.4, 0.44, 0.46),
+            ),
+            0.2,
+        )
+        frame = (
+            (0.7, 0.7, 0.68)
+            if self.rng.random() < 0.7
+            else self.pick(((0.1, 0.06, 0.04), (0.03, 0.03, 0.03)))
+        )
+        return self.add(
+            L.FACADE,
+            wall,
+            frame,
+            sx=self.rng.uniform(1.8, 4.2),
+            sy=storey,
+            p0=self.rng.uniform(0.3, 0.6),
+            p1=self.rng.uniform(0.35, 0.55),
+            contrast=0.15,
+            grime=0.15,
+        )
