@@ -18,8 +18,8 @@ _SUPERSAMPLE = 2
 _MAX_SPLAT_PX = 9
 _SKY, _GROUND = (244, 245, 247), (206, 210, 216)
 _FRUSTUM = (236, 98, 32)
-# Neighbouring depth that raises a pixel by this ratio darkens it by about a third.
-_SHADE = 16.0
+# Pixels this far away shade each other: what lies 5 % behind loses a quarter of its light.
+_REACH, _SHADE = 4, 5.8
 _EDGE = 0.12
 
 
@@ -125,7 +125,7 @@ def _splat(
     height, width = canvas.shape[:2]
     pixels, z = eye.project(points)
     # Slanted surfaces spread their points: cover a little more than the pixel did.
-    splat = np.clip(np.ceil(1.5 * sizes * eye.focal / z), 1, _MAX_SPLAT_PX).astype(np.intp)
+    splat = np.clip(np.ceil(2.0 * sizes * eye.focal / z), 1, _MAX_SPLAT_PX).astype(np.intp)
     zbuffer = np.full(height * width, np.inf, np.float32)
     flat = canvas.reshape(-1, 3)
     order = np.argsort(-z)
@@ -146,18 +146,18 @@ def _splat(
 
 def _shade(canvas: NDArray[np.uint8], zbuffer: NDArray[np.float32]) -> None:
     """Darken pixels behind their neighbours (eye-dome lighting), so that shapes show."""
+    height, width = zbuffer.shape
     drawn = np.isfinite(zbuffer)
-    log_z = np.log2(np.where(drawn, zbuffer, 1.0)).astype(np.float32)
+    # What is empty is far away: it hides nothing.
+    log_z = cv2.log(np.where(drawn, zbuffer, np.float32(1e9)))
+    framed = cv2.copyMakeBorder(log_z, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
     occlusion = np.zeros_like(log_z)
-    for dx, dy in ((4, 0), (-4, 0), (0, 4), (0, -4)):
-        shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        size = (zbuffer.shape[1], zbuffer.shape[0])
-        moved = cv2.warpAffine(log_z, shift, size, flags=cv2.INTER_NEAREST)
-        there = cv2.warpAffine(drawn.astype(np.uint8), shift, size, flags=cv2.INTER_NEAREST)
-        occlusion += np.where(there > 0, np.clip(log_z - moved, 0.0, 0.1), 0.0)
-    light = np.exp(-_SHADE * occlusion / 4.0)
+    for top, left in ((0, _REACH), (2 * _REACH, _REACH), (_REACH, 0), (_REACH, 2 * _REACH)):
+        behind = log_z - framed[top : top + height, left : left + width]
+        occlusion += np.clip(behind, np.float32(0.0), np.float32(0.07), out=behind)
+    light = cv2.exp(occlusion * np.float32(-_SHADE))
     light[~drawn] = 1.0
-    canvas[:] = np.rint(canvas * light[..., None]).astype(np.uint8)
+    canvas[:] = cv2.multiply(canvas, cv2.merge([light] * 3), dtype=cv2.CV_8U)
 
 
 def _draw_frustum(canvas: NDArray[np.uint8], eye: _Eye, camera: Camera, near_m: float) -> None:
