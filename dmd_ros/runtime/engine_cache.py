@@ -34,8 +34,9 @@ Cancelled = Callable[[], bool]
 # Builds an engine: its plan, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, dict[str, Any]]]
 
-# Width by height of the cameras that a dynamic engine is made for: upright phone to wide stereo.
-_ASPECTS = (9 / 16, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9, 2.4)
+# Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
+# wide stereo. All of them, because rounding to the stride makes the sizes jump.
+_ASPECTS = range(50, 251, 2)
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -99,7 +100,7 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
         raise BackendError(f'samples={request.samples} must be >= 1')
     smallest = largest = best
     if request.size is None:
-        sizes = [best] + [network_size(1000, round(1000 * a), contract) for a in _ASPECTS]
+        sizes = [best] + [network_size(1000, 10 * a, contract) for a in _ASPECTS]
         heights, widths = zip(*sizes, strict=True)
         smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
     return EngineSpec(

@@ -25,10 +25,13 @@ _ROOTS = ('Sin', 'Cos')
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
 
-def convert(model: Path, precision: str) -> bytes:
-    """Serialise `model` with its heavy part in 'fp16' or 'bf16'; inputs and outputs stay float32.
+def convert(model: Path, precision: str, half_norms: bool = True) -> bytes:
+    """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
-    Raises `BackendError` if the file cannot be read or has control flow.
+    'fp32' changes no number: weights only lose the casts and identities behind them, without which
+    TensorRT 8.6 does not know them for weights. half_norms: False keeps normalisation in float32
+    (its plugin in TensorRT 8.6 reads the scales as float32 whatever they are).
+    Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:
         proto = onnx.load(str(model))
@@ -39,14 +42,23 @@ def convert(model: Path, precision: str) -> bytes:
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
     floats = _float_tensors(inferred.graph)
     _constants_to_initializers(proto.graph)
-    _Converter(proto.graph, floats, _TYPES[precision]).run()
-    return proto.SerializeToString()
+    if precision != 'fp32':
+        # TensorRT's parser knows no instance normalisation in bf16.
+        exact = (
+            _EXACT if half_norms and precision == 'fp16' else (*_EXACT, 'InstanceNormalization')
+        )
+        _Converter(proto.graph, floats, _TYPES[precision], exact).run()
+    del proto.metadata_props[:]
+    try:
+        return proto.SerializeToString()
+    except Exception:  # protobuf's classes changed their base over the years
+        raise BackendError(f'{model} is larger than 2 GiB in {precision}; use fp16') from None
 
 
-def exact_nodes(graph: GraphProto) -> set[int]:
+def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set[int]:
     """Return indices of the nodes that keep float32: see `_ROOTS` and `_EXACT`."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
-    exact = {i for i, node in enumerate(graph.node) if node.op_type in _EXACT}
+    exact = {i for i, node in enumerate(graph.node) if node.op_type in exact_types}
     waiting = [i for i, node in enumerate(graph.node) if node.op_type in _ROOTS]
     while waiting:
         index = waiting.pop()
@@ -64,23 +76,46 @@ def _float_tensors(graph: GraphProto) -> set[str]:
 
 
 def _constants_to_initializers(graph: GraphProto) -> None:
-    """Move constants out of their nodes, so that they are converted rather than cast."""
-    kept = []
+    """Turn constants, and weights behind an identity or an exporter's cast, into initializers."""
+    alias: dict[str, str] = {}
+    names = {i.name for i in graph.initializer}
+    stored = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT16}
+    kept, made, unpacked = [], [], set()
     for node in graph.node:
-        if node.op_type == 'Constant' and node.attribute[0].name == 'value':
-            tensor = graph.initializer.add()
+        for place, name in enumerate(node.input):
+            node.input[place] = alias.get(name, name)
+        if node.op_type == 'Identity' and node.input[0] in names:
+            alias[node.output[0]] = node.input[0]
+        elif node.op_type == 'Constant' and node.attribute[0].name == 'value':
+            tensor = TensorProto()
             tensor.CopyFrom(node.attribute[0].t)
             tensor.name = node.output[0]
+            made.append(tensor)
+            names.add(tensor.name)
+        elif _casts_to_float(node) and node.input[0] in stored:
+            made.append(_converted(stored[node.input[0]], node.output[0], TensorProto.FLOAT))
+            names.add(node.output[0])
+            unpacked.add(node.input[0])
         else:
             kept.append(node)
-    del graph.node[:]
+    used = _names(node.input for node in kept)
+    others = [i for i in graph.initializer if i.name in used or i.name not in unpacked]
+    del graph.node[:], graph.initializer[:]
     graph.node.extend(kept)
+    graph.initializer.extend([*others, *made])
+
+
+def _casts_to_float(node: NodeProto) -> bool:
+    return node.op_type == 'Cast' and node.attribute[0].i == TensorProto.FLOAT
 
 
 class _Converter:
     """Rewrites one graph in place."""
 
-    def __init__(self, graph: GraphProto, floats: set[str], kind: int) -> None:
+    def __init__(
+        self, graph: GraphProto, floats: set[str], kind: int, exact_types: tuple[str, ...]
+    ) -> None:
+        self.exact = exact_nodes(graph, exact_types)
         self.graph, self.floats, self.kind = graph, floats, kind
         self.initializers = {i.name: i for i in graph.initializer}
         self.is_half: set[str] = set()  # tensors that now have the half type
@@ -90,10 +125,9 @@ class _Converter:
 
     def run(self) -> None:
         outputs = {o.name for o in self.graph.output}
-        exact = exact_nodes(self.graph)
         for index, node in enumerate(self.graph.node):
             makes_float = any(name in self.floats for name in node.output)
-            if index in exact or not makes_float:
+            if index in self.exact or not makes_float:
                 self._feed(node, TensorProto.FLOAT)
                 self.nodes.append(node)
             elif node.op_type in ('Constant', 'ConstantOfShape', 'Cast'):
@@ -157,6 +191,8 @@ def _names(groups: Iterable[Iterable[str]]) -> set[str]:
 
 def _converted(tensor: TensorProto, name: str, kind: int) -> TensorProto:
     numbers = numpy_helper.to_array(tensor)
+    if kind == TensorProto.FLOAT:
+        return numpy_helper.from_array(numbers.astype(np.float32), name)
     if kind == TensorProto.FLOAT16:
         limit = float(np.finfo(np.float16).max)
         return numpy_helper.from_array(np.clip(numbers, -limit, limit).astype(np.float16), name)

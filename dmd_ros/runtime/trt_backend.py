@@ -91,7 +91,7 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
     with _current(gpu), BuildProgress(log) as progress:
         builder = trt.Builder(_LOGGER)
         network = builder.create_network(_network_flags(spoken))
-        _parse(network, model, spec.precision)
+        _parse(network, half_graph.convert(model, spec.precision, spoken.half_norms), model)
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, spec.workspace_mib * _MIB)
         config.builder_optimization_level = spec.optimization_level
@@ -122,13 +122,9 @@ def _network_flags(spoken: trt_versions.Dialect) -> int:
     return 1 << int(flags.STRONGLY_TYPED) if spoken.typed_flag else 0
 
 
-def _parse(network: Any, model: Path, precision: str) -> None:
+def _parse(network: Any, graph: bytes, model: Path) -> None:
     parser = trt.OnnxParser(network, _LOGGER)
-    if precision == 'fp32':
-        good = parser.parse_from_file(str(model))
-    else:
-        good = parser.parse(half_graph.convert(model, precision))
-    if not good:
+    if not parser.parse(graph):
         errors = '; '.join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise BackendError(f'TensorRT {version()} cannot read {model}: {errors}')
 

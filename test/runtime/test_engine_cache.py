@@ -1,0 +1,338 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Engine files: keys, damage, foreign and stale engines, builders at the same time."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from oracle_model import CONTRACT, write_oracle
+
+from dmd_ros.core.preprocess import network_size
+from dmd_ros.runtime import engine_build, engine_cache, engine_file
+from dmd_ros.runtime.build_progress import BuildProgress
+from dmd_ros.runtime.engine_cache import BuildRequest, Machine, obtain, spec_for
+from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.errors import BackendError
+
+MACHINE = Machine('10.3.0', 'Orin', '8.7', '540')
+GOOD = {'passed': True, 'text': 'proved'}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def silent(text: str) -> None:
+    pass
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> BuildRequest:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    return BuildRequest(model, size=(48, 64), folder=tmp_path / 'engines')
+
+
+@pytest.fixture
+def spec(request_: BuildRequest) -> EngineSpec:
+    return spec_for(request_, CONTRACT, MACHINE)
+
+
+def stored(spec: EngineSpec, folder: Path, plan: bytes = b'plan' * 100) -> Path:
+    path = folder / engine_file.file_name(spec, 'oracle')
+    engine_file.write(path, spec, plan, GOOD)
+    return path
+
+
+def test_key_changes_with_every_ingredient(spec: EngineSpec) -> None:
+    others = {
+        'model_sha256': 'other',
+        'tensorrt': '10.3.1',
+        'gpu': 'H200',
+        'compute_capability': '9.0',
+        'driver': '550',
+        'precision': 'fp32',
+        'batch': 8,
+        'smallest': (32, 48),
+        'best': (64, 64),
+        'largest': (96, 96),
+        'workspace_mib': 2048,
+        'optimization_level': 5,
+        'recipe': 0,
+    }
+    assert others.keys() == spec.to_dict().keys()
+    changed = [dataclasses.replace(spec, **{name: value}) for name, value in others.items()]
+    assert len({spec.key, *(c.key for c in changed)}) == 1 + len(others)
+    assert spec.key == spec_like(spec).key
+
+
+def spec_like(spec: EngineSpec) -> EngineSpec:
+    return EngineSpec(**dataclasses.asdict(spec))
+
+
+def test_key_follows_the_model_file(request_: BuildRequest, spec: EngineSpec) -> None:
+    write_oracle(request_.model, name='another')
+    assert spec_for(request_, CONTRACT, MACHINE).key != spec.key
+    before = engine_file.sha256_of(request_.model)
+    Path(f'{request_.model}.data').write_bytes(b'external weights')
+    assert engine_file.sha256_of(request_.model) != before
+
+
+def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None:
+    spec = spec_for(dataclasses.replace(request_, size=None), CONTRACT, MACHINE)
+    assert not spec.is_static and spec.shape_text == 'dynamic'
+    assert spec.best == CONTRACT.train_sizes[0]
+    for height, width in [
+        (480, 640),
+        (1080, 1920),
+        (1200, 1200),
+        (1280, 720),
+        (400, 900),
+        (375, 672),
+    ]:
+        size = network_size(height, width, CONTRACT)
+        for low, side, high in zip(spec.smallest, size, spec.largest, strict=True):
+            assert low <= side <= high
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [({'size': (50, 64)}, r'50x64 .* multiples of the stride 16'), ({'samples': 0}, '>= 1')],
+)
+def test_impossible_wishes(request_: BuildRequest, change: dict, message: str) -> None:
+    with pytest.raises(BackendError, match=message):
+        spec_for(dataclasses.replace(request_, **change), CONTRACT, MACHINE)
+
+
+def test_round_trip(spec: EngineSpec, tmp_path: Path) -> None:
+    path = stored(spec, tmp_path)
+    engine = engine_file.read(path, spec)
+    assert engine.plan == b'plan' * 100 and engine.proof == GOOD and engine.spec == spec
+    assert [p.name for p in tmp_path.glob('.*')] == []
+    assert 'fp16-48x64-b1' in path.name and path.suffix == '.engine'
+
+
+def damaged(path: Path, spec: EngineSpec, how: str) -> None:
+    data = path.read_bytes()
+    plan_at = len(data) - 400
+    changes = {
+        'truncated': data[:-7],
+        'damaged': data[:plan_at] + b'X' + data[plan_at + 1 :],
+        'damaged header': data[:12] + b'\0' + data[13:],
+        'no engine of dmd_ros': b'ptrt' + data[4:],
+        'cut in its header': data[:40],
+        'empty': b'',
+    }
+    if how in changes:
+        path.write_bytes(changes[how])
+    else:
+        field, value = {'stale': ('tensorrt', '10.2.0'), 'foreign': ('gpu', 'H200')}[how]
+        engine_file.write(path, dataclasses.replace(spec, **{field: value}), b'p', GOOD)
+
+
+@pytest.mark.parametrize(
+    ('how', 'words'),
+    [
+        ('truncated', 'is truncated: 393 of 400 bytes'),
+        ('damaged', 'checksum does not fit'),
+        ('damaged header', 'damaged header'),
+        ('no engine of dmd_ros', 'is no engine of dmd_ros'),
+        ('cut in its header', 'damaged header'),
+        ('empty', 'is no engine of dmd_ros'),
+        ('stale', "tensorrt is '10.2.0', wanted '10.3.0'"),
+        ('foreign', "gpu is 'H200', wanted 'Orin'"),
+    ],
+)
+def test_bad_engine_is_reported_and_rebuilt(
+    spec: EngineSpec, tmp_path: Path, how: str, words: str
+) -> None:
+    path = stored(spec, tmp_path)
+    damaged(path, spec, how)
+    with pytest.raises(BackendError, match=words):
+        engine_file.read(path, spec)
+    said: list[str] = []
+    engine = obtain(spec, tmp_path, 'oracle', lambda: (b'new', GOOD), said.append)
+    assert engine.plan == b'new'
+    assert words in said[0] and 'built anew' in said[0]
+    assert engine_file.read(path, spec).plan == b'new'
+
+
+def test_good_engine_is_not_rebuilt_unless_forced(spec: EngineSpec, tmp_path: Path) -> None:
+    stored(spec, tmp_path)
+
+    def make() -> tuple[bytes, dict]:
+        return b'new', GOOD
+
+    assert obtain(spec, tmp_path, 'oracle', make, silent).plan != b'new'
+    assert obtain(spec, tmp_path, 'oracle', make, silent, force=True).plan == b'new'
+
+
+def test_stale_engine_is_named_when_one_is_missing(spec: EngineSpec, tmp_path: Path) -> None:
+    said: list[str] = []
+    engine_cache.look(spec, tmp_path, 'oracle', said.append)
+    assert 'none of this model' in said.pop()
+    stored(dataclasses.replace(spec, tensorrt='8.6.1', driver='535', gpu='other'), tmp_path)
+    stored(dataclasses.replace(spec, tensorrt='8.6.1'), tmp_path)
+    engine_cache.look(spec, tmp_path, 'oracle', said.append)
+    assert said[0].endswith("is stale: tensorrt is '8.6.1', wanted '10.3.0'")
+
+
+def test_refused_engine_is_not_stored_and_not_built_twice(
+    spec: EngineSpec, tmp_path: Path
+) -> None:
+    built = []
+
+    def make(passed: bool = False) -> tuple[bytes, dict]:
+        built.append(passed)
+        return b'p', {'passed': passed, 'text': 'depth is wrong by 3 %'}
+
+    path = stored(spec, tmp_path)
+    with pytest.raises(BackendError, match='is refused: depth is wrong by 3 %'):
+        obtain(spec, tmp_path, 'oracle', make, silent, force=True)
+    assert not path.exists()
+    with pytest.raises(BackendError, match=r'before and refused: depth is wrong.*force_rebuild'):
+        obtain(spec, tmp_path, 'oracle', make, silent)
+    assert len(built) == 1
+    obtain(spec, tmp_path, 'oracle', lambda: make(True), silent, force=True)
+    assert obtain(spec, tmp_path, 'oracle', make, silent).plan == b'p'
+
+
+def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError('no space left')
+
+    monkeypatch.setattr(os, 'replace', no_space)
+    with pytest.raises(OSError, match='no space'):
+        engine_file.write_atomic(tmp_path / 'x.engine', b'data')
+    assert list(tmp_path.iterdir()) == []
+
+
+BUILDER = """
+import json, sys, time
+from pathlib import Path
+from dmd_ros.runtime.engine_cache import obtain
+from dmd_ros.runtime.engine_file import EngineSpec
+folder, fields = Path(sys.argv[1]), json.loads(sys.argv[2])
+spec = EngineSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+def make():
+    with open(folder / 'builds', 'a') as log:
+        log.write('build\\n')
+    (folder / 'building').touch()
+    time.sleep(float(sys.argv[3]))
+    return b'plan' * 50000, {'passed': True, 'text': 'proved'}
+engine = obtain(spec, folder, 'm', make, print)
+print(len(engine.plan))
+"""
+
+
+def builder(folder: Path, spec: EngineSpec, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, '-c', BUILDER, str(folder), json.dumps(spec.to_dict())]
+    return subprocess.Popen([*command, str(seconds)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_builders_at_once_build_once(spec: EngineSpec, tmp_path: Path) -> None:
+    processes = [builder(tmp_path, spec, 1.0) for _ in range(2)]
+    outputs = [p.communicate(timeout=60)[0] for p in processes]
+    assert [p.returncode for p in processes] == [0, 0]
+    assert all(o.endswith('200000\n') for o in outputs)
+    assert (tmp_path / 'builds').read_text() == 'build\n'
+    assert sum('another process builds this engine' in o for o in outputs) == 1
+
+
+def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -> None:
+    process = builder(tmp_path, spec, 60.0)
+    wait_for(tmp_path / 'building')
+    with pytest.raises(BackendError, match='cancelled while another process builds'):
+        obtain(spec, tmp_path, 'm', lambda: (b'', GOOD), silent, cancelled=lambda: True)
+    process.kill()
+    process.communicate()
+    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), silent).plan == b'x'
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, f'{path} did not appear'
+        time.sleep(0.02)
+
+
+def child(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    """Run `script` where the engine command would run."""
+    program = folder / 'python'
+    program.write_text(f'#!/bin/sh\n{script}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(engine_build.sys, 'executable', str(program))
+
+
+def test_child_speaks_and_fails_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child(monkeypatch, tmp_path, 'echo building; echo "error: the sentence"; exit 1')
+    said: list[str] = []
+    with pytest.raises(BackendError, match=r'^the sentence$'):
+        engine_build.run_child([], said.append, lambda: False)
+    assert said == ['building']
+
+
+def test_child_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child(monkeypatch, tmp_path, 'echo half way; kill -9 $$')
+    with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
+        engine_build.run_child([], silent, lambda: False)
+
+
+def test_child_is_stopped_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child(monkeypatch, tmp_path, 'echo started; exec sleep 60')
+    said: list[str] = []
+    started = time.monotonic()
+    with pytest.raises(BackendError, match='cancelled'):
+        engine_build.run_child([], said.append, lambda: bool(said))
+    assert time.monotonic() - started < 5.0
+
+
+def test_command_line_round_trip(request_: BuildRequest) -> None:
+    asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
+    options = engine_cache._parser().parse_args(asked.arguments())
+    assert engine_cache._request(options) == asked
+    dynamic = dataclasses.replace(request_, size=None)
+    options = engine_cache._parser().parse_args(dynamic.arguments())
+    assert engine_cache._request(options) == dynamic
+
+
+def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert BuildRequest(Path('m.onnx')).cache == tmp_path / 'dmd_ros' / 'engines'
+
+
+@pytest.mark.parametrize('text', ['192', '192x', 'x256', '-1x3', '192*256'])
+def test_bad_size(text: str) -> None:
+    with pytest.raises(BackendError, match='like 192x256'):
+        engine_cache.parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ('text', 'cuda', 'expected'),
+    [
+        ('NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu', 12040, '550'),
+        ('NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release', 0, '540'),
+        (None, 11040, 'cuda 11'),
+        ('', 12060, 'cuda 12'),
+    ],
+)
+def test_driver_major(text: str | None, cuda: int, expected: str) -> None:
+    assert engine_cache.driver_major(text, cuda) == expected
+
+
+def test_progress_speaks_now_and_then() -> None:
+    said: list[str] = []
+    with BuildProgress(said.append, period_s=0.05) as progress:
+        progress.start('Building', 10)
+        progress.start('Timing', 3)
+        progress.step('Timing', 1)
+        assert progress.text() == 'Building 0/10, Timing 2/3'
+        time.sleep(0.12)
+        progress.finish('Timing')
+        progress.finish('Building')
+        assert 'no details' in progress.text()
+    assert 1 <= len(said) <= 4 and 'Timing 2/3' in said[0]

@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mixed precision graphs, and graphs that TensorRT 8.6 can read: a small net that has it all."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from oracle_model import CONTRACT, write_oracle
+
+from dmd_ros.core.contract import METADATA_KEY
+from dmd_ros.runtime import half_graph, proof
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.ort_backend import OrtBackend
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATORS = {
+    line.strip()
+    for line in (ROOT / 'test/data/tensorrt_8_6_operators.txt').read_text().splitlines()
+    if line and not line.startswith('#')
+}
+# What docs/operators.md of the same release restricts Resize to.
+RESIZE = {
+    'mode': {'nearest', 'linear'},
+    'nearest_mode': {'floor', 'ceil', 'round_prefer_floor', 'round_prefer_ceil'},
+    'coordinate_transformation_mode': {
+        'half_pixel',
+        'pytorch_half_pixel',
+        'tf_half_pixel_for_nn',
+        'asymmetric',
+        'align_corners',
+    },
+}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Conv, norm, SiLU, time embedding, resize; weights half-stored and behind identities."""
+    random = np.random.default_rng(0)
+
+    def weight(name: str, *shape: int, kind: type = np.float32) -> onnx.TensorProto:
+        numbers = random.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[1:])))
+        return numpy_helper.from_array(numbers.astype(kind), name)
+
+    make = helper.make_node
+    nodes = [
+        make('Cast', ['w1_half'], ['w1'], to=TensorProto.FLOAT),
+        make('Identity', ['ones'], ['scale']),
+        make('Constant', [], ['column'], value=numpy_helper.from_array(np.array([-1, 8, 1, 1]))),
+        make('Concat', ['rgb', 'z'], ['both'], axis=1),
+        make('Conv', ['both', 'w1'], ['a'], pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
+        make('InstanceNormalization', ['a', 'scale', 'zeros'], ['b']),
+        make('Sigmoid', ['b'], ['gate']),
+        make('Mul', ['b', 'gate'], ['c']),
+        make('Mul', ['t', 'fast'], ['angle']),
+        make('Sin', ['angle'], ['sine']),
+        make('Add', ['sine', 'tan_half_vfov'], ['phase']),
+        make('Unsqueeze', ['phase', 'one_axis'], ['emb_in']),
+        make('MatMul', ['emb_in', 'w2'], ['emb_flat']),
+        make('Reshape', ['emb_flat', 'column'], ['emb']),
+        make('Add', ['c', 'emb'], ['d']),
+        make(
+            'Resize',
+            ['d', '', 'twice'],
+            ['e'],
+            mode='nearest',
+            nearest_mode='floor',
+            coordinate_transformation_mode='asymmetric',
+        ),
+        make('Conv', ['e', 'w3'], ['prediction'], strides=[2, 2], kernel_shape=[2, 2]),
+    ]
+    initializers = [
+        weight('w1_half', 8, 4, 3, 3, kind=np.float16),
+        weight('w2', 1, 8),
+        weight('w3', 1, 8, 2, 2),
+        numpy_helper.from_array(np.ones(8, np.float32), 'ones'),
+        numpy_helper.from_array(np.zeros(8, np.float32), 'zeros'),
+        numpy_helper.from_array(np.array(1000.0, np.float32), 'fast'),
+        numpy_helper.from_array(np.array([1]), 'one_axis'),
+        numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), 'twice'),
+    ]
+    image = ['B', 1, 'H', 'W']
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        'small',
+        [
+            value('rgb', TensorProto.FLOAT, ['B', 3, 'H', 'W']),
+            value('z', TensorProto.FLOAT, image),
+            value('t', TensorProto.FLOAT, ['B']),
+            value('tan_half_vfov', TensorProto.FLOAT, ['B']),
+        ],
+        [value('prediction', TensorProto.FLOAT, image)],
+        initializers,
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    helper.set_model_props(proto, {METADATA_KEY: CONTRACT.to_json()})
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, tmp_path / 'small.onnx')
+    return tmp_path / 'small.onnx'
+
+
+def converted(model: Path, precision: str, half_norms: bool = True) -> onnx.ModelProto:
+    return onnx.load_from_string(half_graph.convert(model, precision, half_norms))
+
+
+def as_backend(proto: onnx.ModelProto, path: Path) -> OrtBackend:
+    helper.set_model_props(proto, {METADATA_KEY: CONTRACT.to_json()})
+    onnx.save(proto, path)
+    return OrtBackend(path, 'cpu', 1)
+
+
+@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 1e-6), ('fp16', 1e-2)])
+def test_computes_the_same(model: Path, tmp_path: Path, precision: str, bound: float) -> None:
+    proto = converted(model, precision)
+    onnx.checker.check_model(proto, full_check=True)
+    engine = as_backend(proto, tmp_path / 'converted.onnx')
+    figures = proof.prove(
+        engine, OrtBackend(model, 'cpu', 1), CONTRACT, (2, 32, 48), precision, repeats=3, seed=0
+    )
+    assert figures.passed, figures.text
+    assert max(figures.random_errors) <= bound
+
+
+@pytest.mark.parametrize('precision', ['fp16', 'bf16'])
+def test_types(model: Path, precision: str) -> None:
+    proto = converted(model, precision)
+    half = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}[precision]
+    weights = {i.name: i.data_type for i in proto.graph.initializer}
+    by_type = {n.op_type: n for n in proto.graph.node}
+    for node in proto.graph.node:
+        if node.op_type in ('Conv', 'MatMul'):
+            assert weights[node.input[1]] == half
+    # 1000 t has no fraction in half precision: the sine's angle stays float32.
+    assert by_type['Sin'].input[0] == 'angle'
+    assert weights['fast'] == TensorProto.FLOAT
+    # The scales of Resize are float32 by definition.
+    assert weights[by_type['Resize'].input[2]] == TensorProto.FLOAT
+    norm = by_type['InstanceNormalization']
+    assert weights[norm.input[1]] == (half if precision == 'fp16' else TensorProto.FLOAT)
+    inputs = [*proto.graph.input, *proto.graph.output]
+    assert {v.type.tensor_type.elem_type for v in inputs} == {TensorProto.FLOAT}
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+def test_weights_are_weights_for_tensorrt_8_6(model: Path, precision: str) -> None:
+    check_weights(converted(model, precision, half_norms=False))
+
+
+def check_weights(proto: onnx.ModelProto) -> None:
+    """The parser of TensorRT 8.6 takes norms with plain initializers only, read as float32, and
+    convolutions with anything else on a slow path."""
+    weights = {i.name: i.data_type for i in proto.graph.initializer}
+    for node in proto.graph.node:
+        if node.op_type == 'Conv':
+            assert node.input[1] in weights
+        if node.op_type == 'InstanceNormalization':
+            assert [weights[name] for name in node.input[1:]] == [TensorProto.FLOAT] * 2
+
+
+def test_bfloat16_rounds_to_even() -> None:
+    numbers = np.array([1.0, -2.5, 1.00390625, 1.01171875, 3e38], np.float32)
+    tensor = half_graph._converted(
+        numpy_helper.from_array(numbers, 'x'), 'y', TensorProto.BFLOAT16
+    )
+    back = numpy_helper.to_array(tensor).astype(np.float32)
+    np.testing.assert_allclose(back, numbers, rtol=2**-8)
+    assert back[2] == 1.0 and back[3] == 1.015625
+
+
+def test_not_onnx(tmp_path: Path) -> None:
+    path = tmp_path / 'bad.onnx'
+    path.write_bytes(b'\xff' * 40)
+    with pytest.raises(BackendError, match='cannot be read as ONNX'):
+        half_graph.convert(path, 'fp16')
+
+
+def check_for_tensorrt_8_6(proto: onnx.ModelProto) -> None:
+    opsets = {o.domain: o.version for o in proto.opset_import}
+    assert opsets == {'': 17}
+    unknown = {n.op_type for n in proto.graph.node} - OPERATORS
+    assert not unknown, f'the parser of TensorRT 8.6 does not know {sorted(unknown)}'
+    for node in proto.graph.node:
+        if node.op_type == 'Resize':
+            values = {a.name: a.s.decode() for a in node.attribute if a.s}
+            for name, allowed in RESIZE.items():
+                assert values.get(name, next(iter(allowed))) in allowed
+
+
+def test_operator_list_is_whole() -> None:
+    assert len(OPERATORS) == 145
+    assert {'Conv', 'InstanceNormalization', 'Einsum'} <= OPERATORS
+    assert not {'Bernoulli', 'Unique', 'Gelu', 'Swish', 'Attention'} & OPERATORS
+
+
+@pytest.mark.parametrize('precision', ['', 'fp32', 'fp16'])
+def test_operators_of_small_net_and_oracle(model: Path, tmp_path: Path, precision: str) -> None:
+    for path in (model, write_oracle(tmp_path / 'oracle.onnx')):
+        check_for_tensorrt_8_6(converted(path, precision) if precision else onnx.load(path))
+
+
+def test_unknown_operator_is_found(tmp_path: Path) -> None:
+    proto = onnx.load(write_oracle(tmp_path / 'oracle.onnx'))
+    proto.graph.node.append(helper.make_node('Gelu', ['x'], ['y']))
+    with pytest.raises(AssertionError, match='Gelu'):
+        check_for_tensorrt_8_6(proto)
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'models').glob('*.onnx')), ids=lambda p: p.name)
+def test_operators_of_shipped_models(path: Path) -> None:
+    check_for_tensorrt_8_6(onnx.load(path))
+    check_for_tensorrt_8_6(converted(path, 'fp16'))
+
+
+def test_operators_of_the_exported_network(tmp_path: Path) -> None:
+    pytest.importorskip('torch')
+    from train import export
+    from train.presets import preset
+    from train.unet import UNet
+
+    proto = onnx.load_from_string(export.trace(UNet(preset('nano').net, rays=True), CONTRACT))
+    export.store_half(proto)
+    path = tmp_path / 'net.onnx'
+    onnx.save(proto, path)
+    check_for_tensorrt_8_6(proto)
+    for precision in ('fp32', 'fp16'):
+        check_for_tensorrt_8_6(converted(path, precision, half_norms=False))
+        check_weights(converted(path, precision, half_norms=False))

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which backend is taken, what is said about it, and what a missing library sounds like."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from oracle_model import write_oracle
+
+from dmd_ros import loading
+from dmd_ros.runtime import cuda_driver, select
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.select import Facts, decide, explain_import, parse_device
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU_ONLY = Facts(providers=('CPUExecutionProvider',))
+FULL = Facts(
+    tensorrt='10.16.0',
+    gpus=('H200', 'L4'),
+    providers=(select.CUDA_PROVIDER, 'CPUExecutionProvider'),
+)
+NO_TENSORRT = Facts(tensorrt_problem='TensorRT cannot be imported', gpus=('H200',))
+try:
+    import tensorrt  # noqa: F401
+
+    HAS_TENSORRT = True
+except ImportError:
+    HAS_TENSORRT = False
+
+
+@pytest.mark.parametrize(
+    ('backend', 'device', 'precision', 'facts', 'expected'),
+    [
+        ('auto', 'auto', 'auto', FULL, ('tensorrt', 0, 'fp16')),
+        ('auto', 'cuda:1', 'fp32', FULL, ('tensorrt', 1, 'fp32')),
+        ('tensorrt', 'cuda', 'bf16', FULL, ('tensorrt', 0, 'bf16')),
+        ('auto', 'cpu', 'auto', FULL, ('onnxruntime', None, 'fp32')),
+        ('onnxruntime', 'auto', 'auto', FULL, ('onnxruntime', 0, 'fp32')),
+        ('auto', 'auto', 'auto', CPU_ONLY, ('onnxruntime', None, 'fp32')),
+        ('auto', 'auto', 'fp32', NO_TENSORRT, ('onnxruntime', None, 'fp32')),
+        ('onnxruntime', 'cuda', 'auto', CPU_ONLY, ('onnxruntime', 0, 'fp32')),
+    ],
+)
+def test_choice(
+    backend: str, device: str, precision: str, facts: Facts, expected: tuple[object, ...]
+) -> None:
+    choice = decide(backend, device, precision, facts)
+    assert (choice.backend, choice.gpu, choice.precision) == expected
+
+
+@pytest.mark.parametrize(
+    ('device', 'facts', 'words'),
+    [
+        ('auto', FULL, ['TensorRT 10.16.0, fp16, on GPU 0 (H200)']),
+        ('cpu', FULL, ['ONNX Runtime, fp32, on the CPU', 'it needs a GPU and device is cpu']),
+        ('auto', CPU_ONLY, ['on the CPU', 'no NVIDIA GPU or driver', 'no CUDAExecutionProvider']),
+        ('auto', NO_TENSORRT, ['TensorRT not taken: TensorRT cannot be imported']),
+        (
+            'auto',
+            Facts(tensorrt='8.5.2', gpus=('Orin',), providers=(select.CUDA_PROVIDER,)),
+            ['ONNX Runtime, fp32, on GPU 0', '8.5.2 is older than 8.6'],
+        ),
+    ],
+)
+def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
+    why = decide('auto', device, 'auto', facts).why
+    for word in words:
+        assert word in why
+    assert '\n' not in why
+
+
+@pytest.mark.parametrize(
+    ('backend', 'device', 'precision', 'facts', 'message'),
+    [
+        ('onnx', 'auto', 'auto', FULL, 'allowed: auto, tensorrt, onnxruntime'),
+        ('auto', 'gpu', 'auto', FULL, 'allowed: auto, cpu, cuda, cuda:0'),
+        ('auto', 'auto', 'int8', FULL, 'allowed: auto, fp32, fp16, bf16'),
+        ('tensorrt', 'cpu', 'auto', FULL, 'cannot be used: it needs a GPU'),
+        ('tensorrt', 'auto', 'auto', CPU_ONLY, 'cannot be used: no NVIDIA GPU or driver'),
+        ('tensorrt', 'cuda:2', 'auto', FULL, r'no GPU 2, only 2 \(H200, L4\)'),
+        ('tensorrt', 'auto', 'auto', NO_TENSORRT, 'cannot be imported'),
+        ('auto', 'auto', 'fp16', CPU_ONLY, 'computes in fp32 and precision is fp16.*not taken'),
+        ('onnxruntime', 'cuda:1', 'auto', FULL, 'CUDA_VISIBLE_DEVICES=1'),
+        ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ONNX Runtime'), 'no ONNX Runtime'),
+    ],
+)
+def test_refusals(backend: str, device: str, precision: str, facts: Facts, message: str) -> None:
+    with pytest.raises(BackendError, match=message):
+        decide(backend, device, precision, facts)
+
+
+def test_after_a_failed_engine() -> None:
+    choice = select.without_tensorrt('auto', 'auto', FULL, 'the new engine is refused: 3 %')
+    assert choice.backend == 'onnxruntime' and choice.gpu == 0
+    assert 'TensorRT not taken: the new engine is refused' in choice.why
+
+
+@pytest.mark.parametrize(
+    ('device', 'gpu'), [('cpu', None), ('cuda', 0), ('cuda:0', 0), ('cuda:12', 12)]
+)
+def test_device(device: str, gpu: int | None) -> None:
+    assert parse_device(device) == gpu
+
+
+@pytest.mark.parametrize(
+    ('error', 'words'),
+    [
+        (ModuleNotFoundError("No module named 'tensorrt'", name='tensorrt'), ['--system-site']),
+        (ModuleNotFoundError("No module named 'pycuda'", name='pycuda'), ['pycuda', 'nvcc']),
+        (ImportError('libcuda.so.1: cannot open shared object file'), ['driver', '--gpus all']),
+        (ImportError('libnvonnxparser.so.11: cannot open'), ['without the libraries', 'same']),
+        (ImportError('libcudnn.so.8: cannot open shared object'), ['without the libraries']),
+        (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
+        (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
+        (ModuleNotFoundError('No module', name='onnxruntime'), ['dmd_ros[cpu]']),
+    ],
+)
+def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
+    text = explain_import(error)
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
+def test_command_without_tensorrt(tmp_path: Path) -> None:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and result.stderr == ''
+    assert result.stdout.startswith('error: ') and result.stdout.count('\n') == 1
+    assert 'dmd_ros[cpu,gpu]' in result.stdout
+
+
+@pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
+def test_loading_without_a_gpu(tmp_path: Path) -> None:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    said: list[str] = []
+    estimator = loading.load_estimator(model, log=said.append)
+    assert estimator.backend.name == 'onnxruntime'
+    assert len(said) == 1 and said[0].startswith('backend: ONNX Runtime, fp32, on the CPU')
+    with pytest.raises(BackendError, match='no NVIDIA GPU or driver'):
+        loading.load_estimator(model, backend='tensorrt')
+    with pytest.raises(BackendError, match='no NVIDIA GPU or driver'):
+        loading.build_engine(model)
+    with pytest.raises(BackendError, match='precision is fp16'):
+        loading.load_estimator(model, precision='fp16')
+
+
+def test_importing_the_package_loads_no_engine() -> None:
+    names = ('tensorrt', 'pycuda', 'onnx', 'onnxruntime')
+    code = f'import sys, dmd_ros; print([m for m in {names} if m in sys.modules])'
+    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.strip() == '[]'
