@@ -1,0 +1,358 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The estimator over a denoiser that knows the answer, and over one that answers the noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from oracle_model import CONTRACT, grey_from_depth, write_oracle
+
+from dmd_ros.core import depth_codec, diffusion
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.estimator import BLEND, DepthEstimator
+from dmd_ros.runtime.ort_backend import OrtBackend
+
+CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
+# Half a grey level, of 255 over the log range 0.1 .. 80 m.
+HALF_LEVEL = (800 ** (0.5 / 255)) - 1
+
+
+@pytest.fixture(scope='module')
+def backend(tmp_path_factory: pytest.TempPathFactory) -> OrtBackend:
+    return OrtBackend(write_oracle(tmp_path_factory.mktemp('model') / 'oracle.onnx'), threads=1)
+
+
+class Noisy:
+    """Predicts x = gain z, which at t = 1 is the noise itself; it counts and keeps its feeds."""
+
+    name = 'noisy'
+    device = 'cpu'
+
+    def __init__(self, gain: float = 0.2) -> None:
+        self.gain = gain
+        self.feeds: list[dict[str, np.ndarray]] = []
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.feeds.append({name: value.copy() for name, value in feeds.items()})
+        t = feeds['t'].reshape(-1, 1, 1, 1)
+        alpha, sigma = diffusion.alpha_sigma(t)
+        return {'prediction': (alpha * feeds['z'] - self.gain * feeds['z']) / sigma}
+
+    def close(self) -> None:
+        self.feeds.clear()
+
+
+def ramp_depth(camera: Camera = CAMERA) -> np.ndarray:
+    yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
+    return np.exp(0.2 + xx / camera.width + 1.1 * yy / camera.height).astype(np.float32)
+
+
+def grey(camera: Camera = CAMERA) -> np.ndarray:
+    return np.full((camera.height, camera.width, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
+@pytest.mark.parametrize(('steps', 'samples'), [(1, 1), (1, 3), (2, 1), (4, 2), (64, 1)])
+def test_an_oracle_s_depth_comes_out(
+    backend: OrtBackend, steps: int, samples: int, sampler: str
+) -> None:
+    truth = ramp_depth()
+    estimator = DepthEstimator(CONTRACT, backend, steps=steps, samples=samples, sampler=sampler)
+    frame = estimator(grey_from_depth(truth), CAMERA)
+    inner = (slice(3, -3), slice(3, -3))
+    np.testing.assert_allclose(frame.depth[inner], truth[inner], rtol=3 * HALF_LEVEL)
+    assert frame.depth.dtype == np.float32
+    assert frame.camera == CAMERA
+    if samples == 1:
+        assert frame.uncertainty is None
+    else:
+        assert frame.uncertainty is not None
+        assert frame.uncertainty.shape == truth.shape
+        assert frame.uncertainty.max() < 1e-4
+
+
+def test_one_step_is_exact_to_the_last_grey_level(backend: OrtBackend) -> None:
+    """No resize, no noise left: network size equals the picture's."""
+    camera = Camera(50, 50, 31.5, 23.5, 64, 48)
+    levels = np.arange(64, dtype=np.uint8)[None, :, None] * 3 + 20
+    rgb = np.broadcast_to(levels, (48, 64, 3)).copy()
+    frame = DepthEstimator(CONTRACT, backend, steps=1, samples=1)(rgb, camera)
+    code = (levels[..., 0].astype(np.float64) / 255 - 0.5) / 0.5
+    expected = 0.1 * 800.0 ** ((code + 1) / 2)
+    np.testing.assert_allclose(frame.depth, np.broadcast_to(expected, (48, 64)), rtol=1e-5)
+
+
+def test_the_ends_of_the_range_are_infinities(backend: OrtBackend) -> None:
+    depth = np.full((96, 128), 3.0, np.float32)
+    depth[:32], depth[64:] = 80.0, 0.1
+    frame = DepthEstimator(CONTRACT, backend)(grey_from_depth(depth), CAMERA)
+    assert np.isposinf(frame.depth[:30]).all()
+    assert np.isfinite(frame.depth[34:62]).all()
+    assert np.isneginf(frame.depth[66:]).all()
+    assert not np.isnan(frame.depth).any()
+
+
+def test_the_conditioning_value_and_shapes_that_the_network_is_fed() -> None:
+    noisy = Noisy()
+    DepthEstimator(CONTRACT, noisy, samples=3)(grey(), CAMERA)
+    (feeds,) = noisy.feeds
+    assert feeds['rgb'].shape == (3, 3, 48, 64)
+    assert feeds['z'].shape == (3, 1, 48, 64)
+    np.testing.assert_allclose(feeds['tan_half_vfov'], 96 / (2 * 101.0))
+    np.testing.assert_array_equal(feeds['t'], np.ones(3))
+    for value in feeds.values():
+        assert value.dtype == np.float32
+
+
+def test_steps_and_times() -> None:
+    noisy = Noisy()
+    DepthEstimator(CONTRACT, noisy, steps=4)(grey(), CAMERA)
+    assert [float(feeds['t'][0]) for feeds in noisy.feeds] == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_none_takes_the_contract_s_steps_and_samples() -> None:
+    estimator = DepthEstimator(replace(CONTRACT, steps=3, samples=2), Noisy())
+    assert (estimator.steps, estimator.samples) == (3, 2)
+
+
+def depths(frames: int = 2, gain: float = 0.2, **settings: object) -> list[np.ndarray]:
+    estimator = DepthEstimator(CONTRACT, Noisy(gain), **settings)  # type: ignore[arg-type]
+    return [estimator(grey(), CAMERA).depth for _ in range(frames)]
+
+
+@pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
+@pytest.mark.parametrize('steps', [1, 3])
+def test_fixed_noise_is_the_same_in_every_frame_and_run(steps: int, sampler: str) -> None:
+    one, two = depths(steps=steps, sampler=sampler)
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, depths(1, steps=steps, sampler=sampler)[0])
+    other = depths(1, steps=steps, sampler=sampler, seed=1)[0]
+    assert not np.array_equal(one, other)
+
+
+def test_random_noise_differs_between_frames_but_not_between_runs() -> None:
+    one, two = depths(temporal='random', steps=2)
+    assert not np.array_equal(one, two)
+    again = depths(temporal='random', steps=2)
+    np.testing.assert_array_equal(one, again[0])
+    np.testing.assert_array_equal(two, again[1])
+
+
+def test_reset_begins_again() -> None:
+    for temporal in ('fixed', 'random', 'blend'):
+        estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
+        first = estimator(grey(), CAMERA).depth
+        estimator(grey(), CAMERA)
+        estimator.reset()
+        np.testing.assert_array_equal(estimator(grey(), CAMERA).depth, first)
+
+
+def test_blend_starts_from_nine_tenths_noise_and_one_tenth_previous_code() -> None:
+    noisy = Noisy()
+    estimator = DepthEstimator(CONTRACT, noisy, temporal='blend')
+    estimator(grey(), CAMERA)
+    estimator(grey(), CAMERA)
+    first, second = (feeds['z'] for feeds in noisy.feeds)
+    previous = np.clip(0.2 * first, -1, 1)
+    assert BLEND == 0.1
+    np.testing.assert_allclose(second, 0.9 * first + 0.1 * previous, atol=1e-6)
+
+
+@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
+def test_another_picture_size_is_no_problem(temporal: str) -> None:
+    estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
+    wide = Camera(100, 100, 95.5, 31.5, 192, 64)
+    for camera in (CAMERA, wide, CAMERA):
+        frame = estimator(grey(camera), camera)
+        assert frame.depth.shape == (camera.height, camera.width)
+
+
+def test_uncertainty_is_the_relative_spread_of_the_samples() -> None:
+    gain, samples = 0.05, 64
+    noisy = Noisy(gain)
+    camera = Camera(50, 50, 31.5, 23.5, 64, 48)
+    frame = DepthEstimator(CONTRACT, noisy, samples=samples)(grey(camera), camera)
+    codes = gain * noisy.feeds[0]['z'][:, 0]
+    decoded = depth_codec.decode(codes, CONTRACT)
+    expected = decoded.std(axis=0) / decoded.mean(axis=0)
+    assert frame.uncertainty is not None
+    assert frame.uncertainty.mean() == pytest.approx(expected.mean(), rel=0.05)
+    np.testing.assert_allclose(
+        frame.depth, depth_codec.decode(codes.mean(axis=0), CONTRACT), rtol=1e-5
+    )
+
+
+def test_an_oracle_of_the_linear_codec(tmp_path: Path) -> None:
+    contract = replace(CONTRACT, depth_codec='linear', depth_max_m=10.0)
+    truth = 0.5 + 0.8 * ramp_depth()
+    backend = OrtBackend(write_oracle(tmp_path / 'linear.onnx', depth_codec='linear'), threads=1)
+    frame = DepthEstimator(contract, backend, samples=2)(grey_from_depth(truth, contract), CAMERA)
+    np.testing.assert_allclose(frame.depth[3:-3, 3:-3], truth[3:-3, 3:-3], atol=0.06)
+
+
+FISHEYE = Camera(60.0, 60.5, 66.0, 45.0, 128, 96, 'equidistant', (0.02, -0.004, 0.001, 0.0))
+
+
+def test_a_distorted_camera_is_rectified_and_nothing_is_invented_outside(
+    backend: OrtBackend,
+) -> None:
+    # A wall of 3 m fills the source picture; what the rectified one cannot see is no wall.
+    depth = np.full((96, 128), 3.0, np.float32)
+    barrel = Camera(100.0, 100.0, 63.5, 47.5, 128, 96, 'plumb_bob', (0.4, 0.2, 0.0, 0.0, 0.0))
+    estimator = DepthEstimator(CONTRACT, backend, samples=2)
+    frame = estimator(grey_from_depth(depth), barrel)
+    assert frame.camera == barrel.rectified()
+    missing = np.isnan(frame.depth)
+    assert missing[0, 0]
+    assert missing[-1, -1]
+    assert not missing[30:66, 40:90].any()
+    np.testing.assert_allclose(frame.depth[~missing], 3.0, rtol=2 * HALF_LEVEL)
+    assert frame.uncertainty is not None
+    np.testing.assert_array_equal(np.isnan(frame.uncertainty), missing)
+    assert frame.rgb.shape == (96, 128, 3)
+    assert 'rectify' in frame.timings
+
+
+def test_the_rectified_picture_travels_with_the_depth(backend: OrtBackend) -> None:
+    rgb = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8), (0, 0), 2
+    )
+    frame = DepthEstimator(CONTRACT, backend)(rgb, FISHEYE)
+    assert not np.array_equal(frame.rgb, rgb)
+    np.testing.assert_array_equal(frame.rgb[45, 66], rgb[45, 66])  # the centre stays
+
+
+def test_a_changed_camera_rebuilds_the_maps(backend: OrtBackend) -> None:
+    estimator = DepthEstimator(CONTRACT, backend)
+    rgb = grey_from_depth(ramp_depth())
+    first = estimator(rgb, FISHEYE).depth
+    changed = estimator(rgb, replace(FISHEYE, fx=70.0))
+    assert changed.camera.fx == 70.0
+    assert not np.array_equal(np.nan_to_num(changed.depth), np.nan_to_num(first))
+    again = estimator(rgb, FISHEYE).depth
+    np.testing.assert_array_equal(again, first)
+
+
+def test_the_maps_are_kept_while_the_camera_stays() -> None:
+    estimator = DepthEstimator(CONTRACT, Noisy())
+    estimator(grey(), FISHEYE)
+    kept = estimator._rectifier
+    estimator(grey(), replace(FISHEYE))  # an equal camera, another object
+    assert estimator._rectifier is kept
+
+
+def test_the_input_picture_is_left_alone_and_views_of_messages_work(backend: OrtBackend) -> None:
+    rgb = grey_from_depth(ramp_depth())
+    padded = np.zeros((96, 140, 3), np.uint8)
+    padded[:, :128] = rgb
+    view = padded[:, :128]
+    view.flags.writeable = False
+    estimator = DepthEstimator(CONTRACT, backend)
+    np.testing.assert_array_equal(estimator(view, CAMERA).depth, estimator(rgb, CAMERA).depth)
+    np.testing.assert_array_equal(view, rgb)
+
+
+def test_frames_do_not_share_memory(backend: OrtBackend) -> None:
+    estimator = DepthEstimator(CONTRACT, backend, temporal='blend')
+    camera = Camera(50, 50, 31.5, 23.5, 64, 48)  # no resize: nothing copies by accident
+    rgb = grey_from_depth(ramp_depth(camera))
+    first = estimator(rgb, camera).depth
+    kept = first.copy()
+    second = estimator(rgb, camera).depth
+    assert not np.shares_memory(first, second)
+    second[:] = 0
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(estimator(rgb, camera).depth, kept)
+
+
+def test_a_model_made_for_zeros_is_fed_zeros() -> None:
+    noisy = Noisy()
+    contract = replace(CONTRACT, noise='zeros')
+    DepthEstimator(contract, noisy)(grey(), CAMERA)
+    assert not noisy.feeds[0]['z'].any()
+    for settings in ({'steps': 2}, {'samples': 2}):
+        with pytest.raises(CoreError, match='deterministic one-step model'):
+            DepthEstimator(contract, noisy, **settings)
+
+
+class Faulty(Noisy):
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.value = value
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {'prediction': np.full(self.value, 0.1, np.float32)}  # type: ignore[call-overload]
+
+
+def test_a_denoiser_that_answers_another_size_is_refused() -> None:
+    with pytest.raises(CoreError, match=r'returned \(1, 1, 24, 32\) for \(1, 1, 48, 64\)'):
+        DepthEstimator(CONTRACT, Faulty((1, 1, 24, 32)))(grey(), CAMERA)
+
+
+def test_nan_from_the_network_is_no_estimate() -> None:
+    estimator = DepthEstimator(CONTRACT, Noisy(float('nan')))
+    assert np.isnan(estimator(grey(), CAMERA).depth).all()
+
+
+@pytest.mark.parametrize(
+    ('fy', 'trained'), [(96 / 0.39, False), (96 / 0.41, True), (40.1, True), (39.9, False)]
+)
+def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> None:
+    estimator = DepthEstimator(CONTRACT, Noisy())
+    assert estimator.is_trained_for(replace(CAMERA, fy=fy)) is trained
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'steps': 0}, 'steps=0 must be a whole number >= 1'),
+        ({'steps': 1.5}, 'steps=1.5 must be a whole number'),
+        ({'steps': True}, 'steps=True'),
+        ({'samples': 0}, 'samples=0'),
+        ({'samples': '2'}, "samples='2'"),
+        ({'seed': -1}, 'seed=-1 must be a whole number >= 0'),
+        ({'sampler': 'heun'}, "sampler 'heun'; allowed: ddpm, ddim"),
+        ({'temporal': 'off'}, "temporal 'off'; allowed: fixed, random, blend"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(CoreError, match=message):
+        DepthEstimator(CONTRACT, Noisy(), **settings)
+
+
+@pytest.mark.parametrize(
+    ('rgb', 'message'),
+    [
+        (np.zeros((96, 128, 3), np.float32), r'picture is float32 \(96, 128, 3\); uint8'),
+        (np.zeros((96, 128), np.uint8), r'\(96, 128\); uint8 \[H, W, 3\]'),
+        (np.zeros((96, 128, 4), np.uint8), r'\(96, 128, 4\)'),
+        (np.zeros((48, 64, 3), np.uint8), 'picture is 64x48, its camera 128x96'),
+    ],
+)
+def test_pictures_of_another_kind_are_refused(rgb: np.ndarray, message: str) -> None:
+    with pytest.raises(CoreError, match=message):
+        DepthEstimator(CONTRACT, Noisy())(rgb, CAMERA)
+
+
+def test_every_stage_is_timed() -> None:
+    timings = DepthEstimator(CONTRACT, Noisy(), steps=2)(grey(), CAMERA).timings
+    assert set(timings) == {'prepare', 'denoise', 'sample', 'restore'}
+    assert all(seconds >= 0 for seconds in timings.values())
+
+
+def test_the_contract_decides_what_is_predicted() -> None:
+    class Code(Noisy):
+        def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {'prediction': np.full_like(feeds['z'], 0.25)}
+
+    contract: Contract = replace(CONTRACT, parameterisation='x0')
+    for steps in (1, 3):
+        depth = DepthEstimator(contract, Code(), steps=steps)(grey(), CAMERA).depth
+        np.testing.assert_allclose(depth, 0.1 * 800 ** (1.25 / 2), rtol=1e-5)

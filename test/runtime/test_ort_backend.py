@@ -1,0 +1,210 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime: what is loaded, on what device, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from oracle_model import CONTRACT, write_oracle
+
+from dmd_ros.core.contract import METADATA_KEY
+from dmd_ros.runtime import ort_backend
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.ort_backend import OrtBackend
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_oracle(tmp_path_factory.mktemp('model') / 'oracle.onnx')
+
+
+def feeds(batch: int = 1, t: float = 1.0) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {
+        'rgb': random.uniform(-1, 1, (batch, 3, 16, 32)).astype(np.float32),
+        'z': random.standard_normal((batch, 1, 16, 32), np.float32),
+        't': np.full(batch, t, np.float32),
+        'tan_half_vfov': np.full(batch, 0.5, np.float32),
+    }
+
+
+def test_the_provider_is_the_one_that_onnx_runtime_granted(model: Path) -> None:
+    backend = OrtBackend(model)
+    assert (backend.name, backend.device) == ('onnxruntime', 'cpu')
+    assert backend.contract == CONTRACT
+
+
+def test_it_computes(model: Path) -> None:
+    inputs = feeds(batch=3, t=0.4)
+    prediction = OrtBackend(model, threads=1).run(inputs)['prediction']
+    alpha, sigma = np.cos(0.2 * np.pi), np.sin(0.2 * np.pi)
+    code = inputs['rgb'].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(prediction, (alpha * inputs['z'] - code) / sigma, atol=1e-4)
+
+
+@pytest.mark.parametrize('threads', [0, 1, 2])
+def test_threads_change_nothing_but_speed(model: Path, threads: int) -> None:
+    expected = OrtBackend(model, threads=1).run(feeds())['prediction']
+    got = OrtBackend(model, threads=threads).run(feeds())['prediction']
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize('threads', [-1, 1.5, '2', True])
+def test_impossible_thread_counts_are_refused(model: Path, threads: object) -> None:
+    with pytest.raises(BackendError, match='whole number >= 0'):
+        OrtBackend(model, threads=threads)  # type: ignore[arg-type]
+
+
+def test_an_unknown_device_is_refused(model: Path) -> None:
+    with pytest.raises(BackendError, match=r"device 'npu' of ONNX Runtime; allowed: cpu, cuda"):
+        OrtBackend(model, device='npu')
+
+
+def test_a_provider_that_is_not_installed_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ort_backend.ort, 'get_available_providers', lambda: ['CPUExecutionProvider']
+    )
+    with pytest.raises(BackendError, match=r'has no CUDAExecutionProvider .it has CPU.*device'):
+        OrtBackend(model, device='cuda')
+
+
+def test_a_provider_that_does_not_start_is_no_silent_cpu(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime itself goes on with the CPU when CUDA cannot be loaded."""
+    real = ort_backend.ort.InferenceSession
+    monkeypatch.setattr(
+        ort_backend.ort,
+        'get_available_providers',
+        lambda: ['CUDAExecutionProvider', 'CPUExecutionProvider'],
+    )
+    monkeypatch.setattr(
+        ort_backend.ort,
+        'InferenceSession',
+        lambda path, options, providers: real(path, options, providers=['CPUExecutionProvider']),
+    )
+    with pytest.raises(BackendError, match=r'asked ONNX Runtime for CUDA.*got CPU'):
+        OrtBackend(model, device='cuda')
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r'absent\.onnx does not exist'):
+        OrtBackend(tmp_path / 'absent.onnx')
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match='does not exist'):
+        OrtBackend(tmp_path)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.1, 0.5, 0.9])
+def test_a_truncated_file_is_refused(model: Path, tmp_path: Path, share: float) -> None:
+    data = model.read_bytes()
+    cut = tmp_path / 'cut.onnx'
+    cut.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(BackendError, match=r'cut\.onnx'):
+        OrtBackend(cut)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / 'readme.onnx'
+    text.write_text('This is not a model.\n' * 50)
+    with pytest.raises(BackendError, match=r'readme\.onnx is not a model that ONNX Runtime can'):
+        OrtBackend(text)
+
+
+def save(path: Path, inputs: dict[str, tuple[int, list]], contract: bool = True) -> Path:
+    """Write a model that returns its first 4-d input, under the name of a prediction."""
+    first = next(iter(inputs))
+    kind = inputs[first][0]
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node('Identity', [first], ['prediction'])],
+            'other',
+            [helper.make_tensor_value_info(n, k, s) for n, (k, s) in inputs.items()],
+            [helper.make_tensor_value_info('prediction', kind, inputs[first][1])],
+        ),
+        opset_imports=[helper.make_opsetid('', 17)],
+    )
+    model.ir_version = 8
+    if contract:
+        helper.set_model_props(model, {METADATA_KEY: CONTRACT.to_json()})
+    onnx.save(model, path)
+    return path
+
+
+FLOAT = TensorProto.FLOAT
+SIGNATURE = {
+    'z': (FLOAT, ['B', 1, 'H', 'W']),
+    'rgb': (FLOAT, ['B', 3, 'H', 'W']),
+    't': (FLOAT, ['B']),
+    'tan_half_vfov': (FLOAT, ['B']),
+}
+
+
+def test_a_model_with_other_tensors_is_refused(tmp_path: Path) -> None:
+    other = save(tmp_path / 'classifier.onnx', {'image': (FLOAT, [1, 3, 224, 224])})
+    with pytest.raises(
+        BackendError, match=r"is not a DMD denoiser: inputs \['image'\].*expected \['rgb', 'z'"
+    ):
+        OrtBackend(other)
+
+
+def test_a_model_of_another_precision_is_refused(tmp_path: Path) -> None:
+    half = {name: (TensorProto.FLOAT16, shape) for name, (_, shape) in SIGNATURE.items()}
+    with pytest.raises(BackendError, match=r'not float32: .*float16'):
+        OrtBackend(save(tmp_path / 'half.onnx', half))
+
+
+def test_a_model_without_a_contract_is_refused(tmp_path: Path) -> None:
+    bare = write_oracle(tmp_path / 'bare.onnx', metadata=False)
+    with pytest.raises(BackendError, match=r"bare\.onnx carries no contract .*'dmd_contract'"):
+        OrtBackend(bare)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'stride': None}, r"missing fields \['stride'\]"),
+        ({'extra': 1}, r"unknown fields \['extra'\]"),
+        ({'format': 99}, 'format 99 is not supported'),
+        ({'depth_max_m': 'far'}, "depth_max_m='far' must be a finite number"),
+    ],
+)
+def test_a_model_with_a_bad_contract_is_refused(
+    model: Path, tmp_path: Path, changes: dict, message: str
+) -> None:
+    raw = {**json.loads(CONTRACT.to_json()), **changes}
+    loaded = onnx.load(model)
+    text = json.dumps({k: v for k, v in raw.items() if v is not None})
+    del loaded.metadata_props[:]
+    helper.set_model_props(loaded, {METADATA_KEY: text})
+    onnx.save(loaded, tmp_path / 'changed.onnx')
+    with pytest.raises(BackendError, match=r'changed\.onnx: contract .*' + message):
+        OrtBackend(tmp_path / 'changed.onnx')
+
+
+def test_what_onnx_runtime_throws_while_running_is_ours(tmp_path: Path) -> None:
+    fixed = {
+        **SIGNATURE,
+        'z': (FLOAT, [1, 1, 48, 64]),
+    }
+    backend = OrtBackend(save(tmp_path / 'fixed.onnx', fixed))
+    with pytest.raises(BackendError, match=r'ONNX Runtime cannot evaluate .*\(1, 1, 16, 32\)'):
+        backend.run(feeds())
+
+
+def test_closing_twice_is_harmless_and_a_closed_one_says_so(model: Path) -> None:
+    backend = OrtBackend(model)
+    backend.close()
+    backend.close()
+    with pytest.raises(BackendError, match='is closed'):
+        backend.run(feeds())
