@@ -7,6 +7,7 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 
 from __future__ import annotations
 
+from train.worlds.fittings import bags, ladder, toilet, washbasin
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
 from train.worlds.seating import bed, chair, office_chair, sofa
@@ -62,6 +63,15 @@ def floor_lamp(b: SceneBuilder, m: Materials) -> Size:
 
 
 ALONG_WALL = (
+    shelf,
+    bags,
+    bags,
+    ladder,
+    washbasin,
+    toilet,
+    drawers,
+    desk,
+    heap_of_boxes,
     shelf,
     shelf,
     wardrobe,

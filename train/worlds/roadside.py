@@ -231,3 +231,15 @@ def bus_stop(b: SceneBuilder, m: Materials) -> None:
         b.box((1.2, y, 1.2), (0.08, 0.08, 2.4), metal)
         b.box((0.7, y, 1.3), (0.9, 0.04, 1.9), m.printed() if y > 0 else glass, exact=True)
     b.box((1.0, 0, 0.45), (0.35, 2.4, 0.06), m.wood())
+
+
+def tram_track(b: SceneBuilder, m: Materials, x: float) -> None:
+    """Track of 1.435 m gauge on a bed of gravel, along y."""
+    b.box((x, 0, -0.45), (3.2, 1600, 1.0), m.soil(), bevel=0.0)
+    ties = m.add(
+        L.STRIPES, (0.1, 0.08, 0.07), (0.22, 0.2, 0.18), sx=0.65, p0=0.6, p1=1.0, contrast=0.6
+    )
+    b.box((x, 0, -0.44), (2.4, 1600, 1.0), ties, bevel=0.0)
+    rail = m.add(L.PLAIN, (0.16, 0.1, 0.07), f0=0.1, contrast=0.3)
+    for side in (-0.75, 0.75):
+        b.box((x + side, 0, 0.12), (0.07, 1600, 0.14), rail)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from train.worlds import furniture
+from train.worlds import fittings, furniture
 from train.worlds.assets import Assets
 from train.worlds.clutter import scatter
 from train.worlds.materials import Materials
@@ -163,7 +163,7 @@ def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Openin
         _kitchen_line(b, m, frames[2], openings, taken)
     full = rng.uniform(0.5, 1.0)
     for index, frame in enumerate(frames):
-        _wall_line(b, m, index, frame, openings, taken, full)
+        _wall_line(b, m, index, frame, openings, taken, full, plan.height)
     area = plan.width * plan.depth
     for _ in range(int(rng.integers(1, 3 + int(area / 5)))):
         x, y = (
@@ -191,6 +191,7 @@ def _wall_line(
     openings: list[Opening],
     taken: Footprints,
     full: float,
+    plan_height: float,
 ) -> None:
     """Fill a wall from left to right with furniture and pictures, around its openings."""
     rng = m.rng
@@ -219,11 +220,26 @@ def _wall_line(
             else:
                 del m.rows[materials:]
             clear = all(abs(o.at - middle) > o.half + 0.4 for o in holes)
-            if clear and (not keep or h < 1.0) and rng.random() < 0.5:
-                picture(b, m, middle, rng.uniform(1.4, 1.75))
+            if clear and (not keep or h < 1.0) and rng.random() < 0.65:
+                _on_wall(b, m, middle, plan_height)
             along += (w if keep else 0.25) + (
                 rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.02
             )
+
+
+def _on_wall(b: SceneBuilder, m: Materials, x: float, height: float) -> None:
+    """Hang something over low furniture or on a bare wall."""
+    roll = m.rng.random()
+    if roll < 0.5:
+        picture(b, m, x, m.rng.uniform(1.4, 1.75))
+    elif roll < 0.75:
+        fittings.wall_shelf(b, m, x)
+    elif roll < 0.83:
+        fittings.board(b, m, x)
+    elif roll < 0.91:
+        fittings.coats(b, m, x)
+    else:
+        fittings.pipes(b, m, x, height)
 
 
 def _kitchen_line(

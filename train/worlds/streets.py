@@ -7,51 +7,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from train.worlds import layout as L
 from train.worlds import roadside, vehicles
 from train.worlds.assets import Assets
 from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.scene import Scene, SceneBuilder
+from train.worlds.sky import draw_sky
 
 LENGTH = 240.0  # metres of road that are furnished, half before and half behind the middle
 Spots = list[tuple[float, float, float, float, float]]
-
-
-def draw_sky(rng: Generator, b: SceneBuilder, panos: int) -> NDArray[np.float32]:
-    """Sky, sun and haze."""
-    env = np.zeros(L.E_COLS, np.float32)
-    clear = rng.random() < 0.65
-    high = math.radians(rng.uniform(12.0, 65.0))
-    turn = rng.uniform(-math.pi, math.pi)
-    sun = (math.cos(high) * math.cos(turn), math.cos(high) * math.sin(turn), math.sin(high))
-    low = max(0.0, 1.0 - math.degrees(high) / 30.0)
-    if clear:
-        gain = rng.uniform(1.2, 3.2)
-        b.sun(sun, (gain, gain * (0.93 - 0.25 * low), gain * (0.82 - 0.4 * low)))
-        env[L.E_ZENITH : L.E_ZENITH + 3] = np.array([0.16, 0.32, 0.75]) * rng.uniform(0.6, 1.1)
-        env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.75, 0.85, 1.0]) * rng.uniform(0.7, 1.2)
-        env[L.E_CLOUD] = rng.uniform(0.1, 0.6)
-        env[L.E_SUNGLOW] = rng.uniform(0.2, 2.0)
-    else:
-        level = rng.uniform(0.6, 1.2)
-        b.sun((0.0, 0.0, 1.0), (0.08, 0.08, 0.08))
-        env[L.E_ZENITH : L.E_ZENITH + 3] = np.array([0.75, 0.8, 0.88]) * level
-        env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.95, 0.97, 1.0]) * level
-        env[L.E_CLOUD] = rng.uniform(0.5, 1.0)
-    env[L.E_SUN : L.E_SUN + 3] = sun
-    env[L.E_HAZE] = (
-        math.exp(rng.uniform(math.log(1e-4), math.log(4e-3)))
-        if rng.random() < 0.85
-        else rng.uniform(0.004, 0.02)
-    )
-    env[L.E_PANO] = float(rng.integers(panos)) if panos and rng.random() < 0.5 else -1.0
-    env[L.E_PANO_YAW] = rng.uniform(0.0, 6.28)
-    return env
 
 
 class Street:
@@ -101,6 +67,8 @@ class Street:
                     bevel=0.0,
                 )
         self.edge = self.half + 0.15 + self.walk
+        if rng.random() < 0.25:
+            roadside.tram_track(b, m, rng.choice([-1.0, 1.0]) * (self.edge + 2.0))
         for _ in range(int(rng.integers(0, 5))):
             b.rod(
                 (rng.uniform(-0.3, 0.3) * self.half, rng.uniform(-30, 30), 0.0),
@@ -146,6 +114,9 @@ class Street:
         style = rng.random() * 0.5 + self.town * 0.5
         with b.at(0.0, 0.0, 0.0, 0.0 if sign > 0 else math.pi):
             gap = self.edge + (rng.uniform(0.0, 1.5) if style > 0.75 else rng.uniform(1.0, 9.0))
+            if style < 0.75 and rng.random() < 0.2:
+                self._car_park(self.edge + 3.2)
+                gap += 7.0
             if style > 0.4:
                 self._houses(gap, 0.95 if style > 0.6 else 0.5)
             else:
@@ -182,6 +153,15 @@ class Street:
         b.box(
             (gap + 22.0, 0, 3.0), (8.0, 400.0, rng.uniform(6.0, 14.0)), m.facade(3.0), exact=True
         )
+
+    def _car_park(self, x: float) -> None:
+        """Place cars side by side, across the road's direction."""
+        y = self.rng.uniform(-50.0, 0.0)
+        for _ in range(int(self.rng.integers(5, 16))):
+            y += self.rng.uniform(2.5, 2.9)
+            if self.rng.random() < 0.8:
+                with self.b.at(x, y, 0.0, self.rng.choice([-1.0, 1.0]) * math.pi / 2):
+                    vehicles.car(self.b, self.m)
 
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
