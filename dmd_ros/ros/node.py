@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +15,11 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
@@ -26,6 +28,7 @@ from dmd_ros.ros import diagnostics, params
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.session import Session
+from dmd_ros.ros.spinner import Spinner
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -189,28 +192,37 @@ def _retuned(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
-    # rclpy's handler (installed by init) ends spin(); Python's own would raise KeyboardInterrupt
-    # wherever the main thread happens to be, a second one in the middle of cleaning up.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init(args=arguments)
-    node = None
+    # rclpy's own handlers shut the context down under whatever runs at that moment, which then
+    # fails in a random place. Here the node goes first, in order, and the context last.
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = DmdNode()
-        if node.settings.autostart and not node.start():
-            return 1 if rclpy.ok() else 0
-        rclpy.spin(node)
+        return _run(stop)
     except NodeError as error:
-        rclpy.logging.get_logger('dmd').fatal(str(error))
+        get_logger('dmd').fatal(str(error))
         return 1
-    except ExternalShutdownException:
-        pass
     finally:
-        if node is not None:
-            node.release()
-            node.destroy_node()
-        with contextlib.suppress(Exception):  # signalled twice: somebody else has shut down
-            rclpy.try_shutdown()
-    return 0
+        rclpy.try_shutdown()
+
+
+def _run(stop: threading.Event) -> int:
+    node = DmdNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # The main thread has to stay free for signals: Python handles them nowhere else.
+    spinner = Spinner(executor, stop)
+    try:
+        if node.settings.autostart and not node.start():
+            return 1
+        spinner.start()
+        stop.wait()
+        return 0
+    finally:
+        spinner.end()
+        node.release()
+        node.destroy_node()
 
 
 if __name__ == '__main__':

@@ -67,7 +67,8 @@ class Pairing:
         info = self._info_for(stamp)
         if info is not None:
             return self._pair(image, info, received)
-        self._waiting.pop(stamp, None)
+        if self._waiting.pop(stamp, None) is not None:
+            self._on_drop('superseded', 'another image of the same stamp came')
         self._waiting[stamp] = (image, received)
         if len(self._waiting) > _MAX_WAITING:
             self._drop_waiting(next(iter(self._waiting)))
@@ -95,6 +96,8 @@ class Pairing:
     def reset(self) -> None:
         """Forget everything that belongs to the time before a jump."""
         self.epoch += 1
+        for _ in self._waiting:
+            self._on_drop('time jump', 'time went back while the image waited')
         self._waiting.clear()
         self._last_image = self._last_info = None
         if not self.latest:

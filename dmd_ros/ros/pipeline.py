@@ -38,8 +38,7 @@ class _DroppedError(Exception):
 class Pipeline:
     """Processes one pair after the other, in the worker's thread; a bad one is reported.
 
-    rectified: whether images are rectified already. clock_ns: the node's clock. alive: false once
-    ROS shuts down under our feet, when publishing fails and that is no news.
+    rectified: whether images are rectified already. clock_ns: the node's clock.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Pipeline:
         stats: Stats,
         reporter: Reporter,
         clock_ns: Callable[[], int],
-        alive: Callable[[], bool],
     ) -> None:
         """Keep what processing needs."""
         self._in_use = (estimator, settings)
@@ -60,7 +58,6 @@ class Pipeline:
         self._stats = stats
         self._report = reporter
         self._clock_ns = clock_ns
-        self._alive = alive
         self._epoch = 0
         self._camera: Camera | None = None
 
@@ -75,8 +72,7 @@ class Pipeline:
         except _DroppedError as dropped:
             self._report.drop(dropped.reason, str(dropped))
         except Exception:
-            if self._alive():
-                self._report.drop('internal', traceback.format_exc())
+            self._report.drop('internal', traceback.format_exc())
 
     def _process(self, pair: Pair) -> None:
         wanted = self._outputs.wanted()

@@ -51,7 +51,6 @@ class Session:
             self._stats,
             self._report,
             clock_ns=lambda: clock.now().nanoseconds,
-            alive=node.context.ok,
         )
         self._worker: Worker[Pair] = Worker(self._pipeline)
         # A looped bag under sim time; without sim time the stamps themselves tell (see Pairing).

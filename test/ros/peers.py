@@ -218,6 +218,14 @@ class Peer:
         with self._changed:
             return self._changed.wait_for(condition, timeout)
 
+    def until(self, condition: Callable[[], bool], timeout: float = TIMEOUT) -> bool:
+        """Wait for something that sends no event (the ROS graph): look again and again."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.wait(condition, 0.05):
+                return True
+        return False
+
     def diagnostics(self) -> dict[str, str]:
         """Give the newest values, with 'level' (a number) and 'message'."""
         if not self.received['diag']:

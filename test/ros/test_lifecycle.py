@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Transitions, parameters at run time, signals, and answers while the network works."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import numpy as np
+import pytest
+from oracle_model import write_oracle
+from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+@pytest.fixture(scope='module')
+def slow(tmp_path_factory):
+    """Give a model that takes seconds a frame with `steps` and `samples` as in SLOW."""
+    folder = tmp_path_factory.mktemp('slow')
+    return write_oracle(folder / 'slow.onnx', train_sizes=((480, 640),))
+
+
+SLOW = {'steps': 64, 'samples': 4}
+
+
+def test_every_transition_and_depth_only_while_active(running):
+    with running(autostart=False) as robot:
+        peer = robot.peer
+        assert peer.state() == 'unconfigured'
+        for _ in range(2):
+            assert peer.transition('configure') and peer.state() == 'inactive'
+            assert peer.node.count_subscribers('image') == 0
+            for _ in range(2):
+                assert peer.transition('activate') and peer.state() == 'active'
+                stamp = peer.stamp()
+                peer.ask(image_of(GREY, stamp), info_of(stamp))
+                assert peer.transition('deactivate') and peer.state() == 'inactive'
+                assert peer.until(lambda: peer.node.count_subscribers('image') == 0)
+            assert peer.transition('cleanup') and peer.state() == 'unconfigured'
+            assert peer.until(lambda: peer.node.count_publishers('depth/image') == 0)
+        assert not peer.transition('activate')
+        assert peer.transition('shutdown') and peer.state() == 'finalized'
+
+
+@pytest.mark.parametrize(
+    ('prepare', 'message'),
+    [
+        (lambda path: None, 'does not exist'),
+        (lambda path: path.write_bytes(b'not a model'), 'is not a model'),
+        (lambda path: write_oracle(path, metadata=False), 'carries no contract'),
+        (lambda path: path.write_bytes(write_oracle(path).read_bytes()[:200]), 'is not a model'),
+    ],
+    ids=['missing', 'no model', 'no contract', 'truncated'],
+)
+def test_a_model_that_cannot_be_used_stops_configuration_until_it_is_mended(
+    running, tmp_path, prepare, message
+):
+    path = tmp_path / 'model.onnx'
+    prepare(path)
+    with running(autostart=False, model=path) as robot:
+        peer = robot.peer
+        assert not peer.transition('configure')
+        assert peer.state() == 'unconfigured'
+        values = peer.wait_diagnostics(lambda d: d['level'] == 2)
+        assert message in values['message'] and str(path) in values['message']
+        assert f'cannot configure: {values["message"]}' in robot.node.output
+        write_oracle(path)
+        assert peer.transition('configure') and peer.transition('activate')
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        assert peer.wait_diagnostics(lambda d: d['state'] == 'active')['level'] == 0
+
+
+def test_an_absent_provider_stops_configuration(running):
+    with running(autostart=False, device='cuda') as robot:
+        assert not robot.peer.transition('configure')
+        robot.node.wait_line('no CUDAExecutionProvider')
+
+
+def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):
+    with running() as robot:
+        peer = robot.peer
+        result = peer.set_parameter('model', 'other.onnx')
+        assert not result.successful and 'read-only' in result.reason
+        for name, value, words in (
+            ('steps', 65, 'steps'),
+            ('steps', 'many', 'type'),
+            ('steps', 2.0, 'type'),
+            ('max_depth', -1.0, 'max_depth'),
+            ('temporal', 'mean', 'allowed: fixed, random, blend'),
+            ('min_depth', 1000.0, 'min_depth (1000.0) must be below max_depth (1000.0)'),
+            ('backend', 'tensorrt', 'read-only'),
+        ):
+            before = peer.get_parameter(name)
+            result = peer.set_parameter(name, value)
+            assert not result.successful and words in result.reason, (name, value, result)
+            assert peer.get_parameter(name) == before
+        for name, value in (('steps', 3), ('samples', 2), ('sampler', 'ddim'), ('seed', 9)):
+            assert peer.set_parameter(name, value).successful
+            assert peer.get_parameter(name) == value
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        values = peer.wait_diagnostics(lambda d: d.get('samples') == '2')
+        assert values['steps'] == '3'
+
+
+def test_steps_that_the_model_cannot_do_are_refused(running, tmp_path):
+    path = write_oracle(tmp_path / 'regressor.onnx', noise='zeros')
+    with running(model=path) as robot:
+        result = robot.peer.set_parameter('steps', 2)
+        assert not result.successful and 'deterministic' in result.reason
+        assert robot.peer.get_parameter('steps') == 0
+
+
+def test_services_answer_while_the_network_works_and_the_newest_frame_wins(running, slow):
+    """Peers infer in the executor's callback: everything waits for the network."""
+    with running(model=slow, peer={'listen': ('depth/image',)}, **SLOW) as robot:
+        peer = robot.peer
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.received['depth/image'].clear()
+        before = int(peer.wait_diagnostics(lambda d: int(d['processed']) > 0)['pairs'])
+        sent = [image_of(GREY, peer.stamp()) for _ in range(10)]
+        for image in sent:
+            peer.send(image, info_of(peer._stamp, header=image.header))
+            images = int(peer.diagnostics()['images'])
+            peer.wait_diagnostics(lambda d, images=images: int(d['images']) > images)
+        started = time.monotonic()
+        assert peer.state() == 'active'
+        assert peer.set_parameter('cloud_stride', 2).successful
+        answered = time.monotonic() - started
+        assert len(peer.received['depth/image']) < 10, 'the model is too fast for this test'
+        assert peer.wait(
+            lambda: any(m.header == sent[-1].header for m in peer.received['depth/image'])
+        )
+        values = peer.wait_diagnostics(lambda d: int(d['processed']) >= 1)
+        took = float(values['stage denoise (ms)']) * 1e-3
+        assert answered < max(0.5, took), (answered, took)
+        processed = [m.header.stamp for m in peer.received['depth/image']]
+        assert processed == sorted(processed, key=lambda s: (s.sec, s.nanosec))
+        # Every pair is accounted for.
+        values = peer.wait_diagnostics(
+            lambda d: int(d['pairs']) == int(d['processed']) + int(d.get('dropped: superseded', 0))
+        )
+        assert int(values['pairs']) == before + 10
+        assert int(values['dropped: superseded']) > 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize('busy', [False, True], ids=['idle', 'busy'])
+def test_signals_end_the_process_cleanly(running, oracle, slow, number, busy):
+    options = {'model': slow, **SLOW} if busy else {'model': oracle}
+    with running(**options, peer={'listen': ('depth/image',)}) as robot:
+        peer = robot.peer
+        if busy:
+            stamp = peer.stamp()
+            peer.ask(image_of(GREY, stamp), info_of(stamp))
+            peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
+        assert robot.node.stop(number) == 0  # and no traceback: see the fixture
+
+
+def test_two_signals_are_as_clean_as_one(running):
+    """`ros2 launch` and the terminal both send SIGINT."""
+    with running() as robot:
+        robot.node._process.send_signal(signal.SIGINT)
+        assert robot.node.stop(signal.SIGINT) == 0
+
+
+def test_depth_does_not_depend_on_what_else_is_subscribed(running):
+    outputs = []
+    for listen in (('depth/image',), ('depth/image', 'points', 'depth/color')):
+        with running(peer={'listen': listen}) as robot:
+            stamp = robot.peer.stamp()
+            out = robot.peer.ask(image_of(GREY, stamp), info_of(stamp), 'depth/image')
+            outputs.append(depth_of(out.depth_image))
+    np.testing.assert_array_equal(*outputs)

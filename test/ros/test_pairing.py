@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which camera_info an image gets, without any middleware."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from dmd_ros.ros.pairing import Pairing
+
+MS = 1_000_000
+
+
+def message(stamp_ms: int, frame_id: str = 'camera', name: str = '') -> SimpleNamespace:
+    sec, rest = divmod(stamp_ms, 1000)
+    stamp = SimpleNamespace(sec=sec, nanosec=rest * MS)
+    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id), name=name)
+
+
+class Bench:
+    def __init__(self, latest: bool = False, max_age_ms: int = 0) -> None:
+        self.drops: list[str] = []
+        self.messages: list[str] = []
+        self.pairing = Pairing(latest, max_age_ms * MS, self._drop)
+
+    def _drop(self, reason: str, text: str) -> None:
+        self.drops.append(reason)
+        self.messages.append(text)
+
+    def image(self, stamp_ms: int, **kwargs):
+        return self.pairing.add_image(message(stamp_ms, **kwargs), 0.0)
+
+    def info(self, stamp_ms: int, **kwargs):
+        return self.pairing.add_info(message(stamp_ms, **kwargs))
+
+
+@pytest.mark.parametrize('info_first', [True, False])
+def test_exact_stamps_pair_whichever_comes_first(info_first):
+    bench = Bench()
+    steps = [bench.info, bench.image] if info_first else [bench.image, bench.info]
+    assert steps[0](100) is None
+    pair = steps[1](100)
+    assert pair is not None and pair.image.header.stamp.nanosec == 100 * MS
+    assert bench.drops == []
+
+
+def test_other_stamps_do_not_pair_however_near():
+    bench = Bench()
+    bench.info(100)
+    assert bench.image(101) is None
+    assert bench.info(102) is None
+
+
+def test_newest_wins_and_what_waited_for_nothing_is_counted():
+    bench = Bench()
+    bench.image(100)
+    bench.image(133)
+    bench.info(133)
+    assert bench.drops == ['unpaired']
+    assert bench.info(100) is None  # too late
+
+
+def test_waiting_images_are_bounded():
+    bench = Bench()
+    for k in range(1000):
+        bench.image(1000 + 33 * k)
+    assert len(bench.drops) == 1000 - len(bench.pairing._waiting)
+    assert len(bench.pairing._waiting) <= 4
+
+
+def test_waiting_infos_are_bounded():
+    bench = Bench()
+    for k in range(1000):
+        bench.info(1000 + 33 * k)
+    assert len(bench.pairing._infos) <= 64
+
+
+def test_latest_takes_a_latched_info_for_every_image():
+    bench = Bench(latest=True)
+    bench.info(0, name='latched')
+    for k in range(3):
+        pair = bench.image(1000 + 33 * k)
+        assert pair is not None and pair.info.name == 'latched'
+
+
+def test_latest_prefers_the_exact_stamp():
+    bench = Bench(latest=True)
+    bench.info(100, name='exact')
+    bench.info(133, name='newer')
+    assert bench.image(100).info.name == 'exact'
+
+
+def test_latest_pairs_a_waiting_image_with_the_first_info():
+    bench = Bench(latest=True)
+    assert bench.image(100) is None
+    assert bench.image(133) is None
+    pair = bench.info(5)
+    assert pair.image.header.stamp.nanosec == 133 * MS
+    assert bench.drops == ['unpaired']
+
+
+def test_latest_refuses_an_info_beyond_its_age():
+    bench = Bench(latest=True, max_age_ms=500)
+    bench.info(1000)
+    assert bench.image(1500) is not None
+    assert bench.image(1501) is None
+
+
+def test_time_jump_starts_a_new_epoch_and_forgets_waiting_images():
+    bench = Bench()
+    bench.info(10_000)
+    assert bench.image(10_000).epoch == 0
+    bench.image(10_033)
+    bench.info(1000)  # the bag starts again
+    pair = bench.image(1000)
+    assert pair is not None and pair.epoch == 1
+    assert bench.drops == ['time jump']
+
+
+def test_time_jump_seen_by_the_image_first():
+    bench = Bench()
+    bench.info(10_000)
+    bench.image(10_000)
+    assert bench.image(1000) is None
+    assert bench.info(1000).epoch >= 1
+
+
+def test_time_jump_keeps_a_latched_info():
+    bench = Bench(latest=True)
+    bench.info(0)
+    assert bench.image(10_000).epoch == 0
+    assert bench.image(1000).epoch == 1
+
+
+def test_an_overtaken_image_is_no_time_jump():
+    bench = Bench()
+    bench.info(1033)
+    bench.image(1033)
+    bench.info(1000)
+    assert bench.image(1000) is None
+    assert (bench.drops, bench.pairing.epoch) == (['out_of_order'], 0)
+
+
+def test_drivers_that_do_not_stamp_still_pair():
+    bench = Bench()
+    for _ in range(3):
+        bench.info(0)
+        assert bench.image(0) is not None
+    assert bench.drops == []
+
+
+@pytest.mark.parametrize('latest', [True, False])
+def test_frames_must_agree(latest):
+    bench = Bench(latest)
+    bench.info(100, frame_id='left')
+    assert bench.image(100, frame_id='right') is None
+    assert bench.drops == ['frame_id']
+    assert "'right'" in bench.messages[0] and "'left'" in bench.messages[0]

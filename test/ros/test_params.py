@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameter table against itself, against config/dmd.yaml, and against wrong values."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+import yaml
+from peers import ROOT, NodeProcess, free_domain
+from rclpy.parameter import Parameter
+
+from dmd_ros.ros.errors import NodeError
+from dmd_ros.ros.params import Settings, changed
+
+CONFIG = ROOT / 'config' / 'dmd.yaml'
+
+
+def test_the_yaml_lists_every_parameter_with_its_default_and_a_comment():
+    text = CONFIG.read_text()
+    ((key, section),) = yaml.safe_load(text).items()
+    assert key == '/**'
+    listed = section['ros__parameters']
+    defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
+    assert listed == defaults
+    for name, default in defaults.items():
+        assert type(listed[name]) is type(default), name
+        line = re.search(rf'^(.*)\n    {name}:', text, re.MULTILINE)
+        assert line and line[1].strip().startswith('#'), f'{name} has no comment above it'
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'backend': 'tflite'}, "backend is 'tflite'; allowed: auto, tensorrt, onnxruntime"),
+        ({'temporal': 'mean'}, "temporal is 'mean'; allowed: fixed, random, blend"),
+        ({'steps': -1}, 'steps is -1; allowed: 0 to 64'),
+        ({'max_depth': float('nan')}, 'max_depth is nan; allowed: 0.0 to 1000.0'),
+        ({'min_depth': 5.0, 'max_depth': 5.0}, 'min_depth (5.0) must be below max_depth (5.0)'),
+        ({'color_near': 30.0}, 'color_near (30.0) must be below color_far (20.0)'),
+        ({'cloud_min_range': 9.0, 'cloud_max_range': 3.0}, 'must be below cloud_max_range'),
+    ],
+)
+def test_values_that_cannot_work_are_refused_with_the_allowed_ones(change, message):
+    with pytest.raises(NodeError, match=re.escape(message)):
+        changed(Settings(), [Parameter(name, value=value) for name, value in change.items()])
+
+
+def test_parameters_of_others_are_left_alone():
+    others = [Parameter('use_sim_time', value=True), Parameter('qos_overrides./x', value=3)]
+    assert changed(Settings(), others) == Settings()
+
+
+@pytest.mark.parametrize(
+    ('override', 'message'),
+    [
+        ('max_depth:=10', 'write the value in the same way'),
+        ('steps:=many', 'write the value in the same way'),
+        ('steps:=65', 'steps'),
+        ('backend:=tflite', "backend is 'tflite'; allowed: auto, tensorrt, onnxruntime"),
+        ('model:=/nowhere/model.onnx', 'model file /nowhere/model.onnx does not exist'),
+        ('model:=no_such_model', "no shipped model 'no_such_model'"),
+    ],
+)
+def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message):
+    with free_domain() as domain:
+        node = NodeProcess(domain, '--ros-args', '-p', override)
+        assert node.wait() == 1
+    assert message in node.output
+    assert 'Traceback' not in node.output

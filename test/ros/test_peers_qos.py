@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers and subscribers of either reliability, latched camera_info, overrides, laziness."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+from rclpy.qos import ReliabilityPolicy
+
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize('reliability', ['auto', 'best_effort'])
+@pytest.mark.parametrize('reliable', [True, False])
+def test_cameras_and_consumers_of_either_reliability(running, reliability, reliable):
+    with running(
+        image_reliability=reliability, peer={'reliable': reliable, 'listen_reliable': reliable}
+    ) as robot:
+        for _ in range(3):
+            stamp = robot.peer.stamp()
+            out = robot.peer.ask(image_of(GREY, stamp), info_of(stamp))
+            assert np.isfinite(depth_of(out.depth_image)).all()
+        offered = robot.peer.node.get_publishers_info_by_topic('depth/image')
+        assert [p.qos_profile.reliability for p in offered] == [ReliabilityPolicy.RELIABLE]
+        asked = robot.peer.node.get_subscriptions_info_by_topic('image')
+        expected = reliable and reliability == 'auto'
+        assert [s.qos_profile.reliability for s in asked] == [
+            ReliabilityPolicy.RELIABLE if expected else ReliabilityPolicy.BEST_EFFORT
+        ]
+
+
+def test_a_reliable_subscription_says_that_a_best_effort_camera_cannot_be_heard(running):
+    with running(image_reliability='reliable', peer={'reliable': False}) as robot:
+        robot.node.wait_line('set image_reliability to auto')
+
+
+@pytest.mark.parametrize('latched', [True, False])
+def test_latest_takes_a_camera_info_that_was_sent_once(running, latched):
+    with running(info_pairing='latest', autostart=False, peer={'info_latched': latched}) as robot:
+        peer = robot.peer
+        if latched:
+            peer.send_info(info_of(0))  # before anybody listens
+        assert peer.transition('configure') and peer.transition('activate')
+        peer.until(lambda: peer.node.count_subscribers('camera_info') > 0)
+        if not latched:
+            peer.wait_diagnostics(
+                lambda d: peer.send_info(info_of(0)) or int(d.get('camera_infos', 0)) > 0
+            )
+        for _ in range(3):
+            stamp = peer.stamp()
+            expected = image_of(GREY, stamp)
+            peer.received['depth/image'].clear()
+            peer.wait_diagnostics(
+                lambda d, image=expected: (
+                    peer.send_image(image)
+                    or any(m.header == image.header for m in peer.received['depth/image'])
+                )
+            )
+
+
+def test_qos_of_publishers_can_be_overridden(running):
+    override = {
+        'qos_overrides./points.publisher.reliability': 'best_effort',
+        'qos_overrides./points.publisher.depth': 1,
+    }
+    with running(**override) as robot:
+        peer = robot.peer
+        assert peer.until(lambda: peer.node.count_publishers('points') > 0)
+        (points,) = peer.node.get_publishers_info_by_topic('points')
+        assert points.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        assert peer.get_parameter('qos_overrides./points.publisher.depth') == 1
+        assert peer.get_parameter('qos_overrides./depth/image.publisher.depth') <= 2
+
+
+def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
+    with running(peer={'listen': ()}) as robot:
+        peer = robot.peer
+        values = peer.wait_diagnostics(
+            lambda d: (
+                peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
+                or int(d.get('idle (nobody listens)', 0)) > 2
+            )
+        )
+        assert values['processed'] == '0'
+        assert not [key for key in values if key.startswith('stage ')]
+        peer.listen('depth/camera_info')
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+        assert 'stage denoise (ms)' not in values  # camera_info needs no network
+        peer.listen('depth/image')
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        values = peer.wait_diagnostics(lambda d: 'stage denoise (ms)' in d)
+        assert 'stage cloud (ms)' not in values and 'stage color (ms)' not in values
+
+
+def test_topics_follow_namespace_and_remaps(running):
+    from peers import OUTPUTS
+
+    remaps = ('__ns:=/robot', 'points:=/elsewhere/cloud')
+    with running(remaps=remaps, peer={'listen': ()}) as robot:
+        peer = robot.peer
+        expected = {f'/robot/{t}' for t in OUTPUTS if t != 'points'} | {'/elsewhere/cloud'}
+        assert peer.until(lambda: all(peer.node.count_publishers(topic) for topic in expected))
+        for topic in ('/robot/image', '/robot/camera_info'):
+            assert peer.until(lambda topic=topic: peer.node.count_subscribers(topic) == 1)
