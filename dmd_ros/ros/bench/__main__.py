@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure everything the package promises: python -m dmd_ros.ros.bench [--out DIR].
+
+Writes bench.md and bench.json. Times are medians. Run it on an idle machine; it takes about five
+minutes. For memory and latency without the denoiser, --oracle names a model that costs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.eval import report
+from dmd_ros.loading import find_model
+from dmd_ros.ros.bench import compute, live, machine
+from dmd_ros.ros.bench.table import stage_table
+from dmd_ros.ros.errors import NodeError
+from dmd_ros.ros.processes import Family
+from dmd_ros.runtime.errors import BackendError
+
+Add = Callable[..., None]
+PARTS = ('stages', 'denoiser', 'clouds', 'latency', 'memory', 'flood')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = _parser().parse_args(argv)
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    model = find_model(args.model)
+    oracle = find_model(args.oracle) if args.oracle else model
+    found: dict[str, Any] = {'machine': machine.describe()}
+    page = ['# dmd_ros bench\n', _pairs('machine', found['machine'])]
+
+    def add(name: str, title: str, values: Any, text: str | None = None) -> None:
+        found[name] = values
+        page.append(f'## {title}\n\n{text or _pairs(name, values)}')
+        print(page[-1])
+
+    print(page[1])
+    if 'stages' in args.parts:
+        for size in (live.VGA, live.HD):
+            with Family(out / 'logs') as family:
+                values, text = stage_table(family, size, model, args.frames)
+            add(f'stages {size[0]}x{size[1]}', f'Stages at {size[0]}x{size[1]}', values, text)
+    if 'denoiser' in args.parts:
+        add('denoiser', 'Denoiser', compute.denoiser(model))
+    if 'clouds' in args.parts:
+        for size in (live.VGA, live.HD):
+            add(f'cloud {size[0]}x{size[1]}', f'Cloud at {size[0]}x{size[1]}', *_clouds(size))
+    _live(args, model, oracle, add)
+    report.write_json(out / 'bench.json', found)
+    (out / 'bench.md').write_text('\n'.join(page), encoding='utf-8')
+    print(f'written: {out}/bench.md, bench.json')
+
+
+def _live(args: argparse.Namespace, model: Path, oracle: Path, add: Add) -> None:
+    """Time the real node: first with a denoiser that costs nothing, then with the model."""
+    logs = args.out / 'logs'
+    if 'latency' in args.parts:
+        for size in (live.VGA, live.HD):
+            with Family(logs) as family:
+                node = live.LiveNode(family, oracle, size)
+                name = f'{size[0]}x{size[1]}'
+                event = node.drive(args.frames, 10.0, f'latency {name}')
+                title = f'Live node at {name}, model {oracle.stem}, over DDS'
+                add(f'latency {name}', title, live.latency(event))
+    if 'memory' in args.parts:
+        with Family(logs) as family:
+            title = f'Memory of the node, MB, model {oracle.stem}'
+            add('memory', title, live.growth(live.LiveNode(family, oracle), args.memory_frames))
+    if 'flood' in args.parts:
+        with Family(logs) as family:
+            node = live.LiveNode(family, model)
+            start = {
+                'start to first depth s': node.start.seconds,
+                'resident MB after it': node.start.megabytes,
+            }
+            add('start', f'Start with model {model.stem}', start)
+            title = f'Camera at 100 Hz for {args.seconds:g} s, model {model.stem}'
+            add('flood', title, live.flood(node, args.seconds))
+
+
+def _clouds(size: tuple[int, int]) -> tuple[dict[str, float], str]:
+    times = compute.clouds(*size)
+    ours = times[compute.OURS]
+    rows: list[list[object]] = [[name, ms, ms / ours] for name, ms in times.items()]
+    text = report.markdown_table(('way', 'median ms', 'times write_cloud'), rows)
+    if len(times) == 2:
+        text += '\nsensor_msgs_py is not installed here: nothing to compare with.\n'
+    return times, text
+
+
+def _pairs(name: str, values: Mapping[str, Any]) -> str:
+    return report.markdown_table((name, 'value'), values.items())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m dmd_ros.ros.bench', description=__doc__)
+    add = parser.add_argument
+    add('--out', type=Path, default=Path('out/bench'), help='default: %(default)s')
+    add('--model', help='.onnx file or shipped model (default: the shipped one)')
+    add('--oracle', help='.onnx file that costs nothing (default: the model)')
+    add('--parts', nargs='+', choices=PARTS, default=PARTS, help='default: all')
+    add('--frames', type=int, default=100, help='of stages and latency (default: 100)')
+    add('--memory-frames', type=int, default=5000, help='default: %(default)s')
+    add('--seconds', type=float, default=60.0, help='of the flood (default: 60)')
+    return parser
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (NodeError, CoreError, BackendError) as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted')

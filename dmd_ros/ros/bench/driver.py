@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera and a listener in one process, for timing the live node from outside.
+
+Takes orders as JSON lines on stdin: {"width", "height", "frames", "rate"}. rate in Hz; 0 sends the
+next image as soon as the cloud of the one before has come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from dmd_ros.ros.bench import scene
+from dmd_ros.ros.messages import info_from_camera
+from dmd_ros.ros.processes import say
+
+# Closed loop: a frame that was dropped must not stop the run.
+_PATIENCE = 1.0
+# After a phase: late messages, and diagnostics that have seen everything (one a second).
+_SETTLE = 2.5
+
+
+class Driver:
+    """Publishes images with a serial number as stamp and notes when the outputs come."""
+
+    def __init__(self, node: Any) -> None:
+        """Create the publishers and subscriptions."""
+        self._images = node.create_publisher(Image, 'image', 2)
+        self._infos = node.create_publisher(CameraInfo, 'camera_info', 2)
+        self._serial = 0
+        self._sent: dict[int, int] = {}
+        self._came: dict[str, dict[int, int]] = {'depth': {}, 'cloud': {}}
+        self._cloud_came = threading.Event()
+        self.diagnostics: dict[str, str] = {}
+        node.create_subscription(Image, 'depth/image', self._note('depth'), 2, raw=True)
+        node.create_subscription(PointCloud2, 'points', self._note('cloud'), 2, raw=True)
+        node.create_subscription(CameraInfo, 'depth/camera_info', lambda _: None, 2, raw=True)
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 5)
+
+    def first(self, width: int, height: int) -> None:
+        """Send images at 30 Hz until the first depth has come, and say when."""
+        image, info = _messages(width, height)
+        while not self._came['depth']:
+            self._send(image, info)
+            time.sleep(1 / 30)
+        say('first', at=min(self._came['depth'].values()))
+
+    def run(self, width: int, height: int, frames: int, rate: float) -> None:
+        """Carry out one order and report latencies in milliseconds, in order of sending."""
+        image, info = _messages(width, height)
+        time.sleep(_SETTLE)
+        before = dict(self.diagnostics)
+        self._sent, self._came = {}, {'depth': {}, 'cloud': {}}
+        due = started = time.monotonic()
+        for number in range(frames):
+            self._cloud_came.clear()
+            self._send(image, info)
+            if rate:
+                due += 1 / rate
+                time.sleep(max(due - time.monotonic(), 0))
+            else:
+                self._cloud_came.wait(_PATIENCE)
+            if number % 100 == 99:
+                say('progress', frames=number + 1)
+        seconds = time.monotonic() - started
+        time.sleep(_SETTLE)
+        say(
+            'run',
+            sent=len(self._sent),
+            seconds=seconds,
+            latency_ms={name: self._latencies(name) for name in self._came},
+            before=before,
+            after=self.diagnostics,
+        )
+
+    def _send(self, image: Any, info: Any) -> None:
+        self._serial += 1
+        stamp = Time(sec=self._serial)
+        image.header.stamp = stamp
+        info.header.stamp = stamp
+        self._infos.publish(info)
+        self._sent[self._serial] = time.monotonic_ns()
+        self._images.publish(image)
+
+    def _note(self, name: str) -> Any:
+        def take(data: bytes) -> None:
+            at = time.monotonic_ns()
+            serial = struct.unpack_from('<i', data, 4)[0]
+            self._came[name][serial] = at
+            if name == 'cloud' and serial == self._serial:
+                self._cloud_came.set()
+
+        return take
+
+    def _latencies(self, name: str) -> list[float]:
+        came = self._came[name]
+        return [(came[s] - at) * 1e-6 for s, at in self._sent.items() if s in came]
+
+    def _on_diagnostics(self, message: Any) -> None:
+        self.diagnostics = {p.key: p.value for status in message.status for p in status.values}
+
+
+def main() -> None:
+    """Follow orders until stdin ends."""
+    rclpy.init(args=[])
+    node = rclpy.create_node('dmd_bench_driver')
+    driver = Driver(node)
+    spinner = threading.Thread(target=_spin, args=(node,))
+    spinner.start()
+    say('ready')
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in sys.stdin:
+            order = json.loads(line)
+            if order.pop('first', False):
+                driver.first(**order)
+            else:
+                driver.run(**order)
+    rclpy.try_shutdown()
+    spinner.join()
+
+
+def _spin(node: Any) -> None:
+    with contextlib.suppress(ExternalShutdownException):
+        rclpy.spin(node)
+
+
+def _messages(width: int, height: int) -> tuple[Any, Any]:
+    image = Image(encoding='bgr8', height=height, width=width, step=3 * width)
+    image.data.frombytes(np.ascontiguousarray(scene.picture(width, height)[..., ::-1]).data)
+    image.header.frame_id = 'camera'
+    info = info_from_camera(scene.camera(width, height), CameraInfo(header=image.header))
+    return image, info
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The real node, timed from outside: latency, start, memory, and a camera that is too fast."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from dmd_ros.ros.bench.machine import resident_mb
+from dmd_ros.ros.processes import Event, Family
+
+VGA, HD = (640, 480), (1920, 1080)
+_LOST = 'dropped: lost in transport'
+
+
+@dataclass(frozen=True)
+class Start:
+    """seconds from starting the process to the first depth; megabytes resident after it."""
+
+    seconds: float
+    megabytes: float
+
+
+class LiveNode:
+    """The node process and a driver process, in a `with` statement of their family.
+
+    size: width and height of the pictures. start: what the first depth took.
+    """
+
+    def __init__(self, family: Family, model: Path, size: tuple[int, int] = VGA) -> None:
+        """Start the driver, then the node, and wait for the first depth."""
+        self._family = family
+        self._size = {'width': size[0], 'height': size[1]}
+        self._driver = family.start('driver', 'dmd_ros.ros.bench.driver')
+        family.wait_for('driver', 'ready')
+        self._driver.tell(json.dumps({'first': True, **self._size}))
+        started = time.monotonic_ns()
+        self._node = family.start_node(
+            {'model': str(model), 'backend': 'onnxruntime', 'device': 'cpu'}
+        )
+        first = family.wait_for('driver', 'first', 60.0)['at']
+        self.start = Start((first - started) * 1e-9, self.resident_mb())
+
+    def resident_mb(self) -> float:
+        """Memory of the node now."""
+        return resident_mb(self._node.process.pid)
+
+    def drive(self, frames: int, rate: float, what: str) -> Event:
+        """Send frames (rate in Hz, 0: each after the cloud of the one before)."""
+        self._driver.tell(json.dumps({'frames': frames, 'rate': rate, **self._size}))
+        with tqdm(total=frames, desc=what, unit='image') as bar:
+            for _, event in self._family.events(60.0):
+                if event['event'] == 'progress':
+                    bar.update(event['frames'] - bar.n)
+                if event['event'] == 'run':
+                    bar.update(frames - bar.n)
+                    return event
+        raise self._driver.trouble('stopped reporting')
+
+
+def latency(event: Event) -> dict[str, float]:
+    """Medians in ms: image sent to depth and cloud received; the node's stages; what is left.
+
+    'everything but the denoiser' is the time to the cloud (the last output) without the denoiser.
+    """
+    said = event['after']
+    found = {
+        f'image sent to {name} received': float(np.median(values)) if values else float('nan')
+        for name, values in event['latency_ms'].items()
+    }
+    stages = {
+        key[len('stage ') : -len(' (ms)')]: float(value)
+        for key, value in said.items()
+        if key.startswith('stage ')
+    }
+    found['everything but the denoiser'] = found['image sent to cloud received'] - stages.get(
+        'denoise', 0.0
+    )
+    return {**found, **{f'in the node: {name}': ms for name, ms in stages.items()}}
+
+
+def growth(live: LiveNode, frames: int) -> dict[str, float]:
+    """Memory before and after `frames` frames, MB; a tenth of them warm up first."""
+    live.drive(max(frames // 10, 20), 0, 'memory, warming up')
+    before = live.resident_mb()
+    event = live.drive(frames, 0, 'memory')
+    after = live.resident_mb()
+    return {
+        'frames': event['sent'],
+        'frames a second': event['sent'] / event['seconds'],
+        'before': before,
+        'after': after,
+        'growth': after - before,
+    }
+
+
+def flood(live: LiveNode, seconds: float, rate: float = 100.0) -> dict[str, Any]:
+    """Send far more than the node can do; every image must be accounted for."""
+    event = live.drive(round(seconds * rate), rate, f'{rate:g} Hz')
+    change = _changes(event['before'], event['after'])
+    drops = {k: v for k, v in change.items() if k.startswith('dropped: ') and v}
+    latencies = event['latency_ms']['depth']
+    half = len(latencies) // 2
+    in_node = sum(v for k, v in drops.items() if k != _LOST)
+    return {
+        'rate sent': event['sent'] / event['seconds'],
+        'images sent': event['sent'],
+        'images received by the node': change['images'],
+        'processed': change['processed'],
+        **drops,
+        'received but not accounted for': change['images'] - change['processed'] - in_node,
+        'sent but neither received nor counted as lost': event['sent']
+        - change['images']
+        - drops.get(_LOST, 0),
+        'latency p50 ms, first half': _percentile(latencies[:half], 50),
+        'latency p50 ms, second half': _percentile(latencies[half:], 50),
+        'latency p95 ms': _percentile(latencies, 95),
+        'latency max ms': _percentile(latencies, 100),
+    }
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
+    return {
+        key: int(value) - int(before.get(key, 0))
+        for key, value in after.items()
+        if value.isdigit()
+    }
+
+
+def _percentile(values: list[float], level: float) -> float:
+    return float(np.percentile(values, level)) if values else float('nan')

@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Times each stage of a frame and, beside it, a memcpy of the same bytes.
+
+Runs as a process of its own: arguments are width, height, number of frames and model file. The
+stages are the node's own functions in the node's order; the denoiser answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from std_msgs.msg import Header
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
+from dmd_ros.core.pointcloud import without_flying_pixels, write_cloud
+from dmd_ros.core.preprocess import network_size
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.loading import load_estimator
+from dmd_ros.ros.bench import scene
+from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
+from dmd_ros.ros.processes import say
+from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
+
+_EDGE_FILTER = 0.1  # the node's default
+_PERIOD = 0.03
+
+
+class _Instant:
+    """A denoiser that knows the answer without looking."""
+
+    name, device = 'instant', 'cpu'
+
+    def __init__(self, code: NDArray[np.float32]) -> None:
+        # At t = 1 the v of a code x is -x; at other times it is some finite number.
+        self._prediction = -code
+
+    def run(self, feeds: Feeds) -> Outputs:
+        return {OUTPUT: np.repeat(self._prediction, feeds['z'].shape[0], axis=0)}
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    """One camera's frame, stage by stage; `times` collects seconds per stage and per memcpy."""
+
+    def __init__(self, node: Any, width: int, height: int, contract: Contract) -> None:
+        """Allocate everything that the node allocates once."""
+        self.times: dict[str, list[float]] = defaultdict(list)
+        self.copies: dict[str, list[float]] = defaultdict(list)
+        self.sent: dict[int, dict[str, int]] = {}
+        rows, columns = network_size(height, width, contract)
+        self._net_bytes = 3 * 4 * rows * columns
+        self._camera = scene.camera(width, height)
+        self._rays = self._camera.rays()
+        self._estimator = DepthEstimator(contract, _Instant(scene.code(rows, columns)))
+        bgr = np.ascontiguousarray(scene.picture(width, height)[..., ::-1])
+        self._image = Image(encoding='bgr8', height=height, width=width, step=3 * width)
+        self._image.data.frombytes(bgr.data)
+        jpeg = cv2.imencode('.jpg', bgr)[1].tobytes()
+        self._jpeg = CompressedImage(format='jpeg', data=jpeg)
+        self._depth, self._cloud = ImageBuffer('32FC1'), CloudBuffer()
+        self._size = (height, width)
+        self._buffers = np.zeros((2, 16 * height * width), np.uint8)
+        self.publishers = {
+            'info': node.create_publisher(CameraInfo, 'bench/camera_info', 2),
+            'depth': node.create_publisher(Image, 'bench/depth', 2),
+            'cloud': node.create_publisher(PointCloud2, 'bench/cloud', 2),
+        }
+
+    def frame(self, number: int) -> None:
+        """Do everything that the node does for one frame."""
+        height, width = self._size
+        pixels = height * width
+        rgb = self._lap('decode bgr8', 3 * pixels, lambda: rgb_from_image(self._image))
+        result = self._estimator(rgb, self._camera)
+        for stage, size in (
+            ('prepare', 3 * pixels),
+            ('sample arithmetic', self._net_bytes),
+            ('restore', 4 * pixels),
+        ):
+            self.times[stage].append(result.timings[stage.split()[0]])
+            self._copy(stage, size)
+        solid = self._lap(
+            'edge filter', 4 * pixels, lambda: without_flying_pixels(result.depth, _EDGE_FILTER)
+        )
+        header = Header(frame_id='camera')
+        header.stamp.sec = number
+        self.sent[number] = {}
+        self._lap('camera_info', 0, lambda: self._publish_info(number, header))
+        target = self._depth.pixels(height, width)
+        self._lap('fill depth', 4 * pixels, lambda: np.copyto(target, result.depth))
+        self._lap('publish depth', 4 * pixels, lambda: self._publish('depth', number, header))
+        points = self._cloud.points(height, width)
+        self._lap(
+            'cloud',
+            16 * pixels,
+            lambda: write_cloud(solid, self._rays, rgb, 0.0, np.inf, points),
+        )
+        self._lap('publish cloud', 16 * pixels, lambda: self._publish('cloud', number, header))
+
+    def jpeg(self) -> None:
+        """Decode a jpeg: instead of 'decode bgr8', for cameras that send those."""
+        pixels = self._size[0] * self._size[1]
+        self._lap('decode jpeg', 3 * pixels, lambda: rgb_from_compressed(self._jpeg))
+
+    def _publish_info(self, number: int, header: Any) -> None:
+        source = CameraInfo(header=header, distortion_model='plumb_bob')
+        self.sent[number]['info'] = time.monotonic_ns()
+        self.publishers['info'].publish(info_from_camera(self._camera, source))
+
+    def _publish(self, topic: str, number: int, header: Any) -> None:
+        message = self._depth.message if topic == 'depth' else self._cloud.message
+        message.header = header
+        self.sent[number][topic] = time.monotonic_ns()
+        self.publishers[topic].publish(message)
+
+    def _lap(self, stage: str, size: int, work: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = work()
+        self.times[stage].append(time.perf_counter() - started)
+        self._copy(stage, size)
+        return result
+
+    def _copy(self, stage: str, size: int) -> None:
+        started = time.perf_counter()
+        np.copyto(self._buffers[0, :size], self._buffers[1, :size])
+        self.copies[stage].append(time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run the frames and report the medians and when what was sent."""
+    width, height, frames = (int(text) for text in sys.argv[1:4])
+    estimator = load_estimator(sys.argv[4], threads=1)
+    contract = estimator.contract
+    estimator.close()
+    rclpy.init(args=[])
+    node = rclpy.create_node('dmd_bench_stages')
+    bench = Bench(node, width, height, contract)
+    while not all(p.get_subscription_count() for p in bench.publishers.values()):
+        time.sleep(0.02)
+    time.sleep(0.5)
+    for number in range(frames):
+        started = time.monotonic()
+        bench.frame(number)
+        bench.jpeg()
+        # Let the listener finish, as a camera's pause between frames does.
+        time.sleep(max(0.005, _PERIOD - (time.monotonic() - started)))
+    time.sleep(1.0)
+    say(
+        'stages',
+        milliseconds={k: float(np.median(v)) * 1e3 for k, v in bench.times.items()},
+        memcpy={k: float(np.median(v)) * 1e3 for k, v in bench.copies.items()},
+        sent=bench.sent,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.stdin.readline()
+
+
+if __name__ == '__main__':
+    main()
