@@ -34,7 +34,8 @@ def on_grid_of(
     if abs(squash - 1.0) > _ASPECT_TOLERANCE:
         raise EvalError(
             f'ground truth is {width}x{height}, the image {camera.width}x{camera.height}: of '
-            'another aspect, so they show different fields of view; register the depth first'
+            'another aspect, so they show different fields of view; register the depth to the '
+            'image, or leave it out with --depth-topic none'
         )
     if camera.is_distorted:
         estimate_m = _distorted(estimate_m, camera)

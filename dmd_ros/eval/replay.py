@@ -69,22 +69,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -> None:
-    """Estimate every frame and write what comes of it."""
-    with DepthBagWriter(target) as writer:
-        for frame in tqdm(reader, total=len(reader.chosen), unit='frame', disable=quiet):
-            _, estimate = session.step(frame)
-            writer.write(
-                frame.stamp_ns,
-                frame.logged_ns,
-                frame.frame_id,
-                estimate.depth,
-                estimate.camera,
-                session.points,
-            )
-    if not session.results:
-        shutil.rmtree(target)
-        reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
-        raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
+    """Estimate every frame and write what comes of it; after an error, nothing is left."""
+    try:
+        with DepthBagWriter(target) as writer:
+            for frame in tqdm(reader, total=len(reader.chosen), unit='frame', disable=quiet):
+                _, estimate = session.step(frame)
+                writer.write(
+                    frame.stamp_ns,
+                    frame.logged_ns,
+                    frame.frame_id,
+                    estimate.depth,
+                    estimate.camera,
+                    session.points,
+                )
+        if not session.results:
+            reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
+            raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
+    except Exception:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
 
 
 def _results(

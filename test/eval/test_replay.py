@@ -238,6 +238,18 @@ def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):
     assert not (tmp_path / 'out' / 'depth').exists()
 
 
+def test_truth_of_another_view_is_refused(items, tmp_path, model, capsys):
+    wide = [
+        replace(item, content=np.ascontiguousarray(item.content[:24]))
+        if item.topic == DEPTH
+        else item
+        for item in items
+    ]
+    argv = [write_bag(tmp_path / 'bag', wide), '--model', model, '--out', tmp_path / 'out']
+    assert '--depth-topic none' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
+
+
 def test_an_earlier_run_is_not_overwritten_unasked(items, tmp_path, model, capsys):
     argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
     replay.main([*map(str, argv), '--quiet'])
