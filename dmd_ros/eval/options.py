@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -88,6 +89,10 @@ def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
     """Run a command line; errors that have an explanation end in one line, not in a traceback."""
     try:
         command(None)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; files were written before the tables.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (EvalError, CoreError, BackendError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
