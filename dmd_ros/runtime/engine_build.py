@@ -135,12 +135,15 @@ def load(
     contract: Contract,
     log: Log,
     cancelled: Cancelled = lambda: False,
+    use_graph: bool = True,
 ) -> Any:
     """Return a `TrtBackend` with a proved engine, built first if need be."""
     tensorrt = select.tensorrt_module()
     engine = engine_for(request, contract, log, cancelled)
     log(f'engine {engine.path}: {engine.proof["text"]}')
-    backend = tensorrt.TrtBackend(engine.plan, engine.spec, contract, request.device, log)
+    backend = tensorrt.TrtBackend(
+        engine.plan, engine.spec, contract, request.device, log, use_graph
+    )
     held = ', '.join(
         f'{name} {size / 2**20:.0f} MiB' for name, size in backend.memory_bytes.items()
     )

@@ -231,6 +231,10 @@ class TrtBackend:
         fresh = [next(fresh_noise) if step.z_n else None for step in steps]
         return self._session.sample(rgb, tan_half_vfov, noise, fresh, steps)
 
+    def device_seconds(self, launches: int = 100) -> float:
+        """Time of the last `sample` on the device alone, without copies: for benchmarks."""
+        return self._session.device_seconds(launches)
+
     def close(self) -> None:
         """Free everything on the GPU; may be called twice."""
         self._finalizer()

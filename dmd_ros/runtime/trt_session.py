@@ -138,14 +138,24 @@ class Session:
             fov = np.full(len(noise), tan_half_vfov, np.float32)
             self._memory['tan_half_vfov'].upload(fov, self._stream)
             sampler.upload(noise, fresh, self._stream)
-            if sampler.graph is not None:
-                sampler.graph.launch()
-            else:
-                self._enqueue(sampler)
-                codes = self._result(self._memory['z'])
-                self._record(sampler)
-                return codes
-            return self._result(self._memory['z'])
+            self._launch(sampler)
+            codes = self._result(self._memory['z'])
+            if sampler.graph is None:
+                self._record(sampler)  # after a first run, as TensorRT wants it
+            return codes
+
+    def device_seconds(self, launches: int) -> float:
+        """Time of the last sampler on the device alone, mean over launches in a row."""
+        with self._lock, self._current():
+            if self._sampler is None:
+                raise BackendError('no sampler has run yet; call sample first')
+            begin, end = self._cuda.Event(), self._cuda.Event()
+            begin.record(self._stream)
+            for _ in range(launches):
+                self._launch(self._sampler)
+            end.record(self._stream)
+            end.synchronize()
+            return float(begin.time_till(end)) / 1e3 / launches
 
     def memory_bytes(self) -> dict[str, int]:
         """GPU memory by purpose."""
@@ -193,6 +203,12 @@ class Session:
     def _execute(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
             raise BackendError('TensorRT could not run the engine; its messages above say why')
+
+    def _launch(self, sampler: _Sampler) -> None:
+        if sampler.graph is not None:
+            sampler.graph.launch()
+        else:
+            self._enqueue(sampler)
 
     def _enqueue(self, sampler: _Sampler) -> None:
         """Put the whole sampler on the stream: the same calls whether recorded or not."""

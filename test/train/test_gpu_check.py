@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The GPU check without a GPU: it says so; its tables and verdicts are right."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dmd_ros.runtime import cuda_driver
+from train import gpu_check, gpu_report
+from train.gpu_report import Row
+
+
+@pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
+def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert gpu_check.main(['--out', str(tmp_path / 'out')]) == 2
+    said = capsys.readouterr().out
+    assert said.count('\n') == 1 and 'needs an NVIDIA GPU' in said
+    assert not (tmp_path / 'out').exists()
+
+
+def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
+    check = gpu_check.Check(tmp_path)
+    check.section('tiny', 'x', lambda: __import__('no_such_module'))
+    check.end = 0.0
+    check.section('tiny', 'y', lambda: None, precision='fp16')
+    assert [r.what for r in check.rows] == ['x', 'y']
+    assert 'no_such_module' in check.rows[0].note and 'no time left' in check.rows[1].note
+
+
+def test_report(tmp_path: Path) -> None:
+    rows = [
+        Row('tiny', 'sampler, TensorRT with CUDA graph', 'fp16', 1, 1, 0.6, 0.7, 0.4),
+        Row('tiny', 'VGA frame to depth, TensorRT', 'fp16', 1, 1, 3.5, 4.0),
+        Row('tiny', 'network, torch eager', 'fp16', 1, 1, 1.5, 1.6),
+        Row('base', 'ONNX Runtime CUDA', note='not run: no time left'),
+    ]
+    proofs = [
+        {'model': 'tiny', 'precision': 'fp16', 'samples': 1, 'proof': 'proved'}
+        | {'build_and_proof_s': 30.0, 'gpu_memory_mib': 'weights 9.0'}
+    ]
+    gpu_report.write(tmp_path, rows, proofs)
+    found = json.loads((tmp_path / 'gpu.json').read_text())
+    verdicts = list(found['aims'].values())
+    assert verdicts[0].startswith('reached') and verdicts[1].startswith('MISSED: 3.500')
+    assert verdicts[2].startswith('reached') and verdicts[3] == 'not measured'
+    text = (tmp_path / 'gpu.md').read_text()
+    assert '| base | ONNX Runtime CUDA |' in text and 'no time left' in text
+    assert '| tiny | fp16 | 1 | 30.0 | weights 9.0 | proved |' in text

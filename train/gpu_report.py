@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `train.gpu_check` found, as JSON and as Markdown."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.runtime import cuda_driver
+
+_PACKAGES = (
+    *('tensorrt', 'pycuda', 'torch', 'onnxruntime-gpu', 'onnxruntime', 'onnx', 'numpy'),
+    'opencv-python-headless',
+)
+_SMI = 'name,driver_version,memory.total,pstate,clocks.sm,temperature.gpu'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. p50, p95: milliseconds; device: without copies. note: if not run."""
+
+    model: str
+    what: str
+    precision: str = ''
+    samples: int = 1
+    steps: int = 1
+    p50: float | None = None
+    p95: float | None = None
+    device: float | None = None
+    note: str = ''
+
+
+def write(out: Path, rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> None:
+    """Write gpu.json and gpu.md into `out`."""
+    about = machine()
+    out.mkdir(parents=True, exist_ok=True)
+    found = {
+        'machine': about,
+        'aims': aims(rows),
+        'proofs': list(proofs),
+        'rows': [asdict(r) for r in rows],
+    }
+    (out / 'gpu.json').write_text(json.dumps(found, indent=1) + '\n')
+    (out / 'gpu.md').write_text(markdown(about, rows, proofs))
+
+
+def machine() -> dict[str, str]:
+    """Name the device, the driver and the versions."""
+    about = {'gpus': ', '.join(cuda_driver.gpus()), 'python': platform.python_version()}
+    try:
+        command = ['nvidia-smi', f'--query-gpu={_SMI}', '--format=csv,noheader']
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        about['nvidia-smi'] = f'{_SMI}: {result.stdout.strip()}'
+    except (OSError, subprocess.SubprocessError) as error:
+        about['nvidia-smi'] = f'not available ({type(error).__name__})'
+    for name in _PACKAGES:
+        try:
+            about[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            about[name] = _module_version(name) or 'not installed'
+    return about
+
+
+def _module_version(name: str) -> str:
+    """Version of a module that no package manager of Python knows (a Jetson's TensorRT)."""
+    try:
+        return str(__import__(name).__version__) if name.isidentifier() else ''
+    except (ImportError, OSError, AttributeError):
+        return ''
+
+
+def aims(rows: Sequence[Row]) -> dict[str, str]:
+    """Hold the rows of the tiny preset, one sample, one step, against the project's aims."""
+
+    def find(what: str, precision: str = 'fp16') -> Row | None:
+        wanted = ('tiny', what, precision, 1, 1)
+        for r in rows:
+            if (r.model, r.what, r.precision, r.samples, r.steps) == wanted and r.p50 is not None:
+                return r
+        return None
+
+    graph = find('sampler, TensorRT with CUDA graph')
+    frame = find('VGA frame to depth, TensorRT')
+    eager, compiled = find('network, torch eager'), find('network, torch compiled')
+    device = graph.device if graph else None
+    said = {
+        'one step <= 0.6 ms on the device': _verdict(device, 0.6),
+        'one frame end to end <= 3 ms': _verdict(frame.p50 if frame else None, 3.0),
+    }
+    for name, other, times in (('eager', eager, 3.0), ('compiled', compiled, 1.0)):
+        limit = other.p50 / times if other and other.p50 else None
+        text = f'>= {times:g} times as fast as torch {name} (fp16, device)'
+        said[text] = _verdict(device, limit) if limit else 'not measured'
+    return said
+
+
+def _verdict(found: float | None, limit: float) -> str:
+    if found is None:
+        return 'not measured'
+    return f'{"reached" if found <= limit else "MISSED"}: {found:.3f} ms, limit {limit:.3f} ms'
+
+
+def markdown(about: dict[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> str:
+    """Write everything as tables."""
+    lines = ['# GPU check', '', 'Made by `make gpu-check`. Random weights, 192x256.', '']
+    lines += [f'- {name}: {value}' for name, value in about.items()]
+    lines += ['', '## Aims', '']
+    lines += [f'- {aim}: {verdict}' for aim, verdict in aims(rows).items()]
+    lines += ['', '## Proofs', '', '| model | precision | samples | s | GPU MiB | proof |']
+    lines += ['|---|---|---|---|---|---|']
+    lines += [
+        f'| {p["model"]} | {p["precision"]} | {p["samples"]} | {p["build_and_proof_s"]} '
+        f'| {p["gpu_memory_mib"]} | {p["proof"]} |'
+        for p in proofs
+    ]
+    lines += ['', '## Times', '', 'Milliseconds; "device" is without copies.', '']
+    lines += ['| model | what | precision | samples | steps | p50 | p95 | device | |']
+    lines += ['|---|---|---|---|---|---|---|---|---|']
+    lines += [
+        f'| {r.model} | {r.what} | {r.precision} | {r.samples} | {r.steps} '
+        f'| {_ms(r.p50)} | {_ms(r.p95)} | {_ms(r.device)} | {r.note} |'
+        for r in rows
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def _ms(value: float | None) -> str:
+    return '' if value is None else f'{value:.3f}'
