@@ -215,6 +215,12 @@ def _check_settings(estimator: DepthEstimator) -> None:
         raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if estimator.temporal not in TEMPORAL_MODES:
         raise CoreError(f'temporal {estimator.temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
+    fixed = getattr(estimator.backend, 'fixed_samples', estimator.samples)
+    if estimator.samples != fixed:
+        raise CoreError(
+            f'samples={estimator.samples}: the engine was built for {fixed}; load the estimator '
+            'anew with these samples'
+        )
     deterministic = estimator.contract.noise == 'zeros'
     if deterministic and (estimator.steps, estimator.samples) != (1, 1):
         raise CoreError(

@@ -17,6 +17,8 @@ from dmd_ros.runtime.errors import BackendError
 
 BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
 CUDA_PROVIDER = 'CUDAExecutionProvider'
+# What TensorRT's module is linked against; the last is missing in some containers for Jetsons.
+_LIBRARIES = ('libnvinfer', 'libnvonnxparser', 'libcudnn', 'libcublas', 'libnvdla')
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def explain_import(error: Exception) -> str:
     text = str(error)
     if 'libcuda.so' in text:
         return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'
-    if 'libnvinfer' in text or 'libcudnn' in text or 'libcublas' in text or 'nvonnx' in text:
+    if any(name in text for name in _LIBRARIES):
         return (
             f'TensorRT is installed without the libraries it needs ({text}); install them in the '
             'same version: pip install "dmd_ros[cpu,gpu]", on a Jetson apt install nvidia-jetpack'

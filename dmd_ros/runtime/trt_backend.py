@@ -195,6 +195,7 @@ class TrtBackend:
     ) -> None:
         """Load the engine on the GPU."""
         self.contract, self.device, self.precision = contract, f'cuda:{gpu}', spec.precision
+        self.fixed_samples = spec.batch
         self._weights_bytes = len(plan)
         spoken = trt_versions.dialect(version())
         with _current(gpu):

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros.core.contract import METADATA_KEY
@@ -122,6 +123,17 @@ def test_computes_the_same(model: Path, tmp_path: Path, precision: str, bound: f
     )
     assert figures.passed, figures.text
     assert max(figures.random_errors) <= bound
+
+
+def test_true_half_arithmetic(model: Path) -> None:
+    """ONNX Runtime widens fp16 on a CPU; the reference evaluator does round after every node."""
+    feeds = proof.random_feeds(np.random.default_rng(0), CONTRACT, (1, 16, 16), 1.0)
+    exact, half = (
+        ReferenceEvaluator(converted(model, precision)).run(None, dict(feeds))[0]
+        for precision in ('fp32', 'fp16')
+    )
+    error = proof.depth_error(half, exact, feeds, CONTRACT)
+    assert 0.0 < error <= proof.LIMITS['fp16']
 
 
 @pytest.mark.parametrize('precision', ['fp16', 'bf16'])

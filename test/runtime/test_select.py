@@ -112,6 +112,7 @@ def test_device(device: str, gpu: int | None) -> None:
         (ImportError('libcuda.so.1: cannot open shared object file'), ['driver', '--gpus all']),
         (ImportError('libnvonnxparser.so.11: cannot open'), ['without the libraries', 'same']),
         (ImportError('libcudnn.so.8: cannot open shared object'), ['without the libraries']),
+        (ImportError('libnvdla_compiler.so: cannot open'), ['without the libraries']),
         (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
         (ModuleNotFoundError('No module', name='onnxruntime'), ['dmd_ros[cpu]']),
