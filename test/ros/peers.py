@@ -73,12 +73,19 @@ def free_domain() -> Iterator[int]:
 class NodeProcess:
     """`python -m dmd_ros.ros.node` (or another command) with its output at hand."""
 
-    def __init__(self, domain: int, *arguments: str, command: list[str] | None = None, **env: str):
+    def __init__(
+        self,
+        domain: int,
+        *arguments: str,
+        command: list[str] | None = None,
+        cwd: str | Path = ROOT,
+        **env: str,
+    ):
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
             [*(command or [sys.executable, '-m', 'dmd_ros.ros.node']), *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -169,6 +176,11 @@ class Peer:
         rclpy.shutdown(context=self._context)
         self._thread.join(TIMEOUT)
         self.node.destroy_node()
+
+    def aim(self, image: str, info: str) -> None:
+        """Publish on other topics from now on."""
+        self._image = self.node.create_publisher(self._image.msg_type, image, qos())
+        self._info = self.node.create_publisher(CameraInfo, info, qos())
 
     # Sending.
 

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node with its parameters file, the DDS profile for large messages, and RViz on request."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+# launch/ and config/ are neighbours in a checkout as in share/dmd_ros: no package index is needed.
+SHARE = Path(__file__).resolve().parents[1]
+PROFILE = SHARE / 'config' / 'fastdds_large_data.xml'
+PROFILE_VARIABLE, OLD_PROFILE_VARIABLE = (
+    'FASTDDS_DEFAULT_PROFILES_FILE',
+    'FASTRTPS_DEFAULT_PROFILES_FILE',
+)
+# Kilted and later only warn about the old name; these know no other.
+OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
+
+ARGUMENTS = {
+    'namespace': ('', 'namespace of the node and its topics'),
+    'image': ('image', 'topic of the images (without /compressed)'),
+    'camera_info': ('', 'topic of the camera_info; empty: camera_info beside the image'),
+    'params_file': (str(SHARE / 'config' / 'dmd.yaml'), 'parameters; see config/dmd.yaml'),
+    'model': ('', 'overrides the parameter model'),
+    'backend': ('', 'overrides the parameter backend'),
+    'use_sim_time': ('false', 'take time from /clock'),
+    'rviz': ('false', 'open RViz'),
+    'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=meaning)
+        for name, (default, meaning) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*arguments, *profile(), OpaqueFunction(function=nodes)])
+
+
+def profile() -> list[SetEnvironmentVariable]:
+    """Give all processes the DDS profile, unless the user has chosen one."""
+    if PROFILE_VARIABLE in os.environ or OLD_PROFILE_VARIABLE in os.environ:
+        return []
+    names = [PROFILE_VARIABLE]
+    if os.environ.get('ROS_DISTRO', OLD_DISTRIBUTIONS[-1]) in OLD_DISTRIBUTIONS:
+        names.append(OLD_PROFILE_VARIABLE)
+    return [SetEnvironmentVariable(name, str(PROFILE)) for name in names]
+
+
+def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Build the nodes; here the arguments have values."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    image = value['image']
+    info = value['camera_info'] or image.rpartition('/')[0] + '/camera_info' * ('/' in image)
+    info = info or 'camera_info'
+    overrides = {name: value[name] for name in ('model', 'backend') if value[name]}
+    overrides['use_sim_time'] = _flag(value['use_sim_time'])
+    node = Node(
+        # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
+        # The interpreter that runs this file finds the module in all three.
+        executable=sys.executable,
+        arguments=['-m', 'dmd_ros.ros.node'],
+        additional_env=_python_path(),
+        namespace=value['namespace'],
+        parameters=[value['params_file'], overrides],
+        remappings=[('image', image), ('camera_info', info)],
+        output='screen',
+    )
+    return [node, *([_rviz(value, overrides)] if _flag(value['rviz']) else [])]
+
+
+def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
+    prefix = '/'.join(('', *filter(None, value['namespace'].split('/'))))
+    image = value['image'] if value['image'].startswith('/') else f'{prefix}/{value["image"]}'
+    own = ('points', 'depth/image', 'depth/color')
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', str(SHARE / 'config' / 'dmd.rviz'), '-f', value['fixed_frame']],
+        parameters=[{'use_sim_time': overrides['use_sim_time']}],
+        remappings=[('/image', image), *((f'/{name}', f'{prefix}/{name}') for name in own)],
+    )
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ('true', 'false'):
+        raise ValueError(f'{text!r} is neither true nor false')
+    return text.lower() == 'true'
+
+
+def _python_path() -> dict[str, str]:
+    """Let a checkout that is not installed find itself, from whatever folder it is launched."""
+    if not (SHARE / 'dmd_ros').is_dir():
+        return {}
+    inherited = os.environ.get('PYTHONPATH')
+    return {'PYTHONPATH': os.pathsep.join(filter(None, (str(SHARE), inherited)))}

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag through the node, as a robot would see it; for figures use dmd_ros.eval.replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+NODE_LAUNCH = Path(__file__).resolve().with_name('dmd.launch.py')
+# Time for the player and the node to find each other; without it the first frames go unseen.
+DISCOVERY_SECONDS = '2'
+
+ARGUMENTS = {
+    'bag': 'folder or file of the bag',
+    'rate': 'speed of playing',
+    'loop': 'play again and again',
+    'rviz': 'open RViz; without it, the launch ends with the bag',
+}
+DEFAULTS = {'rate': '1.0', 'loop': 'false', 'rviz': 'true'}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch; all arguments of dmd.launch.py work here too."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=DEFAULTS.get(name), description=meaning)
+        for name, meaning in ARGUMENTS.items()
+    ]
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(NODE_LAUNCH)),
+        launch_arguments={'use_sim_time': 'true', 'rviz': LaunchConfiguration('rviz')}.items(),
+    )
+    # The player comes after the node, whose launch file sets the DDS profile for both.
+    return LaunchDescription([*arguments, node, OpaqueFunction(function=player)])
+
+
+def player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Play the bag with its own time."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    command = ['ros2', 'bag', 'play', value['bag'], '--clock', '--rate', value['rate']]
+    command += ['--delay', DISCOVERY_SECONDS]
+    if value['loop'].lower() == 'true':
+        command.append('--loop')
+    play = ExecuteProcess(cmd=command, output='screen')
+    if value['rviz'].lower() == 'true':
+        return [play]
+    end = OnProcessExit(target_action=play, on_exit=[Shutdown(reason='the bag is over')])
+    return [RegisterEventHandler(end), play]

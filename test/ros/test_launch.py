@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files, run for real: the node they start must answer pictures with depth.
+
+RViz and `ros2 bag play` are stood in for by scripts, as a test machine has no display and maybe no
+command-line tools; the node, its parameters and its remaps are the real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain, image_of, info_of
+
+pytest.importorskip('launch_ros')
+
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+# What `ros2 launch FILE name:=value ...` does.
+LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+arguments = [a.split(':=', 1) for a in sys.argv[2:]]
+service = LaunchService(argv=sys.argv[2:])
+source = AnyLaunchDescriptionSource(sys.argv[1])
+service.include_launch_description(
+    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
+)
+sys.exit(service.run())
+"""
+
+
+@contextlib.contextmanager
+def launched(file: str, *arguments: str, peer: dict | None = None, **env: str) -> Iterator:
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / file)]
+        # From a folder that is not the checkout, as a user would.
+        process = NodeProcess(domain, *arguments, command=command, cwd='/', **env)
+        side = Peer(domain, **(peer or {}))
+        try:
+            yield SimpleNamespace(process=process, peer=side)
+        finally:
+            code = process.stop()
+            side.close()
+        assert code == 0, process.output
+        assert 'Traceback' not in process.output, process.output
+
+
+def stand_in(path: Path, body: str = '') -> Path:
+    """Write a program that notes its arguments and environment beside itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    note = '{"arguments": sys.argv[1:], "environment": dict(os.environ)}'
+    path.write_text(
+        f'#!{sys.executable}\nimport json, os, pathlib, sys\n'
+        f'pathlib.Path({str(path)!r} + ".json").write_text(json.dumps({note}))\n{body}\n'
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def note_of(path: Path) -> SimpleNamespace:
+    return SimpleNamespace(**json.loads(Path(f'{path}.json').read_text()))
+
+
+def test_arguments_reach_the_node(oracle, tmp_path):
+    section = yaml.safe_load((ROOT / 'config' / 'dmd.yaml').read_text())
+    section['/**']['ros__parameters'].update(cloud_stride=4, diagnostics_period=0.1)
+    params = tmp_path / 'my.yaml'
+    params.write_text(yaml.safe_dump(section))
+    options = ('namespace:=robot', 'image:=/cam/image_raw', f'params_file:={params}')
+    more = (f'model:={oracle}', 'backend:=onnxruntime', 'use_sim_time:=false')
+    with launched('dmd.launch.py', *options, *more, peer={'listen': ()}) as run:
+        run.process.wait_line('active: /cam/image_raw + /cam/camera_info -> /robot/depth/image')
+        peer = run.peer
+        for topic in ('/robot/points', '/robot/depth/image'):
+            OUTPUTS.setdefault(topic, OUTPUTS[topic.removeprefix('/robot/')])
+            peer.listen(topic)
+        peer.aim('/cam/image_raw', '/cam/camera_info')
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        (cloud,) = peer.received['/robot/points'][-1:]
+        assert (cloud.height, cloud.width) == (HEIGHT // 4, WIDTH // 4)  # from the file
+        values = peer.wait_diagnostics(lambda d: d['state'] == 'active')
+        assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
+
+
+def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, tmp_path):
+    programs = stand_in(tmp_path / 'lib' / 'rviz2' / 'rviz2')
+    index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    (index / 'rviz2').touch()
+    prefixes = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get('AMENT_PREFIX_PATH'))))
+    with launched(
+        'dmd.launch.py', f'model:={oracle}', 'rviz:=true', AMENT_PREFIX_PATH=prefixes
+    ) as run:
+        run.process.wait_line('active: /image + /camera_info -> /depth/image, /points')
+        stamp = run.peer.stamp()
+        run.peer.ask(image_of(GREY, stamp), info_of(stamp))
+        run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
+    rviz = note_of(programs)
+    config = rviz.arguments[rviz.arguments.index('-d') + 1]
+    displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
+    topics = {
+        d['Topic']['Value']: d['Topic']['Reliability Policy'] for d in displays if 'Topic' in d
+    }
+    assert set(topics) == {'/image', '/depth/color', '/depth/image', '/points'}
+    assert topics['/points'] == 'Reliable'
+    profile = ROOT / 'config' / 'fastdds_large_data.xml'
+    assert rviz.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
+
+
+PLAY = """
+import time
+sys.path[:0] = [{tests!r}, {root!r}]
+from peers import HEIGHT, WIDTH, Peer, image_of, info_of
+from rosgraph_msgs.msg import Clock
+import numpy as np
+peer = Peer(int(os.environ['ROS_DOMAIN_ID']))
+clock = peer.node.create_publisher(Clock, '/clock', 10)
+peer.aim('/cam/image_raw', '/cam/camera_info')
+for k in range(3):
+    now = Clock()
+    now.clock.sec = 100 + k
+    clock.publish(now)
+    stamp = now.clock.sec * 1000000000
+    peer.ask(image_of(np.full((HEIGHT, WIDTH, 3), 128, np.uint8), stamp), info_of(stamp))
+print('bag played, depth came back', flush=True)
+peer.close()
+"""
+
+
+def test_replay_plays_the_bag_through_the_node_and_ends_with_it(oracle, tmp_path):
+    body = PLAY.format(tests=str(Path(__file__).parent), root=str(ROOT))
+    ros2 = stand_in(tmp_path / 'bin' / 'ros2', body)
+    path = os.pathsep.join((str(ros2.parent), os.environ['PATH']))
+    options = ('bag:=/data/my bag', 'rviz:=false', 'image:=/cam/image_raw', 'rate:=0.5')
+    with launched('replay.launch.py', *options, f'model:={oracle}', PATH=path) as run:
+        assert run.process.wait() == 0, run.process.output
+        assert 'bag played, depth came back' in run.process.output
+        assert 'cannot' not in run.process.output
+    played = note_of(ros2)
+    assert played.arguments[:3] == ['bag', 'play', '/data/my bag']
+    assert '--clock' in played.arguments and '--loop' not in played.arguments
+    assert played.arguments[played.arguments.index('--rate') + 1] == '0.5'
+
+
+def test_a_profile_that_the_user_has_chosen_is_kept(oracle, tmp_path):
+    own = tmp_path / 'own.xml'
+    own.write_text((ROOT / 'config' / 'fastdds_large_data.xml').read_text())
+    body = PLAY.format(tests=str(Path(__file__).parent), root=str(ROOT))
+    ros2 = stand_in(tmp_path / 'bin' / 'ros2', body)
+    with launched(
+        'replay.launch.py',
+        'bag:=x',
+        'rviz:=false',
+        'image:=/cam/image_raw',
+        f'model:={oracle}',
+        PATH=os.pathsep.join((str(ros2.parent), os.environ['PATH'])),
+        FASTDDS_DEFAULT_PROFILES_FILE=str(own),
+    ) as run:
+        assert run.process.wait() == 0, run.process.output
+    assert note_of(ros2).environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(own)
