@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import rclpy
 
 
@@ -25,8 +24,8 @@ def describe() -> dict[str, str]:
         'Python': platform.python_version(),
         'NumPy': np.__version__,
         'OpenCV': cv2.__version__,
-        'ONNX Runtime': onnxruntime.__version__,
-        'rclpy': _rclpy_version(),
+        'ONNX Runtime': _version('onnxruntime'),
+        'rclpy': _version('rclpy'),
         'RMW': rclpy.get_rmw_implementation_identifier(),
     }
 
@@ -46,9 +45,9 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _rclpy_version() -> str:
-    """Version of rclpy if pip knows it; a distribution's name else."""
+def _version(package: str) -> str:
+    """Version of what pip installed; other installations do not say."""
     try:
-        return metadata.version('rclpy')
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return os.environ.get('ROS_DISTRO', 'unknown')
+        return f'not from pip, ROS_DISTRO {os.environ.get("ROS_DISTRO", "unset")}'

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark runs and its figures hang together; how fast a machine is, no test can say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from peers import free_domain
+
+from dmd_ros.ros.bench.live import latency
+
+COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bench(out: Path, model: Path, *arguments: str) -> dict:
+    with free_domain() as domain:
+        done = subprocess.run(
+            [*COMMAND, '--out', str(out), '--model', str(model), *arguments],
+            cwd=ROOT,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stderr
+    for line in (out / 'bench.md').read_text().splitlines()[2:]:
+        assert line in done.stdout
+    return json.loads((out / 'bench.json').read_text())
+
+
+def test_stages_denoiser_and_clouds(oracle: Path, tmp_path: Path) -> None:
+    parts = ('--parts', 'stages', 'denoiser', 'clouds', '--frames', '5', '--seconds', '2')
+    found = bench(tmp_path, oracle, *parts)
+    assert found['machine']['cores'] == str(len(os.sched_getaffinity(0)))
+    for size in ('640x480', '1920x1080'):
+        stages = found[f'stages {size}']
+        times = dict(stages['stages_ms'])
+        assert set(times) == set(stages['memcpy_ms'])
+        times.pop('decode jpeg')
+        assert sum(times.values()) == pytest.approx(stages['everything_but_the_denoiser_ms'])
+        assert stages['delivered_share']['depth'] > 0.5
+        assert found[f'cloud {size}']['write_cloud'] > 0
+    assert found['denoiser']['model'] == 'oracle'
+
+
+def test_a_camera_that_is_too_fast_leaves_no_image_unaccounted_for(
+    oracle: Path, tmp_path: Path
+) -> None:
+    found = bench(tmp_path, oracle, '--parts', 'flood', 'memory', '--seconds', '3',
+                  '--memory-frames', '20')  # fmt: skip
+    flood = found['flood']
+    assert flood['images sent'] == 300
+    assert flood['received but not accounted for'] == 0
+    assert flood['processed'] > 10
+    assert found['start']['start to first depth s'] > 0
+    assert 50 < found['start']['resident MB after it'] < 2000
+    assert abs(found['memory']['growth']) < 200
+
+
+def test_latency_without_the_denoiser() -> None:
+    event = {
+        'latency_ms': {'depth': [9.0, 10.0, 11.0], 'cloud': [14.0, 15.0, 16.0]},
+        'after': {'stage denoise (ms)': '4.50', 'images': '3'},
+    }
+    assert latency(event) == {
+        'image sent to depth received': 10.0,
+        'image sent to cloud received': 15.0,
+        'everything but the denoiser': 10.5,
+        'in the node: denoise': 4.5,
+    }

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rosbags')
+
+import bag_factory
+from peers import free_domain
+
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.ros.demo import source
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    with free_domain() as domain:
+        return subprocess.run(
+            [sys.executable, '-m', 'dmd_ros.ros.demo', *arguments],
+            cwd=ROOT,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+
+def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
+    oracle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'demo'
+    done = demo('--bag', str(SAMPLE), '--out', str(out), '--model', str(oracle), '--limit', '10')
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / 'demo.json').read_text())
+    assert found['images_sent'] == 10
+    dropped = sum(found['dropped'].values())
+    assert found['processed'] + dropped == 10
+    assert found['depth_received'] == found['clouds_received'] == found['processed'] >= 8
+    assert found['score']['frames'] == found['processed']
+    assert 0 < found['latency_ms']['image sent to depth received']['p50'] < 2000
+    assert found['node_exit_status'] == 0
+    with Bag(out / 'recorded') as bag:
+        counts = {name: topic.count for name, topic in bag.topics.items()}
+    assert counts['/depth/image'] == counts['/points'] == found['processed']
+    assert counts['/depth/camera_info'] == found['processed']
+    assert counts['/diagnostics'] > 0
+    assert 'AbsRel' in (out / 'demo.md').read_text()
+    for name in ('sheet.png', 'cloud.png'):
+        assert cv2.imread(str(out / name)).std() > 10
+    assert 'image sent to depth received, p95 ms' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--bag', '/nowhere'], 'error: bag /nowhere does not exist'),
+        (['--model', '/nowhere.onnx'], 'error: model file /nowhere.onnx does not exist'),
+        (['--image-topic', '/nothing'], 'has no topic /nothing; it has:'),
+    ],
+)
+def test_what_cannot_be_played_is_said_before_anything_starts(
+    oracle: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    defaults = ['--model', str(oracle)] if '--model' not in arguments else []
+    done = demo(*arguments, *defaults, '--out', str(tmp_path / 'demo'))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_the_bag_decides_how_the_node_is_set() -> None:
+    with Bag(SAMPLE) as bag:
+        found = source.inspect(bag, topics.choose(bag), 0)
+    assert found.images == 30
+    assert found.node_parameters() == {
+        'image_transport': 'compressed',
+        'input_rectified': 'false',
+        'info_pairing': 'exact',
+    }
+
+
+def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path) -> None:
+    pytest.importorskip('rclpy')
+    from rclpy.serialization import deserialize_message
+    from sensor_msgs.msg import CameraInfo, Image
+
+    pictures = [np.full((48, 64, 3), 40 * i, np.uint8) for i in range(2)]
+    wires = []
+    for kind in ('mcap', 'ros1'):
+        path = bag_factory.write_bag(tmp_path / kind, bag_factory.frames(pictures), kind)
+        with Bag(path) as bag:
+            chosen = topics.choose(bag)
+            wires.append([(m.topic, data) for m, data in source.messages(bag, chosen)])
+    for (topic, ros2), (_, ros1) in zip(*wires, strict=True):
+        message = Image if topic == chosen.image else CameraInfo
+        assert deserialize_message(ros1, message) == deserialize_message(ros2, message)
