@@ -12,10 +12,13 @@ name and renamed when complete, so a killed run resumes where it stopped.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
+import queue
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 
 SHARD = 512
-# A shard mixes scenes from the whole seed space: shard s holds frames s * SHARD ... of the seed.
+REPORT = 16  # frames between two reports of a worker
 
 
 def shard_path(root: Path, number: int) -> Path:
@@ -35,11 +38,20 @@ def shard_path(root: Path, number: int) -> Path:
     return root / f'shard-{number:05d}'
 
 
-def write_shard(root: Path, number: int, worlds: Worlds) -> Path:
-    """Render one shard and put it in place in one step."""
+def write_shard(
+    root: Path,
+    number: int,
+    worlds: Worlds,
+    report: Callable[[int], None] = lambda frames: None,
+) -> Path:
+    """Render one shard and put it in place in one step; report tells how many frames are new."""
     final = shard_path(root, number)
     part = final.with_name(f'.{final.name}-{os.getpid()}')
-    samples = [worlds[number * SHARD + i] for i in range(SHARD)]
+    samples = []
+    for i in range(SHARD):
+        samples.append(worlds[number * SHARD + i])
+        if (i + 1) % REPORT == 0:
+            report(REPORT)
     part.mkdir(parents=True, exist_ok=True)
     np.save(part / 'rgb.npy', np.stack([s.rgb for s in samples]))
     np.save(part / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
@@ -112,11 +124,11 @@ def _work(
     numba.set_num_threads(threads)
     worlds = Worlds(seed, config, Assets.load(assets) if assets else None)
     for number in numbers:
-        done.put(write_shard(root, number, worlds).name)
+        write_shard(root, number, worlds, done.put)
 
 
-def main() -> None:
-    """Run the command."""
+def _arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -130,7 +142,43 @@ def main() -> None:
     parser.add_argument('--assets', help='folder with photographic materials')
     parser.add_argument('--kinds', default=','.join(f'{k}={v}' for k, v in KINDS.items()))
     parser.add_argument('--workers', type=int, default=max(1, multiprocessing.cpu_count()))
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def write_cache(
+    root: Path,
+    shards: int,
+    seed: int,
+    config: WorldConfig,
+    assets: str | None,
+    workers: int,
+) -> None:
+    """Render the shards that are missing in several processes of one thread each."""
+    todo = [n for n in range(shards) if not shard_path(root, n).exists()]
+    context = multiprocessing.get_context('spawn')
+    done = context.Queue()
+    jobs = [
+        context.Process(
+            target=_work,
+            args=((root, todo[w::workers], seed, config, assets, 1, done),),
+        )
+        for w in range(workers)
+    ]
+    for job in jobs:
+        job.start()
+    with tqdm(total=shards * SHARD, initial=(shards - len(todo)) * SHARD, unit='frame') as bar:
+        while any(job.is_alive() for job in jobs) or not done.empty():
+            with contextlib.suppress(queue.Empty):
+                bar.update(done.get(timeout=1.0))
+    for job in jobs:
+        job.join()
+    if any(job.exitcode for job in jobs):
+        raise SystemExit('a worker failed, see above; run the command again to resume')
+
+
+def main() -> None:
+    """Run the command."""
+    args = _arguments()
     height, width = (int(v) for v in args.size.split('x'))
     kinds = {k: float(v) for k, v in (item.split('=') for item in args.kinds.split(','))}
     config = WorldConfig(size=(height, width), kinds=kinds)
@@ -140,33 +188,7 @@ def main() -> None:
     for stale in args.out.glob('.shard-*'):
         shutil.rmtree(stale)
     shards = -(-args.frames // SHARD)
-    todo = [n for n in range(shards) if not shard_path(args.out, n).exists()]
-    context = multiprocessing.get_context('spawn')
-    done = context.Queue()
-    jobs = [
-        context.Process(
-            target=_work,
-            args=((args.out, todo[w :: args.workers], seed, config, args.assets, 1, done),),
-        )
-        for w in range(args.workers)
-    ]
-    for job in jobs:
-        job.start()
-    with tqdm(total=shards * SHARD, initial=(shards - len(todo)) * SHARD, unit='frame') as bar:
-        left = len(todo)
-        while left:
-            try:
-                done.get(timeout=5.0)
-            except Exception:
-                if any(j.exitcode not in (None, 0) for j in jobs):
-                    raise SystemExit(
-                        'a worker failed, see above; run the command again to resume'
-                    ) from None
-                continue
-            left -= 1
-            bar.update(SHARD)
-    for job in jobs:
-        job.join()
+    write_cache(args.out, shards, seed, config, args.assets, args.workers)
 
 
 if __name__ == '__main__':
