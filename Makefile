@@ -26,7 +26,7 @@ help:  ## list these targets
 
 .venv/.ready: $(PARTS)
 	$(call venv,.venv)
-	$(call install,.venv,kilted) -e '.[ros,cpu,eval,train,dev]'
+	$(call install,.venv,kilted) -e '.[ros,cpu,eval,train,data,dev]'
 	touch $@
 
 .venv-jazzy/.ready: $(PARTS)

@@ -18,7 +18,8 @@ ROS_JAZZY = ['ros-jazzy-rclpy', 'ros-jazzy-sensor-msgs', *ROS]
 CPU = ['onnxruntime>=1.17']
 EVAL = ['matplotlib>=3.5', 'pillow>=9', 'rosbags>=0.10', 'tqdm']
 TRAIN = ['numba>=0.58', 'onnx>=1.15', 'tensorboard', 'torch>=2.2', 'tqdm', *CPU]
-TEST = ['hypothesis>=6', 'onnx>=1.15', 'pytest>=7', 'setuptools>=64', 'wheel']
+DATA = ['h5py', 'pyarrow', 'scipy']
+TEST = ['hypothesis>=6', 'mcap', 'onnx>=1.15', 'pytest>=7', 'setuptools>=64', 'wheel']
 
 setup(
     name=NAME,
@@ -46,6 +47,7 @@ setup(
         'gpu': ['onnx>=1.15', 'pycuda', 'tensorrt>=10.3'],
         'eval': EVAL,
         'train': TRAIN,
+        'data': DATA,
         'test': TEST,
         'dev': [*TEST, 'mypy', 'ruff'],
     },
