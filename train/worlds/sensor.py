@@ -52,7 +52,7 @@ def _lens(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
     """Blur and glare."""
     height, width = image.shape[:2]
     image = np.minimum(image, np.float32(40.0))
-    blur = float(rng.uniform(0.0, 0.75)) * width / 256.0
+    blur = float(rng.uniform(-0.2, 0.65)) * height / 192.0
     if blur > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), blur)
     if rng.random() < 0.5:
