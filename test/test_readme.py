@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the README says is so: commands parse, files exist, tables agree with the code."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / 'README.md').read_text(encoding='utf-8')
+MAKEFILE = (ROOT / 'Makefile').read_text(encoding='utf-8')
+# Written by the reader, not by us.
+PLACES = ('/path/to/', '/camera/', '~', '$', 'out/', 'runs/', 'models/first', '/dev/')
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf'^```{language}\n(.*?)^```', text, re.S | re.M)
+
+
+def commands(text: str = README) -> list[str]:
+    lines = '\n'.join(blocks('sh', text)).replace('\\\n', ' ').splitlines()
+    return [part.strip() for line in lines if line for part in line.split('&&')]
+
+
+def faults(command: str) -> list[str]:
+    """Say what is wrong with one command of the README."""
+    words = shlex.split(command)
+    while words and re.fullmatch(r'[A-Z_]+=.*', words[0]):
+        words.pop(0)
+    name = Path(words[0]).name if words else 'export'
+    found = missing_files(words)
+    if name == 'make':
+        found += make_faults(words[1:])
+    elif name.startswith('python') and words[1] == '-m':
+        found += module_faults(words[2], words[3:])
+    elif name == 'ros2':
+        found += ros2_faults(words[1:])
+    elif name not in ('export', 'source', 'colcon', 'rosdep', 'mkdir', 'ln', 'cd', 'sudo'):
+        found.append(f'{name} is not a command that this test knows')
+    return found
+
+
+def missing_files(words: list[str]) -> list[str]:
+    paths = [w for w in words if '/' in w and not w.startswith('-') and ':=' not in w]
+    ours = [p for p in paths if '=' not in p and not any(place in p for place in PLACES)]
+    ours = [p for p in ours if not p.startswith(('.venv', 'install/'))]
+    return [f'{path} does not exist' for path in ours if not (ROOT / path).exists()]
+
+
+def make_faults(words: list[str]) -> list[str]:
+    targets = set(re.findall(r'^([a-z-]+):', MAKEFILE, re.M))
+    variables = set(re.findall(r'^([A-Z_]+) \?=', MAKEFILE, re.M))
+    return [
+        f'make knows no {word}'
+        for word in words
+        if word.partition('=')[0] not in (variables if '=' in word else targets)
+    ]
+
+
+@cache
+def help_of(module: str) -> str:
+    command = [sys.executable, '-m', module, '--help']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return done.stdout if done.returncode == 0 else ''
+
+
+def module_faults(module: str, arguments: list[str]) -> list[str]:
+    if module == 'venv':
+        return []
+    if module == 'pip':
+        return [f'no extra {e}' for e in extras_in(arguments) if e not in extras()]
+    if module == 'dmd_ros.ros.node':
+        return ros_argument_faults(arguments)
+    shown = help_of(module)
+    if not shown:
+        return [f'python -m {module} --help fails']
+    options = [a.partition('=')[0] for a in arguments if a.startswith('--')]
+    return [f'{module} has no {o}' for o in options if not re.search(rf'{o}\b', shown)]
+
+
+def extras_in(arguments: list[str]) -> list[str]:
+    return [e for a in arguments for group in re.findall(r'\[(.*)\]', a) for e in group.split(',')]
+
+
+def extras() -> set[str]:
+    section = (ROOT / 'setup.py').read_text().partition('extras_require={')[2].partition('},')[0]
+    return set(re.findall(r"'([a-z-]+)':", section))
+
+
+def ros2_faults(words: list[str]) -> list[str]:
+    verb, package, what, *arguments = words
+    if package != 'dmd_ros':
+        return [f'ros2 {verb} of {package}']
+    if verb == 'run':
+        return ros_argument_faults(arguments) + ([] if what == 'dmd_node' else [f'no {what}'])
+    path = ROOT / 'launch' / what
+    if not path.is_file():
+        return [f'no launch file {what}']
+    names = [argument.partition(':=')[0] for argument in arguments]
+    text = path.read_text()
+    return [f'{what} has no argument {name}' for name in names if f"'{name}':" not in text]
+
+
+def ros_argument_faults(arguments: list[str]) -> list[str]:
+    declared = set(re.findall(r'^\| `(\w+)` \| `', README, re.M))
+    given = [b for a, b in itertools.pairwise(arguments) if a == '-p']
+    return [f'no parameter {g}' for g in given if g.partition(':=')[0] not in declared]
+
+
+@pytest.mark.parametrize('command', commands())
+def test_each_command_is_one_that_works(command: str) -> None:
+    assert faults(command) == []
+
+
+@pytest.mark.parametrize(
+    ('command', 'fault'),
+    [
+        ('make nothing', 'make knows no nothing'),
+        ('make demo BAGS=x', 'make knows no BAGS=x'),
+        ('.venv/bin/python -m dmd_ros.eval.replay --none x', 'dmd_ros.eval.replay has no --none'),
+        ('python3 -m dmd_ros.nothing', 'python -m dmd_ros.nothing --help fails'),
+        ("python3 -m pip install '.[tpu]'", 'no extra tpu'),
+        ('ros2 launch dmd_ros dmd.launch.py picture:=x', 'dmd.launch.py has no argument picture'),
+        ('ros2 run dmd_ros dmd_node --ros-args -p speed:=1', 'no parameter speed:=1'),
+        ('cd test/nowhere', 'test/nowhere does not exist'),
+        ('conda install', 'conda is not a command that this test knows'),
+    ],
+)
+def test_the_check_finds_planted_faults(command: str, fault: str) -> None:
+    assert faults(command) == [fault]
+
+
+def test_there_are_two_commands_at_the_top() -> None:
+    assert commands()[:2] == ['make demo', 'make test']
+
+
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))])
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.S | re.M)
+    for target in re.findall(r'\]\(([^)#]+)[^)]*\)', text):
+        if '://' not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize('named', sorted(set(re.findall(r'`([\w./]+)`', README))))
+def test_files_that_are_named_exist(named: str) -> None:
+    folder = named.partition('/')[0]
+    if '/' in named and folder in ('config', 'dmd_ros', 'docs', 'launch', 'test', 'train'):
+        assert (ROOT / named).exists()
+
+
+def test_the_table_of_parameters_is_that_of_the_node() -> None:
+    pytest.importorskip('rclpy')
+    from parameter_table import parameter_table
+
+    assert parameter_table() in README, 'paste the output of test/parameter_table.py'
+
+
+def test_the_table_of_topics_is_that_of_the_node() -> None:
+    pytest.importorskip('rclpy')
+    from dmd_ros.ros.outputs import TOPICS
+
+    for topic, kind in TOPICS.items():
+        assert f'| `{topic}` | {kind.__module__.split(".")[0]}/{kind.__name__} |' in README
+
+
+def test_the_encodings_are_all_named() -> None:
+    from dmd_ros.core.image_msg import COLOR_ENCODINGS
+
+    said = README.replace('Bayer 8 and 16\nbit', 'bayer')
+    for encoding in COLOR_ENCODINGS:
+        name = 'bayer' if encoding.startswith('bayer') else encoding
+        if encoding not in ('uyvy', 'yuyv'):  # the other names of yuv422 and yuv422_yuy2
+            assert name in said
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from oracle_model import write_oracle
+
+    (code,) = blocks('python')
+    oracle = write_oracle(tmp_path / 'model.onnx')
+    monkeypatch.setattr('dmd_ros.loading.find_model', lambda model=None: oracle)
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('picture.png', np.full((480, 640, 3), 128, np.uint8))
+    scope: dict[str, object] = {}
+    exec(compile(code, 'README.md', 'exec'), scope)
+    assert scope['frame'].depth.shape == (480, 640)
+    assert capsys.readouterr().out.startswith('[[')
