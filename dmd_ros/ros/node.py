@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
@@ -23,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.loading import load_estimator
+from dmd_ros.loading import build_engine, find_model, load_estimator
 from dmd_ros.ros import diagnostics, params
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.outputs import Outputs
@@ -37,15 +37,19 @@ _SUCCESS = TransitionCallbackReturn.SUCCESS
 class DmdNode(LifecycleNode):
     """Owns parameters and lifecycle; a `Session` does the work while the node is active."""
 
-    def __init__(self, **arguments: Any) -> None:
-        """Declare the parameters; raises `NodeError` for one of the wrong type or value."""
+    def __init__(self, cancelled: Callable[[], bool] = lambda: False, **arguments: Any) -> None:
+        """Declare the parameters; raises `NodeError` for one of the wrong type or value.
+
+        cancelled: asked while an engine is built, which takes minutes; True stops that.
+        """
         super().__init__('dmd', **arguments)
+        self._cancelled = cancelled
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._estimator: DepthEstimator | None = None
         self._outputs: Outputs | None = None
         self._session: Session | None = None
-        self._failure = ''
+        self._failure = self._model_file = ''
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock running, somebody must still say so.
         self._timer = self.create_timer(
@@ -58,17 +62,35 @@ class DmdNode(LifecycleNode):
         """Configure and activate; whether that worked."""
         return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
 
+    def build(self) -> bool:
+        """Build the TensorRT engine that these parameters need; whether that worked."""
+        settings = self.settings
+        try:
+            path = build_engine(
+                settings.model or None,
+                settings.device,
+                samples=settings.samples or None,
+                **self._engine_options(),
+            )
+        except (BackendError, CoreError) as error:
+            self.get_logger().error(f'cannot build: {error}')
+            return False
+        self.get_logger().info(f'engine ready: {path}')
+        return True
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the publishers."""
         started = time.monotonic()
         try:
-            self._estimator = _load(self.settings)
-        except (BackendError, CoreError) as error:
+            self._model_file = str(find_model(self.settings.model or None))
+            self._estimator = self._load()
+            self._outputs = Outputs(self, self.settings.depth_encoding)
+        except (BackendError, CoreError, NodeError) as error:
+            self.release()
             self._failure = str(error)
             self.get_logger().error(f'cannot configure: {error}')
             return TransitionCallbackReturn.FAILURE
         self._failure = ''
-        self._outputs = Outputs(self, self.settings.depth_encoding)
         about = ', '.join(f'{key} {value}' for key, value in self._about().items())
         self.get_logger().info(f'configured in {time.monotonic() - started:.2f} s: {about}')
         return super().on_configure(state)
@@ -114,6 +136,27 @@ class DmdNode(LifecycleNode):
             self._estimator.close()
             self._estimator = None
 
+    def _load(self) -> DepthEstimator:
+        settings = self.settings
+        return load_estimator(
+            settings.model or None,
+            settings.backend,
+            settings.device,
+            settings.threads,
+            **self._engine_options(),
+            **_tuning(settings),
+        )
+
+    def _engine_options(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            'precision': settings.precision,
+            'engine_cache_dir': settings.engine_cache_dir or None,
+            'force_rebuild': settings.force_rebuild,
+            'log': self.get_logger().info,
+            'cancelled': self._cancelled,
+        }
+
     def _end_session(self) -> None:
         if self._session is not None:
             self._session.close()
@@ -151,7 +194,7 @@ class DmdNode(LifecycleNode):
         estimator, backend = self._estimator, self._estimator.backend
         return {
             'model': estimator.contract.name,
-            'model file': self.settings.model or 'default',
+            'model file': self._model_file,
             'backend': backend.name,
             'device': backend.device,
             'precision': getattr(backend, 'precision', 'fp32'),
@@ -169,16 +212,6 @@ def _tuning(settings: params.Settings) -> dict[str, Any]:
         'seed': settings.seed,
         'temporal': settings.temporal,
     }
-
-
-def _load(settings: params.Settings) -> DepthEstimator:
-    return load_estimator(
-        settings.model or None,
-        backend=settings.backend,
-        device=settings.device,
-        threads=settings.threads,
-        **_tuning(settings),
-    )
 
 
 def _retuned(
@@ -208,14 +241,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(stop: threading.Event) -> int:
-    node = DmdNode()
+    node = DmdNode(cancelled=stop.is_set)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # The main thread has to stay free for signals: Python handles them nowhere else.
     spinner = Spinner(executor, stop)
     try:
+        if node.settings.build_only:
+            return 0 if node.build() or stop.is_set() else 1
         if node.settings.autostart and not node.start():
-            return 1
+            return 0 if stop.is_set() else 1
         spinner.start()
         stop.wait()
         return 0

@@ -17,6 +17,7 @@ from dmd_ros.core.colormap import colorize
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
+from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
 from dmd_ros.ros.params import Settings, reach
 
@@ -39,14 +40,17 @@ class Outputs:
     """Publishers and their message buffers. Used by one thread, except for `wanted`."""
 
     def __init__(self, node: Any, depth_encoding: str) -> None:
-        """Create lifecycle publishers on `node`."""
+        """Create lifecycle publishers on `node`; raises `NodeError` for a QoS that cannot be."""
         self._node = node
-        self._publishers = {
-            topic: node.create_lifecycle_publisher(
-                kind, topic, _qos(), qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
-            )
-            for topic, kind in TOPICS.items()
-        }
+        self._publishers: dict[str, Any] = {}
+        for topic, kind in TOPICS.items():
+            try:
+                self._publishers[topic] = _publisher(node, kind, topic)
+            except Exception as error:  # rclpy has a class for every way to misspell a QoS
+                self.close()
+                raise NodeError(
+                    f'cannot publish {topic} ({error}); check the qos_overrides parameters'
+                ) from None
         self._depth = ImageBuffer(depth_encoding)
         self._uncertainty = ImageBuffer('32FC1')
         self._color = ImageBuffer('rgb8')
@@ -122,9 +126,11 @@ class Outputs:
         return self._rays[1]
 
 
-def _qos() -> QoSProfile:
+def _publisher(node: Any, kind: type, topic: str) -> Any:
     # Best effort loses messages over 0.5 MB with the default transport; two are enough, as nobody
     # wants an old depth.
-    return QoSProfile(
+    qos = QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=2, reliability=ReliabilityPolicy.RELIABLE
     )
+    options = QoSOverridingOptions(_OVERRIDABLE)
+    return node.create_lifecycle_publisher(kind, topic, qos, qos_overriding_options=options)

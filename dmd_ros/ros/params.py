@@ -22,6 +22,7 @@ from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.trt_versions import PRECISIONS
 
 _MAX_METRES = 1000.0  # as an upper limit: none
 
@@ -47,8 +48,14 @@ class Settings:
     autostart: bool = _fixed(True, 'configure and activate at once; false: a manager does it')
     model: str = _fixed('', 'path of an .onnx file or name of a shipped model; empty: default')
     backend: str = _fixed('auto', 'engine that evaluates the denoiser', choices=BACKENDS)
-    device: str = _fixed('cpu', 'where ONNX Runtime evaluates it', choices=('cpu', 'cuda'))
+    device: str = _fixed('auto', 'where it is evaluated: auto, cpu, cuda, cuda:1, ...')
     threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=256)
+    precision: str = _fixed(
+        'auto', 'of the denoiser; auto: fp16 on TensorRT, else fp32', choices=('auto', *PRECISIONS)
+    )
+    engine_cache_dir: str = _fixed('', 'folder of the TensorRT engines; empty: in the user cache')
+    force_rebuild: bool = _fixed(False, 'build the TensorRT engine even if there is one')
+    build_only: bool = _fixed(False, 'build the TensorRT engine, then exit')
 
     steps: int = _live(0, 'evaluations per frame; 0: as the model recommends', low=0, high=64)
     samples: int = _live(

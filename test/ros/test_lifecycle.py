@@ -22,7 +22,7 @@ def slow(tmp_path_factory):
     return write_oracle(folder / 'slow.onnx', train_sizes=((480, 640),))
 
 
-SLOW = {'steps': 64, 'samples': 4}
+SLOW = {'steps': 64, 'samples': 2}
 
 
 def test_every_transition_and_depth_only_while_active(running):

@@ -61,12 +61,17 @@ def test_parameters_of_others_are_left_alone():
         ('steps:=65', 'steps'),
         ('backend:=tflite', "backend is 'tflite'; allowed: auto, tensorrt, onnxruntime"),
         ('model:=/nowhere/model.onnx', 'model file /nowhere/model.onnx does not exist'),
+        ('qos_overrides./points.publisher.reliability:=perhaps', 'check the qos_overrides'),
+        ('device:=gpu', "device 'gpu'; allowed: auto, cpu, cuda"),
+        ('precision:=int8', "precision is 'int8'; allowed: auto, fp32, fp16"),
+        ('build_only:=true', 'cannot build: '),
         ('model:=no_such_model', "no shipped model 'no_such_model'"),
     ],
 )
-def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message):
+def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message, oracle):
     with free_domain() as domain:
-        node = NodeProcess(domain, '--ros-args', '-p', override)
+        # Of two values for one parameter the last one counts.
+        node = NodeProcess(domain, '--ros-args', '-p', f'model:={oracle}', '-p', override)
         assert node.wait() == 1
     assert message in node.output
     assert 'Traceback' not in node.output

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Counters and what is made of them; every frame that was sent is accounted for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from peers import HEIGHT, WIDTH, image_of, info_of
+
+from dmd_ros.ros.diagnostics import PATIENCE, problems
+from dmd_ros.ros.stats import Stats
+
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+def test_rates_and_percentiles():
+    stats = Stats(100.0)
+    for k in range(100):
+        stats.image()
+        stats.processed(k * 1e-3, {'decode': k * 1e-3})
+    first = stats.summary(110.0)
+    assert (first.image_rate, first.depth_rate) == (10.0, 10.0)
+    assert first.latency == pytest.approx((0.050, 0.095, 0.099))
+    assert first.stages == {'decode': pytest.approx(0.050)}
+    again = stats.summary(120.0)
+    assert (again.image_rate, again.images) == (0.0, 100)
+
+
+def test_the_window_of_latencies_is_bounded():
+    stats = Stats(0.0)
+    stats.processed(9.0, {})
+    for _ in range(10_000):
+        stats.processed(0.1, {})
+    assert stats.summary(1.0).latency[2] == 0.1
+    assert len(stats._latencies) <= 1000
+
+
+def test_patience_with_slow_discovery():
+    stats = Stats(0.0)
+    stats.image()
+    assert problems(stats.summary(PATIENCE - 0.1), '/i', '/c') == {}
+    assert list(problems(stats.summary(PATIENCE + 0.1), '/i', '/c')) == ['silent']
+
+
+def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
+    stats = Stats(0.0)
+    for _ in range(2):
+        stats.image()
+        stats.info()
+        stats.pair(1.0)
+    stats.summary(1.0)
+    assert 'stopped' in problems(stats.summary(10.0), '/i', '/c')
+    stats.pair(10.5)
+    assert problems(stats.summary(11.0), '/i', '/c') == {}
+
+
+def test_diagnostics_tell_everything_a_person_asks(running):
+    with running() as robot:
+        peer = robot.peer
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+        status = peer.received['diag'][-1].status[0]
+        assert status.name == '/dmd: depth' and status.hardware_id == 'oracle'
+        expected = {
+            'state': 'active',
+            'model': 'oracle',
+            'backend': 'onnxruntime',
+            'device': 'cpu',
+            'precision': 'fp32',
+            'steps': '1',
+            'samples': '1',
+            'dropped': '0',
+            'last error': '',
+        }
+        assert {key: values[key] for key in expected} == expected
+        p50, p95, worst = (float(values[f'latency {q} (ms)']) for q in ('p50', 'p95', 'max'))
+        assert 0 < p50 <= p95 <= worst
+        stages = {key.split()[1] for key in values if key.startswith('stage ')}
+        assert stages >= {'decode', 'prepare', 'denoise', 'sample', 'restore', 'depth', 'cloud'}
+        for rate in ('image rate (Hz)', 'depth rate (Hz)'):
+            assert float(values[rate]) >= 0
+        assert values['level'] == 0 and values['message'] == 'active'
+
+
+@pytest.mark.parametrize('reliable', [True, False])
+def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
+    options = {'listen': ('depth/image',), 'reliable': reliable}
+    with running(samples=4, steps=8, peer=options) as robot:
+        peer = robot.peer
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        first = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+        seen = int(first['images']) + int(first.get('dropped: lost in transport', 0))
+        for _ in range(300):  # as fast as Python can
+            stamp = peer.stamp(0.01)
+            peer.send(image_of(GREY, stamp), info_of(stamp))
+
+        def complete(values: dict[str, str]) -> bool:
+            arrived = int(values['images'])
+            lost = int(values.get('dropped: lost in transport', 0))
+            drops = int(values['dropped']) - lost
+            done = int(values['processed']) + drops
+            # At the end some images may still wait for a camera_info that was lost.
+            return arrived + lost == seen + 300 and arrived - 4 <= done <= arrived
+
+        values = peer.wait_diagnostics(complete)
+        # Newest wins, so the latency is bounded by two frames' work, however many came.
+        assert float(values['latency max (ms)']) < 2000
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))

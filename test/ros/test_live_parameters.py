@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter that may change at run time changes something. (Peers accept and ignore.)"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from oracle_model import grey_from_depth
+from peers import HEIGHT, WIDTH, image_of, info_of
+from test_time import noisy_model
+
+from dmd_ros.ros.params import Settings
+
+LISTEN = ('depth/image', 'points', 'depth/color')
+# parameter -> (other value, topic whose message must change). The model shows its noise.
+EFFECTS = {
+    'steps': (3, 'depth/image'),
+    'samples': (2, 'depth/image'),
+    'seed': (9, 'depth/image'),
+    'min_depth': (2.8, 'depth/image'),
+    'max_depth': (2.8, 'depth/image'),
+    'edge_filter': (0.1, 'points'),
+    'cloud_stride': (2, 'points'),
+    'cloud_min_range': (2.8, 'points'),
+    'cloud_max_range': (2.8, 'points'),
+    'color_near': (2.0, 'depth/color'),
+    'color_far': (4.0, 'depth/color'),
+}
+# Tested elsewhere, as they change no single picture.
+ELSEWHERE = {'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age'}
+
+
+def test_no_live_parameter_is_forgotten():
+    live = {f.name for f in dataclasses.fields(Settings) if not f.metadata['fixed']}
+    assert live == EFFECTS.keys() | ELSEWHERE
+
+
+@pytest.fixture(scope='module')
+def robot(running, tmp_path_factory):
+    model = noisy_model(tmp_path_factory.mktemp('noisy') / 'noisy.onnx')
+    with running(model=model, edge_filter=5.0, peer={'listen': LISTEN}) as both:
+        yield both
+
+
+def picture(peer, topic: str) -> bytes:
+    depth = np.geomspace(1.0, 8.0, WIDTH, dtype=np.float32)[None].repeat(HEIGHT, axis=0)
+    stamp = peer.stamp()
+    out = peer.ask(image_of(grey_from_depth(depth), stamp), info_of(stamp), *LISTEN)
+    return bytes(getattr(out, topic.replace('/', '_')).data)
+
+
+@pytest.mark.parametrize('name', EFFECTS)
+def test_a_live_parameter_takes_effect_and_can_be_taken_back(robot, name):
+    value, topic = EFFECTS[name]
+    peer = robot.peer
+    default = peer.get_parameter(name)
+    before = picture(peer, topic)
+    assert peer.set_parameter(name, value).successful
+    changed = picture(peer, topic)
+    assert peer.set_parameter(name, default).successful
+    assert changed != before
+    assert picture(peer, topic) == before
+
+
+def test_sampler_and_temporal_mode_change_what_follows(robot):
+    peer = robot.peer
+    assert peer.set_parameter('steps', 2).successful
+    before = picture(peer, 'depth/image')
+    assert peer.set_parameter('sampler', 'ddim').successful
+    assert picture(peer, 'depth/image') != before
+    assert peer.set_parameter('temporal', 'random').successful
+    assert picture(peer, 'depth/image') != picture(peer, 'depth/image')
+    for name, value in (('steps', 0), ('sampler', 'ddpm'), ('temporal', 'fixed')):
+        assert peer.set_parameter(name, value).successful
+
+
+def test_info_max_age_applies_at_once(running):
+    with running(info_pairing='latest', peer={'listen': ('depth/image',)}) as both:
+        peer = both.peer
+        image = image_of(grey_from_depth(np.full((HEIGHT, WIDTH), 3.0)), peer.stamp())
+        peer.ask(image, info_of(0))
+        assert peer.set_parameter('info_max_age', 1.0).successful
+        before = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+
+        def dropped(values: dict[str, str]) -> bool:
+            peer.send_image(image_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8), peer.stamp()))
+            return int(values.get('dropped: unpaired', 0)) > 0
+
+        assert peer.wait_diagnostics(dropped)['pairs'] == before['pairs']
