@@ -106,21 +106,7 @@ class RoomMaterials(MaterialTable):
                 grime=0.15,
             )
         if kind == 'carpet':
-            a = self.hue((0.05, 0.5), (0.2, 0.7))
-            b = scaled(a, self.rng.uniform(0.4, 0.8))
-            if self.rng.random() < 0.4:
-                return self.add(
-                    L.STRIPES,
-                    a,
-                    b,
-                    sx=self.rng.uniform(0.02, 0.15),
-                    p0=0.5,
-                    contrast=0.8,
-                    grime=0.3,
-                )
-            return self.add(
-                L.NOISE, a, b, sx=self.rng.uniform(0.008, 0.03), contrast=0.6, grime=0.3
-            )
+            return self.carpet()
         a = self.pick(
             ((0.55, 0.5, 0.42), (0.65, 0.63, 0.6), (0.3, 0.28, 0.26), (0.45, 0.28, 0.18))
         )
@@ -138,6 +124,22 @@ class RoomMaterials(MaterialTable):
                 rough=0.1,
             )
         return self.add(L.NOISE, a, scaled(a, 0.75), sx=0.5, contrast=0.3, grime=0.5, f0=f0)
+
+    def carpet(self) -> int:
+        """Striped or mottled carpet."""
+        a = self.hue((0.05, 0.5), (0.2, 0.7))
+        b = scaled(a, self.rng.uniform(0.4, 0.8))
+        if self.rng.random() < 0.4:
+            return self.add(
+                L.STRIPES,
+                a,
+                b,
+                sx=self.rng.uniform(0.02, 0.15),
+                p0=0.5,
+                contrast=0.8,
+                grime=0.3,
+            )
+        return self.add(L.NOISE, a, b, sx=self.rng.uniform(0.008, 0.03), contrast=0.6, grime=0.3)
 
     def ceiling(self) -> int:
         """Ceiling."""

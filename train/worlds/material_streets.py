@@ -30,13 +30,13 @@ class StreetMaterials(MaterialTable):
 
     def asphalt(self) -> int:
         """Plain asphalt."""
-        return self.photo('asphalt') or self.add(
+        return self.photo('asphalt', calm=True) or self.add(
             L.NOISE, (0.14, 0.14, 0.14), (0.1, 0.1, 0.1), sx=0.03, contrast=0.5, grime=0.4
         )
 
     def paving(self) -> int:
         """Pavement slabs."""
-        found = self.photo('paving')
+        found = self.photo('paving', calm=True)
         if found is not None:
             return found
         a = self.pick(((0.35, 0.34, 0.32), (0.28, 0.26, 0.25), (0.4, 0.33, 0.27)))
@@ -55,7 +55,7 @@ class StreetMaterials(MaterialTable):
 
     def grass(self) -> int:
         """Lawn or meadow."""
-        found = self.photo('grass')
+        found = self.photo('grass', tint=(0.8, 0.65, 0.8))
         if found is not None:
             return found
         return self.add(

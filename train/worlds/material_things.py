@@ -44,10 +44,10 @@ class ThingMaterials(MaterialTable):
     """Materials of furniture, things, people and vehicles."""
 
     def paint(
-        self, colour: Colour | None = None, *, f0: float = 0.0, contrast: float = 0.12
+        self, colour: Colour | None = None, *, f0: float = 0.0, contrast: float = 0.06
     ) -> int:
         """Painted or plastic surface."""
-        return self.add(L.PLAIN, colour or self.hue(), contrast=contrast, f0=f0, grime=0.1)
+        return self.add(L.PLAIN, colour or self.hue(), contrast=contrast, f0=f0, grime=0.04)
 
     def plastic(self) -> int:
         """Smooth coloured plastic, enamel or ceramics."""

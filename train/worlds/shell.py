@@ -60,6 +60,21 @@ def window(
     for z in (sill, top) + ((sill + 0.65 * tall,) if rng.random() < 0.4 else ()):
         b.box((x, 0.02, z), (width + 0.06, 0.05, 0.06), frame)
     b.box((x, 0.1, sill - 0.04), (width + 0.1, 0.2, 0.03), frame)
+    _drapery(b, m, x, width, sill, top)
+    if sill > 0.6 and rng.random() < 0.6:
+        b.box(
+            (x, 0.1, 0.38),
+            (min(width, 1.2), 0.09, 0.5),
+            m.add(L.STRIPES, (0.7, 0.7, 0.68), (0.35, 0.35, 0.34), sx=0.05, p0=0.35),
+            bevel=0.01,
+        )
+
+
+def _drapery(
+    b: SceneBuilder, m: Materials, x: float, width: float, sill: float, top: float
+) -> None:
+    """Curtains, a blind, or nothing."""
+    rng = m.rng
     drapery = rng.random()
     if drapery < 0.45:
         cloth = (
@@ -95,13 +110,6 @@ def window(
             (x, 0.06, (low + top) / 2),
             (width, 0.012, top - low),
             m.add(L.STRIPES, (0.6, 0.58, 0.52), (0.35, 0.34, 0.3), sx=0.03, p0=0.3, p1=1.0),
-        )
-    if sill > 0.6 and rng.random() < 0.6:
-        b.box(
-            (x, 0.1, 0.38),
-            (min(width, 1.2), 0.09, 0.5),
-            m.add(L.STRIPES, (0.7, 0.7, 0.68), (0.35, 0.35, 0.34), sx=0.05, p0=0.35),
-            bevel=0.01,
         )
 
 

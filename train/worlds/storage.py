@@ -108,6 +108,17 @@ def kitchen(b: SceneBuilder, m: Materials, width: float) -> Size:
         if rng.random() < 0.4:
             b.box((x, d / 2 - 0.029, h - 0.2), (each - 0.004, 0.003, 0.006), m.dark)
         b.box((x, d / 2 - 0.015, h - 0.14), (each * 0.5, 0.02, 0.012), m.chrome)
+    _wall_units(b, m, front, units, each)
+    _sink_and_hob(b, m, width, h)
+    with b.at(0, -0.05, h):
+        scatter(b, m, width * 0.9, 0.4, int(rng.integers(2, 5 + int(3 * width))))
+    return width, d, h
+
+
+def _wall_units(b: SceneBuilder, m: Materials, front: int, units: int, each: float) -> None:
+    """Cupboards from 1.42 m up and tiles behind the worktop."""
+    rng = m.rng
+    width = units * each
     wall = rng.random() < 0.8
     tall = rng.uniform(0.5, 0.8)
     for i in range(units):
@@ -117,10 +128,10 @@ def kitchen(b: SceneBuilder, m: Materials, width: float) -> Size:
             b.box((x, 0.055, 1.42 + tall / 2), (each - 0.01, 0.018, tall - 0.01), front)
             b.box((x + each * 0.35, 0.07, 1.5), (0.012, 0.02, 0.12), m.chrome)
     b.box(
-        (0, -d / 2 + 0.01, 1.15),
+        (0, -0.29, 1.15),
         (width, 0.015, 0.5),
         m.add(
-            3,
+            L.TILES,
             m.hue((0.0, 0.4), (0.5, 0.95)),
             (0.5, 0.5, 0.48),
             sx=0.15,
@@ -130,6 +141,10 @@ def kitchen(b: SceneBuilder, m: Materials, width: float) -> Size:
             contrast=0.1,
         ),
     )
+
+
+def _sink_and_hob(b: SceneBuilder, m: Materials, width: float, h: float) -> None:
+    rng = m.rng
     if rng.random() < 0.7:
         b.box((-width * 0.25, 0, h + 0.002), (0.5, 0.4, 0.012), m.chrome)
         b.box((-width * 0.25, 0, h + 0.006), (0.42, 0.32, 0.01), m.metal())
@@ -137,9 +152,6 @@ def kitchen(b: SceneBuilder, m: Materials, width: float) -> Size:
         b.strut((-width * 0.25, -0.22, h + 0.25), (-width * 0.25, -0.04, h + 0.2), 0.02, m.chrome)
     if rng.random() < 0.6 and width > 1.5:
         b.box((width * 0.25, 0, h + 0.004), (0.58, 0.5, 0.01), m.glass())
-    with b.at(0, -0.05, h):
-        scatter(b, m, width * 0.9, 0.4, int(rng.integers(2, 5 + int(3 * width))))
-    return width, d, h
 
 
 def heap_of_boxes(b: SceneBuilder, m: Materials) -> Size:
