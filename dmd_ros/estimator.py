@@ -165,7 +165,7 @@ class DepthEstimator:
         """Average the samples and bring them to metres on the camera's grid."""
         mean = codes[0, 0] if self.samples == 1 else codes.mean(axis=0)[0]
         code = preprocess.restore(mean, view)
-        depth = depth_codec.mark_ends(depth_codec.decode(code, self.contract), code)
+        depth = depth_codec.decode_frame(code, self.contract)
         if self.samples == 1:
             return depth, None
         spread = depth_codec.relative_std(codes.std(axis=0)[0], mean, self.contract)

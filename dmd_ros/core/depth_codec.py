@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
 
 # Codes this close to an end are read as beyond the range. Training clips everything beyond d_max
 # (sky too) to exactly +1, and an estimate of it never gets there exactly: 1 % of the code's span.
@@ -34,31 +35,45 @@ def encode(depth_m: NDArray[np.float32], contract: Contract) -> NDArray[np.float
     return np.clip(code, -1.0, 1.0).astype(np.float32, copy=False)
 
 
-def decode(code: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
-    """Decode to metres in [d_min, d_max]; NaN stays NaN. See `mark_ends` for out-of-range."""
+def decode(
+    code: NDArray[np.float32],
+    contract: Contract,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Decode to metres in [d_min, d_max]; NaN stays NaN. See `decode_frame` for out-of-range.
+
+    out: contiguous memory of code's shape, which may be `code` itself; None allocates.
+    """
+    depth = np.empty(code.shape, np.float32) if out is None else out
+    if not depth.flags.c_contiguous:
+        raise CoreError('decode needs contiguous memory to write to')
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
+    # In place, as memory is what this costs on every pixel of every frame.
     if contract.depth_codec == 'log':
         half = 0.5 * math.log(d_max / d_min)
-        scaled = np.multiply(code, np.float32(half), dtype=np.float32, order='C')
-        scaled += np.float32(half + math.log(d_min))
-        # In place, on every pixel of every frame: memory is what this costs. cv2.exp is vectorised
-        # on all processors, np.exp on some.
-        depth = cv2.exp(scaled.reshape(1, -1), scaled.reshape(1, -1)).reshape(code.shape)
+        np.multiply(code, np.float32(half), out=depth)
+        depth += np.float32(half + math.log(d_min))
+        # cv2.exp is vectorised on all processors, np.exp on some.
+        row = depth.reshape(1, -1)
+        cv2.exp(row, dst=row)
     else:
-        depth = np.multiply(code, np.float32(0.5 * (d_max - d_min)), dtype=np.float32)
+        np.multiply(code, np.float32(0.5 * (d_max - d_min)), out=depth)
         depth += np.float32(0.5 * (d_max + d_min))
     return np.clip(depth, np.float32(d_min), np.float32(d_max), out=depth)
 
 
-def mark_ends(depth_m: NDArray[np.float32], code: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Set, in place, +inf where the code says beyond the range, and -inf where too close."""
+def decode_frame(code: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
+    """Turn a contiguous code into metres in its own memory, with REP-117 infinities at the ends.
+
+    +inf where the code says beyond the range, -inf where too close.
+    """
     beyond = code >= np.float32(1.0 - END_MARGIN)
-    if beyond.any():
-        np.copyto(depth_m, np.float32(np.inf), where=beyond)
     too_close = code <= np.float32(-1.0 + END_MARGIN)
-    if too_close.any():
-        np.copyto(depth_m, np.float32(-np.inf), where=too_close)
-    return depth_m
+    depth = decode(code, contract, out=code)
+    for where, value in ((beyond, np.inf), (too_close, -np.inf)):
+        if where.any():
+            np.copyto(depth, np.float32(value), where=where)
+    return depth
 
 
 def relative_std(

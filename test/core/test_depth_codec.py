@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracle_model import CONTRACT
 
 from dmd_ros.core import depth_codec
+from dmd_ros.core.errors import CoreError
 
 LOG = replace(CONTRACT, depth_min_m=0.5, depth_max_m=80.0)
 LINEAR = replace(LOG, depth_codec='linear')
@@ -90,11 +91,20 @@ def test_a_view_with_gaps_decodes_like_its_copy() -> None:
 
 def test_codes_at_the_ends_become_infinities() -> None:
     code = row(1.0, 0.981, 0.979, 0.0, -0.979, -0.981, -1.0, NAN)
-    depth = depth_codec.mark_ends(depth_codec.decode(code, LOG), code)
+    before = code.copy()
+    depth = depth_codec.decode_frame(code, LOG)
+    assert depth is code
     assert np.isposinf(depth[0, :2]).all()
     assert np.isfinite(depth[0, 2:5]).all()
     assert np.isneginf(depth[0, 5:7]).all()
+    np.testing.assert_array_equal(depth[0, 2:5], depth_codec.decode(before, LOG)[0, 2:5])
     assert np.isnan(depth[0, 7])
+
+
+def test_decoding_into_memory_with_gaps_is_refused() -> None:
+    code = np.zeros((4, 6), np.float32)[:, ::2]
+    with pytest.raises(CoreError, match='contiguous'):
+        depth_codec.decode_frame(code, LOG)
 
 
 def test_what_the_margin_costs_in_metres() -> None:
