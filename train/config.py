@@ -34,8 +34,9 @@ class TrainConfig:
     Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); t1_fraction:
     share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
     estimate; gradient_weight: weight of the gradient-matching term.
-    Optimiser: batch (over all processes), lr, schedule 'cosine' or 'constant' (linear cool-down
-    over the last `cooldown` share), warmup samples, ema half-life in samples.
+    Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
+    'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
+    half-life in samples.
     Machine: threads: of the trainer, 0 = all cores. Where other work takes a core, give one less:
     OpenMP threads wait for each other, and a shared core slows training several times. workers:
     processes that make batches ahead.
@@ -71,6 +72,7 @@ class TrainConfig:
     batch: int = 16
     total_samples: int = 1_000_000
     lr: float = 1e-3
+    optimizer: str = 'adamw'
     schedule: str = 'cosine'
     warmup: int = 5_000
     cooldown: float = 0.2
@@ -97,6 +99,7 @@ class TrainConfig:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
         _one_of('stage', self.stage, ('diffusion', 'end_to_end'))
+        _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
         for key in ('batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints'):

@@ -23,6 +23,7 @@ from train.ema import Ema
 from train.errors import TrainError
 from train.loss import Losses, diffusion_loss, end_to_end_loss
 from train.mixture import Mixture, batches, tensors
+from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report, hardware, revision
@@ -45,6 +46,17 @@ def build_net(config: TrainConfig) -> UNet:
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
 
 
+def build_optimizer(net: UNet, config: TrainConfig) -> torch.optim.Optimizer:
+    """Build the optimiser of a config."""
+    lr, decay = config.lr, config.weight_decay
+    if config.optimizer == 'muon':
+        dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
+        return Muon(net, lr, decay, dtype)
+    return torch.optim.AdamW(
+        net.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=decay, fused=True
+    )
+
+
 def train(
     run: Path,
     config: TrainConfig,
@@ -61,10 +73,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay,
-        fused=True,
-    )  # fmt: skip
+    optimizer = build_optimizer(net, config)
     if init is not None:
         _load_weights(net, checkpoint.find(init), init)
     ema = Ema(net, config.ema)

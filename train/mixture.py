@@ -8,6 +8,9 @@ any worker may make any batch, and several processes share a batch by taking sli
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -28,6 +31,7 @@ from train.loss import Batch
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Draws for one place in a batch before the sources are taken for broken altogether.
 _ATTEMPTS = 20
 
@@ -193,7 +197,9 @@ def _as_is(made: Made) -> Made:
 
 
 def _quiet(worker: int) -> None:
-    """Leave the cores to the trainer: one thread per worker."""
+    """Leave the cores to the trainer, one thread per worker, and die with it."""
+    if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -19,6 +22,8 @@ from train.example import Example
 from train.loop import train
 from train.mixture import Mixture, batches, parse_sources, tensors
 from train.processes import Processes
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -110,3 +115,30 @@ def test_broken_samples_are_named_and_too_many_stop_the_run(
     with pytest.raises(TrainError, match=r'samples were broken, more than max_broken_share'):
         train(tmp_path / 'run', config, alone)
     assert 'broken sample skipped: set/001' in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
+def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
+    code = (
+        'import os, signal, sys\n'
+        'from train.config import TrainConfig\n'
+        'from train.mixture import Mixture, batches\n'
+        'if __name__ == "__main__":\n'
+        '    config = TrainConfig.from_json(sys.argv[1])\n'
+        '    data = batches(Mixture(config), 0, workers=1)\n'
+        '    next(data)\n'
+        '    import multiprocessing\n'
+        '    print(multiprocessing.active_children()[0].pid, flush=True)\n'
+        '    os.kill(os.getpid(), signal.SIGKILL)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, config.to_json()],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    worker = Path('/proc', str(int(done.stdout)), 'stat')
+    deadline = time.monotonic() + 20
+    while worker.exists() and ') Z ' not in worker.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not worker.exists() or ') Z ' in worker.read_text()
