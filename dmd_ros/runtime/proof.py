@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core import depth_codec, diffusion
+from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
@@ -182,13 +182,11 @@ def random_feeds(
 ) -> Feeds:
     """Draw an input as the network knows it: any picture, noise, a camera in its range."""
     samples, height, width = shape
-    levels = random.random((samples, 3, height, width), np.float32)
-    mean, std = (
-        np.asarray(v, np.float32)[:, None, None] for v in (contract.rgb_mean, contract.rgb_std)
-    )
+    pictures = random.integers(0, 256, (samples, height, width, 3), dtype=np.uint8)
+    rgb = np.concatenate([preprocess.normalise(picture, contract) for picture in pictures])
     fov = random.uniform(*contract.tan_half_vfov_range, samples)
     return {
-        'rgb': (levels - mean) / std,
+        'rgb': rgb,
         'z': random.standard_normal((samples, 1, height, width), np.float32),
         't': np.full(samples, t, np.float32),
         'tan_half_vfov': fov.astype(np.float32),
