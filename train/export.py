@@ -47,10 +47,17 @@ OPSET = 17
 _HALF_FROM = 256
 
 
-def export(source: Path, out: Path, weights: str = 'fp16', **contract_changes: object) -> Contract:
+def export(
+    source: Path,
+    out: Path,
+    weights: str = 'fp16',
+    notes: str = '',
+    **contract_changes: object,
+) -> Contract:
     """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
 
     weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
+    notes: Markdown to append to the card (accuracy on real frames, failures, limits).
     contract_changes: recommendations (steps, samples, name) that differ from the run's config.
     """
     state = checkpoint.find(source)
@@ -76,7 +83,7 @@ def export(source: Path, out: Path, weights: str = 'fp16', **contract_changes: o
     worst = _write_if_equal(model, out, backend, contract)
     run = source.parent.parent if source.is_file() else source
     text = card(out, contract, config, state, run, net, worst, weights)
-    out.with_suffix('.md').write_text(text)
+    out.with_suffix('.md').write_text(f'{text}\n{notes.strip()}\n' if notes.strip() else text)
     return contract
 
 
@@ -185,6 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
     parser.add_argument('--steps', type=int, help='recommended steps (default: the run\'s)')
     parser.add_argument('--samples', type=int, help='recommended samples (default: the run\'s)')
+    parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)
     changes = {
@@ -193,8 +201,9 @@ def main(arguments: list[str] | None = None) -> int:
         if (value := getattr(options, key)) is not None
     }
     try:
-        contract = export(options.run, options.out, options.weights, **changes)
-    except TrainError as error:
+        notes = options.notes.read_text() if options.notes else ''
+        contract = export(options.run, options.out, options.weights, notes, **changes)
+    except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     size = options.out.stat().st_size / 1e6

@@ -48,7 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize('weights', ['fp16', 'fp32'])
 def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
     out = tmp_path / 'model.onnx'
-    contract = export(run, out, weights, steps=2, name='mine')
+    contract = export(run, out, weights, '## Limits\nGlass.', steps=2, name='mine')
     backend = OrtBackend(out)
     assert backend.contract == contract == contract_from_metadata(backend.metadata, 'model')
     assert (contract.steps, contract.name) == (2, 'mine')
@@ -62,6 +62,7 @@ def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
     assert kinds == {onnx.TensorProto.FLOAT16 if weights == 'fp16' else onnx.TensorProto.FLOAT}
     card = out.with_suffix('.md').read_text()
     assert '64 (16 steps of 4)' in card
+    assert card.endswith('## Limits\nGlass.\n')
     assert str(run) not in card
 
 
