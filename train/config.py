@@ -163,12 +163,14 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """Read back; settings of another version are refused by name."""
+        """Read back; settings that a newer version added get their defaults."""
         values = json.loads(text)
-        known = {field.name for field in dataclasses.fields(cls)}
-        unknown, missing = sorted(values.keys() - known), sorted(known - values.keys())
+        unknown = sorted(values.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise TrainError(f'config has unknown settings {unknown}; missing here: {missing}')
+            raise TrainError(
+                f'config has settings {unknown} that this version does not know; use the version '
+                'that wrote it (revision.txt in its run folder)'
+            )
         return cls(**values)
 
     def changed(self, settings: list[str]) -> TrainConfig:

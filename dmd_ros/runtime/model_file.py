@@ -24,9 +24,8 @@ from dmd_ros.runtime.errors import BackendError
 # JSON object: name of each input and of the output -> {'shape': [...], 'data': base64 of
 # little-endian float32 in C order}.
 GOLDEN_KEY = 'dmd_golden'
-# Allowed relative differences from the golden output.
+# Allowed relative difference from the golden output in float32.
 TOLERANCE = 1e-3
-TOLERANCE_HALF = 3e-2
 
 
 def contract_from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
