@@ -164,6 +164,8 @@ class Peer:
             self.listen(topic, listen_reliable)
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._keep('diag'), 10)
         self._stamp = 1_000_000_000_000
+        self._acquainted: set[str] = set()
+        self._reliable = reliable and listen_reliable
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
@@ -181,6 +183,10 @@ class Peer:
         """Publish on other topics from now on."""
         self._image = self.node.create_publisher(self._image.msg_type, image, qos())
         self._info = self.node.create_publisher(CameraInfo, info, qos())
+
+    def forget(self) -> None:
+        """Expect to find the node's subscriptions anew."""
+        self._acquainted.clear()
 
     # Sending.
 
@@ -200,25 +206,29 @@ class Peer:
         self._info.publish(info)
 
     def ask(self, image, info, *topics: str) -> SimpleNamespace:
-        """Send one pair and wait for its outputs; a sent pair is repeated until they come.
+        """Send one pair and wait for its outputs, which must arrive after it was sent.
 
-        Repeating covers discovery only: once all sides know each other, one sending is enough.
+        Until all sides have found each other, the pair is sent again and again.
         """
         topics = topics or tuple(self._listeners)
         stamp = (image.header.stamp.sec, image.header.stamp.nanosec)
+        seen = {topic: len(self.received[topic]) for topic in topics}
 
         def answers() -> dict:
             return {
                 topic: message
                 for topic in topics
-                for message in self.received[topic]
+                for message in self.received[topic][seen[topic] :]
                 if (message.header.stamp.sec, message.header.stamp.nanosec) == stamp
             }
 
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             self.send(image, info)
-            if self.wait(lambda: len(answers()) == len(topics), 1.0):
+            sure = self._reliable and self._acquainted.issuperset(topics)
+            patience = TIMEOUT if sure else 1.0
+            if self.wait(lambda: len(answers()) == len(topics), patience):
+                self._acquainted.update(topics)
                 return SimpleNamespace(
                     **{topic.replace('/', '_'): message for topic, message in answers().items()}
                 )

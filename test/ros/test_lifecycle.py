@@ -35,6 +35,7 @@ def test_every_transition_and_depth_only_while_active(running):
             for _ in range(2):
                 assert peer.transition('activate') and peer.state() == 'active'
                 stamp = peer.stamp()
+                peer.forget()
                 peer.ask(image_of(GREY, stamp), info_of(stamp))
                 assert peer.transition('deactivate') and peer.state() == 'inactive'
                 assert peer.until(lambda: peer.node.count_subscribers('image') == 0)
