@@ -1,14 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The README's table of parameters, from their declarations: python test/parameter_table.py."""
+"""The README's table of parameters, from their declarations.
+
+python test/parameter_table.py prints it, with --write it replaces the one in README.md.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from dmd_ros.ros.params import Settings
 
+README = Path(__file__).resolve().parents[1] / 'README.md'
 HEADER = '| parameter | default | allowed | live | meaning |\n|---|---|---|---|---|\n'
 
 
@@ -38,5 +45,14 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f'{value:g}'
 
 
+def written(readme: str) -> str:
+    """The README with this table in the place of its own."""
+    rows = r'(\|.*\n)*'
+    return re.sub(re.escape(HEADER) + rows, lambda _: parameter_table(), readme)
+
+
 if __name__ == '__main__':
-    print(parameter_table(), end='')
+    if '--write' in sys.argv:
+        README.write_text(written(README.read_text(encoding='utf-8')), encoding='utf-8')
+    else:
+        print(parameter_table(), end='')

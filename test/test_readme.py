@@ -163,7 +163,7 @@ def test_the_table_of_parameters_is_that_of_the_node() -> None:
     pytest.importorskip('rclpy')
     from parameter_table import parameter_table
 
-    assert parameter_table() in README, 'paste the output of test/parameter_table.py'
+    assert parameter_table() in README, 'run test/parameter_table.py --write'
 
 
 def test_the_table_of_topics_is_that_of_the_node() -> None:

@@ -29,8 +29,8 @@ from dmd_ros.ros.processes import say
 
 # Closed loop: a frame that was dropped must not stop the run.
 _PATIENCE = 1.0
-# After a phase: late messages, and diagnostics that have seen everything (one a second).
-_SETTLE = 2.5
+# After a phase: late messages, and diagnostics that have seen everything (four a second).
+_SETTLE = 1.0
 
 
 class Driver:

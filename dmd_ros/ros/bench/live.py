@@ -17,6 +17,8 @@ from tqdm import tqdm
 from dmd_ros.ros.bench.machine import resident_mb
 from dmd_ros.ros.processes import Event, Family
 
+# Short, so that little time is spent on waiting for counters.
+DIAGNOSTICS_PERIOD = 0.25
 VGA, HD = (640, 480), (1920, 1080)
 _LOST = 'dropped: lost in transport'
 
@@ -44,7 +46,12 @@ class LiveNode:
         self._driver.tell(json.dumps({'first': True, **self._size}))
         started = time.monotonic_ns()
         self._node = family.start_node(
-            {'model': str(model), 'backend': 'onnxruntime', 'device': 'cpu'}
+            {
+                'model': str(model),
+                'backend': 'onnxruntime',
+                'device': 'cpu',
+                'diagnostics_period': DIAGNOSTICS_PERIOD,
+            }
         )
         first = family.wait_for('driver', 'first', 60.0)['at']
         self.start = Start((first - started) * 1e-9, self.resident_mb())
