@@ -19,7 +19,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.loading import find_model, load_estimator
+from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     out: Path = args.out
     model = find_model(args.model)
-    estimator = load_estimator(model)
+    estimator = load_estimator(model, 'onnxruntime', 'cpu', threads=1)
     contract = estimator.contract
     estimator.close()
     with Bag(args.bag) as bag:
@@ -43,16 +43,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = inspect(bag, topics.choose(bag, *names), args.limit)
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
-    observed = perform(source, model, out)
+    settings = {'model': str(model), 'backend': args.backend, 'device': args.device}
+    observed = perform(source, settings, out)
     _check(observed, source, out)
     judged = results.judge(source, contract, out)
-    settings = {
+    about = {
         'bag': source.path.name,
         'topics': source.topics,
         'model': contract.name,
-        'node parameters': source.node_parameters(),
+        'node parameters': {**settings, **source.node_parameters()},
     }
-    found = results.figures(observed, judged, settings)
+    found = results.figures(observed, judged, about)
     results.write(out, found, judged, f'{contract.name} on {source.path.name}')
     print(results.table(found))
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png')
@@ -88,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--bag', type=Path, default=SAMPLE_BAG, help='ROS 1 or 2 bag (default: %(default)s)')
     add('--out', type=Path, default=Path('out/demo'), help='default: %(default)s')
     add('--model', help='.onnx file or shipped model (default: the shipped one)')
+    add('--backend', choices=BACKENDS, default='onnxruntime', help='default: %(default)s')
+    add('--device', default='cpu', help='default: %(default)s')
     add('--image-topic', help='default: the only one')
     add('--camera-info-topic', help='default: the only one, or the one beside the image')
     add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")

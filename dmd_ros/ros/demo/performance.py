@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -13,6 +15,8 @@ from dmd_ros.ros.demo import recorder
 from dmd_ros.ros.demo.source import Source
 from dmd_ros.ros.processes import Event, Family
 
+# Seconds: TensorRT may have to build an engine first.
+_START = 1800.0
 # Seconds without any depth after the last image, after which no more is expected.
 _QUIET = 5.0
 # Diagnostics come once a second: two periods hold a message that saw everything.
@@ -51,12 +55,15 @@ class Observed:
                 times[event['topic']][event['stamp']] = event['at']
 
 
-def perform(source: Source, model: Path, out: Path) -> Observed:
-    """Play the source through the node, recording into out/recorded."""
+def perform(source: Source, settings: Mapping[str, Any], out: Path) -> Observed:
+    """Play the source through the node, recording into out/recorded.
+
+    settings: node parameters that choose the model and what runs it.
+    """
     with Family(out / 'logs') as family:
-        family.start_node({'model': str(model), **source.node_parameters()})
+        family.start_node({**settings, **source.node_parameters()})
         family.start('recorder', 'dmd_ros.ros.demo.recorder', str(out / 'recorded'))
-        family.wait_for('recorder', 'ready')
+        family.wait_for('recorder', 'ready', _START)
         where = source.topics
         player = family.start(
             'player',
