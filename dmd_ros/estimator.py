@@ -135,7 +135,8 @@ class DepthEstimator:
                 run, self.contract, picture, tan_half_vfov, noise, fresh, times, self.sampler
             )
         if self.temporal == 'blend':
-            self._previous = codes
+            # One frame of NaN must not poison every frame after it.
+            self._previous = codes if np.isfinite(codes).all() else None
         return codes
 
     def _noise(

@@ -166,6 +166,17 @@ def test_blend_starts_from_nine_tenths_noise_and_one_tenth_previous_code() -> No
 
 
 @pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
+def test_a_frame_of_nan_does_not_poison_the_next(temporal: str) -> None:
+    noisy = Noisy()
+    estimator = DepthEstimator(CONTRACT, noisy, temporal=temporal)
+    shares = []
+    for gain in (0.2, float('nan'), 0.2):
+        noisy.gain = gain
+        shares.append(float(np.isnan(estimator(grey(), CAMERA).depth).mean()))
+    assert shares == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
 def test_another_picture_size_is_no_problem(temporal: str) -> None:
     estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
     wide = Camera(100, 100, 95.5, 31.5, 192, 64)
