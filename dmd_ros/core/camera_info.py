@@ -64,6 +64,15 @@ def info_size(info: Any) -> tuple[int, int]:
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 
+def is_rectified_by_name(image_topic: str) -> bool:
+    """Say whether the last part of a topic's name calls its images rectified: image_rect...
+
+    The messages do not tell, and the CameraInfo is the same. Give the name without a transport
+    (/compressed).
+    """
+    return image_topic.rsplit('/', 1)[-1].startswith('image_rect')
+
+
 def _full_camera(info: Any, rectified: bool) -> Camera:
     k, p, d = (_numbers(info, name) for name in ('k', 'p', 'd'))
     if rectified and len(p) == 12 and p[0] != 0.0:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dmd_ros.core.camera_info import is_rectified_by_name
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
 
@@ -83,8 +84,8 @@ def is_depth(bag: Bag, name: str) -> bool:
 
 
 def looks_rectified(image: str) -> bool:
-    """Say whether a topic's name calls its images rectified (image_rect, image_rect_color)."""
-    return 'rect' in _base(image).rsplit('/', 1)[-1]
+    """Say whether a topic's name calls its images rectified, by the node's own rule."""
+    return is_rectified_by_name(_base(image))
 
 
 def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:

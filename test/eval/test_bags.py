@@ -254,6 +254,8 @@ def test_named_topics_are_checked(tmp_path, names, message):
         ('/camera/image_rect', True),
         ('/camera/image_rect_color/compressed', True),
         ('/direct/image_raw', False),
+        ('/camera/image_direct', False),
+        ('/camera/image_corrected/compressed', False),
     ],
 )
 def test_rectified_by_name(name, expected):
