@@ -36,7 +36,8 @@ class WorldConfig:
     """What to render.
 
     size: (height, width) in pixels, or None to draw the aspect per block of 32 frames at about
-    `area` pixels. kinds: weights. views: frames that share one scene.
+    `area` pixels. kinds: weights. views: frames that share one scene. cameras: tan(vfov / 2) of
+    the one lens of a kind, as data sets taken with one camera have it; other kinds draw theirs.
     """
 
     size: tuple[int, int] | None = (192, 256)
@@ -45,6 +46,7 @@ class WorldConfig:
     area: int = 192 * 256
     stride: int = 32
     size_block: int = SIZE_BLOCK
+    cameras: Mapping[str, float] = field(default_factory=dict)
 
 
 def held_out(seed: int) -> int:
@@ -128,6 +130,9 @@ class Worlds:
         rng = random_source(self.seed, index, 4)
         height, width = self.size(index)
         camera = draw_camera(rng, width, height, world.kind)
+        if world.kind in self.config.cameras:
+            focal = height / (2.0 * self.config.cameras[world.kind])
+            camera = replace(camera, fx=focal, fy=focal)
         pose = world.pose(rng, camera)
         colour, depth = render(world.scene, camera, pose, self.assets, int(rng.integers(1 << 20)))
         return RawSample(expose(colour, rng), depth, camera)
