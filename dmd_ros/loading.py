@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,8 @@ def load_estimator(
             if backend != 'auto' or cancelled():
                 raise
             choice = select.without_tensorrt(device, precision, facts, str(error))
+            # Not through `log`: who has not set up logging must hear that the robot is slower now.
+            _log.warning('TensorRT failed; instead: %s', choice.why)
     log(f'backend: {choice.why}')
     loaded = _load_onnxruntime(path, 'cpu' if choice.gpu is None else 'cuda', threads)
     return DepthEstimator(loaded.contract, loaded, **settings)
@@ -101,7 +105,7 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
         if path.is_file():
             return path
         raise BackendError(f'model file {path} does not exist')
-    tried = [folder / f'{name}.onnx' for folder in _model_folders()]
+    tried = [folder / 'models' / f'{name}.onnx' for folder in share_folders()]
     for path in tried:
         if path.is_file():
             return path
@@ -111,12 +115,14 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def _model_folders() -> Iterator[Path]:
-    """Yield where models lie: source checkout, ament workspaces, pip installation."""
-    yield Path(__file__).resolve().parent.parent / 'models'
-    for prefix in filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)):
-        yield Path(prefix) / 'share' / 'dmd_ros' / 'models'
-    yield Path(sys.prefix) / 'share' / 'dmd_ros' / 'models'
+def share_folders() -> Iterator[Path]:
+    """Yield where shared files may lie: source checkout, ament workspaces, pip installations."""
+    yield Path(__file__).resolve().parent.parent
+    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
+    # pip: an environment; /usr/local with Debian's Python, whose sys.prefix is /usr; --user.
+    installed = (sysconfig.get_path('data'), sys.prefix, site.getuserbase())
+    for prefix in dict.fromkeys((*prefixes, *installed)):
+        yield Path(prefix) / 'share' / 'dmd_ros'
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
 from dmd_ros.loading import DEFAULT_MODEL, find_model
+from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,35 @@ def test_a_model_in_an_ament_workspace_is_found(
     written = write_oracle(folder / 'mine.onnx')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
     assert find_model('mine') == written
+
+
+@pytest.mark.parametrize('where', ['site.getuserbase', 'sysconfig.get_path'])
+def test_a_model_where_pip_puts_it_outside_an_environment_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """With --user, and on Debian into /usr/local, share/ does not lie in sys.prefix."""
+    folder = tmp_path / 'share' / 'dmd_ros' / 'models'
+    folder.mkdir(parents=True)
+    written = write_oracle(folder / 'mine.onnx')
+    monkeypatch.setattr(where, lambda *_: str(tmp_path))
+    assert find_model('mine') == written
+
+
+def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
+    monkeypatch.setattr(select, 'look_around', lambda *_: facts)
+
+    def fail(*_: object) -> None:
+        raise BackendError('the engine is of another GPU')
+
+    monkeypatch.setattr('dmd_ros.loading._load_tensorrt', fail)
+    with caplog.at_level('WARNING', 'dmd_ros'):
+        estimator = load_estimator(model)
+    assert (estimator.backend.name, estimator.backend.device) == ('onnxruntime', 'cpu')
+    (said,) = caplog.messages
+    assert 'the engine is of another GPU' in said and 'ONNX Runtime' in said and 'the CPU' in said
 
 
 def test_bad_settings_are_refused(model: Path) -> None:
