@@ -16,8 +16,9 @@ from __future__ import annotations
 import bisect
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ class BagReader:
                 f'no camera_info with frame_id {frame_id!r} on {self.topics.camera_info} (it has '
                 f'{sorted(self._infos)}); choose the one of this camera with --camera-info-topic'
             )
-        candidates = [infos[_nearest([t for t, _ in infos], stamp_ns)] for infos in lists]
+        candidates = [infos[_nearest(infos, stamp_ns, itemgetter(0))] for infos in lists]
         stamp, info = min(candidates, key=lambda found: abs(found[0] - stamp_ns))
         if stamp != stamp_ns:
             self.inexact_infos += 1
@@ -221,11 +222,18 @@ def pair(
     return found
 
 
-def _nearest(ordered: Sequence[int], value: int) -> int:
-    """Index of the element nearest to `value` in a sorted, non-empty sequence."""
-    at = bisect.bisect_left(ordered, value)
+def _nearest(
+    ordered: Sequence[Any],
+    value: int,
+    key: Callable[[Any], int] = lambda element: element,
+) -> int:
+    """Index of the element whose key is nearest to `value`, in a non-empty sequence sorted by it.
+
+    Looks at a few elements only: a long bag has a camera_info per image.
+    """
+    at = bisect.bisect_left(ordered, value, key=key)
     near = [k for k in (at - 1, at) if 0 <= k < len(ordered)]
-    return min(near, key=lambda k: abs(ordered[k] - value))
+    return min(near, key=lambda k: abs(key(ordered[k]) - value))
 
 
 def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[int]]:

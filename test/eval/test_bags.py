@@ -120,6 +120,20 @@ def test_of_several_infos_the_equal_stamp_wins_and_else_the_nearest(tmp_path):
     assert reader.inexact_infos == 3
 
 
+def test_an_info_is_found_without_walking_all_of_a_long_bag(tmp_path):
+    class Unwalked(list):
+        def __iter__(self):
+            raise AssertionError('walked')
+
+    items = [Item(INFO, T0 + i * MS, CAMERA, 'info') for i in range(4)]
+    items += [Item(IMAGE, T0 + i * MS, grey(i), 'image') for i in range(4)]
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        reader = BagReader(bag, topics.choose(bag))
+        reader._infos = {name: Unwalked(infos) for name, infos in reader._infos.items()}
+        assert len(list(reader)) == 4
+    assert reader.inexact_infos == 0
+
+
 def test_info_of_another_frame_is_not_this_cameras(tmp_path):
     items = [
         Item(INFO, T0, CAMERA, 'info', frame_id='left'),
