@@ -25,7 +25,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('model')
     group.add_argument('--model', help='.onnx file or shipped model (default: the shipped one)')
     group.add_argument('--backend', choices=BACKENDS, default='auto', help='default: %(default)s')
-    group.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    group.add_argument('--device', default='cpu', help='or auto, cuda, cuda:1 (default: cpu)')
     group.add_argument('--threads', type=count, default=0, help='CPU threads; 0 = all cores')
     group.add_argument('--steps', type=positive, help="diffusion steps (default: the model's)")
     group.add_argument('--samples', type=positive, help="samples averaged (default: the model's)")

@@ -27,6 +27,7 @@ from oracle_model import grey_from_depth, write_oracle
 from dmd_ros.eval import replay
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.options import run_command
+from dmd_ros.runtime.errors import BackendError
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
 COUNT = 5
@@ -62,6 +63,14 @@ def messages(path):
 
 def stamp(message):
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def test_devices_are_those_of_load_estimator(items, tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', items)
+    results = run(bag, tmp_path / 'out', model, '--device', 'auto', '--backend', 'onnxruntime')
+    assert results['settings']['device'] in ('cpu', 'cuda')
+    with pytest.raises(BackendError, match="device 'tpu'; allowed: auto, cpu, cuda, cuda:0"):
+        run(bag, tmp_path / 'other', model, '--device', 'tpu')
 
 
 @pytest.mark.parametrize('kind', KINDS)
