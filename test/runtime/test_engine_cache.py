@@ -5,6 +5,7 @@
 import dataclasses
 import json
 import os
+import queue
 import subprocess
 import sys
 import time
@@ -220,29 +221,37 @@ def make():
     with open(folder / 'builds', 'a') as log:
         log.write('build\\n')
     (folder / 'building').touch()
-    time.sleep(float(sys.argv[3]))
+    while not (folder / 'go_on').exists():
+        time.sleep(0.02)
     return b'plan' * 50000, {'passed': True, 'text': 'proved'}
-engine = obtain(spec, folder, 'm', make, print)
+engine = obtain(spec, folder, 'm', make, lambda text: print(text, flush=True))
 print(len(engine.plan))
 """
 
 
-def builder(folder: Path, spec: EngineSpec, seconds: float) -> subprocess.Popen[str]:
+def builder(folder: Path, spec: EngineSpec) -> subprocess.Popen[str]:
+    """Start a process that builds until the file `go_on` appears."""
     command = [sys.executable, '-c', BUILDER, str(folder), json.dumps(spec.to_dict())]
-    return subprocess.Popen([*command, str(seconds)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def test_two_builders_at_once_build_once(spec: EngineSpec, tmp_path: Path) -> None:
-    processes = [builder(tmp_path, spec, 1.0) for _ in range(2)]
-    outputs = [p.communicate(timeout=60)[0] for p in processes]
-    assert [p.returncode for p in processes] == [0, 0]
+    first = builder(tmp_path, spec)
+    wait_for(tmp_path / 'building')
+    second = builder(tmp_path, spec)
+    assert second.stdout is not None
+    waits = next(line for line in second.stdout if 'engine' in line)
+    (tmp_path / 'go_on').touch()
+    outputs = [p.communicate(timeout=60)[0] for p in (first, second)]
+    assert [p.returncode for p in (first, second)] == [0, 0]
+    assert 'another process builds this engine' in waits
+    assert 'another process' not in outputs[0]
     assert all(o.endswith('200000\n') for o in outputs)
     assert (tmp_path / 'builds').read_text() == 'build\n'
-    assert sum('another process builds this engine' in o for o in outputs) == 1
 
 
 def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -> None:
-    process = builder(tmp_path, spec, 60.0)
+    process = builder(tmp_path, spec)
     wait_for(tmp_path / 'building')
     with pytest.raises(BackendError, match='cancelled while another process builds'):
         obtain(spec, tmp_path, 'm', lambda: (b'', GOOD), silent, cancelled=lambda: True)
@@ -325,14 +334,17 @@ def test_driver_major(text: str | None, cuda: int, expected: str) -> None:
 
 
 def test_progress_speaks_now_and_then() -> None:
-    said: list[str] = []
-    with BuildProgress(said.append, period_s=0.05) as progress:
+    said: queue.Queue[str] = queue.Queue()
+    started = time.monotonic()
+    with BuildProgress(said.put, period_s=0.05) as progress:
         progress.start('Building', 10)
         progress.start('Timing', 3)
         progress.step('Timing', 1)
         assert progress.text() == 'Building 0/10, Timing 2/3'
-        time.sleep(0.12)
+        # What was said before is of an earlier state; now it is settled.
+        while 'Timing 2/3' not in said.get(timeout=30):
+            pass
         progress.finish('Timing')
         progress.finish('Building')
         assert 'no details' in progress.text()
-    assert 1 <= len(said) <= 4 and 'Timing 2/3' in said[0]
+    assert said.qsize() <= (time.monotonic() - started) / 0.05
