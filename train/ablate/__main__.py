@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Try the paper's claims on procedural worlds.
+
+    python -m train.ablate --scale reduced --dry-run          what it would do, and how long
+    python -m train.ablate --scale reduced --max-minutes 30   a slice; the same again goes on
+    python -m train.ablate --scale reduced --docs docs        and write docs/ablations.md
+
+Everything lands in --out: data/ (rendered worlds), runs/ (one folder per model and seed),
+results.json and ablations.md. Models are shared between experiments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from train.ablate import data, report
+from train.ablate.estimate import data_sets, measure, rest
+from train.ablate.experiments import MODELS, Experiment, Point, chosen, points_of
+from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, train_model
+from train.ablate.scales import SCALES, scale
+from train.errors import TrainError
+from train.speed import hours
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do: experiments, points per model, seeds, where and how."""
+
+    experiments: Mapping[str, Experiment]
+    points: Mapping[str, list[Point]]
+    seeds: range
+    work: Work
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Render, train, measure, judge, write; 0 when complete, 3 when stopped by --max-minutes."""
+    options = _parse(arguments)
+    limit = options.max_minutes
+    deadline = Deadline(time.monotonic() + 60.0 * limit) if limit else Deadline()
+    try:
+        plan = _plan(options)
+        if options.dry_run:
+            _dry_run(plan)
+            return 0
+        _claim_folder(plan.work.out, options.scale)
+        complete = options.report_only or _execute(plan, deadline)
+        _report(plan, options.docs)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; the same command goes on from the last checkpoint', file=sys.stderr)
+        return 130
+    return 0 if complete else 3
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.ablate', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    cores = os.cpu_count() or 1
+    parser.add_argument('--scale', default='reduced', help=f'one of {", ".join(SCALES)}')
+    parser.add_argument('--out', type=Path, help='folder (default: runs/ablations-SCALE)')
+    parser.add_argument('--only', default='', metavar='NAME,...', help='experiments (default all)')
+    parser.add_argument('--seeds', type=int, help="number of seeds (default: the scale's)")
+    parser.add_argument('--max-minutes', type=float, help='stop cleanly after this long')
+    parser.add_argument('--dry-run', action='store_true', help='print plan and time, then stop')
+    parser.add_argument('--report-only', action='store_true', help='judge what is there')
+    parser.add_argument('--docs', type=Path, help='also write ablations.md and images into DOCS')
+    parser.add_argument('--assets', default='', help='photographic materials for worlds')
+    parser.add_argument('--threads', type=int, default=0, help='of the trainer (0: all cores)')
+    parser.add_argument(
+        '--workers', type=int, default=cores // 2, help='processes that make batches'
+    )
+    parser.add_argument(
+        '--render-workers', type=int, default=cores, help='processes that render worlds'
+    )
+    return parser.parse_args(arguments)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    size = scale(options.scale)
+    if options.docs and not size.speaks:
+        raise TrainError(f'--docs: numbers of scale {options.scale} say nothing; take another')
+    if options.seeds is not None and options.seeds < 1:
+        raise TrainError(f'--seeds {options.seeds} must be >= 1')
+    if options.max_minutes is not None and options.max_minutes < 0:
+        raise TrainError(f'--max-minutes {options.max_minutes:g} must be >= 0')
+    experiments = chosen(options.only)
+    out = options.out or Path('runs') / f'ablations-{options.scale}'
+    work = Work(
+        out, size, options.threads, options.workers, options.assets, options.render_workers
+    )
+    seeds = range(options.seeds or size.seeds)
+    return Plan(experiments, points_of(experiments.values()), seeds, work)
+
+
+def _claim_folder(out: Path, name: str) -> None:
+    """Refuse to mix two scales in one folder."""
+    mark = out / 'scale.txt'
+    if mark.exists() and mark.read_text().strip() != name:
+        raise TrainError(f'{out} holds scale {mark.read_text().strip()}, not {name}; other --out')
+    out.mkdir(parents=True, exist_ok=True)
+    mark.write_text(name + '\n')
+
+
+def _execute(plan: Plan, deadline: Deadline) -> bool:
+    """Do what is missing; False when time ran out. Seed by seed: a slice gives whole rows."""
+    work = plan.work
+    try:
+        for name in data_sets(plan.points):
+            data.render(
+                work.out, name, work.scale, work.assets, work.render_workers, deadline.check
+            )
+        frames = data.Frames(work.out, work.scale)
+        for seed in plan.seeds:
+            for name, points in plan.points.items():
+                start = time.monotonic()
+                train_model(name, seed, work, deadline)
+                evaluate_model(name, seed, points, frames, work, deadline)
+                print(f'seed {seed} {name}: {time.monotonic() - start:.0f} s', flush=True)
+    except OutOfTimeError:
+        print('time is up; the same command goes on', flush=True)
+        return False
+    return True
+
+
+def _report(plan: Plan, docs: Path | None) -> None:
+    work = plan.work
+    gathered = report.gather(plan.points, plan.seeds, work)
+    report.write_results(work.out / 'results.json', gathered, work)
+    for folder in (work.out, docs):
+        if folder is not None:
+            page = report.write(plan.experiments, gathered, work, len(plan.seeds), folder)
+            print(f'wrote {page}')
+
+
+def _dry_run(plan: Plan) -> None:
+    work, size = plan.work, plan.work.scale
+    for name, experiment in plan.experiments.items():
+        models = sorted({model for model, _ in experiment.terms()})
+        print(f'{name}: {experiment.title}; {len(experiment.claims)} claims; {", ".join(models)}')
+    for name, points in plan.points.items():
+        settings = ' '.join(MODELS[name].settings) or 'the common settings'
+        print(f'model {name}: {settings}; {len(points)} points')
+    print(
+        f'scale: preset {size.preset}, {size.size[0]}x{size.size[1]}, {size.samples} samples, '
+        f'seeds {len(plan.seeds)}'
+    )
+    left = rest(plan.points, plan.seeds, work)
+    cost = measure(work, renders=left.frames > 0)
+    print(
+        f'left: {left.frames} frames to render, {left.runs} runs with {left.samples} samples, '
+        f'{left.evaluations} evaluations'
+    )
+    print(
+        f'measured now on {"a GPU" if torch.cuda.is_available() else "the CPU"}: '
+        f'{1e3 * cost.frame:.1f} ms per frame and worker, {1e3 * cost.sample:.2f} ms per sample, '
+        f'{1e3 * cost.evaluation:.2f} ms per evaluation'
+    )
+    print(f'estimated time: {hours(cost.seconds(left, work.render_workers))}')
+    print('dry run: nothing was written')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Renders the worlds of the ablations once, in shards, and gives the frames of a test set."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.core.records import RawSample
+from train.ablate.experiments import DATA, OTHER_FACTOR, TESTS, TWO_CAMERAS
+from train.ablate.scales import Scale
+from train.datasets.worlds import WorldCache
+from train.errors import TrainError
+from train.worlds import WorldConfig, held_out
+from train.worlds.cache import SHARD, shard_path, write_cache
+
+# Training and test worlds of all seeds: seeds differ in weights, order and noise, not in frames.
+_SEED = 0
+
+
+def folder(out: Path, name: str) -> Path:
+    """Where the frames of a data set lie."""
+    return out / 'data' / name.replace(' ', '-')
+
+
+def missing_frames(out: Path, name: str, scale: Scale) -> int:
+    """Count the frames of a data set that are yet to be rendered."""
+    shards = _shards(name, scale)
+    there = sum(shard_path(folder(out, name), n).exists() for n in range(shards))
+    return (shards - there) * SHARD
+
+
+def world_config(name: str, scale: Scale) -> WorldConfig:
+    """Say what to render for a data set."""
+    data = DATA[name]
+    cameras = TWO_CAMERAS if data.two_cameras else {}
+    return WorldConfig(size=scale.frame, kinds=dict(data.kinds), cameras=cameras)
+
+
+def render(
+    out: Path,
+    name: str,
+    scale: Scale,
+    assets: str,
+    workers: int,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Render what is missing of a data set; check() is called every few shards and may raise."""
+    root, config = folder(out, name), world_config(name, scale)
+    root.mkdir(parents=True, exist_ok=True)
+    _settle_facts(root, config, assets)
+    shards, workers = _shards(name, scale), max(1, workers)
+    seed = held_out(_SEED) if DATA[name].held_out else _SEED
+    for end in range(0, shards, 2 * workers):
+        until = min(end + 2 * workers, shards)
+        if any(not shard_path(root, n).exists() for n in range(until)):
+            check()
+            write_cache(root, until, seed, config, assets or None, workers)
+
+
+def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
+    """Read the frames of a test set; raises `TrainError` if none is of the kind asked for."""
+    wanted = TESTS[test]
+    kind = DATA[wanted.data].kinds[0][0]
+    source = WorldCache(str(folder(out, wanted.data)))
+    frames: list[RawSample] = []
+    for index in range(len(source)):
+        raw = source.load(index)
+        if not wanted.other or is_other(raw.camera.tan_half_vfov, kind):
+            frames.append(raw)
+        if len(frames) == scale.test_frames:
+            break
+    if not frames:
+        raise TrainError(f'no frame of test set {test!r} in {folder(out, wanted.data)}')
+    return frames
+
+
+def is_other(tan_half_vfov: float, kind: str) -> bool:
+    """Whether a lens is clearly another than the one of this kind's training pictures."""
+    ratio = tan_half_vfov / TWO_CAMERAS[kind]
+    return max(ratio, 1.0 / ratio) >= OTHER_FACTOR
+
+
+class Frames:
+    """Test sets of one folder, each read once."""
+
+    def __init__(self, out: Path, scale: Scale) -> None:
+        """Read nothing yet."""
+        self.of = cache(lambda test: test_frames(out, test, scale))
+
+
+def _shards(name: str, scale: Scale) -> int:
+    frames = scale.test_frames if DATA[name].held_out else scale.train_frames
+    return math.ceil(frames / SHARD)
+
+
+def _settle_facts(root: Path, config: WorldConfig, assets: str) -> None:
+    """Write what the folder holds, or refuse to mix two kinds of frames in it."""
+    facts: dict[str, Any] = {
+        'size': list(config.size or ()),
+        'kinds': dict(config.kinds),
+        'cameras': dict(config.cameras),
+        'assets': bool(assets),
+    }
+    path = root / 'facts.json'
+    if path.exists() and json.loads(path.read_text()) != facts:
+        raise TrainError(
+            f'{path} says {path.read_text()}, this run needs {json.dumps(facts)}; choose another '
+            '--out, or delete the folder'
+        )
+    path.write_text(json.dumps(facts))

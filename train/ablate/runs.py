@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trains one model of one seed through the ordinary loop, and measures it; both can be sliced."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.report import plain
+from train import checkpoint
+from train.ablate import data
+from train.ablate.experiments import MODELS, Point
+from train.ablate.scales import Scale
+from train.config import TrainConfig, make_config
+from train.errors import TrainError
+from train.loop import build_net, train
+from train.presets import preset
+from train.processes import Processes
+from train.torch_backend import TorchBackend
+from train.validate import judge
+
+METRICS = ('abs_rel', 'delta1', 'rmse')
+# What a checkpoint says about its making: revision of the code, machine, seconds of training.
+MADE_BY = ('revision', 'hardware', 'seconds')
+
+
+class OutOfTimeError(Exception):
+    """The slice of time is used up; everything so far is on disk."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point of `time.monotonic`, seconds."""
+
+    at: float = math.inf
+
+    def check(self) -> None:
+        """Raise `OutOfTimeError` when it has passed."""
+        if time.monotonic() >= self.at:
+            raise OutOfTimeError
+
+
+@dataclass(frozen=True)
+class SlicedProcess(Processes):
+    """One process; the loop meets the others right after it has saved a checkpoint.
+
+    That is the moment at which stopping loses nothing.
+    """
+
+    deadline: Deadline = field(default_factory=Deadline)
+
+    def barrier(self) -> None:
+        """Stop if time is up."""
+        self.deadline.check()
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where and how: folder, scale; threads and data workers of the trainer (0 = all, none).
+
+    assets: folder of photographic materials or ''. render_workers: processes that render.
+    """
+
+    out: Path
+    scale: Scale
+    threads: int = 0
+    workers: int = 1
+    assets: str = ''
+    render_workers: int = 1
+
+    def run(self, name: str, seed: int) -> Path:
+        """Run folder of a model."""
+        return self.out / 'runs' / f'{name}-{seed}'
+
+
+def config_of(name: str, seed: int, work: Work) -> TrainConfig:
+    """Give the training settings of a model; those of its arm come last."""
+    model, scale = MODELS[name], work.scale
+    samples = max(1, round(scale.samples * model.share / scale.batch)) * scale.batch
+    cuda = torch.cuda.is_available()
+    settings = (
+        f'sources=cache:{data.folder(work.out, model.data)}@1',
+        f'sizes={scale.size[0]}x{scale.size[1]}',
+        f'seed={seed}', f'batch={scale.batch}', f'total_samples={samples}',
+        f'lr={preset(scale.preset).lr * model.lr:g}', f'warmup={samples // 25}',
+        f'ema={samples // 20}', 'depth_min_m=0.5', 'depth_max_m=80',
+        f'precision={"bf16" if cuda else "fp32"}', f'compile={str(cuda).lower()}',
+        f'threads={work.threads}', f'workers={work.workers}',
+        f'log_every={max(1, samples // 40)}', f'checkpoint_every={max(1, samples // 10)}',
+        'picture_every=1000000000', 'keep_checkpoints=1',
+    )  # fmt: skip
+    return make_config(scale.preset, [*settings, *model.settings])
+
+
+def clock_of(run: Path) -> int:
+    """Tell how many samples the newest checkpoint of a run has seen, by its name."""
+    clocks = [int(path.stem) for path in checkpoint.folder(run).glob('*.pt')]
+    return max(clocks, default=0)
+
+
+def train_model(name: str, seed: int, work: Work, deadline: Deadline) -> None:
+    """Train to the end, from where it was stopped; raises `OutOfTimeError` at a checkpoint."""
+    config, run = config_of(name, seed, work), work.run(name, seed)
+    if clock_of(run) >= config.total_samples:
+        return
+    deadline.check()
+    init = MODELS[name].init
+    device = torch.device('cuda', 0) if torch.cuda.is_available() else torch.device('cpu')
+    process = SlicedProcess(0, 1, device, deadline)
+    try:
+        train(run, config, process, resume=True, init=work.run(init, seed) if init else None)
+    except TrainError as error:
+        raise TrainError(f'{run}: {error}') from None
+
+
+def evaluation(run: Path, total_samples: int) -> dict[str, Any]:
+    """Read what was measured of a run; nothing if it was measured at another length."""
+    path = run / 'evaluation.json'
+    empty: dict[str, Any] = {'total_samples': total_samples, 'made_by': {}, 'points': {}}
+    if not path.exists():
+        return empty
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found if found['total_samples'] == total_samples else empty
+
+
+def evaluate_model(
+    name: str,
+    seed: int,
+    points: list[Point],
+    frames: data.Frames,
+    work: Work,
+    deadline: Deadline,
+) -> None:
+    """Measure what is missing, saving after each point; raises `OutOfTimeError` between points."""
+    config, run = config_of(name, seed, work), work.run(name, seed)
+    found = evaluation(run, config.total_samples)
+    todo = [point for point in points if point.key not in found['points']]
+    if not todo:
+        return
+    deadline.check()
+    net = build_net(config)
+    state = checkpoint.find(run)
+    found['made_by'] = {key: state[key] for key in MADE_BY}
+    net.load_state_dict(state['ema'])
+    if torch.cuda.is_available():
+        net = net.cuda()
+    backend = TorchBackend(net)
+    for point in todo:
+        deadline.check()
+        # Fresh noise for every frame: with the same one, a whole test set would hang on one draw.
+        estimator = DepthEstimator(
+            config.contract(), backend, steps=point.steps, samples=point.samples, seed=seed,
+            temporal='random',
+        )  # fmt: skip
+        told = [mistold(raw, point.fov_factor) for raw in frames.of(point.test)]
+        score = judge(estimator, told)
+        found['points'][point.key] = {key: getattr(score, key) for key in METRICS}
+        found['points'][point.key]['frames'] = len(told)
+        write_json(run / 'evaluation.json', found)
+
+
+def mistold(raw: RawSample, factor: float) -> RawSample:
+    """Give the frame with a camera that claims `factor` times its tan(vfov / 2)."""
+    if factor == 1.0:
+        return raw
+    camera: Camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
+    return replace(raw, camera=camera)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write in one step: a killed process leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix('.partial')
+    part.write_text(json.dumps(plain(value), indent=1) + '\n')
+    os.replace(part, path)

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How big the ablations are, one entry per scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from train.errors import TrainError
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of everything.
+
+    preset: of the net; size: (height, width) it is trained at; frame: (height, width) of rendered
+    pictures, 1 / 0.8 of that, so that the narrowest virtual camera still has a pixel per pixel.
+    samples: per model, from scratch. seeds: 0..seeds-1. train_frames, test_frames: per data set.
+    speaks: whether the results say anything; those of a smoke test never enter the documentation.
+    """
+
+    preset: str
+    size: tuple[int, int]
+    frame: tuple[int, int]
+    samples: int
+    batch: int
+    seeds: int
+    train_frames: int
+    test_frames: int
+    speaks: bool = True
+
+
+# fmt: off
+SCALES = {
+    # preset, net's size, frame, samples, batch, seeds, frames to train on, frames per test set
+    'smoke': Scale('micro', (32, 32), (40, 40), 16, 8, 2, 512, 2, speaks=False),
+    'reduced': Scale('nano', (48, 64), (60, 80), 32_000, 16, 4, 8_192, 128),  # 2 CPU cores
+    'full': Scale('tiny', (96, 128), (120, 160), 1_000_000, 128, 5, 131_072, 512),  # one GPU
+}
+# fmt: on
+
+
+def scale(name: str) -> Scale:
+    """Look a scale up; raises `TrainError` that lists the known ones."""
+    if name not in SCALES:
+        raise TrainError(f'scale {name!r} is unknown; allowed: {", ".join(SCALES)}')
+    return SCALES[name]
