@@ -166,11 +166,13 @@ def obtain(
                 return engine
         plan, proof = make()
         if not proof['passed']:
-            engine_file.write_atomic(note, json.dumps(proof).encode())
-            path.unlink(missing_ok=True)
+            with _usable(folder):
+                engine_file.write_atomic(note, json.dumps(proof).encode())
+                path.unlink(missing_ok=True)
             raise BackendError(f'the new engine is refused: {proof["text"]}')
-        engine_file.write(path, spec, plan, proof)
-        note.unlink(missing_ok=True)
+        with _usable(folder):
+            engine_file.write(path, spec, plan, proof)
+            note.unlink(missing_ok=True)
         return engine_file.read(path, spec)
 
 
@@ -189,10 +191,24 @@ def check_refused(note: Path) -> None:
 
 
 @contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Name the folder that is read-only, full, or no folder at all."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f'engines cannot be stored in {folder} ({error}); make it writable, or set '
+            'engine_cache_dir to a folder that is'
+        ) from None
+
+
+@contextlib.contextmanager
 def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
     """Hold `path` against other processes; the system frees it however a process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a+') as stream:
+    with _usable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open('a+')
+    with opened as stream:
         said = -_REPORT_S
         started = time.monotonic()
         while True:

@@ -235,6 +235,22 @@ def builder(folder: Path, spec: EngineSpec) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+def test_a_folder_that_cannot_be_written_is_named(
+    spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(BackendError, match=r'cannot be stored in .*/file/engines.*engine_cache_'):
+        obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', GOOD), silent)
+
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(engine_file.os, 'fsync', full)
+    with pytest.raises(BackendError, match='No space left on device'):
+        obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), silent)
+    assert not list(tmp_path.glob('*.engine'))
+
+
 def test_two_builders_at_once_build_once(spec: EngineSpec, tmp_path: Path) -> None:
     first = builder(tmp_path, spec)
     wait_for(tmp_path / 'building')
