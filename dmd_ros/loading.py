@@ -60,7 +60,7 @@ def load_estimator(
         try:
             loaded = _load_tensorrt(path, choice, wish, log, cancelled)
             log(f'backend: {choice.why}')
-            return DepthEstimator(loaded.contract, loaded, **settings)
+            return _estimator(loaded, settings)
         except BackendError as error:
             if backend != 'auto' or cancelled():
                 raise
@@ -69,7 +69,16 @@ def load_estimator(
             _log.warning('TensorRT failed; instead: %s', choice.why)
     log(f'backend: {choice.why}')
     loaded = _load_onnxruntime(path, 'cpu' if choice.gpu is None else 'cuda', threads)
-    return DepthEstimator(loaded.contract, loaded, **settings)
+    return _estimator(loaded, settings)
+
+
+def _estimator(loaded: Any, settings: dict[str, Any]) -> DepthEstimator:
+    """Build the estimator around a loaded backend, which is closed again if that fails."""
+    try:
+        return DepthEstimator(loaded.contract, loaded, **settings)
+    except BaseException:
+        loaded.close()
+        raise
 
 
 def build_engine(

@@ -137,6 +137,16 @@ def test_bad_settings_are_refused(model: Path) -> None:
         load_estimator(model, backend='onnxruntime', steps=0)
 
 
+def test_settings_that_are_refused_leave_no_engine_open(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    monkeypatch.setattr('dmd_ros.runtime.ort_backend.OrtBackend.close', closed.append)
+    with pytest.raises(CoreError, match='steps=0'):
+        load_estimator(model, backend='onnxruntime', steps=0)
+    assert len(closed) == 1
+
+
 def test_the_robot_needs_no_torch_and_no_engine_to_import_the_package() -> None:
     """A fresh interpreter: what `import dmd_ros` brings in."""
     code = (
