@@ -141,7 +141,9 @@ def test_settings_that_are_refused_leave_no_engine_open(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = []
-    monkeypatch.setattr('dmd_ros.runtime.ort_backend.OrtBackend.close', closed.append)
+    monkeypatch.setattr(
+        'dmd_ros.runtime.ort_backend.OrtBackend.close', lambda backend: closed.append(backend)
+    )
     with pytest.raises(CoreError, match='steps=0'):
         load_estimator(model, backend='onnxruntime', steps=0)
     assert len(closed) == 1
