@@ -23,6 +23,8 @@ from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.processes import Family
 from dmd_ros.runtime.errors import BackendError
 
+# Hz, slow enough that no frame waits for the one before.
+_LATENCY_RATE = {live.VGA: 10.0, live.HD: 4.0}
 Add = Callable[..., None]
 PARTS = ('stages', 'denoiser', 'clouds', 'latency', 'memory', 'flood')
 
@@ -71,7 +73,7 @@ def _live(args: argparse.Namespace, model: Path, oracle: Path, add: Add) -> None
             with Family(logs) as family:
                 node = live.LiveNode(family, oracle, size)
                 name = f'{size[0]}x{size[1]}'
-                event = node.drive(args.frames, 10.0, f'latency {name}')
+                event = node.drive(args.frames, _LATENCY_RATE[size], f'latency {name}')
                 title = f'Live node at {name}, model {oracle.stem}, over DDS'
                 add(f'latency {name}', title, live.latency(event))
     if 'memory' in args.parts:

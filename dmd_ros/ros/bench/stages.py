@@ -29,6 +29,7 @@ from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import load_estimator
 from dmd_ros.ros.bench import scene
+from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
 from dmd_ros.ros.processes import say
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
@@ -142,6 +143,7 @@ class Bench:
 
 def main() -> None:
     """Run the frames and report the medians and when what was sent."""
+    keep_freed_memory()
     width, height, frames = (int(text) for text in sys.argv[1:4])
     estimator = load_estimator(sys.argv[4], threads=1)
     contract = estimator.contract
