@@ -14,13 +14,13 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from dmd_ros import load_estimator
 from dmd_ros.core.depth_codec import valid
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from dmd_ros.loading import load_estimator
 from dmd_ros.runtime.errors import BackendError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
 
