@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from dmd_ros.loading import load_estimator
+from train.evaluate import judge, main
+
+
+def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
+    estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
+    depth = np.repeat(np.geomspace(1.0, 9.0, 48, dtype=np.float32)[:, None], 64, axis=1)
+    depth[:4] = np.inf  # sky: judged by neither
+    raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
+    model, flat = judge(estimator, raw)
+    assert model.abs_rel < 0.02
+    assert model.delta1 == 1.0
+    assert flat.abs_rel > 0.3
+
+
+def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['/nowhere/m.onnx']) == 1
+    assert 'm.onnx' in capsys.readouterr().err
