@@ -246,6 +246,15 @@ def test_a_mistold_camera_differs_in_nothing_but_the_field_of_view() -> None:
     assert mistold(raw, 1.0) is raw
 
 
+def test_frames_of_two_kinds_do_not_mix_and_leftovers_go(out: Path) -> None:
+    leftover = data.folder(out, 'wide') / '.shard-00001-17'
+    leftover.mkdir()
+    data.render(out, 'wide', SCALES['smoke'], '', 1)
+    assert not leftover.exists()
+    with pytest.raises(TrainError, match='choose another --out, or delete the folder'):
+        data.render(out, 'wide', SCALES['smoke'], 'some/assets', 1)
+
+
 def test_other_lenses_are_clearly_other(out: Path) -> None:
     frames = data.test_frames(out, 'indoor, other lenses', SCALES['reduced'])
     everything = data.test_frames(out, 'indoor', SCALES['reduced'])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,8 @@ def render(
     root, config = folder(out, name), world_config(name, scale)
     root.mkdir(parents=True, exist_ok=True)
     _settle_facts(root, config, assets)
+    for stale in root.glob('.shard-*'):  # of a process that was killed
+        shutil.rmtree(stale)
     shards, workers = _shards(name, scale), max(1, workers)
     seed = held_out(_SEED) if DATA[name].held_out else _SEED
     for end in range(0, shards, 2 * workers):

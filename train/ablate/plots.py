@@ -12,6 +12,9 @@ from train.ablate.verdict import Results, interval, measured
 from train.errors import TrainError
 
 _METRIC = 'abs_rel'
+# AbsRel from which on the axis is logarithmic: guessing one depth for everything scores below 1.
+_LOG_FROM = 1.5
+_LOG_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def plot(experiment: Experiment, results: Results, path: Path) -> None:
@@ -21,7 +24,7 @@ def plot(experiment: Experiment, results: Results, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise TrainError(f'plots need matplotlib ({error}); pip install dmd_ros[eval]') from None
-    figure = Figure(figsize=(7.0, 3.6), dpi=110, layout='constrained')
+    figure = Figure(figsize=(8.0, 3.4), dpi=110, layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     names = [x for x, _ in experiment.series[0].terms]
@@ -33,12 +36,17 @@ def plot(experiment: Experiment, results: Results, path: Path) -> None:
         if experiment.x_label in ('steps', 'samples'):
             axes.set_xscale('log', base=2)
         axes.set_xticks(names, [f'{x:g}' for x in names])
+        low, high = axes.get_ylim()
+        if high > _LOG_FROM:  # an arm that failed would flatten all others
+            axes.set_yscale('log')
+            ticks = [tick for tick in _LOG_TICKS if low <= tick <= high]
+            axes.set_yticks(ticks, [f'{tick:g}' for tick in ticks])
         axes.minorticks_off()
     axes.set_xlabel(experiment.x_label)
     axes.set_ylabel('AbsRel')
     axes.set_title(experiment.title, fontsize=10)
     axes.grid(axis='y', alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1.0))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of the library in it, the same numbers give the same file.
     figure.savefig(path, metadata={'Software': None})

@@ -41,7 +41,9 @@ A claim compares two errors, paired by seed: ln(error of the worse / error of th
 per seed, and the 95 % t interval of its mean decides. **Reproduced**: the whole interval lies on
 the claimed side of zero. **Not reproduced**: it lies wholly on the other side. **Undecided**: it
 contains zero, or fewer than two seeds were run. The percentage is how much larger the error is on
-the side that is claimed to be worse. A seed sets weights, order, augmentation and noise;
+the side that is claimed to be worse (for a claim about two comparisons: by how much one ratio
+exceeds the other). The intervals in tables and plots are those of each arm alone, not paired, and
+so wider than what decides. A seed sets weights, order, augmentation and noise;
 training and test frames are the same for all seeds, so the intervals do not cover the choice of
 worlds. Intervals are not corrected for the number of claims: of twenty true zeros, one is expected
 to look decided.
