@@ -16,8 +16,25 @@ ROS = ['ros-diagnostic-msgs', 'ros-lifecycle-msgs', 'ros-rmw-fastrtps-cpp', 'ros
 ROS_KILTED = ['ros-kilted-rclpy', 'ros-kilted-sensor-msgs', *ROS]
 ROS_JAZZY = ['ros-jazzy-rclpy', 'ros-jazzy-sensor-msgs', *ROS]
 CPU = ['onnxruntime>=1.17']
-EVAL = ['matplotlib>=3.5', 'pillow>=9', 'rosbags>=0.10', 'tqdm']
-TRAIN = ['numba>=0.58', 'onnx>=1.15', 'tensorboard', 'torch>=2.2', 'tqdm', *CPU]
+# apsw, lz4 and zstd read what is left of a damaged bag; rosbags has them or not, by version.
+EVAL = [
+    'apsw',
+    'backports.zstd; python_version < "3.14"',
+    'lz4',
+    'pillow>=10.1',
+    'rosbags>=0.11',
+    'tqdm',
+]
+TRAIN = [
+    'matplotlib>=3.5',
+    'numba>=0.58',
+    'onnx>=1.15',
+    'pyyaml',
+    'tensorboard',
+    'torch>=2.2',
+    'tqdm',
+    *CPU,
+]
 DATA = ['h5py', 'pyarrow', 'scipy']
 TEST = ['hypothesis>=6', 'mcap', 'onnx>=1.15', 'pytest>=7', 'setuptools>=64', 'wheel']
 
