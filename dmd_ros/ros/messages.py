@@ -70,20 +70,19 @@ class CloudBuffer:
         return self._points
 
 
-def info_from_camera(camera: Camera, source: Any) -> CameraInfo:
-    """Describe the depth image of `camera`, as a new message with the header of `source`.
+def info_from_camera(camera: Camera, header: Any) -> CameraInfo:
+    """Describe the depth image of `camera`, as a new message with that image's header.
 
     ROI and binning are folded into K, the picture is rectified: D is zero, R the identity, P is K.
     """
-    model = source.distortion_model or 'plumb_bob'
-    coefficients = [0.0] * (len(source.d) or 5)
     k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     return CameraInfo(
-        header=source.header,
+        header=header,
         height=camera.height,
         width=camera.width,
-        distortion_model=model,
-        d=coefficients,
+        # Whatever the lens was: many know no other model, and equidistant with zeros is a fisheye.
+        distortion_model='plumb_bob',
+        d=[0.0] * 5,
         k=k,
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],

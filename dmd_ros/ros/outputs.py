@@ -65,9 +65,9 @@ class Outputs:
             if publisher.get_subscription_count() > 0
         )
 
-    def camera_info(self, camera: Camera, source: Any) -> None:
-        """Publish depth/camera_info; `source` is the received camera_info, left as it is."""
-        self._publishers['depth/camera_info'].publish(info_from_camera(camera, source))
+    def camera_info(self, header: Any, camera: Camera) -> None:
+        """Publish depth/camera_info."""
+        self._publishers['depth/camera_info'].publish(info_from_camera(camera, header))
 
     def depth(self, header: Any, depth: NDArray[np.float32]) -> None:
         """Publish depth/image."""

@@ -90,7 +90,7 @@ class Pipeline:
         with _blamed('bad camera_info'):
             camera = self._camera_of(pair, rgb, estimator)
         if wanted == {'depth/camera_info'}:
-            self._outputs.camera_info(camera.rectified(), pair.info)
+            self._outputs.camera_info(pair.image.header, camera.rectified())
         else:
             with _blamed('inference'):
                 frame = estimator(rgb, camera)
@@ -115,7 +115,7 @@ class Pipeline:
             if settings.edge_filter_depth:
                 depth = solid
         if 'depth/camera_info' in wanted:
-            self._outputs.camera_info(frame.camera, pair.info)
+            self._outputs.camera_info(header, frame.camera)
         if 'depth/image' in wanted:
             with _lap(timings, 'depth'):
                 self._outputs.depth(header, depth)

@@ -49,15 +49,17 @@ def test_latest_takes_a_camera_info_that_was_sent_once(running, latched):
                 lambda d: peer.send_info(info_of(0)) or int(d.get('camera_infos', 0)) > 0
             )
         for _ in range(3):
-            stamp = peer.stamp()
-            expected = image_of(GREY, stamp)
-            peer.received['depth/image'].clear()
-            peer.wait_diagnostics(
-                lambda d, image=expected: (
-                    peer.send_image(image)
-                    or any(m.header == image.header for m in peer.received['depth/image'])
+            image = image_of(GREY, peer.stamp())
+
+            def answered(_, image=image) -> bool:
+                peer.send_image(image)
+                return all(
+                    any(message.header == image.header for message in peer.received[topic])
+                    for topic in ('depth/image', 'depth/camera_info', 'points')
                 )
-            )
+
+            # The camera_info as well: who synchronises depth with it goes by the stamp.
+            peer.wait_diagnostics(answered)
 
 
 def test_qos_of_publishers_can_be_overridden(running):

@@ -141,7 +141,7 @@ def _messages(width: int, height: int) -> tuple[Any, Any]:
     image = Image(encoding='bgr8', height=height, width=width, step=3 * width)
     image.data.frombytes(np.ascontiguousarray(scene.picture(width, height)[..., ::-1]).data)
     image.header.frame_id = 'camera'
-    info = info_from_camera(scene.camera(width, height), CameraInfo(header=image.header))
+    info = info_from_camera(scene.camera(width, height), image.header)
     return image, info
 
 

@@ -118,9 +118,8 @@ class Bench:
         self._lap('decode jpeg', 3 * pixels, lambda: rgb_from_compressed(self._jpeg))
 
     def _publish_info(self, number: int, header: Any) -> None:
-        source = CameraInfo(header=header, distortion_model='plumb_bob')
         self.sent[number]['info'] = time.monotonic_ns()
-        self.publishers['info'].publish(info_from_camera(self._camera, source))
+        self.publishers['info'].publish(info_from_camera(self._camera, header))
 
     def _publish(self, topic: str, number: int, header: Any) -> None:
         message = self._depth.message if topic == 'depth' else self._cloud.message
