@@ -11,6 +11,7 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from dmd_ros.core.camera_info import is_rectified_by_name
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.ros.diagnostics import problems
 from dmd_ros.ros.outputs import Outputs
@@ -42,12 +43,13 @@ class Session:
         latest = settings.info_pairing == 'latest'
         self._pairing = Pairing(latest, _ns(settings.info_max_age), self._report.drop)
         clock = node.get_clock()
-        base = node.resolve_topic_name('image')
+        compressed = settings.image_transport == 'compressed'
+        image_topic = _image_topic(node, compressed)
         self._pipeline = Pipeline(
             estimator,
             settings,
             outputs,
-            is_rectified(base, settings.input_rectified),
+            _is_rectified(image_topic, settings.input_rectified),
             self._stats,
             self._report,
             clock_ns=lambda: clock.now().nanoseconds,
@@ -60,11 +62,10 @@ class Session:
             ),
             post_callback=self._on_time_jump,
         )
-        compressed = settings.image_transport == 'compressed'
         self._image = LadderSubscription(
             node,
             CompressedImage if compressed else Image,
-            _compressed_topic(node, base) if compressed else base,
+            image_topic,
             image_ladder(settings.image_reliability),
             self._on_image,
             lambda number: self._report.drop('lost in transport', '', number),
@@ -130,15 +131,17 @@ class Session:
             self._report.drop('time jump', 'the clock went back')
 
 
-def is_rectified(topic: str, parameter: str) -> bool:
-    """Whether images of `topic` are rectified; their CameraInfo is the same, so names decide."""
+def _is_rectified(topic: str, parameter: str) -> bool:
     if parameter == 'auto':
-        return topic.rsplit('/', 1)[-1].startswith('image_rect')
+        return is_rectified_by_name(topic.removesuffix('/compressed'))
     return parameter == 'true'
 
 
-def _compressed_topic(node: Any, base: str) -> str:
+def _image_topic(node: Any, compressed: bool) -> str:
     """Follow image_transport: <image topic>/compressed, unless that name itself is remapped."""
+    base = str(node.resolve_topic_name('image'))
+    if not compressed:
+        return base
     own = node.resolve_topic_name('image/compressed')
     unchanged = node.resolve_topic_name('image/compressed', only_expand=True)
     return str(own) if own != unchanged else f'{base}/compressed'

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth
 from peers import FOCAL, HEIGHT, WIDTH, depth_of, image_of, info_of, points_of
+from sensor_msgs.msg import CompressedImage, Image
 
 ALL = ('depth/image', 'depth/camera_info', 'points', 'depth/color')
 
@@ -248,15 +250,28 @@ def test_uncertainty_is_published_with_several_samples(running):
     assert (spread >= 0).all() and (spread < 1e-3).all()  # the oracle's samples agree
 
 
-def test_rectified_topic_name_means_p_and_no_distortion(running):
+RAW = ({}, 'image:=/cam/image_rect_color', '/cam/image_rect_color')
+COMPRESSED = (
+    {'image_transport': 'compressed'},
+    'image/compressed:=/cam/image_rect_color/compressed',
+    '/cam/image_rect_color/compressed',
+)
+
+
+@pytest.mark.parametrize(('parameters', 'remap', 'topic'), [RAW, COMPRESSED])
+def test_rectified_topic_name_means_p_and_no_distortion(running, parameters, remap, topic):
     """Peers use K of the raw camera on a rectified image."""
-    with running(
-        remaps=('image:=/cam/image_rect_color',), peer={'image_topic': '/cam/image_rect_color'}
-    ) as robot:
+    kind = CompressedImage if parameters else Image
+    options = {'image_topic': topic, 'image_type': kind}
+    with running(remaps=(remap,), peer=options, **parameters) as robot:
         stamp = robot.peer.stamp()
         info = info_of(stamp, d=[-0.2, 0.05, 0.0, 0.0, 0.0])
         info.p = [60.0, 0.0, 30.0, -6.0, 0.0, 61.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-        out = robot.peer.ask(image_of(grey_from_depth(ramp()), stamp), info)
+        image = image_of(grey_from_depth(ramp()), stamp)
+        if kind is CompressedImage:
+            png = cv2.imencode('.png', grey_from_depth(ramp()))[1].tobytes()
+            image = CompressedImage(format='png', data=png, header=image.header)
+        out = robot.peer.ask(image, info)
     got = out.depth_camera_info
     np.testing.assert_allclose(got.k, [60, 0, 30, 0, 61, 20, 0, 0, 1])
     np.testing.assert_allclose(got.p, [60, 0, 30, 0, 0, 61, 20, 0, 0, 0, 1, 0])
