@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -42,7 +44,11 @@ class DmdNode(LifecycleNode):
 
         cancelled: asked while an engine is built, which takes minutes; True stops that.
         """
-        super().__init__('dmd', **arguments)
+        try:
+            super().__init__('dmd', **arguments)
+        except InvalidParameterTypeException as error:
+            # rclpy's own parameters, use_sim_time first of all; they are flags.
+            raise NodeError(f'{error}. Write the value as true or false') from None
         self._cancelled = cancelled
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -85,11 +91,9 @@ class DmdNode(LifecycleNode):
             self._model_file = str(find_model(self.settings.model or None))
             self._estimator = self._load()
             self._outputs = Outputs(self, self.settings.depth_encoding)
-        except (BackendError, CoreError, NodeError) as error:
+        except Exception as error:
             self.release()
-            self._failure = str(error)
-            self.get_logger().error(f'cannot configure: {error}')
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse('configure', error)
         self._failure = ''
         about = ', '.join(f'{key} {value}' for key, value in self._about().items())
         self.get_logger().info(f'configured in {time.monotonic() - started:.2f} s: {about}')
@@ -99,7 +103,13 @@ class DmdNode(LifecycleNode):
         """Subscribe and start working."""
         result = super().on_activate(state)
         assert self._estimator is not None and self._outputs is not None
-        self._session = Session(self, self._estimator, self.settings, self._outputs)
+        try:
+            self._session = Session(self, self._estimator, self.settings, self._outputs)
+        except Exception as error:
+            # Inactive again, with the model loaded: whoever manages the node may try once more.
+            super().on_deactivate(state)
+            return self._refuse('activate', error)
+        self._failure = ''
         self.get_logger().info(
             f'active: {self._session.image_topic} + {self._session.info_topic} -> '
             f'{self.resolve_topic_name("depth/image")}, {self.resolve_topic_name("points")}'
@@ -135,6 +145,15 @@ class DmdNode(LifecycleNode):
         if self._estimator is not None:
             self._estimator.close()
             self._estimator = None
+
+    def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
+        """Say why a transition failed: rclpy drops what a callback raises without a word."""
+        self._failure, details = str(error), ''
+        if not isinstance(error, (BackendError, CoreError, NodeError)):
+            self._failure = f'{type(error).__name__}: {error}'
+            details = f'\n{traceback.format_exc()}'
+        self.get_logger().error(f'cannot {what}: {self._failure}{details}')
+        return TransitionCallbackReturn.FAILURE
 
     def _load(self) -> DepthEstimator:
         settings = self.settings

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -37,14 +38,13 @@ class Session:
         settings: Settings,
         outputs: Outputs,
     ) -> None:
-        """Subscribe and start the worker."""
+        """Start the worker and subscribe; whatever fails, nothing is left behind."""
         self._stats = Stats(time.monotonic())
         self._report = Reporter(node.get_logger(), self._stats)
         latest = settings.info_pairing == 'latest'
         self._pairing = Pairing(latest, _ns(settings.info_max_age), self._report.drop)
         clock = node.get_clock()
-        compressed = settings.image_transport == 'compressed'
-        image_topic = _image_topic(node, compressed)
+        image_topic = _image_topic(node, settings.image_transport)
         self._pipeline = Pipeline(
             estimator,
             settings,
@@ -54,30 +54,42 @@ class Session:
             self._report,
             clock_ns=lambda: clock.now().nanoseconds,
         )
-        self._worker: Worker[Pair] = Worker(self._pipeline)
+        with contextlib.ExitStack() as started:
+            self._worker: Worker[Pair] = Worker(self._pipeline)
+            started.callback(self._worker.stop)
+            self._subscribe(node, settings, image_topic, started)
+            self._started = started.pop_all()
+
+    def _subscribe(
+        self, node: Any, settings: Settings, image_topic: str, started: contextlib.ExitStack
+    ) -> None:
+        """Listen to the clock and the camera."""
         # A looped bag under sim time; without sim time the stamps themselves tell (see Pairing).
-        self._jump = clock.create_jump_callback(
+        jump = node.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
             ),
             post_callback=self._on_time_jump,
         )
+        started.callback(jump.unregister)
         self._image = LadderSubscription(
             node,
-            CompressedImage if compressed else Image,
+            CompressedImage if settings.image_transport == 'compressed' else Image,
             image_topic,
             image_ladder(settings.image_reliability),
             self._on_image,
             lambda number: self._report.drop('lost in transport', '', number),
         )
+        started.callback(self._image.close)
         self._info = LadderSubscription(
             node,
             CameraInfo,
             node.resolve_topic_name('camera_info'),
-            info_ladder(latest),
+            info_ladder(settings.info_pairing == 'latest'),
             self._on_info,
             lambda number: None,
         )
+        started.callback(self._info.close)
 
     @property
     def image_topic(self) -> str:
@@ -105,10 +117,7 @@ class Session:
 
     def close(self) -> None:
         """Unsubscribe, finish the frame at hand, and stop."""
-        self._jump.unregister()
-        self._image.close()
-        self._info.close()
-        self._worker.stop()
+        self._started.close()  # the last one first: nothing comes in while the worker ends
 
     def _on_image(self, image: Any) -> None:
         self._stats.image()
@@ -137,10 +146,10 @@ def _is_rectified(topic: str, parameter: str) -> bool:
     return parameter == 'true'
 
 
-def _image_topic(node: Any, compressed: bool) -> str:
+def _image_topic(node: Any, transport: str) -> str:
     """Follow image_transport: <image topic>/compressed, unless that name itself is remapped."""
     base = str(node.resolve_topic_name('image'))
-    if not compressed:
+    if transport == 'raw':
         return base
     own = node.resolve_topic_name('image/compressed')
     unchanged = node.resolve_topic_name('image/compressed', only_expand=True)

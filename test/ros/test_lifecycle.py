@@ -5,12 +5,19 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import numpy as np
 import pytest
+import rclpy
 from oracle_model import write_oracle
-from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+from peers import HEIGHT, WIDTH, depth_of, free_domain, image_of, info_of
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from dmd_ros.ros import node as node_module
+from dmd_ros.ros import session as session_module
 
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
@@ -78,6 +85,68 @@ def test_an_absent_provider_stops_configuration(running):
     with running(autostart=False, device='cuda') as robot:
         assert not robot.peer.transition('configure')
         robot.node.wait_line('no CUDAExecutionProvider')
+
+
+@pytest.fixture
+def node(oracle):
+    """Give the node in this process, for failures that nothing outside can bring about."""
+    with free_domain() as domain:
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=domain)
+        overrides = [Parameter('model', value=str(oracle)), Parameter('threads', value=1)]
+        made = node_module.DmdNode(context=context, parameter_overrides=overrides)
+        yield made
+        made.release()
+        made.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def state_of(node) -> str:
+    return node._state_machine.current_state[1]
+
+
+def fail(*_, **__):
+    raise KeyError('nobody thought of this')
+
+
+def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(
+    node, monkeypatch, capfd
+):
+    with monkeypatch.context() as broken:
+        broken.setattr(node_module, 'load_estimator', fail)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert state_of(node) == 'unconfigured'
+    told = capfd.readouterr().err
+    assert "cannot configure: KeyError: 'nobody thought of this'" in told and 'Traceback' in told
+    assert 'nobody thought of this' in node._failure
+    assert node.start() and not node._failure
+
+
+@pytest.mark.parametrize('after', [0, 1])
+def test_an_activation_that_fails_half_way_leaves_nothing_behind_and_may_be_tried_again(
+    node, monkeypatch, capfd, after
+):
+    made = []
+
+    def subscription(*arguments):
+        if len(made) == after:
+            fail()
+        made.append(whole(*arguments))
+        return made[-1]
+
+    whole = session_module.LadderSubscription
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    with monkeypatch.context() as broken:
+        broken.setattr(session_module, 'LadderSubscription', subscription)
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert state_of(node) == 'inactive'
+    told = capfd.readouterr().err
+    assert "cannot activate: KeyError: 'nobody thought of this'" in told and 'Traceback' in told
+    assert not [thread for thread in threading.enumerate() if thread.name == 'dmd_worker']
+    assert not [s for s in node.subscriptions if s.topic_name == '/image']
+    assert not any(publisher.is_activated for publisher in node._outputs._publishers.values())
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert state_of(node) == 'active' and not node._failure
 
 
 def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):

@@ -59,6 +59,7 @@ def test_parameters_of_others_are_left_alone():
         ('max_depth:=10', 'write the value in the same way'),
         ('steps:=many', 'write the value in the same way'),
         ('steps:=65', 'steps'),
+        ('use_sim_time:=nonsense', 'use_sim_time. Write the value as true or false'),
         ('backend:=tflite', "backend is 'tflite'; allowed: auto, tensorrt, onnxruntime"),
         ('model:=/nowhere/model.onnx', 'model file /nowhere/model.onnx does not exist'),
         ('qos_overrides./points.publisher.reliability:=perhaps', 'check the qos_overrides'),
