@@ -27,6 +27,8 @@ def problems(summary: Summary, image_topic: str, info_topic: str) -> dict[str, s
                 f'nothing received on {silent} for {summary.since_start:.0f} s ({counts}); check '
                 'the topic names (ros2 topic list) and their QoS'
             )
+        elif summary.mismatched:
+            pass  # the stamps agree and the frames do not: the last error says so
         elif summary.image_rate > 0:
             found['unpaired'] = (
                 f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): the '

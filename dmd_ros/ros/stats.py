@@ -15,7 +15,10 @@ _WINDOW = 300
 
 @dataclass(frozen=True)
 class Summary:
-    """A consistent copy of the counters. Rates in Hz since the previous summary; times in s."""
+    """A consistent copy of the counters; times in s.
+
+    Since the previous copy: rates in Hz, new_errors, mismatched (camera_info of another frame).
+    """
 
     images: int
     infos: int
@@ -26,6 +29,7 @@ class Summary:
     image_rate: float
     depth_rate: float
     new_errors: int
+    mismatched: int
     latency: tuple[float, float, float]  # p50, p95, max
     stages: Mapping[str, float]  # median per stage
     last_error: str
@@ -55,7 +59,7 @@ class Stats:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_pair = self._last_summary = now
-        self._seen = (0, 0, 0)
+        self._seen = (0, 0, 0, 0)
         self._last_error = ''
         self._untrained = ''
 
@@ -110,7 +114,8 @@ class Stats:
             counts = self._counts
             period = max(now - self._last_summary, 1e-9)
             seen = self._seen
-            self._seen = (counts.images, counts.processed, counts.errors)
+            mismatched = counts.drops['frame_id']
+            self._seen = (counts.images, counts.processed, counts.errors, mismatched)
             self._last_summary = now
             return Summary(
                 images=counts.images,
@@ -122,6 +127,7 @@ class Stats:
                 image_rate=(counts.images - seen[0]) / period,
                 depth_rate=(counts.processed - seen[1]) / period,
                 new_errors=counts.errors - seen[2],
+                mismatched=mismatched - seen[3],
                 latency=_percentiles(self._latencies),
                 stages={name: _quantile(sorted(v), 0.5) for name, v in self._stages.items()},
                 last_error=self._last_error,

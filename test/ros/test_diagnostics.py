@@ -55,6 +55,24 @@ def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
     assert problems(stats.summary(11.0), '/i', '/c') == {}
 
 
+def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
+    stats = Stats(0.0)
+
+    def second(now: float, reason: str) -> dict[str, str]:
+        for _ in range(10):
+            stats.image()
+            stats.info()
+            stats.drop(reason)
+            if reason == 'frame_id':
+                stats.error("frame_id: image is in frame 'left', camera_info in 'right'")
+        return problems(stats.summary(now), '/i', '/c')
+
+    for now in (1.0, 10.0, 11.0):
+        found = second(now, 'frame_id')
+        assert list(found) == ['failed'] and "in 'right'" in found['failed']
+    assert list(second(12.0, 'unpaired')) == ['unpaired']
+
+
 def test_diagnostics_tell_everything_a_person_asks(running):
     with running() as robot:
         peer = robot.peer
