@@ -78,7 +78,8 @@ class Settings:
     )
     image_reliability: str = _fixed(
         'auto',
-        'of both subscriptions; auto: reliable until a publisher turns out to be best effort',
+        'of the image subscription; auto: reliable until a publisher turns out to be best effort '
+        '(camera_info always does that)',
         choices=('auto', 'reliable', 'best_effort'),
     )
     info_pairing: str = _fixed(
