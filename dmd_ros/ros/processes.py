@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from dmd_ros.loading import share_folders
 from dmd_ros.ros.errors import NodeError
 
 PROFILE = Path('config') / 'fastdds_large_data.xml'
@@ -51,9 +52,7 @@ def environment() -> dict[str, str]:
 
 def shared_file(path: Path) -> Path:
     """Find a file of this package's share folder: source checkout, ament workspace, or pip."""
-    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
-    folders = [Path(prefix) / 'share' / 'dmd_ros' for prefix in (*prefixes, sys.prefix)]
-    tried = [folder / path for folder in (Path(__file__).resolve().parents[2], *folders)]
+    tried = [folder / path for folder in share_folders()]
     for candidate in tried:
         if candidate.is_file():
             return candidate
