@@ -3,21 +3,26 @@
 """`python -m train.evaluate MODEL.onnx`: accuracy on held-out procedural worlds, kind by kind.
 
 The worlds come from held-out seeds, which training never draws from. Prints a Markdown table for
-the model card, with the best single depth per frame (an oracle) beside the model.
+the model card, with the best single depth per frame (an oracle) beside the model; `--sheet` draws
+the frames in the middle of the ranking and the worst ones: what to expect, and how it fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmd_ros.core.depth_codec import valid
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.metrics import Score, mean_score, score, settle
 from dmd_ros.loading import load_estimator
@@ -26,6 +31,18 @@ from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
 
 # Views of one scene follow each other; a prime stride meets a new scene each time.
 _STRIDE = 7
+# Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
+_TYPICAL, _WORST = 2, 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One frame: depth [H, W] in metres, its score, and that of the best constant."""
+
+    raw: RawSample
+    depth_m: NDArray[np.float32]
+    model: Score
+    flat: Score
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,35 +58,73 @@ def main(arguments: list[str] | None = None) -> int:
     assets = Assets.load(options.assets) if options.assets else None
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
-    every: list[tuple[Score, Score]] = []
+    every: list[Verdict] = []
+    rows: list[sheet.Row] = []
     for kind in KINDS:
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
         indices = range(0, options.frames * _STRIDE, _STRIDE)
-        pairs = [
+        verdicts = [
             judge(estimator, worlds[index])
             for index in tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
         ]
-        every += pairs
-        print(_row(kind, pairs))
-    print(_row('all', every))
+        every += verdicts
+        rows += _sheet_rows(kind, verdicts)
+        print(_table_row(kind, verdicts))
+    print(_table_row('all', every))
+    if options.sheet is not None:
+        _draw(options.sheet, rows, estimator.contract.name)
     return 0
 
 
-def judge(estimator: DepthEstimator, raw: RawSample) -> tuple[Score, Score]:
-    """Score of the model, and of the constant that is best for this frame; no alignment."""
+def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
+    """Judge the model, and the constant that is best for this frame; no alignment."""
     near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
-    model = settle(estimator(raw.rgb, raw.camera).depth, near, far)
+    depth = estimator(raw.rgb, raw.camera).depth
     flat = np.full_like(raw.depth, best_const(raw.depth[valid(raw.depth)]))
-    return score(model, raw.depth), score(flat, raw.depth)
+    model = score(settle(depth, near, far), raw.depth)
+    return Verdict(raw, depth, model, score(flat, raw.depth))
 
 
-def _row(name: str, pairs: list[tuple[Score, Score]]) -> str:
-    model = mean_score(pair[0] for pair in pairs)
-    flat = mean_score(pair[1] for pair in pairs)
+def _table_row(name: str, verdicts: list[Verdict]) -> str:
+    model = mean_score(verdict.model for verdict in verdicts)
+    flat = mean_score(verdict.flat for verdict in verdicts)
     return (
-        f'| {name} | {len(pairs)} | {model.abs_rel:.3f} | {model.delta1:.3f} | {model.rmse:.2f} '
-        f'| {flat.abs_rel:.3f} |'
+        f'| {name} | {len(verdicts)} | {model.abs_rel:.3f} | {model.delta1:.3f} '
+        f'| {model.rmse:.2f} | {flat.abs_rel:.3f} |'
     )
+
+
+def _sheet_rows(kind: str, verdicts: list[Verdict]) -> list[sheet.Row]:
+    ranked = sorted(verdicts, key=lambda verdict: verdict.model.abs_rel)
+    middle = (len(ranked) - _TYPICAL) // 2
+    chosen = {f'typical {i + 1}': v for i, v in enumerate(ranked[middle:][:_TYPICAL])}
+    chosen |= {f'worst {i + 1}': v for i, v in enumerate(ranked[::-1][:_WORST])}
+    return [
+        sheet.Row(
+            kind,
+            name,
+            f'AbsRel {v.model.abs_rel:.2f}  d1 {v.model.delta1:.2f}  '
+            f'best constant {v.flat.abs_rel:.2f}',
+            v.raw.rgb,
+            v.depth_m,
+            v.raw.depth,
+        )
+        for name, v in chosen.items()
+    ]
+
+
+def _draw(path: Path, rows: list[sheet.Row], name: str) -> None:
+    scales = {
+        kind: sheet.nice_scale(
+            [r.truth_m for r in rows if r.section == kind and r.truth_m is not None]
+        )
+        for kind in KINDS
+    }
+    picture = sheet.draw_sheet(
+        rows, scales, f'{name} on held-out worlds', 'typical and worst frames'
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.write_png(path, picture)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -77,6 +132,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('model', help='.onnx file, or the name of a shipped model')
     parser.add_argument('--frames', type=int, default=64, help='frames of each kind')
     parser.add_argument('--seed', type=int, default=7)
+    parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
     parser.add_argument('--assets', help='folder of photographic materials')
     parser.add_argument('--steps', type=int)
     parser.add_argument('--samples', type=int)

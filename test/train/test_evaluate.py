@@ -17,10 +17,11 @@ def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
     depth = np.repeat(np.geomspace(1.0, 9.0, 48, dtype=np.float32)[:, None], 64, axis=1)
     depth[:4] = np.inf  # sky: judged by neither
     raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
-    model, flat = judge(estimator, raw)
-    assert model.abs_rel < 0.02
-    assert model.delta1 == 1.0
-    assert flat.abs_rel > 0.3
+    verdict = judge(estimator, raw)
+    assert verdict.model.abs_rel < 0.02
+    assert verdict.model.delta1 == 1.0
+    assert verdict.flat.abs_rel > 0.3
+    assert verdict.depth_m.shape == depth.shape
 
 
 def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
