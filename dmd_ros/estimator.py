@@ -170,7 +170,9 @@ class DepthEstimator:
         if self.samples == 1:
             return depth, None
         spread = depth_codec.relative_std(codes.std(axis=0)[0], mean, self.contract)
-        return depth, preprocess.restore(spread, view)
+        uncertainty = preprocess.restore(spread, view)
+        uncertainty[~np.isfinite(depth)] = np.nan
+        return depth, uncertainty
 
 
 class _Replay:

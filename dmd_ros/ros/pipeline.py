@@ -75,11 +75,13 @@ class Pipeline:
             self._report.drop('internal', traceback.format_exc())
 
     def _process(self, pair: Pair) -> None:
+        estimator, settings = self._in_use
         wanted = self._outputs.wanted()
+        if estimator.samples == 1:
+            wanted -= {'depth/uncertainty'}  # there is none
         if not wanted:
             self._stats.idle()
             return
-        estimator, settings = self._in_use
         if pair.epoch != self._epoch:
             self._epoch = pair.epoch
             estimator.reset()

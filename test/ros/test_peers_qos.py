@@ -99,6 +99,22 @@ def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
         assert 'stage cloud (ms)' not in values and 'stage color (ms)' not in values
 
 
+def test_uncertainty_alone_costs_nothing_while_there_is_but_one_sample(running):
+    with running(samples=1, peer={'listen': ('depth/uncertainty',)}) as robot:
+        peer = robot.peer
+        assert peer.until(lambda: peer.node.count_publishers('depth/uncertainty') > 0)
+        values = peer.wait_diagnostics(
+            lambda d: (
+                peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
+                or int(d.get('idle (nobody listens)', 0)) + int(d.get('processed', 0)) > 20
+            )
+        )
+        assert values['processed'] == '0'
+        assert peer.set_parameter('samples', 2).successful
+        stamp = peer.stamp()
+        peer.ask(image_of(GREY, stamp), info_of(stamp))
+
+
 def test_topics_follow_namespace_and_remaps(running):
     from peers import OUTPUTS
 

@@ -200,6 +200,15 @@ def test_uncertainty_is_the_relative_spread_of_the_samples() -> None:
     )
 
 
+def test_there_is_no_uncertainty_of_what_is_no_depth(backend: OrtBackend) -> None:
+    depth = np.full((96, 128), 3.0, np.float32)
+    depth[:32], depth[64:] = 80.0, 0.1
+    frame = DepthEstimator(CONTRACT, backend, samples=2)(grey_from_depth(depth), CAMERA)
+    assert np.isposinf(frame.depth).any() and np.isneginf(frame.depth).any()
+    assert frame.uncertainty is not None
+    np.testing.assert_array_equal(np.isfinite(frame.uncertainty), np.isfinite(frame.depth))
+
+
 def test_an_oracle_of_the_linear_codec(tmp_path: Path) -> None:
     contract = replace(CONTRACT, depth_codec='linear', depth_max_m=10.0)
     truth = 0.5 + 0.8 * ramp_depth()
