@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +25,7 @@ from dmd_ros.ros.errors import NodeError
 
 PROFILE = Path('config') / 'fastdds_large_data.xml'
 # Domains that robots hardly use, and whose ports lie beyond those that Linux hands out.
-_FIRST_DOMAIN, _DOMAINS = 215, 18
+_DOMAINS = range(215, 233)
 _STOP_SECONDS = 10.0
 _TAIL_LINES = 15
 
@@ -34,15 +37,29 @@ def say(event: str, **values: Any) -> None:
     print(json.dumps({'event': event, **values}), flush=True)
 
 
-def environment() -> dict[str, str]:
-    """Give the children's environment: the large-data profile, a ROS domain of their own.
+@contextlib.contextmanager
+def free_domain(domains: Sequence[int] = _DOMAINS) -> Iterator[int]:
+    """Reserve a ROS domain that nobody else on this machine has reserved in this way."""
+    for domain in domains:
+        with contextlib.ExitStack() as held:
+            try:
+                # A file of another user may not even be opened: that domain is theirs.
+                name = Path(tempfile.gettempdir()) / f'dmd_ros_domain_{domain}'
+                fcntl.flock(held.enter_context(name.open('w')), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield domain
+            return
+    raise NodeError(
+        f'the ROS domains {domains[0]} to {domains[-1]} are all reserved; set ROS_DOMAIN_ID to '
+        'choose one'
+    )
 
-    A domain that the user has set is kept.
-    """
+
+def environment() -> dict[str, str]:
+    """Give the children's environment, with the large-data profile."""
     profile = str(shared_file(PROFILE))
-    own = str(_FIRST_DOMAIN + os.getpid() % _DOMAINS)
     return {
-        'ROS_DOMAIN_ID': own,
         **os.environ,
         'FASTDDS_DEFAULT_PROFILES_FILE': profile,
         'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
@@ -137,6 +154,11 @@ class Family:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._environment = {**environment(), **(extra or {})}
+        self._held = contextlib.ExitStack()
+        # A domain that the user has set is kept.
+        if 'ROS_DOMAIN_ID' not in self._environment:
+            domain = self._held.enter_context(free_domain())
+            self._environment['ROS_DOMAIN_ID'] = str(domain)
         self._events: queue.Queue[tuple[str, Event]] = queue.Queue()
         self.children: dict[str, Child] = {}
 
@@ -151,8 +173,9 @@ class Family:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything."""
-        for child in self.children.values():
-            child.stop()
+        with self._held:
+            for child in self.children.values():
+                child.stop()
 
     def start(self, name: str, module: str, *arguments: str) -> Child:
         """Start `python -m module arguments`."""

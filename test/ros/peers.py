@@ -8,12 +8,10 @@ Waiting is always for an event, with a timeout that a loaded machine does not re
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -30,6 +28,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from dmd_ros.ros import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 40.0
@@ -54,20 +54,8 @@ def qos(reliable: bool = True, latched: bool = False, depth: int = 5) -> QoSProf
 @contextlib.contextmanager
 def free_domain() -> Iterator[int]:
     """Reserve a ROS domain that no other test process on this machine uses."""
-    for domain in range(100, 10, -1):
-        # Kept open: the lock is the reservation.
-        lock = open(Path(tempfile.gettempdir()) / f'dmd_ros_domain_{domain}', 'w')  # noqa: SIM115
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            continue
-        try:
-            yield domain
-        finally:
-            lock.close()
-        return
-    raise RuntimeError('all ROS domains are taken')
+    with processes.free_domain(range(100, 10, -1)) as domain:
+        yield domain
 
 
 class NodeProcess:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 import site
+import tempfile
 from pathlib import Path
 
 import pytest
+from peers import free_domain
 
 from dmd_ros.ros import processes
 from dmd_ros.ros.errors import NodeError
@@ -28,3 +30,48 @@ def test_shared_files_are_found_wherever_models_are(
 def test_a_shared_file_that_is_nowhere_is_named_with_the_folders_searched() -> None:
     with pytest.raises(NodeError, match=re.escape(f'looked for {Path(__file__).parents[2]}')):
         processes.shared_file(Path('config') / 'nowhere.xml')
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder for reservations of this test alone."""
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    monkeypatch.delenv('ROS_DOMAIN_ID', raising=False)
+    return tmp_path
+
+
+def domain_of(family: processes.Family) -> str:
+    return family._environment['ROS_DOMAIN_ID']
+
+
+def test_families_at_the_same_time_have_domains_of_their_own(alone: Path) -> None:
+    with processes.Family(alone) as one:
+        with processes.Family(alone) as two:
+            assert domain_of(one) != domain_of(two)
+            taken = domain_of(two)
+        with processes.Family(alone) as three:
+            assert domain_of(three) == taken  # free again
+
+
+def test_a_domain_that_the_user_has_set_is_kept(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ROS_DOMAIN_ID', '7')
+    with processes.Family(alone) as family:
+        assert domain_of(family) == '7'
+
+
+def test_a_reservation_that_cannot_be_opened_is_somebody_else_s(alone: Path) -> None:
+    for domain in (100, 99):
+        (alone / f'dmd_ros_domain_{domain}').mkdir()  # no more to be opened than another user's
+    with free_domain() as domain:
+        assert domain == 98
+
+
+def test_no_domain_left(alone: Path) -> None:
+    with (
+        processes.free_domain([5]),
+        pytest.raises(NodeError, match='all reserved; set ROS_DOMAIN_ID'),
+        processes.free_domain([5]),
+    ):
+        pass
