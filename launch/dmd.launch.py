@@ -63,7 +63,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     info = value['camera_info'] or image.rpartition('/')[0] + '/camera_info' * ('/' in image)
     info = info or 'camera_info'
     overrides = {name: value[name] for name in ('model', 'backend') if value[name]}
-    overrides['use_sim_time'] = _flag(value['use_sim_time'])
+    overrides['use_sim_time'] = _flag('use_sim_time', value)
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
         # The interpreter that runs this file finds the module in all three.
@@ -75,7 +75,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )
-    return [node, *([_rviz(value, overrides)] if _flag(value['rviz']) else [])]
+    return [node, *([_rviz(value, overrides)] if _flag('rviz', value) else [])]
 
 
 def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
@@ -91,10 +91,11 @@ def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
     )
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in ('true', 'false'):
-        raise ValueError(f'{text!r} is neither true nor false')
-    return text.lower() == 'true'
+def _flag(name: str, value: dict[str, str]) -> bool:
+    text = value[name].lower()
+    if text not in ('true', 'false'):
+        raise ValueError(f'{name}:={value[name]} is neither true nor false')
+    return text == 'true'
 
 
 def _python_path() -> dict[str, str]:

@@ -120,6 +120,14 @@ def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle,
     assert rviz.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
 
 
+def test_a_flag_that_is_none_is_named_in_the_error():
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
+        process = NodeProcess(domain, 'rviz:=maybe', command=command, cwd='/')
+        assert process.wait() == 1
+    assert 'rviz:=maybe is neither true nor false' in process.output
+
+
 PLAY = """
 import time
 sys.path[:0] = [{tests!r}, {root!r}]
