@@ -28,6 +28,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import build_engine, find_model, load_estimator
 from dmd_ros.ros import diagnostics, params
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.session import Session
 from dmd_ros.ros.spinner import Spinner
@@ -244,6 +245,7 @@ def _retuned(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
+    keep_freed_memory()
     # rclpy's own handlers shut the context down under whatever runs at that moment, which then
     # fails in a random place. Here the node goes first, in order, and the context last.
     stop = threading.Event()
