@@ -148,6 +148,7 @@ class Peer:
             CameraInfo, 'camera_info', qos(reliable, info_latched)
         )
         self._listeners = {}
+        self._clients: dict = {}
         for topic in listen:
             self.listen(topic, listen_reliable)
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._keep('diag'), 10)
@@ -253,16 +254,16 @@ class Peer:
     # Services.
 
     def call(self, kind: type, service: str, request, timeout: float = TIMEOUT):
-        client = self.node.create_client(kind, f'/dmd/{service}')
-        try:
-            assert client.wait_for_service(timeout), f'no service {service}'
-            future = client.call_async(request)
-            done = threading.Event()
-            future.add_done_callback(lambda _: done.set())
-            assert done.wait(timeout), f'no answer from {service} within {timeout} s'
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+        # Kept, so that a second call takes what the node takes, and no discovery.
+        client = self._clients.get(service)
+        if client is None:
+            client = self._clients[service] = self.node.create_client(kind, f'/dmd/{service}')
+        assert client.wait_for_service(timeout), f'no service {service}'
+        future = client.call_async(request)
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        assert done.wait(timeout), f'no answer from {service} within {timeout} s'
+        return future.result()
 
     def set_parameter(self, name: str, value) -> SimpleNamespace:
         request = SetParameters.Request()

@@ -8,11 +8,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from peers import free_domain
 
+from dmd_ros.ros.bench.driver import Driver
 from dmd_ros.ros.bench.live import latency
 
 COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
@@ -58,10 +63,31 @@ def test_a_camera_that_is_too_fast_leaves_no_image_unaccounted_for(
     flood = found['flood']
     assert flood['images sent'] == 300
     assert flood['received but not accounted for'] == 0
-    assert flood['processed'] > 10
+    assert flood['processed'] >= 1
     assert found['start']['start to first depth s'] > 0
     assert 50 < found['start']['resident MB after it'] < 2000
     assert abs(found['memory']['growth']) < 200
+
+
+def test_counters_are_read_when_every_image_is_accounted_for() -> None:
+    driver = Driver(MagicMock())
+    said = [
+        {'images': '0'},
+        {'images': '2', 'processed': '1', 'dropped': '0'},
+        {'images': '2', 'processed': '1', 'dropped': '1', 'dropped: lost in transport': '1'},
+        {'images': '2', 'processed': '2', 'dropped': '1', 'dropped: lost in transport': '1'},
+    ]
+
+    def tell() -> None:
+        for values in said:
+            pairs = [SimpleNamespace(key=key, value=value) for key, value in values.items()]
+            driver._on_diagnostics(SimpleNamespace(status=[SimpleNamespace(values=pairs)]))
+            time.sleep(0.1)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    assert driver._settled(expected=3) == said[-1]
+    teller.join()
 
 
 def test_latency_without_the_denoiser() -> None:

@@ -123,8 +123,6 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
             # At the end some images may still wait for a camera_info that was lost.
             return arrived + lost == seen + 300 and arrived - 4 <= done <= arrived
 
-        values = peer.wait_diagnostics(complete)
-        # Newest wins, so the latency is bounded by two frames' work, however many came.
-        assert float(values['latency max (ms)']) < 2000
+        peer.wait_diagnostics(complete)
         stamp = peer.stamp()
         peer.ask(image_of(GREY, stamp), info_of(stamp))

@@ -192,6 +192,8 @@ def test_services_answer_while_the_network_works_and_the_newest_frame_wins(runni
         peer.ask(image_of(GREY, stamp), info_of(stamp))
         peer.received['depth/image'].clear()
         before = int(peer.wait_diagnostics(lambda d: int(d['processed']) > 0)['pairs'])
+        # Both services are known before the clock starts.
+        assert peer.state() == 'active' and peer.set_parameter('cloud_stride', 1).successful
         sent = [image_of(GREY, peer.stamp()) for _ in range(10)]
         for image in sent:
             peer.send(image, info_of(peer._stamp, header=image.header))

@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ from dmd_ros.ros.processes import say
 
 # Closed loop: a frame that was dropped must not stop the run.
 _PATIENCE = 1.0
-# After a phase: late messages, and diagnostics that have seen everything (four a second).
-_SETTLE = 1.0
+_LOST = 'dropped: lost in transport'
+# Seconds that counters must stand still (diagnostics come four times a second) where images may
+# have got lost on the way; and where some still wait in the node for a lost camera_info.
+_STILL, _STUCK = 1.0, 10.0
 
 
 class Driver:
@@ -44,6 +47,7 @@ class Driver:
         self._sent: dict[int, int] = {}
         self._came: dict[str, dict[int, int]] = {'depth': {}, 'cloud': {}}
         self._cloud_came = threading.Event()
+        self._told = threading.Event()
         self.diagnostics: dict[str, str] = {}
         node.create_subscription(Image, 'depth/image', self._note('depth'), 2, raw=True)
         node.create_subscription(PointCloud2, 'points', self._note('cloud'), 2, raw=True)
@@ -61,8 +65,7 @@ class Driver:
     def run(self, width: int, height: int, frames: int, rate: float) -> None:
         """Carry out one order and report latencies in milliseconds, in order of sending."""
         image, info = _messages(width, height)
-        time.sleep(_SETTLE)
-        before = dict(self.diagnostics)
+        before = self._settled()
         self._sent, self._came = {}, {'depth': {}, 'cloud': {}}
         due = started = time.monotonic()
         for number in range(frames):
@@ -76,15 +79,32 @@ class Driver:
             if number % 100 == 99:
                 say('progress', frames=number + 1)
         seconds = time.monotonic() - started
-        time.sleep(_SETTLE)
+        after = self._settled(_arrived(before) + frames)
         say(
             'run',
             sent=len(self._sent),
             seconds=seconds,
             latency_ms={name: self._latencies(name) for name in self._came},
             before=before,
-            after=self.diagnostics,
+            after=after,
         )
+
+    def _settled(self, expected: int | None = None) -> dict[str, str]:
+        """Wait until the node has dealt with every image, and give its counters then.
+
+        expected: images that have arrived or are known to be lost then, if all goes well.
+        """
+        counts, since = (0, 0), time.monotonic()
+        while True:
+            self._told.clear()
+            self._told.wait(_PATIENCE)
+            said = dict(self.diagnostics)
+            now = (_arrived(said), _unfinished(said))
+            if now != counts:
+                counts, since = now, time.monotonic()
+            still = time.monotonic() - since
+            if still > _STUCK or (not now[1] and (now[0] == expected or still > _STILL)):
+                return said
 
     def _send(self, image: Any, info: Any) -> None:
         self._serial += 1
@@ -111,6 +131,7 @@ class Driver:
 
     def _on_diagnostics(self, message: Any) -> None:
         self.diagnostics = {p.key: p.value for status in message.status for p in status.values}
+        self._told.set()
 
 
 def main() -> None:
@@ -135,6 +156,16 @@ def main() -> None:
 def _spin(node: Any) -> None:
     with contextlib.suppress(ExternalShutdownException):
         rclpy.spin(node)
+
+
+def _arrived(said: Mapping[str, str]) -> int:
+    return int(said.get('images', 0)) + int(said.get(_LOST, 0))
+
+
+def _unfinished(said: Mapping[str, str]) -> int:
+    """Count images that the node has neither processed nor dropped."""
+    done = ('processed', 'idle (nobody listens)', 'dropped')
+    return _arrived(said) - sum(int(said.get(key, 0)) for key in done)
 
 
 def _messages(width: int, height: int) -> tuple[Any, Any]:
