@@ -62,7 +62,7 @@ class Pairing:
             if self._last_image - stamp <= JUMP_NS:
                 self._on_drop('out_of_order', 'an image is older than the one before it')
                 return None
-            self.reset()
+            self.reset(stamp)
         self._last_image = stamp
         info = self._info_for(stamp)
         if info is not None:
@@ -80,7 +80,7 @@ class Pairing:
         # A latched camera_info is sent once and may carry any stamp: no sign of a jump.
         before = None if self.latest else self._last_info
         if before is not None and stamp < before - JUMP_NS:
-            self.reset()
+            self.reset(stamp)
         self._last_info = stamp
         self._infos.pop(stamp, None)
         self._infos[stamp] = info
@@ -93,15 +93,20 @@ class Pairing:
         image, received = self._waiting.pop(waiting)
         return self._pair(image, match, received)
 
-    def reset(self) -> None:
-        """Forget everything that belongs to the time before a jump."""
+    def reset(self, start: int | None = None) -> None:
+        """Forget everything that belongs to the time before a jump.
+
+        start: first stamp of the time after it. What is near it has come ahead of the message that
+        shows the jump, and stays.
+        """
         self.epoch += 1
-        for _ in self._waiting:
+        for stamp in [other for other in self._waiting if _is_old(other, start)]:
+            del self._waiting[stamp]
             self._on_drop('time jump', 'time went back while the image waited')
-        self._waiting.clear()
         self._last_image = self._last_info = None
         if not self.latest:
-            self._infos.clear()
+            for stamp in [other for other in self._infos if _is_old(other, start)]:
+                del self._infos[stamp]
 
     def _info_for(self, stamp: int) -> Any:
         if stamp in self._infos or not self.latest or not self._infos:
@@ -127,3 +132,7 @@ class Pairing:
     def _drop_waiting(self, stamp: int) -> None:
         del self._waiting[stamp]
         self._on_drop('unpaired', f'no camera_info of stamp {stamp * 1e-9:.9f} came in time')
+
+
+def _is_old(stamp: int, start: int | None) -> bool:
+    return start is None or abs(stamp - start) > JUMP_NS

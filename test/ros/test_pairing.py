@@ -127,6 +127,19 @@ def test_time_jump_seen_by_the_image_first():
     assert bench.info(1000).epoch >= 1
 
 
+@pytest.mark.parametrize('info_first', [True, False])
+def test_a_message_of_the_lap_before_comes_late(info_first):
+    bench = Bench()
+    bench.info(10_000)
+    bench.image(10_000)
+    ahead, behind = (bench.info, bench.image) if info_first else (bench.image, bench.info)
+    assert ahead(1000) is None  # one topic is in the new lap already,
+    assert behind(10_033) is None  # the other not yet
+    pair = behind(1000)
+    assert pair is not None and pair.epoch >= 1
+    assert bench.drops == ['time jump'] * info_first  # the late image
+
+
 def test_time_jump_keeps_a_latched_info():
     bench = Bench(latest=True)
     bench.info(0)
