@@ -32,8 +32,9 @@ class DepthFrame:
 
     depth: float32 [H, W], metres along Z (REP-118); NaN = no estimate, +inf = beyond the model's
     range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
-    deviation over the samples, or None for a single sample. rgb: uint8 [H, W, 3] on the same grid.
-    camera: describes `depth` exactly. timings: seconds per stage.
+    deviation over the samples, NaN where depth is not finite, or None for a single sample.
+    rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. timings: seconds per
+    stage.
     """
 
     depth: NDArray[np.float32]

@@ -126,6 +126,8 @@ class Pipeline:
                 self._outputs.cloud(header, frame, solid, settings)
         if 'depth/uncertainty' in wanted and frame.uncertainty is not None:
             with _lap(timings, 'uncertainty'):
+                # The limits and the filter have taken depths away since it was made.
+                frame.uncertainty[~np.isfinite(depth)] = np.nan
                 self._outputs.uncertainty(header, frame.uncertainty)
         if 'depth/color' in wanted:
             with _lap(timings, 'color'):

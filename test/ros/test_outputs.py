@@ -250,6 +250,16 @@ def test_uncertainty_is_published_with_several_samples(running):
     assert (spread >= 0).all() and (spread < 1e-3).all()  # the oracle's samples agree
 
 
+def test_uncertainty_is_nan_wherever_the_depth_image_has_no_depth(running):
+    listen = ('depth/image', 'depth/uncertainty')
+    with running(samples=2, max_depth=4.0, min_depth=2.0, peer={'listen': listen}) as robot:
+        stamp = robot.peer.stamp()
+        out = robot.peer.ask(image_of(grey_from_depth(ramp()), stamp), info_of(stamp))
+    depth, spread = depth_of(out.depth_image), depth_of(out.depth_uncertainty)
+    assert np.isposinf(depth).any() and np.isneginf(depth).any() and np.isfinite(depth).any()
+    np.testing.assert_array_equal(np.isnan(spread), ~np.isfinite(depth))
+
+
 RAW = ({}, 'image:=/cam/image_rect_color', '/cam/image_rect_color')
 COMPRESSED = (
     {'image_transport': 'compressed'},
