@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The model in models/ is whole, and has learned: on worlds it never saw, and on real frames."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dmd_ros.eval import frames, replay
+from dmd_ros.loading import find_model
+from dmd_ros.runtime.model_file import check_golden
+from dmd_ros.runtime.ort_backend import OrtBackend
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
+
+
+def test_it_gives_its_own_recorded_output() -> None:
+    backend = OrtBackend(find_model())
+    assert check_golden(backend.run, backend.metadata, 'the shipped model') < 1e-3
+    backend.close()
+
+
+def test_it_sees_structure_in_the_sample_bag(tmp_path: Path) -> None:
+    bag = ROOT / 'test' / 'data' / 'sample_bag'
+    replay.main([str(bag), '--out', str(tmp_path), '--limit', '6', '--stride', '5', '--no-points'])
+    total = json.loads((tmp_path / 'results.json').read_text())['total']['score']
+    assert total['abs_rel'] < 0.40
+    assert total['coverage'] == 1.0
+
+
+@pytest.mark.skipif(not (SHARED / 'real' / 'frames').is_dir(), reason='no real frames here')
+def test_its_scale_is_right_on_real_frames(tmp_path: Path) -> None:
+    """Below the constant of its kind of scene in every group: the first bar for any model."""
+    frames.main([str(SHARED / 'real' / 'frames'), '--out', str(tmp_path), '--quiet'])
+    groups = json.loads((tmp_path / 'results.json').read_text())['groups']
+    for name in ('indoor', 'table top', 'outdoor'):
+        assert groups[name]['score']['abs_rel'] < groups[name]['const']['abs_rel'], name
