@@ -10,10 +10,9 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from dmd_ros.core.contract import METADATA_KEY, Contract
-from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import contract_from_metadata
 
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
@@ -40,7 +39,7 @@ class OrtBackend:
         self.device = device
         _check_tensors(self._session, model)
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.contract = _contract(self.metadata, model)
+        self.contract = contract_from_metadata(self.metadata, str(model))
 
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
@@ -111,15 +110,3 @@ def _check_tensors(session: ort.InferenceSession, model: Path) -> None:
         raise BackendError(
             f'{model} has tensors that are not float32: {wrong}; export it with train.export'
         )
-
-
-def _contract(metadata: dict[str, str], model: Path) -> Contract:
-    if METADATA_KEY not in metadata:
-        raise BackendError(
-            f'{model} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how to '
-            'feed it; export it with train.export'
-        )
-    try:
-        return Contract.from_json(metadata[METADATA_KEY])
-    except CoreError as error:
-        raise BackendError(f'{model}: {error}') from None
