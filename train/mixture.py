@@ -28,6 +28,7 @@ from train.datasets.registry import READERS, open_dataset
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
+from train.mixtures import tuned
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
@@ -141,9 +142,7 @@ class Mixture(Dataset[Made]):
         ]
         return Made(stack(examples), tuple(broken))
 
-    def _example(
-        self, index: int, size: tuple[int, int], u: float, broken: list[str]
-    ) -> Example:
+    def _example(self, index: int, size: tuple[int, int], u: float, broken: list[str]) -> Example:
         rng = _rng(self.config.seed, _SAMPLE, index)
         for _ in range(_ATTEMPTS):
             source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
@@ -152,7 +151,8 @@ class Mixture(Dataset[Made]):
             try:
                 raw = source.load(key)
                 t = draw_time(u % 1.0, self.config.t1_fraction)
-                return make_example(raw, size, t, rng, self.config, self.contract)
+                config = tuned(self.config, source)
+                return make_example(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
                 broken.append(f'{source.name(key)}: {error}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')

@@ -13,7 +13,7 @@ import pytest
 from train import mixtures
 from train.config import TrainConfig
 from train.datasets.registry import READERS
-from train.mixture import open_source, parse_sources
+from train.mixture import Mixture, open_source, parse_sources
 
 
 def test_table_is_sound():
@@ -54,6 +54,18 @@ def test_tuned_config():
     assert (off.fov_scale_min, off.fov_scale_max, off.infill) == (1.0, 1.0, 'zero')
     on = mixtures.tuned(config, SimpleNamespace(fov='on', infill='inpaint'))
     assert (on.fov_scale_max, on.infill) == (config.fov_scale_max, 'inpaint')
+
+
+@pytest.mark.parametrize(('fov', 'distinct'), [('off', 1), ('on', 4)])
+def test_a_batch_augments_the_field_of_view_as_its_source_wishes(tmp_path, fov, distinct):
+    write(tmp_path / 'room' / 'rgb_00001.jpg', np.zeros((480, 640, 3), np.uint8))
+    write(tmp_path / 'room' / 'sync_depth_00001.png', np.full((480, 640), 900, np.uint16))
+    config = TrainConfig(
+        preset='micro', sources=f'nyu_folder:{tmp_path}?fov={fov}', sizes='96x128', batch=4,
+        aspect_jitter=0.0,
+    )  # fmt: skip
+    tans = Mixture(config)[0].arrays.tan_half_vfov
+    assert len(np.unique(tans)) == distinct
 
 
 def test_any_takes_every_reader():
