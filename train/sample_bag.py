@@ -21,10 +21,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
-from dmd_ros.core.camera import Camera
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import View, prepare_depth
 from dmd_ros.core.records import RawSample
+from dmd_ros.eval.bag_messages import make_header, make_info
 from train.errors import TrainError
 from train.worlds.generate import held_out
 from train.worlds.trajectory import trajectory
@@ -77,37 +77,16 @@ class _Messages:
 
     def of(self, sample: RawSample, stamp_ns: int) -> dict[str, Any]:
         """Give the messages of one sample by topic."""
-        header = self._header(stamp_ns)
+        header = make_header(self._types, stamp_ns, FRAME_ID)
         image = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
         png = cv2.imencode('.png', _millimetres(sample), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
         compressed = self._types['sensor_msgs/msg/CompressedImage']
         return {
-            INFO: self._info(header, sample.camera),
+            INFO: make_info(self._types, header, sample.camera),
             IMAGE: compressed(header=header, format='jpeg', data=jpeg.reshape(-1)),
             DEPTH: compressed(header=header, format='16UC1; png', data=png.reshape(-1)),
         }
-
-    def _header(self, stamp_ns: int) -> Any:
-        seconds, nanoseconds = divmod(stamp_ns, 10**9)
-        stamp = self._types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
-        return self._types['std_msgs/msg/Header'](stamp=stamp, frame_id=FRAME_ID)
-
-    def _info(self, header: Any, camera: Camera) -> Any:
-        k = camera.matrix
-        return self._types['sensor_msgs/msg/CameraInfo'](
-            header=header,
-            height=camera.height,
-            width=camera.width,
-            distortion_model='plumb_bob',
-            d=np.zeros(5),
-            k=k.reshape(-1),
-            r=np.eye(3).reshape(-1),
-            p=np.hstack([k, np.zeros((3, 1))]).reshape(-1),
-            binning_x=0,
-            binning_y=0,
-            roi=self._types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
-        )
 
 
 def _millimetres(sample: RawSample) -> np.ndarray:

@@ -55,6 +55,24 @@ def camera_from_info(
     return camera.resized(image_width, image_height)
 
 
+def info_fields(camera: Camera) -> dict[str, Any]:
+    """Give the fields of a CameraInfo that describes the picture of a rectified camera exactly.
+
+    ROI and binning are folded into K: D is zero, R the identity, P is K. The model is plumb_bob
+    whatever the lens was: many know no other, and equidistant with zeros is a fisheye.
+    """
+    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
+    return {
+        'height': camera.height,
+        'width': camera.width,
+        'distortion_model': 'plumb_bob',
+        'd': [0.0] * 5,
+        'k': k,
+        'r': [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        'p': [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+    }
+
+
 def info_size(info: Any) -> tuple[int, int]:
     """Give (width, height), pixels, of the image that an info describes, ROI and binning in."""
     roi = info.roi

@@ -15,6 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.pointcloud import POINT_BYTES
+from dmd_ros.eval.bag_messages import make_header, make_info
 from dmd_ros.eval.errors import EvalError
 
 DEPTH, DEPTH_INFO, POINTS = '/depth/image', '/depth/camera_info', '/points'
@@ -69,20 +70,15 @@ class DepthBagWriter:
         points: NDArray[np.float32] | None = None,
     ) -> None:
         """Write one estimate: depth [H, W] metres, its camera, and points [H, W, 4] (xyz rgb)."""
-        header = self._header(stamp_ns, frame_id)
+        header = make_header(self._types, stamp_ns, frame_id)
         self._put(DEPTH, logged_ns, self._image(header, depth_m))
-        self._put(DEPTH_INFO, logged_ns, self._info(header, camera))
+        self._put(DEPTH_INFO, logged_ns, make_info(self._types, header, camera))
         if points is not None:
             self._put(POINTS, logged_ns, self._cloud(header, points))
 
     def _put(self, topic: str, logged_ns: int, message: Any) -> None:
         data = self._store.serialize_cdr(message, _TYPES[topic])
         self._writer.write(self._connections[topic], logged_ns, data)
-
-    def _header(self, stamp_ns: int, frame_id: str) -> Any:
-        seconds, nanoseconds = divmod(stamp_ns, 10**9)
-        stamp = self._types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
-        return self._types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
 
     def _image(self, header: Any, depth_m: NDArray[np.float32]) -> Any:
         height, width = depth_m.shape
@@ -94,23 +90,6 @@ class DepthBagWriter:
             is_bigendian=0,
             step=4 * width,
             data=np.ascontiguousarray(depth_m, '<f4').view(np.uint8).reshape(-1),
-        )
-
-    def _info(self, header: Any, camera: Camera) -> Any:
-        """Describe the depth image exactly: a pinhole camera of its size."""
-        k = camera.matrix
-        return self._types['sensor_msgs/msg/CameraInfo'](
-            header=header,
-            height=camera.height,
-            width=camera.width,
-            distortion_model='plumb_bob',
-            d=np.zeros(5),
-            k=k.reshape(-1),
-            r=np.eye(3).reshape(-1),
-            p=np.hstack([k, np.zeros((3, 1))]).reshape(-1),
-            binning_x=0,
-            binning_y=0,
-            roi=self._types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
         )
 
     def _cloud(self, header: Any, points: NDArray[np.float32]) -> Any:

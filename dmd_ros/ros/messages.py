@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera_info import info_fields
 from dmd_ros.core.pointcloud import POINT_BYTES
 
 _DTYPES: dict[str, tuple[type[np.generic], int]] = {
@@ -71,19 +72,5 @@ class CloudBuffer:
 
 
 def info_from_camera(camera: Camera, header: Any) -> CameraInfo:
-    """Describe the depth image of `camera`, as a new message with that image's header.
-
-    ROI and binning are folded into K, the picture is rectified: D is zero, R the identity, P is K.
-    """
-    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        # Whatever the lens was: many know no other model, and equidistant with zeros is a fisheye.
-        distortion_model='plumb_bob',
-        d=[0.0] * 5,
-        k=k,
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
-    )
+    """Describe the depth image of `camera`, as a new message with that image's header."""
+    return CameraInfo(header=header, **info_fields(camera))
