@@ -43,6 +43,18 @@ FAR = 1e4
 
 
 @device
+def _bilinear(pano, ix, iy, channel, u, v):
+    """One channel of a panorama in [0, 1] at (ix + u, iy + v)."""
+    w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
+    return (
+        pano[iy, ix, channel] * w00
+        + pano[iy, ix + 1, channel] * w10
+        + pano[iy + 1, ix, channel] * w01
+        + pano[iy + 1, ix + 1, channel] * w11
+    ) * _INV
+
+
+@device
 def _panorama(scene, dx, dy, dz):
     """Sky of a photographic panorama [P, H, W, 3]; its horizon is moved down out of sight."""
     env = scene[S_ENV]
@@ -55,25 +67,9 @@ def _panorama(scene, dx, dy, dz):
     y = (0.38 - 0.37 * elevation) * (height - 1)
     ix, iy = min(width - 2, int(x)), min(height - 2, max(0, int(y)))
     u, v = x - ix, y - iy
-    w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
-    r = (
-        pano[iy, ix, 0] * w00
-        + pano[iy, ix + 1, 0] * w10
-        + pano[iy + 1, ix, 0] * w01
-        + pano[iy + 1, ix + 1, 0] * w11
-    ) * _INV
-    g = (
-        pano[iy, ix, 1] * w00
-        + pano[iy, ix + 1, 1] * w10
-        + pano[iy + 1, ix, 1] * w01
-        + pano[iy + 1, ix + 1, 1] * w11
-    ) * _INV
-    b = (
-        pano[iy, ix, 2] * w00
-        + pano[iy, ix + 1, 2] * w10
-        + pano[iy + 1, ix, 2] * w01
-        + pano[iy + 1, ix + 1, 2] * w11
-    ) * _INV
+    r = _bilinear(pano, ix, iy, 0, u, v)
+    g = _bilinear(pano, ix, iy, 1, u, v)
+    b = _bilinear(pano, ix, iy, 2, u, v)
     gain = 1.6 * (env[E_HORIZON] + env[E_HORIZON + 1] + env[E_HORIZON + 2]) / 3.0
     return r * r * gain, g * g * gain, b * b * gain
 

@@ -16,7 +16,6 @@ from train.worlds.people import person
 from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.sky import draw_sky
 
-LENGTH = 240.0  # metres of road that are furnished, half before and half behind the middle
 Spots = list[tuple[float, float, float, float, float]]
 
 
