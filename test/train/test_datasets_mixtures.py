@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
+from pictures import write
 
 from train import mixtures
 from train.config import TrainConfig
@@ -95,8 +95,3 @@ def test_command_line_prints(capsys):
     assert 'dmd-mix' in capsys.readouterr().out
     assert mixtures.main(['worlds']) == 0
     assert capsys.readouterr().out == 'worlds@1\n'
-
-
-def write(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)

@@ -8,22 +8,12 @@ import json
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from pictures import grey, write
 
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
-
-
-def write(path: Path, image: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)
-    return path
-
-
-def grey(height: int, width: int, level: int = 90) -> np.ndarray:
-    return np.full((height, width, 3), level, np.uint8)
 
 
 def labels(depth: np.ndarray) -> dict[tuple[int, int], float]:
