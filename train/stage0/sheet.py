@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look at what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png
+"""Look at what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png.
 
 For every task: the spoilt picture, the whole one with noise, what the net makes of that in one
 step, what it makes of noise alone in several, and the original.
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add('run', type=Path, help='run folder of stage 0, or one of its checkpoints')
     add('--out', type=Path, required=True, help='the picture to write')
-    add('--source', help='pictures, as the setting `sources` names them (default: those of the run)')
+    add('--source', help='pictures, named as in `sources` (default: the run\'s)')
     add('--pictures', type=int, default=2, help='per task (default: %(default)s)')
     add('--steps', type=int, default=16, help='of the sampler (default: %(default)s)')
     add('--seed', type=int, default=0)
