@@ -126,7 +126,7 @@ def config_of(
         'steps': contract.steps, 'samples': contract.samples,
         't1_fraction': _T1_OF_ONE_STEP if one_step else 0.0,
         'sources': sources, 'sizes': f'{height}x{width}', 'fov_scale_min': _FOV_SCALES[0],
-        'fov_scale_max': _FOV_SCALES[1], 'photometric': 0.5, 'optimizer': 'muon', 'lr': 3e-4,
+        'fov_scale_max': _FOV_SCALES[1], 'photometric': 0.5, 'optimizer': 'muon',
         'batch': 8, 'total_samples': total, 'warmup': total // 20, 'ema': max(1, total // 20),
         'log_every': max(1, total // 20), 'checkpoint_every': max(1, total // 5),
     }  # fmt: skip
