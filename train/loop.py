@@ -21,8 +21,8 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
+from train.feed import Feed
 from train.loss import Losses, diffusion_loss, end_to_end_loss
-from train.mixture import Mixture, batches, tensors
 from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
@@ -87,7 +87,7 @@ def train(
         clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
-    mixture = Mixture(config, processes.rank, processes.world)
+    feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
     _introduce(net, config, processes, clock)
     state_bytes = 16 * parameter_count(net)
@@ -110,13 +110,12 @@ def train(
     progress, begun = Progress(clock, config.total_samples), time.perf_counter()
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
-    data = batches(mixture, clock // config.batch, config.workers)
+    data = feed(clock // config.batch)
     while clock < config.total_samples:
         started = time.perf_counter()
-        made = next(data)
+        batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = _count_broken(made.broken, broken, clock, config)
-        batch = tensors(made.arrays, device)
+        broken = _count_broken(unreadable, broken, clock, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
