@@ -93,9 +93,9 @@ def train(
     state_bytes = 16 * parameter_count(net)
     if processes.is_main:
         checkpoint.check_space(run, state_bytes)
-    model: nn.Module = torch.compile(net) if config.compile else net  # type: ignore[assignment]
-    if processes.world > 1:
-        model = DistributedDataParallel(model)
+    model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
+    # Compiling takes a minute per size, which only the first one, the contract's default, repays.
+    compiled = torch.compile(model, dynamic=False) if config.compile else model
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, config.rays, s) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
@@ -103,7 +103,8 @@ def train(
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
-            out = model(rgb, z, t, tan_half_vfov)
+            usual = tuple(rgb.shape[-2:]) == config.size_list[0]
+            out = (compiled if usual else model)(rgb, z, t, tan_half_vfov)
         return out.float()  # type: ignore[no-any-return]
 
     validator = Validator(net, config) if config.validation and processes.is_main else None

@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
         momenta = self._averages('momentum', parameters)
         torch._foreach_lerp_(momenta, grads, 1.0 - _MOMENTUM)
         nesterov = torch._foreach_lerp(grads, momenta, _MOMENTUM)
-        # Matrices of one shape are made orthogonal together: on a GPU launches cost more than sums.
+        # Those of one shape are made orthogonal together: on a GPU launches cost more than sums.
         alike: dict[tuple[int, int], list[int]] = {}
         for index, p in enumerate(parameters):
             alike.setdefault((p.shape[0], p.numel() // p.shape[0]), []).append(index)
