@@ -119,7 +119,7 @@ def train(
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = _count_broken(unreadable, broken, clock, config)
+        broken = _count_broken(unreadable, broken, clock // processes.world, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -209,14 +209,15 @@ def _state(
 
 
 def _count_broken(
-    names: tuple[str, ...], broken: int, clock: int, config: TrainConfig
+    names: tuple[str, ...], broken: int, seen: int, config: TrainConfig
 ) -> int:
+    """Name the broken samples; stop at too many of those that this process has seen."""
     for name in names:
         log.warning('broken sample skipped: %s', name)
     broken += len(names)
-    if broken > config.max_broken_share * max(clock, _BROKEN_GRACE):
+    if broken > config.max_broken_share * max(seen, _BROKEN_GRACE):
         raise TrainError(
-            f'{broken} of {clock} samples were broken, more than max_broken_share='
+            f'{broken} of {seen} samples were broken, more than max_broken_share='
             f'{config.max_broken_share:g}; the last: {names[-1] if names else "see above"}'
         )
     return broken
