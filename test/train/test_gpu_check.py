@@ -33,7 +33,7 @@ def test_report(tmp_path: Path) -> None:
     rows = [
         Row('tiny', 'sampler, TensorRT with CUDA graph', 'fp16', 1, 1, 0.6, 0.7, 0.4),
         Row('tiny', 'VGA frame to depth, TensorRT', 'fp16', 1, 1, 3.5, 4.0),
-        Row('tiny', 'network, torch eager', 'fp16', 1, 1, 1.5, 1.6),
+        Row('tiny', 'network, torch eager', 'fp16', 1, 1, 1.5, 1.6, 1.4),
         Row('base', 'ONNX Runtime CUDA', note='not run: no time left'),
     ]
     proofs = [
