@@ -78,7 +78,7 @@ def train(
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config)
     if init is not None:
-        load_weights(net, init)
+        load_weights(net, init, config.contract())
     ema = Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
