@@ -34,7 +34,9 @@ def card(
         else f'{config.parameterisation} diffusion, truncated-SNR L1, '
         f'{config.t1_fraction:.0%} of samples at t = 1'
     )
-    sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
+    pairs = parse_sources(config.sources)
+    total = sum(weight for _, weight in pairs)
+    sources = ', '.join(f'{n.split(":")[0]} {weight / total:.0%}' for n, weight in pairs)
     augmentation = (
         f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}, '
         f'flip {config.flip}, photometric {config.photometric:g}'
