@@ -10,6 +10,7 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
+from train.mixture import parse_sources
 from train.speed import hours
 from train.unet import UNet, parameter_count
 
