@@ -32,6 +32,7 @@ from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.session import Session
 from dmd_ros.ros.spinner import Spinner
+from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -246,6 +247,7 @@ def _retuned(
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
     keep_freed_memory()
+    send_in_background()
     # rclpy's own handlers shut the context down under whatever runs at that moment, which then
     # fails in a random place. Here the node goes first, in order, and the context last.
     stop = threading.Event()

@@ -23,8 +23,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from dmd_ros.core.contract import Contract
+from dmd_ros.core.edges import flying_pixels
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
-from dmd_ros.core.pointcloud import without_flying_pixels, write_cloud
+from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import load_estimator
@@ -32,6 +33,7 @@ from dmd_ros.ros.bench import scene
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
 from dmd_ros.ros.processes import say
+from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
 _EDGE_FILTER = 0.1  # the node's default
@@ -94,8 +96,10 @@ class Bench:
         ):
             self.times[stage].append(result.timings[stage.split()[0]])
             self._copy(stage, size)
-        solid = self._lap(
-            'edge filter', 4 * pixels, lambda: without_flying_pixels(result.depth, _EDGE_FILTER)
+        holes = self._lap(
+            'edge filter',
+            pixels,
+            lambda: flying_pixels(result.coarse, result.view, _EDGE_FILTER),
         )
         header = Header(frame_id='camera')
         header.stamp.sec = number
@@ -108,7 +112,7 @@ class Bench:
         self._lap(
             'cloud',
             16 * pixels,
-            lambda: write_cloud(solid, self._rays, rgb, 0.0, np.inf, points),
+            lambda: write_cloud(result.depth, self._rays, rgb, 0.0, np.inf, points, holes),
         )
         self._lap('publish cloud', 16 * pixels, lambda: self._publish('cloud', number, header))
 
@@ -143,6 +147,7 @@ class Bench:
 def main() -> None:
     """Run the frames and report the medians and when what was sent."""
     keep_freed_memory()
+    send_in_background()
     width, height, frames = (int(text) for text in sys.argv[1:4])
     estimator = load_estimator(sys.argv[4], threads=1)
     contract = estimator.contract
