@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import View, spread_cells
 
+# Steps of inverse depth agree if they differ by less than the first share of the threshold, or by
+# less than the second of the larger step. Smaller ones would take the noise of an estimate for
+# edges, larger ones smeared edges for surfaces.
+_OF_THRESHOLD, _OF_STEP = 0.5, 0.35
+
 
 def flying_pixels(
     coarse_m: NDArray[np.float32],
@@ -35,8 +40,7 @@ def torn(inverse: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
     inverse: [h, w] inverse depth, 1 / metres. A gap is torn where the farther depth exceeds the
     nearer by more than `threshold` (relative, > 0), unless the surface just is that steep: along a
     line of pixels the inverse depth of a plane is linear, at whatever slant. Three gaps in a row
-    that agree to within the threshold are a surface; an edge smeared over one or two pixels is
-    not.
+    that agree are a surface; an edge smeared over a pixel or two is not.
     """
     step = np.diff(inverse, axis=1)
     left, right = inverse[:, :-1], inverse[:, 1:]
@@ -45,7 +49,10 @@ def torn(inverse: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         return steep
     # [h, w - 2]: where two neighbouring gaps agree.
     smallest = np.minimum(np.minimum(left[:, :-1], right[:, :-1]), right[:, 1:])
-    straight = np.abs(np.diff(step, axis=1)) <= threshold * smallest
+    height = np.abs(step)
+    largest = np.maximum(height[:, :-1], height[:, 1:])
+    allowed = np.maximum(_OF_THRESHOLD * threshold * smallest, _OF_STEP * largest)
+    straight = np.abs(np.diff(step, axis=1)) <= allowed
     surface = straight[:, :-1] & straight[:, 1:]  # gaps i, i + 1, i + 2
     for shift in range(3):
         gaps = slice(shift, shift + surface.shape[1])

@@ -108,8 +108,9 @@ class Settings:
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
     )
     edge_filter: float = _live(
-        0.1,
-        'relative depth step within 3x3 pixels that makes a flying pixel; 0: off',
+        0.15,
+        "relative depth step between pixels of the network's picture, on no plane, that makes what "
+        'is interpolated between them flying pixels; 0: off',
         low=0.0,
         high=10.0,
     )

@@ -49,7 +49,7 @@ def test_cloud_is_the_back_projection_of_our_own_depth_and_camera_info(robot):
     rgb = np.random.default_rng(5).integers(60, 200, (HEIGHT, WIDTH, 3), np.uint8)
     robot.peer.set_parameter('edge_filter', 0.0)
     out = robot.peer.ask(image_of(rgb, stamp), info_of(stamp))
-    robot.peer.set_parameter('edge_filter', 0.1)
+    robot.peer.set_parameter('edge_filter', 0.15)
     cloud = points_of(out.points)
     # depth_image_proc/point_cloud_xyzrgb, from the published messages alone.
     depth, k = depth_of(out.depth_image), out.depth_camera_info.k
@@ -97,7 +97,7 @@ def test_range_limits_take_effect_with_the_next_frame(robot):
         assert peer.set_parameter(name, value).successful
     stamp = peer.stamp()
     out = peer.ask(image_of(grey_from_depth(ramp()), stamp), info_of(stamp))
-    for name, value in (('min_depth', 0.0), ('max_depth', 1000.0), ('edge_filter', 0.1)):
+    for name, value in (('min_depth', 0.0), ('max_depth', 1000.0), ('edge_filter', 0.15)):
         assert peer.set_parameter(name, value).successful
     got = depth_of(out.depth_image)
     assert np.isneginf(got[:, :20]).all() and np.isposinf(got[:, -20:]).all()

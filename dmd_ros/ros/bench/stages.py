@@ -36,7 +36,7 @@ from dmd_ros.ros.processes import say
 from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
-_EDGE_FILTER = 0.1  # the node's default
+_EDGE_FILTER = 0.15  # the node's default
 _PERIOD = 0.03
 
 
