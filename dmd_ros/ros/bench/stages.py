@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
+from rclpy.duration import Duration
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -38,6 +39,7 @@ from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
 _EDGE_FILTER = 0.15  # the node's default
 _PERIOD = 0.03
+_PATIENCE = Duration(seconds=10)
 
 
 class _Instant:
@@ -164,6 +166,9 @@ def main() -> None:
         bench.jpeg()
         # Let the listener finish, as a camera's pause between frames does.
         time.sleep(max(0.005, _PERIOD - (time.monotonic() - started)))
+    # Those that the listener still waits for; then it may take its time to note them.
+    for publisher in bench.publishers.values():
+        publisher.wait_for_all_acked(_PATIENCE)
     time.sleep(1.0)
     say(
         'stages',
