@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth
-from peers import FOCAL, HEIGHT, WIDTH, depth_of, image_of, info_of, points_of
+from peers import FOCAL, HEIGHT, OUTPUTS, WIDTH, depth_of, image_of, info_of, points_of
 from sensor_msgs.msg import CompressedImage, Image
 
 ALL = ('depth/image', 'depth/camera_info', 'points', 'depth/color')
@@ -35,6 +35,14 @@ def test_depth_is_metric_and_every_header_is_the_images(robot):
         assert not getattr(message, 'is_bigendian', False)
     assert (out.depth_image.height, out.depth_image.width) == (HEIGHT, WIDTH)
     assert (out.depth_image.encoding, out.depth_image.step) == ('32FC1', WIDTH * 4)
+
+
+def test_nothing_else_is_published_least_of_all_a_transform(robot):
+    """Where the camera is, somebody else knows."""
+    node = robot.peer.node
+    topics = {name for name, _ in node.get_publisher_names_and_types_by_node('dmd', '/')}
+    common = {'/rosout', '/parameter_events', '/dmd/transition_event'}
+    assert topics - common == {f'/{name}' for name in OUTPUTS} | {'/diagnostics'}
 
 
 def test_camera_info_of_an_ideal_camera_is_its_own(robot):
