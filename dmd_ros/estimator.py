@@ -88,8 +88,8 @@ class DepthEstimator:
             for image in (depth, uncertainty):
                 if image is not None:
                     np.put(image, rectifier.outside_index, np.nan)
-        clock.lap('restore')
         coarse = depth_codec.decode(mean, self.contract)
+        clock.lap('restore')
         return DepthFrame(depth, uncertainty, rgb, camera, coarse, view, timings)
 
     def is_trained_for(self, camera: Camera) -> bool:
