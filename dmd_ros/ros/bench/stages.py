@@ -38,7 +38,8 @@ from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
 _EDGE_FILTER = 0.15  # the node's default
-_PERIOD = 0.03
+# Seconds from frame to frame, by pixels: 30 Hz at 640x480, 10 Hz at 1920x1080.
+_PERIOD, _PERIOD_OF_PIXEL = 0.03, 5e-8
 _PATIENCE = Duration(seconds=10)
 
 
@@ -165,7 +166,8 @@ def main() -> None:
         bench.frame(number)
         bench.jpeg()
         # Let the listener finish, as a camera's pause between frames does.
-        time.sleep(max(0.005, _PERIOD - (time.monotonic() - started)))
+        period = max(_PERIOD, _PERIOD_OF_PIXEL * width * height)
+        time.sleep(max(0.005, period - (time.monotonic() - started)))
     # Those that the listener still waits for; then it may take its time to note them.
     for publisher in bench.publishers.values():
         publisher.wait_for_all_acked(_PATIENCE)
