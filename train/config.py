@@ -31,9 +31,10 @@ class TrainConfig:
     Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW,...', one drawn per
     batch, the first is the contract's default; infill: how holes of the target are filled.
     Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
-    Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); t1_fraction:
-    share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
-    estimate; gradient_weight: weight of the gradient-matching term.
+    Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), or
+    'fov' (see `train.fov`); t1_fraction: share of samples at t = 1 exactly; unroll: share of
+    batches that start from the net's own estimate; gradient_weight: weight of the
+    gradient-matching term.
     Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
     'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
     half-life in samples.
@@ -98,7 +99,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
-        _one_of('stage', self.stage, ('diffusion', 'end_to_end'))
+        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'fov'))
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))

@@ -42,6 +42,8 @@ _BROKEN_GRACE = 1_000
 
 def build_net(config: TrainConfig) -> UNet:
     """Build the denoiser of a config, with weights that its seed decides."""
+    if config.stage == 'fov':
+        raise TrainError('stage fov is no denoiser: train it with train.fov, and export it there')
     torch.manual_seed(config.seed)
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
 
@@ -115,7 +117,7 @@ def train(
         started = time.perf_counter()
         made = next(data)
         waited += time.perf_counter() - started
-        broken = _count_broken(made.broken, broken, clock, config)
+        broken = count_broken(made.broken, broken, clock, config)
         batch = tensors(made.arrays, device)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
@@ -216,9 +218,10 @@ def _load_weights(net: UNet, state: dict[str, Any], source: Path) -> None:
         ) from None
 
 
-def _count_broken(
+def count_broken(
     names: tuple[str, ...], broken: int, clock: int, config: TrainConfig
 ) -> int:
+    """Name the samples that could not be read; raises `TrainError` when they are too many."""
     for name in names:
         log.warning('broken sample skipped: %s', name)
     broken += len(names)

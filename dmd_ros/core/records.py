@@ -34,7 +34,7 @@ class DepthFrame:
     range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
     deviation over the samples, NaN where depth is not finite, or None for a single sample.
     rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. timings: seconds per
-    stage.
+    stage. fov_source: where the camera comes from, one of `dmd_ros.fov.FOV_SOURCES`.
     """
 
     depth: NDArray[np.float32]
@@ -42,3 +42,4 @@ class DepthFrame:
     rgb: NDArray[np.uint8]
     camera: Camera
     timings: Mapping[str, float] = field(default_factory=dict)
+    fov_source: str = 'camera_info'
