@@ -16,8 +16,9 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable, make_config
 from train.ema import Ema
 from train.errors import TrainError
-from train.fov.net import FovNet, load_encoder
+from train.fov.net import FovNet
 from train.fov.validate import Validator
+from train.fov.weights import load_encoder, weights_of
 from train.loop import build_optimizer, count_broken
 from train.mixture import Mixture, batches, tensors
 from train.presets import preset
@@ -69,14 +70,14 @@ def train(
     """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
 
     resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
-    another run (a denoiser's or a pre-training's, file or folder).
+    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file).
     """
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
     if init is not None:
-        load_encoder(net, checkpoint.find(init)['ema'], str(init))
+        load_encoder(net, weights_of(init), str(init))
     optimizer, ema = build_optimizer(net, config), Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None

@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The denoiser's encoder with a head that tells the field of view (arXiv 2312.13252, section 3.4).
 
-The encoder sees the picture alone: no noisy depth, and neither the field of view nor the rays,
-which would be the answer. A denoiser's weights fit it all the same (`load_encoder`).
+The encoder sees the picture alone: no noisy depth, and neither the field of view nor its rays,
+which would be the answer. What a denoiser is told of its camera is here the same for all pictures,
+so that a denoiser's weights fit (`load_encoder`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.errors import TrainError
-from train.unet import TIME_FREQUENCIES, NetSpec, UNet, descend, sin_cos
+from train.unet import TIME_FREQUENCIES, NetSpec, UNet, descend, pixel_rays, sin_cos
 
-# The parts that a denoiser of the same preset shares with this network.
-ENCODER = ('stem', 'time', 'down_samples', 'down')
+# The camera that the encoder is told of, whatever the picture: tan(vfov / 2).
+TYPICAL = 0.5
 _HIDDEN = 128
 _MOMENTS = 4
 
@@ -32,7 +32,7 @@ class FovNet(nn.Module):
         self.spec = spec
         whole = UNet(spec, fov=False)
         stem = whole.stem
-        self.stem = nn.Conv2d(3, stem.out_channels, stem.kernel_size, stem.stride, stem.padding)  # type: ignore[arg-type]
+        self.stem = nn.Conv2d(5, stem.out_channels, stem.kernel_size, stem.stride, stem.padding)  # type: ignore[arg-type]
         self.time, self.down_samples, self.down = whole.time, whole.down_samples, whole.down
         last = spec.channels[-1]
         self.norm = nn.GroupNorm(8, last)
@@ -41,6 +41,9 @@ class FovNet(nn.Module):
             nn.SiLU(),
             nn.Linear(_HIDDEN, 1),
         )
+        with torch.no_grad():  # start from a typical camera
+            self.head[-1].weight.zero_()
+            self.head[-1].bias.fill_(math.log(TYPICAL))
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Estimate tan(vfov / 2) [B] of pictures [B, 3, H, W] with square pixels.
@@ -51,7 +54,9 @@ class FovNet(nn.Module):
         # The encoder as it works at t = 1, where the noisy depth tells nothing.
         one = torch.ones_like(rgb[:1, 0, 0, 0])
         emb = F.silu(self.time(sin_cos(one, self.spec.emb, TIME_FREQUENCIES)))
-        h = descend(self.down_samples, self.down, self.stem(rgb), emb)[-1]
+        rays = pixel_rays(rgb, TYPICAL + 0.0 * rgb[:, 0, 0, 0])
+        stem = self.stem(torch.cat([rgb, rays], dim=1))
+        h = descend(self.down_samples, self.down, stem, emb)[-1]
         h = F.silu(self.norm(h))
         pooled = [(h * weight).mean(dim=(2, 3)) for weight in _moments(h)]
         mean_tan = self.head(torch.cat(pooled, dim=1))[:, 0].float().exp()
@@ -70,21 +75,3 @@ def _moments(like: Tensor) -> list[Tensor]:
     x = (torch.arange(width, **options) + 0.5) * (2.0 / width) - 1.0  # type: ignore[call-overload]
     flat = torch.zeros_like(like[0, 0])
     return [flat + 1.0, flat + y[:, None], flat + y[:, None] ** 2, flat + x[None, :] ** 2]
-
-
-def load_encoder(net: FovNet, weights: Mapping[str, Tensor], source: str) -> None:
-    """Take the encoder out of a denoiser's weights, whatever else that was conditioned on."""
-    own = net.state_dict()
-    for name, value in weights.items():
-        part = name.split('.')[0]
-        if part not in ENCODER:
-            continue
-        if name == 'stem.weight':  # without the channels of the noisy depth and the rays
-            value = value[:, :3]
-        if name not in own or own[name].shape != value.shape:
-            raise TrainError(
-                f'--init {source}: {name} {tuple(value.shape)} does not fit this encoder; give a '
-                'run of the same preset'
-            )
-        own[name] = value
-    net.load_state_dict(own)
