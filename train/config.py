@@ -31,10 +31,10 @@ class TrainConfig:
     Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW,...', one drawn per
     batch, the first is the contract's default; infill: how holes of the target are filled.
     Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
-    Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), or
-    'fov' (see `train.fov`); t1_fraction: share of samples at t = 1 exactly; unroll: share of
-    batches that start from the net's own estimate; gradient_weight: weight of the
-    gradient-matching term.
+    Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), 'stage0'
+    (pictures are restored, no depth; see `train.stage0`), or 'fov' (see `train.fov`); t1_fraction:
+    share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
+    estimate; gradient_weight: weight of the gradient-matching term.
     Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
     'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
     half-life in samples.
@@ -99,7 +99,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
-        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'fov'))
+        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
+        if self.stage == 'stage0' and self.validation:
+            raise TrainError(
+                f'validation={self.validation!r} measures depth, and stage0 knows none; leave it '
+                'out and look at python -m train.stage0.sheet RUN'
+            )
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
@@ -114,6 +119,11 @@ class TrainConfig:
                 f'fov_scale {self.fov_scale_min}..{self.fov_scale_max} must be 0 < min <= max'
             )
         self.contract()
+
+    @property
+    def channels(self) -> int:
+        """Channels of what is denoised: a depth code, or the picture of stage 0."""
+        return 3 if self.stage == 'stage0' else 1
 
     @property
     def size_list(self) -> tuple[tuple[int, int], ...]:

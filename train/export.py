@@ -64,6 +64,11 @@ def export(
     """
     state = checkpoint.find(source)
     config = TrainConfig.from_json(state['config'])
+    if config.stage == 'stage0':
+        raise TrainError(
+            f'{source} is a run of stage 0: it restores pictures and knows no depth; train depth '
+            f'from it (python -m train.run --init {source}) and export that run'
+        )
     try:
         contract = dataclasses.replace(config.contract(), **contract_changes)  # type: ignore[arg-type]
     except CoreError as error:

@@ -21,6 +21,7 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
+from train.init import load_weights
 from train.loss import Losses, diffusion_loss, end_to_end_loss
 from train.mixture import Mixture, batches, tensors
 from train.muon import Muon
@@ -45,6 +46,8 @@ def build_net(config: TrainConfig) -> UNet:
     if config.stage == 'fov':
         raise TrainError('stage fov is no denoiser: train it with train.fov, and export it there')
     torch.manual_seed(config.seed)
+    if config.stage == 'stage0':  # its pictures come without a camera
+        return UNet(preset(config.preset).net, fov=False, channels=config.channels)
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
 
 
@@ -69,7 +72,7 @@ def train(
     """Train in folder `run`; return the mean training loss since the last report.
 
     resume: go on from the newest whole checkpoint of the run. init: start from the averaged
-    weights of another run's checkpoint (file or run folder).
+    weights of another run's checkpoint (file or run folder), or from a model file (.onnx).
     """
     device = processes.device
     if config.threads:
@@ -77,7 +80,7 @@ def train(
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config)
     if init is not None:
-        _load_weights(net, checkpoint.find(init), init)
+        load_weights(net, init)
     ema = Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
@@ -99,7 +102,7 @@ def train(
     if processes.world > 1:
         model = DistributedDataParallel(model)
     contract = config.contract()
-    cost = {s: flops_per_sample(net.spec, config.rays, s) for s in config.size_list}
+    cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
     peak = peak_flops(device, dtype) * processes.world
 
@@ -205,17 +208,6 @@ def _state(
         'ema': ema.weights,
         'optimizer': optimizer.state_dict(),
     }
-
-
-def _load_weights(net: UNet, state: dict[str, Any], source: Path) -> None:
-    try:
-        net.load_state_dict(state['ema'])
-    except RuntimeError as error:
-        theirs = TrainConfig.from_json(state['config'])
-        raise TrainError(
-            f'--init {source}: weights of preset {theirs.preset} (rays={theirs.rays}, '
-            f'fov={theirs.fov}) do not fit this net: {str(error).splitlines()[-1].strip()}'
-        ) from None
 
 
 def count_broken(

@@ -29,6 +29,7 @@ from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
 from train.mixtures import tuned
+from train.stage0.example import make_picture_example
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
@@ -152,7 +153,8 @@ class Mixture(Dataset[Made]):
                 raw = source.load(key)
                 t = draw_time(u % 1.0, self.config.t1_fraction)
                 config = tuned(self.config, source)
-                return make_example(raw, size, t, rng, config, self.contract)
+                make = make_picture_example if config.stage == 'stage0' else make_example
+                return make(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
                 broken.append(f'{source.name(key)}: {error}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')

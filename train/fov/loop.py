@@ -18,7 +18,7 @@ from train.ema import Ema
 from train.errors import TrainError
 from train.fov.net import FovNet
 from train.fov.validate import Validator
-from train.fov.weights import load_encoder, weights_of
+from train.fov.weights import load_encoder
 from train.loop import build_optimizer, count_broken
 from train.mixture import Mixture, batches, tensors
 from train.presets import preset
@@ -77,7 +77,7 @@ def train(
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
     if init is not None:
-        load_encoder(net, weights_of(init), str(init))
+        load_encoder(net, init)
     optimizer, ema = build_optimizer(net, config), Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
