@@ -72,14 +72,17 @@ class FovEstimator:
         self.backend = backend
 
     def __call__(self, rgb: NDArray[np.uint8]) -> float:
-        """Estimate tan(vfov / 2) of uint8 [H, W, 3] RGB, within the range trained for.
+        """Estimate tan(vfov / 2) of uint8 [H, W, 3] RGB.
 
+        The network sees the middle of the picture in a shape that it knows; its answer is kept in
+        the range that it was trained for, and brought to the rows of the whole picture.
         Raises `CoreError` for what is no picture.
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')
+        height, width = rgb.shape[:2]
         # The view needs a size alone; what it says of the lens is not used.
-        view = preprocess.full_view(Camera.assumed(1.0, rgb.shape[1], rgb.shape[0]), self.contract)
+        view = preprocess.centred_view(Camera.assumed(1.0, width, height), self.contract)
         feeds = {FOV_INPUT: preprocess.prepare(rgb, view, self.contract)}
         estimate = self.backend.run(feeds)[FOV_OUTPUT]
         if estimate.shape != (1,) or not np.isfinite(estimate).all():
@@ -88,7 +91,7 @@ class FovEstimator:
                 'export it again'
             )
         low, high = self.contract.tan_half_vfov_range
-        return float(np.clip(estimate[0], low, high))
+        return float(np.clip(estimate[0], low, high)) * height / view.crop_height
 
     def close(self) -> None:
         """Release the backend."""

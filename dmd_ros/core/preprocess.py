@@ -89,6 +89,23 @@ def full_view(camera: Camera, contract: PictureContract) -> View:
     return View(camera, 0, 0, camera.width, camera.height, height, width)
 
 
+def centred_view(camera: Camera, contract: PictureContract) -> View:
+    """View of the largest centred window with the shape of one of the training sizes.
+
+    For a network whose answer depends on the shape of the picture: it gets no other than it knows.
+    """
+
+    def window(size: tuple[int, int]) -> tuple[int, int]:
+        height, width = size
+        rows = min(float(camera.height), camera.width * height / width)
+        return max(1, round(rows)), max(1, round(rows * width / height))
+
+    size = max(contract.train_sizes, key=lambda size: math.prod(window(size)))
+    rows, columns = window(size)
+    left, top = (camera.width - columns) // 2, (camera.height - rows) // 2
+    return View(camera, left, top, columns, rows, *size)
+
+
 def prepare(
     rgb: NDArray[np.uint8],
     view: View,

@@ -21,7 +21,7 @@ from dmd_ros import Camera, load_estimator
 from dmd_ros.core.camera import degrees_from_tan_half, tan_half_from_degrees
 from dmd_ros.core.contract import METADATA_KEY, FovContract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.preprocess import full_view
+from dmd_ros.core.preprocess import centred_view, full_view
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.fov import EstimatedFov, FixedFov, FovEstimator
 from dmd_ros.loading import load_camera_source
@@ -128,14 +128,39 @@ def test_each_kind_of_model_is_refused_in_the_place_of_the_other(
 # The estimate.
 
 
-@pytest.mark.parametrize('size', [(48, 64), (480, 640), (375, 1242), (700, 400)])
+# Rows of the picture to rows of the window: only those of a tall picture are cut.
+@pytest.mark.parametrize(
+    ('size', 'share'), [((48, 64), 1), ((480, 640), 1), ((375, 1242), 1), ((800, 400), 800 / 300)]
+)
 @pytest.mark.parametrize('level', [100, 128, 200])
-def test_the_network_says_what_it_sees(models, size: tuple[int, int], level: int) -> None:
+def test_the_network_says_what_it_sees(
+    models: tuple[Path, Path], size: tuple[int, int], share: float, level: int
+) -> None:
     backend = OrtFovBackend(models[1], threads=1)
     estimator = FovEstimator(backend.contract, backend)
-    assert estimator(grey(level, *size)) == pytest.approx(tan_of(level), abs=1e-5)
-    assert estimator(grey(0)) == pytest.approx(0.3)  # no farther than it was trained for
-    assert estimator(grey(255)) == pytest.approx(1.1)
+    assert estimator(grey(level, *size)) == pytest.approx(tan_of(level) * share, abs=1e-5)
+    # No farther than it was trained for.
+    assert estimator(grey(0, *size)) == pytest.approx(0.3 * share)
+    assert estimator(grey(255, *size)) == pytest.approx(1.1 * share)
+
+
+def test_the_network_sees_the_middle_of_a_wide_picture(models: tuple[Path, Path]) -> None:
+    picture = grey(0, 48, 200)
+    picture[:, 68:132] = 150
+    assert Median(models)(picture) == pytest.approx(tan_of(150), abs=1e-5)
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([0, 1, 2]))
+def test_the_window_is_centred_inside_and_of_a_known_shape(
+    height: int, width: int, count: int
+) -> None:
+    sizes = ((48, 64), (64, 48), (32, 112))[: count + 1]
+    view = centred_view(Camera.assumed(0.5, width, height), replace(CONTRACT, train_sizes=sizes))
+    assert view.is_inside and (view.height, view.width) in sizes
+    rows, columns = view.crop_height, view.crop_width
+    assert abs(rows * view.width / view.height - columns) <= 0.5 * view.width / view.height + 0.5
+    assert rows == height or columns == width  # no larger one is possible
+    assert abs(height - 2 * view.top - rows) <= 1 and abs(width - 2 * view.left - columns) <= 1
 
 
 @pytest.mark.parametrize(
@@ -193,11 +218,11 @@ def test_another_size_and_a_reset_start_anew(models) -> None:
     estimator = Median(models, 9)
     for _ in range(9):
         estimator(grey(90))
-    assert estimator(grey(180, 96, 64)) == pytest.approx(tan_of(180), abs=1e-5)
+    assert estimator(grey(180, 96, 128)) == pytest.approx(tan_of(180), abs=1e-5)
     for _ in range(3):
-        estimator(grey(90, 96, 64))
+        estimator(grey(90, 96, 128))
     estimator.source.reset()
-    assert estimator(grey(200, 96, 64)) == pytest.approx(tan_of(200), abs=1e-5)
+    assert estimator(grey(200, 96, 128)) == pytest.approx(tan_of(200), abs=1e-5)
 
 
 @pytest.mark.parametrize('memory', [0, -1, 2.0, True])
@@ -251,7 +276,7 @@ def test_a_camera_too_few_or_too_many_is_refused_with_the_fix(models) -> None:
     with pytest.raises(CoreError, match=r"a camera was given.*fov_source='camera_info'"):
         fixed(grey(100), camera)
     with pytest.raises(CoreError, match='its camera 64x48'):
-        estimator_with(models)(grey(100, 96, 64), camera)
+        estimator_with(models)(grey(100, 96, 128), camera)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def card(
     sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
     rows = {
         'Parameters': f'{parameter_count(net) / 1e6:.2f} M (encoder of preset {config.preset})',
-        'Input': f'RGB at {sizes} and other multiples of {contract.stride}, the whole picture',
+        'Input': f'RGB at {sizes}, the largest centred window of such a shape',
         'Output': 'tan(vfov / 2), for square pixels and a centred principal point',
         'Field of view trained for': f'{degrees_from_tan_half(low):.0f} to '
         f'{degrees_from_tan_half(high):.0f} degrees, vertical',

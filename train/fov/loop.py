@@ -29,9 +29,10 @@ from train.unet import parameter_count
 
 log = logging.getLogger(__name__)
 
-# Crops only: beyond the picture's border there is noise, whose width would be the answer.
+# Crops only: beyond the picture's border there is noise, whose width would be the answer. And not
+# small ones: they make lenses narrower than those that people build, and so what is learned.
 DEFAULTS = (
-    'stage=fov', 'fov=false', 'sizes=96x128,80x144,64x208', 'fov_scale_min=0.5', 'fov_scale_max=1',
+    'stage=fov', 'fov=false', 'sizes=96x128', 'fov_scale_min=0.85', 'fov_scale_max=1',
     'tan_half_vfov_min=0.1', 'tan_half_vfov_max=1.2', 'infill=zero',
 )  # fmt: skip
 # Settings of the denoiser's training that mean nothing here.

@@ -19,6 +19,7 @@ from train.unet import FOV_FREQUENCIES, sin_cos
 
 # The parts that a denoiser of the same preset shares with the field-of-view network.
 _ENCODER = ('stem', 'time', 'down_samples', 'down')
+_WHOLE = (*_ENCODER, 'norm', 'head')
 # Channels of a stem: the picture first, the rays last.
 _RGB, _RAYS = 3, 2
 
@@ -26,10 +27,12 @@ _RGB, _RAYS = 3, 2
 def load_encoder(net: FovNet, source: Path) -> None:
     """Fill the encoder from a run folder or checkpoint (averaged weights), or an .onnx file.
 
-    A denoiser's encoder becomes what it is for a typical camera at t = 1. Raises `TrainError`.
+    A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another run for the
+    field of view the head is taken as well. Raises `TrainError`.
     """
     weights, stage, rays = _read(source)
-    taken = {name: w.float() for name, w in weights.items() if name.split('.')[0] in _ENCODER}
+    parts = _WHOLE if stage == 'fov' else _ENCODER
+    taken = {name: w.float() for name, w in weights.items() if name.split('.')[0] in parts}
     stem = taken['stem.weight']  # [first, picture, what is denoised, rays]
     if stage != 'fov':
         seen = stem[:, -_RAYS:] if rays else torch.zeros_like(stem[:, :_RAYS])
@@ -41,7 +44,7 @@ def load_encoder(net: FovNet, source: Path) -> None:
     own = net.state_dict()
     for name in own:
         shape = tuple(taken[name].shape) if name in taken else None
-        if name.split('.')[0] in _ENCODER and shape != tuple(own[name].shape):
+        if name.split('.')[0] in parts and shape != tuple(own[name].shape):
             raise TrainError(
                 f'--init {source}: {name} is {shape}, {tuple(own[name].shape)} is needed; give a '
                 'run or model of the same preset'
