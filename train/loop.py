@@ -21,9 +21,9 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
+from train.feed import Feed
 from train.init import load_weights
 from train.loss import Losses, diffusion_loss, end_to_end_loss
-from train.mixture import Mixture, batches, tensors
 from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
@@ -92,15 +92,15 @@ def train(
         clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
-    mixture = Mixture(config, processes.rank, processes.world)
+    feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
     _introduce(net, config, processes, clock)
     state_bytes = 16 * parameter_count(net)
     if processes.is_main:
         checkpoint.check_space(run, state_bytes)
-    model: nn.Module = torch.compile(net) if config.compile else net  # type: ignore[assignment]
-    if processes.world > 1:
-        model = DistributedDataParallel(model)
+    model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
+    # Compiling takes a minute per size, which only the first one, the contract's default, repays.
+    compiled = torch.compile(model, dynamic=False) if config.compile else model
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
@@ -108,20 +108,20 @@ def train(
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
-            out = model(rgb, z, t, tan_half_vfov)
+            usual = tuple(rgb.shape[-2:]) == config.size_list[0]
+            out = (compiled if usual else model)(rgb, z, t, tan_half_vfov)
         return out.float()  # type: ignore[no-any-return]
 
     validator = Validator(net, config) if config.validation and processes.is_main else None
     progress, begun = Progress(clock, config.total_samples), time.perf_counter()
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
-    data = batches(mixture, clock // config.batch, config.workers)
+    data = feed(clock // config.batch)
     while clock < config.total_samples:
         started = time.perf_counter()
-        made = next(data)
+        batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = count_broken(made.broken, broken, clock, config)
-        batch = tensors(made.arrays, device)
+        broken = count_broken(unreadable, broken, clock, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]

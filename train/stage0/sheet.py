@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look at what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png
+"""Look at what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png.
 
 For every task: the spoilt picture, the whole one with noise, what the net makes of that in one
 step, what it makes of noise alone in several, and the original.
@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,7 +43,7 @@ from train.unet import UNet
 # Time of the noisy picture that is shown.
 NOISY_AT = 0.7
 COLUMNS = ('spoilt', f'noisy, t = {NOISY_AT}', 'denoised at once', 'from noise', 'original')
-_WIDTH, _GAP, _MARGIN, _HEADER, _CAPTION = 256, 6, 16, 44, 26
+_COLUMN, _GAP, _MARGIN, _CAPTION = 256, 6, 16, 30
 # Neighbouring pictures may show one scene.
 _STRIDE = 7
 
@@ -55,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add('run', type=Path, help='run folder of stage 0, or one of its checkpoints')
     add('--out', type=Path, required=True, help='the picture to write')
-    add('--source', help='pictures, as the setting `sources` names them (default: those of the run)')
+    add('--source', help='pictures, named as in `sources` (default: the run\'s)')
     add('--pictures', type=int, default=2, help='per task (default: %(default)s)')
     add('--steps', type=int, default=16, help='of the sampler (default: %(default)s)')
     add('--seed', type=int, default=0)
@@ -89,7 +88,7 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw the sheet, uint8 [H, W, 3]."""
     contract, frames = config.contract(), open_source(source, config)
-    rows = [_header()]
+    rows = []
     for number, task in enumerate(TASKS):
         for index in range(pictures):
             rng = np.random.default_rng((seed, number, index))
@@ -97,8 +96,8 @@ def draw(
             raw = frames.load(key % len(frames) if len(frames) else key)
             view = full_view(raw.camera, contract)
             example = spoil(raw.rgb, view, task, NOISY_AT, rng, contract)
-            rows += [_caption(task), _row(columns_of(net, example, steps, rng, contract))]
-    return np.vstack([*rows, _blank(_MARGIN)])
+            rows.append(_row(columns_of(net, example, steps, rng, contract), task))
+    return np.vstack(_same_width(rows))
 
 
 def columns_of(
@@ -129,34 +128,28 @@ def _denoise(
     return x, (z - alpha * x) / sigma
 
 
-def _row(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    scale = _WIDTH / pictures[0].shape[1]
-    size = (_WIDTH, round(pictures[0].shape[0] * scale))
-    block = _blank(size[1] + _GAP)
-    for column, picture in enumerate(pictures):
-        left = _MARGIN + column * (_WIDTH + _GAP)
-        block[: size[1], left : left + _WIDTH] = cv2.resize(
-            np.ascontiguousarray(picture), size, interpolation=cv2.INTER_NEAREST
-        )
+def _row(pictures: list[NDArray[np.uint8]], task: str) -> NDArray[np.uint8]:
+    """Draw a row: captions, and the pictures enlarged by a whole number, pixel by pixel."""
+    height, width = pictures[0].shape[:2]
+    times = max(1, round(_COLUMN / width))
+    block = np.full(
+        (_CAPTION + height * times, _MARGIN + len(COLUMNS) * (width * times + _GAP), 3),
+        canvas.PAPER, np.uint8,
+    )  # fmt: skip
+    for column, (picture, title) in enumerate(zip(pictures, COLUMNS, strict=True)):
+        left = _MARGIN + column * (width * times + _GAP)
+        canvas.write(block, left, 8, title if column else task, 14, canvas.FAINT)
+        large = picture.repeat(times, axis=0).repeat(times, axis=1)
+        block[_CAPTION:, left : left + width * times] = large
     return block
 
 
-def _header() -> NDArray[np.uint8]:
-    block = _blank(_HEADER)
-    for column, title in enumerate(COLUMNS):
-        canvas.write(block, _MARGIN + column * (_WIDTH + _GAP), 16, title, 16)
-    return block
-
-
-def _caption(task: str) -> NDArray[np.uint8]:
-    block = _blank(_CAPTION)
-    canvas.write(block, _MARGIN, 6, task, 14, canvas.FAINT)
-    return block
-
-
-def _blank(height: int) -> NDArray[np.uint8]:
-    width = 2 * _MARGIN + len(COLUMNS) * (_WIDTH + _GAP) - _GAP
-    return np.full((height, width, 3), canvas.PAPER, np.uint8)
+def _same_width(rows: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    width = max(row.shape[1] for row in rows)
+    return [
+        np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=canvas.PAPER[0])
+        for row in rows
+    ]
 
 
 if __name__ == '__main__':
