@@ -16,12 +16,13 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable, make_config
 from train.ema import Ema
 from train.errors import TrainError
+from train.feed import Feed
 from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
 from train.loop import build_optimizer, count_broken
-from train.mixture import Mixture, batches, tensors
 from train.presets import preset
+from train.processes import Processes
 from train.report import Report, hardware, revision
 from train.schedule import learning_rate
 from train.speed import Progress, hours
@@ -90,18 +91,17 @@ def train(
         clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif any(checkpoint.folder(run).glob('*.pt')):
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
-    mixture, report = Mixture(config), Report(run, config)
+    feed, report = Feed(config, Processes(0, 1, device)), Report(run, config)
     log.info('settings:\n%s', config.describe())
     log.info('%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, clock)
     validator = Validator(net, config) if config.validation else None
     progress, begun = Progress(clock, config.total_samples), time.perf_counter()
-    data = batches(mixture, clock // config.batch, config.workers)
+    data = feed(clock // config.batch)
     losses: list[Tensor] = []
     mean_loss = math.nan
     while clock < config.total_samples:
-        made = next(data)
-        broken = count_broken(made.broken, broken, clock, config)
-        batch = tensors(made.arrays, device)
+        batch, unreadable = next(data)
+        broken = count_broken(unreadable, broken, clock, config)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
             tan_hat = net(batch.rgb)
         loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
