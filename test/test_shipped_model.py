@@ -4,14 +4,18 @@
 
 import json
 import os
+import statistics
 from pathlib import Path
 
 import pytest
 
+from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.eval import frames, replay
-from dmd_ros.loading import find_model
+from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.loading import DEFAULT_FOV_MODEL, find_model, load_camera_source
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.model_file import check_golden
-from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
@@ -38,3 +42,26 @@ def test_its_scale_is_right_on_real_frames(tmp_path: Path) -> None:
     groups = json.loads((tmp_path / 'results.json').read_text())['groups']
     for name in ('indoor', 'table top', 'outdoor'):
         assert groups[name]['score']['abs_rel'] < groups[name]['const']['abs_rel'], name
+
+
+def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:
+    path = find_model(DEFAULT_FOV_MODEL)
+    backend = OrtFovBackend(path)
+    difference = check_golden(
+        backend.run, backend.metadata, 'it', inputs=(FOV_INPUT,), output=FOV_OUTPUT
+    )
+    assert difference < 1e-3
+    assert path.stat().st_size < 1.7e6
+
+
+@pytest.mark.skipif(not (SHARED / 'real' / 'frames').is_dir(), reason='no real frames here')
+def test_the_field_of_view_is_roughly_right_on_real_frames() -> None:
+    source = load_camera_source('estimate')
+    assert source is not None
+    errors = []
+    for path in find_frames(SHARED / 'real' / 'frames'):
+        sample = read_frame(path).sample
+        pair = (sample.camera, source.camera(sample.rgb))
+        truth, estimate = (degrees_from_tan_half(camera.tan_half_vfov) for camera in pair)
+        errors.append(abs(estimate - truth))
+    assert statistics.median(errors) < 12.0

@@ -103,15 +103,16 @@ def depth_table(denoiser: DepthEstimator, groups: Iterable[Group]) -> str:
     """Lay out AbsRel / delta1 of depth with three fields of view."""
     rows = []
     for group in tqdm(groups, unit='group', file=sys.stderr):
-        ways = {
-            'true': [degrees_from_tan_half(s.camera.tan_half_vfov) for s in group.samples],
-            'estimated': group.estimate_deg,
-            'constant': [group.constant_deg] * len(group.samples),
-        }
+        constant = np.full(len(group.samples), group.constant_deg)
+        ways = (
+            [raw.camera for raw in group.samples],
+            assumed(group.samples, group.estimate_deg),
+            assumed(group.samples, constant),
+        )
         cells = []
-        for degrees in ways.values():
-            pairs = zip(group.samples, degrees, strict=True)
-            mean = mean_score(judge(denoiser, raw, angle) for raw, angle in pairs)
+        for cameras in ways:
+            pairs = zip(group.samples, cameras, strict=True)
+            mean = mean_score(judge(denoiser, raw, camera) for raw, camera in pairs)
             cells.append(f'{mean.abs_rel:.3f} / {mean.delta1:.3f}')
         rows.append([group.name, len(group.samples), *cells])
     header = (
@@ -121,10 +122,16 @@ def depth_table(denoiser: DepthEstimator, groups: Iterable[Group]) -> str:
     return markdown_table(header, rows)
 
 
-def judge(denoiser: DepthEstimator, raw: RawSample, vfov_deg: float) -> Score:
-    """Score the depth of a picture whose camera is taken to have this field of view."""
-    height, width = raw.rgb.shape[:2]
-    camera = Camera.assumed(tan_half_from_degrees(vfov_deg), width, height)
+def assumed(samples: Iterable[RawSample], vfov_deg: np.ndarray) -> list[Camera]:
+    """Give the camera that a node without calibration assumes, for every picture."""
+    return [
+        Camera.assumed(tan_half_from_degrees(angle), raw.camera.width, raw.camera.height)
+        for raw, angle in zip(samples, vfov_deg, strict=True)
+    ]
+
+
+def judge(denoiser: DepthEstimator, raw: RawSample, camera: Camera) -> Score:
+    """Score the depth of a picture that is taken to be of this camera."""
     depth = denoiser(raw.rgb, camera).depth
     contract = denoiser.contract
     return score(settle(depth, contract.depth_min_m, contract.depth_max_m), raw.depth)
