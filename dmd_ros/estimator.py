@@ -58,17 +58,20 @@ class DepthEstimator:
         self.seed = seed
         self.temporal = temporal
         _check_settings(self)
-        self.reset()
+        self._start_noise()
         self._rectifier: Rectifier | None = None
 
     def reset(self) -> None:
-        """Forget the previous frame and start the noise again: after a cut or a time jump."""
+        """Forget the previous frames and start the noise again: after a cut or a time jump."""
+        self._start_noise()
+        if self.camera_source is not None:
+            self.camera_source.reset()
+
+    def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
         self._start: NDArray[np.float32] | None = None
         self._fresh = _Replay(iter(()))
         self._previous: NDArray[np.float32] | None = None
-        if self.camera_source is not None:
-            self.camera_source.reset()
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
         """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).

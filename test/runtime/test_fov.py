@@ -268,6 +268,19 @@ def test_reset_of_the_estimator_forgets_the_fields_of_view(models) -> None:
     assert estimator(grey(180)).camera.tan_half_vfov == pytest.approx(tan_of(180), abs=1e-5)
 
 
+def test_an_estimator_with_other_settings_goes_on_with_the_fields_of_view(
+    models: tuple[Path, Path],
+) -> None:
+    """A live parameter makes a new estimator around the same source: depth must not jump."""
+    before = estimator_with(models, fov_source='estimate', fov_model=models[1], fov_memory=9)
+    for _ in range(5):
+        before(grey(90))
+    after = DepthEstimator(
+        before.contract, before.backend, steps=2, camera_source=before.camera_source
+    )
+    assert after(grey(180)).camera.tan_half_vfov == pytest.approx(tan_of(90), abs=1e-5)
+
+
 def test_a_camera_too_few_or_too_many_is_refused_with_the_fix(models) -> None:
     camera = Camera.assumed(0.5, 64, 48)
     with pytest.raises(CoreError, match=r"no camera was given.*fov_source='fixed'.*'estimate'"):
