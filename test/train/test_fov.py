@@ -269,13 +269,14 @@ def test_errors_are_those_of_the_oracle(data: Path, tmp_path: Path) -> None:
 def test_evaluation_prints_degrees_and_depth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An answer that is right for half of the pictures is the best constant for them."""
+    """Answers and a guess that are right for two pictures of three."""
     tan = 0.5
     path = write_fov_oracle(tmp_path / 'fov.onnx', tan_half_vfov_range=(tan, tan))
     truth = Path(tmp_path / 'frames')
     for name, focal in (('a', 32 / (2 * tan)), ('b', 32 / (2 * tan)), ('c', 32 / (2 * 0.25))):
         _write_frame(truth / name, focal)
-    arguments = [str(path), '--frames', '0', '--folder', str(truth)]
+    guess = str(2 * np.degrees(np.arctan(tan)))
+    arguments = [str(path), '--frames', '0', '--folder', str(truth), '--guess', guess]
     assert evaluate.main(arguments) == 0
     angles, depth = capsys.readouterr().out.strip().split('\n\n')
     degrees = 2 * np.degrees(np.arctan(tan)) - 2 * np.degrees(np.arctan(0.25))
@@ -284,8 +285,9 @@ def test_evaluation_prints_degrees_and_depth(
     assert cells[2] == '28 to 53'
     assert cells[3:5] == ['0.0', f'{degrees / 3:.1f}']
     assert cells[5] == f'{degrees / 3:+.1f}'
+    assert cells[6:] == cells[3:5]
     cells = [cell.strip() for cell in depth.splitlines()[2].split('|')[1:-1]]
-    assert cells[3] == cells[4] != cells[2]  # estimated is the constant here, and not the truth
+    assert cells[3] == cells[4] != cells[2]  # the estimate is the guess here, and not the truth
 
 
 def test_evaluation_says_what_it_cannot_read(

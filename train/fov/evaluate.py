@@ -4,8 +4,8 @@
 
 On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder,
 layout in `dmd_ros.eval.frame_folder`). Prints two Markdown tables for the model card: the error in
-degrees, beside that of the one angle that is best for the group (chosen with the truth in hand),
-and a denoiser's depth with the true field of view, with the estimated one, and with that angle.
+degrees, beside that of one guess for all pictures, which is what remains without a network; and a
+denoiser's depth with the true field of view, with the estimated one, and with the guess.
 """
 
 from __future__ import annotations
@@ -45,11 +45,6 @@ class Group:
     truth_deg: np.ndarray
     estimate_deg: np.ndarray
 
-    @property
-    def constant_deg(self) -> float:
-        """The one angle with the least median error: the median of the truth."""
-        return float(np.median(self.truth_deg))
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the tables."""
@@ -63,8 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     every = _joined(groups)
-    print(angle_table([*groups, every] if len(groups) > 1 else groups))
-    print(depth_table(denoiser, groups))
+    print(angle_table([*groups, every] if len(groups) > 1 else groups, options.guess))
+    print(depth_table(denoiser, groups, options.guess))
     return 0
 
 
@@ -79,35 +74,34 @@ def look(estimator: FovEstimator, name: str, samples: Iterable[RawSample]) -> Gr
     )
 
 
-def angle_table(groups: Iterable[Group]) -> str:
-    """Lay out errors of the vertical field of view, degrees."""
+def angle_table(groups: Iterable[Group], guess_deg: float) -> str:
+    """Lay out errors of the vertical field of view, and those of a guess, degrees."""
     rows = []
     for group in groups:
         error = group.estimate_deg - group.truth_deg
-        constant = np.abs(group.constant_deg - group.truth_deg)
+        guessed = np.abs(guess_deg - group.truth_deg)
         rows.append(
             [
                 group.name, len(error), _range(group.truth_deg), _degrees(np.median(abs(error))),
                 _degrees(abs(error).mean()), f'{error.mean():+.1f}',
-                _degrees(np.median(constant)), _degrees(constant.mean()),
+                _degrees(np.median(guessed)), _degrees(guessed.mean()),
             ]
         )  # fmt: skip
     header = (
         'vertical field of view, degrees', 'pictures', 'truth', 'median error', 'mean error',
-        'bias', 'best constant: median', 'mean',
+        'bias', f'guess of {guess_deg:g}: median', 'mean',
     )  # fmt: skip
     return markdown_table(header, rows)
 
 
-def depth_table(denoiser: DepthEstimator, groups: Iterable[Group]) -> str:
+def depth_table(denoiser: DepthEstimator, groups: Iterable[Group], guess_deg: float) -> str:
     """Lay out AbsRel / delta1 of depth with three fields of view."""
     rows = []
     for group in tqdm(groups, unit='group', file=sys.stderr):
-        constant = np.full(len(group.samples), group.constant_deg)
         ways = (
             [raw.camera for raw in group.samples],
             assumed(group.samples, group.estimate_deg),
-            assumed(group.samples, constant),
+            assumed(group.samples, np.full(len(group.samples), guess_deg)),
         )
         cells = []
         for cameras in ways:
@@ -117,7 +111,7 @@ def depth_table(denoiser: DepthEstimator, groups: Iterable[Group]) -> str:
         rows.append([group.name, len(group.samples), *cells])
     header = (
         f'{denoiser.contract.name}: AbsRel / delta1', 'pictures', 'true field of view',
-        'estimated', 'best constant of the group',
+        'estimated', f'guess of {guess_deg:g} degrees',
     )  # fmt: skip
     return markdown_table(header, rows)
 
@@ -176,6 +170,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--frames', type=int, default=64, help='worlds of each kind; 0: none')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--folder', type=Path, action='append', default=[], metavar='DIR')
+    parser.add_argument('--guess', type=float, default=50.0, help='degrees, for all pictures')
     parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
     parser.add_argument('--assets', help='folder of photographic materials')
     return parser.parse_args(arguments)

@@ -59,7 +59,7 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
     if weights == 'fp16':
         store_half(model)
     backend = TorchFovBackend(net)
-    feeds = random_feeds(contract, 1, contract.train_sizes[0], seed=0)
+    feeds = random_feeds(contract, 1, (2 * contract.stride, 3 * contract.stride), seed=0)
     metadata = {
         METADATA_KEY: contract.to_json(),
         GOLDEN_KEY: golden_to_metadata(feeds, backend.run(feeds)),
