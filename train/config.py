@@ -109,11 +109,8 @@ class TrainConfig:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
         _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
-        if self.stage == 'stage0' and self.validation:
-            raise TrainError(
-                f'validation={self.validation!r} measures depth, and stage0 knows none; leave it '
-                'out and look at python -m train.stage0.sheet RUN'
-            )
+        if self.stage == 'stage0':
+            self._check_stage0()
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('worlds_on', self.worlds_on, ('workers', 'device'))
@@ -135,6 +132,18 @@ class TrainConfig:
             )
         self.contract()
         _ = self.size_shares, self.kind_shares
+
+    def _check_stage0(self) -> None:
+        if self.validation:
+            raise TrainError(
+                f'validation={self.validation!r} measures depth, and stage0 knows none; leave it '
+                'out and look at python -m train.stage0.sheet RUN'
+            )
+        if self.worlds_on == 'device':
+            raise TrainError(
+                'worlds_on=device renders depth, and stage0 spoils pictures in the processes that '
+                'make batches; set worlds_on=workers'
+            )
 
     @property
     def channels(self) -> int:

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.contract import Contract
 from dmd_ros.core.depth_codec import valid
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import network_size
@@ -38,6 +37,7 @@ from train.config import TrainConfig, make_config
 from train.datasets.bag import BagFrames
 from train.errors import TrainError
 from train.export import export
+from train.init import changes_of_meaning
 from train.loop import train
 from train.onnx_weights import Model, load_model
 from train.processes import join, leave
@@ -45,11 +45,6 @@ from train.validate import judge
 
 # Columns of the table, and their keys in `Score`.
 FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
-# What the weights have learned to take in and give out.
-_MEANING = (
-    'rgb_mean', 'rgb_std', 'depth_codec', 'depth_min_m', 'depth_max_m', 'fov_encoding',
-    'parameterisation', 'schedule', 'noise', 'stride',
-)  # fmt: skip
 # The robot's camera fits its own field of view; a little around it keeps the model from rote.
 _FOV_SCALES = (0.8, 1.0)
 # A model that recommends one step was trained mostly at t = 1 and should stay so.
@@ -132,16 +127,12 @@ def config_of(
     }  # fmt: skip
     texts = [f'{key}={value}' for key, value in settings.items()]
     config = make_config(model.preset, [*texts, *options.settings])
-    _check_same_meaning(contract, config.contract())
+    changes = changes_of_meaning(contract, config.contract())
+    if changes:
+        raise TrainError(
+            f'--set gives another contract than the model: {", ".join(changes)}; leave it out'
+        )
     return config
-
-
-def _check_same_meaning(old: Contract, new: Contract) -> None:
-    """Refuse settings under which the model's outputs would mean something else."""
-    changed = [key for key in _MEANING if getattr(old, key) != getattr(new, key)]
-    if changed:
-        lines = ', '.join(f'{k} {getattr(old, k)} -> {getattr(new, k)}' for k in changed)
-        raise TrainError(f'--set gives another contract than the model: {lines}; leave it out')
 
 
 def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:

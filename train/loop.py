@@ -80,7 +80,7 @@ def train(
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config)
     if init is not None:
-        load_weights(net, init)
+        load_weights(net, init, config.contract())
     ema = Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
@@ -121,7 +121,7 @@ def train(
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = count_broken(unreadable, broken, clock, config)
+        broken = count_broken(unreadable, broken, clock // processes.world, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -211,15 +211,15 @@ def _state(
 
 
 def count_broken(
-    names: tuple[str, ...], broken: int, clock: int, config: TrainConfig
+    names: tuple[str, ...], broken: int, seen: int, config: TrainConfig
 ) -> int:
-    """Name the samples that could not be read; raises `TrainError` when they are too many."""
+    """Name the broken samples; stop at too many of those that this process has seen."""
     for name in names:
         log.warning('broken sample skipped: %s', name)
     broken += len(names)
-    if broken > config.max_broken_share * max(clock, _BROKEN_GRACE):
+    if broken > config.max_broken_share * max(seen, _BROKEN_GRACE):
         raise TrainError(
-            f'{broken} of {clock} samples were broken, more than max_broken_share='
+            f'{broken} of {seen} samples were broken, more than max_broken_share='
             f'{config.max_broken_share:g}; the last: {names[-1] if names else "see above"}'
         )
     return broken

@@ -67,8 +67,8 @@ class Recipe:
 # fmt: off
 MIXTURES = {
     'stage0': Recipe((
-        Part('images', 0.5, fov=False, infill='zero', alias='imagenet'),
-        Part('images', 0.5, fov=False, infill='zero', alias='places365'),
+        Part('images', 0.5, fov=True, infill='zero', alias='imagenet'),  # crops of many sizes
+        Part('images', 0.5, fov=True, infill='zero', alias='places365'),
     ), 'self-supervised: pictures alone, no label is looked at'),
     'stage1': Recipe((
         Part('scannet', 0.35, fov=False, infill='nearest', options='every=10'),

@@ -58,12 +58,18 @@ def test_what_was_exported_is_read_back(
         assert value.abs().sum() > 0, name
 
 
-def test_a_run_starts_from_a_model_file(data: Path, tmp_path: Path) -> None:
+def test_a_run_starts_from_a_model_file(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _, path = _exported(data, tmp_path, 'fp32')
     train(tmp_path / 'next', fast_config(data, 'total_samples=4', 'lr=1e-12'), ALONE, init=path)
     start, file = checkpoint.find(tmp_path / 'next')['net'], load_model(path).net.state_dict()
     for name, value in file.items():
         assert torch.allclose(start[name], value, atol=1e-6)
+    nearer = fast_config(data, 'total_samples=4', 'depth_min_m=0.5')
+    train(tmp_path / 'nearer', nearer, ALONE, init=path)
+    assert 'depth_min_m 0.1 -> 0.5; the net has to learn anew' in caplog.text
+    assert caplog.text.count('learn anew') == 1
     other = fast_config(data, 'rays=true')
     with pytest.raises(TrainError, match=r'preset micro \(rays=False, fov=True\) do not fit'):
         train(tmp_path / 'other', other, ALONE, init=path)

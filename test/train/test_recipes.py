@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import write
-from small_set import FAST
+from small_set import FAST, losses_of
 
 from train.config import make_config
+from train.mixture import Mixture
 from train.mixtures import MIXTURES, WORLDS
 from train.recipes import (
     BATCH,
@@ -97,6 +98,61 @@ def test_a_recipe_runs_on_the_data_it_is_given(tmp_path):
         arguments += ['--set', setting]
     assert main(arguments) == 0
     assert list((tmp_path / 'run' / 'checkpoints').glob('*.pt'))
+
+
+CALIBRATION = """P_rect_02: 721.5 0 609.6 44.9 0 721.5 172.9 0.2 0 0 1 0.003
+P_rect_03: 730.0 0 600.0 -339.5 0 740.0 170.0 2.2 0 0 1 0.003
+"""
+
+
+def _nyu_and_kitti(folder: Path) -> list[str]:
+    """Four pictures of NYU's kind, one of them broken, and one of each camera of KITTI's."""
+    for i in range(4):
+        room = folder / 'nyu' / 'kitchen'
+        write(room / f'rgb_{i:05d}.jpg', np.full((480, 640, 3), 60 * i, np.uint8))
+        write(room / f'sync_depth_{i:05d}.png', np.full((480, 640), 900 + i, np.uint16))
+    (folder / 'nyu' / 'kitchen' / 'rgb_00002.jpg').write_bytes(b'half a picture')
+    drive, day = '2011_09_26_drive_0002_sync', folder / 'kitti' / 'raw' / '2011_09_26'
+    codes = np.zeros((375, 1242), np.uint16)
+    codes[200:300:10, ::20] = 256 * 15
+    for camera in ('02', '03'):
+        write(day / drive / f'image_{camera}' / 'data' / '01.png', codes.astype(np.uint8))
+        truth = folder / 'kitti/depth/train' / drive / 'proj_depth/groundtruth'
+        write(truth / f'image_{camera}' / '01.png', codes)
+    (day / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
+    return ['--root', f'nyu_folder={folder / "nyu"}', '--root', f'kitti={folder / "kitti"}']
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_dmd_nk_trains_names_what_is_broken_and_resumes(tmp_path, caplog, workers):
+    roots = _nyu_and_kitti(tmp_path)
+    arguments = ['--preset', 'dmd-nk:micro', '--out', str(tmp_path / 'run'), *roots]
+    for setting in (*FAST, f'workers={workers}', 'total_samples=32', 'max_broken_share=0.05'):
+        arguments += ['--set', setting]
+    assert main(arguments) == 0
+    assert 'broken sample skipped: nyu_folder' in caplog.text
+    assert 'kitchen/rgb_00002.jpg' in caplog.text
+    again = ['--out', str(tmp_path / 'run'), '--resume', '--set', 'total_samples=40']
+    assert main(again) == 0
+    assert max(losses_of(tmp_path / 'run')) == 40
+
+
+def test_with_too_many_broken_samples_it_stops(tmp_path, capsys):
+    roots = _nyu_and_kitti(tmp_path)
+    arguments = ['--preset', 'dmd-nk:micro', '--out', str(tmp_path / 'run'), *roots]
+    for setting in (*FAST, 'total_samples=400'):
+        arguments += ['--set', setting]
+    assert main(arguments) == 1
+    assert 'samples were broken, more than max_broken_share=0.01' in capsys.readouterr().err
+
+
+def test_crops_of_stage_0_vary_in_size(tmp_path):
+    for name in ('imagenet', 'places365'):
+        write(tmp_path / name / '0.png', np.zeros((64, 64, 3), np.uint8))
+    roots = {name: str(tmp_path / name) for name in ('imagenet', 'places365')}
+    config = configure('stage0:micro', ['sizes=32x32', 'batch=8'], roots)
+    tans = Mixture(config)[0].arrays.tan_half_vfov
+    assert tans.min() < 0.4 and tans.max() <= 0.5 * 1.04
 
 
 @pytest.mark.parametrize(

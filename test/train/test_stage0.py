@@ -181,6 +181,8 @@ def test_depth_starts_from_stage_0(data, run, tmp_path):
 def test_stage_0_is_neither_validated_nor_exported(data, run, tmp_path):
     with pytest.raises(TrainError, match='measures depth, and stage0 knows none'):
         _config(data, 'validation=worlds')
+    with pytest.raises(TrainError, match='set worlds_on=workers'):
+        _config(data, 'worlds_on=device')
     with pytest.raises(TrainError, match=r'is a run of stage 0.*--init'):
         export.export(run, tmp_path / 'model.onnx')
     assert not (tmp_path / 'model.onnx').exists()

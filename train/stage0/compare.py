@@ -32,7 +32,7 @@ from train.processes import Processes
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import SHARD, write_cache
+from train.worlds.cache import SHARD, shard_path, write_cache
 
 # Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
 _WORLDS_SEED = 0
@@ -113,7 +113,7 @@ def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
     state = checkpoint.find(run)
     net = build_net(config)
     net.load_state_dict(state['ema'])
-    held = f'cache:{plan.out / "data" / "held_out"}@1'
+    held = f'cache:{plan.out / "data" / "held_out"}'
     plain = replace(
         config, sources=held, validation=held, validation_frames=_HELD_OUT_FRAMES // 2,
         seed=_JUDGE_SEED, photometric=0.0, fov_scale_min=1.0, t1_fraction=0.0,
@@ -154,7 +154,8 @@ def _render(plan: Plan) -> None:
         root = plan.out / 'data' / name
         root.mkdir(parents=True, exist_ok=True)
         shards = -(-frames // SHARD)
-        write_cache(root, shards, seed, WorldConfig(size=(height, width)), None, workers=1)
+        if not all(shard_path(root, number).exists() for number in range(shards)):
+            write_cache(root, shards, seed, WorldConfig(size=(height, width)), None, workers=1)
 
 
 def _train(run: Path, config: TrainConfig, init: Path | None) -> None:
