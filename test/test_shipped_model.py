@@ -4,18 +4,19 @@
 
 import json
 import os
-import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.eval import frames, replay
-from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.fov import EstimatedFov
 from dmd_ros.loading import DEFAULT_FOV_MODEL, find_model, load_camera_source
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.model_file import check_golden
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
+from train.fov.evaluate import look
+from train.worlds import Assets, WorldConfig, Worlds, held_out
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
@@ -54,14 +55,10 @@ def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:
     assert path.stat().st_size < 1.7e6
 
 
-@pytest.mark.skipif(not (SHARED / 'real' / 'frames').is_dir(), reason='no real frames here')
-def test_the_field_of_view_is_roughly_right_on_real_frames() -> None:
+def test_the_field_of_view_is_better_than_a_guess_on_held_out_worlds() -> None:
     source = load_camera_source('estimate')
-    assert source is not None
-    errors = []
-    for path in find_frames(SHARED / 'real' / 'frames'):
-        sample = read_frame(path).sample
-        pair = (sample.camera, source.camera(sample.rgb))
-        truth, estimate = (degrees_from_tan_half(camera.tan_half_vfov) for camera in pair)
-        errors.append(abs(estimate - truth))
-    assert statistics.median(errors) < 12.0
+    assert isinstance(source, EstimatedFov)
+    worlds = Worlds(held_out(3), WorldConfig(size=(96, 128)), Assets.none())
+    group = look(source.estimator, 'worlds', [worlds[7 * i] for i in range(48)])
+    guess = np.abs(50.0 - group.truth_deg)
+    assert np.abs(group.estimate_deg - group.truth_deg).mean() < 0.85 * guess.mean()
