@@ -41,7 +41,9 @@ class TrainConfig:
     estimate; gradient_weight: weight of the gradient-matching term.
     Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
     'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
-    half-life in samples.
+    half-life in samples. minutes: of training after which the run ends, schedule and all, if
+    total_samples are not reached before (0 = no limit): for a machine that is lent for a while.
+    The losses then depend on how fast the machine is.
     Machine: threads: of the trainer, 0 = all cores. Where other work takes a core, give one less:
     OpenMP threads wait for each other, and a shared core slows training several times. workers:
     processes that make batches ahead.
@@ -81,6 +83,7 @@ class TrainConfig:
     seed: int = 0
     batch: int = 16
     total_samples: int = 1_000_000
+    minutes: float = 0.0
     lr: float = 1e-3
     optimizer: str = 'adamw'
     schedule: str = 'cosine'

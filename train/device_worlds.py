@@ -28,7 +28,7 @@ from train.config import TrainConfig
 from train.loss import Batch
 from train.mixture import as_is, batch_rng, draw_batch, quiet_worker
 from train.photometric import photometric_batch
-from train.worlds.batch import picture_and_depth, renderer
+from train.worlds.batch import Renderer, picture_and_depth, renderer
 from train.worlds.parts import FRAMES, Part, WorldParts
 
 _DRAW, _RENDER = 3, 4
@@ -67,7 +67,7 @@ class DeviceWorlds:
         self._parts = WorldParts(
             config.seed, config.size_list, config.size_shares, config.kind_shares, config.assets
         )
-        self._render = renderer(config.assets, device)
+        self._render: Renderer | None = None
         self._tables(device)
         self._stores: dict[tuple[int, int], _Store] = {}
         self._incoming: Iterator[Part] | None = None
@@ -117,10 +117,12 @@ class DeviceWorlds:
                 **more,  # type: ignore[arg-type]
             )
         )
+        # After the workers have begun: they build scenes while the kernels are compiled.
+        self._render = renderer(self._config.assets, self._device)
 
     def _take(self) -> None:
         """Render the next part into the store, over the oldest one of its size."""
-        assert self._incoming is not None
+        assert self._incoming is not None and self._render is not None
         part = next(self._incoming)
         generator = self._generator(_RENDER, self._done)
         rgb, depth = picture_and_depth(self._render, part, generator)

@@ -28,7 +28,7 @@ from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report, hardware, revision
-from train.schedule import learning_rate
+from train.schedule import learning_rate, share_done
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.unet import UNet, parameter_count
 from train.validate import Validator
@@ -99,8 +99,8 @@ def train(
     if processes.is_main:
         checkpoint.check_space(run, state_bytes)
     model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
-    # Compiling takes a minute per size, which only the first one, the contract's default, repays.
-    compiled = torch.compile(model, dynamic=False) if config.compile else model
+    if config.compile:  # a graph per size: shapes that are known make faster kernels
+        model = torch.compile(model, dynamic=False)  # type: ignore[assignment]
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
@@ -108,8 +108,7 @@ def train(
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
-            usual = tuple(rgb.shape[-2:]) == config.size_list[0]
-            out = (compiled if usual else model)(rgb, z, t, tan_half_vfov)
+            out = model(rgb, z, t, tan_half_vfov)
         return out.float()  # type: ignore[no-any-return]
 
     validator = Validator(net, config) if config.validation and processes.is_main else None
@@ -117,7 +116,8 @@ def train(
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
     data = feed(clock // config.batch)
-    while clock < config.total_samples:
+    done = share_done(clock, seconds_before, config)
+    while done < 1.0:
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
@@ -132,7 +132,7 @@ def train(
         if torch.isfinite(norm):
             bad_steps = 0
             for group in optimizer.param_groups:
-                group['lr'] = learning_rate(before, config)
+                group['lr'] = learning_rate(before, config, done)
             optimizer.step()
             ema.update(net, clock, config.batch)
         else:
@@ -143,15 +143,17 @@ def train(
                     f'{bad_steps} steps in a row were not finite at {clock} samples; start again '
                     f'from an earlier checkpoint with --init and a lower lr (now {config.lr:g})'
                 )
+        spent = seconds_before + time.perf_counter() - begun
+        done = share_done(clock, spent, config)
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm.detach()]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
-        if _due(before, clock, config.log_every) or clock >= config.total_samples:
+        if _due(before, clock, config.log_every) or done >= 1.0:
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)
             seconds = len(window) * config.batch / rate
             values = {
                 'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
-                'lr': learning_rate(before, config), 'samples_per_s': rate,
+                'lr': learning_rate(before, config, done), 'samples_per_s': rate,
                 'mfu': flops / seconds / peak, 'waiting_for_data': waited / seconds,
                 'broken': broken,
             }  # fmt: skip
@@ -166,16 +168,13 @@ def train(
             window, flops, waited = [], 0.0, 0.0
         if report is not None and _due(before, clock, config.picture_every):
             report.pictures(clock, batch, losses.x_hat, contract)
-        if validator is not None and (
-            _due(before, clock, config.validate_every) or clock >= config.total_samples
-        ):
+        if validator is not None and (_due(before, clock, config.validate_every) or done >= 1.0):
             score = validator(ema.weights)
             log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
             report.losses(clock, {f'validation/{k}': getattr(score, k) for k in METRICS})
-        if _due(before, clock, config.checkpoint_every) or clock >= config.total_samples:
+        if _due(before, clock, config.checkpoint_every) or done >= 1.0:
             if processes.is_main:
                 checkpoint.check_space(run, state_bytes)
-                spent = seconds_before + time.perf_counter() - begun
                 state = _state(config, clock, net, ema, optimizer)
                 state.update(broken=broken, seconds=spent)
                 state.update(hardware=hardware(device, processes.world), revision=revision())

@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
     )
+    logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
     try:
         config = _config(options)
         if options.dry_run:

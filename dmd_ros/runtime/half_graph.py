@@ -26,9 +26,8 @@ _ROOTS = ('Sin', 'Cos')
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
 # Before TensorRT 10 InstanceNormalization becomes a plugin that needs cuDNN and reads its scales
-# as float32 whatever they are. There 'group' (as many groups as channels: the same numbers) is a
-# layer of TensorRT's own, and 'plain' elementary operators in float32.
-NORMS = ('instance', 'group', 'plain')
+# as float32 whatever they are. There 'plain' writes elementary operators in float32.
+NORMS = ('instance', 'plain')
 
 
 def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
@@ -36,7 +35,7 @@ def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
 
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
     TensorRT 8.6 does not know them for weights. norms: how instance normalisation is written, one
-    of `NORMS`; 'instance' leaves it as it is, 'group' and 'plain' are for TensorRT before 10.
+    of `NORMS`; 'instance' leaves it as it is, 'plain' is for TensorRT before 10.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:
@@ -53,8 +52,8 @@ def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
         half_norms = norms != 'plain' and precision == 'fp16'
         exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
         _Converter(proto.graph, floats, _TYPES[precision], exact).run()
-    if norms != 'instance':
-        _rewrite_norms(proto.graph, norms, _ranks(inferred.graph))
+    if norms == 'plain':
+        _rewrite_norms(proto.graph, _ranks(inferred.graph))
     del proto.metadata_props[:]
     try:
         return proto.SerializeToString()
@@ -121,17 +120,12 @@ def _ranks(graph: GraphProto) -> dict[str, int]:
     return {v.name: len(v.type.tensor_type.shape.dim) for v in values}
 
 
-def _rewrite_norms(graph: GraphProto, norms: str, ranks: dict[str, int]) -> None:
-    """Write every instance normalisation as `norms` says, in the type that it has."""
+def _rewrite_norms(graph: GraphProto, ranks: dict[str, int]) -> None:
+    """Write every instance normalisation in elementary operators, in the type that it has."""
     tensors = {i.name: i for i in graph.initializer}
     nodes: list[NodeProto] = []
     for node in graph.node:
         if node.op_type != 'InstanceNormalization':
-            nodes.append(node)
-        elif norms == 'group':
-            node.op_type = 'GroupNormalization'
-            channels = tensors[node.input[1]].dims[0]
-            node.attribute.append(helper.make_attribute('num_groups', channels))
             nodes.append(node)
         else:
             rank = ranks.get(node.output[0]) or ranks[node.input[0]]

@@ -70,7 +70,7 @@ def dialect(version: str) -> Dialect:
         typed_flag=(10, 0) <= number < (11, 0),
         progress_monitor=number >= (9, 0),
         memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
-        norms='instance' if strong else 'group',
+        norms='instance' if strong else 'plain',
         own_tactics_only=not strong,
         precisions=PRECISIONS if strong else ('fp32', 'fp16'),
     )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -148,6 +149,12 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
         None,
         dataclasses.replace(mixed, worlds_on='workers'),
     )
+
+
+def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'train.worlds.launch_gpu', None)
+    with pytest.raises(TrainError, match='train-gpu'):
+        renderer('', torch.device('cuda'))
 
 
 @pytest.mark.parametrize(

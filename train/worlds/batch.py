@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.errors import TrainError
 from train.worlds.assets import Assets
 from train.worlds.launch import render_cpu
 from train.worlds.pack import LIGHTS, MATS, NODES, PRIMS
@@ -39,10 +40,7 @@ class _Gpu:
     """numba-cuda on torch's current stream, so that neither waits for the other."""
 
     def __init__(self, assets: Assets, device: torch.device) -> None:
-        from numba import cuda
-
-        from train.worlds.launch_gpu import GpuRenderer
-
+        cuda, GpuRenderer = _numba_cuda()
         cuda.select_device(device.index or 0)
         self._cuda, self._device, self._render = cuda, device, GpuRenderer(assets)
 
@@ -57,6 +55,21 @@ class _Gpu:
             torch.as_tensor(colour, device=self._device),
             torch.as_tensor(depth, device=self._device),
         )
+
+
+def _numba_cuda() -> tuple[Any, Any]:
+    """Give numba's CUDA module and the renderer; raises `TrainError` that says what is missing."""
+    try:
+        from numba import cuda
+
+        from train.worlds.launch_gpu import GpuRenderer
+    # numba-cuda 0.30 meets NumPy 2.5 with an AttributeError.
+    except (ImportError, AttributeError) as error:
+        raise TrainError(
+            f'worlds_on=device on a GPU needs numba-cuda, which cannot be imported ({error}); pip '
+            "install 'dmd_ros[train,train-gpu]', or use worlds_on=workers"
+        ) from None
+    return cuda, GpuRenderer
 
 
 class _Cpu:

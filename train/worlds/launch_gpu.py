@@ -15,8 +15,9 @@ import numpy as np
 from numba import cuda
 
 from train.worlds import kernels
+from train.worlds import layout as L
 from train.worlds.assets import Assets
-from train.worlds.pack import LIGHTS, MATS, NODES, PRIMS
+from train.worlds.pack import LIGHTS, MATS, NODES, PRIMS, SPAN_COLS, Packed
 
 BLOCK = (16, 8, 1)
 
@@ -109,6 +110,23 @@ class GpuRenderer:
         panos = assets.panos if len(assets.panos) else np.zeros((1, 2, 2, 3), np.uint8)
         self._textures = tuple(cuda.to_device(a) for a in (assets.atlas, assets.tiles, panos))
         self._buffers: dict[tuple[int, int, int], dict[str, Any]] = {}
+        self._compile()
+
+    def _compile(self) -> None:
+        """Render a pixel of nothing, so that the kernels are ready when frames come."""
+        env = np.zeros((1, L.E_COLS), np.float32)
+        env[:, (L.E_FX, L.E_FY)] = 1.0
+        nothing = Packed(
+            prims=np.zeros((1, L.P_COLS), np.float32),
+            mats=np.zeros((1, L.M_COLS), np.float32),
+            boxes=np.zeros((1, 6), np.float32),
+            links=np.array([[1, -1]], np.int32),
+            lights=np.zeros((1, L.L_COLS), np.float32),
+            env=env,
+            spans=np.tile(np.array([0, 1], np.int32), SPAN_COLS // 2)[None],
+        )
+        self(nothing.arrays(), 1, 1)
+        self._buffers.clear()
 
     def __call__(
         self,
