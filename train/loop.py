@@ -209,9 +209,7 @@ def _state(
     }
 
 
-def count_broken(
-    names: tuple[str, ...], broken: int, seen: int, config: TrainConfig
-) -> int:
+def count_broken(names: tuple[str, ...], broken: int, seen: int, config: TrainConfig) -> int:
     """Name the broken samples; stop at too many of those that this process has seen."""
     for name in names:
         log.warning('broken sample skipped: %s', name)

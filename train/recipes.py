@@ -152,10 +152,15 @@ def describe(name: str, config: TrainConfig) -> str:
     if recipe_name in RECIPES:
         recipe = RECIPES[recipe_name]
         lines.insert(0, f'recipe {recipe_name}: {recipe.note}')
-        lines.append(f'  data: {_disk(needed_roots(name))} (docs/datasets.md)')
+        if not config.sources or all(f'{kind}:' in config.sources for kind in _kinds(recipe)):
+            lines.append(f'  data: {_disk(needed_roots(name))} (docs/datasets.md)')
         if recipe.init:
             lines.append(f'  starts from a run of {recipe.init}: --init RUN')
     return '\n'.join(lines)
+
+
+def _kinds(recipe: Recipe) -> set[str]:
+    return {part.dataset for part in mixture(recipe.mixture).parts}
 
 
 def _disk(names: list[str]) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,6 +16,7 @@ from train.unet import NetSpec, UNet
 _PASSES = 3
 
 
+@cache
 def flops_per_sample(
     spec: NetSpec,
     rays: bool,

@@ -38,7 +38,8 @@ def _exported(data: Path, folder: Path, weights: str, *settings: str) -> tuple[P
 
 def test_the_shipped_model_comes_back_as_onnx_runtime_runs_it() -> None:
     model = load_model(SHIPPED)
-    assert (model.preset, model.net.rays, model.net.fov) == ('nano', True, True)
+    said = f'preset {model.preset}, rays {model.net.rays}, FOV {model.net.fov}'
+    assert said in SHIPPED.with_suffix('.md').read_text()
     assert compare(SHIPPED, TorchBackend(model.net), model.contract) < 1e-5
 
 
@@ -91,5 +92,5 @@ def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:
         load_model(tmp_path / 'wrong.onnx')
     model.graph.initializer.pop(0)
     onnx.save(model, str(tmp_path / 'part.onnx'))
-    with pytest.raises(TrainError, match=r'161 weights|fit no preset of micro, nano'):
+    with pytest.raises(TrainError, match=r'weights that fit no preset of micro, nano'):
         load_model(tmp_path / 'part.onnx')

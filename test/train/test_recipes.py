@@ -155,6 +155,17 @@ def test_crops_of_stage_0_vary_in_size(tmp_path):
     assert tans.min() < 0.4 and tans.max() <= 0.5 * 1.04
 
 
+def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, capsys):
+    write(tmp_path / '0.png', np.zeros((64, 64, 3), np.uint8))
+    arguments = ['--preset', 'stage0:micro', '--out', str(tmp_path / 'run'), '--dry-run']
+    settings = [f'sources=images:{tmp_path}', 'sizes=32x32', 'batch=2']
+    assert main([*arguments, *(word for s in settings for word in ('--set', s))]) == 0
+    assert 'first batch: 2 x (32, 32)' in capsys.readouterr().out
+    assert main([*arguments, '--set', 'sources=worlds', *('--set', 'sizes=32x32')]) == 0
+    said = capsys.readouterr().out
+    assert 'GPU hours' in said and 'GB on disk' not in said
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

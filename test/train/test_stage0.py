@@ -192,7 +192,7 @@ def test_the_sheet_shows_every_task(run, tmp_path, capsys):
     out = tmp_path / 'sheet.png'
     assert sheet.main([str(run), '--out', str(out), '--pictures', '1', '--steps', '2']) == 0
     picture = cv2.imread(str(out))
-    assert picture.shape[1] > 5 * 256 and picture.shape[0] > 4 * 192
+    assert picture.shape[1] > 5 * 192 and picture.shape[0] > 4 * 144
     train(tmp_path / 'depth', fast_config(write_set(tmp_path / 'set'), 'total_samples=4'), ALONE)
     assert sheet.main([str(tmp_path / 'depth'), '--out', str(out)]) == 1
     assert 'give a run of stage0' in capsys.readouterr().err

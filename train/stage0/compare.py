@@ -27,7 +27,7 @@ from train.config import TrainConfig, make_config
 from train.errors import TrainError
 from train.loop import build_net, train
 from train.loss import diffusion_loss
-from train.mixture import Mixture, tensors
+from train.mixture import Mixture, open_source, parse_sources, tensors
 from train.processes import Processes
 from train.unet import UNet
 from train.validate import Validator
@@ -132,7 +132,8 @@ def _held_out(net: UNet, config: TrainConfig, figure: Callable[..., float]) -> f
     """Mean figure over held-out batches, the same ones and the same noise for every net."""
     net.eval()
     mixture = Mixture(config)
-    count = _HELD_OUT_FRAMES // config.batch
+    frames = len(open_source(parse_sources(config.sources)[0][0], config))
+    count = max(1, frames // config.batch)
     device = torch.device('cpu')
     batches = (tensors(mixture[number].arrays, device) for number in range(count))
     return mean(figure(diffusion_loss(net, b, config.parameterisation)) for b in batches)
@@ -200,11 +201,11 @@ def _parse(arguments: list[str] | None) -> Plan:
     add = parser.add_argument
     add('--out', type=Path, required=True)
     add('--preset', default='nano')
-    add('--size', default='96x128', help='HEIGHTxWIDTH (default: %(default)s)')
+    add('--size', default='48x64', help='HEIGHTxWIDTH (default: %(default)s)')
     add('--frames', type=int, default=3_072, help='worlds to train on (default: %(default)s)')
-    add('--stage0-samples', type=int, default=12_000, help='default: %(default)s')
-    add('--samples', type=int, default=6_000, help='of depth (default: %(default)s)')
-    add('--seeds', type=int, default=1, help='default: %(default)s')
+    add('--stage0-samples', type=int, default=16_000, help='default: %(default)s')
+    add('--samples', type=int, default=8_000, help='of depth (default: %(default)s)')
+    add('--seeds', type=int, default=3, help='default: %(default)s')
     add('--batch', type=int, default=16)
     add('--threads', type=int, default=1)
     o = parser.parse_args(arguments)

@@ -43,7 +43,7 @@ from train.unet import UNet
 # Time of the noisy picture that is shown.
 NOISY_AT = 0.7
 COLUMNS = ('spoilt', f'noisy, t = {NOISY_AT}', 'denoised at once', 'from noise', 'original')
-_COLUMN, _GAP, _MARGIN, _CAPTION = 256, 6, 16, 30
+_COLUMN, _GAP, _MARGIN, _CAPTION = 192, 6, 16, 30
 # Neighbouring pictures may show one scene.
 _STRIDE = 7
 
