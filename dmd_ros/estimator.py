@@ -95,13 +95,17 @@ class DepthEstimator:
         codes = self._sample(picture, view.camera.tan_half_vfov, timings)  # [S, 1, h, w]
         clock.lap('sample')
         timings['sample'] -= timings.get('denoise', 0.0)
-        depth, uncertainty = self._decode(codes, view)
+        mean = codes[0, 0] if self.samples == 1 else codes.mean(axis=0)[0]
+        depth, uncertainty = self._decode(codes, mean, view)
         if rectifier is not None:
             for image in (depth, uncertainty):
                 if image is not None:
                     np.put(image, rectifier.outside_index, np.nan)
+        coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        return DepthFrame(depth, uncertainty, rgb, camera, timings, self.fov_source)
+        return DepthFrame(
+            depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source
+        )
 
     @property
     def fov_source(self) -> str:
@@ -206,10 +210,12 @@ class DepthEstimator:
         return noise, iter(self._fresh)
 
     def _decode(
-        self, codes: NDArray[np.float32], view: preprocess.View
+        self,
+        codes: NDArray[np.float32],
+        mean: NDArray[np.float32],
+        view: preprocess.View,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Average the samples and bring them to metres on the camera's grid."""
-        mean = codes[0, 0] if self.samples == 1 else codes.mean(axis=0)[0]
+        """Bring the mean [h, w] of codes [S, 1, h, w] and their spread to the camera's grid."""
         code = preprocess.restore(mean, view)
         depth = depth_codec.decode_frame(code, self.contract)
         if self.samples == 1:

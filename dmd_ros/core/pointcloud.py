@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dmd_ros.core.errors import CoreError
 
 POINT_BYTES = 16  # x, y, z, rgb: four FLOAT32, as RViz and PCL expect
-_NEIGHBOURS = np.ones((3, 3), np.uint8)
-# Pictures are worked on in strips of about this many points, which stay in the processor's cache.
-_STRIP_POINTS = 32768
+# Pictures are worked on in strips of about this many points: few enough to stay in the processor's
+# cache, enough to make what the calls cost negligible.
+_STRIP_POINTS = 65536
 
 
 def write_cloud(
@@ -25,11 +25,13 @@ def write_cloud(
     min_m: float,
     max_m: float,
     points: NDArray[np.float32],
+    holes: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write an organised cloud of the depths within [min_m, max_m] into `points` [H, W, 4].
 
     depth: [H, W] metres along Z. rays: [H, W, 2] from `Camera.rays`. rgb: uint8 [H, W, 3].
-    points: contiguous float32, overwritten; missing points are NaN.
+    points: contiguous float32, overwritten; missing points are NaN. holes: [H, W], where points
+    are to be missing besides.
     """
     height, width = depth.shape
     if points.shape != (height, width, 4) or not points.flags.c_contiguous:
@@ -42,7 +44,8 @@ def write_cloud(
         strip = slice(top, min(top + rows, height))
         used = planes[:, : strip.stop - top]
         tile = np.moveaxis(used, 0, -1)
-        backproject(depth[strip], rays[strip], tile, min_m, max_m)
+        missing = None if holes is None else holes[strip]
+        backproject(depth[strip], rays[strip], tile, min_m, max_m, missing)
         pack_rgb(rgb[strip], tile)
         cv2.merge(list(used), points[strip])
 
@@ -53,11 +56,13 @@ def backproject(
     xyz: NDArray[np.float32],
     min_m: float = -math.inf,
     max_m: float = math.inf,
+    holes: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write x = z ray_x, y = z ray_y, z into xyz[..., :3].
 
-    depth: [H, W] metres along Z; anything not finite or outside [min_m, max_m] becomes NaN in all
-    three coordinates. rays: [H, W, 2] from `Camera.rays`. xyz: [H, W, >= 3], overwritten.
+    depth: [H, W] metres along Z; anything not finite, outside [min_m, max_m] or in `holes` [H, W]
+    becomes NaN in all three coordinates. rays: [H, W, 2] from `Camera.rays`. xyz: [H, W, >= 3],
+    overwritten.
     """
     z = xyz[..., 2]
     with np.errstate(invalid='ignore'):
@@ -68,6 +73,8 @@ def backproject(
         np.copyto(z, np.float32(np.nan), where=depth < min_m)
     if max_m < math.inf:
         np.copyto(z, np.float32(np.nan), where=depth > max_m)
+    if holes is not None:
+        np.copyto(z, np.float32(np.nan), where=holes)
     np.multiply(z, rays[..., 0], out=xyz[..., 0])
     np.multiply(z, rays[..., 1], out=xyz[..., 1])
 
@@ -80,47 +87,9 @@ def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
     np.bitwise_and(bits, np.uint32(0x00FFFFFF), out=points[..., 3].view(np.uint32))
 
 
-def flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Mark the pixels [H, W] that hang in the air between a near edge and what is behind it.
-
-    A pixel is marked where the farthest depth of its 3x3 neighbourhood exceeds the nearest by more
-    than `threshold` (relative, > 0). Up-sampling turns each depth edge into such a steep ramp.
-    """
-    height, width = depth.shape
-    flying = np.empty((height, width), np.bool_)
-    rows = max(1, _STRIP_POINTS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        first = max(top - 1, 0)
-        steep = _steep(depth[first : bottom + 1], threshold)
-        flying[top:bottom] = steep[top - first :][: bottom - top]
-    return flying
-
-
-def _steep(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    known = np.isfinite(depth)
-    near = far = depth
-    if not known.all():  # most strips of most frames are: half the cost
-        near = np.where(known, depth, np.float32(np.inf))
-        far = np.array(depth, np.float32)
-        cv2.patchNaNs(far, 0.0)  # +inf stays: the sky is behind everything
-    near, far = cv2.erode(near, _NEIGHBOURS), cv2.dilate(far, _NEIGHBOURS)
-    with np.errstate(over='ignore'):  # with nothing known around, OpenCV's border value is huge
-        near *= np.float32(1.0 + threshold)
-    known &= far > near
-    return known
-
-
 def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float) -> None:
     """Set, in place, what is nearer than min_m to -inf and what is farther than max_m to +inf."""
     if min_m > 0.0:
         np.copyto(depth_m, np.float32(-np.inf), where=depth_m < min_m)
     if max_m < math.inf:
         np.copyto(depth_m, np.float32(np.inf), where=depth_m > max_m)
-
-
-def without_flying_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    """Give a copy of depth [H, W] with NaN for `flying_pixels`."""
-    solid = depth.copy()
-    np.copyto(solid, np.float32(np.nan), where=flying_pixels(depth, threshold))
-    return solid

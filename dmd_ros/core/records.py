@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.preprocess import View
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,17 @@ class DepthFrame:
     depth: float32 [H, W], metres along Z (REP-118); NaN = no estimate, +inf = beyond the model's
     range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
     deviation over the samples, NaN where depth is not finite, or None for a single sample.
-    rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. timings: seconds per
-    stage. fov_source: where the camera comes from, one of `dmd_ros.fov.FOV_SOURCES`.
+    rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. coarse: float32
+    [h, w], metres within the model's range, on the network's grid; depth is `coarse` brought back
+    through `view`. timings: seconds per stage. fov_source: where the camera comes from, one of
+    `dmd_ros.fov.FOV_SOURCES`.
     """
 
     depth: NDArray[np.float32]
     uncertainty: NDArray[np.float32] | None
     rgb: NDArray[np.uint8]
     camera: Camera
+    coarse: NDArray[np.float32]
+    view: View
     timings: Mapping[str, float] = field(default_factory=dict)
     fov_source: str = 'camera_info'

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.pointcloud import flying_pixels
 
 # Rendered this much larger than asked for, then scaled down: smooth edges.
 _SUPERSAMPLE = 2
@@ -21,6 +20,7 @@ _FRUSTUM = (236, 98, 32)
 # Pixels this far away shade each other: what lies 5 % behind loses a quarter of its light.
 _REACH, _SHADE = 4, 5.8
 _EDGE = 0.12
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def render(
@@ -104,7 +104,7 @@ def _cloud(
     max_m: float | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
     """Points [N, 3], their colours [N, 3], and the size [N], metres, that each pixel covers."""
-    known = np.isfinite(depth_m) & ~flying_pixels(depth_m, _EDGE)
+    known = np.isfinite(depth_m) & ~steep_pixels(depth_m, _EDGE)
     if max_m is None and known.any():
         max_m = float(np.percentile(depth_m[known], 97))
     with np.errstate(invalid='ignore'):
@@ -112,6 +112,22 @@ def _cloud(
     z = depth_m[known]
     points = np.column_stack([camera.rays()[known] * z[:, None], z]).astype(np.float32)
     return points, rgb[known], z / np.float32(camera.fx)
+
+
+def steep_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Mark the pixels [H, W] where depth changes fast: what a picture is clearer without.
+
+    That is, where the farthest depth of the 3x3 neighbourhood exceeds the nearest by more than
+    `threshold` (relative, > 0). Unlike `core.edges`, this knows nothing but a depth image, of
+    whatever make, and takes a floor near the horizon for an edge.
+    """
+    known = np.isfinite(depth)
+    near = np.where(known, depth, np.float32(np.inf))
+    # The sky is behind everything.
+    far = np.where(known | np.isposinf(depth), depth, np.float32(0.0))
+    near, far = cv2.erode(near, _NEIGHBOURS), cv2.dilate(far, _NEIGHBOURS)
+    with np.errstate(over='ignore'):  # with nothing known around, OpenCV's border value is huge
+        return known & (far > near * np.float32(1.0 + threshold))
 
 
 def _splat(

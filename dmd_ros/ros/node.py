@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import rclpy
@@ -31,10 +31,19 @@ from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.session import Session
-from dmd_ros.ros.spinner import Spinner
+from dmd_ros.ros.spinner import Spinner, Stop
+from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """An estimator and the parameters that it was loaded with."""
+
+    estimator: DepthEstimator
+    settings: params.Settings
 
 
 class DmdNode(LifecycleNode):
@@ -54,6 +63,7 @@ class DmdNode(LifecycleNode):
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._estimator: DepthEstimator | None = None
+        self._preloaded: _Loaded | Exception | None = None
         self._outputs: Outputs | None = None
         self._session: Session | None = None
         self._failure = self._model_file = ''
@@ -65,8 +75,17 @@ class DmdNode(LifecycleNode):
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
 
+    def preload(self) -> None:
+        """Do what takes long in configuring, in any thread: load the model, build its engine."""
+        try:
+            self._preloaded = self._load()
+        except Exception as error:
+            self._preloaded = error
+
     def start(self) -> bool:
         """Configure and activate; whether that worked."""
+        if self._state_machine.current_state[1] != 'unconfigured':
+            return True  # a manager came first
         return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
 
     def build(self) -> bool:
@@ -90,7 +109,7 @@ class DmdNode(LifecycleNode):
         started = time.monotonic()
         try:
             self._model_file = str(find_model(self.settings.model or None))
-            self._estimator = self._load()
+            self._estimator = self._loaded()
             self._outputs = Outputs(self, self.settings.depth_encoding)
         except Exception as error:
             self.release()
@@ -146,6 +165,9 @@ class DmdNode(LifecycleNode):
         if self._estimator is not None:
             self._estimator.close()
             self._estimator = None
+        if isinstance(self._preloaded, _Loaded):
+            self._preloaded.estimator.close()
+        self._preloaded = None
 
     def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
         """Say why a transition failed: rclpy drops what a callback raises without a word."""
@@ -156,9 +178,16 @@ class DmdNode(LifecycleNode):
         self.get_logger().error(f'cannot {what}: {self._failure}{details}')
         return TransitionCallbackReturn.FAILURE
 
-    def _load(self) -> DepthEstimator:
+    def _loaded(self) -> DepthEstimator:
+        """Take what was preloaded, tuned as the parameters are now, or load."""
+        loaded, self._preloaded = self._preloaded or self._load(), None
+        if isinstance(loaded, Exception):
+            raise loaded
+        return _retuned(loaded.estimator, loaded.settings, self.settings)
+
+    def _load(self) -> _Loaded:
         settings = self.settings
-        return load_estimator(
+        estimator = load_estimator(
             settings.model or None,
             settings.backend,
             settings.device,
@@ -170,12 +199,14 @@ class DmdNode(LifecycleNode):
             **self._engine_options(),
             **_tuning(settings),
         )
+        return _Loaded(estimator, settings)
 
     def _engine_options(self) -> dict[str, Any]:
         settings = self.settings
         return {
             'precision': settings.precision,
             'engine_cache_dir': settings.engine_cache_dir or None,
+            'size': settings.engine_shape(),
             'force_rebuild': settings.force_rebuild,
             'log': self.get_logger().info,
             'cancelled': self._cancelled,
@@ -256,9 +287,10 @@ def _retuned(
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
     keep_freed_memory()
+    send_in_background()
     # rclpy's own handlers shut the context down under whatever runs at that moment, which then
     # fails in a random place. Here the node goes first, in order, and the context last.
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -271,7 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
         rclpy.try_shutdown()
 
 
-def _run(stop: threading.Event) -> int:
+def _run(stop: Stop) -> int:
     node = DmdNode(cancelled=stop.is_set)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -280,9 +312,12 @@ def _run(stop: threading.Event) -> int:
     try:
         if node.settings.build_only:
             return 0 if node.build() or stop.is_set() else 1
-        if node.settings.autostart and not node.start():
-            return 0 if stop.is_set() else 1
         spinner.start()
+        if node.settings.autostart:
+            # Not in the executor's thread: services answer even while an engine is built.
+            node.preload()
+            if not spinner.call(node.start):
+                return 0 if stop.is_set() else 1
         stop.wait()
         return 0
     finally:

@@ -93,20 +93,21 @@ class Outputs:
         self,
         header: Any,
         frame: DepthFrame,
-        depth: NDArray[np.float32],
+        holes: NDArray[np.bool_] | None,
         settings: Settings,
     ) -> None:
-        """Publish points of `depth`, coloured by the frame's picture."""
+        """Publish the frame's points, in the colours of its picture, without those in `holes`."""
         stride = settings.cloud_stride
         picture = frame.rgb[::stride, ::stride]
         points = self._cloud.points(*picture.shape[:2])
         write_cloud(
-            depth[::stride, ::stride],
+            frame.depth[::stride, ::stride],
             self._rays_of(frame.camera)[::stride, ::stride],
             picture,
             settings.cloud_min_range,
             reach(settings.cloud_max_range),
             points,
+            None if holes is None else holes[::stride, ::stride],
         )
         self._publish('points', header, self._cloud.message)
 

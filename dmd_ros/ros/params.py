@@ -23,6 +23,8 @@ from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.engine_cache import parse_size
+from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.trt_versions import PRECISIONS
 
 _MAX_METRES = 1000.0  # as an upper limit: none
@@ -55,6 +57,11 @@ class Settings:
         'auto', 'of the denoiser; auto: fp16 on TensorRT, else fp32', choices=('auto', *PRECISIONS)
     )
     engine_cache_dir: str = _fixed('', 'folder of the TensorRT engines; empty: in the user cache')
+    engine_size: str = _fixed(
+        '',
+        "height x width of the network's picture, as 192x256, for a TensorRT engine of one camera "
+        '(fastest); empty: any camera',
+    )
     force_rebuild: bool = _fixed(False, 'build the TensorRT engine even if there is one')
     build_only: bool = _fixed(False, 'build the TensorRT engine, then exit')
 
@@ -123,8 +130,9 @@ class Settings:
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
     )
     edge_filter: float = _live(
-        0.1,
-        'relative depth step within 3x3 pixels that makes a flying pixel; 0: off',
+        0.15,
+        "relative depth step between pixels of the network's picture, on no plane, that makes "
+        'what is interpolated between them flying pixels; 0: off',
         low=0.0,
         high=10.0,
     )
@@ -154,6 +162,10 @@ class Settings:
         """Check what the descriptors cannot say: choices, NaN, pairs that must be in order."""
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
+        try:
+            self.engine_shape()
+        except BackendError as error:
+            raise NodeError(f'engine_size: {error}') from None
         for low, high in _ORDERED:
             if not getattr(self, low) < getattr(self, high):
                 raise NodeError(
@@ -169,6 +181,10 @@ class Settings:
             raise NodeError(
                 f'fov_model is set and fov_source is {self.fov_source!r}: only estimate uses it'
             )
+
+    def engine_shape(self) -> tuple[int, int] | None:
+        """Read engine_size as (height, width); None: any."""
+        return parse_size(self.engine_size) if self.engine_size else None
 
 
 _ORDERED = (

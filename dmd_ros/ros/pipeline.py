@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.core.camera_info import camera_from_info, info_size
+from dmd_ros.core.edges import flying_pixels
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
-from dmd_ros.core.pointcloud import limit_range, without_flying_pixels
+from dmd_ros.core.pointcloud import limit_range
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.ros.outputs import Outputs
@@ -116,11 +117,11 @@ class Pipeline:
         depth, header = frame.depth, pair.image.header
         with _lap(timings, 'filter'):
             limit_range(depth, settings.min_depth, reach(settings.max_depth))
-            solid = depth
+            holes = None
             if settings.edge_filter > 0 and (settings.edge_filter_depth or 'points' in wanted):
-                solid = without_flying_pixels(depth, settings.edge_filter)
-            if settings.edge_filter_depth:
-                depth = solid
+                holes = flying_pixels(frame.coarse, frame.view, settings.edge_filter)
+                if settings.edge_filter_depth:
+                    np.copyto(depth, np.float32(np.nan), where=holes)
         if 'depth/camera_info' in wanted:
             self._outputs.camera_info(header, frame.camera)
         if 'depth/image' in wanted:
@@ -128,7 +129,7 @@ class Pipeline:
                 self._outputs.depth(header, depth)
         if 'points' in wanted:
             with _lap(timings, 'cloud'):
-                self._outputs.cloud(header, frame, solid, settings)
+                self._outputs.cloud(header, frame, holes, settings)
         if 'depth/uncertainty' in wanted and frame.uncertainty is not None:
             with _lap(timings, 'uncertainty'):
                 # The limits and the filter have taken depths away since it was made.

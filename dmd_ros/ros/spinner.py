@@ -5,15 +5,46 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 from rclpy.task import Future
+
+_POLL = 0.1
+
+
+class Stop:
+    """The wish to stop, which a signal handler may express at any moment and more than once.
+
+    threading.Event will not do: a handler that interrupts it, or a second signal that interrupts
+    the first one's handler, waits for ever for the lock that it has stopped in the middle of.
+    """
+
+    def __init__(self) -> None:
+        """Nobody wishes to stop yet."""
+        self._asked = False
+        self._tokens: SimpleQueue[None] = SimpleQueue()  # its put() may interrupt itself
+
+    def set(self) -> None:
+        """Ask to stop."""
+        self._asked = True
+        self._tokens.put(None)
+
+    def is_set(self) -> bool:
+        """Say whether somebody has asked."""
+        return self._asked
+
+    def wait(self) -> None:
+        """Wait, in one thread only, until somebody asks."""
+        if not self._asked:
+            self._tokens.get()
 
 
 class Spinner:
     """Spins `executor` until `end`, which raises again what a callback raised."""
 
-    def __init__(self, executor: Any, stop: threading.Event) -> None:
+    def __init__(self, executor: Any, stop: Stop) -> None:
         """Prepare; `start` starts."""
         self._executor = executor
         self._stop = stop
@@ -24,6 +55,15 @@ class Spinner:
     def start(self) -> None:
         """Start spinning."""
         self._thread.start()
+
+    def call(self, work: Callable[[], bool]) -> bool:
+        """Have `work` done by the executor's thread; gives what it gave, or False at the end."""
+        task, done = self._executor.create_task(work), threading.Event()
+        task.add_done_callback(lambda _: done.set())
+        while not done.wait(_POLL):
+            if self._stop.is_set():
+                return False
+        return bool(task.result())
 
     def end(self) -> None:
         """Finish the callback at hand, and stop."""

@@ -9,8 +9,6 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dmd_ros.core import pointcloud
 from dmd_ros.core.camera import Camera
@@ -82,6 +80,16 @@ def test_strided_inputs_give_the_strided_cloud(stride: int) -> None:
     np.testing.assert_array_equal(points, full[step])
 
 
+def test_holes_are_no_points_and_nothing_else_changes() -> None:
+    depth, rgb = scene()
+    holes = np.random.default_rng(1).random(depth.shape) < 0.3
+    points = np.empty((*depth.shape, 4), np.float32)
+    pointcloud.write_cloud(depth, CAMERA.rays(), rgb, 0.0, INF, points, holes)
+    expected = cloud(depth, rgb, CAMERA)
+    expected[holes, :3] = NAN
+    np.testing.assert_array_equal(points, expected)
+
+
 def test_range_limits_leave_no_point_outside() -> None:
     depth, rgb = scene()
     points = cloud(depth, rgb, CAMERA, 2.0, 10.0)
@@ -93,8 +101,6 @@ def test_range_limits_leave_no_point_outside() -> None:
 def test_no_warning_of_numpy_reaches_the_log(recwarn: pytest.WarningsRecorder) -> None:
     depth, rgb = scene()
     cloud(depth, rgb, CAMERA, 1.0, 9.0)
-    pointcloud.flying_pixels(np.full((9, 9), NAN), 0.1)
-    pointcloud.flying_pixels(depth, 0.1)
     pointcloud.limit_range(depth, 0.5, 20.0)
     assert not recwarn.list
 
@@ -135,53 +141,6 @@ def test_same_points_as_sensor_msgs_py_reads() -> None:
         )
     solid = reader.read_points(message, field_names=('x', 'y', 'z'), skip_nans=True)
     assert len(solid) == np.isfinite(depth).sum()
-
-
-def reference_flying(depth: np.ndarray, threshold: float) -> np.ndarray:
-    """The definition, pixel by pixel."""
-    marked = np.zeros(depth.shape, bool)
-    for y, x in np.argwhere(np.isfinite(depth)):
-        around = depth[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        near = around[np.isfinite(around)].min()
-        far = around[~np.isnan(around)].max()
-        marked[y, x] = far > near * np.float32(1 + threshold)
-    return marked
-
-
-@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 2.0]))
-def test_flying_pixels_are_those_of_the_definition(seed: int, threshold: float) -> None:
-    random = np.random.default_rng(seed)
-    depth = random.choice([1.0, 1.2, 1.5, 4.0, NAN, INF, -INF], (9, 11)).astype(np.float32)
-    np.testing.assert_array_equal(
-        pointcloud.flying_pixels(depth, threshold), reference_flying(depth, threshold)
-    )
-
-
-def test_flying_pixels_do_not_depend_on_the_strips() -> None:
-    depth = np.random.default_rng(0).choice([1.0, 1.04, 3.0], (40, 5000), p=[0.6, 0.38, 0.02])
-    depth = depth.astype(np.float32)
-    marked = pointcloud.flying_pixels(depth, 0.1)
-    rows = 32768 // 5000
-    seam = slice(rows - 2, rows + 2)
-    alone = pointcloud.flying_pixels(depth[rows - 3 : rows + 3], 0.1)[1:-1]
-    np.testing.assert_array_equal(marked[seam], alone)
-
-
-def test_the_ramp_that_upsampling_makes_of_an_edge_is_removed() -> None:
-    log_depth = np.log(np.repeat(np.float32([[1.0] * 8 + [6.0] * 8]), 16, axis=0))
-    depth = np.exp(cv2.resize(log_depth, (64, 64), interpolation=cv2.INTER_LINEAR))
-    solid = pointcloud.without_flying_pixels(depth, 0.05)
-    kept = solid[np.isfinite(solid)]
-    assert np.all((np.abs(kept - 1.0) < 0.06) | (np.abs(kept - 6.0) < 0.35))
-    assert np.isfinite(solid).mean() > 0.85
-    assert np.isfinite(depth).all()  # the input is left alone
-
-
-def test_a_floor_seen_at_an_angle_is_kept() -> None:
-    rows = np.arange(1, 100, dtype=np.float32)
-    floor = np.repeat((60.0 / rows)[:, None], 20, axis=1)
-    marked = pointcloud.flying_pixels(floor, 0.1)
-    assert not marked[25:].any()
 
 
 def test_limits_of_the_depth_image_are_rep_117() -> None:

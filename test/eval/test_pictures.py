@@ -5,6 +5,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval import canvas, cloud_view, sheet
@@ -125,6 +127,19 @@ def test_from_a_raised_eye_what_is_near_moves_down():
         return np.nonzero((picture[..., 1] > 120) & (picture[..., 0] < 60))[0].mean()
 
     assert row_of_box(26) > row_of_box(0) + 20
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 2.0]))
+def test_steep_pixels_are_those_of_the_definition(seed, threshold):
+    random = np.random.default_rng(seed)
+    values = np.float32([1.0, 1.2, 1.5, 4.0, np.nan, np.inf, -np.inf])
+    depth = random.choice(values, (9, 11))
+    expected = np.zeros(depth.shape, bool)
+    for y, x in np.argwhere(np.isfinite(depth)):
+        around = depth[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        near = around[np.isfinite(around)].min()
+        expected[y, x] = around[~np.isnan(around)].max() > near * np.float32(1 + threshold)
+    np.testing.assert_array_equal(cloud_view.steep_pixels(depth, threshold), expected)
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])

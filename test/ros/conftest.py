@@ -50,6 +50,8 @@ def running(oracle: Path):
             try:
                 if autostart:
                     node.wait_line('active: ')
+                    # Those of before say less.
+                    side.wait_diagnostics(lambda values: values['state'] == 'active')
                 yield SimpleNamespace(node=node, peer=side, domain=domain)
             finally:
                 code = node.stop()

@@ -32,7 +32,14 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from dmd_ros.ros import processes
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 40.0
+TIMEOUT, PATIENCE = 40.0, 10.0
+GOALS = {
+    'configure': 'inactive',
+    'activate': 'active',
+    'deactivate': 'inactive',
+    'cleanup': 'unconfigured',
+    'shutdown': 'finalized',
+}
 HEIGHT, WIDTH, FOCAL = 48, 64, 50.0
 OUTPUTS = {
     'depth/image': Image,
@@ -254,16 +261,24 @@ class Peer:
     # Services.
 
     def call(self, kind: type, service: str, request, timeout: float = TIMEOUT):
+        """Ask until there is an answer, as a server drops the one to a client not found yet."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            answer = self.call_once(kind, service, request, min(timeout, PATIENCE))
+            if answer is not None:
+                return answer
+        raise AssertionError(f'no answer from {service} within {timeout} s')
+
+    def call_once(self, kind: type, service: str, request, timeout: float):
         # Kept, so that a second call takes what the node takes, and no discovery.
         client = self._clients.get(service)
         if client is None:
             client = self._clients[service] = self.node.create_client(kind, f'/dmd/{service}')
-        assert client.wait_for_service(timeout), f'no service {service}'
+        assert client.wait_for_service(TIMEOUT), f'no service {service}'
         future = client.call_async(request)
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
-        assert done.wait(timeout), f'no answer from {service} within {timeout} s'
-        return future.result()
+        return future.result() if done.wait(timeout) else None
 
     def set_parameter(self, name: str, value) -> SimpleNamespace:
         request = SetParameters.Request()
@@ -279,7 +294,9 @@ class Peer:
     def transition(self, label: str) -> bool:
         request = ChangeState.Request()
         request.transition.label = label
-        return self.call(ChangeState, 'change_state', request).success
+        answer = self.call_once(ChangeState, 'change_state', request, PATIENCE)
+        # Not asked twice; what became of it shows in the state.
+        return self.state() == GOALS[label] if answer is None else answer.success
 
     def state(self, timeout: float = TIMEOUT) -> str:
         return self.call(GetState, 'get_state', GetState.Request(), timeout).current_state.label

@@ -80,6 +80,30 @@ def test_what_cannot_be_played_is_said_before_anything_starts(
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ('prepare', 'message'),
+    [
+        (lambda path: path.mkdir(), 'is not a bag'),
+        (lambda path: path.touch(), 'is not a bag'),
+        (lambda path: path.with_suffix('.bag').write_bytes(b'not a bag' * 99), 'damaged'),
+        (lambda path: path.with_suffix('.mcap').write_bytes(b'not a bag' * 99), 'damaged'),
+        (lambda path: bag_factory.write_bag(path, []), 'message'),
+        (lambda path: bag_factory.write_bag(path, bag_factory.frames([])), 'message'),
+    ],
+    ids=['empty folder', 'empty file', 'corrupt ROS 1', 'corrupt mcap', 'no topics', 'no message'],
+)
+def test_a_bag_without_pictures_is_said_before_anything_starts(
+    oracle: Path, tmp_path: Path, prepare, message: str
+) -> None:
+    prepare(tmp_path / 'bag')
+    (bag,) = tmp_path.iterdir()
+    out = tmp_path / 'demo'
+    done = demo('--bag', str(bag), '--model', str(oracle), '--out', str(out))
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: ') and message in done.stderr and str(bag) in done.stderr
+    assert 'Traceback' not in done.stderr and not (out / 'recorded').exists()
+
+
 def test_the_bag_decides_how_the_node_is_set() -> None:
     with Bag(SAMPLE) as bag:
         found = source.inspect(bag, topics.choose(bag), 0)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import rclpy
 from oracle_model import write_oracle
-from peers import HEIGHT, WIDTH, depth_of, free_domain, image_of, info_of
+from peers import HEIGHT, WIDTH, NodeProcess, Peer, depth_of, free_domain, image_of, info_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -85,6 +86,51 @@ def test_an_absent_provider_stops_configuration(running):
     with running(autostart=False, device='cuda') as robot:
         assert not robot.peer.transition('configure')
         robot.node.wait_line('no CUDAExecutionProvider')
+
+
+# The node, whose model takes as long to load as a file is missing; engine builds take minutes.
+LONG_LOAD = """
+import pathlib, sys, time
+from dmd_ros.ros import node
+
+def load_in_the_end(*arguments, cancelled, **options):
+    print('loading', flush=True)
+    while not pathlib.Path(sys.argv[1]).exists() and not cancelled():
+        time.sleep(0.01)
+    return load(*arguments, cancelled=cancelled, **options)
+
+load, node.load_estimator = node.load_estimator, load_in_the_end
+sys.exit(node.main())
+"""
+
+
+@pytest.mark.parametrize('interrupted', [False, True])
+def test_services_answer_while_the_model_loads(oracle, tmp_path, interrupted):
+    gate = tmp_path / 'gate'
+    with free_domain() as domain:
+        node = NodeProcess(
+            domain,
+            *(str(gate), '--ros-args', '-p', f'model:={oracle}', '-p', 'threads:=1'),
+            command=[sys.executable, '-c', LONG_LOAD],
+        )
+        peer = Peer(domain, listen=('depth/image',))
+        try:
+            node.wait_line('loading')
+            assert peer.state() == 'unconfigured'
+            assert peer.set_parameter('steps', 3).successful
+            assert peer.wait_diagnostics(lambda d: True)['state'] == 'unconfigured'
+            assert 'active: ' not in node.output
+            if not interrupted:
+                gate.touch()
+                node.wait_line('active: ')
+                # What was changed meanwhile counts.
+                assert peer.wait_diagnostics(lambda d: 'steps' in d)['steps'] == '3'
+                stamp = peer.stamp()
+                peer.ask(image_of(GREY, stamp), info_of(stamp))
+        finally:
+            code = node.stop()
+            peer.close()
+    assert code == 0 and 'Traceback' not in node.output, node.output
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ EFFECTS = {
     'seed': (9, 'depth/image'),
     'min_depth': (2.8, 'depth/image'),
     'max_depth': (2.8, 'depth/image'),
-    'edge_filter': (0.1, 'points'),
+    'edge_filter': (0.15, 'points'),
     'cloud_stride': (2, 'points'),
     'cloud_min_range': (2.8, 'points'),
     'cloud_max_range': (2.8, 'points'),

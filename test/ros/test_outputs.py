@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth
-from peers import FOCAL, HEIGHT, WIDTH, depth_of, image_of, info_of, points_of
+from peers import FOCAL, HEIGHT, OUTPUTS, WIDTH, depth_of, image_of, info_of, points_of
 from sensor_msgs.msg import CompressedImage, Image
 
 ALL = ('depth/image', 'depth/camera_info', 'points', 'depth/color')
@@ -37,6 +37,14 @@ def test_depth_is_metric_and_every_header_is_the_images(robot):
     assert (out.depth_image.encoding, out.depth_image.step) == ('32FC1', WIDTH * 4)
 
 
+def test_nothing_else_is_published_least_of_all_a_transform(robot):
+    """Where the camera is, somebody else knows."""
+    node = robot.peer.node
+    topics = {name for name, _ in node.get_publisher_names_and_types_by_node('dmd', '/')}
+    common = {'/rosout', '/parameter_events', '/dmd/transition_event'}
+    assert topics - common == {f'/{name}' for name in OUTPUTS} | {'/diagnostics'}
+
+
 def test_camera_info_of_an_ideal_camera_is_its_own(robot):
     stamp = robot.peer.stamp()
     sent = info_of(stamp)
@@ -49,7 +57,7 @@ def test_cloud_is_the_back_projection_of_our_own_depth_and_camera_info(robot):
     rgb = np.random.default_rng(5).integers(60, 200, (HEIGHT, WIDTH, 3), np.uint8)
     robot.peer.set_parameter('edge_filter', 0.0)
     out = robot.peer.ask(image_of(rgb, stamp), info_of(stamp))
-    robot.peer.set_parameter('edge_filter', 0.1)
+    robot.peer.set_parameter('edge_filter', 0.15)
     cloud = points_of(out.points)
     # depth_image_proc/point_cloud_xyzrgb, from the published messages alone.
     depth, k = depth_of(out.depth_image), out.depth_camera_info.k
@@ -97,7 +105,7 @@ def test_range_limits_take_effect_with_the_next_frame(robot):
         assert peer.set_parameter(name, value).successful
     stamp = peer.stamp()
     out = peer.ask(image_of(grey_from_depth(ramp()), stamp), info_of(stamp))
-    for name, value in (('min_depth', 0.0), ('max_depth', 1000.0), ('edge_filter', 0.1)):
+    for name, value in (('min_depth', 0.0), ('max_depth', 1000.0), ('edge_filter', 0.15)):
         assert peer.set_parameter(name, value).successful
     got = depth_of(out.depth_image)
     assert np.isneginf(got[:, :20]).all() and np.isposinf(got[:, -20:]).all()

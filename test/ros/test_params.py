@@ -65,6 +65,7 @@ def test_parameters_of_others_are_left_alone():
         ('qos_overrides./points.publisher.reliability:=perhaps', 'check the qos_overrides'),
         ('device:=gpu', "device 'gpu'; allowed: auto, cpu, cuda"),
         ('precision:=int8', "precision is 'int8'; allowed: auto, fp32, fp16"),
+        ('engine_size:=wide', "engine_size: size 'wide'; write height x width, like 192x256"),
         ('build_only:=true', 'cannot build: '),
         ('model:=no_such_model', "no shipped model 'no_such_model'"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
-from dmd_ros.core import depth_codec, diffusion
+from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
@@ -290,6 +290,24 @@ def test_frames_do_not_share_memory(backend: OrtBackend) -> None:
     second[:] = 0
     np.testing.assert_array_equal(first, kept)
     np.testing.assert_array_equal(estimator(rgb, camera).depth, kept)
+
+
+@pytest.mark.parametrize('size', [(64, 48), (200, 150)])
+@pytest.mark.parametrize('samples', [1, 3])
+def test_depth_is_the_coarse_depth_brought_back(
+    backend: OrtBackend, size: tuple[int, int], samples: int
+) -> None:
+    width, height = size
+    camera = Camera(0.8 * width, 0.8 * width, width / 2 - 0.5, height / 2 - 0.5, width, height)
+    frame = DepthEstimator(CONTRACT, backend, samples=samples)(
+        grey_from_depth(ramp_depth(camera)), camera
+    )
+    assert frame.coarse.shape == (frame.view.height, frame.view.width)
+    code = preprocess.restore(depth_codec.encode(frame.coarse, CONTRACT), frame.view)
+    known = np.isfinite(frame.depth)
+    assert known.mean() > 0.5
+    expected = depth_codec.decode(code, CONTRACT)[known]
+    np.testing.assert_allclose(frame.depth[known], expected, rtol=1e-5)
 
 
 def test_a_model_made_for_zeros_is_fed_zeros() -> None:

@@ -24,7 +24,7 @@ from train.loop import build_optimizer, count_broken
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report, hardware, revision
-from train.schedule import learning_rate
+from train.schedule import learning_rate, share_done
 from train.speed import Progress, hours
 from train.unet import parameter_count
 
@@ -99,7 +99,8 @@ def train(
     data = feed(clock // config.batch)
     losses: list[Tensor] = []
     mean_loss = math.nan
-    while clock < config.total_samples:
+    done = share_done(clock, seconds_before, config)
+    while done < 1.0:
         batch, unreadable = next(data)
         broken = count_broken(unreadable, broken, clock, config)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
@@ -110,16 +111,18 @@ def train(
         norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
         if not torch.isfinite(norm):
             raise TrainError(
-                f'the gradient at {clock} samples is {norm.item()}; resume with --init and a '
+                f'the gradient at {clock} samples is {norm.item()}; start again with --init and a '
                 f'lower lr (now {config.lr:g})'
             )
         for group in optimizer.param_groups:
-            group['lr'] = learning_rate(clock, config)
+            group['lr'] = learning_rate(clock, config, done)
         optimizer.step()
         before, clock = clock, clock + config.batch
         ema.update(net, clock, config.batch)
         losses.append(loss.detach())
-        ends = clock >= config.total_samples
+        spent = seconds_before + time.perf_counter() - begun
+        done = share_done(clock, spent, config)
+        ends = done >= 1.0
         if ends or before // config.log_every != clock // config.log_every:
             mean_loss, losses = torch.stack(losses).mean().item(), []
             rate, left = progress.lap(clock)
@@ -135,7 +138,6 @@ def train(
             log.info('%9d held-out: %s', clock, values)
             report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
         if ends or before // config.checkpoint_every != clock // config.checkpoint_every:
-            spent = seconds_before + time.perf_counter() - begun
             checkpoint.save(
                 run,
                 {
