@@ -35,8 +35,8 @@ class TrainConfig:
     device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a frame
     is used, first_parts: parts of 96 frames before the first batch, store_parts: parts kept).
     Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
-    Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), or 'stage0'
-    (pictures are restored, no depth; see `train.stage0`); t1_fraction:
+    Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), 'stage0'
+    (pictures are restored, no depth; see `train.stage0`), or 'fov' (see `train.fov`); t1_fraction:
     share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
     estimate; gradient_weight: weight of the gradient-matching term.
     Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
@@ -111,7 +111,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
-        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0'))
+        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
         if self.stage == 'stage0':
             self._check_stage0()
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))

@@ -43,6 +43,8 @@ _BROKEN_GRACE = 1_000
 
 def build_net(config: TrainConfig) -> UNet:
     """Build the denoiser of a config, with weights that its seed decides."""
+    if config.stage == 'fov':
+        raise TrainError('stage fov is no denoiser: train it with train.fov, and export it there')
     torch.manual_seed(config.seed)
     if config.stage == 'stage0':  # its pictures come without a camera
         return UNet(preset(config.preset).net, fov=False, channels=config.channels)
@@ -119,7 +121,7 @@ def train(
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = _count_broken(unreadable, broken, clock // processes.world, config)
+        broken = count_broken(unreadable, broken, clock // processes.world, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -207,7 +209,7 @@ def _state(
     }
 
 
-def _count_broken(names: tuple[str, ...], broken: int, seen: int, config: TrainConfig) -> int:
+def count_broken(names: tuple[str, ...], broken: int, seen: int, config: TrainConfig) -> int:
     """Name the broken samples; stop at too many of those that this process has seen."""
     for name in names:
         log.warning('broken sample skipped: %s', name)

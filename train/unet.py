@@ -141,6 +141,17 @@ class _Step(nn.Module):
         return self.attention(self.block(x, emb))  # type: ignore[no-any-return]
 
 
+def descend(samples: nn.ModuleList, levels: nn.ModuleList, h: Tensor, emb: Tensor) -> list[Tensor]:
+    """Walk down the encoder from the stem's output; gives what every block made, top to bottom."""
+    made: list[Tensor] = []
+    for sample, steps in zip(samples, levels, strict=True):
+        h = sample(h)
+        for step in steps:  # type: ignore[attr-defined]
+            h = step(h, emb)
+            made.append(h)
+    return made
+
+
 class UNet(nn.Module):
     """Predict v (or eps, or x0) from picture, noisy depth code, time and field of view."""
 
@@ -212,13 +223,9 @@ class UNet(nn.Module):
         parts = [rgb, z]
         if self.rays:
             parts.append(pixel_rays(z, tan_half_vfov))
-        stem = h = self.stem(torch.cat(parts, dim=1))
-        skips: list[Tensor] = []
-        for sample, steps in zip(self.down_samples, self.down, strict=True):
-            h = sample(h)
-            for step in steps:  # type: ignore[attr-defined]
-                h = step(h, emb)
-                skips.append(h)
+        stem = self.stem(torch.cat(parts, dim=1))
+        skips = descend(self.down_samples, self.down, stem, emb)
+        h = skips[-1]
         for step in self.middle:
             h = step(h, emb)
         for level in reversed(range(len(self.up))):
