@@ -5,6 +5,7 @@
 #   PYTHON    the interpreter to build the environments with
 #   PIP_ARGS  options for every pip install, for example a package index with CPU-only torch
 #   GPU_PYTHON  the interpreter that has TensorRT and pycuda, for gpu-check
+#   TORCH_PYTHON  one with torch on the GPU, if that is another
 #   BAG       a bag for the demo     MODEL  an .onnx file instead of the shipped model
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -13,6 +14,7 @@ MODEL ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 GPU_PYTHON ?= .venv/bin/python
+TORCH_PYTHON ?= $(GPU_PYTHON)
 PARTS := setup.py package.xml $(wildcard constraints/*.txt)
 # Debian splits ensurepip off its Python; pip can then be copied into the environment instead.
 venv = $(PYTHON) -m venv $(1) || { $(PYTHON) -m venv --without-pip $(1) && $(PYTHON) -m pip install --target "$$($(1)/bin/python -c 'import site; print(site.getsitepackages()[0])')" pip; }
@@ -62,8 +64,8 @@ bench: .venv/.ready out/bench/oracle.onnx  ## what things cost on this machine, 
 out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
 	mkdir -p $(@D) && PYTHONPATH=test .venv/bin/python -c 'import pathlib, oracle_model; oracle_model.write_oracle(pathlib.Path("$@"))'
 
-gpu-check:  ## TensorRT built, proved and timed on this GPU, in out/gpu (GPU_PYTHON=..., MODEL=...)
-	$(GPU_PYTHON) -m train.gpu_check --out out/gpu $(if $(MODEL),--model $(MODEL))
+gpu-check:  ## TensorRT built, proved and timed on this GPU, in out/gpu (GPU_PYTHON=..., TORCH_PYTHON=..., MODEL=...)
+	$(GPU_PYTHON) -m train.gpu_check --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(MODEL))
 
 sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
 	.venv/bin/python -m train.sample_bag test/data/sample_bag

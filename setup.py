@@ -64,6 +64,8 @@ setup(
         'gpu': ['onnx>=1.15', 'pycuda', 'tensorrt>=10.3'],
         'eval': EVAL,
         'train': TRAIN,
+        # beside train: worlds rendered on the GPU. NumPy 2.5 lacks what numba-cuda 0.30 asks for
+        'train-gpu': ['numba-cuda', 'numpy<2.5'],
         'data': DATA,
         'test': TEST,
         'dev': [*TEST, 'mypy', 'ruff'],

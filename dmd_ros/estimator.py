@@ -15,6 +15,7 @@ from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame
+from dmd_ros.fov import CAMERA_INFO, CameraSource
 from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
 
@@ -31,6 +32,8 @@ class DepthEstimator:
     sampler: 'ddpm' (ancestral, the paper's) or 'ddim'. seed: of all noise.
     temporal: 'fixed' uses the same noise for every frame (no flicker), 'random' fresh noise,
     'blend' 0.9 fixed noise + 0.1 previous prediction (`reset` forgets it).
+    camera_source: None if pictures come with their cameras; else it gives the camera of each, and
+    pictures come with None (see `dmd_ros.fov`).
     """
 
     def __init__(
@@ -43,34 +46,44 @@ class DepthEstimator:
         sampler: str = 'ddpm',
         seed: int = 0,
         temporal: str = 'fixed',
+        camera_source: CameraSource | None = None,
     ) -> None:
         """Check the settings against the contract; raises `CoreError`."""
         self.contract = contract
         self.backend = backend
+        self.camera_source = camera_source
         self.steps = contract.steps if steps is None else steps
         self.samples = contract.samples if samples is None else samples
         self.sampler = sampler
         self.seed = seed
         self.temporal = temporal
         _check_settings(self)
-        self.reset()
+        self._start_noise()
         self._rectifier: Rectifier | None = None
 
     def reset(self) -> None:
-        """Forget the previous frame and start the noise again: after a cut or a time jump."""
+        """Forget the previous frames and start the noise again: after a cut or a time jump."""
+        self._start_noise()
+        if self.camera_source is not None:
+            self.camera_source.reset()
+
+    def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
         self._start: NDArray[np.float32] | None = None
         self._fresh = _Replay(iter(()))
         self._previous: NDArray[np.float32] | None = None
 
-    def __call__(self, rgb: NDArray[np.uint8], camera: Camera) -> DepthFrame:
+    def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
         """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).
 
+        camera: None if, and only if, the estimator has a camera source.
         Raises `CoreError` if the picture is not uint8 [H, W, 3] of the camera's size.
         """
-        _check_picture(rgb, camera)
         timings: dict[str, float] = {}
         clock = _Stopwatch(timings)
+        camera = self.camera_of(rgb, camera)
+        if self.camera_source is not None:
+            clock.lap('fov')
         rectifier = self._rectifier_for(camera)
         if rectifier is not None:
             rgb = rectifier(rgb)
@@ -90,7 +103,39 @@ class DepthEstimator:
                     np.put(image, rectifier.outside_index, np.nan)
         coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        return DepthFrame(depth, uncertainty, rgb, camera, coarse, view, timings)
+        return DepthFrame(
+            depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source
+        )
+
+    @property
+    def fov_source(self) -> str:
+        """Where cameras come from: one of `dmd_ros.fov.FOV_SOURCES`."""
+        return CAMERA_INFO if self.camera_source is None else self.camera_source.name
+
+    def camera_of(self, rgb: NDArray[np.uint8], camera: Camera | None) -> Camera:
+        """Give the camera of a picture: its own, or the camera source's.
+
+        Raises `CoreError` if there is none, or one too many, or it is not the picture's.
+        """
+        _check_picture(rgb)
+        if self.camera_source is not None:
+            if camera is not None:
+                raise CoreError(
+                    f'a camera was given, but fov_source is {self.fov_source!r}: give None, or '
+                    f'load the estimator with fov_source={CAMERA_INFO!r}'
+                )
+            return self.camera_source.camera(rgb)
+        if camera is None:
+            raise CoreError(
+                'no camera was given: metres need a field of view. Give a Camera, or load the '
+                "estimator with fov_source='fixed' (and vfov_deg) or 'estimate'"
+            )
+        if rgb.shape[:2] != (camera.height, camera.width):
+            raise CoreError(
+                f'picture is {rgb.shape[1]}x{rgb.shape[0]}, its camera '
+                f'{camera.width}x{camera.height}; use Camera.resized() if the picture was scaled'
+            )
+        return camera
 
     def is_trained_for(self, camera: Camera) -> bool:
         """Say whether the camera's field of view lies in the range the model was trained for."""
@@ -98,8 +143,10 @@ class DepthEstimator:
         return low <= camera.tan_half_vfov <= high
 
     def close(self) -> None:
-        """Release the backend."""
+        """Release the backend, and the camera source."""
         self.backend.close()
+        if self.camera_source is not None:
+            self.camera_source.close()
 
     def _rectifier_for(self, camera: Camera) -> Rectifier | None:
         """Give the maps for a distorted camera, kept until the camera changes."""
@@ -244,11 +291,6 @@ def _check_prediction(prediction: NDArray[np.float32], shape: tuple[int, ...]) -
         )
 
 
-def _check_picture(rgb: NDArray[np.uint8], camera: Camera) -> None:
+def _check_picture(rgb: NDArray[np.uint8]) -> None:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')
-    if rgb.shape[:2] != (camera.height, camera.width):
-        raise CoreError(
-            f'picture is {rgb.shape[1]}x{rgb.shape[0]}, its camera '
-            f'{camera.width}x{camera.height}; use Camera.resized() if the picture was scaled'
-        )

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.fov import (
+    CAMERA_INFO,
+    FOV_SOURCES,
+    CameraSource,
+    EstimatedFov,
+    FixedFov,
+    FovEstimator,
+)
 from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from dmd_ros.runtime.engine_cache import BuildRequest
 
 DEFAULT_MODEL = 'dmd_worlds'
+DEFAULT_FOV_MODEL = 'dmd_fov'
 _log = logging.getLogger('dmd_ros')
 
 
@@ -37,6 +47,10 @@ def load_estimator(
     size: tuple[int, int] | None = None,
     engine_cache_dir: str | os.PathLike[str] | None = None,
     force_rebuild: bool = False,
+    fov_source: str = CAMERA_INFO,
+    vfov_deg: float | None = None,
+    fov_model: str | os.PathLike[str] | None = None,
+    fov_memory: int = 1,
     log: Callable[[str], None] = _log.info,
     cancelled: Callable[[], bool] = lambda: False,
     **settings: Any,
@@ -50,9 +64,11 @@ def load_estimator(
     for one camera (fastest), or None for one that takes any. engine_cache_dir: where engines lie.
     force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
     built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
+    fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
     path = find_model(model)
+    settings['camera_source'] = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory)
     facts = select.look_around(backend, device)
     choice = select.decide(backend, device, precision, facts)
     if choice.backend == 'tensorrt':
@@ -68,7 +84,7 @@ def load_estimator(
             # Not through `log`: who has not set up logging must hear that the robot is slower now.
             _log.warning('TensorRT failed; instead: %s', choice.why)
     log(f'backend: {choice.why}')
-    loaded = _load_onnxruntime(path, 'cpu' if choice.gpu is None else 'cuda', threads)
+    loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
     return _estimator(loaded, settings)
 
 
@@ -79,6 +95,36 @@ def _estimator(loaded: Any, settings: dict[str, Any]) -> DepthEstimator:
     except BaseException:
         loaded.close()
         raise
+
+
+def load_camera_source(
+    fov_source: str = CAMERA_INFO,
+    vfov_deg: float | None = None,
+    fov_model: str | os.PathLike[str] | None = None,
+    fov_memory: int = 1,
+) -> CameraSource | None:
+    """Load what stands in for a calibration; None if pictures come with their cameras.
+
+    fov_source: 'camera_info', 'estimate' (of the picture, by fov_model: path, name, or None for
+    the shipped one; the median over fov_memory pictures of one camera) or 'fixed' (vfov_deg,
+    vertical). Raises `CoreError` for a contradiction, `BackendError` for a model without use.
+    """
+    if fov_source not in FOV_SOURCES:
+        raise CoreError(f'fov_source {fov_source!r}; allowed: {", ".join(FOV_SOURCES)}')
+    if (vfov_deg is not None) != (fov_source == 'fixed'):
+        raise CoreError(
+            f'fov_source {fov_source!r} with vfov_deg={vfov_deg}: the angle in degrees goes with '
+            "'fixed', and with nothing else"
+        )
+    if fov_model is not None and fov_source != 'estimate':
+        raise CoreError(f"fov_source {fov_source!r} uses no fov_model; set it to 'estimate'")
+    if vfov_deg is not None:
+        return FixedFov(vfov_deg)
+    if fov_source == CAMERA_INFO:
+        return None
+    # So small that one core of the CPU is enough, whatever runs the denoiser.
+    loaded = _onnxruntime('OrtFovBackend', find_model(fov_model or DEFAULT_FOV_MODEL), 'cpu', 1)
+    return EstimatedFov(FovEstimator(loaded.contract, loaded), fov_memory)
 
 
 def build_engine(
@@ -148,7 +194,7 @@ def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, 
     # Not above: `python -m dmd_ros.runtime.engine_cache` must not find itself imported already.
     from dmd_ros.runtime.engine_cache import BuildRequest
 
-    contract: Contract = _load_onnxruntime(path, 'cpu', 1).contract
+    contract: Contract = _onnxruntime('OrtBackend', path, 'cpu', 1).contract
     return contract, BuildRequest(
         model=path,
         precision=choice.precision,
@@ -173,9 +219,10 @@ def _load_tensorrt(
     return engine_build.load(request, contract, log, cancelled)
 
 
-def _load_onnxruntime(model: Path, device: str, threads: int) -> Any:
+def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:
+    """Load a model as one of the classes of the file that owns ONNX Runtime."""
     try:
-        from dmd_ros.runtime.ort_backend import OrtBackend
+        from dmd_ros.runtime import ort_backend
     except ImportError as error:
         raise BackendError(select.explain_import(error)) from None
-    return OrtBackend(model, device, threads)
+    return getattr(ort_backend, kind)(model, device, threads)

@@ -184,17 +184,27 @@ def test_the_encodings_are_all_named() -> None:
             assert name in said
 
 
-def test_the_python_example_runs(
+def test_the_python_examples_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from fov_oracle import tan_of, write_fov_oracle
     from oracle_model import write_oracle
 
-    (code,) = blocks('python')
-    oracle = write_oracle(tmp_path / 'model.onnx')
-    monkeypatch.setattr('dmd_ros.loading.find_model', lambda model=None: oracle)
+    from dmd_ros.loading import DEFAULT_FOV_MODEL
+
+    calibrated, uncalibrated = blocks('python')
+    oracles = {
+        None: write_oracle(tmp_path / 'model.onnx'),
+        DEFAULT_FOV_MODEL: write_fov_oracle(tmp_path / 'fov.onnx'),
+    }
+    monkeypatch.setattr('dmd_ros.loading.find_model', lambda model=None: oracles[model])
     monkeypatch.chdir(tmp_path)
     cv2.imwrite('picture.png', np.full((480, 640, 3), 128, np.uint8))
     scope: dict[str, object] = {}
-    exec(compile(code, 'README.md', 'exec'), scope)
+    exec(compile(calibrated, 'README.md', 'exec'), scope)
     assert scope['frame'].depth.shape == (480, 640)
     assert capsys.readouterr().out.startswith('[[')
+    exec(compile(uncalibrated, 'README.md', 'exec'), scope)
+    tan, source = capsys.readouterr().out.split()
+    assert float(tan) == pytest.approx(tan_of(128), abs=1e-4)
+    assert source == 'estimate'

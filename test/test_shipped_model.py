@@ -6,12 +6,17 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dmd_ros.eval import frames, replay
-from dmd_ros.loading import find_model
+from dmd_ros.fov import EstimatedFov
+from dmd_ros.loading import DEFAULT_FOV_MODEL, find_model, load_camera_source
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.model_file import check_golden
-from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
+from train.fov.evaluate import look
+from train.worlds import Assets, WorldConfig, Worlds, held_out
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
@@ -38,3 +43,22 @@ def test_its_scale_is_right_on_real_frames(tmp_path: Path) -> None:
     groups = json.loads((tmp_path / 'results.json').read_text())['groups']
     for name in ('indoor', 'table top', 'outdoor'):
         assert groups[name]['score']['abs_rel'] < groups[name]['const']['abs_rel'], name
+
+
+def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:
+    path = find_model(DEFAULT_FOV_MODEL)
+    backend = OrtFovBackend(path)
+    difference = check_golden(
+        backend.run, backend.metadata, 'it', inputs=(FOV_INPUT,), output=FOV_OUTPUT
+    )
+    assert difference < 1e-3
+    assert path.stat().st_size < 1.7e6
+
+
+def test_the_field_of_view_is_better_than_a_guess_on_held_out_worlds() -> None:
+    source = load_camera_source('estimate')
+    assert isinstance(source, EstimatedFov)
+    worlds = Worlds(held_out(3), WorldConfig(size=(96, 128)), Assets.none())
+    group = look(source.estimator, 'worlds', [worlds[7 * i] for i in range(48)])
+    guess = np.abs(50.0 - group.truth_deg)
+    assert np.abs(group.estimate_deg - group.truth_deg).mean() < 0.85 * guess.mean()

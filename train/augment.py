@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,37 +72,3 @@ def fill_outside(
     noise = np.clip(noise * 63.75 + 127.5, 0, 255).astype(np.uint8)
     return np.where(outside(view)[..., None], noise, rgb)
 
-
-def photometric(
-    rng: np.random.Generator,
-    rgb: NDArray[np.uint8],
-    strength: float,
-) -> NDArray[np.uint8]:
-    """Pretend a worse or differently set camera: exposure, colour, gamma, blur, noise, jpeg."""
-    if strength <= 0:
-        return rgb
-    gain = math.exp(rng.normal(0.0, 0.2 * strength))
-    white = np.exp(rng.normal(0.0, 0.06 * strength, 3))
-    gamma = math.exp(rng.normal(0.0, 0.15 * strength))
-    contrast = math.exp(rng.normal(0.0, 0.1 * strength))
-    levels = np.arange(256, dtype=np.float64)[:, None] / 255.0
-    curve = np.clip(levels**gamma * gain * white, 0.0, 4.0)
-    curve = (curve - 0.5) * contrast + 0.5
-    table = np.clip(curve * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    out: NDArray[np.uint8] = cv2.LUT(np.ascontiguousarray(rgb), table[None])  # type: ignore[assignment]
-    if rng.random() < 0.15:
-        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None]
-        keep = rng.uniform(0.0, 0.7)
-        out = cv2.addWeighted(out, keep, np.repeat(grey, 3, axis=2), 1 - keep, 0)  # type: ignore
-    if rng.random() < 0.3 * strength:
-        sigma = rng.uniform(0.3, 1.2)
-        out = cv2.GaussianBlur(out, (0, 0), sigma)  # type: ignore[assignment]
-    if rng.random() < 0.5 * strength:
-        std = rng.uniform(1.0, 8.0)
-        noisy = out + rng.standard_normal(out.shape, np.float32) * np.float32(std)
-        out = np.clip(noisy, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3 * strength:
-        quality = int(rng.uniform(35, 95))
-        ok, data = cv2.imencode('.jpg', out, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        out = cv2.imdecode(data, cv2.IMREAD_COLOR) if ok else out  # type: ignore[assignment]
-    return out

@@ -10,6 +10,7 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
+from train.mixture import parse_sources
 from train.speed import hours
 from train.unet import UNet, parameter_count
 
@@ -34,7 +35,9 @@ def card(
         else f'{config.parameterisation} diffusion, truncated-SNR L1, '
         f'{config.t1_fraction:.0%} of samples at t = 1'
     )
-    sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
+    pairs = parse_sources(config.sources)
+    total = sum(weight for _, weight in pairs)
+    sources = ', '.join(f'{n.split(":")[0]} {weight / total:.0%}' for n, weight in pairs)
     augmentation = (
         f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}, '
         f'flip {config.flip}, photometric {config.photometric:g}'

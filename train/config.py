@@ -28,15 +28,22 @@ class TrainConfig:
 
     Network: preset; rays: ray directions as input channels; fov: condition on the field of view.
     Contract: depth_codec, depth_min_m, depth_max_m, parameterisation, tan_half_vfov_min/max.
-    Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW,...', one drawn per
-    batch, the first is the contract's default; infill: how holes of the target are filled.
+    Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW[@weight],...', one
+    drawn per batch, the first is the contract's default; infill: how holes of the target are
+    filled.
+    Worlds: worlds_on 'workers' (rendered by the processes that make batches) or 'device' (on the
+    device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a frame
+    is used, first_parts: parts of 96 frames before the first batch, store_parts: parts kept).
     Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
-    Objective: stage 'diffusion' or 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); t1_fraction:
+    Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), 'stage0'
+    (pictures are restored, no depth; see `train.stage0`), or 'fov' (see `train.fov`); t1_fraction:
     share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
     estimate; gradient_weight: weight of the gradient-matching term.
     Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
     'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
-    half-life in samples.
+    half-life in samples. minutes: of training after which the run ends, schedule and all, if
+    total_samples are not reached before (0 = no limit): for a machine that is lent for a while.
+    The losses then depend on how fast the machine is.
     Machine: threads: of the trainer, 0 = all cores. Where other work takes a core, give one less:
     OpenMP threads wait for each other, and a shared core slows training several times. workers:
     processes that make batches ahead.
@@ -56,6 +63,11 @@ class TrainConfig:
     assets: str = ''
     sizes: str = '192x256,160x288,128x416'
     infill: str = 'nearest'
+    worlds_on: str = 'workers'
+    kinds: str = ''
+    reuse: float = 2.0
+    first_parts: int = 24
+    store_parts: int = 240
     fov_scale_min: float = 0.8
     fov_scale_max: float = 1.5
     aspect_jitter: float = 0.03
@@ -71,6 +83,7 @@ class TrainConfig:
     seed: int = 0
     batch: int = 16
     total_samples: int = 1_000_000
+    minutes: float = 0.0
     lr: float = 1e-3
     optimizer: str = 'adamw'
     schedule: str = 'cosine'
@@ -98,28 +111,54 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('bf16', 'fp32'))
-        _one_of('stage', self.stage, ('diffusion', 'end_to_end'))
+        _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
+        if self.stage == 'stage0':
+            self._check_stage0()
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
+        _one_of('worlds_on', self.worlds_on, ('workers', 'device'))
         _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
-        for key in ('batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints'):
+        for key in (
+            'batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints',
+            'first_parts', 'store_parts',
+        ):  # fmt: skip
             if getattr(self, key) < 1:
                 raise TrainError(f'{key}={getattr(self, key)} must be >= 1')
         for key in ('t1_fraction', 'unroll', 'cooldown'):
             if not 0 <= getattr(self, key) <= 1:
                 raise TrainError(f'{key}={getattr(self, key)} must be a share in 0..1')
+        if self.reuse < 1:
+            raise TrainError(f'reuse={self.reuse:g} must be >= 1: how often a frame is used')
         if not 0 < self.fov_scale_min <= self.fov_scale_max:
             raise TrainError(
                 f'fov_scale {self.fov_scale_min}..{self.fov_scale_max} must be 0 < min <= max'
             )
         self.contract()
+        _ = self.size_shares, self.kind_shares
+
+    def _check_stage0(self) -> None:
+        if self.validation:
+            raise TrainError(
+                f'validation={self.validation!r} measures depth, and stage0 knows none; leave it '
+                'out and look at python -m train.stage0.sheet RUN'
+            )
+        if self.worlds_on == 'device':
+            raise TrainError(
+                'worlds_on=device renders depth, and stage0 spoils pictures in the processes that '
+                'make batches; set worlds_on=workers'
+            )
+
+    @property
+    def channels(self) -> int:
+        """Channels of what is denoised: a depth code, or the picture of stage 0."""
+        return 3 if self.stage == 'stage0' else 1
 
     @property
     def size_list(self) -> tuple[tuple[int, int], ...]:
         """Training sizes as (height, width) pairs."""
         stride = preset(self.preset).net.stride
         pairs = []
-        for text in self.sizes.split(','):
+        for text in (part.partition('@')[0] for part in self.sizes.split(',')):
             try:
                 height, width = (int(side) for side in text.strip().split('x'))
             except ValueError:
@@ -132,6 +171,21 @@ class TrainConfig:
                 )
             pairs.append((height, width))
         return tuple(pairs)
+
+    @property
+    def size_shares(self) -> tuple[float, ...]:
+        """Share of the batches of each training size."""
+        weights = [part.partition('@')[2] or '1' for part in self.sizes.split(',')]
+        return _shares(f'sizes={self.sizes!r}', weights)
+
+    @property
+    def kind_shares(self) -> dict[str, float] | None:
+        """Share of each kind of world rendered on the device; None: the usual ones."""
+        if not self.kinds:
+            return None
+        pairs = [part.partition('=') for part in self.kinds.split(',')]
+        shares = _shares(f'kinds={self.kinds!r}', [weight for _, _, weight in pairs])
+        return {name.strip(): share for (name, _, _), share in zip(pairs, shares, strict=True)}
 
     def contract(self) -> Contract:
         """Give the contract that a model trained with these settings fulfils."""
@@ -222,6 +276,16 @@ def _parse(key: str, value: str, kind: type) -> Any:
         return kind(value)
     except ValueError:
         raise TrainError(f'{key}={value!r} is not a {kind.__name__}') from None
+
+
+def _shares(setting: str, weights: list[str]) -> tuple[float, ...]:
+    try:
+        numbers = [float(weight) for weight in weights]
+    except ValueError:
+        raise TrainError(f'{setting}: a weight is not a number') from None
+    if any(number <= 0 for number in numbers):
+        raise TrainError(f'{setting}: weights must be > 0')
+    return tuple(number / sum(numbers) for number in numbers)
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

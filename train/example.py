@@ -13,9 +13,10 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.core.depth_codec import encode
 from dmd_ros.core.preprocess import View, cut_rgb, normalise, prepare_depth
 from dmd_ros.core.records import RawSample
-from train.augment import draw_view, fill_outside, photometric
+from train.augment import draw_view, fill_outside
 from train.config import TrainConfig
 from train.infill import infill
+from train.photometric import photometric
 
 
 @dataclass(frozen=True)

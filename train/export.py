@@ -16,12 +16,14 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
 from dmd_ros.core.errors import CoreError
@@ -62,6 +64,11 @@ def export(
     """
     state = checkpoint.find(source)
     config = TrainConfig.from_json(state['config'])
+    if config.stage == 'stage0':
+        raise TrainError(
+            f'{source} is a run of stage 0: it restores pictures and knows no depth; train depth '
+            f'from it (python -m train.run --init {source}) and export that run'
+        )
     try:
         contract = dataclasses.replace(config.contract(), **contract_changes)  # type: ignore[arg-type]
     except CoreError as error:
@@ -70,7 +77,7 @@ def export(
     net.load_state_dict(state['ema'])
     net.eval()
     if weights == 'fp16':
-        _round_to_half(net)
+        round_to_half(net)
     model = onnx.load_from_string(trace(net, contract))
     if weights == 'fp16':
         store_half(model)
@@ -80,7 +87,7 @@ def export(
     metadata = {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden}
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    worst = _write_if_equal(model, out, backend, contract)
+    worst = write_if_equal(model, out, lambda path: compare(path, backend, contract))
     run = source.parent.parent if source.is_file() else source
     text = card(out, contract, config, state, run, net, worst, weights)
     out.with_suffix('.md').write_text(f'{text}\n{notes.strip()}\n' if notes.strip() else text)
@@ -140,14 +147,15 @@ def store_half(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def _round_to_half(net: UNet) -> None:
+def round_to_half(net: nn.Module) -> None:
+    """Round big weights to what float16 holds, so that storing them as such changes nothing."""
     for parameter in net.parameters():
         if parameter.numel() >= _HALF_FROM:
             parameter.data = parameter.data.half().float()
 
 
-def _write_if_equal(
-    model: onnx.ModelProto, out: Path, backend: TorchBackend, contract: Contract
+def write_if_equal(
+    model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]
 ) -> float:
     """Write under another name, compare through the robot's own backend, rename."""
     try:
@@ -160,7 +168,7 @@ def _write_if_equal(
     try:
         partial.write_bytes(model.SerializeToString())
         partial.chmod(0o644)
-        worst = compare(partial, backend, contract)
+        worst = compare(partial)
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
@@ -176,12 +184,17 @@ def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
         expected = backend.run(feeds)[OUTPUT]
         worst = max(worst, relative_difference(runtime.run(feeds)[OUTPUT], expected))
     runtime.close()
+    refuse_difference(worst)
+    return worst
+
+
+def refuse_difference(worst: float) -> None:
+    """Raise `TrainError` if ONNX Runtime and torch differ by more than the tolerance."""
     if not worst <= TOLERANCE:
         raise TrainError(
             f'ONNX Runtime and torch differ by {worst:.2e} (relative), allowed {TOLERANCE:.0e}; '
             'nothing was written. Try --weights fp32; else the exported graph is wrong'
         )
-    return worst
 
 
 def main(arguments: list[str] | None = None) -> int:

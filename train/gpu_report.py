@@ -7,11 +7,14 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dmd_ros.runtime import cuda_driver
 
@@ -24,7 +27,7 @@ _SMI = 'name,driver_version,memory.total,pstate,clocks.sm,temperature.gpu'
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. p50, p95: milliseconds; device: without copies. note: if not run."""
+    """One line of the table. p50, p95: milliseconds; device: in a row, without copies."""
 
     model: str
     what: str
@@ -37,9 +40,28 @@ class Row:
     note: str = ''
 
 
-def write(out: Path, rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> None:
-    """Write gpu.json and gpu.md into `out`."""
-    about = machine()
+def clock(run: Callable[[], object], seconds: float = 1.0) -> tuple[float, float]:
+    """Median and 95th percentile of a call, milliseconds, after a warm-up."""
+    for _ in range(5):
+        run()
+    times: list[float] = []
+    started = time.perf_counter()
+    while len(times) < 20 or (time.perf_counter() - started < seconds and len(times) < 2000):
+        before = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - before))
+    p50, p95 = np.percentile(times, (50, 95))
+    return float(p50), float(p95)
+
+
+def write(
+    out: Path,
+    rows: Sequence[Row],
+    proofs: Sequence[dict[str, Any]],
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Write gpu.json and gpu.md into `out`. others: more facts about the machine."""
+    about = machine() | dict(others or {})
     out.mkdir(parents=True, exist_ok=True)
     found = {
         'machine': about,
@@ -95,7 +117,7 @@ def aims(rows: Sequence[Row]) -> dict[str, str]:
         'one frame end to end <= 3 ms': _verdict(frame.p50 if frame else None, 3.0),
     }
     for name, other, times in (('eager', eager, 3.0), ('compiled', compiled, 1.0)):
-        limit = other.p50 / times if other and other.p50 else None
+        limit = other.device / times if other and other.device else None
         text = f'>= {times:g} times as fast as torch {name} (fp16, device)'
         said[text] = _verdict(device, limit) if limit else 'not measured'
     return said
@@ -109,7 +131,7 @@ def _verdict(found: float | None, limit: float) -> str:
 
 def markdown(about: dict[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> str:
     """Write everything as tables."""
-    lines = ['# GPU check', '', 'Made by `make gpu-check`. Random weights, 192x256.', '']
+    lines = ['# GPU check', '', 'Made by `make gpu-check`. The presets have random weights.', '']
     lines += [f'- {name}: {value}' for name, value in about.items()]
     lines += ['', '## Aims', '']
     lines += [f'- {aim}: {verdict}' for aim, verdict in aims(rows).items()]
@@ -120,7 +142,8 @@ def markdown(about: dict[str, str], rows: Sequence[Row], proofs: Sequence[dict[s
         f'| {p["gpu_memory_mib"]} | {p["proof"]} |'
         for p in proofs
     ]
-    lines += ['', '## Times', '', 'Milliseconds; "device" is without copies.', '']
+    lines += ['', '## Times', '', 'Milliseconds. p50, p95: of one call until its result is there.']
+    lines += ['Device: of one of many calls in a row, without copies.', '']
     lines += ['| model | what | precision | samples | steps | p50 | p95 | device | |']
     lines += ['|---|---|---|---|---|---|---|---|---|']
     lines += [

@@ -21,13 +21,14 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
+from train.feed import Feed
+from train.init import load_weights
 from train.loss import Losses, diffusion_loss, end_to_end_loss
-from train.mixture import Mixture, batches, tensors
 from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report, hardware, revision
-from train.schedule import learning_rate
+from train.schedule import learning_rate, share_done
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.unet import UNet, parameter_count
 from train.validate import Validator
@@ -42,7 +43,11 @@ _BROKEN_GRACE = 1_000
 
 def build_net(config: TrainConfig) -> UNet:
     """Build the denoiser of a config, with weights that its seed decides."""
+    if config.stage == 'fov':
+        raise TrainError('stage fov is no denoiser: train it with train.fov, and export it there')
     torch.manual_seed(config.seed)
+    if config.stage == 'stage0':  # its pictures come without a camera
+        return UNet(preset(config.preset).net, fov=False, channels=config.channels)
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
 
 
@@ -67,7 +72,7 @@ def train(
     """Train in folder `run`; return the mean training loss since the last report.
 
     resume: go on from the newest whole checkpoint of the run. init: start from the averaged
-    weights of another run's checkpoint (file or run folder).
+    weights of another run's checkpoint (file or run folder), or from a model file (.onnx).
     """
     device = processes.device
     if config.threads:
@@ -75,7 +80,7 @@ def train(
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config)
     if init is not None:
-        _load_weights(net, checkpoint.find(init), init)
+        load_weights(net, init, config.contract())
     ema = Ema(net, config.ema)
     clock, broken, seconds_before = 0, 0, 0.0
     state = checkpoint.load_newest(run) if resume else None
@@ -87,17 +92,17 @@ def train(
         clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
-    mixture = Mixture(config, processes.rank, processes.world)
+    feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
     _introduce(net, config, processes, clock)
     state_bytes = 16 * parameter_count(net)
     if processes.is_main:
         checkpoint.check_space(run, state_bytes)
-    model: nn.Module = torch.compile(net) if config.compile else net  # type: ignore[assignment]
-    if processes.world > 1:
-        model = DistributedDataParallel(model)
+    model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
+    if config.compile:  # a graph per size: shapes that are known make faster kernels
+        model = torch.compile(model, dynamic=False)  # type: ignore[assignment]
     contract = config.contract()
-    cost = {s: flops_per_sample(net.spec, config.rays, s) for s in config.size_list}
+    cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
     peak = peak_flops(device, dtype) * processes.world
 
@@ -110,13 +115,13 @@ def train(
     progress, begun = Progress(clock, config.total_samples), time.perf_counter()
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
-    data = batches(mixture, clock // config.batch, config.workers)
-    while clock < config.total_samples:
+    data = feed(clock // config.batch)
+    done = share_done(clock, seconds_before, config)
+    while done < 1.0:
         started = time.perf_counter()
-        made = next(data)
+        batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = _count_broken(made.broken, broken, clock, config)
-        batch = tensors(made.arrays, device)
+        broken = count_broken(unreadable, broken, clock // processes.world, config)
         losses = _loss(predict, batch, clock, config)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -127,7 +132,7 @@ def train(
         if torch.isfinite(norm):
             bad_steps = 0
             for group in optimizer.param_groups:
-                group['lr'] = learning_rate(before, config)
+                group['lr'] = learning_rate(before, config, done)
             optimizer.step()
             ema.update(net, clock, config.batch)
         else:
@@ -138,15 +143,17 @@ def train(
                     f'{bad_steps} steps in a row were not finite at {clock} samples; start again '
                     f'from an earlier checkpoint with --init and a lower lr (now {config.lr:g})'
                 )
+        spent = seconds_before + time.perf_counter() - begun
+        done = share_done(clock, spent, config)
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm.detach()]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
-        if _due(before, clock, config.log_every) or clock >= config.total_samples:
+        if _due(before, clock, config.log_every) or done >= 1.0:
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)
             seconds = len(window) * config.batch / rate
             values = {
                 'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
-                'lr': learning_rate(before, config), 'samples_per_s': rate,
+                'lr': learning_rate(before, config, done), 'samples_per_s': rate,
                 'mfu': flops / seconds / peak, 'waiting_for_data': waited / seconds,
                 'broken': broken,
             }  # fmt: skip
@@ -161,16 +168,13 @@ def train(
             window, flops, waited = [], 0.0, 0.0
         if report is not None and _due(before, clock, config.picture_every):
             report.pictures(clock, batch, losses.x_hat, contract)
-        if validator is not None and (
-            _due(before, clock, config.validate_every) or clock >= config.total_samples
-        ):
+        if validator is not None and (_due(before, clock, config.validate_every) or done >= 1.0):
             score = validator(ema.weights)
             log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
             report.losses(clock, {f'validation/{k}': getattr(score, k) for k in METRICS})
-        if _due(before, clock, config.checkpoint_every) or clock >= config.total_samples:
+        if _due(before, clock, config.checkpoint_every) or done >= 1.0:
             if processes.is_main:
                 checkpoint.check_space(run, state_bytes)
-                spent = seconds_before + time.perf_counter() - begun
                 state = _state(config, clock, net, ema, optimizer)
                 state.update(broken=broken, seconds=spent)
                 state.update(hardware=hardware(device, processes.world), revision=revision())
@@ -205,26 +209,14 @@ def _state(
     }
 
 
-def _load_weights(net: UNet, state: dict[str, Any], source: Path) -> None:
-    try:
-        net.load_state_dict(state['ema'])
-    except RuntimeError as error:
-        theirs = TrainConfig.from_json(state['config'])
-        raise TrainError(
-            f'--init {source}: weights of preset {theirs.preset} (rays={theirs.rays}, '
-            f'fov={theirs.fov}) do not fit this net: {str(error).splitlines()[-1].strip()}'
-        ) from None
-
-
-def _count_broken(
-    names: tuple[str, ...], broken: int, clock: int, config: TrainConfig
-) -> int:
+def count_broken(names: tuple[str, ...], broken: int, seen: int, config: TrainConfig) -> int:
+    """Name the broken samples; stop at too many of those that this process has seen."""
     for name in names:
         log.warning('broken sample skipped: %s', name)
     broken += len(names)
-    if broken > config.max_broken_share * max(clock, _BROKEN_GRACE):
+    if broken > config.max_broken_share * max(seen, _BROKEN_GRACE):
         raise TrainError(
-            f'{broken} of {clock} samples were broken, more than max_broken_share='
+            f'{broken} of {seen} samples were broken, more than max_broken_share='
             f'{config.max_broken_share:g}; the last: {names[-1] if names else "see above"}'
         )
     return broken

@@ -43,9 +43,8 @@ class Losses:
 
 
 def alpha_sigma_of(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Schedule at times [B], shaped [B, 1, 1, 1]; the formula is core's, on the CPU."""
-    levels = alpha_sigma(t.detach().cpu().double().numpy())
-    alpha, sigma = (torch.as_tensor(a, dtype=torch.float32, device=t.device) for a in levels)
+    """Schedule at times [B], shaped [B, 1, 1, 1]; the formula is core's, in double precision."""
+    alpha, sigma = (level.float() for level in alpha_sigma(t.detach().double()))
     return alpha[:, None, None, None], sigma[:, None, None, None]
 
 

@@ -29,6 +29,7 @@ from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
 from train.mixtures import tuned
+from train.stage0.example import make_picture_example
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
@@ -129,33 +130,39 @@ class Mixture(Dataset[Made]):
 
     def __getitem__(self, number: int) -> Made:
         """Make this rank's slice of batch `number`."""
-        config = self.config
-        rng = _rng(config.seed, _BATCH, number)
-        size = config.size_list[int(rng.integers(len(config.size_list)))]
-        offset = float(rng.random())
-        share = config.batch // self.world
-        start, first = number * config.batch, self.rank * share
+        size, times = draw_batch(self.config, number)
+        share = self.config.batch // self.world
+        start, first = number * self.config.batch, self.rank * share
         broken: list[str] = []
         examples = [
-            self._example(start + place, size, offset + place / config.batch, broken)
+            self._example(start + place, size, times[place], broken)
             for place in range(first, first + share)
         ]
         return Made(stack(examples), tuple(broken))
 
-    def _example(self, index: int, size: tuple[int, int], u: float, broken: list[str]) -> Example:
-        rng = _rng(self.config.seed, _SAMPLE, index)
+    def _example(self, index: int, size: tuple[int, int], t: float, broken: list[str]) -> Example:
+        rng = batch_rng(self.config.seed, _SAMPLE, index)
         for _ in range(_ATTEMPTS):
             source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
             # An endless source is walked in order; a finite one is drawn from.
             key = index if len(source) == 0 else int(rng.integers(len(source)))
             try:
                 raw = source.load(key)
-                t = draw_time(u % 1.0, self.config.t1_fraction)
                 config = tuned(self.config, source)
-                return make_example(raw, size, t, rng, config, self.contract)
+                make = make_picture_example if config.stage == 'stage0' else make_example
+                return make(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
                 broken.append(f'{source.name(key)}: {error}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
+
+
+def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[float]]:
+    """Size (height, width) and times of batch `number`; they depend on seed and number alone."""
+    rng = batch_rng(config.seed, _BATCH, number)
+    size = config.size_list[int(rng.choice(len(config.size_list), p=config.size_shares))]
+    offset = float(rng.random())
+    places = ((offset + place / config.batch) % 1.0 for place in range(config.batch))
+    return size, [draw_time(u, config.t1_fraction) for u in places]
 
 
 def draw_time(u: float, t1_fraction: float) -> float:
@@ -173,12 +180,12 @@ def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     numbers = range(first, 1 << 62)
     # spawn: forking a process whose OpenMP threads have run may hang the child.
     more: dict[str, Any] = (
-        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': _quiet}
+        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': quiet_worker}
         if workers
         else {}
     )
     yield from DataLoader(
-        mixture, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
+        mixture, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=as_is, **more
     )
 
 
@@ -192,11 +199,12 @@ def tensors(arrays: Example, device: torch.device) -> Batch:
     return Batch(**moved)
 
 
-def _as_is(made: Made) -> Made:
+def as_is(made: Any) -> Any:
+    """Leave what a worker made as it is."""
     return made
 
 
-def _quiet(worker: int) -> None:
+def quiet_worker(worker: int) -> None:
     """Leave the cores to the trainer, one thread per worker, and die with it."""
     if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -204,5 +212,6 @@ def _quiet(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _rng(*key: int) -> np.random.Generator:
+def batch_rng(*key: int) -> np.random.Generator:
+    """Independent random numbers for each key."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))

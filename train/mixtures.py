@@ -36,7 +36,8 @@ class Part:
 
     weight: share of the samples. fov: whether the field of view is augmented (never where the data
     varies it already). infill: how holes of its labels are filled before noise is added.
-    options: of the reader, as text 'key=value&...'.
+    options: of the reader, as text 'key=value&...'. alias: name of its --root, where one reader
+    serves several sets.
     """
 
     dataset: str
@@ -44,6 +45,12 @@ class Part:
     fov: bool
     infill: str
     options: str = ''
+    alias: str = ''
+
+    @property
+    def name(self) -> str:
+        """What --root calls it."""
+        return self.alias or self.dataset
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class Recipe:
 # smooth fill suits the few small holes of rendered and scanned rooms.
 # fmt: off
 MIXTURES = {
+    'stage0': Recipe((
+        Part('images', 0.5, fov=True, infill='zero', alias='imagenet'),  # crops of many sizes
+        Part('images', 0.5, fov=True, infill='zero', alias='places365'),
+    ), 'self-supervised: pictures alone, no label is looked at'),
     'stage1': Recipe((
         Part('scannet', 0.35, fov=False, infill='nearest', options='every=10'),
         Part('scenenet', 0.20, fov=False, infill='inpaint'),
@@ -99,7 +110,7 @@ def sources_text(name: str, roots: Mapping[str, str]) -> str:
     Raises `TrainError` if a root is missing or not needed.
     """
     parts = recipe(name).parts
-    needed = [part.dataset for part in parts if part.dataset != WORLDS]
+    needed = [part.name for part in parts if part.dataset != WORLDS]
     missing = [dataset for dataset in needed if dataset not in roots]
     unknown = sorted(set(roots) - set(needed))
     if missing or unknown:
@@ -107,7 +118,7 @@ def sources_text(name: str, roots: Mapping[str, str]) -> str:
             f'mixture {name!r} needs --root for {", ".join(needed) or "nothing"}; missing: '
             f'{", ".join(missing) or "none"}, not part of it: {", ".join(unknown) or "none"}'
         )
-    return ','.join(_source(part, roots.get(part.dataset, '')) for part in parts)
+    return ','.join(_source(part, roots.get(part.name, '')) for part in parts)
 
 
 def tuned(config: TrainConfig, source: Any) -> TrainConfig:
@@ -151,7 +162,7 @@ def _source(part: Part, root: str) -> str:
 def table() -> str:
     """Lay the mixtures out as Markdown."""
     rows = [
-        [name, part.dataset, f'{part.weight:g}', 'on' if part.fov else 'off', part.infill,
+        [name, part.name, f'{part.weight:g}', 'on' if part.fov else 'off', part.infill,
          part.options or '-']
         for name, recipe in MIXTURES.items()
         for part in recipe.parts
@@ -173,14 +184,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table())
         return 0
     try:
-        print(sources_text(args.mixture, dict(_pair(text) for text in args.root)))
+        print(sources_text(args.mixture, dict(pair(text) for text in args.root)))
     except TrainError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Split DATASET=PATH; raises `TrainError`."""
     dataset, separator, root = text.partition('=')
     if not separator or not root:
         raise TrainError(f'--root {text!r} must be DATASET=PATH')

@@ -47,45 +47,56 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            update = self._matrix_update if group['matrices'] else self._adam_update
-            for p in group['params']:
-                if p.grad is not None:
-                    p.mul_(1.0 - group['lr'] * group['weight_decay'])
-                    p.add_(update(p), alpha=-group['lr'])
+            known = [p for p in group['params'] if p.grad is not None]
+            if not known:
+                continue
+            grads = [p.grad for p in known]
+            updates = (self._matrix if group['matrices'] else self._adam)(known, grads)
+            torch._foreach_mul_(known, 1.0 - group['lr'] * group['weight_decay'])
+            torch._foreach_add_(known, updates, alpha=-group['lr'])
 
-    def _matrix_update(self, p: Tensor) -> Tensor:
-        state = self.state[p]
-        if not state:
-            state['momentum'] = torch.zeros_like(p)
-        state['momentum'].lerp_(p.grad, 1.0 - _MOMENTUM)
-        nesterov = p.grad.lerp(state['momentum'], _MOMENTUM)  # type: ignore[union-attr]
-        matrix = nesterov.reshape(p.shape[0], -1)
-        scale = _ADAM_RMS * max(matrix.shape) ** 0.5
-        return orthogonal(matrix, self._dtype).reshape(p.shape) * scale
+    def _matrix(self, parameters: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        momenta = self._averages('momentum', parameters)
+        torch._foreach_lerp_(momenta, grads, 1.0 - _MOMENTUM)
+        nesterov = torch._foreach_lerp(grads, momenta, _MOMENTUM)
+        # Those of one shape are made orthogonal together: on a GPU launches cost more than sums.
+        alike: dict[tuple[int, int], list[int]] = {}
+        for index, p in enumerate(parameters):
+            alike.setdefault((p.shape[0], p.numel() // p.shape[0]), []).append(index)
+        updates = list(nesterov)
+        for shape, members in alike.items():
+            stacked = torch.stack([nesterov[i].reshape(shape) for i in members])
+            made = orthogonal(stacked, self._dtype) * (_ADAM_RMS * max(shape) ** 0.5)
+            for i, update in zip(members, made, strict=True):
+                updates[i] = update.reshape(parameters[i].shape)
+        return updates
 
-    def _adam_update(self, p: Tensor) -> Tensor:
-        state = self.state[p]
-        if not state:
-            state['step'] = torch.zeros(())
-            state['mean'], state['square'] = torch.zeros_like(p), torch.zeros_like(p)
-        state['step'] += 1
-        state['mean'].lerp_(p.grad, 1.0 - _BETAS[0])
-        state['square'].lerp_(p.grad.square(), 1.0 - _BETAS[1])  # type: ignore[union-attr]
-        mean, square = (
-            state[key] / (1.0 - beta ** state['step'].item())
-            for key, beta in zip(('mean', 'square'), _BETAS, strict=True)
-        )
-        return mean / (square.sqrt() + _EPS)
+    def _adam(self, parameters: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        means, squares = (self._averages(name, parameters) for name in ('mean', 'square'))
+        step = self.state[parameters[0]].setdefault('step', torch.zeros(()))
+        step += 1
+        torch._foreach_lerp_(means, grads, 1.0 - _BETAS[0])
+        torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 1.0 - _BETAS[1])
+        biases = [1.0 - beta ** step.item() for beta in _BETAS]
+        roots = torch._foreach_sqrt(torch._foreach_div(squares, biases[1]))
+        torch._foreach_add_(roots, _EPS)
+        return list(torch._foreach_div(torch._foreach_div(means, biases[0]), roots))
+
+    def _averages(self, name: str, parameters: list[Tensor]) -> list[Tensor]:
+        for p in parameters:
+            if name not in self.state[p]:
+                self.state[p][name] = torch.zeros_like(p)
+        return [self.state[p][name] for p in parameters]
 
 
-def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
-    """Move the singular values of a matrix to about 1, in `dtype`; float32 comes back."""
+def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """Move the singular values of [..., n, m] to about 1, in `dtype`; float32 comes back."""
     a, b, c = _COEFFICIENTS
-    x = (matrix / (matrix.norm() + 1e-7)).to(dtype)
-    tall = x.shape[0] > x.shape[1]
+    x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
+    tall = x.shape[-2] > x.shape[-1]
     if tall:
-        x = x.T
+        x = x.mT
     for _ in range(_STEPS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).float()
+    return (x.mT if tall else x).float()

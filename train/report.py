@@ -49,7 +49,10 @@ class Report:
             self._board.add_scalar(key, value, clock)
 
     def pictures(self, clock: int, batch: Batch, x_hat: Tensor, contract: Contract) -> None:
-        """Show the first examples: picture, truth, estimate on one fixed scale of colour."""
+        """Show the first examples: picture, truth, estimate on one fixed scale of colour.
+
+        Stage 0: the spoilt picture, the whole one, the estimate.
+        """
         rows = [
             _row(*(t[i].float().cpu().numpy() for t in (batch.rgb, batch.code, x_hat)), contract)
             for i in range(min(_PICTURES, batch.rgb.shape[0]))
@@ -86,14 +89,22 @@ def hardware(device: torch.device, processes: int) -> str:
     return f'{len(names) or "some"} CPU cores ({names[0] if names else "unknown"})'
 
 
+def picture_of(planes: NDArray[np.float32], contract: Contract) -> NDArray[np.uint8]:
+    """Turn the network's picture [3, h, w] back into uint8 [h, w, 3]."""
+    std, mean = np.asarray(contract.rgb_std), np.asarray(contract.rgb_mean)
+    scaled = (planes.transpose(1, 2, 0) * std + mean) * 255.0 + 0.5
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
 def _row(
     rgb: NDArray[np.float32],
     code: NDArray[np.float32],
     x_hat: NDArray[np.float32],
     contract: Contract,
 ) -> NDArray[np.uint8]:
-    std, mean = np.asarray(contract.rgb_std), np.asarray(contract.rgb_mean)
-    picture = np.clip((rgb.transpose(1, 2, 0) * std + mean) * 255.0, 0, 255).astype(np.uint8)
+    if code.shape[0] > 1:
+        return np.concatenate([picture_of(p, contract) for p in (rgb, code, x_hat)], axis=1)
     depths = [decode(np.clip(c[0], -1.0, 1.0), contract) for c in (code, x_hat)]
     near, far = max(contract.depth_min_m, 0.3), min(contract.depth_max_m, 40.0)
-    return np.concatenate([picture, *(colorize(d, near, far) for d in depths)], axis=1)
+    colours = picture_of(rgb, contract)
+    return np.concatenate([colours, *(colorize(d, near, far) for d in depths)], axis=1)

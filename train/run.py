@@ -12,15 +12,19 @@ from pathlib import Path
 import torch
 
 from train import checkpoint
-from train.config import TrainConfig, make_config
+from train.config import TrainConfig
 from train.errors import TrainError
 from train.loop import build_net, train
 from train.mixture import Mixture
+from train.mixtures import pair
 from train.presets import PRESETS
 from train.processes import join, leave
+from train.recipes import RECIPES, configure, describe, needed_roots
 from train.unet import parameter_count
 
 log = logging.getLogger(__name__)
+
+DEFAULT = 'nano'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,11 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
     )
+    logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
     try:
         config = _config(options)
         if options.dry_run:
-            _dry_run(config)
+            _dry_run(config, options.preset or DEFAULT)
             return 0
+        if not config.sources:
+            roots = ' '.join(f'--root {name}=DIR' for name in needed_roots(options.preset or ''))
+            raise TrainError(f'preset {options.preset} needs its data: {roots}, or --set sources=')
         processes = join()
         try:
             train(options.out, config, processes, options.resume, options.init)
@@ -59,11 +67,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.run', description=__doc__)
-    parser.add_argument('--preset', help=f'one of {", ".join(PRESETS)} (default: nano)')
+    parser.add_argument(
+        '--preset',
+        help=f'size, one of {", ".join(PRESETS)} (default: {DEFAULT}), or recipe, one of '
+        f'{", ".join(RECIPES)}, or RECIPE:SIZE',
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    parser.add_argument(
+        '--root', action='append', default=[], metavar='DATASET=DIR', dest='roots',
+        help="of a recipe's data sets, with reader options as DIR?option=value&...",
+    )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
-    parser.add_argument('--init', type=Path, help='start from the weights of this run')
+    parser.add_argument('--init', type=Path, help='start from this run, checkpoint or .onnx')
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
     return parser.parse_args(arguments)
@@ -78,16 +94,21 @@ def _config(options: argparse.Namespace) -> TrainConfig:
         state = checkpoint.load_newest(options.out)
         if state is not None:
             return TrainConfig.from_json(state['config']).changed(settings)
-    return make_config(options.preset or 'nano', settings)
+    roots = dict(pair(text) for text in options.roots)
+    return configure(options.preset or DEFAULT, settings, roots)
 
 
-def _dry_run(config: TrainConfig) -> None:
+def _dry_run(config: TrainConfig, name: str) -> None:
     print(config.describe())
     print(f'contract: {config.contract().to_json()}')
     with torch.device('meta'):
         print(f'{config.preset}: {parameter_count(build_net(config)) / 1e6:.2f} M parameters')
-    made = Mixture(config)[0]
-    print(f'first batch: {made.arrays.rgb.shape[0]} x {made.arrays.rgb.shape[2:]}')
+    print(describe(name, config))
+    if config.sources:
+        made = Mixture(config)[0]
+        print(f'first batch: {made.arrays.rgb.shape[0]} x {made.arrays.rgb.shape[2:]}')
+    else:
+        print(f'data not looked at: no --root for {", ".join(needed_roots(name))}')
     print('dry run: nothing was written')
 
 

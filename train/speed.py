@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,13 +16,19 @@ from train.unet import NetSpec, UNet
 _PASSES = 3
 
 
-def flops_per_sample(spec: NetSpec, rays: bool, size: tuple[int, int]) -> float:
+@cache
+def flops_per_sample(
+    spec: NetSpec,
+    rays: bool,
+    size: tuple[int, int],
+    channels: int = 1,
+) -> float:
     """Count the floating-point operations of training on one picture of (height, width)."""
     with torch.device('meta'):
-        net = UNet(spec, rays=rays)
+        net = UNet(spec, rays=rays, channels=channels)
         feeds = (
             torch.empty(1, 3, *size),
-            torch.empty(1, 1, *size),
+            torch.empty(1, channels, *size),
             torch.empty(1),
             torch.empty(1),
         )

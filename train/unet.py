@@ -141,16 +141,36 @@ class _Step(nn.Module):
         return self.attention(self.block(x, emb))  # type: ignore[no-any-return]
 
 
+def descend(samples: nn.ModuleList, levels: nn.ModuleList, h: Tensor, emb: Tensor) -> list[Tensor]:
+    """Walk down the encoder from the stem's output; gives what every block made, top to bottom."""
+    made: list[Tensor] = []
+    for sample, steps in zip(samples, levels, strict=True):
+        h = sample(h)
+        for step in steps:  # type: ignore[attr-defined]
+            h = step(h, emb)
+            made.append(h)
+    return made
+
+
 class UNet(nn.Module):
     """Predict v (or eps, or x0) from picture, noisy depth code, time and field of view."""
 
-    def __init__(self, spec: NetSpec, fov: bool = True, rays: bool = False) -> None:
-        """Build; fov: condition on tan(vfov / 2). rays: add ray directions to the input."""
+    def __init__(
+        self,
+        spec: NetSpec,
+        fov: bool = True,
+        rays: bool = False,
+        channels: int = 1,
+    ) -> None:
+        """Build; fov: condition on tan(vfov / 2). rays: add ray directions to the input.
+
+        channels: of what is denoised: 1 for depth, 3 for the pictures of stage 0.
+        """
         super().__init__()
-        self.spec, self.fov, self.rays = spec, fov, rays
-        emb, channels = spec.emb, spec.channels
-        first = channels[0]
-        inputs = 4 + (2 if rays else 0)
+        self.spec, self.fov, self.rays, self.channels = spec, fov, rays, channels
+        emb, widths = spec.emb, spec.channels
+        first = widths[0]
+        inputs = 3 + channels + (2 if rays else 0)
         # 6x6 with stride 2 is a 2x2 pixel-unshuffle and a 3x3 convolution in one operator.
         kernel = 6 if spec.stem == 2 else 3
         self.stem = nn.Conv2d(inputs, first, kernel, stride=spec.stem, padding=(kernel - 1) // 2)
@@ -158,8 +178,8 @@ class UNet(nn.Module):
         self.fov_projection = nn.Linear(emb, emb) if fov else None
         self.down_samples, self.down = nn.ModuleList(), nn.ModuleList()
         self.up_samples, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, width in enumerate(channels):
-            before = channels[max(level - 1, 0)]
+        for level, width in enumerate(widths):
+            before = widths[max(level - 1, 0)]
             shrinks = level > 0 or spec.stem == 1
             shrink = nn.Conv2d(before, width, 3, stride=2, padding=1)
             self.down_samples.append(shrink if shrinks else nn.Identity())
@@ -167,11 +187,11 @@ class UNet(nn.Module):
             self.up.append(self._level(level, 2 * width))
             # A 1x1 convolution commutes with nearest up-sampling: four times cheaper before it.
             self.up_samples.append(nn.Conv2d(width, before, 1) if shrinks else nn.Identity())
-        last, dim = channels[-1], spec.head_dim if spec.attention[-1] else None
+        last, dim = widths[-1], spec.head_dim if spec.attention[-1] else None
         self.middle = nn.ModuleList(_Step(last, last, emb, dim) for _ in range(spec.middle))
         head_inputs = first if spec.stem == 2 else 2 * first
         self.head_norm = _norm(head_inputs)
-        self.head = nn.Conv2d(head_inputs, spec.stem**2, 3, padding=1)
+        self.head = nn.Conv2d(head_inputs, channels * spec.stem**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
@@ -198,18 +218,14 @@ class UNet(nn.Module):
         return F.silu(emb)
 
     def forward(self, rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
-        """Predict [B, 1, H, W] from rgb [B, 3, H, W], z [B, 1, H, W], t [B], tan_half_vfov [B]."""
+        """Predict [B, C, H, W] from rgb [B, 3, H, W], z [B, C, H, W], t [B], tan_half_vfov [B]."""
         emb = self.embedding(t, tan_half_vfov)
         parts = [rgb, z]
         if self.rays:
             parts.append(pixel_rays(z, tan_half_vfov))
-        stem = h = self.stem(torch.cat(parts, dim=1))
-        skips: list[Tensor] = []
-        for sample, steps in zip(self.down_samples, self.down, strict=True):
-            h = sample(h)
-            for step in steps:  # type: ignore[attr-defined]
-                h = step(h, emb)
-                skips.append(h)
+        stem = self.stem(torch.cat(parts, dim=1))
+        skips = descend(self.down_samples, self.down, stem, emb)
+        h = skips[-1]
         for step in self.middle:
             h = step(h, emb)
         for level in reversed(range(len(self.up))):

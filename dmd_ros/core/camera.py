@@ -78,6 +78,14 @@ class Camera:
                 f'expected {" or ".join(map(str, counts))}'
             )
 
+    @classmethod
+    def assumed(cls, tan_half_vfov: float, width: int, height: int) -> Camera:
+        """Give the pinhole camera of a field of view: square pixels, principal point centred."""
+        if not (math.isfinite(tan_half_vfov) and tan_half_vfov > 0):
+            raise CoreError(f'tan(vfov / 2) = {tan_half_vfov} must be a finite number > 0')
+        focal = height / (2.0 * tan_half_vfov)
+        return cls(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
+
     @property
     def tan_half_vfov(self) -> float:
         """tan(vfov / 2) = height / (2 fy), the value the network is conditioned on.
@@ -157,6 +165,18 @@ class Camera:
         planes[0] = (np.arange(self.width) - self.cx) / self.fx
         planes[1] = ((np.arange(self.height) - self.cy) / self.fy)[:, None]
         return np.moveaxis(planes, 0, -1)
+
+
+def tan_half_from_degrees(fov_deg: float) -> float:
+    """Turn an angle of view into the tangent of its half; raises `CoreError` for no angle."""
+    if not 0.0 < fov_deg < 180.0:
+        raise CoreError(f'a field of view of {fov_deg} degrees; allowed: above 0, below 180')
+    return math.tan(math.radians(fov_deg) / 2.0)
+
+
+def degrees_from_tan_half(tan_half_fov: float) -> float:
+    """Turn the tangent of half an angle of view into that angle, in degrees."""
+    return math.degrees(2.0 * math.atan(tan_half_fov))
 
 
 class Rectifier:

@@ -108,7 +108,8 @@ def _full_camera(info: Any, rectified: bool) -> Camera:
     if fx == 0.0:
         raise CoreError(
             'camera_info.k[0] is 0: the camera is not calibrated; run camera_calibration, or give '
-            'the driver a camera_info_url'
+            'the driver a camera_info_url; or set fov_source to estimate or fixed (the scale of '
+            'depth is then no better than that guess)'
         )
     model, coefficients = ('', ()) if rectified else _distortion(info.distortion_model, d)
     return Camera(fx, fy, cx, cy, int(info.width), int(info.height), model, coefficients)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from dmd_ros.core.errors import CoreError
 
@@ -25,21 +25,19 @@ _CHOICES = {
     'schedule': ('cosine',),
     'fov_encoding': ('tan_half_vfov', 'none'),
     'noise': ('gaussian', 'zeros'),
+    'kind': ('fov',),
 }
+_C = TypeVar('_C', bound='PictureContract')
 
 
 @dataclass(frozen=True)
-class Contract:
-    """The promise of one denoiser.
+class PictureContract:
+    """What each of our networks promises about the picture that it is fed.
 
     name: model name, for logs. stride: input height and width must be multiples of it.
     train_sizes: (height, width) pairs, pixels, that the model saw in training; the first is the
     default, and its area is kept for other aspects. rgb_mean, rgb_std: the network is fed
-    (rgb / 255 - mean) / std. depth_codec, depth_min_m, depth_max_m: see `core.depth_codec`.
-    fov_encoding, tan_half_vfov_range: what is fed as field of view, and the range trained for.
-    parameterisation: what the network predicts. schedule: see `core.diffusion`.
-    noise: 'zeros' for a model fine-tuned end to end as a deterministic one-step regressor.
-    steps, samples: what the model's maker recommends.
+    (rgb / 255 - mean) / std. tan_half_vfov_range: fields of view that it was trained for.
     Raises `CoreError` for values that cannot be.
     """
 
@@ -48,40 +46,19 @@ class Contract:
     train_sizes: tuple[tuple[int, int], ...]
     rgb_mean: tuple[float, float, float]
     rgb_std: tuple[float, float, float]
-    depth_codec: str
-    depth_min_m: float
-    depth_max_m: float
-    fov_encoding: str
     tan_half_vfov_range: tuple[float, float]
-    parameterisation: str
-    schedule: str
-    noise: str
-    steps: int
-    samples: int
-    format: int = FORMAT
+    format: int = field(default=FORMAT, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse a contract that contradicts itself; numbers and tuples get their exact types."""
-        for key, convert in _TYPES.items():
-            object.__setattr__(self, key, convert(key, getattr(self, key)))
+        for name in (f.name for f in fields(self)):
+            object.__setattr__(self, name, _TYPES[name](name, getattr(self, name)))
         if self.format != FORMAT:
             raise CoreError(
                 f'contract format {self.format} is not supported (this version reads {FORMAT}); '
                 'export the model again with the matching dmd_ros version'
             )
-        for key, allowed in _CHOICES.items():
-            if getattr(self, key) not in allowed:
-                raise CoreError(
-                    f'contract {key}={getattr(self, key)!r}; allowed: {", ".join(allowed)}'
-                )
-        for key in ('stride', 'steps', 'samples'):
-            if getattr(self, key) < 1:
-                raise CoreError(f'contract {key}={getattr(self, key)} must be >= 1')
-        if not 0 < self.depth_min_m < self.depth_max_m:
-            raise CoreError(
-                f'contract depth range {self.depth_min_m:g}..{self.depth_max_m:g} m; '
-                '0 < depth_min_m < depth_max_m is needed'
-            )
+        _check_at_least_1(self, 'stride')
         low, high = self.tan_half_vfov_range
         if not 0 < low <= high:
             raise CoreError(
@@ -101,7 +78,7 @@ class Contract:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Contract:
+    def from_json(cls: type[_C], text: str) -> _C:
         """Parse; raises `CoreError` that lists missing and unknown fields."""
         try:
             raw = json.loads(text)
@@ -117,6 +94,64 @@ class Contract:
                 'export the model again with this version of dmd_ros'
             )
         return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Contract(PictureContract):
+    """The promise of one denoiser.
+
+    depth_codec, depth_min_m, depth_max_m: see `core.depth_codec`. fov_encoding: what is fed as
+    field of view. parameterisation: what the network predicts. schedule: see `core.diffusion`.
+    noise: 'zeros' for a model fine-tuned end to end as a deterministic one-step regressor.
+    steps, samples: what the model's maker recommends.
+    """
+
+    depth_codec: str
+    depth_min_m: float
+    depth_max_m: float
+    fov_encoding: str
+    parameterisation: str
+    schedule: str
+    noise: str
+    steps: int
+    samples: int
+
+    def __post_init__(self) -> None:
+        """Check what only a denoiser promises."""
+        super().__post_init__()
+        _check_choices(self)
+        _check_at_least_1(self, 'steps', 'samples')
+        if not 0 < self.depth_min_m < self.depth_max_m:
+            raise CoreError(
+                f'contract depth range {self.depth_min_m:g}..{self.depth_max_m:g} m; '
+                '0 < depth_min_m < depth_max_m is needed'
+            )
+
+
+@dataclass(frozen=True)
+class FovContract(PictureContract):
+    """The promise of a network that tells tan(vfov / 2) from a picture with square pixels."""
+
+    kind: str = field(default='fov', kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check what only this kind of network promises."""
+        super().__post_init__()
+        _check_choices(self)
+
+
+def _check_choices(contract: PictureContract) -> None:
+    for key in _CHOICES.keys() & {f.name for f in fields(contract)}:
+        if getattr(contract, key) not in _CHOICES[key]:
+            raise CoreError(
+                f'contract {key}={getattr(contract, key)!r}; allowed: {", ".join(_CHOICES[key])}'
+            )
+
+
+def _check_at_least_1(contract: PictureContract, *keys: str) -> None:
+    for key in keys:
+        if getattr(contract, key) < 1:
+            raise CoreError(f'contract {key}={getattr(contract, key)} must be >= 1')
 
 
 def _text(key: str, value: Any) -> str:
@@ -157,6 +192,7 @@ def _tuple_of(convert: Callable[[str, Any], Any], length: int | None) -> Callabl
 
 _TYPES: dict[str, Callable[[str, Any], Any]] = {
     'name': _text,
+    'kind': _text,
     'stride': _whole,
     'train_sizes': _tuple_of(_tuple_of(_whole, 2), None),
     'rgb_mean': _tuple_of(_number, 3),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.contract import Contract
+from dmd_ros.core.contract import PictureContract
 from dmd_ros.core.errors import CoreError
 
 # How much a picture of another area counts against a squashed one, when no multiple fits exactly.
@@ -61,7 +61,7 @@ class View:
         )
 
 
-def network_size(height: int, width: int, contract: Contract) -> tuple[int, int]:
+def network_size(height: int, width: int, contract: PictureContract) -> tuple[int, int]:
     """Choose the network's (height, width) for a picture of the given size.
 
     The size with the nearest aspect among multiples of the stride near the area of the model's
@@ -83,16 +83,33 @@ def network_size(height: int, width: int, contract: Contract) -> tuple[int, int]
     return min(itertools.product(heights, widths), key=cost)
 
 
-def full_view(camera: Camera, contract: Contract) -> View:
+def full_view(camera: Camera, contract: PictureContract) -> View:
     """View of the whole picture: what the robot always uses."""
     height, width = network_size(camera.height, camera.width, contract)
     return View(camera, 0, 0, camera.width, camera.height, height, width)
 
 
+def centred_view(camera: Camera, contract: PictureContract) -> View:
+    """View of the largest centred window with the shape of one of the training sizes.
+
+    For a network whose answer depends on the shape of the picture: it gets no other than it knows.
+    """
+
+    def window(size: tuple[int, int]) -> tuple[int, int]:
+        height, width = size
+        rows = min(float(camera.height), camera.width * height / width)
+        return max(1, round(rows)), max(1, round(rows * width / height))
+
+    size = max(contract.train_sizes, key=lambda size: math.prod(window(size)))
+    rows, columns = window(size)
+    left, top = (camera.width - columns) // 2, (camera.height - rows) // 2
+    return View(camera, left, top, columns, rows, *size)
+
+
 def prepare(
     rgb: NDArray[np.uint8],
     view: View,
-    contract: Contract,
+    contract: PictureContract,
 ) -> NDArray[np.float32]:
     """Cut, scale and normalise uint8 [H, W, 3] into the network's float32 [1, 3, h, w]."""
     return normalise(cut_rgb(rgb, view), contract)
@@ -110,7 +127,7 @@ def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     return small[:, ::-1] if view.flip else small
 
 
-def normalise(rgb: NDArray[np.uint8], contract: Contract) -> NDArray[np.float32]:
+def normalise(rgb: NDArray[np.uint8], contract: PictureContract) -> NDArray[np.float32]:
     """Turn uint8 [h, w, 3] into (rgb / 255 - mean) / std, float32 [1, 3, h, w]."""
     std = np.asarray(contract.rgb_std, np.float32)
     scale = np.float32(1.0 / 255.0) / std

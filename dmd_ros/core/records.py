@@ -36,7 +36,8 @@ class DepthFrame:
     deviation over the samples, NaN where depth is not finite, or None for a single sample.
     rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. coarse: float32
     [h, w], metres within the model's range, on the network's grid; depth is `coarse` brought back
-    through `view`. timings: seconds per stage.
+    through `view`. timings: seconds per stage. fov_source: where the camera comes from, one of
+    `dmd_ros.fov.FOV_SOURCES`.
     """
 
     depth: NDArray[np.float32]
@@ -46,3 +47,4 @@ class DepthFrame:
     coarse: NDArray[np.float32]
     view: View
     timings: Mapping[str, float] = field(default_factory=dict)
+    fov_source: str = 'camera_info'

@@ -15,12 +15,20 @@ from dmd_ros.ros.stats import Summary
 PATIENCE = 5.0
 
 
-def problems(summary: Summary, image_topic: str, info_topic: str) -> dict[str, str]:
-    """Say what a person should look into, by kind, most important first."""
+def problems(
+    summary: Summary, image_topic: str, info_topic: str | None = None
+) -> dict[str, str]:
+    """Say what a person should look into, by kind, most important first.
+
+    info_topic: None if the images come alone.
+    """
     found = {}
-    counts = f'{summary.images} images on {image_topic}, {summary.infos} on {info_topic}'
+    received = {image_topic: summary.images}
+    counts = f'{summary.images} images on {image_topic}'
+    if info_topic is not None:
+        received[info_topic] = summary.infos
+        counts += f', {summary.infos} on {info_topic}'
     if min(summary.since_start, summary.since_pair) > PATIENCE:
-        received = {image_topic: summary.images, info_topic: summary.infos}
         silent = ' and '.join(topic for topic, count in received.items() if not count)
         if silent:
             found['silent'] = (
@@ -95,5 +103,6 @@ def _values(summary: Summary) -> dict[str, str]:
         'latency p95 (ms)': f'{p95 * 1e3:.2f}',
         'latency max (ms)': f'{worst * 1e3:.2f}',
         **{f'stage {name} (ms)': f'{s * 1e3:.2f}' for name, s in summary.stages.items()},
+        'vfov (deg)': f'{summary.vfov_deg:.2f}' if summary.vfov_deg else 'unknown',
         'last error': summary.last_error,
     }

@@ -131,7 +131,7 @@ class DmdNode(LifecycleNode):
             return self._refuse('activate', error)
         self._failure = ''
         self.get_logger().info(
-            f'active: {self._session.image_topic} + {self._session.info_topic} -> '
+            f'active: {" + ".join(self._session.topics)} -> '
             f'{self.resolve_topic_name("depth/image")}, {self.resolve_topic_name("points")}'
         )
         return result
@@ -192,6 +192,10 @@ class DmdNode(LifecycleNode):
             settings.backend,
             settings.device,
             settings.threads,
+            fov_source=settings.fov_source,
+            vfov_deg=settings.fixed_vfov_deg or None,
+            fov_model=settings.fov_model or None,
+            fov_memory=settings.fov_memory,
             **self._engine_options(),
             **_tuning(settings),
         )
@@ -251,6 +255,7 @@ class DmdNode(LifecycleNode):
             'precision': getattr(backend, 'precision', 'fp32'),
             'steps': str(estimator.steps),
             'samples': str(estimator.samples),
+            'fov source': estimator.fov_source,
         }
 
 
@@ -271,7 +276,12 @@ def _retuned(
     """Build a new estimator around the same backend if the change needs one."""
     if _tuning(old) == _tuning(new):
         return estimator
-    return DepthEstimator(estimator.contract, estimator.backend, **_tuning(new))
+    return DepthEstimator(
+        estimator.contract,
+        estimator.backend,
+        camera_source=estimator.camera_source,
+        **_tuning(new),
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,10 @@ JUMP_NS = 100_000_000
 
 @dataclass(frozen=True)
 class Pair:
-    """An image with its camera_info. epoch: grows with every time jump."""
+    """An image with its camera_info, or None if images come alone.
+
+    epoch: grows with every time jump.
+    """
 
     image: Any
     info: Any
@@ -37,6 +40,7 @@ class Pairing:
 
     latest: take the newest camera_info where none has the image's stamp. max_age_ns: how far their
     stamps may differ then; 0 = any. on_drop(reason, message) hears of every image that is lost.
+    alone: images need no camera_info.
     """
 
     def __init__(
@@ -44,8 +48,10 @@ class Pairing:
         latest: bool,
         max_age_ns: int,
         on_drop: Callable[[str, str], None],
+        alone: bool = False,
     ) -> None:
         """Start empty."""
+        self.alone = alone
         self.latest = latest
         self.max_age_ns = max_age_ns
         self.epoch = 0
@@ -64,6 +70,8 @@ class Pairing:
                 return None
             self.reset(stamp)
         self._last_image = stamp
+        if self.alone:
+            return Pair(image, None, received, self.epoch)
         info = self._info_for(stamp)
         if info is not None:
             return self._pair(image, info, received)

@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.estimator import TEMPORAL_MODES
+from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.engine_cache import parse_size
@@ -74,6 +75,20 @@ class Settings:
         'fixed', 'noise from frame to frame: same, fresh, or blended in', choices=TEMPORAL_MODES
     )
 
+    fov_source: str = _fixed(
+        CAMERA_INFO,
+        'where the field of view comes from; estimate, fixed: camera_info is not subscribed to',
+        choices=FOV_SOURCES,
+    )
+    fixed_vfov_deg: float = _fixed(
+        0.0, 'vertical field of view, degrees, for fov_source fixed', low=0.0, high=179.0
+    )
+    fov_model: str = _fixed(
+        '', 'for estimate: path of an .onnx file or name of a shipped model; empty: default'
+    )
+    fov_memory: int = _fixed(
+        31, 'for estimate: the median over so many images is used', low=1, high=1000
+    )
     input_rectified: str = _fixed(
         'auto',
         'whether images are rectified; auto: yes if the last part of the topic starts with '
@@ -157,6 +172,15 @@ class Settings:
                     f'{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)}); '
                     'set both in one atomic request'
                 )
+        if (self.fov_source == 'fixed') != (self.fixed_vfov_deg > 0):
+            raise NodeError(
+                f'fov_source is {self.fov_source!r} and fixed_vfov_deg {self.fixed_vfov_deg}: '
+                'fixed needs an angle above 0, the others take none'
+            )
+        if self.fov_model and self.fov_source != 'estimate':
+            raise NodeError(
+                f'fov_model is set and fov_source is {self.fov_source!r}: only estimate uses it'
+            )
 
     def engine_shape(self) -> tuple[int, int] | None:
         """Read engine_size as (height, width); None: any."""

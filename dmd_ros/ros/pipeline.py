@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.core.camera_info import camera_from_info, info_size
 from dmd_ros.core.edges import flying_pixels
 from dmd_ros.core.errors import CoreError
@@ -61,6 +61,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._epoch = 0
         self._camera: Camera | None = None
+        self._scaled: Camera | None = None
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next pair on (called from the executor's thread)."""
@@ -91,12 +92,16 @@ class Pipeline:
         with _lap(timings, 'decode'), _blamed('bad image'):
             rgb = _decode(pair.image)
         with _blamed('bad camera_info'):
-            camera = self._camera_of(pair, rgb, estimator)
+            camera = self._calibrated(pair, rgb)
         if wanted == {'depth/camera_info'}:
-            self._outputs.camera_info(pair.image.header, camera.rectified())
+            with _blamed('inference'):
+                used = estimator.camera_of(rgb, camera).rectified()
+            self._judge(used, estimator)
+            self._outputs.camera_info(pair.image.header, used)
         else:
             with _blamed('inference'):
                 frame = estimator(rgb, camera)
+            self._judge(frame.camera, estimator)
             timings.update(frame.timings)
             self._publish(frame, pair, settings, wanted, timings)
         self._stats.processed(time.monotonic() - pair.received, timings)
@@ -145,23 +150,28 @@ class Pipeline:
                 f'{settings.max_frame_age} s; bags need use_sim_time and play --clock',
             )
 
-    def _camera_of(self, pair: Pair, rgb: NDArray[np.uint8], estimator: DepthEstimator) -> Camera:
-        """Read the camera of this very pair; say so once if it is an odd one."""
+    def _calibrated(self, pair: Pair, rgb: NDArray[np.uint8]) -> Camera | None:
+        """Read the camera of this very pair; None if its images come alone."""
+        if pair.info is None:
+            return None
         height, width = rgb.shape[:2]
         camera = camera_from_info(pair.info, width, height, self._rectified)
-        if camera != self._camera:
-            self._camera = camera
-            self._judge(camera, pair.info, estimator)
-        return camera
-
-    def _judge(self, camera: Camera, info: object, estimator: DepthEstimator) -> None:
-        described = info_size(info)
-        if described != (camera.width, camera.height):
+        described = info_size(pair.info)
+        if described != (width, height) and camera != self._scaled:
+            self._scaled = camera
             self._report.warn(
                 'scaled',
                 f'camera_info describes {described[0]}x{described[1]}, the image is '
-                f'{camera.width}x{camera.height}: the intrinsics are scaled to it',
+                f'{width}x{height}: the intrinsics are scaled to it',
             )
+        return camera
+
+    def _judge(self, camera: Camera, estimator: DepthEstimator) -> None:
+        """Tell the diagnostics which camera is in use, and whether the model knows such ones."""
+        if camera == self._camera:
+            return
+        self._camera = camera
+        self._stats.vfov(degrees_from_tan_half(camera.tan_half_vfov))
         message = ''
         if not estimator.is_trained_for(camera):
             low, high = estimator.contract.tan_half_vfov_range

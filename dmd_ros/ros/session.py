@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dmd_ros.core.camera_info import is_rectified_by_name
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.ros.diagnostics import problems
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.pairing import Pair, Pairing
@@ -42,7 +43,12 @@ class Session:
         self._stats = Stats(time.monotonic())
         self._report = Reporter(node.get_logger(), self._stats)
         latest = settings.info_pairing == 'latest'
-        self._pairing = Pairing(latest, _ns(settings.info_max_age), self._report.drop)
+        self._pairing = Pairing(
+            latest,
+            _ns(settings.info_max_age),
+            self._report.drop,
+            alone=settings.fov_source != CAMERA_INFO,
+        )
         clock = node.get_clock()
         image_topic = _image_topic(node, settings.image_transport)
         self._pipeline = Pipeline(
@@ -81,6 +87,9 @@ class Session:
             lambda number: self._report.drop('lost in transport', '', number),
         )
         started.callback(self._image.close)
+        self._info: LadderSubscription | None = None
+        if settings.fov_source != CAMERA_INFO:
+            return
         self._info = LadderSubscription(
             node,
             CameraInfo,
@@ -92,14 +101,9 @@ class Session:
         started.callback(self._info.close)
 
     @property
-    def image_topic(self) -> str:
-        """Full name of the image's topic."""
-        return self._image.topic
-
-    @property
-    def info_topic(self) -> str:
-        """Full name of the camera_info's topic."""
-        return self._info.topic
+    def topics(self) -> tuple[str, ...]:
+        """Full names of what is subscribed to: the image, and the camera_info if it is used."""
+        return (self._image.topic, *(() if self._info is None else (self._info.topic,)))
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next frame on."""
@@ -109,7 +113,7 @@ class Session:
     def judge(self) -> tuple[Summary, dict[str, str]]:
         """Sum up what happened, with what is wrong; lasting troubles are logged now and then."""
         summary = self._stats.summary(time.monotonic())
-        found = problems(summary, self.image_topic, self.info_topic)
+        found = problems(summary, *self.topics)
         for kind in ('silent', 'unpaired'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)

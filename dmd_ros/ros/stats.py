@@ -36,6 +36,7 @@ class Summary:
     since_start: float
     since_pair: float
     untrained: str = ''
+    vfov_deg: float = 0.0  # of the newest image, vertical; 0 = none yet
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Stats:
         self._seen = (0, 0, 0, 0)
         self._last_error = ''
         self._untrained = ''
+        self._vfov_deg = 0.0
 
     def image(self) -> None:
         """Count an image that arrived."""
@@ -103,6 +105,11 @@ class Stats:
             for stage, seconds in stages.items():
                 self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(seconds)
 
+    def vfov(self, degrees: float) -> None:
+        """Remember the vertical field of view in use."""
+        with self._lock:
+            self._vfov_deg = degrees
+
     def untrained(self, message: str) -> None:
         """Say why the camera lies outside what the model was trained for; empty: it does not."""
         with self._lock:
@@ -134,6 +141,7 @@ class Stats:
                 since_start=now - self._started,
                 since_pair=now - self._last_pair,
                 untrained=self._untrained,
+                vfov_deg=self._vfov_deg,
             )
 
 

@@ -17,16 +17,19 @@ Outputs = dict[str, NDArray[np.float32]]
 # t [B] in [0, 1], tan_half_vfov [B] -> prediction [B, 1, H, W].
 INPUTS = ('rgb', 'z', 't', 'tan_half_vfov')
 OUTPUT = 'prediction'
+# And of every field-of-view network: rgb [B, 3, H, W] normalised -> tan(vfov / 2) [B].
+FOV_INPUT = 'rgb'
+FOV_OUTPUT = 'tan_half_vfov'
 
 
 class Backend(Protocol):
-    """One loaded denoiser. `name` and `device` say what really runs, for logs and diagnostics."""
+    """One loaded network. `name` and `device` say what really runs, for logs and diagnostics."""
 
     name: str
     device: str
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once; `feeds` holds every name of `INPUTS`, float32."""
+        """Evaluate once; `feeds` holds every input (a denoiser's: `INPUTS`), float32."""
         ...
 
     def close(self) -> None:

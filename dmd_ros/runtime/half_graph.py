@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,13 +25,17 @@ _ROOTS = ('Sin', 'Cos')
 # float32 by themselves: sums over many elements, and ranges beyond fp16.
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
+# Before TensorRT 10 InstanceNormalization becomes a plugin that needs cuDNN and reads its scales
+# as float32 whatever they are. There 'plain' writes elementary operators in float32.
+NORMS = ('instance', 'plain')
 
-def convert(model: Path, precision: str, half_norms: bool = True) -> bytes:
+
+def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
     """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
-    TensorRT 8.6 does not know them for weights. half_norms: False keeps normalisation in float32
-    (its plugin in TensorRT 8.6 reads the scales as float32 whatever they are).
+    TensorRT 8.6 does not know them for weights. norms: how instance normalisation is written, one
+    of `NORMS`; 'instance' leaves it as it is, 'plain' is for TensorRT before 10.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:
@@ -44,10 +49,11 @@ def convert(model: Path, precision: str, half_norms: bool = True) -> bytes:
     _constants_to_initializers(proto.graph)
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
-        exact = (
-            _EXACT if half_norms and precision == 'fp16' else (*_EXACT, 'InstanceNormalization')
-        )
+        half_norms = norms != 'plain' and precision == 'fp16'
+        exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
         _Converter(proto.graph, floats, _TYPES[precision], exact).run()
+    if norms == 'plain':
+        _rewrite_norms(proto.graph, _ranks(inferred.graph))
     del proto.metadata_props[:]
     try:
         return proto.SerializeToString()
@@ -107,6 +113,59 @@ def _constants_to_initializers(graph: GraphProto) -> None:
 
 def _casts_to_float(node: NodeProto) -> bool:
     return node.op_type == 'Cast' and node.attribute[0].i == TensorProto.FLOAT
+
+
+def _ranks(graph: GraphProto) -> dict[str, int]:
+    values = [*graph.input, *graph.output, *graph.value_info]
+    return {v.name: len(v.type.tensor_type.shape.dim) for v in values}
+
+
+def _rewrite_norms(graph: GraphProto, ranks: dict[str, int]) -> None:
+    """Write every instance normalisation in elementary operators, in the type that it has."""
+    tensors = {i.name: i for i in graph.initializer}
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        if node.op_type != 'InstanceNormalization':
+            nodes.append(node)
+        else:
+            rank = ranks.get(node.output[0]) or ranks[node.input[0]]
+            made, constants = _plain_norm(node, rank, tensors)
+            nodes += made
+            graph.initializer.extend(constants)
+    used = _names(node.input for node in nodes)
+    kept = [i for i in graph.initializer if i.name in used]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
+
+
+def _plain_norm(
+    node: NodeProto, rank: int, tensors: dict[str, TensorProto]
+) -> tuple[list[NodeProto], list[TensorProto]]:
+    """(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias, over all but two axes."""
+    (x, scale, bias), out = node.input, node.output[0]
+    epsilon = next((a.f for a in node.attribute if a.name == 'epsilon'), 1e-5)
+    reduce = {'axes': list(range(2, rank)), 'keepdims': 1}
+    shape = (1, -1, *[1] * (rank - 2))
+    constants = [numpy_helper.from_array(np.full([1] * rank, epsilon, np.float32), f'{out}/eps')]
+    for name, tensor in (('scale', tensors[scale]), ('bias', tensors[bias])):
+        numbers = numpy_helper.to_array(tensor).reshape(shape)
+        constants.append(numpy_helper.from_array(numbers, f'{out}/{name}'))
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ('ReduceMean', [x], 'mean', reduce),
+        ('Sub', [x, f'{out}/mean'], 'centred', {}),
+        ('Mul', [f'{out}/centred', f'{out}/centred'], 'square', {}),
+        ('ReduceMean', [f'{out}/square'], 'variance', reduce),
+        ('Add', [f'{out}/variance', f'{out}/eps'], 'sum', {}),
+        ('Sqrt', [f'{out}/sum'], 'deviation', {}),
+        ('Div', [f'{out}/centred', f'{out}/deviation'], 'normed', {}),
+        ('Mul', [f'{out}/normed', f'{out}/scale'], 'scaled', {}),
+    ]
+    made = [
+        helper.make_node(op, i, [f'{out}/{o}'], name=f'{out}/{o}', **a) for op, i, o, a in steps
+    ]
+    made.append(helper.make_node('Add', [f'{out}/scaled', f'{out}/bias'], [out], name=out))
+    return made, constants
 
 
 class _Converter:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.contract import METADATA_KEY, Contract
+from dmd_ros.core.contract import METADATA_KEY, Contract, FovContract, PictureContract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.errors import BackendError
@@ -26,28 +26,43 @@ from dmd_ros.runtime.errors import BackendError
 GOLDEN_KEY = 'dmd_golden'
 # Allowed relative difference from the golden output in float32.
 TOLERANCE = 1e-3
+_C = TypeVar('_C', bound=PictureContract)
 
 
 def contract_from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
-    """Read the contract; raises `BackendError` that names the file."""
+    """Read a denoiser's contract; raises `BackendError` that names the file."""
+    return _contract(metadata, source, Contract)
+
+
+def fov_contract_from_metadata(metadata: Mapping[str, str], source: str) -> FovContract:
+    """Read a field-of-view network's contract; raises `BackendError` that names the file."""
+    return _contract(metadata, source, FovContract)
+
+
+def _contract(metadata: Mapping[str, str], source: str, kind: type[_C]) -> _C:
     if METADATA_KEY not in metadata:
         raise BackendError(
             f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how '
             'to feed it; export it with train.export'
         )
     try:
-        return Contract.from_json(metadata[METADATA_KEY])
+        return kind.from_json(metadata[METADATA_KEY])
     except CoreError as error:
         raise BackendError(f'{source}: {error}') from None
 
 
 def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, NDArray[np.float32]]) -> str:
     """Write the golden input and output as text."""
-    arrays = {**{name: feeds[name] for name in INPUTS}, OUTPUT: outputs[OUTPUT]}
+    arrays = {**feeds, **outputs}
     return json.dumps({name: _to_text(array) for name, array in arrays.items()}, sort_keys=True)
 
 
-def golden_from_metadata(metadata: Mapping[str, str], source: str) -> tuple[Feeds, Outputs]:
+def golden_from_metadata(
+    metadata: Mapping[str, str],
+    source: str,
+    inputs: Sequence[str] = INPUTS,
+    output: str = OUTPUT,
+) -> tuple[Feeds, Outputs]:
     """Read the golden input and output; raises `BackendError` if absent or malformed."""
     if GOLDEN_KEY not in metadata:
         raise BackendError(
@@ -55,10 +70,10 @@ def golden_from_metadata(metadata: Mapping[str, str], source: str) -> tuple[Feed
         )
     try:
         raw = json.loads(metadata[GOLDEN_KEY])
-        arrays = {name: _from_text(raw[name]) for name in (*INPUTS, OUTPUT)}
+        arrays = {name: _from_text(raw[name]) for name in (*inputs, output)}
     except (ValueError, KeyError, TypeError) as error:
         raise BackendError(f'{source}: golden input is malformed ({error!r})') from None
-    return {name: arrays[name] for name in INPUTS}, {OUTPUT: arrays[OUTPUT]}
+    return {name: arrays[name] for name in inputs}, {output: arrays[output]}
 
 
 def relative_difference(
@@ -77,10 +92,12 @@ def check_golden(
     metadata: Mapping[str, str],
     source: str,
     tolerance: float = TOLERANCE,
+    inputs: Sequence[str] = INPUTS,
+    output: str = OUTPUT,
 ) -> float:
     """Run the golden input; return the relative difference, or raise `BackendError` beyond it."""
-    feeds, expected = golden_from_metadata(metadata, source)
-    difference = relative_difference(run(feeds)[OUTPUT], expected[OUTPUT])
+    feeds, expected = golden_from_metadata(metadata, source, inputs, output)
+    difference = relative_difference(run(feeds)[output], expected[output])
     if not difference <= tolerance:
         raise BackendError(
             f'{source}: output on the golden input differs by {difference:.2e} (relative), '

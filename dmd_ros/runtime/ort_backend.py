@@ -10,21 +10,25 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.model_file import contract_from_metadata
+from dmd_ros.runtime.model_file import contract_from_metadata, fov_contract_from_metadata
 
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
-class OrtBackend:
-    """A denoiser on ONNX Runtime, on the device that was asked for and no other.
+class _OrtNetwork:
+    """A network on ONNX Runtime, on the device that was asked for and no other.
 
     model: path of an ONNX file. device: 'cpu' or 'cuda'. threads: CPU threads, 0 = all cores.
-    Raises `BackendError` if the file is no denoiser or the device cannot be had.
+    Raises `BackendError` if the file is no such network or the device cannot be had.
     """
 
     name = 'onnxruntime'
+    # What a subclass is: for messages, and the names of its tensors.
+    kind = ''
+    inputs: tuple[str, ...] = ()
+    output = ''
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
         """Load the model and check what was loaded."""
@@ -37,24 +41,62 @@ class OrtBackend:
                 'and the CUDA libraries, or set device to cpu'
             )
         self.device = device
-        _check_tensors(self._session, model)
+        self._check_tensors(self._session, model)
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.contract = contract_from_metadata(self.metadata, str(model))
 
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
         if self._session is None:
             raise BackendError('this ONNX Runtime backend is closed; load the model again')
         try:
-            (prediction,) = self._session.run([OUTPUT], dict(feeds))
+            (result,) = self._session.run([self.output], dict(feeds))
         except Exception as error:  # its classes share no public base
             shapes = {name: value.shape for name, value in feeds.items()}
             raise BackendError(f'ONNX Runtime cannot evaluate {shapes}: {error}') from None
-        return {OUTPUT: prediction}
+        return {self.output: result}
 
     def close(self) -> None:
         """Drop the session; closing twice is harmless."""
         self._session = None
+
+    def _check_tensors(self, session: ort.InferenceSession, model: Path) -> None:
+        inputs = {i.name for i in session.get_inputs()}
+        kinds = {i.name: i.type for i in (*session.get_inputs(), *session.get_outputs())}
+        outputs = {o.name for o in session.get_outputs()}
+        if inputs != set(self.inputs) or self.output not in outputs:
+            raise BackendError(
+                f'{model} is not a {self.kind}: inputs {sorted(inputs)}, outputs '
+                f'{sorted(outputs)}; expected {list(self.inputs)} and {self.output!r}. Export it '
+                'with train.export'
+            )
+        names = (*self.inputs, self.output)
+        wrong = {name: kinds[name] for name in names if kinds[name] != 'tensor(float)'}
+        if wrong:
+            raise BackendError(
+                f'{model} has tensors that are not float32: {wrong}; export it with train.export'
+            )
+
+
+class OrtBackend(_OrtNetwork):
+    """A denoiser."""
+
+    kind, inputs, output = 'DMD denoiser', INPUTS, OUTPUT
+
+    def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
+        """Load the model and its contract."""
+        super().__init__(model, device, threads)
+        self.contract = contract_from_metadata(self.metadata, str(model))
+
+
+class OrtFovBackend(_OrtNetwork):
+    """A field-of-view network."""
+
+    kind, inputs, output = 'field-of-view model', (FOV_INPUT,), FOV_OUTPUT
+
+    def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
+        """Load the model and its contract."""
+        super().__init__(model, device, threads)
+        self.contract = fov_contract_from_metadata(self.metadata, str(model))
 
 
 def _provider(device: str) -> str:
@@ -94,19 +136,3 @@ def _named(model: Path) -> Iterator[None]:
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
             'copy or export it again'
         ) from None
-
-
-def _check_tensors(session: ort.InferenceSession, model: Path) -> None:
-    inputs = {i.name for i in session.get_inputs()}
-    kinds = {i.name: i.type for i in (*session.get_inputs(), *session.get_outputs())}
-    outputs = {o.name for o in session.get_outputs()}
-    if inputs != set(INPUTS) or OUTPUT not in outputs:
-        raise BackendError(
-            f'{model} is not a DMD denoiser: inputs {sorted(inputs)}, outputs {sorted(outputs)}; '
-            f'expected {list(INPUTS)} and {OUTPUT!r}. Export it with train.export'
-        )
-    wrong = {name: kinds[name] for name in (*INPUTS, OUTPUT) if kinds[name] != 'tensor(float)'}
-    if wrong:
-        raise BackendError(
-            f'{model} has tensors that are not float32: {wrong}; export it with train.export'
-        )

@@ -91,9 +91,12 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
     with _current(gpu), BuildProgress(log) as progress:
         builder = trt.Builder(_LOGGER)
         network = builder.create_network(_network_flags(spoken))
-        _parse(network, half_graph.convert(model, spec.precision, spoken.half_norms), model)
+        _parse(network, half_graph.convert(model, spec.precision, spoken.norms), model)
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, spec.workspace_mib * _MIB)
+        if spoken.own_tactics_only:
+            sources = trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS
+            config.set_tactic_sources(sum(1 << int(source) for source in sources))
         config.builder_optimization_level = spec.optimization_level
         if spec.precision == 'fp32':
             # TF32 has fp16's ten bits of fraction: not what anybody calls fp32.

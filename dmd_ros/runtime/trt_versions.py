@@ -31,8 +31,8 @@ class Dialect:
     BF16, ILayer.precision are gone). typed_flag: the STRONGLY_TYPED flag must be set (ignored in
     11). progress_monitor: IProgressMonitor exists, so progress is known and a build can be
     stopped. memory_attribute: where an engine says how much memory a context takes.
-    half_norms: normalisation may work in fp16 (before 10 a plugin does it that reads its scales as
-    float32 whatever they are). precisions: what can be built.
+    norms: how `half_graph` writes normalisation. own_tactics_only: cuDNN and cuBLAS are to be left
+    alone, so that they need not fit. precisions: what can be built.
     """
 
     version: str
@@ -41,7 +41,8 @@ class Dialect:
     typed_flag: bool
     progress_monitor: bool
     memory_attribute: str
-    half_norms: bool
+    norms: str
+    own_tactics_only: bool
     precisions: tuple[str, ...]
 
 
@@ -69,7 +70,8 @@ def dialect(version: str) -> Dialect:
         typed_flag=(10, 0) <= number < (11, 0),
         progress_monitor=number >= (9, 0),
         memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
-        half_norms=strong,
+        norms='instance' if strong else 'plain',
+        own_tactics_only=not strong,
         precisions=PRECISIONS if strong else ('fp32', 'fp16'),
     )
 

@@ -28,6 +28,8 @@ def test_differences(
     assert spoken.typed_flag is typed_flag
     assert spoken.progress_monitor is monitor
     assert spoken.memory_attribute == memory
+    assert spoken.norms == ('instance' if strong else 'plain')
+    assert spoken.own_tactics_only is not strong
 
 
 def test_too_old_names_the_way_out() -> None:

@@ -271,7 +271,8 @@ def test_worlds_through_one_lens(monkeypatch: pytest.MonkeyPatch) -> None:
         kind, scene, pose = 'indoor', None, staticmethod(lambda rng, camera: None)
 
     monkeypatch.setattr(generate, 'build_world', lambda *args: Flat)
-    monkeypatch.setattr(generate, 'render', lambda *args: (None, None))
+    monkeypatch.setattr(generate, 'scene_arrays', lambda *args: None)
+    monkeypatch.setattr(generate, 'render_cpu', lambda *args: (None, None, None))
     monkeypatch.setattr(generate, 'expose', lambda *args: None)
     config = data.world_config('two cameras', SCALES['smoke'])
     lenses = [generate.Worlds(0, config)[i].camera.tan_half_vfov for i in range(4)]

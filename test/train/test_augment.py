@@ -12,9 +12,10 @@ from small_set import camera, plane_sample
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import cut_rgb, full_view, outside, prepare, prepare_depth
 from dmd_ros.core.records import RawSample
-from train.augment import draw_view, fill_outside, photometric, scale_range
+from train.augment import draw_view, fill_outside, scale_range
 from train.config import make_config
 from train.example import assemble, make_example
+from train.photometric import photometric
 
 CONFIG = make_config('micro', ['sizes=32x32'])
 PLAIN = make_config(

@@ -77,7 +77,7 @@ def test_any_takes_every_reader():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['dmd'], "mixture 'dmd' is unknown; allowed: stage1, dmd-nk"),
+        (['dmd'], "mixture 'dmd' is unknown; allowed: stage0, stage1, dmd-nk"),
         (['dmd-nk', '--root', 'kitti=/k'], 'missing: nyu_folder, not part of it: none'),
         (['worlds', '--root', 'kitti=/k'], 'not part of it: kitti'),
         (['worlds', '--root', 'kitti'], "--root 'kitti' must be DATASET=PATH"),

@@ -3,12 +3,16 @@
 """The GPU check without a GPU: it says so; its tables and verdicts are right."""
 
 import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from dmd_ros.runtime import cuda_driver
+from dmd_ros.runtime.errors import BackendError
 from train import gpu_check, gpu_report
+from train import gpu_torch_child as child
 from train.gpu_report import Row
 
 
@@ -21,7 +25,7 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
 
 
 def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
-    check = gpu_check.Check(tmp_path)
+    check = gpu_check.Check(tmp_path, limit_s=60.0)
     check.section('tiny', 'x', lambda: __import__('no_such_module'))
     check.end = 0.0
     check.section('tiny', 'y', lambda: None, precision='fp16')
@@ -33,7 +37,7 @@ def test_report(tmp_path: Path) -> None:
     rows = [
         Row('tiny', 'sampler, TensorRT with CUDA graph', 'fp16', 1, 1, 0.6, 0.7, 0.4),
         Row('tiny', 'VGA frame to depth, TensorRT', 'fp16', 1, 1, 3.5, 4.0),
-        Row('tiny', 'network, torch eager', 'fp16', 1, 1, 1.5, 1.6),
+        Row('tiny', 'network, torch eager', 'fp16', 1, 1, 1.5, 1.6, 1.4),
         Row('base', 'ONNX Runtime CUDA', note='not run: no time left'),
     ]
     proofs = [
@@ -48,3 +52,21 @@ def test_report(tmp_path: Path) -> None:
     text = (tmp_path / 'gpu.md').read_text()
     assert '| base | ONNX Runtime CUDA |' in text and 'no time left' in text
     assert '| tiny | fp16 | 1 | 30.0 | weights 9.0 | proved |' in text
+
+
+@pytest.mark.parametrize('python', ['/no/such/python', '/bin/false'])
+def test_torch_that_does_not_start(python: str, tmp_path: Path) -> None:
+    started = child.TorchChild(python, 'tiny', ['fp16'], [1])
+    with pytest.raises(BackendError, match='torch measured nothing'):
+        started.measure(time.monotonic() + 20.0)
+    started.stop()
+    with pytest.raises(BackendError, match='cannot'):
+        child.export_presets(python, tmp_path, time.monotonic() + 20.0)
+
+
+@pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
+def test_torch_without_a_gpu_says_so() -> None:
+    pytest.importorskip('torch')
+    started = child.TorchChild(sys.executable, 'nano', ['fp16'], [1])
+    with pytest.raises(BackendError, match='no CUDA'):
+        started.measure(time.monotonic() + 60.0)

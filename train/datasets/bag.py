@@ -36,7 +36,8 @@ class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
     every: keep one picture in so many. cache: folder to write the frames to (default: beside the
-    bag, '<bag>.frames'); used as it is if it exists. Delete it after a change of options.
+    bag, '<bag>.frames'); used as it is if it exists. Delete it after a change of options. part,
+    held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -50,6 +51,8 @@ class BagFrames(Frames):
         depth: str | None = None,
         every: int = 1,
         cache: str | Path | None = None,
+        part: str = 'all',
+        held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
         bag = Path(root).expanduser()
@@ -61,7 +64,7 @@ class BagFrames(Frames):
                 extract(bag, folder, image, info, depth, every)
             except (EvalError, CoreError) as error:
                 raise TrainError(f'bag {bag}: {error}') from None
-        super().__init__(folder)
+        super().__init__(folder, part, held_out)
 
 
 def extract(

@@ -12,9 +12,15 @@ from dmd_ros.eval.frame_folder import find_frames, read_frame
 from train.datasets.base import Reader
 from train.errors import TrainError
 
+PARTS = ('all', 'train', 'held_out')
+
 
 class Frames(Reader):
-    """One folder per frame; the format is described in `dmd_ros.eval.frame_folder`."""
+    """One folder per frame; the format is described in `dmd_ros.eval.frame_folder`.
+
+    part: 'all', 'train' or 'held_out', the last `held_out` per cent in the order of names. (Frames
+    of a recording look like their neighbours: drawn at random, none would be held out.)
+    """
 
     dataset = 'frames'
     tree = (
@@ -23,11 +29,30 @@ class Frames(Reader):
         '<name>/depth_full.npz   (optional: u, v, z in metres)'
     )
 
+    def __init__(self, root: str | Path, part: str = 'all', held_out: int = 20) -> None:
+        """Find the frames; raises `TrainError`."""
+        if part not in PARTS or not 0 < held_out < 100:
+            raise TrainError(
+                f'{self.dataset}: part={part!r}, held_out={held_out}; allowed: '
+                f'{", ".join(PARTS)}; 1 to 99 per cent'
+            )
+        self.part, self.held_out = part, held_out
+        super().__init__(root)
+
     def _scan(self) -> list[Path]:
         try:
-            return find_frames(self.root)
+            found = find_frames(self.root)
         except EvalError as error:
             raise TrainError(f'{self.dataset}: {error}; expected {self._where()}') from None
+        if self.part == 'all':
+            return found
+        first = len(found) - round(len(found) * self.held_out / 100)
+        if not 0 < first < len(found):
+            raise TrainError(
+                f'{self.dataset}: {len(found)} frames cannot be parted with held_out='
+                f'{self.held_out} per cent; record more'
+            )
+        return found[:first] if self.part == 'train' else found[first:]
 
     def _load(self, item: Path) -> RawSample:
         try:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -16,7 +17,8 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from train.worlds.assets import Assets
 from train.worlds.cameras import draw_camera, indoor_pose, street_pose, tabletop_pose
-from train.worlds.render import Pose, render
+from train.worlds.launch import render_cpu
+from train.worlds.render import Pose, scene_arrays
 from train.worlds.rooms import indoor_scene
 from train.worlds.scene import Scene
 from train.worlds.sensor import expose
@@ -84,6 +86,15 @@ def build_world(kind: str, rng: Generator, assets: Assets) -> World:
     raise ValueError(f'unknown kind {kind!r}; allowed: {", ".join(KINDS)}')
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What a renderer needs: the scene tuple, the camera, and the numbers for its sensor."""
+
+    arrays: tuple[Any, ...]
+    camera: Camera
+    rng: Generator
+
+
 class Worlds:
     """Random access to the frames of one seed: `worlds[i]` depends on (seed, i, config) only."""
 
@@ -123,8 +134,8 @@ class Worlds:
             return 'outdoor'
         return str(random_source(self.seed, number, 3).choice(names, p=weights / weights.sum()))
 
-    def __getitem__(self, index: int) -> RawSample:
-        """Render frame `index`."""
+    def frame(self, index: int) -> Frame:
+        """Build frame `index` up to the point where it can be rendered."""
         number = index // self.config.views
         world = self._world(number)
         rng = random_source(self.seed, index, 4)
@@ -134,8 +145,14 @@ class Worlds:
             focal = height / (2.0 * self.config.cameras[world.kind])
             camera = replace(camera, fx=focal, fy=focal)
         pose = world.pose(rng, camera)
-        colour, depth = render(world.scene, camera, pose, self.assets, int(rng.integers(1 << 20)))
-        return RawSample(expose(colour, rng), depth, camera)
+        seed = int(rng.integers(1 << 20))
+        return Frame(scene_arrays(world.scene, camera, pose, self.assets, seed), camera, rng)
+
+    def __getitem__(self, index: int) -> RawSample:
+        """Render frame `index`."""
+        frame = self.frame(index)
+        colour, depth, _ = render_cpu(frame.arrays, frame.camera.height, frame.camera.width)
+        return RawSample(expose(colour, frame.rng), depth, frame.camera)
 
 
 def generate(

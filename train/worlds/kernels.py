@@ -73,6 +73,7 @@ def soft_pixel(scene, x, y, depth, ids, normal, soft):
         normal[fy, fx, 2],
     )
     if t > LIMIT:
+        soft[y, x, 0], soft[y, x, 1], soft[y, x, 2] = 0.0, 0.0, 0.0
         return
     env = scene[S_ENV]
     dx, dy, dz = pixel_ray(env, fx, fy)
@@ -96,6 +97,7 @@ def smooth_pixel(x, y, soft, smooth):
     """Pass 3, on the half grid: average the soft light over the same surface."""
     t = soft[y, x, 3]
     if t > LIMIT:
+        smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = 0.0, 0.0, 0.0
         return
     nx, ny, nz = soft[y, x, 4], soft[y, x, 5], soft[y, x, 6]
     scale = 45.0 / t
@@ -120,6 +122,7 @@ def gather_pixel(x, y, depth, ids, normal, key, soft, smooth, light):
     t = depth[y, x]
     which = ids[y, x]
     if which < 0:
+        light[y, x, 0], light[y, x, 1], light[y, x, 2] = 0.0, 0.0, 0.0
         return
     nx, ny, nz = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
     total = 1e-6

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numba
@@ -15,6 +16,60 @@ from numpy.typing import NDArray
 from train.worlds.jit import parallel
 
 
+@dataclass(frozen=True)
+class SensorDraw:
+    """A randomly drawn camera with its faults.
+
+    blur: sigma in pixels of a picture 192 rows high (below 0.25: none). glare: weight of the
+    scattered light. key: brightness that the exposure aims at. balance: white balance [3]. level:
+    noise level. smooth: whether the camera smooths its noise. fall: vignetting. shoulder: where
+    highlights begin to be compressed. gamma, contrast: tone curve. saturation.
+    """
+
+    blur: float
+    glare: float
+    key: float
+    balance: tuple[float, float, float]
+    level: float
+    smooth: bool
+    fall: float
+    shoulder: float
+    gamma: float
+    contrast: float
+    saturation: float
+
+
+def draw_sensor(rng: Generator) -> SensorDraw:
+    """Draw a camera."""
+    red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, (0.05, 0.02, 0.07))))
+    return SensorDraw(
+        blur=float(rng.uniform(-0.2, 0.65)),
+        glare=float(rng.uniform(0.01, 0.08)) if rng.random() < 0.5 else 0.0,
+        key=float(np.exp(rng.normal(np.log(0.21), 0.3))),
+        balance=(red, green, blue),
+        level=float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2)))),
+        smooth=bool(rng.random() < 0.5),
+        fall=float(rng.uniform(0.0, 0.45)),
+        shoulder=float(rng.uniform(0.55, 0.9)),
+        gamma=float(rng.uniform(2.0, 2.5)),
+        contrast=float(rng.uniform(0.0, 0.35)),
+        saturation=float(rng.uniform(0.75, 1.25)),
+    )
+
+
+# Of the exposure: the picture is metered on every third pixel; bright areas limit the gain.
+METER_STEP = 3
+METER_LUMA = (0.25, 0.65, 0.1)
+BRIGHT_PERCENTILE, BRIGHT_LIMIT = 92.0, 2.6
+# Light beyond this is as good as this: lamps seen directly.
+BRIGHTEST = 40.0
+
+
+def shot_and_read(level: float) -> tuple[float, float]:
+    """Variance of the noise: per unit of light, and without any."""
+    return 0.15 * level, 0.2 * level * level
+
+
 def expose(
     colour: NDArray[np.float32], rng: Generator, noise: Generator | None = None
 ) -> NDArray[np.uint8]:
@@ -22,52 +77,50 @@ def expose(
 
     noise: source of the pixel noise, if it shall differ while the camera stays the same.
     """
-    image = _lens(colour, rng)
-    luma = image[::3, ::3] @ np.array([0.25, 0.65, 0.1], np.float32)
+    draw = draw_sensor(rng)
+    image = _lens(colour, draw)
+    luma = image[::METER_STEP, ::METER_STEP] @ np.array(METER_LUMA, np.float32)
     middle = float(np.exp(np.log(luma + 1e-3).mean()))
-    key = float(np.exp(rng.normal(np.log(0.21), 0.3)))
     # Auto exposure looks at the middle tones and gives way to bright areas.
-    gain = min(key / middle, 2.6 / max(float(np.percentile(luma, 92)), 1e-3))
-    balance = gain * np.exp(rng.normal(0.0, (0.05, 0.02, 0.07)))
-    level = float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2))))
+    bright = max(float(np.percentile(luma, BRIGHT_PERCENTILE)), 1e-3)
+    gain = min(draw.key / middle, BRIGHT_LIMIT / bright)
     grain = (noise or rng).standard_normal(image.shape, np.float32)
-    if rng.random() < 0.5:
-        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(
-            2.0
-        )  # cameras smooth their noise
+    if draw.smooth:  # twice as strong, as smoothing takes half of it away
+        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(2.0)
+    shot, read = shot_and_read(draw.level)
     return _develop(
         image,
         grain,
-        balance.astype(np.float32),
-        0.15 * level,
-        0.2 * level * level,
-        float(rng.uniform(0.0, 0.45)),
-        float(rng.uniform(0.55, 0.9)),
-        _tone_table(rng),
-        float(rng.uniform(0.75, 1.25)),
+        np.array(draw.balance, np.float32) * np.float32(gain),
+        shot,
+        read,
+        draw.fall,
+        draw.shoulder,
+        tone_table(draw.gamma, draw.contrast),
+        draw.saturation,
     )
 
 
-def _lens(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
+def _lens(image: NDArray[np.float32], draw: SensorDraw) -> NDArray[np.float32]:
     """Blur and glare."""
     height, width = image.shape[:2]
-    image = np.minimum(image, np.float32(40.0))
-    blur = float(rng.uniform(-0.2, 0.65)) * height / 192.0
+    image = np.minimum(image, np.float32(BRIGHTEST))
+    blur = draw.blur * height / 192.0
     if blur > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), blur)
-    if rng.random() < 0.5:
+    if draw.glare > 0.0:
         small = cv2.resize(
             image, (max(4, width // 8), max(4, height // 8)), interpolation=cv2.INTER_AREA
         )
         glare = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (width, height))
-        image = image + np.float32(rng.uniform(0.01, 0.08)) * glare
+        image = image + np.float32(draw.glare) * glare
     return image
 
 
-def _tone_table(rng: Generator) -> NDArray[np.float32]:
+def tone_table(gamma: float, contrast: float) -> NDArray[np.float32]:
     """Gamma and contrast curve, 1024 steps over [0, 1]."""
-    x = np.linspace(0.0, 1.0, 1024) ** (1.0 / rng.uniform(2.0, 2.5))
-    return (x + rng.uniform(0.0, 0.35) * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
+    x = np.linspace(0.0, 1.0, 1024) ** (1.0 / gamma)
+    return (x + contrast * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
 
 
 @parallel

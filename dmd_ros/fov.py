@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera of a picture that comes without calibration: its field of view given, or estimated.
+
+Square pixels and a centred principal point are assumed, and no distortion. A wrong field of view
+gives wrong metres: who can calibrate should.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core import preprocess
+from dmd_ros.core.camera import Camera, tan_half_from_degrees
+from dmd_ros.core.contract import FovContract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Backend
+
+CAMERA_INFO = 'camera_info'
+FOV_SOURCES = (CAMERA_INFO, 'estimate', 'fixed')
+
+
+class CameraSource(Protocol):
+    """Gives the camera of a picture. name: one of `FOV_SOURCES`."""
+
+    name: str
+
+    def camera(self, rgb: NDArray[np.uint8]) -> Camera:
+        """Give the pinhole camera to assume for uint8 [H, W, 3]."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier pictures: after a cut or a time jump."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
+
+
+class FixedFov:
+    """The same vertical field of view for every picture."""
+
+    name = 'fixed'
+
+    def __init__(self, vfov_deg: float) -> None:
+        """vfov_deg: vertical field of view; raises `CoreError` if it is none."""
+        self._tan_half_vfov = tan_half_from_degrees(vfov_deg)
+
+    def camera(self, rgb: NDArray[np.uint8]) -> Camera:
+        """Give the camera of the fixed field of view for a picture of this size."""
+        return Camera.assumed(self._tan_half_vfov, rgb.shape[1], rgb.shape[0])
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class FovEstimator:
+    """A field-of-view network: estimator(rgb) -> tan(vfov / 2), each picture for itself."""
+
+    def __init__(self, contract: FovContract, backend: Backend) -> None:
+        """Wrap a loaded network."""
+        self.contract = contract
+        self.backend = backend
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> float:
+        """Estimate tan(vfov / 2) of uint8 [H, W, 3] RGB.
+
+        The network sees the middle of the picture in a shape that it knows; its answer is kept in
+        the range that it was trained for, and brought to the rows of the whole picture.
+        Raises `CoreError` for what is no picture.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')
+        height, width = rgb.shape[:2]
+        # The view needs a size alone; what it says of the lens is not used.
+        view = preprocess.centred_view(Camera.assumed(1.0, width, height), self.contract)
+        feeds = {FOV_INPUT: preprocess.prepare(rgb, view, self.contract)}
+        estimate = self.backend.run(feeds)[FOV_OUTPUT]
+        if estimate.shape != (1,) or not np.isfinite(estimate).all():
+            raise CoreError(
+                f'the field-of-view model returned {estimate}; one finite number is expected: '
+                'export it again'
+            )
+        low, high = self.contract.tan_half_vfov_range
+        return float(np.clip(estimate[0], low, high)) * height / view.crop_height
+
+    def close(self) -> None:
+        """Release the backend."""
+        self.backend.close()
+
+
+class EstimatedFov:
+    """The median of what a network says about the newest pictures of one camera.
+
+    A lens does not change from frame to frame: the median over `memory` pictures neither flickers
+    nor follows a single odd one. memory 1: each picture for itself. A picture of another size is
+    of another camera, and starts anew.
+    """
+
+    name = 'estimate'
+
+    def __init__(self, estimator: FovEstimator, memory: int = 1) -> None:
+        """Start without a memory; raises `CoreError` if it would hold no picture."""
+        if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
+            raise CoreError(f'fov_memory={memory!r} must be a whole number of pictures >= 1')
+        self.estimator = estimator
+        self._seen: deque[float] = deque(maxlen=memory)
+        self._size: tuple[int, ...] = ()
+
+    def camera(self, rgb: NDArray[np.uint8]) -> Camera:
+        """Look at the picture, and give the camera of the median."""
+        if rgb.shape != self._size:
+            self.reset()
+            self._size = rgb.shape
+        self._seen.append(self.estimator(rgb))
+        return Camera.assumed(statistics.median(self._seen), rgb.shape[1], rgb.shape[0])
+
+    def reset(self) -> None:
+        """Forget the pictures so far."""
+        self._seen.clear()
+
+    def close(self) -> None:
+        """Release the network."""
+        self.estimator.close()

@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Worlds on the training device: what the robot would see, the same after a resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_set import write_set
+
+from dmd_ros.core.preprocess import full_view, prepare
+from train.batch_image import gaussian_blur
+from train.config import TrainConfig, make_config
+from train.device_worlds import DeviceWorlds
+from train.errors import TrainError
+from train.feed import Feed, split
+from train.loss import Batch
+from train.photometric import draw_photometric, photometric, photometric_batch
+from train.processes import Processes
+from train.worlds import parts as parts_module
+from train.worlds.batch import renderer, unpacked
+from train.worlds.parts import WorldParts
+from train.worlds.sensor import expose
+from train.worlds.sensor_batch import expose_batch
+
+CPU = torch.device('cpu')
+SIZE = (32, 48)
+SETTINGS = (
+    'worlds_on=device', 'sizes=32x48', 'batch=8', 'first_parts=1', 'store_parts=2', 'workers=0',
+    'kinds=tabletop=1', 'reuse=1',
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ('train.device_worlds', 'train.worlds.parts'):
+        monkeypatch.setattr(f'{module}.FRAMES', 2 * parts_module.VIEWS)
+
+
+def config(*more: str) -> TrainConfig:
+    return make_config('micro', [*SETTINGS, *more])
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    names = [field.name for field in dataclasses.fields(Batch)]
+    return all(torch.equal(getattr(one, n), getattr(other, n)) for n in names)
+
+
+def test_batches_are_a_function_of_their_number() -> None:
+    unbroken = DeviceWorlds(config(), CPU)
+    batches = [unbroken.batch(n) for n in range(6)]
+    assert unbroken.wanted(5) > 3  # older parts have been overwritten by then
+    resumed = DeviceWorlds(config(), CPU)
+    assert equal(resumed.batch(5), batches[5])
+    assert not equal(batches[4], batches[5])
+
+
+def test_processes_render_worlds_of_their_own() -> None:
+    batches = [DeviceWorlds(config(), CPU, rank, 2).batch(0) for rank in (0, 1)]
+    assert [len(batch.rgb) for batch in batches] == [4, 4]
+    assert not torch.equal(batches[0].rgb, batches[1].rgb)
+    whole = torch.cat([batch.t for batch in batches])
+    assert torch.equal(whole, DeviceWorlds(config(), CPU).batch(0).t)
+
+
+def test_an_example_is_what_the_robot_would_see() -> None:
+    """Without augmentation the picture is the robot's input of the same frame, bit for bit."""
+    settings = config('flip=false', 'photometric=0')
+    batch = DeviceWorlds(settings, CPU).batch(0)
+    part = WorldParts(0, (SIZE,), (1.0,), {'tabletop': 1.0}, '')[0]
+    colour, depth = renderer('', CPU)(part)
+    contract = settings.contract()
+    for i in range(len(batch.rgb)):
+        found = int(np.argmin([abs(t - batch.tan_half_vfov[i]) for t in part.tan_half_vfov]))
+        back = ((batch.rgb[i] * 0.5 + 0.5) * 255.0).round().byte().permute(1, 2, 0).numpy()
+        frame = parts_module.Worlds(
+            0, parts_module.WorldConfig(size=SIZE, views=parts_module.VIEWS,
+                                        kinds={'tabletop': 1.0}),
+        ).frame(found)  # fmt: skip
+        view = full_view(frame.camera, contract)
+        assert np.array_equal(prepare(back, view, contract)[0], batch.rgb[i].numpy())
+        expected = np.log(np.clip(depth[found].half().float().numpy(), 0.1, 80.0) / 0.1)
+        expected = expected * 2.0 / np.log(800.0) - 1.0
+        assert np.allclose(batch.code[i, 0], expected, atol=1e-5)
+    assert colour.shape == (12, *SIZE, 3)
+
+
+def test_packed_scenes_are_the_scenes() -> None:
+    worlds = WorldParts(3, (SIZE,), (1.0,), None, '')
+    part = worlds[1]
+    for i, scene in enumerate(unpacked(part.packed)):
+        frame = worlds._worlds[SIZE].frame(len(part.sensors) + i)
+        assert all(np.array_equal(a, b) for a, b in zip(scene, frame.arrays[:6], strict=True))
+
+
+def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
+    part = WorldParts(2, ((64, 96),), (1.0,), {'indoor': 1.0}, '')[0]
+    colour, _ = renderer('', CPU)(part)
+    quiet = [dataclasses.replace(draw, level=1e-9) for draw in part.sensors]
+    batch = expose_batch(colour, quiet, torch.Generator().manual_seed(0))
+    for i, draw in enumerate(quiet):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('train.worlds.sensor.draw_sensor', lambda rng, draw=draw: draw)
+            alone = expose(colour[i].numpy(), np.random.default_rng(0))
+        apart = np.abs(batch[i].permute(1, 2, 0).numpy().astype(int) - alone)
+        assert np.percentile(apart, 99) <= 3 and apart.mean() < 0.6
+
+
+def test_photometric_batch_is_photometric(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    rgb = rng.integers(0, 256, (1, 24, 32, 3), np.uint8)
+    drawn = [draw_photometric(np.random.default_rng(s), 1, 1.0) for s in range(30)]
+    for draw in drawn:
+        calm = dataclasses.replace(draw, noise=np.zeros(1), jpeg=np.zeros(1, np.int64))
+        monkeypatch.setattr('train.photometric.draw_photometric', lambda *args, d=calm: d)
+        alone = photometric(rng, rgb[0], 1.0)
+        images = torch.from_numpy(rgb.transpose(0, 3, 1, 2).copy())
+        batch = photometric_batch(rng, images, 1.0, torch.Generator())
+        apart = np.abs(batch[0].permute(1, 2, 0).numpy().astype(int) - alone)
+        assert apart.max() <= 3
+    assert any(draw.blur[0] for draw in drawn) and any(draw.grey[0] for draw in drawn)
+
+
+def test_blur_keeps_flat_pictures_and_leaves_sigma_zero_alone() -> None:
+    images = torch.rand(2, 3, 16, 20)
+    images[0] = 0.25
+    blurred = gaussian_blur(images, torch.tensor([1.0, 0.0]), radius=4)
+    assert torch.allclose(blurred[0], images[0], atol=1e-6)
+    assert torch.allclose(blurred[1], images[1], atol=1e-6)
+
+
+def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / 'set', 3)
+    mixed = config(f'sources=worlds@0.75,folder:{folder}@0.25')
+    rendered, made = split(mixed, 1)
+    assert rendered is not None and made is not None
+    assert (rendered.batch, made.batch, made.sources) == (6, 2, f'folder:{folder}@0.25')
+    feed = Feed(mixed, Processes(0, 1, CPU))
+    batches = list(islice(feed(0), 2))
+    assert [len(batch.rgb) for batch, _ in batches] == [8, 8]
+    assert split(config('sources=worlds@1'), 1)[1] is None
+    assert split(dataclasses.replace(mixed, worlds_on='workers'), 1) == (
+        None,
+        dataclasses.replace(mixed, worlds_on='workers'),
+    )
+
+
+def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'train.worlds.launch_gpu', None)
+    with pytest.raises(TrainError, match='train-gpu'):
+        renderer('', torch.device('cuda'))
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ('worlds_on=gpu', 'allowed'),
+        ('reuse=0.5', 'reuse=0.5 must be >= 1'),
+        ('sizes=32x48@x', 'not a number'),
+        ('sizes=32x48@0', 'must be > 0'),
+        ('kinds=indoor=-1', 'must be > 0'),
+        ('first_parts=0', 'must be >= 1'),
+    ],
+)
+def test_settings_that_cannot_work(setting: str, message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        config(setting)

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model learns a robot's surroundings from its bag."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmd_ros.loading import load_estimator
+from train import finetune
+from train.datasets.registry import open_dataset
+from train.errors import TrainError
+
+FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A walk through a room that no training seed ever draws, by `train.sample_bag`."""
+    folder = tmp_path_factory.mktemp('bags') / 'walk'
+    return Path(shutil.copytree(Path(__file__).parents[1] / 'data' / 'sample_bag', folder))
+
+
+@pytest.mark.slow
+def test_the_error_on_the_held_out_part_falls(bag: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'run'
+    assert finetune.main([str(bag), '--out', str(out), '--samples', '96', *FAST]) == 0
+    scores = json.loads((out / 'finetune.json').read_text())
+    assert scores['before']['frames'] == scores['after']['frames'] == 6
+    assert scores['after']['abs_rel'] < 0.85 * scores['before']['abs_rel']
+    held = open_dataset('bag', str(bag), cache=str(out / 'frames'), part='held_out')
+    trained = open_dataset('bag', str(bag), cache=str(out / 'frames'), part='train')
+    assert len(trained) == 24 and not set(trained.index()) & set(held.index())
+    assert max(trained.index()) < min(held.index()), 'the end of the drive is held out'
+    # What it wrote is a model like any other, and gives the score that it was said to have.
+    raw = [held.load(i) for i in range(6)]
+    estimator = load_estimator(out / 'model.onnx', backend='onnxruntime')
+    assert estimator.contract.name == 'dmd_worlds_walk'
+    errors = [
+        np.nanmean(np.abs(estimator(r.rgb, r.camera).depth - r.depth) / r.depth) for r in raw
+    ]
+    assert np.mean(errors) == pytest.approx(scores['after']['abs_rel'], rel=0.05)
+
+
+def test_a_dry_run_judges_and_trains_nothing(bag, tmp_path, capsys):
+    out = tmp_path / 'run'
+    assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
+    said = capsys.readouterr().out
+    assert '24 frames to train on, 6 held out' in said
+    assert 'before' in said and 'after' not in said
+    assert not (out / 'checkpoints').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['/nowhere.mcap'], 'bag: /nowhere.mcap does not exist'),
+        (['BAG', '--worlds', '1'], '--worlds 1 must be a share in 0..1, below 1'),
+        (['BAG', '--held-out', '1'], '30 frames cannot be parted with held_out=1 per cent'),
+        (['BAG', '--model', 'nothing'], 'nothing'),
+        (['BAG', '--set', 'parameterisation=eps'], 'another contract than the model: param'),
+    ],
+)
+def test_errors(bag, tmp_path, arguments, message, capsys):
+    arguments = [str(bag) if text == 'BAG' else text for text in arguments]
+    assert finetune.main([*arguments, '--out', str(tmp_path), '--samples', '8']) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_parts_of_a_recording_are_checked(tmp_path):
+    with pytest.raises(TrainError, match=r"part='half', held_out=20; allowed: all, train"):
+        open_dataset('frames', str(tmp_path), part='half')

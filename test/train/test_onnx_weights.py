@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model file becomes a network again, and a run may start from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from small_set import fast_config, write_set
+
+from train import checkpoint
+from train.errors import TrainError
+from train.export import compare, export
+from train.loop import train
+from train.onnx_weights import load_model
+from train.processes import Processes
+from train.torch_backend import TorchBackend
+
+ALONE = Processes(0, 1, torch.device('cpu'))
+SHIPPED = Path(__file__).parents[2] / 'models' / 'dmd_worlds.onnx'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp('data') / 'set')
+
+
+def _exported(data: Path, folder: Path, weights: str, *settings: str) -> tuple[Path, Path]:
+    config = fast_config(data, 'total_samples=64', 'lr=0.01', 't1_fraction=1', *settings)
+    train(folder / 'run', config, ALONE)
+    export(folder / 'run', folder / 'model.onnx', weights)
+    return folder / 'run', folder / 'model.onnx'
+
+
+def test_the_shipped_model_comes_back_as_onnx_runtime_runs_it() -> None:
+    model = load_model(SHIPPED)
+    said = f'preset {model.preset}, rays {model.net.rays}, FOV {model.net.fov}'
+    assert said in SHIPPED.with_suffix('.md').read_text()
+    assert compare(SHIPPED, TorchBackend(model.net), model.contract) < 1e-5
+
+
+@pytest.mark.parametrize('weights', ['fp16', 'fp32'])
+@pytest.mark.parametrize('settings', [('rays=true',), ('fov=false',)])
+def test_what_was_exported_is_read_back(
+    data: Path, tmp_path: Path, weights: str, settings: tuple[str, ...]
+) -> None:
+    run, path = _exported(data, tmp_path, weights, *settings)
+    averages = checkpoint.find(run)['ema']
+    read = load_model(path).net.state_dict()
+    assert read.keys() == averages.keys()
+    tolerance = 0.0 if weights == 'fp32' else 1e-3
+    for name, value in averages.items():
+        assert torch.allclose(read[name], value, rtol=tolerance, atol=tolerance), name
+        # Each weight was trained: no two that were swapped would be equal.
+        assert value.abs().sum() > 0, name
+
+
+def test_a_run_starts_from_a_model_file(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, path = _exported(data, tmp_path, 'fp32')
+    train(tmp_path / 'next', fast_config(data, 'total_samples=4', 'lr=1e-12'), ALONE, init=path)
+    start, file = checkpoint.find(tmp_path / 'next')['net'], load_model(path).net.state_dict()
+    for name, value in file.items():
+        assert torch.allclose(start[name], value, atol=1e-6)
+    nearer = fast_config(data, 'total_samples=4', 'depth_min_m=0.5')
+    train(tmp_path / 'nearer', nearer, ALONE, init=path)
+    assert 'depth_min_m 0.1 -> 0.5; the net has to learn anew' in caplog.text
+    assert caplog.text.count('learn anew') == 1
+    other = fast_config(data, 'rays=true')
+    with pytest.raises(TrainError, match=r'preset micro \(rays=False, fov=True\) do not fit'):
+        train(tmp_path / 'other', other, ALONE, init=path)
+
+
+def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match='does not exist'):
+        load_model(tmp_path / 'none.onnx')
+    (tmp_path / 'text.onnx').write_text('no model')
+    with pytest.raises(TrainError, match='is not an ONNX file'):
+        load_model(tmp_path / 'text.onnx')
+    model = onnx.load(str(SHIPPED))
+    for tensor in model.graph.initializer:
+        if tensor.name == 'head.weight_fp16':
+            wrong = numpy_helper.to_array(tensor) * 2
+            tensor.CopyFrom(numpy_helper.from_array(wrong, tensor.name))
+    onnx.save(model, str(tmp_path / 'wrong.onnx'))
+    with pytest.raises(TrainError, match=r'output on the golden input differs'):
+        load_model(tmp_path / 'wrong.onnx')
+    model.graph.initializer.pop(0)
+    onnx.save(model, str(tmp_path / 'part.onnx'))
+    with pytest.raises(TrainError, match=r'weights that fit no preset of micro, nano'):
+        load_model(tmp_path / 'part.onnx')

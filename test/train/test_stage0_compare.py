@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The comparison of depth from stage 0 with depth from scratch, on a few small frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_set import plane_sample
+
+from train import checkpoint
+from train.stage0.compare import main
+from train.worlds.cache import shard_path
+
+
+def _write_shard(root: Path, seed: int, count: int) -> None:
+    """Write frames as `train.worlds.cache` does, so that nothing has to be rendered."""
+    folder = shard_path(root, 0)
+    folder.mkdir(parents=True)
+    samples = [plane_sample(seed + i) for i in range(count)]
+    np.save(folder / 'rgb.npy', np.stack([s.rgb for s in samples]))
+    np.save(folder / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
+    cameras = [(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]
+    np.save(folder / 'camera.npy', np.array(cameras))
+
+
+@pytest.fixture(scope='module')
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('compare')
+    _write_shard(folder / 'data' / 'train', 0, 8)
+    _write_shard(folder / 'data' / 'held_out', 100, 4)
+    return folder
+
+
+def _arguments(out: Path, seeds: int) -> list[str]:
+    return ['--out', str(out), '--preset', 'micro', '--size', '32x32', '--frames', '8', '--batch',
+            '8', '--stage0-samples', '64', '--samples', '64', '--seeds', str(seeds)]  # fmt: skip
+
+
+def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
+    assert main(_arguments(out, 1)) == 0
+    (row,) = json.loads((out / 'compare.json').read_text())
+    runs = {name: checkpoint.find(out / 'runs' / f'{name}-depth-0')
+            for name in ('scratch', 'stage0')}  # fmt: skip
+    assert runs['scratch']['config'] == runs['stage0']['config']
+    assert runs['scratch']['clock'] == runs['stage0']['clock'] == 64
+    for key in ('training loss', 'loss', 'one-step L1', 'AbsRel'):
+        assert 0 < row[f'scratch {key}'] != row[f'stage0 {key}'] > 0
+    text = (out / 'compare.md').read_text()
+    change = 100 * (row['stage0 loss'] / row['scratch loss'] - 1)
+    assert f'{change:+.1f} %' in text
+    # A second seed goes on from what is there; the first row stays as it is.
+    made = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
+    assert main(_arguments(out, 2)) == 0
+    first, second = json.loads((out / 'compare.json').read_text())
+    assert first == row and second['scratch loss'] != row['scratch loss']
+    again = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
+    assert again == made
+    assert 'of 2' in (out / 'compare.md').read_text()
+
+
+def test_a_size_that_is_none_is_refused(tmp_path, capsys):
+    assert main(['--out', str(tmp_path), '--size', 'large']) == 1
+    assert "--size 'large' is not HEIGHTxWIDTH" in capsys.readouterr().err
+    assert main(['--out', str(tmp_path), '--seeds', '0']) == 1
+    assert '--seeds 0 must be >= 1' in capsys.readouterr().err

@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Worlds rendered on the training device: a store of frames that is renewed while training.
+
+Workers build scenes, the device renders them, and every frame serves `reuse` times on average
+before newer ones take its place. Nothing is read from or written to a disk. What batch n holds
+depends on the config and n alone: a resumed run renders again what its store held.
+
+The virtual camera is drawn when a frame is rendered, so there is nothing to crop or resize: the
+picture has the network's size, and takes its numbers from the robot's own `normalise` and `encode`
+by look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dmd_ros.core.depth_codec import encode
+from dmd_ros.core.preprocess import normalise
+from train.batch_image import look_up, scalar
+from train.config import TrainConfig
+from train.loss import Batch
+from train.mixture import as_is, batch_rng, draw_batch, quiet_worker
+from train.photometric import photometric_batch
+from train.worlds.batch import Renderer, picture_and_depth, renderer
+from train.worlds.parts import FRAMES, Part, WorldParts
+
+_DRAW, _RENDER = 3, 4
+# float16 has as many values; the depth code of each comes from `encode`.
+_HALVES = 1 << 16
+
+
+@dataclass
+class _Store:
+    """Frames of one size: a ring of parts. count: parts that were ever put in."""
+
+    rgb: Tensor  # uint8 [capacity, FRAMES, 3, H, W]
+    depth: Tensor  # float16 [capacity, FRAMES, H, W], metres
+    tan_half_vfov: Tensor  # float32 [capacity, FRAMES]
+    count: int = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames that are there."""
+        return min(self.count, len(self.rgb)) * FRAMES
+
+
+class DeviceWorlds:
+    """Batches of world frames by number, in order, on the training device."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Each of the `world` processes has a store of its own and takes its share of a batch."""
+        self._config, self._share, self._device = config, config.batch // world, device
+        self._rank, self._world = rank, world
+        self._parts = WorldParts(
+            config.seed, config.size_list, config.size_shares, config.kind_shares, config.assets
+        )
+        self._render: Renderer | None = None
+        self._tables(device)
+        self._stores: dict[tuple[int, int], _Store] = {}
+        self._incoming: Iterator[Part] | None = None
+        self._done = 0
+
+    def _tables(self, device: torch.device) -> None:
+        contract = self._config.contract()
+        levels = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+        self._normal = torch.from_numpy(normalise(levels, contract)[0, :, 0]).to(
+            device
+        )  # [3, 256]
+        halves = np.arange(_HALVES, dtype=np.uint32).astype(np.uint16).view(np.float16)
+        with np.errstate(invalid='ignore'):
+            codes = encode(np.maximum(halves.astype(np.float32), 0.0), contract)
+        self._codes = torch.from_numpy(codes).to(device)
+
+    def wanted(self, number: int) -> int:
+        """Count the parts that must have been rendered before batch `number` is drawn."""
+        made = number * self._share / (self._config.reuse * FRAMES)
+        return self._config.first_parts + int(made)
+
+    def batch(self, number: int) -> Batch:
+        """Render what is due and draw batch `number`; numbers must not go back."""
+        if self._incoming is None:
+            self._begin(number)
+        while self._done < self.wanted(number):
+            self._take()
+        return self._draw(number)
+
+    def _begin(self, number: int) -> None:
+        """Start the workers with the oldest part that batch `number` can still meet."""
+        self._done = max(0, self.wanted(number) - self._config.store_parts)
+        numbers = range(self._done * self._world + self._rank, 1 << 40, self._world)
+        workers = self._config.workers
+        more = (
+            {'prefetch_factor': 4, 'multiprocessing_context': 'spawn',
+             'worker_init_fn': quiet_worker}
+            if workers else {}
+        )  # fmt: skip
+        self._incoming = iter(
+            DataLoader(
+                self._parts,  # type: ignore[arg-type]
+                batch_size=None,
+                sampler=numbers,
+                num_workers=workers,
+                collate_fn=as_is,
+                **more,  # type: ignore[arg-type]
+            )
+        )
+        # After the workers have begun: they build scenes while the kernels are compiled.
+        self._render = renderer(self._config.assets, self._device)
+
+    def _take(self) -> None:
+        """Render the next part into the store, over the oldest one of its size."""
+        assert self._incoming is not None and self._render is not None
+        part = next(self._incoming)
+        generator = self._generator(_RENDER, self._done)
+        rgb, depth = picture_and_depth(self._render, part, generator)
+        store = self._store(part.size)
+        slot = store.count % len(store.rgb)
+        store.rgb[slot], store.depth[slot] = rgb, depth
+        store.tan_half_vfov[slot] = torch.from_numpy(part.tan_half_vfov).to(self._device)
+        store.count += 1
+        self._done += 1
+
+    def _store(self, size: tuple[int, int]) -> _Store:
+        if size not in self._stores:
+            share = self._config.size_shares[self._config.size_list.index(size)]
+            capacity = max(1, int(self._config.store_parts * share))
+            shape = (capacity, FRAMES)
+            self._stores[size] = _Store(
+                torch.empty((*shape, 3, *size), dtype=torch.uint8, device=self._device),
+                torch.empty((*shape, *size), dtype=torch.float16, device=self._device),
+                torch.empty(shape, device=self._device),
+            )
+        return self._stores[size]
+
+    def _draw(self, number: int) -> Batch:
+        config, rng = self._config, batch_rng(self._config.seed, _DRAW, self._rank, number)
+        size, times = draw_batch(config, number)
+        while size not in self._stores:  # the first parts may all have had other sizes
+            self._take()
+        store = self._stores[size]
+        chosen = torch.from_numpy(rng.integers(store.frames, size=self._share)).to(self._device)
+        rgb = store.rgb.flatten(0, 1)[chosen]
+        depth = store.depth.flatten(0, 1)[chosen]
+        if config.flip:
+            flip = scalar(torch.from_numpy(rng.random(self._share) < 0.5).to(self._device))
+            rgb = torch.where(flip, rgb.flip(-1), rgb)
+            depth = torch.where(flip[:, 0], depth.flip(-1), depth)
+        generator = self._generator(_DRAW, number)
+        rgb = photometric_batch(rng, rgb, config.photometric, generator)
+        code = self._codes[depth.view(torch.int16).long() & (_HALVES - 1)][:, None]
+        first = self._rank * self._share
+        t = torch.tensor(times[first : first + self._share], dtype=torch.float32)
+        normal = look_up(self._normal[None].expand(self._share, -1, -1).contiguous(), rgb)
+        return Batch(
+            rgb=normal.contiguous(memory_format=torch.channels_last),
+            code=code,
+            labelled=torch.ones_like(code, dtype=torch.bool),
+            noise=torch.randn(code.shape, generator=generator, device=self._device),
+            t=t.to(self._device, non_blocking=True),
+            tan_half_vfov=store.tan_half_vfov.flatten()[chosen],
+        )
+
+    def _generator(self, stream: int, number: int) -> torch.Generator:
+        seed = batch_rng(self._config.seed, stream, self._rank, number, 1).integers(1 << 62)
+        return torch.Generator(self._device).manual_seed(int(seed))

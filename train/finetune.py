@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make a shipped model better for your own robot, from a bag with colour, camera_info and depth.
+
+    python -m train.finetune drive.mcap --out runs/mine
+
+The last part of the bag is held out: it is never trained on, and judges the model before and
+after. Leaves the run, finetune.md, finetune.json and model.onnx (for the node's parameter `model`)
+in --out. Worlds are mixed in, so that what the bag does not show is not forgotten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.depth_codec import valid
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.preprocess import network_size
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.baselines import best_const
+from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.report import write_json, write_markdown_table
+from dmd_ros.loading import DEFAULT_MODEL, find_model
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.ort_backend import OrtBackend
+from train.config import TrainConfig, make_config
+from train.datasets.bag import BagFrames
+from train.errors import TrainError
+from train.export import export
+from train.init import changes_of_meaning
+from train.loop import train
+from train.onnx_weights import Model, load_model
+from train.processes import join, leave
+from train.validate import judge
+
+# Columns of the table, and their keys in `Score`.
+FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
+# The robot's camera fits its own field of view; a little around it keeps the model from rote.
+_FOV_SCALES = (0.8, 1.0)
+# A model that recommends one step was trained mostly at t = 1 and should stay so.
+_T1_OF_ONE_STEP = 0.85
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
+    )
+    try:
+        finetune(options)
+    except (TrainError, BackendError, CoreError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; go on with --resume', file=sys.stderr)
+        return 130
+    return 0
+
+
+def finetune(options: argparse.Namespace) -> dict[str, Score]:
+    """Train on the bag; give the scores on its held-out part, 'before', 'after', 'constant'."""
+    path = find_model(options.model)
+    model = load_model(path)
+    bag = _bag_options(options)
+    held = _frames(BagFrames(options.bag, **bag, part='held_out'))
+    train_part = BagFrames(options.bag, **bag, part='train')
+    config = config_of(model, held[0].camera, _sources(options, bag), options)
+    print(f'{len(train_part)} frames to train on, {len(held)} held out')
+    scores = {
+        'constant': mean_score(_constant(raw) for raw in held),
+        'before': _judge(path, held),
+    }
+    if options.dry_run:
+        print(config.describe())
+        _write(options.out, scores, None)
+        return scores
+    processes = join()
+    try:
+        train(options.out, config, processes, options.resume, path)
+        if processes.is_main:
+            out = options.out / 'model.onnx'
+            export(options.out, out, name=f'{model.contract.name}_{Path(options.bag).stem}')
+            scores['after'] = _judge(out, held)
+            _write(options.out, scores, out)
+    finally:
+        leave()
+    return scores
+
+
+def config_of(
+    model: Model, camera: Camera, sources: str, options: argparse.Namespace
+) -> TrainConfig:
+    """Give the settings that continue a model: its contract, the robot's camera.
+
+    The range of fields of view is widened to the camera's where that lies outside.
+    """
+    contract, net = model.contract, model.net
+    height, width = network_size(camera.height, camera.width, contract)
+    low, high = contract.tan_half_vfov_range
+    tan = camera.tan_half_vfov
+    one_step = contract.noise == 'gaussian' and contract.steps == 1
+    total = options.samples
+    settings = {
+        'fov': net.fov, 'rays': net.rays, 'depth_codec': contract.depth_codec,
+        'depth_min_m': contract.depth_min_m, 'depth_max_m': contract.depth_max_m,
+        'parameterisation': contract.parameterisation,
+        'tan_half_vfov_min': min(low, tan * _FOV_SCALES[0]),
+        'tan_half_vfov_max': max(high, tan * _FOV_SCALES[1]),
+        'stage': 'end_to_end' if contract.noise == 'zeros' else 'diffusion',
+        'steps': contract.steps, 'samples': contract.samples,
+        't1_fraction': _T1_OF_ONE_STEP if one_step else 0.0,
+        'sources': sources, 'sizes': f'{height}x{width}', 'fov_scale_min': _FOV_SCALES[0],
+        'fov_scale_max': _FOV_SCALES[1], 'photometric': 0.5, 'optimizer': 'muon',
+        'batch': 8, 'total_samples': total, 'warmup': total // 20, 'ema': max(1, total // 20),
+        'log_every': max(1, total // 20), 'checkpoint_every': max(1, total // 5),
+    }  # fmt: skip
+    texts = [f'{key}={value}' for key, value in settings.items()]
+    config = make_config(model.preset, [*texts, *options.settings])
+    changes = changes_of_meaning(contract, config.contract())
+    if changes:
+        raise TrainError(
+            f'--set gives another contract than the model: {", ".join(changes)}; leave it out'
+        )
+    return config
+
+
+def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:
+    """Name the training part of the bag, and worlds beside it."""
+    if not 0.0 <= options.worlds < 1.0:
+        raise TrainError(f'--worlds {options.worlds:g} must be a share in 0..1, below 1')
+    query = '&'.join(f'{key}={value}' for key, value in bag.items())
+    for sign in ',@&?':
+        if any(sign in str(text) for text in (options.bag, *bag.values())):
+            raise TrainError(f'{options.bag} or a path beside it has {sign!r} in its name; use a '
+                             'link without it')  # fmt: skip
+    text = f'bag:{options.bag}?part=train&{query}@{1.0 - options.worlds:g}'
+    return f'{text},worlds@{options.worlds:g}' if options.worlds else text
+
+
+def _bag_options(options: argparse.Namespace) -> dict[str, Any]:
+    chosen = {key: getattr(options, key) for key in ('image', 'info', 'depth')}
+    given = {key: value for key, value in chosen.items() if value}
+    cache = options.out / 'frames'
+    return {**given, 'every': options.every, 'held_out': options.held_out, 'cache': cache}
+
+
+def _frames(reader: BagFrames) -> list[RawSample]:
+    return [reader.load(i) for i in range(len(reader))]
+
+
+def _judge(path: Path, frames: list[RawSample]) -> Score:
+    """Judge a model file as the robot would run it."""
+    backend = OrtBackend(path)
+    try:
+        return judge(DepthEstimator(backend.contract, backend), frames)
+    finally:
+        backend.close()
+
+
+def _constant(raw: RawSample) -> Score:
+    """Score of the single depth that is best for the frame: an oracle that sees no structure."""
+    return score(np.full_like(raw.depth, best_const(raw.depth[valid(raw.depth)])), raw.depth)
+
+
+def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:
+    header = ('held-out part', 'frames', *FIGURES)
+    rows = [
+        (name, s.frames, *(f'{getattr(s, key):.3f}' for key in FIGURES.values()))
+        for name, s in scores.items()
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    write_markdown_table(out / 'finetune.md', header, rows)
+    write_json(out / 'finetune.json', {k: dataclasses.asdict(s) for k, s in scores.items()})
+    print((out / 'finetune.md').read_text())
+    if model is not None and not scores['after'].abs_rel < scores['before'].abs_rel:
+        print('the error did not fall: keep the old model, record more, or train longer')
+    elif model is not None:
+        print(f'wrote {model}')
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.finetune', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add('bag', type=Path)
+    add('--out', type=Path, required=True, help='folder of this run')
+    add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
+    add('--samples', type=int, default=20_000, help='to train on (default: %(default)s)')
+    add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
+    add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
+    add('--image', help='topic; found by itself if there is no choice')
+    add('--info', help='topic of camera_info')
+    add('--depth', help='topic')
+    add('--every', type=int, default=1, help='take one picture in so many')
+    add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    add('--resume', action='store_true', help='go on where the run was stopped')
+    add('--dry-run', action='store_true', help='read the bag, judge the model, print, stop')
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

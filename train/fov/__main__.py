@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m train.fov --out runs/fov [--set key=value ...]`: learn to tell the field of view."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from train import checkpoint
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.fov.loop import fov_config, train
+from train.presets import PRESETS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, print every setting, train."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
+    )
+    try:
+        train(options.out, _config(options), options.resume, options.init)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; go on with --resume', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    """Build the config; a resumed run without a preset takes its own from its folder."""
+    settings = list(options.settings)
+    if options.assets is not None:
+        settings.append(f'assets={options.assets}')
+    state = checkpoint.load_newest(options.out) if options.resume else None
+    if state is not None and not options.preset:
+        return TrainConfig.from_json(state['config']).changed(settings)
+    return fov_config(options.preset or 'nano', settings)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='python -m train.fov', description=__doc__)
+    parser.add_argument('--preset', help=f'of the encoder: {", ".join(PRESETS)} (default: nano)')
+    parser.add_argument('--out', type=Path, required=True, help='folder of this run')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    parser.add_argument('--assets', help='folder of photographic materials for worlds')
+    parser.add_argument('--init', type=Path, help='start from the encoder of this run')
+    parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m train.fov.evaluate MODEL.onnx`: how far off, and what that does to depth.
+
+On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder,
+layout in `dmd_ros.eval.frame_folder`). Prints two Markdown tables for the model card: the error in
+degrees, beside that of one guess for all pictures, which is what remains without a network; and a
+denoiser's depth with the true field of view, with the estimated one, and with the guess.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dmd_ros.core.camera import Camera, degrees_from_tan_half, tan_half_from_degrees
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from dmd_ros.eval.report import markdown_table
+from dmd_ros.fov import EstimatedFov, FovEstimator
+from dmd_ros.loading import load_camera_source, load_estimator
+from dmd_ros.runtime.errors import BackendError
+from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
+
+# Views of one scene follow each other; a prime stride meets a new scene each time.
+_STRIDE = 7
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures of one kind, with what the network says of each: vertical degrees."""
+
+    name: str
+    samples: list[RawSample]
+    truth_deg: np.ndarray
+    estimate_deg: np.ndarray
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, evaluate, print the tables."""
+    options = _parse(arguments)
+    try:
+        source = load_camera_source('estimate', fov_model=options.model)
+        assert isinstance(source, EstimatedFov)
+        denoiser = load_estimator(options.denoiser, backend='onnxruntime')
+        groups = [look(source.estimator, *named) for named in _groups(options)]
+    except (BackendError, CoreError, EvalError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    every = _joined(groups)
+    print(angle_table([*groups, every] if len(groups) > 1 else groups, options.guess))
+    print(depth_table(denoiser, groups, options.guess))
+    return 0
+
+
+def look(estimator: FovEstimator, name: str, samples: Iterable[RawSample]) -> Group:
+    """Estimate the field of view of every picture of a group."""
+    kept = list(samples)
+    return Group(
+        name,
+        kept,
+        np.array([degrees_from_tan_half(s.camera.tan_half_vfov) for s in kept]),
+        np.array([degrees_from_tan_half(estimator(s.rgb)) for s in kept]),
+    )
+
+
+def angle_table(groups: Iterable[Group], guess_deg: float) -> str:
+    """Lay out errors of the vertical field of view, and those of a guess, degrees."""
+    rows = []
+    for group in groups:
+        error = group.estimate_deg - group.truth_deg
+        guessed = np.abs(guess_deg - group.truth_deg)
+        rows.append(
+            [
+                group.name, len(error), _range(group.truth_deg), _degrees(np.median(abs(error))),
+                _degrees(abs(error).mean()), f'{error.mean():+.1f}',
+                _degrees(np.median(guessed)), _degrees(guessed.mean()),
+            ]
+        )  # fmt: skip
+    header = (
+        'vertical field of view, degrees', 'pictures', 'truth', 'median error', 'mean error',
+        'bias', f'guess of {guess_deg:g}: median', 'mean',
+    )  # fmt: skip
+    return markdown_table(header, rows)
+
+
+def depth_table(denoiser: DepthEstimator, groups: Iterable[Group], guess_deg: float) -> str:
+    """Lay out AbsRel / delta1 of depth with three fields of view."""
+    rows = []
+    for group in tqdm(groups, unit='group', file=sys.stderr):
+        ways = (
+            [raw.camera for raw in group.samples],
+            assumed(group.samples, group.estimate_deg),
+            assumed(group.samples, np.full(len(group.samples), guess_deg)),
+        )
+        cells = []
+        for cameras in ways:
+            pairs = zip(group.samples, cameras, strict=True)
+            mean = mean_score(judge(denoiser, raw, camera) for raw, camera in pairs)
+            cells.append(f'{mean.abs_rel:.3f} / {mean.delta1:.3f}')
+        rows.append([group.name, len(group.samples), *cells])
+    header = (
+        f'{denoiser.contract.name}: AbsRel / delta1', 'pictures', 'true field of view',
+        'estimated', f'guess of {guess_deg:g} degrees',
+    )  # fmt: skip
+    return markdown_table(header, rows)
+
+
+def assumed(samples: Iterable[RawSample], vfov_deg: np.ndarray) -> list[Camera]:
+    """Give the camera that a node without calibration assumes, for every picture."""
+    return [
+        Camera.assumed(tan_half_from_degrees(angle), raw.camera.width, raw.camera.height)
+        for raw, angle in zip(samples, vfov_deg, strict=True)
+    ]
+
+
+def judge(denoiser: DepthEstimator, raw: RawSample, camera: Camera) -> Score:
+    """Score the depth of a picture that is taken to be of this camera."""
+    depth = denoiser(raw.rgb, camera).depth
+    contract = denoiser.contract
+    return score(settle(depth, contract.depth_min_m, contract.depth_max_m), raw.depth)
+
+
+def _groups(options: argparse.Namespace) -> Iterator[tuple[str, list[RawSample]]]:
+    assets = Assets.load(options.assets) if options.assets else None
+    indices = range(0, options.frames * _STRIDE, _STRIDE)
+    for kind in KINDS if options.frames else ():
+        # At the sizes and aspects that worlds are drawn in, and with the cameras of the kind.
+        worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
+        bar = tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
+        yield f'worlds, {kind}', [worlds[index] for index in bar]
+    found: dict[str, list[RawSample]] = {}
+    for folder in options.folder:
+        for path in find_frames(folder):
+            frame = read_frame(path)
+            found.setdefault(f'{folder.name}, {frame.group}', []).append(frame.sample)
+    yield from sorted(found.items())
+
+
+def _joined(groups: list[Group]) -> Group:
+    return Group(
+        'all',
+        [sample for group in groups for sample in group.samples],
+        np.concatenate([group.truth_deg for group in groups]),
+        np.concatenate([group.estimate_deg for group in groups]),
+    )
+
+
+def _range(degrees: np.ndarray) -> str:
+    return f'{degrees.min():.0f} to {degrees.max():.0f}'
+
+
+def _degrees(value: float) -> str:
+    return f'{value:.1f}'
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='python -m train.fov.evaluate', description=__doc__)
+    parser.add_argument('model', nargs='?', help='.onnx file or name (default: the shipped one)')
+    parser.add_argument('--frames', type=int, default=64, help='worlds of each kind; 0: none')
+    parser.add_argument('--seed', type=int, default=7)
+    parser.add_argument('--folder', type=Path, action='append', default=[], metavar='DIR')
+    parser.add_argument('--guess', type=float, default=50.0, help='degrees, for all pictures')
+    parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
+    parser.add_argument('--assets', help='folder of photographic materials')
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m train.fov.export RUN --out models/dmd_fov.onnx`: from checkpoint to model file.
+
+As `train.export` does for the denoiser: averaged weights, contract and golden input in the file, a
+card beside it, and nothing written when ONNX Runtime and torch disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper
+
+from dmd_ros.core.camera import degrees_from_tan_half
+from dmd_ros.core.contract import METADATA_KEY, FovContract
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Feeds
+from dmd_ros.runtime.model_file import (
+    GOLDEN_KEY,
+    check_golden,
+    golden_to_metadata,
+    relative_difference,
+)
+from dmd_ros.runtime.ort_backend import OrtFovBackend
+from train import checkpoint
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.export import OPSET, refuse_difference, round_to_half, store_half, write_if_equal
+from train.fov.loop import build_net
+from train.fov.net import FovNet
+from train.fov.validate import TorchFovBackend, fov_contract
+from train.speed import hours
+from train.unet import parameter_count
+
+
+def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> FovContract:
+    """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
+
+    weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
+    notes: Markdown to append to the card.
+    """
+    state = checkpoint.find(source)
+    config = TrainConfig.from_json(state['config'])
+    contract = fov_contract(config, out.stem)
+    net = build_net(config)
+    net.load_state_dict(state['ema'])
+    net.eval()
+    if weights == 'fp16':
+        round_to_half(net)
+    model = onnx.load_from_string(trace(net, contract))
+    if weights == 'fp16':
+        store_half(model)
+    backend = TorchFovBackend(net)
+    feeds = random_feeds(contract, 1, (2 * contract.stride, 3 * contract.stride), seed=0)
+    metadata = {
+        METADATA_KEY: contract.to_json(),
+        GOLDEN_KEY: golden_to_metadata(feeds, backend.run(feeds)),
+    }
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    worst = write_if_equal(model, out, lambda path: compare(path, backend, contract))
+    text = card(contract, config, state, net, worst, weights)
+    out.with_suffix('.md').write_text(f'{text}\n{notes.strip()}\n' if notes.strip() else text)
+    return contract
+
+
+def trace(net: FovNet, contract: FovContract) -> bytes:
+    """Turn a network into ONNX with dynamic batch, height and width."""
+    feeds = random_feeds(contract, 2, contract.train_sizes[0], seed=1)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
+        torch.onnx.export(
+            net,
+            (torch.as_tensor(feeds[FOV_INPUT]),),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
+            opset_version=OPSET,
+            input_names=[FOV_INPUT],
+            output_names=[FOV_OUTPUT],
+            dynamic_axes={
+                FOV_INPUT: {0: 'batch', 2: 'height', 3: 'width'},
+                FOV_OUTPUT: {0: 'batch'},
+            },
+        )
+    return buffer.getvalue()
+
+
+def random_feeds(contract: FovContract, batch: int, size: tuple[int, int], seed: int) -> Feeds:
+    """Make smooth random pictures: blocks of one stride, each of its own colour."""
+    rng = np.random.default_rng(seed)
+    rows, columns = (side // contract.stride for side in size)
+    colours = rng.uniform(-1, 1, (batch, 3, rows, columns)).astype(np.float32)
+    block = np.ones((contract.stride, contract.stride), np.float32)
+    return {FOV_INPUT: np.kron(colours, block)}
+
+
+def compare(model: Path, backend: TorchFovBackend, contract: FovContract) -> float:
+    """Give the largest relative difference from torch; `TrainError` beyond the tolerance."""
+    runtime = OrtFovBackend(model)
+    worst = check_golden(
+        runtime.run, runtime.metadata, str(model), float('inf'), (FOV_INPUT,), FOV_OUTPUT
+    )
+    stride = contract.stride
+    sizes = (*contract.train_sizes, (2 * stride, 3 * stride))
+    for seed, size in enumerate(sizes, start=2):
+        feeds = random_feeds(contract, seed - 1, size, seed)
+        expected = backend.run(feeds)[FOV_OUTPUT]
+        worst = max(worst, relative_difference(runtime.run(feeds)[FOV_OUTPUT], expected))
+    runtime.close()
+    refuse_difference(worst)
+    return worst
+
+
+def card(
+    contract: FovContract,
+    config: TrainConfig,
+    state: dict[str, Any],
+    net: FovNet,
+    difference: float,
+    weights: str,
+) -> str:
+    """Write the facts of an exported model, from its checkpoint."""
+    low, high = contract.tan_half_vfov_range
+    sizes = ', '.join(f'{h}x{w}' for h, w in contract.train_sizes)
+    sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
+    rows = {
+        'Parameters': f'{parameter_count(net) / 1e6:.2f} M (encoder of preset {config.preset})',
+        'Input': f'RGB at {sizes}, the largest centred window of such a shape',
+        'Output': 'tan(vfov / 2), for square pixels and a centred principal point',
+        'Field of view trained for': f'{degrees_from_tan_half(low):.0f} to '
+        f'{degrees_from_tan_half(high):.0f} degrees, vertical',
+        'Data': sources,
+        'Augmentation': f'crops of {config.fov_scale_min:g}-{config.fov_scale_max:g} of the rows, '
+        f'flip {config.flip}, photometric {config.photometric:g}',
+        'Objective': 'L1 of log tan(vfov / 2)',
+        'Samples seen': f'{state["clock"]:,} (batches of {config.batch})',
+        'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',
+        'Code revision': state['revision'],
+        'Weights': f'average (half-life {config.ema:,} samples), stored as {weights}; '
+        f'ONNX Runtime and torch differ by {difference:.1e}',
+    }
+    table = '\n'.join(f'| {key} | {value} |' for key, value in rows.items())
+    return (
+        f'# {contract.name}\n\nThe vertical field of view of an uncalibrated camera, estimated '
+        f'from a picture; for `fov_source: estimate`.\n\n| | |\n|---|---|\n{table}\n\n'
+        '## Licence\n\nApache-2.0, weights included.\n'
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and export."""
+    parser = argparse.ArgumentParser(prog='python -m train.fov.export', description=__doc__)
+    parser.add_argument('run', type=Path, help='run folder, or one of its checkpoint files')
+    parser.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
+    parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
+    parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
+    options = parser.parse_args(arguments)
+    try:
+        notes = options.notes.read_text() if options.notes else ''
+        contract = export(options.run, options.out, options.weights, notes)
+    except (TrainError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    size = options.out.stat().st_size / 1e6
+    print(f'{options.out}: {contract.name}, {size:.2f} MB; card: {options.out.with_suffix(".md")}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the field-of-view network: one function, on one clock, on one device."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from train import checkpoint
+from train.config import TrainConfig, check_resumable, make_config
+from train.ema import Ema
+from train.errors import TrainError
+from train.feed import Feed
+from train.fov.net import FovNet
+from train.fov.validate import Validator
+from train.fov.weights import load_encoder
+from train.loop import build_optimizer, count_broken
+from train.presets import preset
+from train.processes import Processes
+from train.report import Report, hardware, revision
+from train.schedule import learning_rate, share_done
+from train.speed import Progress, hours
+from train.unet import parameter_count
+
+log = logging.getLogger(__name__)
+
+# Crops only: beyond the picture's border there is noise, whose width would be the answer. And not
+# small ones: they make lenses narrower than those that people build, and so what is learned.
+DEFAULTS = (
+    'stage=fov', 'fov=false', 'sizes=96x128', 'fov_scale_min=0.85', 'fov_scale_max=1',
+    'tan_half_vfov_min=0.1', 'tan_half_vfov_max=1.2', 'infill=zero',
+)  # fmt: skip
+# Settings of the denoiser's training that mean nothing here.
+_FOREIGN = (
+    'stage', 'fov', 'rays', 'depth_codec', 'depth_min_m', 'depth_max_m', 'parameterisation',
+    'infill', 't1_fraction', 'unroll', 'gradient_weight', 'compile', 'picture_every', 'steps',
+    'samples',
+)  # fmt: skip
+
+
+def fov_config(preset_name: str, settings: list[str]) -> TrainConfig:
+    """Build the config: the trainer's settings, with defaults for this task.
+
+    Raises `TrainError` for a setting that has no meaning for it.
+    """
+    foreign = [text for text in settings if text.partition('=')[0] in _FOREIGN]
+    if foreign:
+        raise TrainError(f'{", ".join(foreign)}: of the denoiser, not of the field of view')
+    return make_config(preset_name, [*DEFAULTS, *settings])
+
+
+def build_net(config: TrainConfig) -> FovNet:
+    """Build the network of a config, with weights that its seed decides."""
+    if config.stage != 'fov':
+        raise TrainError(f'a run of stage {config.stage} is no field-of-view run (train.fov)')
+    torch.manual_seed(config.seed)
+    return FovNet(preset(config.preset).net)
+
+
+def train(
+    run: Path,
+    config: TrainConfig,
+    resume: bool = False,
+    init: Path | None = None,
+) -> float:
+    """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
+
+    resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
+    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file).
+    """
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    net = build_net(config).to(device, memory_format=torch.channels_last)
+    if init is not None:
+        load_encoder(net, init)
+    optimizer, ema = build_optimizer(net, config), Ema(net, config.ema)
+    clock, broken, seconds_before = 0, 0, 0.0
+    state = checkpoint.load_newest(run) if resume else None
+    if state is not None:
+        check_resumable(TrainConfig.from_json(state['config']), config)
+        net.load_state_dict(state['net'])
+        ema.load(state['ema'])
+        optimizer.load_state_dict(state['optimizer'])
+        clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
+    elif any(checkpoint.folder(run).glob('*.pt')):
+        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    feed, report = Feed(config, Processes(0, 1, device)), Report(run, config)
+    log.info('settings:\n%s', config.describe())
+    log.info('%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, clock)
+    validator = Validator(net, config) if config.validation else None
+    progress, begun = Progress(clock, config.total_samples), time.perf_counter()
+    data = feed(clock // config.batch)
+    losses: list[Tensor] = []
+    mean_loss = math.nan
+    done = share_done(clock, seconds_before, config)
+    while done < 1.0:
+        batch, unreadable = next(data)
+        broken = count_broken(unreadable, broken, clock, config)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+            tan_hat = net(batch.rgb)
+        loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
+        if not torch.isfinite(norm):
+            raise TrainError(
+                f'the gradient at {clock} samples is {norm.item()}; start again with --init and a '
+                f'lower lr (now {config.lr:g})'
+            )
+        for group in optimizer.param_groups:
+            group['lr'] = learning_rate(clock, config, done)
+        optimizer.step()
+        before, clock = clock, clock + config.batch
+        ema.update(net, clock, config.batch)
+        losses.append(loss.detach())
+        spent = seconds_before + time.perf_counter() - begun
+        done = share_done(clock, spent, config)
+        ends = done >= 1.0
+        if ends or before // config.log_every != clock // config.log_every:
+            mean_loss, losses = torch.stack(losses).mean().item(), []
+            rate, left = progress.lap(clock)
+            report.losses(clock, {'loss': mean_loss, 'lr': group['lr'], 'samples_per_s': rate,
+                                  'broken': broken})  # fmt: skip
+            log.info(
+                '%9d/%d samples  |log tan| off by %.4f  %.1f samples/s  left %s',
+                clock, config.total_samples, mean_loss, rate, hours(left),
+            )  # fmt: skip
+        due = before // config.validate_every != clock // config.validate_every
+        if validator is not None and (ends or due):
+            values = validator(ema.weights)
+            log.info('%9d held-out: %s', clock, values)
+            report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
+        if ends or before // config.checkpoint_every != clock // config.checkpoint_every:
+            checkpoint.save(
+                run,
+                {
+                    'config': config.to_json(), 'clock': clock, 'net': net.state_dict(),
+                    'ema': ema.weights, 'optimizer': optimizer.state_dict(), 'broken': broken,
+                    'seconds': spent, 'hardware': hardware(device, 1), 'revision': revision(),
+                },
+                config.keep_checkpoints,
+            )  # fmt: skip
+    report.close()
+    return mean_loss

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Errors in degrees on held-out frames, by the estimator that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dmd_ros.core.camera import degrees_from_tan_half
+from dmd_ros.core.contract import FovContract
+from dmd_ros.core.records import RawSample
+from dmd_ros.fov import FovEstimator
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Feeds, Outputs
+from train.config import TrainConfig
+from train.fov.net import FovNet
+from train.validate import held_out_frames
+
+
+class TorchFovBackend:
+    """A network in float32 behind the runtime's Backend protocol."""
+
+    name = 'torch'
+
+    def __init__(self, net: FovNet) -> None:
+        """Take the network as it is; later changes of its weights are seen."""
+        self._net = net.eval()
+        self.device = str(next(net.parameters()).device)
+
+    @torch.no_grad()
+    def run(self, feeds: Feeds) -> Outputs:
+        """Evaluate once."""
+        rgb = torch.tensor(feeds[FOV_INPUT]).to(self.device)
+        return {FOV_OUTPUT: self._net(rgb).float().cpu().numpy()}
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Validator:
+    """Fixed frames and an estimator over a copy of the network that takes the averaged weights."""
+
+    def __init__(self, net: FovNet, config: TrainConfig) -> None:
+        """Load the frames of `config.validation` once."""
+        self._frames = held_out_frames(config)
+        self._net = FovNet(net.spec).to(next(net.parameters()).device)
+        self._estimator = FovEstimator(fov_contract(config), TorchFovBackend(self._net))
+
+    def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
+        """Judge the weights: mean and median error in degrees."""
+        self._net.load_state_dict(weights)
+        errors = np.abs(errors_deg(self._estimator, self._frames))
+        return {'mean_deg': float(errors.mean()), 'median_deg': float(np.median(errors))}
+
+
+def fov_contract(config: TrainConfig, name: str = '') -> FovContract:
+    """Give the contract that a field-of-view network trained with these settings fulfils."""
+    whole = config.contract()
+    return FovContract(
+        name=name or f'dmd-fov-{config.preset}',
+        stride=whole.stride,
+        train_sizes=whole.train_sizes,
+        rgb_mean=whole.rgb_mean,
+        rgb_std=whole.rgb_std,
+        tan_half_vfov_range=whole.tan_half_vfov_range,
+    )
+
+
+def errors_deg(estimator: FovEstimator, frames: Sequence[RawSample]) -> NDArray[np.float64]:
+    """Estimated less true vertical field of view of every frame, degrees."""
+    return np.array(
+        [
+            degrees_from_tan_half(estimator(raw.rgb))
+            - degrees_from_tan_half(raw.camera.tan_half_vfov)
+            for raw in frames
+        ]
+    )

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An encoder to start from: out of any run of the same preset, or out of a shipped model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from train import checkpoint
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.fov.net import TYPICAL, FovNet
+from train.onnx_weights import load_model
+from train.unet import FOV_FREQUENCIES, sin_cos
+
+# The parts that a denoiser of the same preset shares with the field-of-view network.
+_ENCODER = ('stem', 'time', 'down_samples', 'down')
+_WHOLE = (*_ENCODER, 'norm', 'head')
+# Channels of a stem: the picture first, the rays last.
+_RGB, _RAYS = 3, 2
+
+
+def load_encoder(net: FovNet, source: Path) -> None:
+    """Fill the encoder from a run folder or checkpoint (averaged weights), or an .onnx file.
+
+    A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another run for the
+    field of view the head is taken as well. Raises `TrainError`.
+    """
+    weights, stage, rays = _read(source)
+    parts = _WHOLE if stage == 'fov' else _ENCODER
+    taken = {name: w.float() for name, w in weights.items() if name.split('.')[0] in parts}
+    stem = taken['stem.weight']  # [first, picture, what is denoised, rays]
+    if stage != 'fov':
+        seen = stem[:, -_RAYS:] if rays else torch.zeros_like(stem[:, :_RAYS])
+        taken['stem.weight'] = torch.cat([stem[:, :_RGB], seen], dim=1)
+    if 'fov_projection.weight' in weights:
+        angle = sin_cos(torch.tensor([TYPICAL]), net.spec.emb, FOV_FREQUENCIES)[0]
+        shift = weights['fov_projection.weight'].float() @ angle + weights['fov_projection.bias']
+        taken['time.2.bias'] = taken['time.2.bias'] + shift
+    own = net.state_dict()
+    for name in own:
+        shape = tuple(taken[name].shape) if name in taken else None
+        if name.split('.')[0] in parts and shape != tuple(own[name].shape):
+            raise TrainError(
+                f'--init {source}: {name} is {shape}, {tuple(own[name].shape)} is needed; give a '
+                'run or model of the same preset'
+            )
+    net.load_state_dict({**own, **{name: taken[name] for name in own if name in taken}})
+
+
+def _read(source: Path) -> tuple[Mapping[str, Tensor], str, bool]:
+    """Read weights by name, the stage that they are of, and whether that saw rays."""
+    if source.suffix == '.onnx':
+        model = load_model(source)
+        return model.net.state_dict(), 'diffusion', model.net.rays
+    state = checkpoint.find(source)
+    config = TrainConfig.from_json(state['config'])
+    return state['ema'], config.stage, config.rays

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `train.gpu_check` tries beside proofs and times: rough use of engines on a real GPU.
+
+Every function returns a sentence of what was seen and raises where it is wrong.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dmd_ros.core import diffusion, preprocess
+from dmd_ros.core.contract import Contract
+from dmd_ros.runtime import engine_build, engine_file
+from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.errors import BackendError
+
+_FRAMES = 100
+_LEAVE_OPEN = """
+import sys
+from pathlib import Path
+from train import gpu_robust
+from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.ort_backend import OrtBackend
+model, folder, height, width = sys.argv[1:]
+request = BuildRequest(Path(model), size=(int(height), int(width)), folder=Path(folder))
+contract = OrtBackend(request.model).contract
+held = [gpu_robust.load(request, contract) for _ in range(2)]
+print([gpu_robust.codes(b, request.size, 0).shape for b in held])
+"""
+
+
+def load(request: BuildRequest, contract: Contract) -> Any:
+    """Load an engine without words."""
+    return engine_build.load(request, contract, lambda _: None)
+
+
+def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
+    """Depth codes of a random picture, two steps."""
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    noises = random.standard_normal((3, 1, 1, *size), np.float32)
+    rgb = preprocess.normalise(picture, backend.contract)
+    times = diffusion.trailing_times(2)
+    return backend.sample(rgb, 0.5, noises[0], iter(noises[1:]), times, 'ddpm')
+
+
+def several(request: BuildRequest, contract: Contract) -> str:
+    """Three estimators in one process, from three threads; closed in mixed order."""
+    size = request.size or contract.train_sizes[0]
+    before = memory_mib()
+    backends = [load(request, contract) for _ in range(3)]
+    expected = [codes(backends[0], size, seed) for seed in range(3)]
+    held = memory_mib() - before
+    wrong: list[int] = []
+
+    def use(index: int) -> None:
+        for _ in range(_FRAMES):
+            if not np.array_equal(codes(backends[index], size, index), expected[index]):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=use, args=(index,)) for index in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index in (1, 0):
+        backends[index].close()
+    last_is_right = np.array_equal(codes(backends[2], size, 2), expected[2])
+    backends[2].close()
+    backends[2].close()
+    _must(not wrong, f'{len(wrong)} of {3 * _FRAMES} frames differ between threads')
+    _must(last_is_right, 'closing two estimators changed what the third says')
+    _must_raise(lambda: codes(backends[0], size, 0), 'is closed')
+    return f'{3 * _FRAMES} frames from 3 threads identical; GPU memory of the three {held} MiB'
+
+
+def repeats(request: BuildRequest, contract: Contract) -> str:
+    """Run a hundred equal frames with others in between."""
+    size = request.size or contract.train_sizes[0]
+    backend = load(request, contract)
+    try:
+        first = codes(backend, size, 0)
+        for index in range(_FRAMES):
+            codes(backend, size, 1 + index)
+            same = np.array_equal(codes(backend, size, 0), first)
+            _must(same, f'frame {index} differs from the first equal one')
+    finally:
+        backend.close()
+    return f'{_FRAMES} equal frames identical, others in between'
+
+
+def left_open(request: BuildRequest, contract: Contract) -> str:
+    """End a process without closing its estimators."""
+    height, width = request.size or contract.train_sizes[0]
+    words = [str(request.model), str(request.cache), str(height), str(width)]
+    result = subprocess.run(
+        [sys.executable, '-c', _LEAVE_OPEN, *words], capture_output=True, text=True, timeout=120
+    )
+    said = (result.stderr or result.stdout).strip()[-300:]
+    _must(result.returncode == 0, f'status {result.returncode}: {said}')
+    _must('rror' not in result.stderr, f'it said: {said}')  # TensorRT may warn
+    return 'two estimators left open: the process ends with status 0, without an error'
+
+
+def command(request: BuildRequest, contract: Contract) -> str:
+    """Let the build command find what is there."""
+    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *request.arguments()]
+    started = time.monotonic()
+    result = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    said = result.stdout.strip().splitlines()
+    _must(result.returncode == 0, ' / '.join(said[-3:]))
+    return f'{time.monotonic() - started:.1f} s; {said[-1][:200]}'
+
+
+def cancelled(request: BuildRequest, contract: Contract) -> str:
+    """Stop a build that is not wanted any more."""
+    end = time.monotonic() + 4.0
+    forced = replace(request, force=True)
+    _must_raise(
+        lambda: engine_build.load(
+            forced, contract, lambda _: None, lambda: time.monotonic() > end
+        ),
+        'cancelled',
+    )
+    late = time.monotonic() - end
+    _must(late < 5.0, f'it took {late:.1f} s to stop')
+    return f'a build stopped {late:.1f} s after it was cancelled'
+
+
+def truncated(request: BuildRequest, contract: Contract) -> str:
+    """Cut an engine short: that is said, and it is built anew."""
+    backend = load(request, contract)
+    backend.close()
+    engine = engine_build.engine_for(request, contract, lambda _: None)
+    whole = engine.path.read_bytes()
+    engine.path.write_bytes(whole[: len(whole) * 2 // 3])
+    _must_raise(lambda: engine_file.read(engine.path, engine.spec), 'truncated')
+    lines: list[str] = []
+    started = time.monotonic()
+    engine_build.load(request, contract, lines.append).close()
+    _must(any('is truncated' in line for line in lines), 'nobody said that it is truncated')
+    return f'reported, and built anew in {time.monotonic() - started:.0f} s (kernels timed before)'
+
+
+CHECKS: tuple[tuple[str, Callable[[BuildRequest, Contract], str]], ...] = (
+    ('several estimators, any order of closing', several),
+    ('repeated frames', repeats),
+    ('left open at the end', left_open),
+    ('build command', command),
+    ('build cancelled', cancelled),
+    ('truncated engine', truncated),
+)
+
+
+def memory_mib() -> int:
+    """GPU memory in use, by everybody; 0 where nvidia-smi does not say."""
+    words = ['nvidia-smi', '--query-gpu=memory.used', '--format=csv,noheader,nounits']
+    try:
+        said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+        return int(said.stdout.split()[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0
+
+
+def _must(right: bool, complaint: str) -> None:
+    if not right:
+        raise BackendError(complaint)
+
+
+def _must_raise(call: Callable[[], object], word: str) -> None:
+    try:
+        call()
+    except BackendError as error:
+        _must(word in str(error), f'expected an error with {word!r}, got: {error}')
+        return
+    raise BackendError(f'expected an error with {word!r}, got none')

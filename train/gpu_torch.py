@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The part of `train.gpu_check` that needs torch, in a process of its own.
+
+    python -m train.gpu_torch export out/presets    # every preset with random weights, as ONNX
+    python -m train.gpu_torch time --preset tiny    # a line on standard input starts the clock
+
+TensorRT's Python need not be torch's: this file imports no TensorRT, and the check no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from train.gpu_report import Row, clock
+from train.gpu_torch_child import ABOUT, READY, ROW
+from train.presets import preset
+from train.unet import UNet
+
+PRESETS = ('nano', 'tiny', 'small', 'base')
+SIZE = (192, 256)
+_TYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
+
+
+def random_net(name: str) -> UNet:
+    """Build a preset whose zero-initialised layers are random too: else it says nothing."""
+    torch.manual_seed(0)
+    net = UNet(preset(name).net).eval()
+    for parameter in net.parameters():
+        if not parameter.detach().any():
+            torch.nn.init.normal_(parameter, std=0.02)
+    return net
+
+
+def export_presets(folder: Path) -> None:
+    """Write every preset with random weights, contract and golden input; the same as trained."""
+    import onnx
+    from onnx import helper
+
+    from dmd_ros.core.contract import METADATA_KEY
+    from dmd_ros.runtime.backend import OUTPUT
+    from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_to_metadata
+    from train import export
+    from train.config import TrainConfig
+    from train.torch_backend import TorchBackend
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PRESETS:
+        contract = TrainConfig(preset=name).contract()
+        net = random_net(name)
+        proto = onnx.load_from_string(export.trace(net, contract))
+        feeds = export.random_feeds(contract, 1, 2, 3, seed=0)
+        golden = golden_to_metadata(feeds, {OUTPUT: TorchBackend(net).run(feeds)[OUTPUT]})
+        helper.set_model_props(proto, {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden})
+        path = folder / f'{name}.onnx'
+        onnx.save(proto, path)
+        print(f'{path}: {path.stat().st_size >> 20} MiB', flush=True)
+
+
+def prepare(
+    name: str, precisions: list[str], samples: list[int], compiled: bool
+) -> list[tuple[Row, Callable[[], object]]]:
+    """Set a network up, compile it, and run it once for each row to be measured."""
+    net = random_net(name).cuda()
+    network: Any = torch.compile(net, dynamic=False) if compiled else net
+    what = 'network, torch ' + ('compiled' if compiled else 'eager')
+    made = []
+    for precision in precisions:
+        for count in samples:
+            random = np.random.default_rng(0)
+            tensors = [
+                torch.as_tensor(random.standard_normal((count, channels, *SIZE), np.float32))
+                for channels in (3, 1)
+            ]
+            tensors += [torch.ones(count), torch.full((count,), 0.5)]
+            run = partial(_once, network, [t.cuda() for t in tensors], precision)
+            started = time.perf_counter()
+            run()
+            torch.cuda.synchronize()
+            note = f'first call {time.perf_counter() - started:.1f} s'
+            made.append((Row(name, what, precision, count, 1, note=note), run))
+    return made
+
+
+def _once(network: Any, tensors: list[Any], precision: str) -> None:
+    enabled = precision != 'fp32'
+    with torch.no_grad(), torch.autocast('cuda', _TYPES[precision], enabled=enabled):
+        network(*tensors)
+
+
+def measure(row: Row, run: Callable[[], object], seconds: float) -> Row:
+    """Time of a call until it is done, and per call of a hundred in a row (`device`)."""
+
+    def once() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    p50, p95 = clock(once, seconds)
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for _ in range(100):
+        run()
+    end.record()
+    end.synchronize()
+    about = asdict(row) | {'p50': p50, 'p95': p95, 'device': begin.elapsed_time(end) / 100}
+    return Row(**about)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one of the two commands."""
+    parser = argparse.ArgumentParser(prog='python -m train.gpu_torch', description=__doc__)
+    commands = parser.add_subparsers(dest='command', required=True)
+    commands.add_parser('export').add_argument('folder', type=Path)
+    timing = commands.add_parser('time')
+    timing.add_argument('--preset', required=True, choices=PRESETS)
+    timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES)
+    timing.add_argument('--samples', nargs='+', type=int, default=[1])
+    timing.add_argument('--seconds', type=float, default=1.0, help='for each row')
+    options = parser.parse_args(argv)
+    if options.command == 'export':
+        export_presets(options.folder)
+        return 0
+    if not torch.cuda.is_available():
+        print('this torch has no CUDA')
+        return 1
+    about = {'torch': torch.__version__, 'python of torch': platform.python_version()}
+    print(ABOUT + json.dumps(about), flush=True)
+    prepared = [
+        entry
+        for compiled in (False, True)
+        for entry in prepare(options.preset, options.precisions, options.samples, compiled)
+    ]
+    print(READY, flush=True)
+    sys.stdin.readline()
+    for row, run in prepared:
+        print(ROW + json.dumps(asdict(measure(row, run, options.seconds))), flush=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

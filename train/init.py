@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights to start a run from: another run's, those of stage 0, or those of a model file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from torch import Tensor
+
+from dmd_ros.core.contract import Contract
+from train import checkpoint
+from train.config import TrainConfig
+from train.errors import TrainError
+from train.onnx_weights import load_model
+from train.stage0.adapt import depth_from_pictures
+from train.unet import UNet
+
+log = logging.getLogger(__name__)
+
+# What the weights have learned to take in and give out.
+_MEANING = (
+    'rgb_mean', 'rgb_std', 'depth_codec', 'depth_min_m', 'depth_max_m', 'fov_encoding',
+    'parameterisation', 'schedule', 'noise', 'stride',
+)  # fmt: skip
+
+
+def load_weights(net: UNet, source: Path, contract: Contract) -> None:
+    """Fill a net from a run folder or checkpoint (its averaged weights) or an .onnx file.
+
+    A depth net takes those of stage 0 as well, see `train.stage0.adapt`. contract: of the new run;
+    where it means something else than the old one, a warning says so. Raises `TrainError`.
+    """
+    old: Contract | None = None
+    if source.suffix == '.onnx':
+        model = load_model(source)
+        weights: dict[str, Tensor] = dict(model.net.state_dict())
+        old = model.contract
+        kind = f'preset {model.preset} (rays={model.net.rays}, fov={model.net.fov})'
+    else:
+        state = checkpoint.find(source)
+        theirs = TrainConfig.from_json(state['config'])
+        weights = state['ema']
+        kind = f'preset {theirs.preset} (rays={theirs.rays}, fov={theirs.fov})'
+        if theirs.stage == 'stage0':
+            kind = f'preset {theirs.preset} (stage 0)'
+            if net.channels == 1:
+                weights = depth_from_pictures(weights, net)
+        else:
+            old = theirs.contract()
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainError(
+            f'--init {source}: weights of {kind} do not fit this net: '
+            f'{str(error).splitlines()[-1].strip()}'
+        ) from None
+    for change in changes_of_meaning(old, contract) if old else ():
+        log.warning('--init %s: %s; the net has to learn anew what that means', source, change)
+
+
+def changes_of_meaning(old: Contract, new: Contract) -> list[str]:
+    """Say in which respects inputs or outputs of a model mean something else, 'key old -> new'."""
+    return [
+        f'{key} {getattr(old, key)} -> {getattr(new, key)}'
+        for key in _MEANING
+        if getattr(old, key) != getattr(new, key)
+    ]

@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's stages as settings of the trainer, one entry each, and what they would cost.
+
+    python -m train.run --preset dmd-nk --root nyu_folder=/data/nyu --root kitti=/data/kitti \
+        --init runs/stage1 --out runs/dmd-nk
+    python -m train.run --preset stage1:small --out unused --dry-run     # another size; cost only
+
+A recipe is named where a size of denoiser may be; 'recipe:size' takes another size than the
+paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from train import checkpoint
+from train.config import TrainConfig, make_config
+from train.errors import TrainError
+from train.mixtures import recipe as mixture
+from train.mixtures import sources_text
+from train.presets import PRESETS, preset
+from train.speed import flops_per_sample
+from train.unet import UNet, parameter_count
+
+# What the estimate assumes: dense bf16 rate of an H100 SXM as its data sheet has it, and the share
+# of it that training is assumed to reach.
+PEAK_FLOPS = 989e12
+MFU = 0.35
+# Of weights, averages and AdamW's two moments, float32.
+_BYTES_PER_PARAMETER = 16
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One stage. steps of `BATCH` samples; init: the stage whose run it starts from.
+
+    note: what is the paper's and what is not.
+    """
+
+    mixture: str
+    lr: float
+    steps: int
+    settings: tuple[str, ...]
+    init: str | None
+    note: str
+
+
+# The same in every stage: the paper's depth range, codec and parameterisation; sizes: 240x320 is
+# its indoor one. Batch, warm-up, averaging and the constant rate are ours.
+_COMMON = (
+    'depth_codec=log', 'depth_min_m=0.5', 'depth_max_m=80', 'parameterisation=v', 't1_fraction=0',
+    'sizes=240x320', f'batch={BATCH}', 'optimizer=adamw', 'schedule=constant', 'cooldown=0',
+    f'warmup={10_000 * BATCH}', f'ema={7_000 * BATCH}', 'picture_every=200000',
+    'log_every=6400', 'checkpoint_every=640000',
+)  # fmt: skip
+_PICTURES = ('stage=stage0', 'fov_scale_min=0.5', 'fov_scale_max=1')
+_NO_FOV = ('fov_scale_min=1', 'fov_scale_max=1')
+_FOV = ('fov_scale_min=0.8', 'fov_scale_max=1.5')
+_FINAL = (*_FOV, f'warmup={1_000 * BATCH}', f'checkpoint_every={2_500 * BATCH}')
+
+# fmt: off
+RECIPES = {
+    'stage0': Recipe('stage0', 1e-4, 500_000, _PICTURES, None,
+                     "tasks and data are the paper's; rate and steps are ours"),
+    'stage1': Recipe('stage1', 1e-4, 1_500_000, _NO_FOV, 'stage0',
+                     "data, rate and steps are the paper's, batch and weights ours"),
+    'dmd-nk': Recipe('dmd-nk', 3e-5, 50_000, _FINAL, 'stage1',
+                     "data, rate, steps and FOV augmentation are the paper's, batch ours"),
+    'dmd-mix': Recipe('dmd-mix', 3e-5, 50_000, _FINAL, 'stage1',
+                      "data, rate, steps and FOV augmentation are the paper's, batch ours"),
+}
+# fmt: on
+# Bytes of the archives as their publishers state them, 1e9; None: not stated where we could look.
+# docs/datasets.md says what each figure covers. A test holds the two together.
+DISK_GB: dict[str, int | None] = {
+    'imagenet': 148, 'places365': 105, 'scannet': 1_300, 'scenenet': 263, 'waymo': None,
+    'diml_indoor': None, 'nyu_folder': 4, 'taskonomy': 11_160, 'kitti': 189, 'nuscenes': 315,
+}  # fmt: skip
+
+
+def configure(name: str, settings: list[str], roots: Mapping[str, str]) -> TrainConfig:
+    """Build the config of 'size', 'recipe' or 'recipe:size' with settings on top.
+
+    roots: of the recipe's data sets. Where they are missing, the `sources` of the config is '',
+    unless the settings have their own: only a dry run can do with that.
+    """
+    recipe_name, _, size = name.partition(':')
+    if recipe_name not in RECIPES:
+        if roots:
+            known = ', '.join(RECIPES)
+            raise TrainError(f'--root goes with a recipe ({known}), not with {name!r}')
+        if name not in PRESETS:
+            raise TrainError(
+                f'preset {name!r} is unknown; allowed: {", ".join(PRESETS)}, or a recipe with the '
+                f'paper\'s size or RECIPE:SIZE: {", ".join(RECIPES)}'
+            )
+        return make_config(name, settings)
+    recipe = RECIPES[recipe_name]
+    base = [*_COMMON, *recipe.settings, f'lr={recipe.lr}', f'total_samples={recipe.steps * BATCH}']
+    sources = sources_text(recipe.mixture, roots) if roots else ''
+    return make_config(size or 'paper', [*base, f'sources={sources}', *settings])
+
+
+def needed_roots(name: str) -> list[str]:
+    """Name the data sets that a recipe needs; nothing for a plain size."""
+    recipe_name = name.partition(':')[0]
+    if recipe_name not in RECIPES:
+        return []
+    return [part.name for part in mixture(RECIPES[recipe_name].mixture).parts]
+
+
+def estimate(config: TrainConfig) -> dict[str, float]:
+    """Estimate the cost of a run: FLOP, GPU hours at the assumed rate, GB of checkpoints."""
+    spec = preset(config.preset).net
+    sizes = config.size_list
+    per_sample = sum(
+        flops_per_sample(spec, config.rays, size, config.channels) for size in sizes
+    ) / len(sizes)
+    flop = per_sample * config.total_samples
+    with torch.device('meta'):
+        count = parameter_count(UNet(spec, config.fov, config.rays, config.channels))
+    # While one is written, the old ones are still there.
+    files = config.keep_checkpoints + checkpoint.SPACE_FACTOR
+    return {
+        'steps': config.total_samples / config.batch,
+        'tflop_per_sample': per_sample / 1e12,
+        'flop': flop,
+        'gpu_hours': flop / (PEAK_FLOPS * MFU) / 3600,
+        'checkpoints_gb': files * _BYTES_PER_PARAMETER * count / 1e9,
+    }
+
+
+def describe(name: str, config: TrainConfig) -> str:
+    """Say what a run would cost, and for a recipe what it is made of; for `--dry-run`."""
+    cost = estimate(config)
+    work = (
+        f'{cost["steps"]:,.0f} steps of {config.batch}, {cost["tflop_per_sample"]:.3g} TFLOP per '
+        f'sample (forward and backward), {cost["flop"]:.2e} FLOP'
+    )
+    rate = f'an H100 (bf16, {PEAK_FLOPS / 1e12:.0f} TFLOP/s by its data sheet) used to {MFU:.0%}'
+    lines = [
+        f'estimate, not measured: {work}',
+        f'  {cost["gpu_hours"]:,.1f} GPU hours on {rate}; data are assumed to keep up',
+        f'  checkpoints: {cost["checkpoints_gb"]:.1f} GB',
+    ]
+    recipe_name = name.partition(':')[0]
+    if recipe_name in RECIPES:
+        recipe = RECIPES[recipe_name]
+        lines.insert(0, f'recipe {recipe_name}: {recipe.note}')
+        if not config.sources or all(f'{kind}:' in config.sources for kind in _kinds(recipe)):
+            lines.append(f'  data: {_disk(needed_roots(name))} (docs/datasets.md)')
+        if recipe.init:
+            lines.append(f'  starts from a run of {recipe.init}: --init RUN')
+    return '\n'.join(lines)
+
+
+def _kinds(recipe: Recipe) -> set[str]:
+    return {part.dataset for part in mixture(recipe.mixture).parts}
+
+
+def _disk(names: list[str]) -> str:
+    known = {name: DISK_GB[name] for name in names}
+    total = sum(size for size in known.values() if size is not None)
+    parts = [f'{name} {size:,}' if size is not None else f'{name} unknown'
+             for name, size in known.items()]  # fmt: skip
+    more = ' and more' if None in known.values() else ''
+    return f'about {total:,} GB{more} on disk as published ({", ".join(parts)})'

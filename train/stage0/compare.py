@@ -1,0 +1,226 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Does stage 0 help? Depth from its weights against depth from scratch, step for step.
+
+    python -m train.stage0.compare --out runs/stage0
+
+Renders procedural worlds (once), trains stage 0 on their pictures, then depth twice per seed: from
+scratch and from stage 0, with the same settings, batches and noise. Judged on worlds of held-out
+seeds. Finished parts are kept: the same command goes on. Leaves compare.json and compare.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from dmd_ros.eval.report import markdown_table
+from train import checkpoint
+from train.config import TrainConfig, make_config
+from train.errors import TrainError
+from train.loop import build_net, train
+from train.loss import diffusion_loss
+from train.mixture import Mixture, open_source, parse_sources, tensors
+from train.processes import Processes
+from train.unet import UNet
+from train.validate import Validator
+from train.worlds import WorldConfig, held_out
+from train.worlds.cache import SHARD, shard_path, write_cache
+
+# Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
+_WORLDS_SEED = 0
+_HELD_OUT_FRAMES = 512
+# Noise and times of the held-out loss.
+_JUDGE_SEED = 12_345
+# Share of training whose mean loss is reported.
+_LAST = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared; samples are counted as everywhere in the trainer."""
+
+    out: Path
+    preset: str
+    size: tuple[int, int]
+    frames: int
+    stage0_samples: int
+    samples: int
+    seeds: int
+    batch: int
+    threads: int
+
+    def config(self, stage: str, seed: int) -> TrainConfig:
+        """Give the settings of one run; stage 'stage0' or 'diffusion'."""
+        total = self.stage0_samples if stage == 'stage0' else self.samples
+        return make_config(
+            self.preset,
+            [
+                f'stage={stage}', f'seed={seed}', f'total_samples={total}',
+                f'sources=cache:{self.out / "data" / "train"}@1', f'batch={self.batch}',
+                f'sizes={self.size[0]}x{self.size[1]}', 'optimizer=muon', 'lr=1.5e-3',
+                'schedule=constant', 'cooldown=0.3', f'warmup={total // 20}',
+                f'ema={max(1, total // 40)}', 't1_fraction=0.5', 'fov_scale_max=1.0',
+                f'log_every={max(self.batch, total // 20)}', 'picture_every=1000000000',
+                'checkpoint_every=2000', 'keep_checkpoints=1', 'workers=0',
+                f'threads={self.threads}',
+            ],
+        )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Render, train, judge, write the table."""
+    try:
+        plan = _parse(arguments)
+        results = compare(plan)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    (plan.out / 'compare.json').write_text(json.dumps(results, indent=1) + '\n')
+    text = table(plan, results)
+    (plan.out / 'compare.md').write_text(text)
+    print(text)
+    return 0
+
+
+def compare(plan: Plan) -> list[dict[str, float]]:
+    """Do whatever is not done yet; one row of figures per seed."""
+    _render(plan)
+    first = plan.out / 'runs' / 'stage0'
+    _train(first, plan.config('stage0', 0), None)
+    rows = []
+    for seed in range(plan.seeds):
+        row: dict[str, float] = {'seed': seed}
+        for name, init in (('scratch', None), ('stage0', first)):
+            run = plan.out / 'runs' / f'{name}-depth-{seed}'
+            config = plan.config('diffusion', seed)
+            _train(run, config, init)
+            row |= {f'{name} {key}': value for key, value in judge(plan, run, config).items()}
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    return rows
+
+
+def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
+    """Give the figures of a finished depth run: training loss at its end, and held-out ones."""
+    state = checkpoint.find(run)
+    net = build_net(config)
+    net.load_state_dict(state['ema'])
+    held = f'cache:{plan.out / "data" / "held_out"}'
+    plain = replace(
+        config, sources=held, validation=held, validation_frames=_HELD_OUT_FRAMES // 2,
+        seed=_JUDGE_SEED, photometric=0.0, fov_scale_min=1.0, t1_fraction=0.0,
+    )  # fmt: skip
+    at_one = replace(plain, t1_fraction=1.0)
+    return {
+        'training loss': _last_loss(run, config.total_samples),
+        'loss': _held_out(net, plain, lambda losses: losses.total.item()),
+        'one-step L1': _held_out(net, at_one, lambda losses: losses.x0_l1.mean().item()),
+        'AbsRel': Validator(net, plain)(state['ema']).abs_rel,
+    }
+
+
+@torch.no_grad()
+def _held_out(net: UNet, config: TrainConfig, figure: Callable[..., float]) -> float:
+    """Mean figure over held-out batches, the same ones and the same noise for every net."""
+    net.eval()
+    mixture = Mixture(config)
+    frames = len(open_source(parse_sources(config.sources)[0][0], config))
+    count = max(1, frames // config.batch)
+    device = torch.device('cpu')
+    batches = (tensors(mixture[number].arrays, device) for number in range(count))
+    return mean(figure(diffusion_loss(net, b, config.parameterisation)) for b in batches)
+
+
+def _last_loss(run: Path, total: int) -> float:
+    lines = map(json.loads, (run / 'losses.jsonl').read_text().splitlines())
+    values = {line['clock']: line['loss'] for line in lines if 'loss' in line}
+    return mean(loss for clock, loss in values.items() if clock > (1.0 - _LAST) * total)
+
+
+def _render(plan: Plan) -> None:
+    # Rendered larger than trained on: the narrowest virtual camera still has a pixel per pixel.
+    height, width = (round(side * 1.25) for side in plan.size)
+    for name, seed, frames in (
+        ('train', _WORLDS_SEED, plan.frames),
+        ('held_out', held_out(_WORLDS_SEED), _HELD_OUT_FRAMES),
+    ):
+        root = plan.out / 'data' / name
+        root.mkdir(parents=True, exist_ok=True)
+        shards = -(-frames // SHARD)
+        if not all(shard_path(root, number).exists() for number in range(shards)):
+            write_cache(root, shards, seed, WorldConfig(size=(height, width)), None, workers=1)
+
+
+def _train(run: Path, config: TrainConfig, init: Path | None) -> None:
+    """Train to the end, or go on where it was stopped."""
+    state = checkpoint.load_newest(run)
+    if state is None or state['clock'] < config.total_samples:
+        print(f'training {run}', flush=True)
+        device = torch.device('cuda', 0) if torch.cuda.is_available() else torch.device('cpu')
+        train(run, config, Processes(0, 1, device), resume=True, init=init)
+
+
+def table(plan: Plan, rows: list[dict[str, float]]) -> str:
+    """Lay the figures out: a row per seed and kind of start, then the change of the means."""
+    kinds = {'scratch': 'scratch', 'stage0': 'stage 0'}
+    figures = [key.partition(' ')[2] for key in rows[0] if key.startswith('scratch ')]
+    lines = [
+        [f'{row["seed"]:g}', kinds[name], *(f'{row[f"{name} {key}"]:.4f}' for key in figures)]
+        for row in rows
+        for name in kinds
+    ]
+    changes = [
+        mean(row[f'stage0 {key}'] for row in rows) / mean(row[f'scratch {key}'] for row in rows)
+        for key in figures
+    ]
+    lower = [sum(row[f'stage0 {key}'] < row[f'scratch {key}'] for row in rows) for key in figures]
+    lines.append(['mean', 'change', *(f'{100 * (change - 1):+.1f} %' for change in changes)])
+    lines.append(['', 'lower in', *(f'{count} of {len(rows)}' for count in lower)])
+    return (
+        f'Preset {plan.preset}, {plan.size[0]}x{plan.size[1]}, {plan.stage0_samples:,} samples of '
+        f'stage 0, then {plan.samples:,} of depth, batch {plan.batch}.\n\n'
+        + markdown_table(('seed', 'start', *figures), lines)
+        + '\n'
+    )
+
+
+
+def _parse(arguments: list[str] | None) -> Plan:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.stage0.compare', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add('--out', type=Path, required=True)
+    add('--preset', default='nano')
+    add('--size', default='48x64', help='HEIGHTxWIDTH (default: %(default)s)')
+    add('--frames', type=int, default=3_072, help='worlds to train on (default: %(default)s)')
+    add('--stage0-samples', type=int, default=16_000, help='default: %(default)s')
+    add('--samples', type=int, default=8_000, help='of depth (default: %(default)s)')
+    add('--seeds', type=int, default=3, help='default: %(default)s')
+    add('--batch', type=int, default=16)
+    add('--threads', type=int, default=1)
+    o = parser.parse_args(arguments)
+    for name in ('frames', 'stage0_samples', 'samples', 'seeds', 'batch'):
+        if getattr(o, name) < 1:
+            raise TrainError(f'--{name.replace("_", "-")} {getattr(o, name)} must be >= 1')
+    try:
+        height, width = (int(side) for side in o.size.split('x'))
+    except ValueError:
+        raise TrainError(f'--size {o.size!r} is not HEIGHTxWIDTH') from None
+    return Plan(
+        o.out, o.preset, (height, width), o.frames, o.stage0_samples, o.samples, o.seeds,
+        o.batch, o.threads,
+    )  # fmt: skip
+
+
+if __name__ == '__main__':
+    sys.exit(main())

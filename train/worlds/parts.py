@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Worlds in parts: frames of one size that are built by a worker and rendered in one launch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train.worlds.assets import Assets
+from train.worlds.generate import WorldConfig, Worlds, random_source
+from train.worlds.pack import pack
+from train.worlds.sensor import SensorDraw, draw_sensor
+
+# Scenes are several times as expensive to build as to look at once more.
+VIEWS = 6
+FRAMES = 16 * VIEWS
+# Independent random stream of the sizes.
+_SIZE = 6
+
+
+@dataclass(frozen=True)
+class Part:
+    """packed: members of `pack.Packed` by name. tan_half_vfov: float32 [B]. sensors: B cameras."""
+
+    size: tuple[int, int]
+    packed: dict[str, NDArray[Any]]
+    tan_half_vfov: NDArray[np.float32]
+    sensors: list[SensorDraw]
+
+
+class WorldParts:
+    """Random access to parts: `parts[n]` depends on seed, sizes, kinds and n only.
+
+    A map-style data set for `torch.utils.data.DataLoader`: the scenes are built in its workers.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        sizes: tuple[tuple[int, int], ...],
+        shares: tuple[float, ...],
+        kinds: dict[str, float] | None,
+        assets: str,
+    ) -> None:
+        """sizes: (height, width), drawn with probabilities `shares`. assets: folder or ''."""
+        self._seed, self._sizes, self._shares = seed, sizes, shares
+        self._kinds, self._assets = kinds, assets
+        self._worlds: dict[tuple[int, int], Worlds] = {}
+
+    def size_of(self, number: int) -> tuple[int, int]:
+        """(height, width) of part `number`."""
+        rng = random_source(self._seed, number, _SIZE)
+        return self._sizes[int(rng.choice(len(self._sizes), p=self._shares))]
+
+    def __getitem__(self, number: int) -> Part:
+        """Build part `number`: FRAMES frames."""
+        if not self._worlds:  # in the worker process: textures are big
+            self._open()
+        size = self.size_of(number)
+        worlds = self._worlds[size]
+        frames = [worlds.frame(number * FRAMES + i) for i in range(FRAMES)]
+        return Part(
+            size=size,
+            packed=pack([frame.arrays for frame in frames]).arrays(),
+            tan_half_vfov=np.array([f.camera.tan_half_vfov for f in frames], np.float32),
+            sensors=[draw_sensor(frame.rng) for frame in frames],
+        )
+
+    def _open(self) -> None:
+        assets = Assets.load(self._assets) if self._assets else Assets.none()
+        kinds = {} if self._kinds is None else {'kinds': self._kinds}
+        for size in self._sizes:
+            config = WorldConfig(size=size, views=VIEWS, **kinds)  # type: ignore[arg-type]
+            self._worlds[size] = Worlds(self._seed, config, assets)
