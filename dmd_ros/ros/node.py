@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import rclpy
@@ -25,9 +24,10 @@ from rclpy.signals import SignalHandlerOptions
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.loading import build_engine, find_model, load_estimator
+from dmd_ros.loading import find_model
 from dmd_ros.ros import diagnostics, params
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.ros.loader import Loader, retuned
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.outputs import Outputs
 from dmd_ros.ros.session import Session
@@ -36,14 +36,6 @@ from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """An estimator and the parameters that it was loaded with."""
-
-    estimator: DepthEstimator
-    settings: params.Settings
 
 
 class DmdNode(LifecycleNode):
@@ -59,11 +51,10 @@ class DmdNode(LifecycleNode):
         except InvalidParameterTypeException as error:
             # rclpy's own parameters, use_sim_time first of all; they are flags.
             raise NodeError(f'{error}. Write the value as true or false') from None
-        self._cancelled = cancelled
+        self._loader = Loader(self.get_logger().info, cancelled)
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._estimator: DepthEstimator | None = None
-        self._preloaded: _Loaded | Exception | None = None
         self._outputs: Outputs | None = None
         self._session: Session | None = None
         self._failure = self._model_file = ''
@@ -77,27 +68,22 @@ class DmdNode(LifecycleNode):
 
     def preload(self) -> None:
         """Do what takes long in configuring, in any thread: load the model, build its engine."""
-        try:
-            self._preloaded = self._load()
-        except Exception as error:
-            self._preloaded = error
+        self._loader.preload(self.settings)
 
     def start(self) -> bool:
-        """Configure and activate; whether that worked."""
-        if self._state_machine.current_state[1] != 'unconfigured':
-            return True  # a manager came first
+        """Configure and activate; whether that worked.
+
+        Does nothing, and that worked, once a manager has acted: the node is the manager's then.
+        """
+        if not self._loader.wanted:
+            self._loader.drop()
+            return True
         return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
 
     def build(self) -> bool:
         """Build the TensorRT engine that these parameters need; whether that worked."""
-        settings = self.settings
         try:
-            path = build_engine(
-                settings.model or None,
-                settings.device,
-                samples=settings.samples or None,
-                **self._engine_options(),
-            )
+            path = self._loader.build(self.settings)
         except (BackendError, CoreError) as error:
             self.get_logger().error(f'cannot build: {error}')
             return False
@@ -109,7 +95,7 @@ class DmdNode(LifecycleNode):
         started = time.monotonic()
         try:
             self._model_file = str(find_model(self.settings.model or None))
-            self._estimator = self._loaded()
+            self._estimator = self._loader.take(self.settings)
             self._outputs = Outputs(self, self.settings.depth_encoding)
         except Exception as error:
             self.release()
@@ -165,9 +151,7 @@ class DmdNode(LifecycleNode):
         if self._estimator is not None:
             self._estimator.close()
             self._estimator = None
-        if isinstance(self._preloaded, _Loaded):
-            self._preloaded.estimator.close()
-        self._preloaded = None
+        self._loader.drop()
 
     def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
         """Say why a transition failed: rclpy drops what a callback raises without a word."""
@@ -177,40 +161,6 @@ class DmdNode(LifecycleNode):
             details = f'\n{traceback.format_exc()}'
         self.get_logger().error(f'cannot {what}: {self._failure}{details}')
         return TransitionCallbackReturn.FAILURE
-
-    def _loaded(self) -> DepthEstimator:
-        """Take what was preloaded, tuned as the parameters are now, or load."""
-        loaded, self._preloaded = self._preloaded or self._load(), None
-        if isinstance(loaded, Exception):
-            raise loaded
-        return _retuned(loaded.estimator, loaded.settings, self.settings)
-
-    def _load(self) -> _Loaded:
-        settings = self.settings
-        estimator = load_estimator(
-            settings.model or None,
-            settings.backend,
-            settings.device,
-            settings.threads,
-            fov_source=settings.fov_source,
-            vfov_deg=settings.fixed_vfov_deg or None,
-            fov_model=settings.fov_model or None,
-            fov_memory=settings.fov_memory,
-            **self._engine_options(),
-            **_tuning(settings),
-        )
-        return _Loaded(estimator, settings)
-
-    def _engine_options(self) -> dict[str, Any]:
-        settings = self.settings
-        return {
-            'precision': settings.precision,
-            'engine_cache_dir': settings.engine_cache_dir or None,
-            'size': settings.engine_shape(),
-            'force_rebuild': settings.force_rebuild,
-            'log': self.get_logger().info,
-            'cancelled': self._cancelled,
-        }
 
     def _end_session(self) -> None:
         if self._session is not None:
@@ -222,7 +172,7 @@ class DmdNode(LifecycleNode):
         try:
             settings = params.changed(self.settings, parameters)
             if self._estimator is not None:
-                self._estimator = _retuned(self._estimator, self.settings, settings)
+                self._estimator = retuned(self._estimator, self.settings, settings)
         except (NodeError, CoreError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.settings = settings
@@ -257,31 +207,6 @@ class DmdNode(LifecycleNode):
             'samples': str(estimator.samples),
             'fov source': estimator.fov_source,
         }
-
-
-def _tuning(settings: params.Settings) -> dict[str, Any]:
-    """Arguments of `DepthEstimator`; 0 stands for the model's own choice."""
-    return {
-        'steps': settings.steps or None,
-        'samples': settings.samples or None,
-        'sampler': settings.sampler,
-        'seed': settings.seed,
-        'temporal': settings.temporal,
-    }
-
-
-def _retuned(
-    estimator: DepthEstimator, old: params.Settings, new: params.Settings
-) -> DepthEstimator:
-    """Build a new estimator around the same backend if the change needs one."""
-    if _tuning(old) == _tuning(new):
-        return estimator
-    return DepthEstimator(
-        estimator.contract,
-        estimator.backend,
-        camera_source=estimator.camera_source,
-        **_tuning(new),
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,12 @@ from peers import HEIGHT, WIDTH, NodeProcess, Peer, depth_of, free_domain, image
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from dmd_ros.core.errors import CoreError
+from dmd_ros.ros import loader as loader_module
 from dmd_ros.ros import node as node_module
 from dmd_ros.ros import session as session_module
+from dmd_ros.ros.params import Settings
+from dmd_ros.runtime.errors import BackendError
 
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
@@ -91,7 +96,7 @@ def test_an_absent_provider_stops_configuration(running):
 # The node, whose model takes as long to load as a file is missing; engine builds take minutes.
 LONG_LOAD = """
 import pathlib, sys, time
-from dmd_ros.ros import node
+from dmd_ros.ros import loader, node
 
 def load_in_the_end(*arguments, cancelled, **options):
     print('loading', flush=True)
@@ -99,7 +104,7 @@ def load_in_the_end(*arguments, cancelled, **options):
         time.sleep(0.01)
     return load(*arguments, cancelled=cancelled, **options)
 
-load, node.load_estimator = node.load_estimator, load_in_the_end
+load, loader.load_estimator = loader.load_estimator, load_in_the_end
 sys.exit(node.main())
 """
 
@@ -159,13 +164,61 @@ def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(
     node, monkeypatch, capfd
 ):
     with monkeypatch.context() as broken:
-        broken.setattr(node_module, 'load_estimator', fail)
+        broken.setattr(loader_module, 'load_estimator', fail)
         assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert state_of(node) == 'unconfigured'
     told = capfd.readouterr().err
     assert "cannot configure: KeyError: 'nobody thought of this'" in told and 'Traceback' in told
     assert 'nobody thought of this' in node._failure
-    assert node.start() and not node._failure
+    # It was not `start` that configured: the node is somebody's, who may try again.
+    assert node.start() and state_of(node) == 'unconfigured'
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS and not node._failure
+
+
+def test_a_manager_that_comes_while_the_model_loads_gets_that_one_and_keeps_the_node(
+    node, monkeypatch
+):
+    loads, gate, load = [], threading.Event(), loader_module.load_estimator
+
+    def slowly(*arguments, **options):
+        loads.append(threading.current_thread())
+        gate.wait()
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(loader_module, 'load_estimator', slowly)
+    ahead = threading.Thread(target=node.preload)
+    ahead.start()
+    while not loads:
+        time.sleep(0.01)
+    threading.Timer(0.3, gate.set).start()
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert loads == [ahead]
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    ahead.join()
+    assert node.start() and state_of(node) == 'unconfigured'
+    node.preload()
+    assert loads == [ahead]
+
+
+def test_shut_down_while_the_model_loads_it_is_closed(node):
+    node.preload()
+    ahead = node._loader._ahead.estimator.backend
+    assert node.trigger_shutdown() == TransitionCallbackReturn.SUCCESS
+    assert node.start() and state_of(node) == 'finalized'
+    with pytest.raises(BackendError, match='closed'):
+        ahead.run({})
+
+
+def test_a_preloaded_model_that_new_parameters_do_not_suit_is_closed(tmp_path):
+    path = write_oracle(tmp_path / 'regressor.onnx', noise='zeros')
+    loader = loader_module.Loader(print, lambda: False)
+    settings = Settings(model=str(path), threads=1)
+    loader.preload(settings)
+    ahead = loader._ahead.estimator.backend
+    with pytest.raises(CoreError, match='deterministic'):
+        loader.take(replace(settings, steps=2))
+    with pytest.raises(BackendError, match='closed'):
+        ahead.run({})
 
 
 @pytest.mark.parametrize('after', [0, 1])
