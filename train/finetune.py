@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -139,11 +140,11 @@ def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:
     """Name the training part of the bag, and worlds beside it."""
     if not 0.0 <= options.worlds < 1.0:
         raise TrainError(f'--worlds {options.worlds:g} must be a share in 0..1, below 1')
-    query = '&'.join(f'{key}={value}' for key, value in bag.items())
-    for sign in ',@&?':
-        if any(sign in str(text) for text in (options.bag, *bag.values())):
-            raise TrainError(f'{options.bag} or a path beside it has {sign!r} in its name; use a '
-                             'link without it')  # fmt: skip
+    # Quoted, because '+' and '%' are allowed in names and mean something in a query.
+    query = '&'.join(f'{key}={quote(str(value))}' for key, value in bag.items())
+    for sign in ',@?':
+        if sign in str(options.bag):
+            raise TrainError(f'{options.bag} has {sign!r} in its name; use a link without it')
     text = f'bag:{options.bag}?part=train&{query}@{1.0 - options.worlds:g}'
     return f'{text},worlds@{options.worlds:g}' if options.worlds else text
 
@@ -207,7 +208,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--every', type=int, default=1, help='take one picture in so many')
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
     add('--resume', action='store_true', help='go on where the run was stopped')
-    add('--dry-run', action='store_true', help='read the bag, judge the model, print, stop')
+    add('--dry-run', action='store_true', help='train nothing: write the frames of the '
+        'bag and the score of the model to --out, print them, stop')
     return parser.parse_args(arguments)
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from dmd_ros.loading import load_estimator
 from train import finetune
+from train.config import make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
+from train.mixture import open_source, parse_sources
 
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 
@@ -54,6 +56,25 @@ def test_a_dry_run_judges_and_trains_nothing(bag, tmp_path, capsys):
     assert '24 frames to train on, 6 held out' in said
     assert 'before' in said and 'after' not in said
     assert not (out / 'checkpoints').exists()
+
+
+def test_frames_made_with_other_options_are_refused(bag, tmp_path, capsys):
+    command = [str(bag), '--out', str(tmp_path), '--dry-run', *FAST]
+    assert finetune.main([*command, '--every', '5']) == 0
+    assert finetune.main(command) == 1
+    said = capsys.readouterr().err
+    assert f'{tmp_path}/frames were made with other options: every 5, now 1. Delete' in said
+    with pytest.raises(TrainError, match=r"bag '.*walk', now '.*drive'"):
+        open_dataset('bag', str(bag.with_name('drive')), cache=str(tmp_path / 'frames'), every=5)
+
+
+def test_signs_in_names_reach_the_reader(bag, tmp_path):
+    out = tmp_path / 'a+b, 50%25@c'
+    assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
+    options = finetune._parse([str(bag), '--out', str(out), '--worlds', '0'])
+    sources = finetune._sources(options, finetune._bag_options(options))
+    ((text, weight),) = parse_sources(sources)
+    assert weight == 1.0 and len(open_source(text, make_config('nano', []))) == 24
 
 
 @pytest.mark.parametrize(

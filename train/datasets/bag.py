@@ -9,8 +9,11 @@ labelled frames beside the bag, and read from there. Lens distortion is removed 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,6 +31,8 @@ from train.errors import TrainError
 
 # Stamps of one shot may differ by this much.
 MAX_APART_S = 0.03
+# Beside the frames: what they were made of.
+_ORIGIN = 'origin.json'
 # Depth of another size than the picture is fine, depth of another field of view is not.
 _ASPECT_TOLERANCE = 0.02
 
@@ -36,7 +41,7 @@ class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
     every: keep one picture in so many. cache: folder to write the frames to (default: beside the
-    bag, '<bag>.frames'); used as it is if it exists. Delete it after a change of options. part,
+    bag, '<bag>.frames'); used as it is if it was made with the same options, else refused. part,
     held_out: as for `Frames`.
     """
 
@@ -64,6 +69,8 @@ class BagFrames(Frames):
                 extract(bag, folder, image, info, depth, every)
             except (EvalError, CoreError) as error:
                 raise TrainError(f'bag {bag}: {error}') from None
+        else:
+            _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
         super().__init__(folder, part, held_out)
 
 
@@ -97,8 +104,36 @@ def extract(
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
             raise TrainError(f'{path} gives no labelled frame: {reasons}')
+    origin = _origin(path, folder, image, info, depth, every)
+    (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
     return count
+
+
+def _origin(
+    bag: Path, folder: Path, image: str | None, info: str | None, depth: str | None, every: int
+) -> dict[str, Any]:
+    """Say what the frames in `folder` are of; bag: relative to it, as they may move together."""
+    where = os.path.relpath(bag.resolve(), folder.resolve())
+    return {'bag': where, 'image': image, 'info': info, 'depth': depth, 'every': every}
+
+
+def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
+    """Refuse frames that were taken from another bag, or with other options."""
+    try:
+        made = json.loads((folder / _ORIGIN).read_text(encoding='utf-8'))
+        differing = [
+            f'{key} {made[key]!r}, now {wanted[key]!r}'
+            for key in wanted
+            if made[key] != wanted[key]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        differing = [f'no readable {_ORIGIN} says which']
+    if differing:
+        raise TrainError(
+            f'bag: the frames in {folder} were made with other options: {"; ".join(differing)}. '
+            'Delete that folder, or choose another (cache, --out)'
+        )
 
 
 def labelled(frame: BagFrame) -> RawSample:
