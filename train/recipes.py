@@ -117,10 +117,10 @@ def needed_roots(name: str) -> list[str]:
 def estimate(config: TrainConfig) -> dict[str, float]:
     """Estimate the cost of a run: FLOP, GPU hours at the assumed rate, GB of checkpoints."""
     spec = preset(config.preset).net
-    sizes = config.size_list
     per_sample = sum(
-        flops_per_sample(spec, config.rays, size, config.channels) for size in sizes
-    ) / len(sizes)
+        share * flops_per_sample(spec, config.rays, size, config.channels)
+        for size, share in zip(config.size_list, config.size_shares, strict=True)
+    )
     flop = per_sample * config.total_samples
     with torch.device('meta'):
         count = parameter_count(UNet(spec, config.fov, config.rays, config.channels))

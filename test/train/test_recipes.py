@@ -72,6 +72,14 @@ def test_cost_is_proportional_to_the_samples():
     assert paper['tflop_per_sample'] == pytest.approx(3 * 0.93, rel=0.15)
 
 
+def test_cost_counts_sizes_as_often_as_they_are_drawn():
+    def cost(sizes):
+        return estimate(configure('nano', [f'sizes={sizes}'], {}))['flop']
+
+    small, large = cost('96x128'), cost('192x256')
+    assert cost('96x128@3,192x256@1') == pytest.approx(0.75 * small + 0.25 * large)
+
+
 @pytest.mark.parametrize('name', list(RECIPES))
 def test_dry_run_prints_settings_hours_and_disk_without_the_data(name, tmp_path, capsys):
     out = tmp_path / 'run'
