@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from train.errors import TrainError
 from train.worlds.batch import picture_and_depth, renderer
 from train.worlds.generate import KINDS
 from train.worlds.parts import FRAMES, Part, WorldParts
@@ -32,7 +33,7 @@ _SECONDS = 3.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compare, time, write; 2 without a GPU."""
+    """Compare, time, write; 1 after an error, 2 without a GPU."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,6 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
     if not torch.cuda.is_available():
         print('bench_gpu needs an NVIDIA GPU with a driver, and torch built for CUDA')
         return 2
+    try:
+        facts = _measure(options)
+    except (TrainError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(json.dumps(facts, indent=1))
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Compare and time; leave worlds.json and frames.png in --out."""
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device('cuda', 0)
     started = time.perf_counter()
@@ -61,8 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             'scenes_built_frames_per_s_per_core': FRAMES / built,
         }
     (options.out / 'worlds.json').write_text(json.dumps(facts, indent=1) + '\n')
-    print(json.dumps(facts, indent=1))
-    return 0
+    return facts
 
 
 def _part(kind: str, size: tuple[int, int], assets: str) -> Part:
