@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import site
@@ -68,32 +69,43 @@ def load_estimator(
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
     path = find_model(model)
-    settings['camera_source'] = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory)
-    facts = select.look_around(backend, device)
-    choice = select.decide(backend, device, precision, facts)
-    if choice.backend == 'tensorrt':
-        wish = _Wish(size, settings.get('samples'), engine_cache_dir, force_rebuild)
-        try:
-            loaded = _load_tensorrt(path, choice, wish, log, cancelled)
-            log(f'backend: {choice.why}')
-            return _estimator(loaded, settings)
-        except BackendError as error:
-            if backend != 'auto' or cancelled():
-                raise
-            choice = select.without_tensorrt(device, precision, facts, str(error))
-            # Not through `log`: who has not set up logging must hear that the robot is slower now.
-            _log.warning('TensorRT failed; instead: %s', choice.why)
-    log(f'backend: {choice.why}')
-    loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
-    return _estimator(loaded, settings)
+    source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory)
+    settings['camera_source'] = source
+    with _closed_on_error(source):
+        facts = select.look_around(backend, device)
+        choice = select.decide(backend, device, precision, facts)
+        if choice.backend == 'tensorrt':
+            wish = _Wish(size, settings.get('samples'), engine_cache_dir, force_rebuild)
+            try:
+                loaded = _load_tensorrt(path, choice, wish, log, cancelled)
+                log(f'backend: {choice.why}')
+                return _estimator(loaded, settings)
+            except BackendError as error:
+                if backend != 'auto' or cancelled():
+                    raise
+                choice = select.without_tensorrt(device, precision, facts, str(error))
+                # Not through `log`: who has not set up logging must hear that the robot is
+                # slower now.
+                _log.warning('TensorRT failed; instead: %s', choice.why)
+        log(f'backend: {choice.why}')
+        loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
+        return _estimator(loaded, settings)
 
 
 def _estimator(loaded: Any, settings: dict[str, Any]) -> DepthEstimator:
     """Build the estimator around a loaded backend, which is closed again if that fails."""
-    try:
+    with _closed_on_error(loaded):
         return DepthEstimator(loaded.contract, loaded, **settings)
+
+
+@contextlib.contextmanager
+def _closed_on_error(loaded: Any) -> Iterator[None]:
+    """Close what was loaded, if anything, when what is built on it fails."""
+    try:
+        yield
     except BaseException:
-        loaded.close()
+        if loaded is not None:
+            loaded.close()
         raise
 
 

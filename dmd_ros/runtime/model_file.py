@@ -31,19 +31,19 @@ _C = TypeVar('_C', bound=PictureContract)
 
 def contract_from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
     """Read a denoiser's contract; raises `BackendError` that names the file."""
-    return _contract(metadata, source, Contract)
+    return _contract(metadata, source, Contract, 'train.export')
 
 
 def fov_contract_from_metadata(metadata: Mapping[str, str], source: str) -> FovContract:
     """Read a field-of-view network's contract; raises `BackendError` that names the file."""
-    return _contract(metadata, source, FovContract)
+    return _contract(metadata, source, FovContract, 'train.fov.export')
 
 
-def _contract(metadata: Mapping[str, str], source: str, kind: type[_C]) -> _C:
+def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter: str) -> _C:
     if METADATA_KEY not in metadata:
         raise BackendError(
             f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how '
-            'to feed it; export it with train.export'
+            f'to feed it; export it with {exporter}'
         )
     try:
         return kind.from_json(metadata[METADATA_KEY])

@@ -25,10 +25,11 @@ class _OrtNetwork:
     """
 
     name = 'onnxruntime'
-    # What a subclass is: for messages, and the names of its tensors.
+    # What a subclass is and who makes it: for messages; and the names of its tensors.
     kind = ''
     inputs: tuple[str, ...] = ()
     output = ''
+    exporter = ''
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
         """Load the model and check what was loaded."""
@@ -67,13 +68,14 @@ class _OrtNetwork:
             raise BackendError(
                 f'{model} is not a {self.kind}: inputs {sorted(inputs)}, outputs '
                 f'{sorted(outputs)}; expected {list(self.inputs)} and {self.output!r}. Export it '
-                'with train.export'
+                f'with {self.exporter}'
             )
         names = (*self.inputs, self.output)
         wrong = {name: kinds[name] for name in names if kinds[name] != 'tensor(float)'}
         if wrong:
             raise BackendError(
-                f'{model} has tensors that are not float32: {wrong}; export it with train.export'
+                f'{model} has tensors that are not float32: {wrong}; export it with '
+                f'{self.exporter}'
             )
 
 
@@ -81,6 +83,7 @@ class OrtBackend(_OrtNetwork):
     """A denoiser."""
 
     kind, inputs, output = 'DMD denoiser', INPUTS, OUTPUT
+    exporter = 'train.export'
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
         """Load the model and its contract."""
@@ -92,6 +95,7 @@ class OrtFovBackend(_OrtNetwork):
     """A field-of-view network."""
 
     kind, inputs, output = 'field-of-view model', (FOV_INPUT,), FOV_OUTPUT
+    exporter = 'train.fov.export'
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
         """Load the model and its contract."""

@@ -108,15 +108,29 @@ def test_a_wrong_contract_is_refused(changes: dict, message: str) -> None:
         FovContract.from_json(json.dumps({**json.loads(CONTRACT.to_json()), **changes}))
 
 
+def test_the_field_of_view_model_is_closed_if_the_denoiser_fails(
+    models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = [], OrtFovBackend.close
+    monkeypatch.setattr(
+        OrtFovBackend, 'close', lambda self: (closed.append(self), close(self))
+    )
+    with pytest.raises(BackendError, match='is not a DMD denoiser'):
+        load_estimator(
+            models[1], backend='onnxruntime', fov_source='estimate', fov_model=models[1]
+        )
+    assert len(closed) == 1
+
+
 def test_each_kind_of_model_is_refused_in_the_place_of_the_other(
     models: tuple[Path, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(BackendError, match='is not a DMD denoiser'):
         load_estimator(models[1], backend='onnxruntime')
-    with pytest.raises(BackendError, match='is not a field-of-view model'):
+    with pytest.raises(BackendError, match=r'is not a field-of-view model.*train\.fov\.export'):
         load_camera_source('estimate', fov_model=models[0])
     bare = write_fov_oracle(tmp_path / 'bare.onnx', {})
-    with pytest.raises(BackendError, match='carries no contract'):
+    with pytest.raises(BackendError, match=r'carries no contract.*train\.fov\.export'):
         OrtFovBackend(bare)
     foreign = write_fov_oracle(tmp_path / 'foreign.onnx', {METADATA_KEY: DENOISER.to_json()})
     with pytest.raises(BackendError, match=r"missing fields \['kind'\] and unknown"):

@@ -33,11 +33,12 @@ from dmd_ros.loading import load_estimator
 from dmd_ros.ros.bench import scene
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
+from dmd_ros.ros.params import Settings
 from dmd_ros.ros.processes import say
 from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
-_EDGE_FILTER = 0.15  # the node's default
+_EDGE_FILTER = Settings.edge_filter  # the node's default
 # Seconds from frame to frame, by pixels: 30 Hz at 640x480, 10 Hz at 1920x1080.
 _PERIOD, _PERIOD_OF_PIXEL = 0.03, 5e-8
 _PATIENCE = Duration(seconds=10)
