@@ -10,7 +10,7 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
-from train.mixture import parse_sources
+from train.mixture import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
 
@@ -35,9 +35,6 @@ def card(
         else f'{config.parameterisation} diffusion, truncated-SNR L1, '
         f'{config.t1_fraction:.0%} of samples at t = 1'
     )
-    pairs = parse_sources(config.sources)
-    total = sum(weight for _, weight in pairs)
-    sources = ', '.join(f'{n.split(":")[0]} {weight / total:.0%}' for n, weight in pairs)
     augmentation = (
         f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}, '
         f'flip {config.flip}, photometric {config.photometric:g}'
@@ -50,7 +47,7 @@ def card(
         f'{contract.depth_min_m:g}-{contract.depth_max_m:g} m',
         'Field of view trained for': f'tan(vfov / 2) in {low:g}-{high:g}',
         'Recommended': f'{contract.steps} step(s), {contract.samples} sample(s)',
-        'Data': sources,
+        'Data': shares_text(config.sources),
         'Augmentation': augmentation,
         'Objective': objective,
         'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})',

@@ -106,6 +106,13 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
     return pairs
 
 
+def shares_text(text: str) -> str:
+    """Name the kinds of sources with their shares, for people: 'worlds 93%, folder 7%'."""
+    pairs = parse_sources(text)
+    total = sum(weight for _, weight in pairs)
+    return ', '.join(f'{name.split(":")[0]} {weight / total:.0%}' for name, weight in pairs)
+
+
 @dataclass(frozen=True)
 class Made:
     """One process's share of a batch, and the names of samples that could not be read."""

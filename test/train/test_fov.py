@@ -18,7 +18,7 @@ from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
-from dmd_ros.loading import load_estimator
+from dmd_ros.loading import find_model, load_estimator
 from dmd_ros.runtime.backend import FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
@@ -99,6 +99,12 @@ def test_validates_in_degrees_through_the_shipped_estimator(data: Path, tmp_path
 def test_settings_of_the_denoiser_are_refused(setting: str) -> None:
     with pytest.raises(TrainError, match=f'{setting}: of the denoiser'):
         fov_config('micro', [setting])
+
+
+def test_a_shipped_model_of_another_preset_is_refused() -> None:
+    """Before anything is computed: a projection of another width has no meaning."""
+    with pytest.raises(TrainError, match='of the same preset'):
+        load_encoder(FovNet(preset('nano').net), find_model('dmd_worlds'))
 
 
 # The network.
@@ -211,6 +217,7 @@ def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> N
     assert kinds == {onnx.TensorProto.FLOAT16 if weights == 'fp16' else onnx.TensorProto.FLOAT}
     card = out.with_suffix('.md').read_text()
     assert '| Samples seen | 64 (batches of 4) |' in card and card.endswith('Glass.\n')
+    assert '| Data | folder 100% |' in card
     assert str(run) not in card
 
 

@@ -37,6 +37,7 @@ from train.export import OPSET, refuse_difference, round_to_half, store_half, wr
 from train.fov.loop import build_net
 from train.fov.net import FovNet
 from train.fov.validate import TorchFovBackend, fov_contract
+from train.mixture import shares_text
 from train.speed import hours
 from train.unet import parameter_count
 
@@ -131,16 +132,16 @@ def card(
     """Write the facts of an exported model, from its checkpoint."""
     low, high = contract.tan_half_vfov_range
     sizes = ', '.join(f'{h}x{w}' for h, w in contract.train_sizes)
-    sources = ', '.join(part.split(':')[0] for part in config.sources.split(','))
+    scales = (config.fov_scale_min, config.fov_scale_max)
+    crops = f'crops of {scales[0]:g}-{scales[1]:g} of the rows, ' if scales != (1.0, 1.0) else ''
     rows = {
         'Parameters': f'{parameter_count(net) / 1e6:.2f} M (encoder of preset {config.preset})',
         'Input': f'RGB at {sizes}, the largest centred window of such a shape',
         'Output': 'tan(vfov / 2), for square pixels and a centred principal point',
         'Field of view trained for': f'{degrees_from_tan_half(low):.0f} to '
         f'{degrees_from_tan_half(high):.0f} degrees, vertical',
-        'Data': sources,
-        'Augmentation': f'crops of {config.fov_scale_min:g}-{config.fov_scale_max:g} of the rows, '
-        f'flip {config.flip}, photometric {config.photometric:g}',
+        'Data': shares_text(config.sources),
+        'Augmentation': f'{crops}flip {config.flip}, photometric {config.photometric:g}',
         'Objective': 'L1 of log tan(vfov / 2)',
         'Samples seen': f'{state["clock"]:,} (batches of {config.batch})',
         'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',

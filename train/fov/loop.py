@@ -91,6 +91,9 @@ def train(
         clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
     elif any(checkpoint.folder(run).glob('*.pt')):
         raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    run.mkdir(parents=True, exist_ok=True)
+    state_bytes = 16 * parameter_count(net)
+    checkpoint.check_space(run, state_bytes)
     feed, report = Feed(config, Processes(0, 1, device)), Report(run, config)
     log.info('settings:\n%s', config.describe())
     log.info('%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, clock)
@@ -138,6 +141,7 @@ def train(
             log.info('%9d held-out: %s', clock, values)
             report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
         if ends or before // config.checkpoint_every != clock // config.checkpoint_every:
+            checkpoint.check_space(run, state_bytes)
             checkpoint.save(
                 run,
                 {

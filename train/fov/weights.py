@@ -37,10 +37,6 @@ def load_encoder(net: FovNet, source: Path) -> None:
     if stage != 'fov':
         seen = stem[:, -_RAYS:] if rays else torch.zeros_like(stem[:, :_RAYS])
         taken['stem.weight'] = torch.cat([stem[:, :_RGB], seen], dim=1)
-    if 'fov_projection.weight' in weights:
-        angle = sin_cos(torch.tensor([TYPICAL]), net.spec.emb, FOV_FREQUENCIES)[0]
-        shift = weights['fov_projection.weight'].float() @ angle + weights['fov_projection.bias']
-        taken['time.2.bias'] = taken['time.2.bias'] + shift
     own = net.state_dict()
     for name in own:
         shape = tuple(taken[name].shape) if name in taken else None
@@ -49,6 +45,10 @@ def load_encoder(net: FovNet, source: Path) -> None:
                 f'--init {source}: {name} is {shape}, {tuple(own[name].shape)} is needed; give a '
                 'run or model of the same preset'
             )
+    if 'fov_projection.weight' in weights:  # of a shape that fits, now that the others do
+        angle = sin_cos(torch.tensor([TYPICAL]), net.spec.emb, FOV_FREQUENCIES)[0]
+        shift = weights['fov_projection.weight'].float() @ angle + weights['fov_projection.bias']
+        taken['time.2.bias'] = taken['time.2.bias'] + shift
     net.load_state_dict({**own, **{name: taken[name] for name in own if name in taken}})
 
 
