@@ -208,8 +208,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--every', type=int, default=1, help='take one picture in so many')
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
     add('--resume', action='store_true', help='go on where the run was stopped')
-    add('--dry-run', action='store_true', help='train nothing: write the frames of the '
-        'bag and the score of the model to --out, print them, stop')
+    add(
+        '--dry-run',
+        action='store_true',
+        help='train nothing: write the frames of the '
+        'bag and the score of the model to --out, print them, stop',
+    )
     return parser.parse_args(arguments)
 
 

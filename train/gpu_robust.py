@@ -132,12 +132,10 @@ def cancelled(request: BuildRequest, contract: Contract) -> str:
     end = time.monotonic() + 4.0
     forced = replace(request, force=True)
     try:
-        engine_build.load(
-            forced, contract, lambda _: None, lambda: time.monotonic() > end
-        ).close()
+        engine_build.load(forced, contract, lambda _: None, lambda: time.monotonic() > end).close()
         return f'{NOT_TRIED}: the build ended before it was cancelled'
     except BackendError as error:
-        _must('cancelled' in str(error), f'expected an error with \'cancelled\', got: {error}')
+        _must('cancelled' in str(error), f"expected an error with 'cancelled', got: {error}")
     late = time.monotonic() - end
     _must(late < 5.0, f'it took {late:.1f} s to stop')
     return f'a build stopped {late:.1f} s after it was cancelled'

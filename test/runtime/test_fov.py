@@ -112,9 +112,7 @@ def test_the_field_of_view_model_is_closed_if_the_denoiser_fails(
     models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed, close = [], OrtFovBackend.close
-    monkeypatch.setattr(
-        OrtFovBackend, 'close', lambda self: (closed.append(self), close(self))
-    )
+    monkeypatch.setattr(OrtFovBackend, 'close', lambda self: (closed.append(self), close(self)))
     with pytest.raises(BackendError, match='is not a DMD denoiser'):
         load_estimator(
             models[1], backend='onnxruntime', fov_source='estimate', fov_model=models[1]
