@@ -38,8 +38,10 @@ def card(
     pairs = parse_sources(config.sources)
     total = sum(weight for _, weight in pairs)
     sources = ', '.join(f'{n.split(":")[0]} {weight / total:.0%}' for n, weight in pairs)
+    # Rendered on the device, the virtual camera is the renderer's own.
+    whose = ' (of sources other than worlds)' if config.worlds_on == 'device' else ''
     augmentation = (
-        f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}, '
+        f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}{whose}, '
         f'flip {config.flip}, photometric {config.photometric:g}'
     )
     rows = {
