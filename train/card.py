@@ -35,8 +35,10 @@ def card(
         else f'{config.parameterisation} diffusion, truncated-SNR L1, '
         f'{config.t1_fraction:.0%} of samples at t = 1'
     )
+    # Rendered on the device, the virtual camera is the renderer's own.
+    whose = ' (of sources other than worlds)' if config.worlds_on == 'device' else ''
     augmentation = (
-        f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}, '
+        f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}{whose}, '
         f'flip {config.flip}, photometric {config.photometric:g}'
     )
     rows = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -21,6 +22,9 @@ RESUMABLE = (
     'picture_every', 'keep_checkpoints', 'validation', 'validation_frames', 'assets',
 )  # fmt: skip
 
+# Kinds of procedural world; the renderer, which imports numba, is not needed to name them.
+WORLD_KINDS = ('indoor', 'tabletop', 'outdoor')
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -32,8 +36,10 @@ class TrainConfig:
     drawn per batch, the first is the contract's default; infill: how holes of the target are
     filled.
     Worlds: worlds_on 'workers' (rendered by the processes that make batches) or 'device' (on the
-    device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a frame
-    is used, first_parts: parts of 96 frames before the first batch, store_parts: parts kept).
+    device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a
+    frame is used, first_parts: parts of 96 frames before the first batch, store_parts: parts
+    kept). There the virtual camera is the renderer's: fov_scale, aspect_jitter, centre_jitter and
+    the jpeg of photometric concern other sources alone.
     Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
     Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), 'stage0'
     (pictures are restored, no depth; see `train.stage0`), or 'fov' (see `train.fov`); t1_fraction:
@@ -127,6 +133,16 @@ class TrainConfig:
         for key in ('t1_fraction', 'unroll', 'cooldown'):
             if not 0 <= getattr(self, key) <= 1:
                 raise TrainError(f'{key}={getattr(self, key)} must be a share in 0..1')
+        if self.worlds_on == 'device' and self.first_parts < len(self.size_list):
+            raise TrainError(
+                f'first_parts={self.first_parts} must be >= the number of sizes, '
+                f'{len(self.size_list)}: the first parts show each size'
+            )
+        if self.kinds and self.worlds_on != 'device':
+            raise TrainError(
+                f'kinds={self.kinds!r} is for worlds_on=device alone; for workers, render a '
+                'cache: python -m train.worlds.cache --kinds'
+            )
         if self.reuse < 1:
             raise TrainError(f'reuse={self.reuse:g} must be >= 1: how often a frame is used')
         if not 0 < self.fov_scale_min <= self.fov_scale_max:
@@ -185,7 +201,10 @@ class TrainConfig:
             return None
         pairs = [part.partition('=') for part in self.kinds.split(',')]
         shares = _shares(f'kinds={self.kinds!r}', [weight for _, _, weight in pairs])
-        return {name.strip(): share for (name, _, _), share in zip(pairs, shares, strict=True)}
+        kinds = {name.strip(): share for (name, _, _), share in zip(pairs, shares, strict=True)}
+        for name in kinds:
+            _one_of('kinds', name, WORLD_KINDS)
+        return kinds
 
     def contract(self) -> Contract:
         """Give the contract that a model trained with these settings fulfils."""
@@ -283,7 +302,7 @@ def _shares(setting: str, weights: list[str]) -> tuple[float, ...]:
         numbers = [float(weight) for weight in weights]
     except ValueError:
         raise TrainError(f'{setting}: a weight is not a number') from None
-    if any(number <= 0 for number in numbers):
+    if not all(0 < number < math.inf for number in numbers):
         raise TrainError(f'{setting}: weights must be > 0')
     return tuple(number / sum(numbers) for number in numbers)
 

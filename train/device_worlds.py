@@ -13,6 +13,7 @@ by look-up.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,7 +66,12 @@ class DeviceWorlds:
         self._config, self._share, self._device = config, config.batch // world, device
         self._rank, self._world = rank, world
         self._parts = WorldParts(
-            config.seed, config.size_list, config.size_shares, config.kind_shares, config.assets
+            config.seed,
+            config.size_list,
+            config.size_shares,
+            config.kind_shares,
+            config.assets,
+            world,
         )
         self._render: Renderer | None = None
         self._tables(device)
@@ -95,12 +101,17 @@ class DeviceWorlds:
             self._begin(number)
         while self._done < self.wanted(number):
             self._take()
+            self._done += 1
         return self._draw(number)
 
     def _begin(self, number: int) -> None:
-        """Start the workers with the oldest part that batch `number` can still meet."""
-        self._done = max(0, self.wanted(number) - self._config.store_parts)
-        numbers = range(self._done * self._world + self._rank, 1 << 40, self._world)
+        """Start the workers with the parts that the stores hold at batch `number`."""
+        self._done = self.wanted(number)
+        held = self._held(self._done)
+        numbers = (
+            part * self._world + self._rank
+            for part in itertools.chain(held, itertools.count(self._done))
+        )
         workers = self._config.workers
         more = (
             {'prefetch_factor': 4, 'multiprocessing_context': 'spawn',
@@ -119,19 +130,37 @@ class DeviceWorlds:
         )
         # After the workers have begun: they build scenes while the kernels are compiled.
         self._render = renderer(self._config.assets, self._device)
+        for _ in held:
+            self._take()
+
+    def _held(self, done: int) -> list[int]:
+        """List which of the first `done` parts are still in a store, and set the stores' counts.
+
+        A part goes to the same slot whether the run was broken or not.
+        """
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for part in range(done):
+            size = self._parts.size_of(part * self._world + self._rank)
+            by_size.setdefault(size, []).append(part)
+        held: list[int] = []
+        for size, parts in by_size.items():
+            store = self._store(size)
+            kept = parts[-len(store.rgb) :]
+            store.count = len(parts) - len(kept)
+            held += kept
+        return sorted(held)
 
     def _take(self) -> None:
         """Render the next part into the store, over the oldest one of its size."""
         assert self._incoming is not None and self._render is not None
         part = next(self._incoming)
-        generator = self._generator(_RENDER, self._done)
+        generator = self._generator(_RENDER, part.number)
         rgb, depth = picture_and_depth(self._render, part, generator)
         store = self._store(part.size)
         slot = store.count % len(store.rgb)
         store.rgb[slot], store.depth[slot] = rgb, depth
         store.tan_half_vfov[slot] = torch.from_numpy(part.tan_half_vfov).to(self._device)
         store.count += 1
-        self._done += 1
 
     def _store(self, size: tuple[int, int]) -> _Store:
         if size not in self._stores:
@@ -148,8 +177,6 @@ class DeviceWorlds:
     def _draw(self, number: int) -> Batch:
         config, rng = self._config, batch_rng(self._config.seed, _DRAW, self._rank, number)
         size, times = draw_batch(config, number)
-        while size not in self._stores:  # the first parts may all have had other sizes
-            self._take()
         store = self._stores[size]
         chosen = torch.from_numpy(rng.integers(store.frames, size=self._share)).to(self._device)
         rgb = store.rgb.flatten(0, 1)[chosen]

@@ -11,6 +11,7 @@ import torch
 
 from train.config import TrainConfig
 from train.device_worlds import DeviceWorlds
+from train.errors import TrainError
 from train.loss import Batch
 from train.mixture import Mixture, batches, parse_sources, tensors
 from train.processes import Processes
@@ -27,6 +28,8 @@ class Feed:
         """Split the batch into what the device renders and what workers make."""
         self._config, self._processes = config, processes
         rank, world = processes.rank, processes.world
+        if config.batch % world:
+            raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
         rendered, made = split(config, world)
         self._mixture = Mixture(made, rank, world) if made else None
         self._worlds = DeviceWorlds(rendered, processes.device, rank, world) if rendered else None
@@ -39,11 +42,8 @@ class Feed:
             for made in batches(self._mixture, first, self._config.workers):
                 yield tensors(made.arrays, device), made.broken
             return
-        others = (
-            batches(self._mixture, first, max(1, self._config.workers // 4))
-            if self._mixture
-            else None
-        )
+        workers = min(self._config.workers, max(1, self._config.workers // 4))
+        others = batches(self._mixture, first, workers) if self._mixture else None
         for number in range(first, 1 << 62):
             rendered = self._worlds.batch(number)
             if others is None:

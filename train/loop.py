@@ -144,12 +144,16 @@ def train(
                     f'from an earlier checkpoint with --init and a lower lr (now {config.lr:g})'
                 )
         spent = seconds_before + time.perf_counter() - begun
+        if config.minutes:
+            spent = processes.from_first(spent)
         done = share_done(clock, spent, config)
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm.detach()]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
         if _due(before, clock, config.log_every) or done >= 1.0:
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)
+            if config.minutes:
+                left = min(left, max(0.0, 60.0 * config.minutes - spent))
             seconds = len(window) * config.batch / rate
             values = {
                 'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,

@@ -32,6 +32,14 @@ class Processes:
             value /= self.world
         return value
 
+    def from_first(self, value: float) -> float:
+        """Give all processes the number of the first one: clocks differ, decisions must not."""
+        if self.world > 1:
+            shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+            dist.broadcast(shared, 0)
+            return float(shared.item())
+        return value
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.world > 1:

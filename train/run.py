@@ -14,6 +14,7 @@ import torch
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
+from train.feed import split
 from train.loop import build_net, train
 from train.mixture import Mixture
 from train.mixtures import pair
@@ -105,8 +106,12 @@ def _dry_run(config: TrainConfig, name: str) -> None:
         print(f'{config.preset}: {parameter_count(build_net(config)) / 1e6:.2f} M parameters')
     print(describe(name, config))
     if config.sources:
-        made = Mixture(config)[0]
-        print(f'first batch: {made.arrays.rgb.shape[0]} x {made.arrays.rgb.shape[2:]}')
+        rendered, made = split(config, 1)
+        if rendered is not None:
+            print(f'of each batch: {rendered.batch} rendered on the device')
+        if made is not None:
+            shape = Mixture(made)[0].arrays.rgb.shape
+            print(f'first batch: {shape[0]} x {shape[2:]}')
     else:
         print(f'data not looked at: no --root for {", ".join(needed_roots(name))}')
     print('dry run: nothing was written')

@@ -16,7 +16,7 @@ from small_set import write_set
 
 from dmd_ros.core.preprocess import full_view, prepare
 from train.batch_image import gaussian_blur
-from train.config import TrainConfig, make_config
+from train.config import WORLD_KINDS, TrainConfig, make_config
 from train.device_worlds import DeviceWorlds
 from train.errors import TrainError
 from train.feed import Feed, split
@@ -25,6 +25,7 @@ from train.photometric import draw_photometric, photometric, photometric_batch
 from train.processes import Processes
 from train.worlds import parts as parts_module
 from train.worlds.batch import renderer, unpacked
+from train.worlds.generate import KINDS
 from train.worlds.parts import WorldParts
 from train.worlds.sensor import expose
 from train.worlds.sensor_batch import expose_batch
@@ -56,9 +57,40 @@ def test_batches_are_a_function_of_their_number() -> None:
     unbroken = DeviceWorlds(config(), CPU)
     batches = [unbroken.batch(n) for n in range(6)]
     assert unbroken.wanted(5) > 3  # older parts have been overwritten by then
-    resumed = DeviceWorlds(config(), CPU)
-    assert equal(resumed.batch(5), batches[5])
+    for number in (3, 5):
+        assert equal(DeviceWorlds(config(), CPU).batch(number), batches[number])
     assert not equal(batches[4], batches[5])
+
+
+@pytest.mark.parametrize('sizes', ['32x48', '32x48@2,32x32@1'])
+@pytest.mark.parametrize('world', [1, 2])
+def test_resumed_at_any_batch(sizes: str, world: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which frames a store holds, and where: each frame is told from all others by its lens."""
+
+    def build(parts: WorldParts, number: int) -> parts_module.Part:
+        lenses = number + np.arange(frames, dtype=np.float32) / frames
+        return parts_module.Part(number, parts.size_of(number), {}, lenses, [])
+
+    def render(
+        _: object, part: parts_module.Part, __: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        picture = torch.zeros((frames, 3, *part.size), dtype=torch.uint8)
+        return picture, torch.ones((frames, *part.size)).half()
+
+    frames = 2 * parts_module.VIEWS
+    monkeypatch.setattr(WorldParts, '__getitem__', build)
+    monkeypatch.setattr('train.device_worlds.picture_and_depth', render)
+    settings = config(f'sizes={sizes}', 'first_parts=2', 'store_parts=3', 'batch=16')
+    unbroken = DeviceWorlds(settings, CPU, 1 % world, world)
+    seen = [unbroken.batch(n).tan_half_vfov for n in range(40)]
+    assert len(torch.cat(seen).unique()) > 100
+    for number in range(40):
+        resumed = DeviceWorlds(settings, CPU, 1 % world, world)
+        assert torch.equal(resumed.batch(number).tan_half_vfov, seen[number]), number
+
+
+def test_kinds_are_those_of_the_worlds() -> None:
+    assert set(WORLD_KINDS) == set(KINDS)
 
 
 def test_processes_render_worlds_of_their_own() -> None:
@@ -145,10 +177,10 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
     batches = list(islice(feed(0), 2))
     assert [len(batch.rgb) for batch, _ in batches] == [8, 8]
     assert split(config('sources=worlds@1'), 1)[1] is None
-    assert split(dataclasses.replace(mixed, worlds_on='workers'), 1) == (
-        None,
-        dataclasses.replace(mixed, worlds_on='workers'),
-    )
+    on_workers = dataclasses.replace(mixed, worlds_on='workers', kinds='')
+    assert split(on_workers, 1) == (None, on_workers)
+    with pytest.raises(TrainError, match='batch=8 must be a multiple of the 3 processes'):
+        Feed(mixed, Processes(0, 3, CPU))
 
 
 def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +196,12 @@ def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.Mo
         ('reuse=0.5', 'reuse=0.5 must be >= 1'),
         ('sizes=32x48@x', 'not a number'),
         ('sizes=32x48@0', 'must be > 0'),
+        ('sizes=32x48@nan', 'must be > 0'),
         ('kinds=indoor=-1', 'must be > 0'),
+        ('kinds=indor=1', "kinds='indor'; allowed"),
+        ('worlds_on=workers', 'worlds_on=device alone'),
         ('first_parts=0', 'must be >= 1'),
+        ('sizes=32x48,32x32', 'first_parts=1 must be >= the number of sizes, 2'),
     ],
 )
 def test_settings_that_cannot_work(setting: str, message: str) -> None:

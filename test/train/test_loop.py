@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -79,6 +80,15 @@ def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
     one, two = losses_of(tmp_path / 'one'), losses_of(tmp_path / 'two')
     assert len(one) == 8
     assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_a_run_ends_by_the_clock(data: Path, tmp_path: Path) -> None:
+    settings = ('total_samples=1000000000', 'minutes=0.01', 'schedule=constant', 'cooldown=0.5')
+    train(tmp_path, fast_config(data, *settings), ALONE)
+    state = checkpoint.find(tmp_path)
+    assert 0.6 <= state['seconds'] < 30 and 0 < state['clock'] < 1_000_000
+    rows = [json.loads(line) for line in (tmp_path / 'losses.jsonl').read_text().splitlines()]
+    assert rows[-1]['lr'] == 0.0 < max(row['lr'] for row in rows)
 
 
 def test_resume_with_other_settings_is_refused(data: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,12 @@ def _compare(gpu: Any, cpu: Any, parts: dict[str, Part]) -> tuple[dict[str, Any]
 def _first(part: Part, count: int) -> Part:
     packed = {**part.packed, 'env': part.packed['env'][:count]}
     packed['spans'] = part.packed['spans'][:count]
-    return Part(part.size, packed, part.tan_half_vfov[:count], part.sensors[:count])
+    return replace(
+        part,
+        packed=packed,
+        tan_half_vfov=part.tan_half_vfov[:count],
+        sensors=part.sensors[:count],
+    )
 
 
 def _rate(gpu: Any, parts: list[Part], device: torch.device) -> float:

@@ -26,6 +26,7 @@ _SIZE = 6
 class Part:
     """packed: members of `pack.Packed` by name. tan_half_vfov: float32 [B]. sensors: B cameras."""
 
+    number: int
     size: tuple[int, int]
     packed: dict[str, NDArray[Any]]
     tan_half_vfov: NDArray[np.float32]
@@ -45,14 +46,20 @@ class WorldParts:
         shares: tuple[float, ...],
         kinds: dict[str, float] | None,
         assets: str,
+        world: int = 1,
     ) -> None:
-        """sizes: (height, width), drawn with probabilities `shares`. assets: folder or ''."""
+        """sizes: (height, width), drawn with probabilities `shares`. assets: folder or ''.
+
+        world: processes that deal the parts out among them, number % world is whose.
+        """
         self._seed, self._sizes, self._shares = seed, sizes, shares
-        self._kinds, self._assets = kinds, assets
+        self._kinds, self._assets, self._world = kinds, assets, world
         self._worlds: dict[tuple[int, int], Worlds] = {}
 
     def size_of(self, number: int) -> tuple[int, int]:
-        """(height, width) of part `number`."""
+        """(height, width) of part `number`; the first ones of each process cover all sizes."""
+        if number // self._world < len(self._sizes):
+            return self._sizes[number // self._world]
         rng = random_source(self._seed, number, _SIZE)
         return self._sizes[int(rng.choice(len(self._sizes), p=self._shares))]
 
@@ -64,6 +71,7 @@ class WorldParts:
         worlds = self._worlds[size]
         frames = [worlds.frame(number * FRAMES + i) for i in range(FRAMES)]
         return Part(
+            number=number,
             size=size,
             packed=pack([frame.arrays for frame in frames]).arrays(),
             tan_half_vfov=np.array([f.camera.tan_half_vfov for f in frames], np.float32),
