@@ -53,17 +53,31 @@ def card(
         'Augmentation': augmentation,
         'Objective': objective,
         'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})',
+    }
+    table = facts_table(rows, config, state, difference, weights)
+    return (
+        f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained from '
+        f'scratch by this repository.\n\n{table}\n\n## Accuracy\n\n'
+        f'{_accuracy(run, clock)}\n\n## Licence\n\nApache-2.0, weights included.\n'
+    )
+
+
+def facts_table(
+    rows: dict[str, str],
+    config: TrainConfig,
+    state: dict[str, Any],
+    difference: float,
+    weights: str,
+) -> str:
+    """Markdown table of a card: its own rows, then how the weights came about."""
+    made = {
         'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',
         'Code revision': state['revision'],
         'Weights': f'average (half-life {config.ema:,} samples), stored as {weights}; '
         f'ONNX Runtime and torch differ by {difference:.1e}',
     }
-    table = '\n'.join(f'| {key} | {value} |' for key, value in rows.items())
-    return (
-        f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained from '
-        f'scratch by this repository.\n\n| | |\n|---|---|\n{table}\n\n## Accuracy\n\n'
-        f'{_accuracy(run, clock)}\n\n## Licence\n\nApache-2.0, weights included.\n'
-    )
+    lines = [f'| {key} | {value} |' for key, value in (rows | made).items()]
+    return '\n'.join(['| | |', '|---|---|', *lines])
 
 
 def _accuracy(run: Path, clock: int) -> str:

@@ -31,6 +31,7 @@ from dmd_ros.runtime.model_file import (
 )
 from dmd_ros.runtime.ort_backend import OrtFovBackend
 from train import checkpoint
+from train.card import facts_table
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.export import OPSET, refuse_difference, round_to_half, store_half, write_if_equal
@@ -38,7 +39,6 @@ from train.fov.loop import build_net
 from train.fov.net import FovNet
 from train.fov.validate import TorchFovBackend, fov_contract
 from train.mixture import shares_text
-from train.speed import hours
 from train.unet import parameter_count
 
 
@@ -144,15 +144,11 @@ def card(
         'Augmentation': f'{crops}flip {config.flip}, photometric {config.photometric:g}',
         'Objective': 'L1 of log tan(vfov / 2)',
         'Samples seen': f'{state["clock"]:,} (batches of {config.batch})',
-        'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',
-        'Code revision': state['revision'],
-        'Weights': f'average (half-life {config.ema:,} samples), stored as {weights}; '
-        f'ONNX Runtime and torch differ by {difference:.1e}',
     }
-    table = '\n'.join(f'| {key} | {value} |' for key, value in rows.items())
+    table = facts_table(rows, config, state, difference, weights)
     return (
         f'# {contract.name}\n\nThe vertical field of view of an uncalibrated camera, estimated '
-        f'from a picture; for `fov_source: estimate`.\n\n| | |\n|---|---|\n{table}\n\n'
+        f'from a picture; for `fov_source: estimate`.\n\n{table}\n\n'
         '## Licence\n\nApache-2.0, weights included.\n'
     )
 
