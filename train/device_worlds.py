@@ -20,14 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from dmd_ros.core.depth_codec import encode
 from dmd_ros.core.preprocess import normalise
 from train.batch_image import look_up, scalar
 from train.config import TrainConfig
 from train.loss import Batch
-from train.mixture import as_is, batch_rng, draw_batch, quiet_worker
+from train.mixture import batch_rng, draw_batch, made_ahead, share_of
 from train.photometric import photometric_batch
 from train.worlds.batch import Renderer, picture_and_depth, renderer
 from train.worlds.parts import FRAMES, Part, WorldParts
@@ -63,7 +62,7 @@ class DeviceWorlds:
         world: int = 1,
     ) -> None:
         """Each of the `world` processes has a store of its own and takes its share of a batch."""
-        self._config, self._share, self._device = config, config.batch // world, device
+        self._config, self._share, self._device = config, share_of(config, world), device
         self._rank, self._world = rank, world
         self._parts = WorldParts(
             config.seed,
@@ -112,22 +111,7 @@ class DeviceWorlds:
             part * self._world + self._rank
             for part in itertools.chain(held, itertools.count(self._done))
         )
-        workers = self._config.workers
-        more = (
-            {'prefetch_factor': 4, 'multiprocessing_context': 'spawn',
-             'worker_init_fn': quiet_worker}
-            if workers else {}
-        )  # fmt: skip
-        self._incoming = iter(
-            DataLoader(
-                self._parts,  # type: ignore[arg-type]
-                batch_size=None,
-                sampler=numbers,
-                num_workers=workers,
-                collate_fn=as_is,
-                **more,  # type: ignore[arg-type]
-            )
-        )
+        self._incoming = made_ahead(self._parts, numbers, self._config.workers)
         # After the workers have begun: they build scenes while the kernels are compiled.
         self._render = renderer(self._config.assets, self._device)
         for _ in held:

@@ -11,9 +11,8 @@ import torch
 
 from train.config import TrainConfig
 from train.device_worlds import DeviceWorlds
-from train.errors import TrainError
 from train.loss import Batch
-from train.mixture import Mixture, batches, parse_sources, tensors
+from train.mixture import Mixture, batches, parse_sources, share_of, tensors
 from train.processes import Processes
 
 WORLDS = 'worlds'
@@ -28,8 +27,6 @@ class Feed:
         """Split the batch into what the device renders and what workers make."""
         self._config, self._processes = config, processes
         rank, world = processes.rank, processes.world
-        if config.batch % world:
-            raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
         rendered, made = split(config, world)
         self._mixture = Mixture(made, rank, world) if made else None
         self._worlds = DeviceWorlds(rendered, processes.device, rank, world) if rendered else None
@@ -55,11 +52,11 @@ class Feed:
 
 def split(config: TrainConfig, world: int) -> tuple[TrainConfig | None, TrainConfig | None]:
     """Configs of what the device renders and of what workers make; None = nothing."""
+    each = share_of(config, world)
     sources = parse_sources(config.sources)
     share = sum(weight for name, weight in sources if name == WORLDS)
     if config.worlds_on == 'workers' or share == 0:
         return None, config
-    each = config.batch // world
     total = sum(weight for _, weight in sources)
     others = ','.join(f'{name}@{weight:g}' for name, weight in sources if name != WORLDS)
     count = min(each, max(1, round(each * (1 - share / total)))) if others else 0

@@ -82,16 +82,7 @@ def train(
     if init is not None:
         load_weights(net, init, config.contract())
     ema = Ema(net, config.ema)
-    clock, broken, seconds_before = 0, 0, 0.0
-    state = checkpoint.load_newest(run) if resume else None
-    if state is not None:
-        check_resumable(TrainConfig.from_json(state['config']), config)
-        net.load_state_dict(state['net'])
-        ema.load(state['ema'])
-        optimizer.load_state_dict(state['optimizer'])
-        clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
-    elif checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
-        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    clock, broken, seconds_before = restore(run, config, net, ema, optimizer, resume)
     feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
     _introduce(net, config, processes, clock)
@@ -187,6 +178,30 @@ def train(
     if report is not None:
         report.close()
     return mean_loss
+
+
+def restore(
+    run: Path,
+    config: TrainConfig,
+    net: nn.Module,
+    ema: Ema,
+    optimizer: torch.optim.Optimizer,
+    resume: bool,
+) -> tuple[int, int, float]:
+    """Bring all back to the newest checkpoint, if `resume` -> clock, broken samples, seconds.
+
+    Raises `TrainError` for other settings, and for a folder that holds a run not to be resumed.
+    """
+    state = checkpoint.load_newest(run) if resume else None
+    if state is not None:
+        check_resumable(TrainConfig.from_json(state['config']), config)
+        net.load_state_dict(state['net'])
+        ema.load(state['ema'])
+        optimizer.load_state_dict(state['optimizer'])
+        return state['clock'], state['broken'], state['seconds']
+    if checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
+        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    return 0, 0, 0.0
 
 
 def _loss(predict: Any, batch: Any, clock: int, config: TrainConfig) -> Losses:

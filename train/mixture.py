@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -113,6 +113,13 @@ def shares_text(text: str) -> str:
     return ', '.join(f'{name.split(":")[0]} {weight / total:.0%}' for name, weight in pairs)
 
 
+def share_of(config: TrainConfig, world: int) -> int:
+    """Count the samples that each of `world` processes takes of a batch."""
+    if config.batch % world:
+        raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
+    return config.batch // world
+
+
 @dataclass(frozen=True)
 class Made:
     """One process's share of a batch, and the names of samples that could not be read."""
@@ -126,8 +133,7 @@ class Mixture(Dataset[Made]):
 
     def __init__(self, config: TrainConfig, rank: int = 0, world: int = 1) -> None:
         """Open every source once, so that a wrong path stops the run before it starts."""
-        if config.batch % world:
-            raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
+        self._share = share_of(config, world)
         self.config, self.rank, self.world = config, rank, world
         self.contract = config.contract()
         self._names = parse_sources(config.sources)
@@ -138,7 +144,7 @@ class Mixture(Dataset[Made]):
     def __getitem__(self, number: int) -> Made:
         """Make this rank's slice of batch `number`."""
         size, times = draw_batch(self.config, number)
-        share = self.config.batch // self.world
+        share = self._share
         start, first = number * self.config.batch, self.rank * share
         broken: list[str] = []
         examples = [
@@ -184,15 +190,21 @@ def draw_time(u: float, t1_fraction: float) -> float:
 
 def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
-    numbers = range(first, 1 << 62)
+    yield from made_ahead(mixture, range(first, 1 << 62), workers)
+
+
+def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
+    """Start worker processes (0: none) at once that make data[n] for each number, in order."""
     # spawn: forking a process whose OpenMP threads have run may hang the child.
     more: dict[str, Any] = (
-        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': quiet_worker}
+        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': _quiet}
         if workers
         else {}
     )
-    yield from DataLoader(
-        mixture, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=as_is, **more
+    return iter(
+        DataLoader(
+            data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
+        )
     )
 
 
@@ -206,12 +218,11 @@ def tensors(arrays: Example, device: torch.device) -> Batch:
     return Batch(**moved)
 
 
-def as_is(made: Any) -> Any:
-    """Leave what a worker made as it is."""
+def _as_is(made: Any) -> Any:
     return made
 
 
-def quiet_worker(worker: int) -> None:
+def _quiet(worker: int) -> None:
     """Leave the cores to the trainer, one thread per worker, and die with it."""
     if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

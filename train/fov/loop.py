@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from train import checkpoint
-from train.config import TrainConfig, check_resumable, make_config
+from train.config import TrainConfig, make_config
 from train.ema import Ema
 from train.errors import TrainError
 from train.feed import Feed
 from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
-from train.loop import build_optimizer, count_broken
+from train.loop import build_optimizer, count_broken, restore
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report, hardware, revision
@@ -81,16 +81,7 @@ def train(
     if init is not None:
         load_encoder(net, init)
     optimizer, ema = build_optimizer(net, config), Ema(net, config.ema)
-    clock, broken, seconds_before = 0, 0, 0.0
-    state = checkpoint.load_newest(run) if resume else None
-    if state is not None:
-        check_resumable(TrainConfig.from_json(state['config']), config)
-        net.load_state_dict(state['net'])
-        ema.load(state['ema'])
-        optimizer.load_state_dict(state['optimizer'])
-        clock, broken, seconds_before = state['clock'], state['broken'], state['seconds']
-    elif any(checkpoint.folder(run).glob('*.pt')):
-        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    clock, broken, seconds_before = restore(run, config, net, ema, optimizer, resume)
     run.mkdir(parents=True, exist_ok=True)
     state_bytes = 16 * parameter_count(net)
     checkpoint.check_space(run, state_bytes)

@@ -65,6 +65,12 @@ class Assets:
     kinds: dict[str, tuple[int, ...]]
     panos: NDArray[np.uint8]
 
+    @property
+    def textures(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8]]:
+        """Atlas, tiles and panos for the kernels; without skies, one that is never looked at."""
+        panos = self.panos if len(self.panos) else np.zeros((1, 2, 2, 3), np.uint8)
+        return self.atlas, self.tiles, panos
+
     @staticmethod
     def none() -> Assets:
         """Stand-in for the arrays when there is no folder; no material refers to it."""

@@ -76,8 +76,7 @@ class _Cpu:
     """Frame after frame on the CPU."""
 
     def __init__(self, assets: Assets) -> None:
-        panos = assets.panos if len(assets.panos) else np.zeros((1, 2, 2, 3), np.uint8)
-        self._textures = (assets.atlas, assets.tiles, panos)
+        self._textures = assets.textures
 
     def __call__(self, part: Part) -> tuple[Tensor, Tensor]:
         made = [

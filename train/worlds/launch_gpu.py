@@ -107,8 +107,7 @@ class GpuRenderer:
 
     def __init__(self, assets: Assets) -> None:
         """Upload the textures to the current GPU."""
-        panos = assets.panos if len(assets.panos) else np.zeros((1, 2, 2, 3), np.uint8)
-        self._textures = tuple(cuda.to_device(a) for a in (assets.atlas, assets.tiles, panos))
+        self._textures = tuple(cuda.to_device(array) for array in assets.textures)
         self._buffers: dict[tuple[int, int, int], dict[str, Any]] = {}
         self._compile()
 

@@ -52,7 +52,6 @@ def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed:
     if not scene.outdoor or not len(assets.panos):
         env[L.E_PANO] = -1.0
     boxes, links = thread_tree(*scene.tree, np.array(pose.position, np.float32))
-    panos = assets.panos if len(assets.panos) else np.zeros((1, 2, 2, 3), np.uint8)
     return (
         scene.prims,
         scene.mats,
@@ -60,9 +59,7 @@ def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed:
         links,
         scene.lights,
         env,
-        assets.atlas,
-        assets.tiles,
-        panos,
+        *assets.textures,
     )
 
 
