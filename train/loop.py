@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from train.ema import Ema
 from train.errors import TrainError
 from train.feed import Feed
 from train.init import load_weights
-from train.loss import Losses, diffusion_loss, end_to_end_loss
+from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
+from train.mixture import share_of
 from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
@@ -75,6 +77,7 @@ def train(
     weights of another run's checkpoint (file or run folder), or from a model file (.onnx).
     """
     device = processes.device
+    torch.backends.cudnn.benchmark = True  # sizes repeat: the search for kernels pays
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
@@ -90,30 +93,26 @@ def train(
     if processes.is_main:
         checkpoint.check_space(run, state_bytes)
     model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
-    if config.compile:  # a graph per size: shapes that are known make faster kernels
-        model = torch.compile(model, dynamic=False)  # type: ignore[assignment]
+    objective = _objective(model, device, config)
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
     peak = peak_flops(device, dtype) * processes.world
-
-    def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
-            out = model(rgb, z, t, tan_half_vfov)
-        return out.float()  # type: ignore[no-any-return]
-
+    data = feed(clock // config.batch)
+    if config.compile:  # meanwhile worlds are rendered, or batches read
+        _warm_up(objective, config, processes)
     validator = Validator(net, config) if config.validation and processes.is_main else None
     progress, begun = Progress(clock, config.total_samples), time.perf_counter()
     window: list[Tensor] = []
     flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
-    data = feed(clock // config.batch)
     done = share_done(clock, seconds_before, config)
     while done < 1.0:
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
         broken = count_broken(unreadable, broken, clock // processes.world, config)
-        losses = _loss(predict, batch, clock, config)
+        unroll = np.random.default_rng([config.seed, 3, clock]).random() < config.unroll
+        losses = objective(batch, bool(unroll))
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
@@ -204,12 +203,48 @@ def restore(
     return 0, 0, 0.0
 
 
-def _loss(predict: Any, batch: Any, clock: int, config: TrainConfig) -> Losses:
-    weight = config.gradient_weight
-    if config.stage == 'end_to_end':
-        return end_to_end_loss(predict, batch, config.parameterisation, weight)
-    unroll = np.random.default_rng([config.seed, 3, clock]).random() < config.unroll
-    return diffusion_loss(predict, batch, config.parameterisation, weight, unroll)
+def _objective(
+    model: nn.Module, device: torch.device, config: TrainConfig
+) -> Callable[[Batch, bool], Losses]:
+    """(batch, whether to unroll a step) -> losses, compiled if the config says so."""
+
+    def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+            out = model(rgb, z, t, tan_half_vfov)
+        return out.float()  # type: ignore[no-any-return]
+
+    def objective(batch: Batch, unroll: bool) -> Losses:
+        weight = config.gradient_weight
+        if config.stage == 'end_to_end':
+            return end_to_end_loss(predict, batch, config.parameterisation, weight)
+        return diffusion_loss(predict, batch, config.parameterisation, weight, unroll)
+
+    if not config.compile:
+        return objective
+    # A graph per size: shapes that are known make faster kernels. Left to itself the compiler
+    # keeps a U-Net channels-first, and copies at every convolution on a GPU.
+    layout = {'force_layout_optimization': True}
+    return torch.compile(objective, dynamic=False, options=layout)  # type: ignore[no-any-return]
+
+
+def _warm_up(
+    objective: Callable[[Batch, bool], Losses], config: TrainConfig, processes: Processes
+) -> None:
+    """Compile for every size, before the first batch."""
+    count, device = share_of(config, processes.world), processes.device
+    for height, width in config.size_list:
+        code = torch.zeros(count, config.channels, height, width, device=device)
+        rgb = torch.zeros(count, 3, height, width, device=device)
+        batch = Batch(
+            rgb=rgb.contiguous(memory_format=torch.channels_last),
+            code=code,
+            labelled=torch.ones_like(code, dtype=torch.bool),
+            noise=torch.zeros_like(code),
+            t=torch.ones(count, device=device),
+            tan_half_vfov=torch.ones(count, device=device),
+        )
+        for unroll in {False, config.unroll > 0}:
+            objective(batch, unroll).total.backward()  # type: ignore[no-untyped-call]
 
 
 def _state(

@@ -196,11 +196,10 @@ def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
     """Start worker processes (0: none) at once that make data[n] for each number, in order."""
     # spawn: forking a process whose OpenMP threads have run may hang the child.
-    more: dict[str, Any] = (
-        {'prefetch_factor': 4, 'multiprocessing_context': 'spawn', 'worker_init_fn': _quiet}
-        if workers
-        else {}
-    )
+    more: dict[str, Any] = {}
+    if workers:
+        more = {'prefetch_factor': 4, 'multiprocessing_context': 'spawn'}
+        more['worker_init_fn'] = behave_as_worker
     return iter(
         DataLoader(
             data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
@@ -222,7 +221,7 @@ def _as_is(made: Any) -> Any:
     return made
 
 
-def _quiet(worker: int) -> None:
+def behave_as_worker(worker: int = 0) -> None:
     """Leave the cores to the trainer, one thread per worker, and die with it."""
     if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

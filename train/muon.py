@@ -8,6 +8,7 @@ rate. On one CPU core the nano denoiser needs about half the samples of AdamW to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ class Muon(torch.optim.Optimizer):
             {'params': others, 'matrices': False},
         ]
         super().__init__(groups, {'lr': lr, 'weight_decay': weight_decay})
+        self._updates: _Replayed | None = None
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -58,17 +60,25 @@ class Muon(torch.optim.Optimizer):
     def _matrix(self, parameters: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         momenta = self._averages('momentum', parameters)
         torch._foreach_lerp_(momenta, grads, 1.0 - _MOMENTUM)
-        nesterov = torch._foreach_lerp(grads, momenta, _MOMENTUM)
+        nesterov = list(torch._foreach_lerp(grads, momenta, _MOMENTUM))
+        if parameters[0].is_cuda:
+            if self._updates is None:
+                self._updates = _Replayed(self._orthogonal, nesterov)
+            return self._updates(nesterov)
+        return self._orthogonal(nesterov)
+
+    def _orthogonal(self, directions: list[Tensor]) -> list[Tensor]:
+        """Turn directions into updates, in their shapes and memory layouts."""
         # Those of one shape are made orthogonal together: on a GPU launches cost more than sums.
         alike: dict[tuple[int, int], list[int]] = {}
-        for index, p in enumerate(parameters):
+        for index, p in enumerate(directions):
             alike.setdefault((p.shape[0], p.numel() // p.shape[0]), []).append(index)
-        updates = list(nesterov)
+        updates = [torch.empty_like(p) for p in directions]
         for shape, members in alike.items():
-            stacked = torch.stack([nesterov[i].reshape(shape) for i in members])
+            stacked = torch.stack([directions[i].reshape(shape) for i in members])
             made = orthogonal(stacked, self._dtype) * (_ADAM_RMS * max(shape) ** 0.5)
             for i, update in zip(members, made, strict=True):
-                updates[i] = update.reshape(parameters[i].shape)
+                updates[i].copy_(update.reshape(directions[i].shape))
         return updates
 
     def _adam(self, parameters: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
@@ -87,6 +97,30 @@ class Muon(torch.optim.Optimizer):
             if name not in self.state[p]:
                 self.state[p][name] = torch.zeros_like(p)
         return [self.state[p][name] for p in parameters]
+
+
+class _Replayed:
+    """A function of tensors as one CUDA graph: hundreds of small kernels cost one launch."""
+
+    def __init__(
+        self, function: Callable[[list[Tensor]], list[Tensor]], inputs: list[Tensor]
+    ) -> None:
+        """Record the function at inputs of these shapes and layouts."""
+        self._inputs = [x.clone() for x in inputs]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # libraries set themselves up, which cannot be recorded
+            function(self._inputs)
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, capture_error_mode='thread_local'):
+            self._outputs = function(self._inputs)
+
+    def __call__(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Run on other inputs; the next call overwrites what comes back."""
+        torch._foreach_copy_(self._inputs, inputs)
+        self._graph.replay()
+        return self._outputs
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:

@@ -73,8 +73,40 @@ def pixel_rays(like: Tensor, tan_half_vfov: Tensor) -> Tensor:
     return torch.cat([x, y], dim=1)
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, min(32, channels // 8)), channels, eps=1e-5)
+class Norm(nn.GroupNorm):
+    """Group normalisation; compiled, it is written for the channels-last layout of a GPU.
+
+    There the statistics are summed channel by channel first: pixels then lie next to each other
+    for every thread, and the whole is one pass to read and one to write.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """Normalise groups of 8 channels, in at most 32 groups."""
+        super().__init__(max(1, min(32, channels // 8)), channels, eps=1e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x [B, C, h, w]; float32 comes back from autocast as from `nn.GroupNorm`."""
+        if not torch.compiler.is_compiling():
+            return super().forward(x)
+        batch, channels = x.shape[:2]
+        groups = (batch, self.num_groups, channels // self.num_groups)
+        x = x.float()
+        mean = x.mean((2, 3)).view(groups).mean(2, keepdim=True)
+        square = (x * x).mean((2, 3)).view(groups).mean(2, keepdim=True)
+        inverse = torch.rsqrt((square - mean * mean).clamp(min=0.0) + self.eps).expand(groups)
+        scale = inverse.reshape(batch, channels) * self.weight
+        shift = self.bias - mean.expand(groups).reshape(batch, channels) * scale
+        return x * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+def twice(x: Tensor) -> Tensor:
+    """Nearest up-sampling by 2 of [B, C, h, w]."""
+    if not torch.compiler.is_compiling():
+        return F.interpolate(x, scale_factor=2.0, mode='nearest')
+    # The compiler differentiates `interpolate` as a scatter with atomics; this becomes a sum.
+    batch, channels, height, width = x.shape
+    wide = x[:, :, :, None, :, None].expand(batch, channels, height, 2, width, 2)
+    return wide.reshape(batch, channels, 2 * height, 2 * width)
 
 
 class ResBlock(nn.Module):
@@ -83,10 +115,10 @@ class ResBlock(nn.Module):
     def __init__(self, channels_in: int, channels: int, emb: int) -> None:
         """Make a block from channels_in to channels."""
         super().__init__()
-        self.norm1 = _norm(channels_in)
+        self.norm1 = Norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.emb = nn.Linear(emb, 2 * channels)
-        self.norm2 = _norm(channels)
+        self.norm2 = Norm(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         same = channels_in == channels
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1)
@@ -111,7 +143,7 @@ class Attention(nn.Module):
         if channels % head_dim:
             raise TrainError(f'attention: {channels} channels are no multiple of {head_dim}')
         self.heads = channels // head_dim
-        self.norm = _norm(channels)
+        self.norm = Norm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
@@ -190,7 +222,7 @@ class UNet(nn.Module):
         last, dim = widths[-1], spec.head_dim if spec.attention[-1] else None
         self.middle = nn.ModuleList(_Step(last, last, emb, dim) for _ in range(spec.middle))
         head_inputs = first if spec.stem == 2 else 2 * first
-        self.head_norm = _norm(head_inputs)
+        self.head_norm = Norm(head_inputs)
         self.head = nn.Conv2d(head_inputs, channels * spec.stem**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
@@ -233,7 +265,7 @@ class UNet(nn.Module):
                 h = step(torch.cat([h, skips.pop() * SKIP_SCALE], dim=1), emb)
             h = self.up_samples[level](h)
             if level > 0 or self.spec.stem == 1:
-                h = F.interpolate(h, scale_factor=2.0, mode='nearest')
+                h = twice(h)
         if self.spec.stem == 1:
             h = torch.cat([h, stem * SKIP_SCALE], dim=1)
         out = self.head(F.silu(self.head_norm(h)))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -116,15 +117,20 @@ def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
 def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, bad = loop._loss, {8, 12}
+    real, bad = loop._objective, {8, 12}
 
-    def poisoned(predict, batch, clock: int, config: TrainConfig):
-        losses = real(predict, batch, clock, config)
-        if clock in bad:
-            losses.total.mul_(math.nan)
-        return losses
+    def poisoned(model, device, config: TrainConfig):
+        objective, clock = real(model, device, config), itertools.count(0, config.batch)
 
-    monkeypatch.setattr(loop, '_loss', poisoned)
+        def spoil(batch, unroll: bool):
+            losses = objective(batch, unroll)
+            if next(clock) in bad:
+                losses.total.mul_(math.nan)
+            return losses
+
+        return spoil
+
+    monkeypatch.setattr(loop, '_objective', poisoned)
     train(tmp_path / 'a', fast_config(data, 'total_samples=24'), ALONE)
     state = checkpoint.find(tmp_path / 'a')
     assert all(torch.isfinite(w).all() for w in state['net'].values())
@@ -149,7 +155,7 @@ def test_out_of_memory_says_what_to_lower(
     def full(*args: object) -> None:
         raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
 
-    monkeypatch.setattr(loop, '_loss', full)
+    monkeypatch.setattr(loop, '_objective', lambda *_: full)
     arguments = ['--out', str(tmp_path / 'r'), '--preset', 'micro']
     for setting in (f'sources=folder:{data}', *FAST):
         arguments += ['--set', setting]

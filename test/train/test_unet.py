@@ -66,3 +66,25 @@ def test_rays_are_the_cameras() -> None:
     tan = torch.tensor([cam.tan_half_vfov])
     rays = pixel_rays(torch.empty(1, 1, 16, 24), tan)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(rays, cam.rays(), atol=1e-6)
+
+
+def test_compiled_it_is_the_same_net() -> None:
+    """What is written otherwise for the compiler: normalisation and up-sampling."""
+    torch.manual_seed(0)
+    net = UNet(PRESETS['micro'].net, rays=True)
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    feeds = (
+        torch.randn(2, 3, 24, 32),
+        torch.randn(2, 1, 24, 32),
+        torch.tensor([1.0, 0.4]),
+        torch.tensor([0.3, 0.9]),
+    )
+    results = []
+    for model in (net, torch.compile(net, backend='aot_eager', dynamic=False)):
+        net.zero_grad()
+        out = model(*feeds)
+        (out * out).mean().backward()
+        results.append([out.detach(), *(p.grad.clone() for p in net.parameters())])
+    for plain, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, plain, rtol=1e-3, atol=1e-5)

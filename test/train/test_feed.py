@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches that another process makes: the same ones, and its end is noticed."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from small_set import write_set
+
+from train import feed
+from train.config import TrainConfig, make_config
+from train.errors import TrainError
+from train.feed import Feed, from_process
+from train.loss import Batch
+from train.processes import Processes
+
+ALONE = Processes(0, 1, torch.device('cpu'))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    data = write_set(tmp_path / 'set')
+    return make_config('micro', [
+        'worlds_on=device', 'sizes=16x16', 'batch=4', 'first_parts=1', 'store_parts=1',
+        'workers=0', 'kinds=tabletop=1', 'reuse=2', f'sources=worlds@0.5,folder:{data}@0.5',
+    ])  # fmt: skip
+
+
+def test_the_same_as_here(config: TrainConfig) -> None:
+    batches = from_process(config, ALONE, 3)
+    try:
+        for (one, broken), (other, _) in islice(
+            zip(Feed(config, ALONE).here(3), batches, strict=False), 3
+        ):
+            assert not broken
+            for field in dataclasses.fields(Batch):
+                mine, theirs = (getattr(b, field.name) for b in (one, other))
+                assert torch.equal(mine, theirs), field.name
+                assert mine.stride() == theirs.stride()
+    finally:
+        batches.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
+
+
+def test_its_error_arrives(config: TrainConfig) -> None:
+    lost = dataclasses.replace(config, assets='/nowhere')
+    with pytest.raises(TrainError, match=r'renders worlds failed: .*nowhere'):
+        next(from_process(lost, ALONE, 0))
+
+
+def test_its_death_is_noticed(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, '_PATIENCE_S', 0.2)
+    batches = from_process(config, ALONE, 0)
+    next(batches)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(TrainError, match='exit status -9'):
+        list(islice(batches, 8))
