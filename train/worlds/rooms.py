@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numpy.random import Generator
 
@@ -18,6 +18,7 @@ from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.seating import chair, office_chair
 from train.worlds.shell import (
     DOOR_WIDTH,
+    THICK,
     RoomPlan,
     ceiling_lamps,
     door,
@@ -32,6 +33,8 @@ from train.worlds.storage import kitchen
 from train.worlds.tables import table
 
 HALF_PI = math.pi / 2
+# Logarithms of the radiance of light that bounced more than once: dark corners are common.
+AMBIENT = math.log(0.012), math.log(0.2)
 
 
 class Footprints:
@@ -61,12 +64,16 @@ class Footprints:
 
 @dataclass(frozen=True)
 class Opening:
-    """Door or window in wall number `wall`, centred `at` metres along it."""
+    """Door or window in wall number `wall`, centred `at` metres along it.
+
+    beyond: width and depth of what can be entered behind it, 0 = nothing.
+    """
 
     wall: int
     at: float
     half: float
     sill: float  # 0 for a door
+    beyond: tuple[float, float] = (0.0, 0.0)
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -74,9 +81,9 @@ def draw_plan(rng: Generator) -> RoomPlan:
     height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
     if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < 0.12:
-        return RoomPlan(rng.uniform(6, 10), rng.uniform(6, 10), height)
-    return RoomPlan(rng.uniform(2.5, 6.0), rng.uniform(2.8, 6.5), height)
+    if rng.random() < 0.18:
+        return RoomPlan(rng.uniform(6, 11), rng.uniform(6, 11), height)
+    return RoomPlan(rng.uniform(2.5, 6.0), rng.uniform(2.8, 7.5), height)
 
 
 def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
@@ -98,12 +105,15 @@ def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
     main, accent = m.wall(), m.wall()
     board = m.white if rng.random() < 0.6 else m.wood()
     openings: list[Opening] = []
+    wide = int(rng.integers(4)) if rng.random() < 0.45 else -1
     for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
         with b.at(x, y, 0.0, yaw):
             mat = accent if rng.random() < 0.15 else main
             if rng.random() < 0.75:
                 skirting(b, length, board)
-            if index == 0 or rng.random() < 0.4:
+            if index == wide and length > 2.4:
+                openings.append(_annex(b, m, index, length, h, mat))
+            elif index == 0 or rng.random() < 0.4:
                 openings.append(_doorway(b, m, index, length, h, mat))
             else:
                 wall(b, m, length, h, mat, None)
@@ -120,9 +130,75 @@ def _doorway(
     ajar = m.rng.random() < 0.5
     wall(b, m, length, height, mat, at if ajar else None)
     door(b, m, at, m.rng.uniform(0.6, 1.9) if ajar else None)
-    if ajar:
-        side_room(b, m, at, height)
-    return Opening(index, at, 0.55, 0.0)
+    beyond = side_room(b, m, at, height, length) if ajar else (0.0, 0.0)
+    return Opening(index, at, 0.55, 0.0, beyond)
+
+
+def _annex(
+    b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int
+) -> Opening:
+    """Wall with a wide opening into a second room, as open-plan homes and offices have."""
+    rng = m.rng
+    gap = rng.uniform(1.1, min(3.6, length - 0.5))
+    at = rng.uniform(gap / 2 + 0.15, length - gap / 2 - 0.15)
+    head = height - 0.02 if rng.random() < 0.4 else rng.uniform(2.0, height - 0.1)
+    wall(b, m, length, height, mat, at, (gap, head))
+    deep = rng.uniform(2.2, 6.0)
+    end = -THICK - deep
+    ground = m.floor()
+    b.box((length / 2, end / 2, -0.05), (length + 0.3, deep + 0.3, 0.1), ground, bevel=0.0)
+    b.box(
+        (length / 2, end / 2, height + 0.05),
+        (length + 0.3, deep + 0.3, 0.1),
+        m.ceiling(),
+        bevel=0.0,
+    )
+    for x in (-THICK / 2, length + THICK / 2):
+        b.box((x, end / 2, height / 2), (THICK, deep + THICK, height), mat, bevel=0.0)
+    with b.at(0.0, end):
+        b.box((length / 2, -0.05, height / 2), (length + 0.2, 0.1, height), mat, bevel=0.0)
+        _annex_wall(b, m, length, height)
+    if rng.random() < 0.7:
+        with b.at(at + rng.uniform(-0.5, 0.5), -deep * rng.uniform(0.35, 0.6), 0.0, HALF_PI):
+            _group(b, m, 1.1)
+    if rng.random() < 0.6:
+        power = rng.uniform(0.5, 2.0)
+        lamp = (length / 2, -deep / 2, height - 0.4)
+        b.lamp(lamp, (power, 0.85 * power, 0.65 * power), 0.1)
+    return Opening(index, at, gap / 2 + 0.1, 0.0, (length, deep))
+
+
+def _annex_wall(b: SceneBuilder, m: Materials, length: float, height: float) -> None:
+    """Furnish the far wall of a second room: pieces side by side, windows or pictures above."""
+    rng = m.rng
+    if rng.random() < 0.5:
+        wide = min(length - 0.6, rng.uniform(0.8, 2.2))
+        window(b, m, length / 2, wide, 0.9, min(2.2, height - 0.1), rng.uniform(0.5, 5.0))
+    else:
+        picture(b, m, rng.uniform(0.3, 0.7) * length, 1.6)
+    along = rng.uniform(0.0, 0.8)
+    while along < length - 1.8:
+        with b.at(along + 0.9, 0.5):
+            furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))](b, m)
+        along += rng.uniform(1.8, 2.8)
+
+
+def with_beyond(plan: RoomPlan, openings: list[Opening]) -> RoomPlan:
+    """Plan with the floor behind its open doorways, where a camera may stand too."""
+    rectangles = []
+    for o in openings:
+        wide, deep = o.beyond
+        if not deep:
+            continue
+        x, y, yaw, length = wall_frames(plan)[o.wall]
+        reach = min(wide / 2 - 0.2, o.half + 0.2)
+        u0, u1 = max(0.2, o.at - reach), min(length - 0.2, o.at + reach)
+        corners = [(u0, -0.25), (u1, -min(deep - 0.2, 2.5))]
+        c, s = math.cos(yaw), math.sin(yaw)
+        ends = [(x + c * u - s * v, y + s * u + c * v) for u, v in corners]
+        xs, ys = sorted(e[0] for e in ends), sorted(e[1] for e in ends)
+        rectangles.append((xs[0], ys[0], xs[1], ys[1]))
+    return replace(plan, beyond=tuple(rectangles))
 
 
 def _window(
@@ -203,6 +279,11 @@ def _wall_line(
             if along > length - 0.35:
                 break
             make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
+            if rng.random() > full:  # leave a gap
+                if all(abs(o.at - along) > o.half + 0.5 for o in holes) and rng.random() < 0.65:
+                    _on_wall(b, m, along + 0.2, plan_height)
+                along += rng.uniform(0.4, 1.2)
+                continue
             start, materials = len(b.rows), len(m.rows)
             with b.at(0.0, 0.0):
                 w, d, h = make(b, m)
@@ -210,7 +291,7 @@ def _wall_line(
             u, v, _ = b.world(middle, d / 2 + 0.02, 0.0)
             half = (w / 2, d / 2) if index % 2 == 0 else (d / 2, w / 2)
             blocked = any(abs(o.at - middle) < o.half + w / 2 and h > o.sill for o in holes)
-            keep = rng.random() < full and not blocked and taken.take(u, v, *half)
+            keep = not blocked and taken.take(u, v, *half)
             moved = b.rows[start:]
             del b.rows[start:]
             if keep:
@@ -290,9 +371,11 @@ def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     m = Materials(rng, assets)
     b = SceneBuilder()
     plan = draw_plan(rng)
-    furnish(b, m, plan, build_shell(b, m, plan))
+    openings = build_shell(b, m, plan)
+    furnish(b, m, plan, openings)
     if plan.width > 3 and rng.random() < 0.08:
         with b.at(plan.width - 0.6, plan.depth / 2):
             stairs(b, m, 0.9, 8)
-    level = float(rng.uniform(0.08, 0.25))
-    return b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88)), plan
+    level = math.exp(rng.uniform(*AMBIENT))
+    scene = b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88))
+    return scene, with_beyond(plan, openings)
