@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -18,6 +19,8 @@ from train.worlds.shell import RoomPlan
 from train.worlds.streets import Spot
 
 TRIES = 24
+# A wish that few views meet is given up earlier.
+INDOOR_TRIES = 12
 
 
 def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
@@ -43,11 +46,16 @@ def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
 
 def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
     """World rays of a coarse 8 x 6 grid of pixels, camera-Z component 1."""
+    rays: np.ndarray = _camera_rays(camera) @ pose.rotation.T
+    return rays
+
+
+@lru_cache(maxsize=4)  # of all tries for a pose
+def _camera_rays(camera: Camera) -> np.ndarray:
     x = (np.linspace(0, camera.width - 1, 8) - camera.cx) / camera.fx
     y = (np.linspace(0, camera.height - 1, 6) - camera.cy) / camera.fy
     gx, gy = np.meshgrid(x, y)
-    rays = np.stack([gx, gy, np.ones_like(gx)], -1).reshape(-1, 3)
-    return rays @ pose.rotation.T
+    return np.stack([gx, gy, np.ones_like(gx)], -1).reshape(-1, 3)
 
 
 def _view(scene: Scene, camera: Camera, pose: Pose) -> NDArray[np.float32]:
@@ -83,19 +91,19 @@ def _relief(depths: NDArray[np.float32]) -> float:
 
 def draw_wish(rng: Generator) -> Wish:
     """Into the room, at a wall, or past something that stands right before the camera."""
-    if rng.random() < 0.4:
-        near = rng.uniform(0.45, 1.3)
-        return Wish(rng.uniform(0.1, 0.4), near, near * rng.uniform(1.3, 2.2))
-    return Wish(0.0, 0.0, float(rng.choice([0.7, 1.4, 1.9, 2.4, 3.2])))
+    if rng.random() < 0.25:
+        near = rng.uniform(0.5, 1.4)
+        return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
+    return Wish(0.0, 0.0, float(rng.choice([0.7, 1.5, 2.0, 2.5, 3.0])))
 
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
     """Robot or hand-held camera in a room or on the threshold, looking where `draw_wish` says."""
     fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
     wish = draw_wish(rng)
-    steep = rng.random() < 0.3
+    steep = rng.random() < 0.25
     best = 0.0
-    for _ in range(TRIES):
+    for _ in range(INDOOR_TRIES):
         height = rng.uniform(1.2, 1.75) if steep or rng.random() < 0.6 else rng.uniform(0.2, 1.3)
         x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
         if plan.beyond and rng.random() < 0.2:
@@ -126,12 +134,12 @@ def tabletop_pose(
     plan: RoomPlan,
     camera: Camera,
 ) -> Pose:
-    """Camera 0.25-1.4 m from a point on a table, looking down 12-88 degrees."""
+    """Camera 0.3-1.5 m from a point on a table, looking down 12-88 degrees."""
     pose = look((target[0], target[1], target[2] + 1.0), 0.0, -1.4)
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
         down = math.radians(rng.uniform(12.0, 88.0))
-        away = math.exp(rng.uniform(math.log(0.25), math.log(1.4)))
+        away = math.exp(rng.uniform(math.log(0.3), math.log(1.5)))
         aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)
         y = aim[1] - away * math.cos(down) * math.sin(yaw)

@@ -81,9 +81,9 @@ def draw_plan(rng: Generator) -> RoomPlan:
     height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
     if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < 0.18:
+    if rng.random() < 0.22:
         return RoomPlan(rng.uniform(6, 11), rng.uniform(6, 11), height)
-    return RoomPlan(rng.uniform(2.5, 6.0), rng.uniform(2.8, 7.5), height)
+    return RoomPlan(rng.uniform(2.6, 6.5), rng.uniform(3.0, 8.0), height)
 
 
 def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
@@ -105,7 +105,7 @@ def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
     main, accent = m.wall(), m.wall()
     board = m.white if rng.random() < 0.6 else m.wood()
     openings: list[Opening] = []
-    wide = int(rng.integers(4)) if rng.random() < 0.45 else -1
+    wide = int(rng.integers(4)) if rng.random() < 0.5 else -1
     for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
         with b.at(x, y, 0.0, yaw):
             mat = accent if rng.random() < 0.15 else main

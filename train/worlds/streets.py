@@ -265,7 +265,7 @@ class Street:
         """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
         for lane in range(self.lanes):
             x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
-            self.spots += [Spot(x, 0.0, math.pi / 2, 1.25, 2.0, car=True)] * (4 if lane < 3 else 1)
+            self.spots += [Spot(x, 0.0, math.pi / 2, 1.25, 2.0, car=True)] * (6 if lane < 3 else 2)
         for side in (-1, 1):
             x = side * (self.half + max(0.6, self.walk * 0.5))
             self.spots += [
@@ -281,7 +281,7 @@ class Street:
         x *= rng.choice([-1.0, 0.5, 1.0])
         yaw, y = rng.uniform(-math.pi, math.pi), rng.uniform(-25.0, 25.0)
         low = rng.uniform(0.3, 1.6)
-        self.spots += [Spot(x, y, yaw, low, low + 0.3, 0.1, foreground=True)] * 3
+        self.spots += [Spot(x, y, yaw, low, low + 0.3, 0.1, foreground=True)] * 2
         away = rng.uniform(0.8, 2.4)
         with b.at(x, y, 0.0, yaw), b.at(away, rng.uniform(-0.45, 0.45) * away):
             roll = rng.random()
