@@ -71,4 +71,3 @@ def fill_outside(
     noise = rng.standard_normal(rgb.shape, np.float32)
     noise = np.clip(noise * 63.75 + 127.5, 0, 255).astype(np.uint8)
     return np.where(outside(view)[..., None], noise, rgb)
-

@@ -154,9 +154,7 @@ def round_to_half(net: nn.Module) -> None:
             parameter.data = parameter.data.half().float()
 
 
-def write_if_equal(
-    model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]
-) -> float:
+def write_if_equal(model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]) -> float:
     """Write under another name, compare through the robot's own backend, rename."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -203,8 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('run', type=Path, help='run folder, or one of its checkpoint files')
     parser.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
     parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
-    parser.add_argument('--steps', type=int, help='recommended steps (default: the run\'s)')
-    parser.add_argument('--samples', type=int, help='recommended samples (default: the run\'s)')
+    parser.add_argument('--steps', type=int, help="recommended steps (default: the run's)")
+    parser.add_argument('--samples', type=int, help="recommended samples (default: the run's)")
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)

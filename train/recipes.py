@@ -78,8 +78,16 @@ RECIPES = {
 # Bytes of the archives as their publishers state them, 1e9; None: not stated where we could look.
 # docs/datasets.md says what each figure covers. A test holds the two together.
 DISK_GB: dict[str, int | None] = {
-    'imagenet': 148, 'places365': 105, 'scannet': 1_300, 'scenenet': 263, 'waymo': None,
-    'diml_indoor': None, 'nyu_folder': 4, 'taskonomy': 11_160, 'kitti': 189, 'nuscenes': 315,
+    'imagenet': 148,
+    'places365': 105,
+    'scannet': 1_300,
+    'scenenet': 263,
+    'waymo': None,
+    'diml_indoor': None,
+    'nyu_folder': 4,
+    'taskonomy': 11_160,
+    'kitti': 189,
+    'nuscenes': 315,
 }  # fmt: skip
 
 
@@ -97,7 +105,7 @@ def configure(name: str, settings: list[str], roots: Mapping[str, str]) -> Train
         if name not in PRESETS:
             raise TrainError(
                 f'preset {name!r} is unknown; allowed: {", ".join(PRESETS)}, or a recipe with the '
-                f'paper\'s size or RECIPE:SIZE: {", ".join(RECIPES)}'
+                f"paper's size or RECIPE:SIZE: {', '.join(RECIPES)}"
             )
         return make_config(name, settings)
     recipe = RECIPES[recipe_name]

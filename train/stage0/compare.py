@@ -192,7 +192,6 @@ def table(plan: Plan, rows: list[dict[str, float]]) -> str:
     )
 
 
-
 def _parse(arguments: list[str] | None) -> Plan:
     parser = argparse.ArgumentParser(
         prog='python -m train.stage0.compare', description=__doc__,

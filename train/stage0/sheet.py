@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add('run', type=Path, help='run folder of stage 0, or one of its checkpoints')
     add('--out', type=Path, required=True, help='the picture to write')
-    add('--source', help='pictures, named as in `sources` (default: the run\'s)')
+    add('--source', help="pictures, named as in `sources` (default: the run's)")
     add('--pictures', type=int, default=2, help='per task (default: %(default)s)')
     add('--steps', type=int, default=16, help='of the sampler (default: %(default)s)')
     add('--seed', type=int, default=0)

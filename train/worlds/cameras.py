@@ -5,16 +5,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from train.worlds.render import Pose, look, probe
 from train.worlds.scene import Scene
 from train.worlds.shell import RoomPlan
+from train.worlds.streets import Spot
 
 TRIES = 24
+# A wish that few views meet is given up earlier.
+INDOOR_TRIES = 12
 
 
 def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
@@ -40,39 +46,83 @@ def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
 
 def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
     """World rays of a coarse 8 x 6 grid of pixels, camera-Z component 1."""
+    rays: np.ndarray = _camera_rays(camera) @ pose.rotation.T
+    return rays
+
+
+@lru_cache(maxsize=4)  # of all tries for a pose
+def _camera_rays(camera: Camera) -> np.ndarray:
     x = (np.linspace(0, camera.width - 1, 8) - camera.cx) / camera.fx
     y = (np.linspace(0, camera.height - 1, 6) - camera.cy) / camera.fy
     gx, gy = np.meshgrid(x, y)
-    rays = np.stack([gx, gy, np.ones_like(gx)], -1).reshape(-1, 3)
-    return rays @ pose.rotation.T
+    return np.stack([gx, gy, np.ones_like(gx)], -1).reshape(-1, 3)
 
 
-def _view(scene: Scene, camera: Camera, pose: Pose) -> tuple[float, float]:
-    """Third nearest and median depth on a coarse grid of pixels, metres."""
-    near = np.sort(probe(scene, pose.position, grid_rays(camera, pose)))
-    return float(near[2]), float(near[len(near) // 2])
+def _view(scene: Scene, camera: Camera, pose: Pose) -> NDArray[np.float32]:
+    """Depths on a coarse grid of pixels, sorted, metres."""
+    return np.sort(probe(scene, pose.position, grid_rays(camera, pose)))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a view shall show: `share` of it nearer than `near`, its median beyond `median`."""
+
+    share: float
+    near: float
+    median: float
+
+    def met_by(self, depths: NDArray[np.float32]) -> float:
+        """How well sorted depths meet the wish: 1 or more = they do."""
+        met = float(depths[len(depths) // 2]) / self.median
+        if self.share:
+            edge = float(depths[int(self.share * len(depths))])
+            met = min(met, self.near / max(edge, 1e-3))
+        return met
+
+
+def _relief(depths: NDArray[np.float32]) -> float:
+    """How far the depths of `grid_rays` are from those of one plane, 0 = it is one.
+
+    The inverse depth of a plane is linear in the pixel.
+    """
+    inverse = 1.0 / depths.reshape(6, 8)
+    return float(np.abs(np.diff(inverse, 2, axis=1)).max() / inverse.mean())
+
+
+def draw_wish(rng: Generator) -> Wish:
+    """Into the room, at a wall, or past something that stands right before the camera."""
+    if rng.random() < 0.25:
+        near = rng.uniform(0.5, 1.4)
+        return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
+    return Wish(0.0, 0.0, float(rng.choice([0.7, 1.5, 2.0, 2.5, 3.0])))
 
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
-    """Robot or hand-held camera in a room; most views look into the room, some at a wall."""
+    """Robot or hand-held camera in a room or on the threshold, looking where `draw_wish` says."""
     fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
-    wanted = rng.choice([0.7, 1.4, 1.9, 2.4])
+    wish = draw_wish(rng)
+    steep = rng.random() < 0.25
     best = 0.0
-    for _ in range(TRIES):
-        height = rng.uniform(1.2, 1.75) if rng.random() < 0.6 else rng.uniform(0.2, 1.3)
-        x, y = rng.uniform(0.25, plan.width - 0.25), rng.uniform(0.25, plan.depth - 0.25)
+    for _ in range(INDOOR_TRIES):
+        height = rng.uniform(1.2, 1.75) if steep or rng.random() < 0.6 else rng.uniform(0.2, 1.3)
+        x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
+        if plan.beyond and rng.random() < 0.2:
+            x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
+        x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
         tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
-        pitch = float(np.clip(rng.normal(-0.16, 0.17), -0.7, 0.4))
+        pitch = float(np.clip(rng.normal(-0.13, 0.16), -0.6, 0.4))
+        if steep:
+            pitch = rng.uniform(-0.95, -0.3)
         roll = rng.normal(0.0, 0.035)
         if math.hypot(tx - x, ty - y) < 1.2:
             continue
         pose = look(
             (x, y, min(height, plan.height - 0.3)), math.atan2(ty - y, tx - x), pitch, roll
         )
-        near, median = _view(scene, camera, pose)
-        if near > 0.3 and median > best:
-            fallback, best = pose, median
-        if best > wanted:
+        depths = _view(scene, camera, pose)
+        if depths[2] > 0.3 and wish.met_by(depths) > best:
+            fallback, best = pose, wish.met_by(depths)
+        if best >= 1.0:
             break
     return fallback
 
@@ -84,12 +134,12 @@ def tabletop_pose(
     plan: RoomPlan,
     camera: Camera,
 ) -> Pose:
-    """Camera 0.4-1.5 m from a table, looking down 15-70 degrees."""
+    """Camera 0.3-1.5 m from a point on a table, looking down 12-88 degrees."""
     pose = look((target[0], target[1], target[2] + 1.0), 0.0, -1.4)
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
-        down = math.radians(rng.uniform(15.0, 70.0))
-        away = rng.uniform(0.4, 1.5)
+        down = math.radians(rng.uniform(12.0, 88.0))
+        away = math.exp(rng.uniform(math.log(0.3), math.log(1.5)))
         aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)
         y = aim[1] - away * math.cos(down) * math.sin(yaw)
@@ -104,8 +154,9 @@ def tabletop_pose(
             -down + rng.normal(0.0, 0.08),
             rng.normal(0.0, 0.06),
         )
-        near, median = _view(scene, camera, pose)
-        if near > 0.18 and median > 0.3:
+        depths = probe(scene, pose.position, grid_rays(camera, pose))
+        near = np.sort(depths)
+        if near[2] > 0.13 and near[len(near) // 2] > 0.2 and _relief(depths) > 0.03:
             break
     return pose
 
@@ -113,18 +164,23 @@ def tabletop_pose(
 def street_pose(
     rng: Generator,
     scene: Scene,
-    spots: list[tuple[float, float, float, float, float]],
+    spots: list[Spot],
     camera: Camera,
 ) -> Pose:
-    """Camera of a car, a walker or a robot at one of the spots (x, y, yaw, low, high)."""
+    """Camera of a car, a walker or a robot; very wide pictures are those of cars."""
+    if camera.width > 2.5 * camera.height and rng.random() < 0.8:
+        spots = [spot for spot in spots if spot.car]
     pose = look((0.0, 0.0, 1.6), math.pi / 2, 0.0)
     for _ in range(TRIES):
-        x, y, yaw, low, high = spots[int(rng.integers(len(spots)))]
-        y += rng.uniform(-12.0, 12.0)
-        turn = rng.normal(0.0, 0.05) if rng.random() < 0.6 else rng.normal(0.0, 0.6)
-        pitch = rng.normal(-0.02, 0.03) if low > 1.1 else rng.normal(-0.06, 0.1)
-        pose = look((x, y, rng.uniform(low, high)), yaw + turn, pitch, rng.normal(0.0, 0.012))
-        near, median = _view(scene, camera, pose)
-        if near > 1.0 and median > 2.5:
+        spot = spots[int(rng.integers(len(spots)))]
+        y = spot.y + rng.uniform(-spot.slack, spot.slack)
+        aside = not spot.foreground and rng.random() < (0.2 if spot.car else 0.6)
+        turn = rng.normal(0.0, 0.6 if aside else 0.05)
+        pitch = rng.normal(-0.02, 0.03) if spot.low > 1.1 else rng.normal(-0.06, 0.1)
+        height = rng.uniform(spot.low, spot.high)
+        pose = look((spot.x, y, height), spot.yaw + turn, pitch, rng.normal(0.0, 0.012))
+        depths = _view(scene, camera, pose)
+        close, middle = (0.3, 1.5) if spot.foreground else (1.0, 3.0)
+        if depths[2] > close and depths[len(depths) // 2] > middle:
             break
     return pose

@@ -8,6 +8,7 @@ import math
 
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
+from train.worlds.workbench import BENCH
 
 
 def mug(b: SceneBuilder, m: Materials) -> None:
@@ -224,20 +225,27 @@ def scatter(
     *,
     clear: float = 0.0,
     big: bool = True,
+    bench: float = 0.0,
+    gap: float = 0.17,
 ) -> None:
-    """Put things on a surface of width x depth around the origin without overlap."""
+    """Put things on a surface of width x depth around the origin without overlap.
+
+    clear: half width of what stays free in front. big: lamps and keyboards too. bench: share of
+    what lies on work benches. gap: least distance of two middles (metres).
+    """
     rng = m.rng
+    kinds = KINDS + WIDE if big else KINDS
     taken: list[tuple[float, float]] = []
     for _ in range(count):
         for _ in range(6):
             x, y = rng.uniform(-width / 2, width / 2), rng.uniform(-depth / 2, depth / 2)
             if abs(x) < clear and y > -depth * 0.3:
                 continue
-            if all(math.hypot(x - u, y - v) > 0.17 for u, v in taken):
+            if all(math.hypot(x - u, y - v) > gap for u, v in taken):
                 taken.append((x, y))
-                kinds = KINDS + WIDE if big else KINDS
+                of = BENCH if rng.random() < bench else kinds
                 with b.at(x, y, 0.0, rng.uniform(-3.14, 3.14)):
-                    kinds[int(rng.integers(len(kinds)))](b, m)
+                    of[int(rng.integers(len(of)))](b, m)
                 break
 
 

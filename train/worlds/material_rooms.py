@@ -125,6 +125,29 @@ class RoomMaterials(MaterialTable):
             )
         return self.add(L.NOISE, a, scaled(a, 0.75), sx=0.5, contrast=0.3, grime=0.5, f0=f0)
 
+    def worktop(self) -> int:
+        """Top of a table or bench: boards, laminate, stone, cloth, metal."""
+        rng = self.rng
+        roll = rng.random()
+        if roll < 0.4:
+            return self.wood()
+        if roll < 0.55:
+            found = self.photo('wood_floor', scale=float(rng.uniform(0.6, 1.2)), swap=True)
+            a = self.pick(WOODS)
+            wide = float(rng.uniform(0.06, 0.16))
+            return found or self.add(
+                L.PLANKS, a, scaled(a, 0.7), sx=2.5, sy=wide, p0=0.7, contrast=0.5, swap=True
+            )
+        if roll < 0.75:
+            greys = ((0.7, 0.7, 0.68), (0.45, 0.45, 0.45), (0.2, 0.2, 0.21), (0.04, 0.04, 0.045))
+            a = self.pick(greys, 0.15)
+            f0 = float(rng.choice([0.0, 0.03, 0.05]))
+            return self.add(L.PLAIN, a, contrast=0.06, grime=float(rng.choice([0.04, 0.2])), f0=f0)
+        if roll < 0.83:
+            a = self.pick(((0.1, 0.1, 0.1), (0.5, 0.48, 0.45), (0.35, 0.3, 0.25)))
+            return self.add(L.SPECKLE, a, scaled(a, 0.4), sx=0.006, contrast=0.2, f0=0.04)
+        return self.fabric() if roll < 0.93 else self.metal()
+
     def carpet(self) -> int:
         """Striped or mottled carpet."""
         a = self.hue((0.05, 0.5), (0.2, 0.7))

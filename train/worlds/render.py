@@ -31,13 +31,13 @@ def look(
     position: tuple[float, float, float], yaw: float, pitch: float, roll: float = 0.0
 ) -> Pose:
     """Pose that looks along yaw (0 = +x, towards +y) and pitch (up positive), turned by roll."""
-    forward = np.array(
-        [math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch)]
-    )
-    right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
-    down = np.cross(forward, right)
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     c, s = math.cos(roll), math.sin(roll)
-    return Pose(position, np.stack([c * right + s * down, c * down - s * right, forward], 1))
+    forward, right, down = (cp * cy, cp * sy, sp), (sy, -cy, 0.0), (sp * cy, sp * sy, -cp)
+    rows = [
+        (c * r + s * d, c * d - s * r, f) for r, d, f in zip(right, down, forward, strict=True)
+    ]
+    return Pose(position, np.array(rows))
 
 
 def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed: int) -> tuple:

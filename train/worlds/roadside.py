@@ -12,9 +12,9 @@ from train.worlds.scene import SceneBuilder
 
 
 def tree(b: SceneBuilder, m: Materials, leaf: int, bark: int) -> None:
-    """Tree of 4-14 m with a crown of leaf clusters."""
+    """Tree of 4-19 m with a crown of leaf clusters."""
     rng = m.rng
-    h = rng.uniform(4.0, 13.0)
+    h = rng.uniform(4.0, 13.0) if rng.random() < 0.7 else rng.uniform(10.0, 19.0)
     r = h * rng.uniform(0.2, 0.34)
     stem = rng.uniform(0.18, 0.4)
     fork = h * rng.uniform(0.2, 0.4)

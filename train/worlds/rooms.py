@@ -5,33 +5,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from numpy.random import Generator
 
 from train.worlds import fittings, furniture
 from train.worlds.assets import Assets
 from train.worlds.clutter import scatter
+from train.worlds.groups import group
 from train.worlds.materials import Materials
-from train.worlds.people import person
-from train.worlds.scene import Scene, SceneBuilder
-from train.worlds.seating import chair, office_chair
-from train.worlds.shell import (
-    DOOR_WIDTH,
-    RoomPlan,
-    ceiling_lamps,
-    door,
-    picture,
-    side_room,
-    skirting,
-    stairs,
-    wall,
-    window,
+from train.worlds.openings import (
+    HALF_PI,
+    Opening,
+    annex,
+    doorway,
+    wall_frames,
+    window_opening,
+    with_beyond,
 )
+from train.worlds.scene import Scene, SceneBuilder
+from train.worlds.shell import RoomPlan, ceiling_lamps, picture, skirting, stairs, wall
 from train.worlds.storage import kitchen
-from train.worlds.tables import table
 
-HALF_PI = math.pi / 2
+# Logarithms of the radiance of light that bounced more than once: dark corners are common.
+AMBIENT = math.log(0.012), math.log(0.2)
 
 
 class Footprints:
@@ -59,30 +55,14 @@ class Footprints:
         return True
 
 
-@dataclass(frozen=True)
-class Opening:
-    """Door or window in wall number `wall`, centred `at` metres along it."""
-
-    wall: int
-    at: float
-    half: float
-    sill: float  # 0 for a door
-
-
 def draw_plan(rng: Generator) -> RoomPlan:
     """Room or corridor of real-life size."""
     height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
     if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < 0.12:
-        return RoomPlan(rng.uniform(6, 10), rng.uniform(6, 10), height)
-    return RoomPlan(rng.uniform(2.5, 6.0), rng.uniform(2.8, 6.5), height)
-
-
-def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
-    """(x, y, yaw, length) of the four walls; in their frames +y points into the room."""
-    w, d = plan.width, plan.depth
-    return ((0.0, 0.0, 0.0, w), (w, 0.0, HALF_PI, d), (w, d, math.pi, w), (0.0, d, -HALF_PI, d))
+    if rng.random() < 0.22:
+        return RoomPlan(rng.uniform(6, 11), rng.uniform(6, 11), height)
+    return RoomPlan(rng.uniform(2.6, 6.5), rng.uniform(3.0, 8.0), height)
 
 
 def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
@@ -98,55 +78,21 @@ def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
     main, accent = m.wall(), m.wall()
     board = m.white if rng.random() < 0.6 else m.wood()
     openings: list[Opening] = []
+    wide = int(rng.integers(4)) if rng.random() < 0.5 else -1
     for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
         with b.at(x, y, 0.0, yaw):
             mat = accent if rng.random() < 0.15 else main
             if rng.random() < 0.75:
                 skirting(b, length, board)
-            if index == 0 or rng.random() < 0.4:
-                openings.append(_doorway(b, m, index, length, h, mat))
+            if index == wide and length > 2.4:
+                openings.append(annex(b, m, index, length, h, mat))
+            elif index == 0 or rng.random() < 0.4:
+                openings.append(doorway(b, m, index, length, h, mat))
             else:
                 wall(b, m, length, h, mat, None)
                 if rng.random() < 0.7 and sum(o.sill > 0 for o in openings) < 2:
-                    openings += _window(b, m, index, length, h, day)
+                    openings += window_opening(b, m, index, length, h, day)
     return openings
-
-
-def _doorway(
-    b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int
-) -> Opening:
-    """Wall with a shut door or an open one and what lies behind."""
-    at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + 0.01, length - DOOR_WIDTH))
-    ajar = m.rng.random() < 0.5
-    wall(b, m, length, height, mat, at if ajar else None)
-    door(b, m, at, m.rng.uniform(0.6, 1.9) if ajar else None)
-    if ajar:
-        side_room(b, m, at, height)
-    return Opening(index, at, 0.55, 0.0)
-
-
-def _window(
-    b: SceneBuilder, m: Materials, index: int, length: float, height: float, day: bool
-) -> list[Opening]:
-    """Window with its light, if the wall is long enough."""
-    rng = m.rng
-    wide = min(length - 0.8, rng.uniform(0.8, 2.6))
-    if wide < 0.5:
-        return []
-    sill = float(rng.choice([0.1, 0.85, 0.9, 1.0]))
-    top = min(height - 0.15, rng.uniform(2.0, 2.4))
-    at = rng.uniform(0.3 + wide / 2, length - 0.3 - wide / 2)
-    bright = rng.uniform(1.5, 7.0) if day else 0.02
-    window(b, m, at, wide, sill, top, bright)
-    if day:
-        power = bright * wide * (top - sill) * 0.32
-        b.window_light(
-            (at, 0.08, (sill + top) / 2),
-            (0.0, 1.0, 0.0),
-            (power * 0.92, power, power * 1.08),
-            0.35,
-        )
-    return [Opening(index, at, wide / 2 + 0.1, sill)]
 
 
 def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening]) -> None:
@@ -161,11 +107,11 @@ def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Openin
             taken.take(u, v, 0.42, 0.42)
     if rng.random() < 0.35:
         _kitchen_line(b, m, frames[2], openings, taken)
-    full = rng.uniform(0.5, 1.0)
+    full = rng.uniform(0.6, 1.0)
     for index, frame in enumerate(frames):
         _wall_line(b, m, index, frame, openings, taken, full, plan.height)
     area = plan.width * plan.depth
-    for _ in range(int(rng.integers(1, 3 + int(area / 5)))):
+    for _ in range(int(rng.integers(1, 4 + int(area / 5)))):
         x, y = (
             rng.uniform(0.6, max(0.61, plan.width - 0.6)),
             rng.uniform(0.6, max(0.61, plan.depth - 0.6)),
@@ -176,7 +122,7 @@ def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Openin
                 rng.uniform(-math.pi, math.pi) if rng.random() < 0.4 else rng.integers(4) * HALF_PI
             )
             with b.at(x, y, 0.0, turned):
-                _group(b, m, reach)
+                group(b, m, reach)
     with b.at(plan.width / 2, plan.depth / 2):
         scatter(b, m, plan.width * 0.9, plan.depth * 0.9, int(rng.choice([0, 0, 2, 6])), big=False)
         if rng.random() < 0.35:
@@ -203,6 +149,11 @@ def _wall_line(
             if along > length - 0.35:
                 break
             make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
+            if rng.random() > full:  # leave a gap
+                if all(abs(o.at - along) > o.half + 0.5 for o in holes) and rng.random() < 0.65:
+                    _on_wall(b, m, along + 0.2, plan_height)
+                along += rng.uniform(0.4, 1.2)
+                continue
             start, materials = len(b.rows), len(m.rows)
             with b.at(0.0, 0.0):
                 w, d, h = make(b, m)
@@ -210,7 +161,7 @@ def _wall_line(
             u, v, _ = b.world(middle, d / 2 + 0.02, 0.0)
             half = (w / 2, d / 2) if index % 2 == 0 else (d / 2, w / 2)
             blocked = any(abs(o.at - middle) < o.half + w / 2 and h > o.sill for o in holes)
-            keep = rng.random() < full and not blocked and taken.take(u, v, *half)
+            keep = not blocked and taken.take(u, v, *half)
             moved = b.rows[start:]
             del b.rows[start:]
             if keep:
@@ -259,40 +210,16 @@ def _kitchen_line(
         taken.take(u, v, width / 2, 0.31)
 
 
-def _group(b: SceneBuilder, m: Materials, reach: float) -> None:
-    """Table with chairs, or one piece, or a person, within a square of half size `reach`."""
-    rng = m.rng
-    roll = rng.random()
-    if reach < 0.6:
-        if roll < 0.25:
-            person(b, m)
-        else:
-            (chair, office_chair, furniture.plant)[int(rng.integers(3))](b, m)
-    elif roll < 0.55:
-        w, d, _ = table(b, m)
-        state = rng.bit_generator.state
-        for i in range(int(rng.integers(1, 5))):
-            side = 1 if i % 2 == 0 else -1
-            with b.at(
-                (i // 2 - 0.5) * w * 0.5,
-                side * (d / 2 + rng.uniform(-0.05, 0.25)),
-                0.0,
-                (math.pi if side > 0 else 0.0) + rng.uniform(-0.25, 0.25),
-            ):
-                rng.bit_generator.state = state  # chairs of one set look alike
-                chair(b, m)
-    else:
-        furniture.FREE[int(rng.integers(len(furniture.FREE)))](b, m)
-
-
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     """Build a furnished room."""
     m = Materials(rng, assets)
     b = SceneBuilder()
     plan = draw_plan(rng)
-    furnish(b, m, plan, build_shell(b, m, plan))
+    openings = build_shell(b, m, plan)
+    furnish(b, m, plan, openings)
     if plan.width > 3 and rng.random() < 0.08:
         with b.at(plan.width - 0.6, plan.depth / 2):
             stairs(b, m, 0.9, 8)
-    level = float(rng.uniform(0.08, 0.25))
-    return b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88)), plan
+    level = math.exp(rng.uniform(*AMBIENT))
+    scene = b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88))
+    return scene, with_beyond(plan, openings)

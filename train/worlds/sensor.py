@@ -41,26 +41,26 @@ class SensorDraw:
 
 def draw_sensor(rng: Generator) -> SensorDraw:
     """Draw a camera."""
-    red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, (0.05, 0.02, 0.07))))
+    red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, (0.08, 0.03, 0.1))))
     return SensorDraw(
-        blur=float(rng.uniform(-0.2, 0.65)),
+        blur=float(rng.uniform(-0.4, 0.65)),
         glare=float(rng.uniform(0.01, 0.08)) if rng.random() < 0.5 else 0.0,
-        key=float(np.exp(rng.normal(np.log(0.21), 0.3))),
+        key=float(np.exp(rng.normal(np.log(0.22), 0.4))),
         balance=(red, green, blue),
         level=float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2)))),
         smooth=bool(rng.random() < 0.5),
-        fall=float(rng.uniform(0.0, 0.45)),
-        shoulder=float(rng.uniform(0.55, 0.9)),
-        gamma=float(rng.uniform(2.0, 2.5)),
-        contrast=float(rng.uniform(0.0, 0.35)),
-        saturation=float(rng.uniform(0.75, 1.25)),
+        fall=float(rng.uniform(0.0, 0.5)),
+        shoulder=float(rng.uniform(0.6, 1.0)),
+        gamma=float(rng.uniform(1.45, 2.4)),
+        contrast=float(rng.uniform(0.0, 0.9)),
+        saturation=float(rng.uniform(0.7, 1.3)),
     )
 
 
 # Of the exposure: the picture is metered on every third pixel; bright areas limit the gain.
 METER_STEP = 3
 METER_LUMA = (0.25, 0.65, 0.1)
-BRIGHT_PERCENTILE, BRIGHT_LIMIT = 92.0, 2.6
+BRIGHT_PERCENTILE, BRIGHT_LIMIT = 92.0, 2.8
 # Light beyond this is as good as this: lamps seen directly.
 BRIGHTEST = 40.0
 

@@ -18,11 +18,15 @@ THICK = 0.12
 
 @dataclass(frozen=True)
 class RoomPlan:
-    """Inner size of a room, x in [0, width], y in [0, depth], floor at z = 0 (metres)."""
+    """Inner size of a room, x in [0, width], y in [0, depth], floor at z = 0 (metres).
+
+    beyond: x0, y0, x1, y1 of what lies behind open doorways, from where one looks into the room.
+    """
 
     width: float
     depth: float
     height: float
+    beyond: tuple[tuple[float, float, float, float], ...] = ()
 
 
 def door(b: SceneBuilder, m: Materials, x: float, leaf_open: float | None = None) -> None:
@@ -124,9 +128,15 @@ def picture(b: SceneBuilder, m: Materials, x: float, z: float) -> None:
 
 
 def wall(
-    b: SceneBuilder, m: Materials, length: float, height: float, mat: int, gap: float | None
+    b: SceneBuilder,
+    m: Materials,
+    length: float,
+    height: float,
+    mat: int,
+    gap: float | None,
+    opening: tuple[float, float] = (DOOR_WIDTH, DOOR_HEIGHT),
 ) -> None:
-    """Wall with an optional doorway centred at `gap`."""
+    """Wall with an optional opening (width, height) centred at `gap`."""
     if gap is None:
         b.box(
             (length / 2, -THICK / 2, height / 2),
@@ -135,34 +145,42 @@ def wall(
             bevel=0.0,
         )
         return
-    half = DOOR_WIDTH / 2
-    b.box(((gap - half) / 2, -THICK / 2, height / 2), (gap - half, THICK, height), mat, bevel=0.0)
+    half, top = opening[0] / 2, opening[1]
+    left = gap - half + THICK  # both parts reach round the corner
+    b.box(((left - 2 * THICK) / 2, -THICK / 2, height / 2), (left, THICK, height), mat, bevel=0.0)
     b.box(
-        ((gap + half + length) / 2, -THICK / 2, height / 2),
-        (length - gap - half, THICK, height),
+        ((gap + half + length + THICK) / 2, -THICK / 2, height / 2),
+        (length + THICK - gap - half, THICK, height),
         mat,
         bevel=0.0,
     )
     b.box(
-        (gap, -THICK / 2, (height + DOOR_HEIGHT) / 2),
-        (DOOR_WIDTH, THICK, height - DOOR_HEIGHT),
+        (gap, -THICK / 2, (height + top) / 2),
+        (opening[0], THICK, max(0.01, height - top)),
         mat,
         bevel=0.0,
     )
 
 
-def side_room(b: SceneBuilder, m: Materials, gap: float, height: float) -> None:
-    """Build what is seen through an open doorway: a bare room or passage behind the wall."""
+def side_room(
+    b: SceneBuilder, m: Materials, gap: float, height: float, length: float
+) -> tuple[float, float]:
+    """Build a bare room or passage behind the doorway at `gap` of a wall -> its width, depth.
+
+    It ends where the wall does, as nothing would close it there.
+    """
     rng = m.rng
     w, d = rng.uniform(1.6, 4.0), rng.uniform(1.2, 4.5)
+    left, right = max(-0.05, gap - w / 2), min(length + 0.05, gap + w / 2)
+    middle, w = (left + right) / 2, right - left
     paper, ground, top = m.wall(), m.floor(), m.ceiling()
-    b.box((gap, -THICK - d / 2, -0.05), (w, d + 2 * THICK, 0.1), ground, bevel=0.0)
-    b.box((gap, -THICK - d / 2, height + 0.05), (w, d, 0.1), top, bevel=0.0)
-    b.box((gap, -THICK - d - 0.05, height / 2), (w, 0.1, height), paper, bevel=0.0)
+    b.box((middle, -THICK - d / 2, -0.05), (w + 0.2, d + 2 * THICK, 0.1), ground, bevel=0.0)
+    b.box((middle, -THICK - d / 2, height + 0.05), (w + 0.2, d + 2 * THICK, 0.1), top, bevel=0.0)
+    b.box((middle, -THICK - d - 0.05, height / 2), (w + 0.2, 0.1, height), paper, bevel=0.0)
     for side in (-1, 1):
         b.box(
-            (gap + side * (w / 2 + 0.05), -THICK - d / 2, height / 2),
-            (0.1, d, height),
+            (middle + side * (w / 2 + 0.05), -THICK / 2 - d / 2, height / 2),
+            (0.1, d + THICK, height),
             paper,
             bevel=0.0,
         )
@@ -171,12 +189,13 @@ def side_room(b: SceneBuilder, m: Materials, gap: float, height: float) -> None:
             picture(b, m, rng.uniform(-0.3, 0.3), 1.5)
         else:
             door(b, m, 0.0)
+    return w, d
 
 
 def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float) -> None:
     """One to four lamps on the ceiling."""
     rng = m.rng
-    warm = rng.uniform(0.45, 1.05)
+    warm = rng.uniform(0.55, 1.1)
     colour = (strength, strength * (0.8 + 0.2 * warm), strength * warm)
     glow = m.glow((0.9, 0.85, 0.75), strength * 1.2)
     columns = 2 if plan.width * plan.depth > 25 and rng.random() < 0.6 else 1

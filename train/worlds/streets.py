@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from numpy.random import Generator
 
@@ -16,23 +17,41 @@ from train.worlds.people import person
 from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.sky import draw_sky
 
-Spots = list[tuple[float, float, float, float, float]]
+
+@dataclass(frozen=True)
+class Spot:
+    """Place for cameras: position and yaw, lowest and highest, and how far y may differ.
+
+    car: on a lane. foreground: something stands right before it.
+    """
+
+    x: float
+    y: float
+    yaw: float
+    low: float
+    high: float
+    slack: float = 12.0
+    car: bool = False
+    foreground: bool = False
 
 
 class Street:
-    """One furnished road; `spots` are places for cameras (x, y, yaw, lowest, highest)."""
+    """One furnished road; `spots` are places for cameras."""
 
     def __init__(self, rng: Generator, assets: Assets) -> None:
         self.m = Materials(rng, assets)
         self.b = SceneBuilder()
         self.rng = rng
         self.town = float(rng.random())
-        self.spots: Spots = []
+        self.spots: list[Spot] = []
         self.leaf = [self.m.foliage() for _ in range(3)]
         self.bark = self.m.bark()
         self.lane = float(rng.uniform(2.9, 3.7))
-        self.lanes = int(rng.choice([1, 2, 2, 2, 3, 4]))
+        self.lanes = int(rng.choice([1, 2, 2, 2, 3, 4, 4, 6]))
         self.half = 0.5 * self.lane * self.lanes + 0.3
+
+    def _post(self) -> int:
+        return self.bark if self.rng.random() < 0.5 else self.m.metal()
 
     def _leaf(self) -> int:
         return self.leaf[int(self.rng.integers(3))]
@@ -113,6 +132,8 @@ class Street:
         style = rng.random() * 0.5 + self.town * 0.5
         with b.at(0.0, 0.0, 0.0, 0.0 if sign > 0 else math.pi):
             gap = self.edge + (rng.uniform(0.0, 1.5) if style > 0.75 else rng.uniform(1.0, 9.0))
+            if rng.random() < 0.2:  # forecourts, squares
+                gap += rng.uniform(4.0, 18.0)
             if style < 0.75 and rng.random() < 0.2:
                 self._car_park(self.edge + 3.2)
                 gap += 7.0
@@ -244,17 +265,42 @@ class Street:
         """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
         for lane in range(self.lanes):
             x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
-            self.spots += [(x, 0.0, math.pi / 2, 1.25, 2.0)] * 3
+            self.spots += [Spot(x, 0.0, math.pi / 2, 1.25, 2.0, car=True)] * (6 if lane < 3 else 2)
         for side in (-1, 1):
             x = side * (self.half + max(0.6, self.walk * 0.5))
             self.spots += [
-                (x, 0.0, math.pi / 2, 0.3, 1.0),
-                (x, 0.0, math.pi / 2, 1.4, 1.75),
-                (x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
+                Spot(x, 0.0, math.pi / 2, 0.3, 1.0),
+                Spot(x, 0.0, math.pi / 2, 1.4, 1.75),
+                Spot(x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
             ]
+        self._foreground(self.half + max(0.6, self.walk * 0.5))
+
+    def _foreground(self, x: float) -> None:
+        """Spot on the pavement or the road with something right before it."""
+        rng, b, m = self.rng, self.b, self.m
+        x *= rng.choice([-1.0, 0.5, 1.0])
+        yaw, y = rng.uniform(-math.pi, math.pi), rng.uniform(-25.0, 25.0)
+        low = rng.uniform(0.3, 1.6)
+        self.spots += [Spot(x, y, yaw, low, low + 0.3, 0.1, foreground=True)] * 2
+        away = rng.uniform(0.8, 2.4)
+        with b.at(x, y, 0.0, yaw), b.at(away, rng.uniform(-0.45, 0.45) * away):
+            roll = rng.random()
+            if roll < 0.3:
+                with b.at(0.0, 0.0, 0.0, rng.uniform(-math.pi, math.pi)):
+                    person(b, m)
+            elif roll < 0.55:
+                roadside.bush(b, m, self._leaf())
+            elif roll < 0.7:
+                s = rng.uniform(0.4, 1.2)
+                b.box((0, 0, 0.9), (0.4, s, 1.8), m.paint() if s < 0.8 else m.brick())
+            elif roll < 0.85:
+                b.rod((0, 0, 1.5), rng.uniform(0.08, 0.5), 3.0, self._post())
+            else:
+                with b.at(1.4, 0.0, 0.0, rng.choice([0.0, 1.57, 3.14])):
+                    vehicles.car(b, m)
 
 
-def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, Spots]:
+def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, list[Spot]]:
     """Build a street scene -> (scene, camera spots)."""
     street = Street(rng, assets)
     street.ground()
@@ -264,4 +310,5 @@ def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, Spots]:
     street.backdrop()
     street.choose_spots()
     sky = draw_sky(rng, street.b, len(assets.panos))
-    return street.b.finish(street.m.array(), sky, (0.12, 0.12, 0.13)), street.spots
+    level = math.exp(rng.uniform(math.log(0.03), math.log(0.15)))
+    return street.b.finish(street.m.array(), sky, (level, level, 1.08 * level)), street.spots

@@ -34,11 +34,17 @@ def legs(
                 b.box((x, y, height / 2), (thick, thick, height), mat)
 
 
-def table(b: SceneBuilder, m: Materials, size: Size | None = None, things: bool = True) -> Size:
-    """Dining or work table, 0.71-0.77 m high."""
+def table(
+    b: SceneBuilder,
+    m: Materials,
+    size: Size | None = None,
+    things: bool = True,
+    top: int | None = None,
+) -> Size:
+    """Dining or work table, 0.71-0.77 m high; top: its material, None = wood."""
     rng = m.rng
     w, d, h = size or (rng.uniform(0.8, 2.0), rng.uniform(0.6, 1.0), rng.uniform(0.71, 0.77))
-    top, leg = m.wood(), m.wood()
+    top, leg = m.wood() if top is None else top, m.wood()
     if rng.random() < 0.3:
         leg = m.metal()
     slab = rng.uniform(0.018, 0.05)

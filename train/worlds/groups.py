@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Groups of furniture in the middle of rooms."""
+
+from __future__ import annotations
+
+import math
+
+from train.worlds import furniture
+from train.worlds.materials import Materials
+from train.worlds.people import person
+from train.worlds.scene import SceneBuilder
+from train.worlds.seating import chair, office_chair
+from train.worlds.tables import desk, table
+
+
+def group(b: SceneBuilder, m: Materials, reach: float) -> None:
+    """Table with chairs, or one piece, or a person, within a square of half size `reach`."""
+    rng = m.rng
+    roll = rng.random()
+    if reach < 0.6:
+        if roll < 0.25:
+            person(b, m)
+        else:
+            (chair, office_chair, furniture.plant)[int(rng.integers(3))](b, m)
+    elif roll < 0.55:
+        w, d, _ = table(b, m)
+        state = rng.bit_generator.state
+        for i in range(int(rng.integers(1, 5))):
+            side = 1 if i % 2 == 0 else -1
+            with b.at(
+                (i // 2 - 0.5) * w * 0.5,
+                side * (d / 2 + rng.uniform(-0.05, 0.25)),
+                0.0,
+                (math.pi if side > 0 else 0.0) + rng.uniform(-0.25, 0.25),
+            ):
+                rng.bit_generator.state = state  # chairs of one set look alike
+                chair(b, m)
+    elif roll < 0.75:
+        workplaces(b, m, 2 if reach > 1.0 and rng.random() < 0.6 else 1)
+    else:
+        furniture.FREE[int(rng.integers(len(furniture.FREE)))](b, m)
+
+
+def workplaces(b: SceneBuilder, m: Materials, count: int) -> None:
+    """One desk with its chair, or two back to back."""
+    rng = m.rng
+    for yaw in (0.0, math.pi)[:count]:
+        with b.at(0.0, 0.0, 0.0, yaw), b.at(rng.uniform(-0.1, 0.1), 0.4 * (count - 1)):
+            _, deep, _ = desk(b, m)
+            away = deep / 2 + rng.uniform(0.1, 0.4)
+            with b.at(rng.uniform(-0.2, 0.2), away, 0.0, math.pi + rng.normal(0.0, 0.5)):
+                office_chair(b, m)
