@@ -347,7 +347,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
     )
-    parser.add_argument('--jobs', type=int, default=4, help='builds at once (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=4, help='builds at once; default: %(default)s')
     return parser
 
 

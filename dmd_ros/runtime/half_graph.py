@@ -39,8 +39,8 @@ def convert(
 
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
     TensorRT 8.6 does not know them for weights. norms: how instance normalisation is written, one
-    of `NORMS`; 'instance' leaves it as it is, the others are for TensorRT before 10. shapes: of the
-    inputs, for an engine of one size.
+    of `NORMS`; 'instance' leaves it as it is, the others are for TensorRT before 10. shapes: of
+    the inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:

@@ -42,7 +42,7 @@ class GroupNorm:
 
 
 def folded(norm: GroupNorm) -> Written:
-    """Sums over each channel, the rest on one number per channel: x is never reshaped."""
+    """Write sums over each channel and the rest on a number per channel: x keeps its shape."""
     out, channels = norm.out, len(norm.scale)
     grouped, flat = [0, norm.groups, channels // norm.groups], [0, channels, 1, 1]
     per_group = (1, norm.groups, channels // norm.groups)
@@ -133,7 +133,9 @@ def _reshaped(norm: GroupNorm, shape: tuple[int, ...], operator: str, units: int
     inside = f'{out}/inside'
     shapes = [write.constant(f'shape{i}', np.array(s)) for i, s in enumerate((shape, norm.shape))]
     unit = [write.constant('ones', ones), write.constant('zeros', 0.0 * ones)]
-    about = {'axis': -1} if operator == 'LayerNormalization' else {'num_groups': norm.groups}
+    about: dict[str, Any] = (
+        {'axis': -1} if operator == 'LayerNormalization' else {'num_groups': norm.groups}
+    )
     make = helper.make_node
     write.nodes += [
         make('Reshape', [norm.x, shapes[0]], [inside], name=inside),
@@ -218,7 +220,7 @@ def _find(graph: GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Grou
 def _chain(
     graph: GraphProto, index: int, makers: dict[str, int], readers: dict[str, list[int]]
 ) -> list[int]:
-    """Indices of reshape, norm, reshape, scale, bias; empty if that is not what is there."""
+    """Find reshape, norm, reshape, scale, bias; empty if that is not what is there."""
     before = makers.get(graph.node[index].input[0])
     if before is None or graph.node[before].op_type != 'Reshape':
         return []
@@ -240,7 +242,10 @@ def _group_norm(
     reshape, norm, _, scale, bias = (graph.node[i] for i in chain)
     unit = [numpy_helper.to_array(tensors[n]) for n in norm.input[1:] if n in tensors]
     affine = [
-        numpy_helper.to_array(tensors[n]) for node in (scale, bias) for n in node.input if n in tensors
+        numpy_helper.to_array(tensors[n])
+        for node in (scale, bias)
+        for n in node.input
+        if n in tensors
     ]
     if len(unit) != 2 or len(affine) != 2 or (unit[0] != 1).any() or unit[1].any():
         return None

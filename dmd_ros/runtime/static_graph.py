@@ -75,7 +75,9 @@ def _fold(proto: ModelProto, shapes: Shapes) -> bool:
     outputs = {o.name for o in graph.output}
     kept: list[NodeProto] = []
     for node in graph.node:
-        result = None if outputs & set(node.output) else _value(proto, node, shapes, stored, values)
+        result = (
+            None if outputs & set(node.output) else _value(proto, node, shapes, stored, values)
+        )
         if result is None:
             kept.append(node)
         else:
@@ -97,16 +99,15 @@ def _value(
     stored: Mapping[str, TensorProto],
     values: Mapping[str, Any],
 ) -> list[Any] | None:
-    """Outputs of a node of constants; None if it is none, or too large."""
+    """Return the outputs of a node of constants; None if it is none, or too large."""
     if node.op_type == 'Shape' and not node.attribute and node.input[0] in shapes:
         return [np.array(shapes[node.input[0]], np.int64)]
     names = [name for name in node.input if name]
     if node.op_type in _RANDOM or any(n not in stored and n not in values for n in names):
         return None
-    # Weights, and what is made of them alone, are the converter's business.
-    if names and all(_is_weight(stored[n]) for n in names if n in stored and n not in values):
-        if not any(n in values or stored[n].data_type == TensorProto.INT64 for n in names):
-            return None
+    # What is made of weights alone is the converter's business.
+    if names and not any(n in values or stored[n].data_type == TensorProto.INT64 for n in names):
+        return None
     feeds = {n: values[n] if n in values else numpy_helper.to_array(stored[n]) for n in names}
     inputs = [
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
@@ -117,7 +118,3 @@ def _value(
     single = helper.make_model(graph, opset_imports=proto.opset_import, ir_version=8)
     result = [np.asarray(v) for v in ReferenceEvaluator(single).run(None, feeds)]
     return result if all(v.size <= _MOST_NUMBERS for v in result) else None
-
-
-def _is_weight(tensor: TensorProto) -> bool:
-    return tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)

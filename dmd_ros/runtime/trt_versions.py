@@ -46,8 +46,8 @@ class Dialect:
     stopped. memory_attribute: where an engine says how much memory a context takes.
     norms: how `half_graph` writes normalisation. types: what says the precision: the 'graph', or
     'layers' (each layer is told its type) or 'free' (only what must be float32 is told). one_size:
-    an engine of one size gets a graph of one size. own_tactics_only: cuDNN and cuBLAS are to be left
-    alone, so that they need not fit. precisions: what can be built.
+    an engine of one size gets a graph of one size. own_tactics_only: cuDNN and cuBLAS are to be
+    left alone, so that they need not fit. precisions: what can be built.
     """
 
     version: str

@@ -78,7 +78,7 @@ def test_torch_without_a_gpu_says_so() -> None:
 def test_build_only_builds_in_order_and_reports(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The engines are stand-ins: which are asked for, that one's failure is a row, and no times."""
+    """The engines are stand-ins: which are asked for, and that a failure is a row."""
     model = write_oracle(tmp_path / 'oracle.onnx')
     presets = tmp_path / 'presets'
     presets.mkdir()
