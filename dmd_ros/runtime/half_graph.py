@@ -27,6 +27,9 @@ _ROOTS = ('Sin', 'Cos')
 # float32 by themselves: sums over many elements, and ranges beyond fp16.
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
+# Where the end of a network begins: see `_last_nodes`.
+_HEAVY = ('Conv', 'Gemm', 'MatMul', 'GroupNorm', 'LayerNorm', 'InstanceNorm')
+
 # Before TensorRT 10 InstanceNormalization becomes a plugin that needs cuDNN and reads its scales
 # as float32 whatever they are. There 'plain' writes elementary operators in float32.
 NORMS = ('instance', 'plain', *norm_graph.WAYS)
@@ -75,7 +78,7 @@ def convert(
 def exact_names(graph: bytes) -> set[str]:
     """Names of the nodes that must work in float32, of a float32 graph made by `convert`."""
     nodes = onnx.load_from_string(graph).graph
-    exact = exact_nodes(nodes)
+    exact = exact_nodes(nodes) | _last_nodes(nodes)
     return {
         node.name
         for index, node in enumerate(nodes.node)
@@ -94,6 +97,27 @@ def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set
         sources = (makers[name] for name in graph.node[index].input if name in makers)
         waiting += [s for s in sources if s not in exact]
     return exact
+
+
+def _last_nodes(graph: GraphProto) -> set[int]:
+    """Find the last convolution, what follows it, and what is computed just before it.
+
+    What is rounded there is depth itself: in fp16 it would cost a third of the allowed error.
+    """
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    found: set[int] = set()
+    waiting = [(o.name, False) for o in graph.output]
+    while waiting:
+        name, past = waiting.pop()
+        index = makers.get(name)
+        if index is None or index in found:
+            continue
+        node = graph.node[index]
+        if past and node.op_type.startswith(_HEAVY):
+            continue
+        found.add(index)
+        waiting += [(source, past or node.op_type == 'Conv') for source in node.input]
+    return found
 
 
 def _float_tensors(graph: GraphProto) -> set[str]:
