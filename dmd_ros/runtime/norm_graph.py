@@ -43,20 +43,37 @@ class GroupNorm:
 
 def folded(norm: GroupNorm) -> Written:
     """Write sums over each channel and the rest on a number per channel: x keeps its shape."""
-    out, channels = norm.out, len(norm.scale)
-    grouped, flat = [0, norm.groups, channels // norm.groups], [0, channels, 1, 1]
-    per_group = (1, norm.groups, channels // norm.groups)
-    write = _Writer(out)
-    spatial = {'axes': [2, 3], 'keepdims': 1}
+    write = _Writer(norm.out)
     sums = {}
-    square = write('Mul', [norm.x, norm.x], 'square')
-    for name, tensor in (('mean', norm.x), ('power', square)):
-        channel = write('ReduceMean', [tensor], f'{name}_channel', **spatial)
-        shape = write.constant(f'{name}_shape', np.array(grouped))
-        rows = write('Reshape', [channel, shape], f'{name}_rows')
-        sums[name] = write('ReduceMean', [rows], name, axes=[2], keepdims=1)
-    mean = sums['mean']
-    variance = write('Sub', [sums['power'], write('Mul', [mean, mean], 'mean_2')], 'variance')
+    for name, tensor in (('mean', norm.x), ('power', _square(write, norm))):
+        channel = write('ReduceMean', [tensor], f'{name}_channel', axes=[2, 3], keepdims=1)
+        sums[name] = _mean_of_rows(write, norm, channel, name)
+    return _fold(write, norm, sums['mean'], sums['power'])
+
+
+def rows(norm: GroupNorm) -> Written:
+    """Write the same with one sum over all of a group: fewer kernels, each with more to do."""
+    write = _Writer(norm.out)
+    mean = _mean_of_rows(write, norm, norm.x, 'mean')
+    return _fold(write, norm, mean, _mean_of_rows(write, norm, _square(write, norm), 'power'))
+
+
+def _square(write: _Writer, norm: GroupNorm) -> str:
+    return write('Mul', [norm.x, norm.x], 'square')
+
+
+def _mean_of_rows(write: _Writer, norm: GroupNorm, tensor: str, name: str) -> str:
+    """Average everything of a group: [N, C, ...] -> [N, groups, 1]."""
+    shape = write.constant(f'{name}_shape', np.array([0, norm.groups, -1]))
+    flat = write('Reshape', [tensor, shape], f'{name}_rows')
+    return write('ReduceMean', [flat], name, axes=[2], keepdims=1)
+
+
+def _fold(write: _Writer, norm: GroupNorm, mean: str, power: str) -> Written:
+    """Write x * factor + offset; mean, power: averages of x and its square [N, groups, 1]."""
+    out, channels = norm.out, len(norm.scale)
+    per_group = (1, norm.groups, channels // norm.groups)
+    variance = write('Sub', [power, write('Mul', [mean, mean], 'mean_2')], 'variance')
     # Rounding must not make it negative.
     epsilon = write.constant('eps', np.full((1, 1, 1), norm.epsilon, np.float32))
     positive = write('Relu', [variance], 'positive')
@@ -72,7 +89,7 @@ def folded(norm: GroupNorm) -> Written:
         ],
         'offset',
     )
-    shape = write.constant('flat', np.array(flat))
+    shape = write.constant('flat', np.array([0, channels, 1, 1]))
     factor = write('Reshape', [factor, shape], 'factor_flat')
     offset = write('Reshape', [offset, shape], 'offset_flat')
     scaled = f'{out}/scaled'
@@ -120,6 +137,7 @@ def layer(norm: GroupNorm) -> Written:
 
 WAYS: Mapping[str, Callable[[GroupNorm], Written]] = {
     'folded': folded,
+    'rows': rows,
     'group': group,
     'instance4': instance,
     'layer': layer,

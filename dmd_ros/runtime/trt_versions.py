@@ -26,6 +26,7 @@ VARIANTS = {
     'today': ('graph', 'plain', False),
     'plain': ('layers', 'plain', True),
     'folded': ('layers', 'folded', True),
+    'rows': ('layers', 'rows', True),
     'folded-free': ('free', 'folded', True),
     'group': ('layers', 'group', True),
     'instance4': ('layers', 'instance4', True),
