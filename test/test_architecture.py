@@ -53,7 +53,12 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'onnxruntime': ('dmd_ros/runtime/ort_backend.py', 'train'),
     'tensorrt': ('dmd_ros/runtime/trt_backend.py',),
     'pycuda': ('dmd_ros/runtime/trt_backend.py',),
-    'onnx': ('dmd_ros/runtime/half_graph.py', 'train'),
+    'onnx': (
+        'dmd_ros/runtime/half_graph.py',
+        'dmd_ros/runtime/norm_graph.py',
+        'dmd_ros/runtime/static_graph.py',
+        'train',
+    ),
     'rclpy': ('dmd_ros/ros',),
     'launch': ('launch',),
     'launch_ros': ('launch',),

@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -193,11 +194,11 @@ def onnxruntime_cuda(check: Check, model: str, path: Path) -> None:
         backend.close()
 
 
-def rough_use(check: Check, model: str, path: Path) -> None:
-    """Each check of `gpu_robust` on the fp16 engine, as a row."""
+def rough_use(check: Check, model: str, path: Path, checks: gpu_robust.Checks) -> None:
+    """Each of these checks on the fp16 engine, as a row."""
     contract = OrtBackend(path, 'cpu').contract
     request = check.request(path, contract, 'fp16', 1)
-    for what, work in gpu_robust.CHECKS:
+    for what, work in checks:
 
         def once(what: str = what, work: Any = work) -> None:
             said = work(request, contract)
@@ -215,6 +216,39 @@ def measure_torch(check: Check, child: TorchChild) -> None:
     check.about |= about
 
 
+def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int) -> None:
+    """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
+    path = model or find_model(None)
+    models = _presets(check, presets)
+    wanted = [(path.stem, path, 'fp16', 1), (path.stem, path, 'fp32', 1)]
+    wanted += [
+        (name, models[name], precision, samples)
+        for name, precision, samples in (('tiny', 'fp16', 1), *ENGINES)
+        if name in models
+    ]
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda engine: _build_section(check, *engine), wanted))
+
+
+def _build_section(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
+    about: dict[str, Any] = {'precision': precision, 'samples': samples}
+
+    def work() -> None:
+        started = time.monotonic()
+        contract = OrtBackend(path, 'cpu').contract
+        request = check.request(path, contract, precision, samples)
+        prefix = f'{model} {precision} {samples}: '
+        engine = engine_build.engine_for(
+            request, contract, lambda text: check.say(prefix + text), check.late
+        )
+        seconds = round(time.monotonic() - started, 1)
+        proof = {'build_and_proof_s': seconds, 'gpu_memory_mib': '', 'proof': engine.proof['text']}
+        check.proofs.append({'model': model} | about | proof)
+        check.say(f'{prefix}{engine.proof["text"]}')
+
+    check.section(model, 'TensorRT engine', work, **about)
+
+
 def run(check: Check, model: Path | None, presets: Path | None) -> None:
     """Run every section, the most wanted first."""
     tiny = TorchChild(check.torch_python, 'tiny', ['fp16', 'bf16'], [1])
@@ -228,9 +262,10 @@ def run(check: Check, model: Path | None, presets: Path | None) -> None:
         check.section('tiny', 'torch', partial(measure_torch, check, tiny))
     finally:
         tiny.stop()
-    rough_use(check, path.stem, path)
+    rough_use(check, path.stem, path, gpu_robust.CHECKS)
     for name, precision, samples in ENGINES:
         engine(name, models.get(name), precision, samples)
+    rough_use(check, path.stem, path, gpu_robust.BUILDING_CHECKS)
     check.section(
         path.stem, 'ONNX Runtime CUDA', partial(onnxruntime_cuda, check, path.stem, path)
     )
@@ -273,6 +308,12 @@ def _engine_section(
 def main(argv: list[str] | None = None) -> int:
     """Run all sections; the exit status is 0 if TensorRT ran, 1 if not, 2 without a GPU."""
     options = _parser().parse_args(argv)
+    if options.build_only and options.engine_cache_dir is None:
+        print('--build-only needs --engine-cache-dir: else nothing is kept')
+        return 2
+    if options.jobs < 1:
+        print(f'--jobs {options.jobs} must be >= 1')
+        return 2
     if not cuda_driver.gpus():
         print('gpu-check needs an NVIDIA GPU: no driver or no GPU was found; check nvidia-smi')
         return 2
@@ -284,7 +325,10 @@ def main(argv: list[str] | None = None) -> int:
         except BackendError as error:
             check.say(f'no TensorRT: {error}')
         try:
-            run(check, options.model, options.presets)
+            if options.build_only:
+                build_only(check, options.model, options.presets, options.jobs)
+            else:
+                run(check, options.model, options.presets)
         finally:
             gpu_report.write(options.out, check.rows, check.proofs, check.about)
             check.say(f'written: {options.out}/gpu.md, gpu.json')
@@ -300,6 +344,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--limit-s', type=float, default=LIMIT_S, help='default: %(default)s')
     parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
     parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    parser.add_argument(
+        '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
+    )
+    parser.add_argument('--jobs', type=int, default=4, help='builds at once; default: %(default)s')
     return parser
 
 

@@ -156,11 +156,15 @@ def truncated(request: BuildRequest, contract: Contract) -> str:
     return f'reported, and built anew in {time.monotonic() - started:.0f} s (kernels timed before)'
 
 
-CHECKS: tuple[tuple[str, Callable[[BuildRequest, Contract], str]], ...] = (
+Checks = tuple[tuple[str, Callable[[BuildRequest, Contract], str]], ...]
+CHECKS: Checks = (
     ('several estimators, any order of closing', several),
     ('repeated frames', repeats),
     ('left open at the end', left_open),
     ('build command', command),
+)
+# These build, which takes its time: last.
+BUILDING_CHECKS: Checks = (
     ('build cancelled', cancelled),
     ('truncated engine', truncated),
 )

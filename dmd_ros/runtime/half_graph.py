@@ -17,7 +17,9 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from dmd_ros.runtime import norm_graph, static_graph
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.static_graph import Shapes
 
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
 # These keep float32, and so does everything that they are computed from.
@@ -25,21 +27,29 @@ _ROOTS = ('Sin', 'Cos')
 # float32 by themselves: sums over many elements, and ranges beyond fp16.
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
+# Where the end of a network begins: see `_last_nodes`.
+_HEAVY = ('Conv', 'Gemm', 'MatMul', 'GroupNorm', 'LayerNorm', 'InstanceNorm')
+
 # Before TensorRT 10 InstanceNormalization becomes a plugin that needs cuDNN and reads its scales
 # as float32 whatever they are. There 'plain' writes elementary operators in float32.
-NORMS = ('instance', 'plain')
+NORMS = ('instance', 'plain', *norm_graph.WAYS)
 
 
-def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
+def convert(
+    model: Path, precision: str, norms: str = 'instance', shapes: Shapes | None = None
+) -> bytes:
     """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
     TensorRT 8.6 does not know them for weights. norms: how instance normalisation is written, one
-    of `NORMS`; 'instance' leaves it as it is, 'plain' is for TensorRT before 10.
+    of `NORMS`; 'instance' leaves it as it is, the others are for TensorRT before 10. shapes: of
+    the inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:
         proto = onnx.load(str(model))
+        if shapes:
+            proto = static_graph.specialise(proto, shapes)
         inferred = onnx.shape_inference.infer_shapes(proto)
     except Exception as error:  # the parser's and the checker's classes share no base
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
@@ -49,16 +59,31 @@ def convert(model: Path, precision: str, norms: str = 'instance') -> bytes:
     _constants_to_initializers(proto.graph)
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
-        half_norms = norms != 'plain' and precision == 'fp16'
+        half_norms = norms == 'instance' and precision == 'fp16'
         exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
         _Converter(proto.graph, floats, _TYPES[precision], exact).run()
-    if norms == 'plain':
+    if norms in norm_graph.WAYS:
+        norm_graph.rewrite(proto.graph, static_graph.known_shapes(inferred.graph), norms)
+    if norms != 'instance':
         _rewrite_norms(proto.graph, _ranks(inferred.graph))
+    for node in proto.graph.node:
+        node.name = node.name or node.output[0]
     del proto.metadata_props[:]
     try:
         return proto.SerializeToString()
     except Exception:  # protobuf's classes changed their base over the years
         raise BackendError(f'{model} is larger than 2 GiB in {precision}; use fp16') from None
+
+
+def exact_names(graph: bytes) -> set[str]:
+    """Names of the nodes that must work in float32, of a float32 graph made by `convert`."""
+    nodes = onnx.load_from_string(graph).graph
+    exact = exact_nodes(nodes) | _last_nodes(nodes)
+    return {
+        node.name
+        for index, node in enumerate(nodes.node)
+        if index in exact or norm_graph.EXACT in node.name
+    }
 
 
 def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set[int]:
@@ -72,6 +97,27 @@ def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set
         sources = (makers[name] for name in graph.node[index].input if name in makers)
         waiting += [s for s in sources if s not in exact]
     return exact
+
+
+def _last_nodes(graph: GraphProto) -> set[int]:
+    """Find the last convolution, what follows it, and what is computed just before it.
+
+    What is rounded there is depth itself: in fp16 it would cost a third of the allowed error.
+    """
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    found: set[int] = set()
+    waiting = [(o.name, False) for o in graph.output]
+    while waiting:
+        name, past = waiting.pop()
+        index = makers.get(name)
+        if index is None or index in found:
+            continue
+        node = graph.node[index]
+        if past and node.op_type.startswith(_HEAVY):
+            continue
+        found.add(index)
+        waiting += [(source, past or node.op_type == 'Conv') for source in node.input]
+    return found
 
 
 def _float_tensors(graph: GraphProto) -> set[str]:
@@ -151,19 +197,18 @@ def _plain_norm(
     for name, tensor in (('scale', tensors[scale]), ('bias', tensors[bias])):
         numbers = numpy_helper.to_array(tensor).reshape(shape)
         constants.append(numpy_helper.from_array(numbers, f'{out}/{name}'))
+    exact = f'{out}{norm_graph.EXACT}'
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
-        ('ReduceMean', [x], 'mean', reduce),
-        ('Sub', [x, f'{out}/mean'], 'centred', {}),
-        ('Mul', [f'{out}/centred', f'{out}/centred'], 'square', {}),
-        ('ReduceMean', [f'{out}/square'], 'variance', reduce),
-        ('Add', [f'{out}/variance', f'{out}/eps'], 'sum', {}),
-        ('Sqrt', [f'{out}/sum'], 'deviation', {}),
-        ('Div', [f'{out}/centred', f'{out}/deviation'], 'normed', {}),
-        ('Mul', [f'{out}/normed', f'{out}/scale'], 'scaled', {}),
+        ('ReduceMean', [x], f'{exact}mean', reduce),
+        ('Sub', [x, f'{exact}mean'], f'{out}/centred', {}),
+        ('Mul', [f'{out}/centred', f'{out}/centred'], f'{exact}square', {}),
+        ('ReduceMean', [f'{exact}square'], f'{exact}variance', reduce),
+        ('Add', [f'{exact}variance', f'{out}/eps'], f'{exact}sum', {}),
+        ('Sqrt', [f'{exact}sum'], f'{exact}deviation', {}),
+        ('Div', [f'{out}/centred', f'{exact}deviation'], f'{out}/normed', {}),
+        ('Mul', [f'{out}/normed', f'{out}/scale'], f'{out}/scaled', {}),
     ]
-    made = [
-        helper.make_node(op, i, [f'{out}/{o}'], name=f'{out}/{o}', **a) for op, i, o, a in steps
-    ]
+    made = [helper.make_node(op, i, [o], name=o, **a) for op, i, o, a in steps]
     made.append(helper.make_node('Add', [f'{out}/scaled', f'{out}/bias'], [out], name=out))
     return made, constants
 

@@ -36,6 +36,9 @@ Floats = NDArray[np.float32]
 _LOGGER = trt.Logger(trt.Logger.WARNING)
 _DRIVER = Path('/proc/driver/nvidia/version')
 _MIB = 1 << 20
+# Layers that compute no numbers of ours, and those that the parser adds without a node's name.
+_UNTYPED = (trt.LayerType.CONSTANT, trt.LayerType.SHAPE, trt.LayerType.FILL, trt.LayerType.CAST)
+_NAMELESS = '(Unnamed'
 
 # The primary context of each GPU, the one that the CUDA runtime (torch, ONNX Runtime) uses too.
 # Retained once and for good: pycuda lets go of a context only in the thread that made it.
@@ -91,7 +94,8 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
     with _current(gpu), BuildProgress(log) as progress:
         builder = trt.Builder(_LOGGER)
         network = builder.create_network(_network_flags(spoken))
-        _parse(network, half_graph.convert(model, spec.precision, spoken.norms), model)
+        graph = _graph(model, spec, spoken)
+        _parse(network, graph, model)
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, spec.workspace_mib * _MIB)
         if spoken.own_tactics_only:
@@ -102,7 +106,7 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
             # TF32 has fp16's ten bits of fraction: not what anybody calls fp32.
             config.clear_flag(trt.BuilderFlag.TF32)
         elif not spoken.strong_types:
-            _weak_types(network, config)
+            _weak_types(network, config, spoken.types, half_graph.exact_names(graph))
         config.add_optimization_profile(_profile(builder, spec))
         _load_timing_cache(config, timing_cache)
         if spoken.progress_monitor:
@@ -132,15 +136,42 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
         raise BackendError(f'TensorRT {version()} cannot read {model}: {errors}')
 
 
-def _weak_types(network: Any, config: Any) -> None:
-    """Before version 10: tell every layer the type that the graph gives it."""
+def _graph(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> bytes:
+    """ONNX for this version: it says the types only where the version listens to it."""
+    precision = spec.precision if spoken.types == 'graph' else 'fp32'
+    shapes = None
+    if spoken.one_size and spec.is_static:
+        shapes = {name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS}
+    return half_graph.convert(model, precision, spoken.norms, shapes)
+
+
+def _weak_types(network: Any, config: Any, types: str, exact: set[str]) -> None:
+    """Before version 10: tell layers their types. exact: names of the nodes that keep float32.
+
+    Types are told layer by layer, since a convolution's output counts as float32 until somebody
+    says otherwise, whatever type the graph gives to its input.
+    """
     config.set_flag(trt.BuilderFlag.FP16)
     config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         kinds = {layer.get_output(i).dtype for i in range(layer.num_outputs)}
-        if len(kinds) == 1 and kinds <= {trt.float32, trt.float16}:
-            layer.precision = kinds.pop()
+        if types == 'graph':
+            if len(kinds) == 1 and kinds <= {trt.float32, trt.float16}:
+                layer.precision = kinds.pop()
+        elif kinds == {trt.float32} and layer.type not in _UNTYPED:
+            if layer.name in exact:
+                _set_type(layer, trt.float32)
+            elif types == 'layers' and not layer.name.startswith(_NAMELESS):
+                _set_type(layer, trt.float16)
+
+
+def _set_type(layer: Any, kind: Any) -> None:
+    layer.precision = kind
+    for index in range(layer.num_outputs):
+        output = layer.get_output(index)
+        if not output.is_network_output:  # those are float32 whatever happens inside
+            layer.set_output_type(index, kind)
 
 
 def _profile(builder: Any, spec: EngineSpec) -> Any:

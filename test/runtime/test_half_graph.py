@@ -185,6 +185,16 @@ def test_plain_norms_compute_the_same(
     assert max(figures.random_errors) <= bound
 
 
+def test_what_must_be_float32_for_weak_types(model: Path) -> None:
+    """The sine and its angle, statistics, and what follows the last Conv but one."""
+    graph = half_graph.convert(model, 'fp32', 'plain')
+    exact = half_graph.exact_names(graph)
+    nodes = {node.name: node.op_type for node in onnx.load_from_string(graph).graph.node}
+    assert {'sine', 'angle', 'prediction', 'e', 'd'} <= exact
+    assert not {'a', 'emb_flat', 'both'} & exact
+    assert [nodes[n] for n in exact].count('ReduceMean') == 2
+
+
 def test_bfloat16_rounds_to_even() -> None:
     numbers = np.array([1.0, -2.5, 1.00390625, 1.01171875, 3e38], np.float32)
     tensor = half_graph._converted(

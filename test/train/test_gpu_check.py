@@ -6,10 +6,13 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from oracle_model import write_oracle
 
 from dmd_ros.runtime import cuda_driver
+from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 from train import gpu_check, gpu_report
 from train import gpu_torch_child as child
@@ -70,3 +73,42 @@ def test_torch_without_a_gpu_says_so() -> None:
     started = child.TorchChild(sys.executable, 'nano', ['fp16'], [1])
     with pytest.raises(BackendError, match='no CUDA'):
         started.measure(time.monotonic() + 60.0)
+
+
+def test_build_only_builds_in_order_and_reports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The engines are stand-ins: which are asked for, and that a failure is a row."""
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    presets = tmp_path / 'presets'
+    presets.mkdir()
+    for name in ('tiny', 'nano'):
+        (presets / f'{name}.onnx').write_bytes(model.read_bytes())
+    asked: list[tuple[str, str, int]] = []
+
+    def engine_for(request: BuildRequest, *_: object) -> SimpleNamespace:
+        asked.append((request.model.stem, request.precision, request.samples))
+        if request.model.stem == 'nano' and request.precision == 'fp32':
+            raise BackendError('refused')
+        return SimpleNamespace(proof={'text': 'proved'})
+
+    monkeypatch.setattr(gpu_check.engine_build, 'engine_for', engine_for)
+    check = gpu_check.Check(tmp_path / 'engines', limit_s=60.0)
+    gpu_check.build_only(check, model, presets, jobs=1)
+    assert asked[:4] == [
+        ('oracle', 'fp16', 1),
+        ('oracle', 'fp32', 1),
+        ('tiny', 'fp16', 1),
+        ('tiny', 'fp32', 1),
+    ]
+    assert {name for name, _, _ in asked} == {'oracle', 'tiny', 'nano'}
+    assert len(check.proofs) == len(asked) - 1
+    assert [(r.model, r.precision) for r in check.rows] == [('nano', 'fp32')]
+    assert 'refused' in check.rows[0].note
+
+
+def test_build_only_needs_a_place_to_keep_engines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu_check.main(['--build-only']) == 2
+    assert '--engine-cache-dir' in capsys.readouterr().out
+    assert gpu_check.main(['--jobs', '0']) == 2
+    assert '--jobs 0' in capsys.readouterr().out
