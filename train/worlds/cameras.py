@@ -174,13 +174,13 @@ def street_pose(
     for _ in range(TRIES):
         spot = spots[int(rng.integers(len(spots)))]
         y = spot.y + rng.uniform(-spot.slack, spot.slack)
-        aside = not spot.foreground and rng.random() < (0.2 if spot.car else 0.6)
+        aside = not spot.foreground and rng.random() < (0.2 if spot.car else 0.5)
         turn = rng.normal(0.0, 0.6 if aside else 0.05)
         pitch = rng.normal(-0.02, 0.03) if spot.low > 1.1 else rng.normal(-0.06, 0.1)
         height = rng.uniform(spot.low, spot.high)
         pose = look((spot.x, y, height), spot.yaw + turn, pitch, rng.normal(0.0, 0.012))
         depths = _view(scene, camera, pose)
-        close, middle = (0.3, 1.5) if spot.foreground else (1.0, 3.0)
+        close, middle = (0.3, 1.5) if spot.foreground else (1.0, 4.0)
         if depths[2] > close and depths[len(depths) // 2] > middle:
             break
     return pose

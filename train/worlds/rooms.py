@@ -221,5 +221,5 @@ def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
         with b.at(plan.width - 0.6, plan.depth / 2):
             stairs(b, m, 0.9, 8)
     level = math.exp(rng.uniform(*AMBIENT))
-    scene = b.finish(m.array(), ambient=(level, level * 0.95, level * 0.88))
+    scene = b.finish(m.array(), ambient=(level, level * 0.97, level * 0.93))
     return scene, with_beyond(plan, openings)

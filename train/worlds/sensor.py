@@ -43,7 +43,7 @@ def draw_sensor(rng: Generator) -> SensorDraw:
     """Draw a camera."""
     red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, (0.08, 0.03, 0.1))))
     return SensorDraw(
-        blur=float(rng.uniform(-0.4, 0.65)),
+        blur=float(rng.uniform(-0.7, 0.65)),
         glare=float(rng.uniform(0.01, 0.08)) if rng.random() < 0.5 else 0.0,
         key=float(np.exp(rng.normal(np.log(0.22), 0.4))),
         balance=(red, green, blue),

@@ -195,7 +195,7 @@ def side_room(
 def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float) -> None:
     """One to four lamps on the ceiling."""
     rng = m.rng
-    warm = rng.uniform(0.55, 1.1)
+    warm = rng.uniform(0.65, 1.15)
     colour = (strength, strength * (0.8 + 0.2 * warm), strength * warm)
     glow = m.glow((0.9, 0.85, 0.75), strength * 1.2)
     columns = 2 if plan.width * plan.depth > 25 and rng.random() < 0.6 else 1
