@@ -26,7 +26,8 @@ LIMITS = {'fp32': 1e-4, 'fp16': 1e-2, 'bf16': 5e-2}
 REPEATS = 100
 # Another input runs before every tenth repeat: state left behind by a frame must not show.
 _INTERLEAVE = 10
-# Largest difference of codes between the sampler on the device and on the host.
+# Largest difference of codes between the sampler on the device and on the host. Both do the same
+# float32 arithmetic around the same engine: what differs is a fault.
 SAMPLER_LIMIT = 1e-3
 _SAMPLERS = ((1, 'ddim'), (2, 'ddpm'), (4, 'ddpm'), (4, 'ddim'))
 # Outputs may differ in NaN or the sign of zero alone: that counts too.
@@ -238,7 +239,9 @@ def _prove_sampler(
             times,
             sampler,
         )
-        worst = max(worst, _largest(np.abs(on_device(feeds['rgb']) - expected)))
+        # The first frame is enqueued step by step, those after it are one recorded graph.
+        for _ in range(2):
+            worst = max(worst, _largest(np.abs(on_device(feeds['rgb']) - expected)))
         pictures = (feeds['rgb'], other)
         changed = _deviation(lambda i: on_device(pictures[i]), repeats // len(_SAMPLERS), 1)  # noqa: B023
         deviation = max(deviation, changed)

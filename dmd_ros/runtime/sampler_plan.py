@@ -1,20 +1,24 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sampler as a list of linear steps, so that a device can run it without knowing diffusion.
+"""A sampler as a list of equal steps, so that a device can run it without knowing diffusion.
 
-Every step of `core.diffusion.sample` is linear in the noisy code z, the network's prediction v and
-fresh noise n, but for one clip:
+Every step of `core.diffusion.sample` has this form in the noisy code z, the network's prediction v
+and fresh noise n:
 
-    x  = clip(x_z z + x_v v, -1, 1)
-    z' = z_z z + z_v v + z_x x + z_n n
+    x   = clip((x_z z + x_v v) / x_d, -1, 1)
+    eps = (e_z z + e_v v) / e_d
+    z'  = ((z_z z + z_x x) + z_e eps) + z_n n
 
-The numbers are probed from `core.diffusion` itself; no formula of it is written again here.
+Float32 and rounded after every operation in this order, it gives the very numbers of the reference
+in NumPy: what a reference has no term for is a product with 0 or 1. Half a digit matters: a
+network in fp16 makes a thousandth of the code of it. The numbers are read off `core.diffusion`
+itself; no formula of it is written again here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -29,20 +33,44 @@ class Step:
     t: float
     x_z: float
     x_v: float
+    x_d: float
+    e_z: float
+    e_v: float
+    e_d: float
     z_z: float
-    z_v: float
     z_x: float
+    z_e: float
     z_n: float
 
     @property
     def coefficients(self) -> tuple[np.float32, ...]:
-        """x_z, x_v, z_z, z_v, z_x, z_n as the kernel takes them."""
-        numbers = (self.x_z, self.x_v, self.z_z, self.z_v, self.z_x, self.z_n)
-        return tuple(np.float32(n) for n in numbers)
+        """Everything but t, as the kernel takes it."""
+        return tuple(np.float32(n) for n in astuple(self)[1:])
+
+
+@dataclass(frozen=True)
+class _Term:
+    """(z * noisy code + v * prediction) / d, while `core.diffusion` computes with it."""
+
+    z: float
+    v: float
+    d: float = 1.0
+
+    def __rmul__(self, factor: float) -> _Term:
+        return _Term(factor * self.z, factor * self.v, self.d)
+
+    def __add__(self, other: _Term) -> _Term:
+        return _Term(self.z + other.z, self.v + other.v, self.d)
+
+    def __sub__(self, other: _Term) -> _Term:
+        return _Term(self.z - other.z, self.v - other.v, self.d)
+
+    def __truediv__(self, divisor: float) -> _Term:
+        return _Term(self.z, self.v, self.d * divisor)
 
 
 def linear_steps(parameterisation: str, times: Sequence[float], sampler: str) -> list[Step]:
-    """Write the sampler over `times` as linear steps; raises `CoreError` for unknown names."""
+    """Write the sampler over `times` as such steps; raises `CoreError` for unknown names."""
     if sampler not in diffusion.SAMPLERS:
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if not times:
@@ -52,14 +80,15 @@ def linear_steps(parameterisation: str, times: Sequence[float], sampler: str) ->
 
 
 def _step(parameterisation: str, t: float, s: float, sampler: str) -> Step:
-    alpha, sigma = (float(v) for v in diffusion.alpha_sigma(t))
-    estimate = diffusion.x0_eps_from_prediction
-    x_z, eps_z = estimate(0.0, 1.0, alpha, sigma, parameterisation)
-    x_v, eps_v = estimate(1.0, 0.0, alpha, sigma, parameterisation)
+    alpha, sigma = (float(level) for level in diffusion.alpha_sigma(t))
+    x, eps = diffusion.x0_eps_from_prediction(
+        _Term(0.0, 1.0), _Term(1.0, 0.0), alpha, sigma, parameterisation
+    )
+    levels = (x.z, x.v, x.d, eps.z, eps.v, eps.d)
     if s == 0.0:
-        return Step(t, x_z, x_v, 0.0, 0.0, 1.0, 0.0)
+        return Step(t, *levels, 0.0, 1.0, 0.0, 0.0)
     if sampler == 'ddim':
-        alpha_s, sigma_s = (float(v) for v in diffusion.alpha_sigma(s))
-        return Step(t, x_z, x_v, sigma_s * eps_z, sigma_s * eps_v, alpha_s, 0.0)
+        alpha_s, sigma_s = (float(level) for level in diffusion.alpha_sigma(s))
+        return Step(t, *levels, 0.0, alpha_s, sigma_s, 0.0)
     z_scale, x_scale, std = diffusion.ddpm_coefficients(t, s)
-    return Step(t, x_z, x_v, z_scale, 0.0, x_scale, std)
+    return Step(t, *levels, z_scale, x_scale, 0.0, std)

@@ -138,6 +138,24 @@ def test_sampler_that_is_not_repeatable(oracle: OrtBackend) -> None:
     assert 'equal frames gave codes that differ' in figures.text
 
 
+def test_recorded_sampler_that_differs_from_the_enqueued_one(oracle: OrtBackend) -> None:
+    """Right in the first frame of a sampler, wrong by the same in all that follow."""
+    seen = set()
+
+    class Recording(WithSampler):
+        def sample(self, rgb, fov, noise, fresh, times, sampler):  # type: ignore[no-untyped-def]
+            codes = super().sample(rgb, fov, noise, fresh, times, sampler)
+            known = (len(times), sampler) in seen
+            seen.add((len(times), sampler))
+            return codes + np.float32(2e-3) * known
+
+    engine = Recording(oracle, lambda codes, calls: codes)
+    engine.run = oracle.run  # type: ignore[method-assign]
+    figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=8, seed=0)
+    assert figures.sampler_deviation == 0.0
+    assert 'the sampler on the device is off by 0.002' in figures.text
+
+
 def test_fresh_inputs_every_time(oracle: OrtBackend) -> None:
     seen = []
 
