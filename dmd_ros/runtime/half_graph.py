@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -30,20 +29,15 @@ _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 # Where the end of a network begins: see `_last_nodes`.
 _HEAVY = ('Conv', 'Gemm', 'MatMul', 'GroupNorm', 'LayerNorm', 'InstanceNorm')
 
-# Before TensorRT 10 InstanceNormalization becomes a plugin that needs cuDNN and reads its scales
-# as float32 whatever they are. There 'plain' writes elementary operators in float32.
-NORMS = ('instance', 'plain', *norm_graph.WAYS)
-
 
 def convert(
-    model: Path, precision: str, norms: str = 'instance', shapes: Shapes | None = None
+    model: Path, precision: str, *, plain_norms: bool = False, shapes: Shapes | None = None
 ) -> bytes:
     """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
-    TensorRT 8.6 does not know them for weights. norms: how instance normalisation is written, one
-    of `NORMS`; 'instance' leaves it as it is, the others are for TensorRT before 10. shapes: of
-    the inputs, for an engine of one size.
+    TensorRT 8.6 does not know them for weights. plain_norms: see `norm_graph`. shapes: of the
+    inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     try:
@@ -59,13 +53,11 @@ def convert(
     _constants_to_initializers(proto.graph)
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
-        half_norms = norms == 'instance' and precision == 'fp16'
+        half_norms = precision == 'fp16' and not plain_norms
         exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
         _Converter(proto.graph, floats, _TYPES[precision], exact).run()
-    if norms in norm_graph.WAYS:
-        norm_graph.rewrite(proto.graph, static_graph.known_shapes(inferred.graph), norms)
-    if norms != 'instance':
-        _rewrite_norms(proto.graph, _ranks(inferred.graph))
+    if plain_norms:
+        norm_graph.rewrite(proto.graph, _ranks(inferred.graph))
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
     del proto.metadata_props[:]
@@ -164,53 +156,6 @@ def _casts_to_float(node: NodeProto) -> bool:
 def _ranks(graph: GraphProto) -> dict[str, int]:
     values = [*graph.input, *graph.output, *graph.value_info]
     return {v.name: len(v.type.tensor_type.shape.dim) for v in values}
-
-
-def _rewrite_norms(graph: GraphProto, ranks: dict[str, int]) -> None:
-    """Write every instance normalisation in elementary operators, in the type that it has."""
-    tensors = {i.name: i for i in graph.initializer}
-    nodes: list[NodeProto] = []
-    for node in graph.node:
-        if node.op_type != 'InstanceNormalization':
-            nodes.append(node)
-        else:
-            rank = ranks.get(node.output[0]) or ranks[node.input[0]]
-            made, constants = _plain_norm(node, rank, tensors)
-            nodes += made
-            graph.initializer.extend(constants)
-    used = _names(node.input for node in nodes)
-    kept = [i for i in graph.initializer if i.name in used]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
-
-
-def _plain_norm(
-    node: NodeProto, rank: int, tensors: dict[str, TensorProto]
-) -> tuple[list[NodeProto], list[TensorProto]]:
-    """(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias, over all but two axes."""
-    (x, scale, bias), out = node.input, node.output[0]
-    epsilon = next((a.f for a in node.attribute if a.name == 'epsilon'), 1e-5)
-    reduce = {'axes': list(range(2, rank)), 'keepdims': 1}
-    shape = (1, -1, *[1] * (rank - 2))
-    constants = [numpy_helper.from_array(np.full([1] * rank, epsilon, np.float32), f'{out}/eps')]
-    for name, tensor in (('scale', tensors[scale]), ('bias', tensors[bias])):
-        numbers = numpy_helper.to_array(tensor).reshape(shape)
-        constants.append(numpy_helper.from_array(numbers, f'{out}/{name}'))
-    exact = f'{out}{norm_graph.EXACT}'
-    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
-        ('ReduceMean', [x], f'{exact}mean', reduce),
-        ('Sub', [x, f'{exact}mean'], f'{out}/centred', {}),
-        ('Mul', [f'{out}/centred', f'{out}/centred'], f'{exact}square', {}),
-        ('ReduceMean', [f'{exact}square'], f'{exact}variance', reduce),
-        ('Add', [f'{exact}variance', f'{out}/eps'], f'{exact}sum', {}),
-        ('Sqrt', [f'{exact}sum'], f'{exact}deviation', {}),
-        ('Div', [f'{out}/centred', f'{exact}deviation'], f'{out}/normed', {}),
-        ('Mul', [f'{out}/normed', f'{out}/scale'], f'{out}/scaled', {}),
-    ]
-    made = [helper.make_node(op, i, [o], name=o, **a) for op, i, o, a in steps]
-    made.append(helper.make_node('Add', [f'{out}/scaled', f'{out}/bias'], [out], name=out))
-    return made, constants
 
 
 class _Converter:

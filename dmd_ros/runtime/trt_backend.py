@@ -106,7 +106,7 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
             # TF32 has fp16's ten bits of fraction: not what anybody calls fp32.
             config.clear_flag(trt.BuilderFlag.TF32)
         elif not spoken.strong_types:
-            _weak_types(network, config, spoken.types, half_graph.exact_names(graph))
+            _weak_types(network, config, half_graph.exact_names(graph))
         config.add_optimization_profile(_profile(builder, spec))
         _load_timing_cache(config, timing_cache)
         if spoken.progress_monitor:
@@ -138,14 +138,14 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
 
 def _graph(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> bytes:
     """ONNX for this version: it says the types only where the version listens to it."""
-    precision = spec.precision if spoken.types == 'graph' else 'fp32'
+    precision = spec.precision if spoken.strong_types else 'fp32'
     shapes = None
     if spoken.one_size and spec.is_static:
         shapes = {name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS}
-    return half_graph.convert(model, precision, spoken.norms, shapes)
+    return half_graph.convert(model, precision, plain_norms=spoken.plain_norms, shapes=shapes)
 
 
-def _weak_types(network: Any, config: Any, types: str, exact: set[str]) -> None:
+def _weak_types(network: Any, config: Any, exact: set[str]) -> None:
     """Before version 10: tell layers their types. exact: names of the nodes that keep float32.
 
     Types are told layer by layer, since a convolution's output counts as float32 until somebody
@@ -156,14 +156,12 @@ def _weak_types(network: Any, config: Any, types: str, exact: set[str]) -> None:
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         kinds = {layer.get_output(i).dtype for i in range(layer.num_outputs)}
-        if types == 'graph':
-            if len(kinds) == 1 and kinds <= {trt.float32, trt.float16}:
-                layer.precision = kinds.pop()
-        elif kinds == {trt.float32} and layer.type not in _UNTYPED:
-            if layer.name in exact:
-                _set_type(layer, trt.float32)
-            elif types == 'layers' and not layer.name.startswith(_NAMELESS):
-                _set_type(layer, trt.float16)
+        if kinds != {trt.float32} or layer.type in _UNTYPED:
+            continue
+        if layer.name in exact:
+            _set_type(layer, trt.float32)
+        elif not layer.name.startswith(_NAMELESS):
+            _set_type(layer, trt.float16)
 
 
 def _set_type(layer: Any, kind: Any) -> None:

@@ -8,7 +8,6 @@ The facts were read from the Python binding sources of the releases 8.6.1, 9.3, 
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
@@ -20,19 +19,6 @@ OLDEST: Version = (8, 6)
 # The newest version whose bindings were read; a newer one is tried, with a word in the log.
 NEWEST_READ: Version = (11, 1)
 PRECISIONS = ('fp32', 'fp16', 'bf16')
-# For TensorRT before 10: how types are told, how norms are written, whether an engine of one size
-# gets a graph of one size. Temporary: to be measured against each other, see VARIANT.
-VARIANTS = {
-    'today': ('graph', 'plain', False),
-    'plain': ('layers', 'plain', True),
-    'folded': ('layers', 'folded', True),
-    'rows': ('layers', 'rows', True),
-    'folded-free': ('free', 'folded', True),
-    'group': ('layers', 'group', True),
-    'instance4': ('layers', 'instance4', True),
-    'layer': ('layers', 'layer', True),
-}
-VARIANT = os.environ.get('DMD_TRT_VARIANT', 'folded')
 
 
 @dataclass(frozen=True)
@@ -42,13 +28,12 @@ class Dialect:
     version: as TensorRT writes it. explicit_batch_flag: networks need the EXPLICIT_BATCH flag (the
     flag is ignored from 10 on and gone in 11). strong_types: the graph's own types decide the
     precision: from 10 on we ask for it by flag, in 11 there is nothing else (BuilderFlag.FP16 and
-    BF16, ILayer.precision are gone). typed_flag: the STRONGLY_TYPED flag must be set (ignored in
-    11). progress_monitor: IProgressMonitor exists, so progress is known and a build can be
-    stopped. memory_attribute: where an engine says how much memory a context takes.
-    norms: how `half_graph` writes normalisation. types: what says the precision: the 'graph', or
-    'layers' (each layer is told its type) or 'free' (only what must be float32 is told). one_size:
-    an engine of one size gets a graph of one size. own_tactics_only: cuDNN and cuBLAS are to be
-    left alone, so that they need not fit. precisions: what can be built.
+    BF16, ILayer.precision are gone); before, each layer is told its type. typed_flag: the
+    STRONGLY_TYPED flag must be set (ignored in 11). progress_monitor: IProgressMonitor exists, so
+    progress is known and a build can be stopped. memory_attribute: where an engine says how much
+    memory a context takes. plain_norms: see `norm_graph`. one_size: an engine of one size gets a
+    graph of one size, see `static_graph`. own_tactics_only: cuDNN and cuBLAS are to be left alone,
+    so that they need not fit. precisions: what can be built.
     """
 
     version: str
@@ -57,8 +42,7 @@ class Dialect:
     typed_flag: bool
     progress_monitor: bool
     memory_attribute: str
-    norms: str
-    types: str
+    plain_norms: bool
     one_size: bool
     own_tactics_only: bool
     precisions: tuple[str, ...]
@@ -81,7 +65,6 @@ def dialect(version: str) -> Dialect:
             'Jetson: JetPack 6 or newer), or set backend to onnxruntime'
         )
     strong = number >= (10, 0)
-    types, norms, one_size = ('graph', 'instance', False) if strong else VARIANTS[VARIANT]
     return Dialect(
         version=version,
         explicit_batch_flag=number < (10, 0),
@@ -89,9 +72,8 @@ def dialect(version: str) -> Dialect:
         typed_flag=(10, 0) <= number < (11, 0),
         progress_monitor=number >= (9, 0),
         memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
-        norms=norms,
-        types=types,
-        one_size=one_size,
+        plain_norms=not strong,
+        one_size=not strong,
         own_tactics_only=not strong,
         precisions=PRECISIONS if strong else ('fp32', 'fp16'),
     )

@@ -103,8 +103,8 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / 'small.onnx'
 
 
-def converted(model: Path, precision: str, norms: str = 'instance') -> onnx.ModelProto:
-    return onnx.load_from_string(half_graph.convert(model, precision, norms))
+def converted(model: Path, precision: str, plain_norms: bool = False) -> onnx.ModelProto:
+    return onnx.load_from_string(half_graph.convert(model, precision, plain_norms=plain_norms))
 
 
 def as_backend(proto: onnx.ModelProto, path: Path) -> OrtBackend:
@@ -158,7 +158,7 @@ def test_types(model: Path, precision: str) -> None:
 
 @pytest.mark.parametrize('precision', ['fp32', 'fp16'])
 def test_weights_are_weights_for_tensorrt_8_6(model: Path, precision: str) -> None:
-    check_weights(converted(model, precision, norms='plain'))
+    check_weights(converted(model, precision, plain_norms=True))
 
 
 def check_weights(proto: onnx.ModelProto) -> None:
@@ -175,7 +175,7 @@ def check_weights(proto: onnx.ModelProto) -> None:
 def test_plain_norms_compute_the_same(
     model: Path, tmp_path: Path, precision: str, bound: float
 ) -> None:
-    proto = converted(model, precision, 'plain')
+    proto = converted(model, precision, plain_norms=True)
     onnx.checker.check_model(proto, full_check=True)
     engine = as_backend(proto, tmp_path / 'converted.onnx')
     figures = proof.prove(
@@ -187,7 +187,7 @@ def test_plain_norms_compute_the_same(
 
 def test_what_must_be_float32_for_weak_types(model: Path) -> None:
     """The sine and its angle, statistics, and what follows the last Conv but one."""
-    graph = half_graph.convert(model, 'fp32', 'plain')
+    graph = half_graph.convert(model, 'fp32', plain_norms=True)
     exact = half_graph.exact_names(graph)
     nodes = {node.name: node.op_type for node in onnx.load_from_string(graph).graph.node}
     assert {'sine', 'angle', 'prediction', 'e', 'd'} <= exact
@@ -261,6 +261,6 @@ def test_operators_of_the_exported_network(tmp_path: Path) -> None:
     onnx.save(proto, path)
     check_for_tensorrt_8_6(proto)
     for precision in ('fp32', 'fp16'):
-        plain = converted(path, precision, 'plain')
+        plain = converted(path, precision, plain_norms=True)
         check_for_tensorrt_8_6(plain)
         check_weights(plain)
