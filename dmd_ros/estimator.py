@@ -103,9 +103,7 @@ class DepthEstimator:
                     np.put(image, rectifier.outside_index, np.nan)
         coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        return DepthFrame(
-            depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source
-        )
+        return DepthFrame(depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source)
 
     @property
     def fov_source(self) -> str:

@@ -15,9 +15,7 @@ from dmd_ros.ros.stats import Summary
 PATIENCE = 5.0
 
 
-def problems(
-    summary: Summary, image_topic: str, info_topic: str | None = None
-) -> dict[str, str]:
+def problems(summary: Summary, image_topic: str, info_topic: str | None = None) -> dict[str, str]:
     """Say what a person should look into, by kind, most important first.
 
     info_topic: None if the images come alone.

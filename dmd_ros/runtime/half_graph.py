@@ -26,7 +26,7 @@ _ROOTS = ('Sin', 'Cos')
 # float32 by themselves: sums over many elements, and ranges beyond fp16.
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
-# Where the end of a network begins: see `_last_nodes`.
+# Where the middle of a network begins and ends: see `_first_nodes`, `_last_nodes`.
 _HEAVY = ('Conv', 'Gemm', 'MatMul', 'GroupNorm', 'LayerNorm', 'InstanceNorm')
 
 
@@ -70,7 +70,7 @@ def convert(
 def exact_names(graph: bytes) -> set[str]:
     """Names of the nodes that must work in float32, of a float32 graph made by `convert`."""
     nodes = onnx.load_from_string(graph).graph
-    exact = exact_nodes(nodes) | _last_nodes(nodes)
+    exact = exact_nodes(nodes) | _first_nodes(nodes) | _last_nodes(nodes)
     return {
         node.name
         for index, node in enumerate(nodes.node)
@@ -91,14 +91,46 @@ def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set
     return exact
 
 
+def _first_nodes(graph: GraphProto) -> set[int]:
+    """Find the layers that read the noisy code, and what is computed for them.
+
+    Noise in z is what the network is asked to find: rounded to fp16 it is wrong by a sixth of the
+    allowed error.
+    """
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(graph.node):
+        for name in node.input:
+            readers.setdefault(name, []).append(index)
+    found: set[int] = set()
+    waiting = ['z']
+    while waiting:
+        for index in readers.get(waiting.pop(), []):
+            node = graph.node[index]
+            if index in found or node.op_type == 'Shape':
+                continue
+            found.add(index)
+            if not node.op_type.startswith(_HEAVY):
+                waiting += node.output
+    names = [(name, True) for index in found for name in graph.node[index].input]
+    return found | _nodes_before(graph, names)
+
+
 def _last_nodes(graph: GraphProto) -> set[int]:
     """Find the last convolution, what follows it, and what is computed just before it.
 
     What is rounded there is depth itself: in fp16 it would cost a third of the allowed error.
     """
+    return _nodes_before(graph, [(o.name, False) for o in graph.output])
+
+
+def _nodes_before(graph: GraphProto, waiting: list[tuple[str, bool]]) -> set[int]:
+    """Find what tensors are computed from, back to the heavy layers.
+
+    waiting: names, each with whether a convolution lies behind it already; else the first one is
+    passed.
+    """
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     found: set[int] = set()
-    waiting = [(o.name, False) for o in graph.output]
     while waiting:
         name, past = waiting.pop()
         index = makers.get(name)

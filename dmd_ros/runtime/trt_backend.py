@@ -102,10 +102,10 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
             sources = trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS
             config.set_tactic_sources(sum(1 << int(source) for source in sources))
         config.builder_optimization_level = spec.optimization_level
-        if spec.precision == 'fp32':
-            # TF32 has fp16's ten bits of fraction: not what anybody calls fp32.
-            config.clear_flag(trt.BuilderFlag.TF32)
-        elif not spoken.strong_types:
+        # TF32 has fp16's ten bits of fraction: not what anybody calls fp32, nor what the layers
+        # that keep float32 in an fp16 engine keep it for.
+        config.clear_flag(trt.BuilderFlag.TF32)
+        if spec.precision != 'fp32' and not spoken.strong_types:
             _weak_types(network, config, half_graph.exact_names(graph))
         config.add_optimization_profile(_profile(builder, spec))
         _load_timing_cache(config, timing_cache)

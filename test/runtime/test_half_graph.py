@@ -186,13 +186,39 @@ def test_plain_norms_compute_the_same(
 
 
 def test_what_must_be_float32_for_weak_types(model: Path) -> None:
-    """The sine and its angle, statistics, and what follows the last Conv but one."""
+    """The sine and its angle, and statistics."""
     graph = half_graph.convert(model, 'fp32', plain_norms=True)
     exact = half_graph.exact_names(graph)
     nodes = {node.name: node.op_type for node in onnx.load_from_string(graph).graph.node}
-    assert {'sine', 'angle', 'prediction', 'e', 'd'} <= exact
-    assert not {'a', 'emb_flat', 'both'} & exact
+    assert {'sine', 'angle', 'prediction'} <= exact
+    assert 'emb_flat' not in exact
     assert [nodes[n] for n in exact].count('ReduceMean') == 2
+
+
+def test_first_and_last_layers_are_float32_for_weak_types() -> None:
+    make, value = helper.make_node, helper.make_tensor_value_info
+    image = ['B', 1, 'H', 'W']
+    steps = [
+        ('Mul', ['rgb', 'rgb'], 'bright'),
+        ('Concat', ['bright', 'z'], 'both'),
+        ('Conv', ['both', 'w'], 'first'),
+        ('Relu', ['first'], 'a'),
+        ('Conv', ['a', 'w'], 'middle'),
+        ('Relu', ['middle'], 'b'),
+        ('Conv', ['b', 'w'], 'last'),
+        ('Tanh', ['last'], 'prediction'),
+        ('Shape', ['z'], 'shape'),
+        ('Expand', ['middle', 'shape'], 'aside'),
+    ]
+    nodes = [
+        make(op, inputs, [out], name=out, **({'axis': 1} if op == 'Concat' else {}))
+        for op, inputs, out in steps
+    ]
+    inputs = [value(name, TensorProto.FLOAT, image) for name in ('rgb', 'z')]
+    outputs = [value('prediction', TensorProto.FLOAT, image)]
+    proto = helper.make_model(helper.make_graph(nodes, 'ends', inputs, outputs))
+    exact = half_graph.exact_names(proto.SerializeToString())
+    assert exact == {'bright', 'both', 'first', 'b', 'last', 'prediction'}
 
 
 def test_bfloat16_rounds_to_even() -> None:

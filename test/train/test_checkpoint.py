@@ -40,12 +40,14 @@ def test_a_damaged_newest_one_is_skipped_with_a_warning(
     data = bytearray(newest.read_bytes())
     if damage == 'flip':
         data[len(data) // 2] ^= 0xFF
-    newest.write_bytes({
-        'cut': data[: len(data) // 2],
-        'flip': data,
-        'empty': b'',
-        'pickle': pickle.dumps(Path('/')),
-    }[damage])
+    newest.write_bytes(
+        {
+            'cut': data[: len(data) // 2],
+            'flip': data,
+            'empty': b'',
+            'pickle': pickle.dumps(Path('/')),
+        }[damage]
+    )
     state = checkpoint.load_newest(tmp_path)
     assert state is not None
     assert state['clock'] == 10

@@ -202,8 +202,6 @@ def test_the_documentation_states_the_same_sizes():
     assert used - {WORLDS, 'any'} == set(DISK_GB)
 
 
-
-
 def test_the_documentation_states_the_same_hours():
     text = ' '.join((DOCS / 'recipes.md').read_text().split())
     hours = {name: estimate(configure(name, [], {}))['gpu_hours'] for name in RECIPES}
