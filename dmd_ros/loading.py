@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,12 @@ from dmd_ros.fov import (
     FovEstimator,
 )
 from dmd_ros.runtime import select
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
 if TYPE_CHECKING:
     from dmd_ros.runtime.engine_cache import BuildRequest
+    from dmd_ros.runtime.engine_file import StoredEngine
 
 DEFAULT_MODEL = 'dmd_worlds'
 DEFAULT_FOV_MODEL = 'dmd_fov'
@@ -61,10 +62,11 @@ def load_estimator(
     model: path of an .onnx file, the name of a shipped model, or None for the default one.
     backend: 'auto' (TensorRT if it can be had, else ONNX Runtime; `log` says why), 'tensorrt' or
     'onnxruntime'. device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
-    precision: 'auto', 'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine
-    for one camera (fastest), or None for one that takes any. engine_cache_dir: where engines lie.
-    force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
-    built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
+    precision: 'auto' (on TensorRT fp16, and fp32 where the proof refuses that, with a warning),
+    'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine for one camera
+    (fastest), or None for one that takes any. engine_cache_dir: where engines lie. force_rebuild:
+    build the engine even if there is one. cancelled: asked while an engine is built, which takes
+    minutes; True stops it. settings: those of `DepthEstimator`.
     fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
@@ -75,10 +77,12 @@ def load_estimator(
         facts = select.look_around(backend, device)
         choice = select.decide(backend, device, precision, facts)
         if choice.backend == 'tensorrt':
-            wish = _Wish(size, settings.get('samples'), engine_cache_dir, force_rebuild)
+            samples = settings.get('samples')
+            wish = _Wish(precision, size, samples, engine_cache_dir, force_rebuild)
             try:
                 loaded = _load_tensorrt(path, choice, wish, log, cancelled)
-                log(f'backend: {choice.why}')
+                taken = select.decide('tensorrt', device, loaded.precision, facts)
+                log(f'backend: {taken.why}')
                 return _estimator(loaded, settings)
             except BackendError as error:
                 if backend != 'auto' or cancelled():
@@ -157,11 +161,8 @@ def build_engine(
     """
     path = find_model(model)
     choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
-    wish = _Wish(size, samples, engine_cache_dir, force_rebuild)
-    contract, request = _request(path, choice, wish)
-    from dmd_ros.runtime import engine_build
-
-    return engine_build.engine_for(request, contract, log, cancelled).path
+    wish = _Wish(precision, size, samples, engine_cache_dir, force_rebuild)
+    return _engine(path, choice, wish, log, cancelled)[0].path
 
 
 def find_model(model: str | os.PathLike[str] | None = None) -> Path:
@@ -196,6 +197,7 @@ def share_folders() -> Iterator[Path]:
 class _Wish:
     """What is wanted of an engine; see `load_estimator`."""
 
+    precision: str
     size: tuple[int, int] | None
     samples: int | None
     folder: str | os.PathLike[str] | None
@@ -225,10 +227,43 @@ def _load_tensorrt(
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> Any:
+    engine, contract, request = _engine(path, choice, wish, log, cancelled)
+    from dmd_ros.runtime import engine_build
+
+    return engine_build.start(engine, request, contract, log)
+
+
+def _engine(
+    path: Path,
+    choice: select.Choice,
+    wish: _Wish,
+    log: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> tuple[StoredEngine, Contract, BuildRequest]:
+    """Have the engine; 'auto' takes fp32 where the proof refuses its first choice, aloud."""
     contract, request = _request(path, choice, wish)
     from dmd_ros.runtime import engine_build
 
-    return engine_build.load(request, contract, log, cancelled)
+    try:
+        return engine_build.engine_for(request, contract, log, cancelled), contract, request
+    except RefusedError as error:
+        if wish.precision != 'auto':
+            raise
+        refused = error
+    log(f'precision auto: {choice.precision} is refused, fp32 is next: {refused}')
+    request = replace(request, precision='fp32')
+    try:
+        engine = engine_build.engine_for(request, contract, log, cancelled)
+    except BackendError as error:
+        raise BackendError(f'{choice.precision}: {refused}; fp32: {error}') from None
+    _log.warning(
+        'precision auto took fp32, which is slower than %s (%s). %s: %s',
+        choice.precision,
+        engine.proof['text'],
+        choice.precision,
+        refused,
+    )
+    return engine, contract, request
 
 
 def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:

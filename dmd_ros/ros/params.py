@@ -54,7 +54,9 @@ class Settings:
     device: str = _fixed('auto', 'where it is evaluated: auto, cpu, cuda, cuda:1, ...')
     threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=256)
     precision: str = _fixed(
-        'auto', 'of the denoiser; auto: fp16 on TensorRT, else fp32', choices=('auto', *PRECISIONS)
+        'auto',
+        'of the denoiser; auto: fp16 on TensorRT if that passes its proof, else fp32',
+        choices=('auto', *PRECISIONS),
     )
     engine_cache_dir: str = _fixed('', 'folder of the TensorRT engines; empty: in the user cache')
     engine_size: str = _fixed(

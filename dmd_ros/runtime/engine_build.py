@@ -17,7 +17,7 @@ from dmd_ros.runtime import engine_cache, engine_file, proof, select, trt_versio
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_cache import BuildRequest, Cancelled, Log
 from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 
 _ERROR = 'error: '
@@ -79,7 +79,7 @@ def fetch(
     stem = request.model.stem
     if not request.force:
         path = request.cache / engine_file.file_name(spec, stem)
-        engine_cache.check_refused(path.with_suffix('.refused'))
+        engine_cache.check_refused(path.with_suffix('.refused'), spec)
         engine = engine_cache.look(spec, request.cache, stem, log)
         if engine is not None:
             return engine
@@ -91,7 +91,7 @@ def fetch(
 
 
 def run_child(arguments: list[str], log: Log, cancelled: Cancelled) -> None:
-    """Run the engine command; its lines go to `log`, its error becomes `BackendError`."""
+    """Run the engine command; its lines go to `log`, its error is raised as its class."""
     command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
@@ -114,7 +114,8 @@ def run_child(arguments: list[str], log: Log, cancelled: Cancelled) -> None:
         return
     errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
     if errors:
-        raise BackendError(errors[-1])
+        refused = process.returncode == engine_cache.REFUSED_STATUS
+        raise (RefusedError if refused else BackendError)(errors[-1])
     how = _ending(process.returncode)
     raise BackendError(f'the engine build {how}; its last words: {" / ".join(lines[-3:])}')
 
@@ -138,8 +139,19 @@ def load(
     use_graph: bool = True,
 ) -> Any:
     """Return a `TrtBackend` with a proved engine, built first if need be."""
-    tensorrt = select.tensorrt_module()
     engine = engine_for(request, contract, log, cancelled)
+    return start(engine, request, contract, log, use_graph)
+
+
+def start(
+    engine: StoredEngine,
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    use_graph: bool = True,
+) -> Any:
+    """Return a `TrtBackend` that runs a proved engine."""
+    tensorrt = select.tensorrt_module()
     log(f'engine {engine.path}: {engine.proof["text"]}')
     backend = tensorrt.TrtBackend(
         engine.plan, engine.spec, contract, request.device, log, use_graph

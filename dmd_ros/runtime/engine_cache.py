@@ -27,7 +27,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.runtime import engine_file
 from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 
 Log = Callable[[str], None]
 Cancelled = Callable[[], bool]
@@ -37,6 +37,8 @@ Make = Callable[[], tuple[bytes, dict[str, Any]]]
 # Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
 # wide stereo. All of them, because rounding to the stride makes the sizes jump.
 _ASPECTS = range(50, 251, 2)
+# Exit status of `build` for an engine that failed its proof.
+REFUSED_STATUS = 3
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -155,13 +157,13 @@ def obtain(
     """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
 
     An engine that fails its proof is not stored. Its figures are, so that the next start says so
-    at once instead of building it again. Raises `BackendError`.
+    at once instead of building it again. Raises `RefusedError` for those, else `BackendError`.
     """
     path = folder / engine_file.file_name(spec, stem)
     note = path.with_suffix('.refused')
     with lock(path.with_suffix('.lock'), log, cancelled):
         if not force:
-            check_refused(note)
+            check_refused(note, spec)
             if (engine := look(spec, folder, stem, log)) is not None:
                 return engine
         plan, proof = make()
@@ -169,25 +171,31 @@ def obtain(
             with _usable(folder):
                 engine_file.write_atomic(note, json.dumps(proof).encode())
                 path.unlink(missing_ok=True)
-            raise BackendError(f'the new engine is refused: {proof["text"]}')
+            raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
         with _usable(folder):
             engine_file.write(path, spec, plan, proof)
             note.unlink(missing_ok=True)
         return engine_file.read(path, spec)
 
 
-def check_refused(note: Path) -> None:
-    """Raise `BackendError` with the figures if this very engine failed its proof before."""
+def check_refused(note: Path, spec: EngineSpec) -> None:
+    """Raise `RefusedError` with the figures if this very engine failed its proof before."""
     if not note.is_file():
         return
     try:
         text = json.loads(note.read_text())['text']
     except (ValueError, KeyError, TypeError):
         return
-    raise BackendError(
-        f'this engine was built before and refused: {text}. Use another precision or TensorRT '
-        f'version, or try again with force_rebuild (or by removing {note})'
+    raise RefusedError(
+        f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '
+        f'force_rebuild (or by removing {note})'
     )
+
+
+def _advice(spec: EngineSpec) -> str:
+    if spec.precision == 'fp32':
+        return 'Use another TensorRT version, or set backend to onnxruntime'
+    return 'Set precision to fp32 (slower, more exact), or use another TensorRT version'
 
 
 @contextlib.contextmanager
@@ -296,7 +304,7 @@ def main(argv: list[str] | None = None) -> int:
         engine = engine_build.build(_request(options), log)
     except (BackendError, CoreError) as error:
         print(f'error: {error}', flush=True)
-        return 1
+        return REFUSED_STATUS if isinstance(error, RefusedError) else 1
     log(f'engine {engine.path}: {engine.proof["text"]}')
     return 0
 

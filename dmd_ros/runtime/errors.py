@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception class of `dmd_ros.runtime`."""
+"""The exceptions of `dmd_ros.runtime`."""
 
 
 class BackendError(RuntimeError):
     """A model, provider or engine that cannot be used; says what, where, and the fix."""
+
+
+class RefusedError(BackendError):
+    """An engine was built and failed its proof: another precision may pass."""

@@ -19,7 +19,7 @@ from dmd_ros.runtime import engine_build, engine_cache, engine_file
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_cache import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.engine_file import EngineSpec
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 
 MACHINE = Machine('10.3.0', 'Orin', '8.7', '540')
 GOOD = {'passed': True, 'text': 'proved'}
@@ -190,10 +190,10 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
         return b'p', {'passed': passed, 'text': 'depth is wrong by 3 %'}
 
     path = stored(spec, tmp_path)
-    with pytest.raises(BackendError, match='is refused: depth is wrong by 3 %'):
+    with pytest.raises(RefusedError, match=r'is refused: depth is wrong by 3 %.*to fp32'):
         obtain(spec, tmp_path, 'oracle', make, silent, force=True)
     assert not path.exists()
-    with pytest.raises(BackendError, match=r'before and refused: depth is wrong.*force_rebuild'):
+    with pytest.raises(RefusedError, match=r'before and refused: depth is wrong.*force_rebuild'):
         obtain(spec, tmp_path, 'oracle', make, silent)
     assert len(built) == 1
     obtain(spec, tmp_path, 'oracle', lambda: make(True), silent, force=True)
@@ -299,6 +299,29 @@ def test_child_speaks_and_fails_with_its_error(
     with pytest.raises(BackendError, match=r'^the sentence$'):
         engine_build.run_child([], said.append, lambda: False)
     assert said == ['building']
+
+
+@pytest.mark.parametrize(('kind', 'status'), [(RefusedError, 3), (BackendError, 1)])
+def test_refusal_is_told_by_the_exit_status(
+    kind: type[BackendError],
+    status: int,
+    request_: BuildRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the command that builds to the process that started it."""
+
+    def build(*_: object) -> None:
+        raise kind('the sentence')
+
+    monkeypatch.setattr(engine_build, 'build', build)
+    assert engine_cache.main(request_.arguments()) == status
+    assert capsys.readouterr().out == 'error: the sentence\n'
+    child(monkeypatch, tmp_path, f'echo "error: the sentence"; exit {status}')
+    with pytest.raises(BackendError, match=r'^the sentence$') as raised:
+        engine_build.run_child([], silent, lambda: False)
+    assert raised.type is kind
 
 
 def test_child_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

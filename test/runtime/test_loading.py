@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
-from dmd_ros.loading import DEFAULT_MODEL, find_model
-from dmd_ros.runtime import select
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model
+from dmd_ros.runtime import engine_build, select
+from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.ort_backend import OrtBackend
 
 ROOT = Path(__file__).resolve().parents[2]
+WITH_TENSORRT = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
 
 
 @pytest.fixture(scope='module')
@@ -116,8 +120,7 @@ def test_a_model_where_pip_puts_it_outside_an_environment_is_found(
 def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    facts = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
-    monkeypatch.setattr(select, 'look_around', lambda *_: facts)
+    monkeypatch.setattr(select, 'look_around', lambda *_: WITH_TENSORRT)
 
     def fail(*_: object) -> None:
         raise BackendError('the engine is of another GPU')
@@ -128,6 +131,65 @@ def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
     assert (estimator.backend.name, estimator.backend.device) == ('onnxruntime', 'cpu')
     (said,) = caplog.messages
     assert 'the engine is of another GPU' in said and 'ONNX Runtime' in said and 'the CPU' in said
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A GPU whose engines exist but for the precisions put in here, with why they are refused."""
+    refused: dict[str, str] = {}
+
+    def engine_for(request: BuildRequest, *_: object) -> SimpleNamespace:
+        if request.precision in refused:
+            raise RefusedError(refused[request.precision])
+        text = f'proved in {request.precision}: largest error of depth random 0.001 %'
+        return SimpleNamespace(path=Path(f'{request.precision}.engine'), proof={'text': text})
+
+    def start(_: object, request: BuildRequest, *rest: object) -> OrtBackend:
+        backend = OrtBackend(request.model, 'cpu', 1)
+        backend.name, backend.precision = 'tensorrt', request.precision  # type: ignore[misc,attr-defined]
+        return backend
+
+    monkeypatch.setattr(select, 'look_around', lambda *_: WITH_TENSORRT)
+    monkeypatch.setattr(engine_build, 'engine_for', engine_for)
+    monkeypatch.setattr(engine_build, 'start', start)
+    return refused
+
+
+def test_precision_auto_takes_fp32_aloud_where_fp16_is_refused(
+    model: Path, refusing: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[str] = []
+    with caplog.at_level('WARNING', 'dmd_ros'):
+        assert load_estimator(model, log=said.append).backend.precision == 'fp16'
+        assert caplog.messages == [] and 'fp16, on GPU 0' in said[-1]
+        refusing['fp16'] = 'depth is wrong by 1.05 %, allowed 1 %'
+        for backend in ('auto', 'tensorrt'):
+            assert load_estimator(model, backend, log=said.append).backend.precision == 'fp32'
+            assert 'fp32, on GPU 0' in said[-1]
+    for message in caplog.messages:
+        assert 'wrong by 1.05 %' in message and 'random 0.001 %' in message
+        assert 'fp32, which is slower' in message
+    assert len(caplog.messages) == 2
+    assert build_engine(model) == Path('fp32.engine')
+
+
+def test_fp16_asked_for_is_never_fp32(model: Path, refusing: dict[str, str]) -> None:
+    refusing['fp16'] = 'depth is wrong by 1.05 %'
+    for call in (load_estimator, build_engine):
+        with pytest.raises(BackendError, match=r'wrong by 1\.05 %'):
+            call(model, precision='fp16')
+
+
+def test_both_precisions_refused(
+    model: Path, refusing: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    refusing.update(fp16='depth is wrong by 1.05 %', fp32='depth is wrong by 0.02 %')
+    with pytest.raises(BackendError, match=r'fp16: depth.*1\.05 %; fp32: depth.*0\.02 %'):
+        load_estimator(model, backend='tensorrt')
+    with caplog.at_level('WARNING', 'dmd_ros'):
+        assert load_estimator(model).backend.name == 'onnxruntime'
+    (said,) = caplog.messages
+    assert '1.05 %' in said and '0.02 %' in said and 'ONNX Runtime' in said
 
 
 def test_bad_settings_are_refused(model: Path) -> None:
