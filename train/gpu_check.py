@@ -4,8 +4,9 @@
 
 Writes gpu.json and gpu.md with device, driver and versions, and ends within nine minutes. What
 cannot run, for want of a library or of time, is in the table with the reason. First comes the
-shipped model, then the presets with random weights: time does not depend on them; the proof is as
-strict as for trained ones. Torch may live in another Python (--torch-python).
+shipped model, then the presets with random weights and without ray directions (`tiny` is not quite
+the shipped network): time does not depend on weights, and the proof is as strict as for trained
+ones. Torch may live in another Python (--torch-python).
 """
 
 from __future__ import annotations

@@ -131,7 +131,10 @@ def _verdict(found: float | None, limit: float) -> str:
 
 def markdown(about: dict[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> str:
     """Write everything as tables."""
-    lines = ['# GPU check', '', 'Made by `make gpu-check`. The presets have random weights.', '']
+    presets = (
+        'The presets have random weights and no ray directions: tiny is not the shipped model.'
+    )
+    lines = ['# GPU check', '', f'Made by `make gpu-check`. {presets}', '']
     lines += [f'- {name}: {value}' for name, value in about.items()]
     lines += ['', '## Aims', '']
     lines += [f'- {aim}: {verdict}' for aim, verdict in aims(rows).items()]

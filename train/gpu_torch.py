@@ -45,7 +45,7 @@ def random_net(name: str) -> UNet:
 
 
 def export_presets(folder: Path) -> None:
-    """Write every preset with random weights, contract and golden input; the same as trained."""
+    """Write every preset with random weights, contract and golden input, as trained ones are."""
     import onnx
     from onnx import helper
 
