@@ -81,7 +81,7 @@ def test_a_contracted_product_would_be_seen() -> None:
     z, v = random.standard_normal((2, 3500)).astype(np.float32)
     (step,) = linear_steps('v', [0.5], 'ddim')
     x_z, x_v = step.coefficients[:2]
-    exact = np.float64(x_z) * z
+    exact = np.float64(x_z) * z.astype(np.float64)
     contracted = (exact + x_v * v).astype(np.float32)
     wanted = np.clip(x_z * z + x_v * v, np.float32(-1.0), np.float32(1.0))
     np.testing.assert_array_equal(run_ptx(z, v, np.zeros_like(z), step), wanted)
