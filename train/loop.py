@@ -226,7 +226,7 @@ def _objective(
     torch.compiler.reset()
     # A graph per size: shapes that are known make faster kernels. Left to itself the compiler
     # keeps a U-Net channels-first, and copies at every convolution on a GPU.
-    layout = {'force_layout_optimization': True}
+    layout: dict[str, Any] = {'force_layout_optimization': True}
     return torch.compile(objective, dynamic=False, options=layout)  # type: ignore[no-any-return]
 
 

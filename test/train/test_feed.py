@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +22,16 @@ from train.feed import Feed, FromProcess
 from train.loss import Batch
 from train.processes import Processes
 
+ROOT = Path(__file__).parents[2]
+TRAINER = """
+import os, signal, torch
+from train.config import make_config
+from train.feed import FromProcess
+from train.processes import Processes
+config = make_config('micro', ['worlds_on=device', 'sizes=16x16', 'batch=4', 'workers=0'])
+batches = FromProcess(config, Processes(0, 1, torch.device('cpu')), 0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 ALONE = Processes(0, 1, torch.device('cpu'))
 
 
@@ -69,3 +81,11 @@ def test_forgotten_before_its_first_batch_it_ends(config: TrainConfig) -> None:
     assert multiprocessing.active_children()
     del batches
     assert not multiprocessing.active_children()
+
+
+def test_a_trainer_killed_while_it_starts_leaves_nothing_behind() -> None:
+    # It holds the pipe of its trainer's output, so that this waits for both.
+    killed = subprocess.run(
+        [sys.executable, '-c', TRAINER], cwd=ROOT, stdout=subprocess.PIPE, timeout=60
+    )
+    assert killed.returncode == -9

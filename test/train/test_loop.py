@@ -183,6 +183,8 @@ def test_out_of_memory_says_what_to_lower(
         arguments += ['--set', setting]
     assert main(arguments) == 1
     assert 'lower batch (now 4) or sizes (now 32x32)' in capsys.readouterr().err
+    assert main([*arguments, '--set', 'worlds_on=device']) == 1
+    assert 'lower store_parts (now 240), batch (now 4)' in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(
