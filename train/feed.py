@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from queue import Empty
 from typing import Any
@@ -51,7 +53,7 @@ class Feed:
     def __call__(self, first: int) -> Iterator[Fed]:
         """Yield batches from number `first` on; on a GPU from a process that renders worlds."""
         if self._worlds is not None and self._processes.device.type == 'cuda':
-            return from_process(self._config, self._processes, first)
+            return FromProcess(self._config, self._processes, first)
         return self.here(first)
 
     def here(self, first: int) -> Iterator[Fed]:
@@ -73,43 +75,58 @@ class Feed:
                 yield joined(rendered, tensors(made.arrays, device)), made.broken
 
 
-def from_process(config: TrainConfig, processes: Processes, first: int) -> Iterator[Fed]:
-    """Yield what `Feed.here` would, made ahead by another process that starts at once.
+class FromProcess(Iterator[Fed]):
+    """What `Feed.here` yields, made ahead by another process, which starts at once.
 
     It works on the same device. Rendering launches hundreds of small kernels: beside the training
     step that costs one more processor core, in its midst it costs a third of the time. Raises
-    `TrainError` if it dies.
+    `TrainError` if the process fails or dies. Closed or forgotten, it ends the process.
     """
-    context = multiprocessing.get_context('spawn')
-    queue: Any = context.Queue(_AHEAD)
-    process = context.Process(target=_produce, args=(config, processes, first, queue))
-    process.start()
-    atexit.register(process.kill)  # before the interpreter would wait for it
-    return _received(process, queue)
 
+    def __init__(self, config: TrainConfig, processes: Processes, first: int) -> None:
+        """Begin to make batches from number `first` on."""
+        context = multiprocessing.get_context('spawn')
+        self._queue: Any = context.Queue(_AHEAD)
+        work = (config, processes, first, self._queue)
+        self._process: Any = context.Process(target=_produce, args=work)
+        self._process.start()
+        atexit.register(self._process.kill)  # before the interpreter would wait for it
 
-def _received(process: Any, queue: Any) -> Iterator[Fed]:
-    """Yield what comes out of the queue; ends the process when it is closed."""
-    try:
+    def __next__(self) -> Fed:
+        """Wait for the next batch."""
+        fed = self._received()
+        if isinstance(fed, str):
+            self.close()
+            raise TrainError(f'the process that renders worlds failed: {fed}')
+        return fed
+
+    def _received(self) -> Fed | str:
+        """Take a batch from the queue, or the reason why there is none."""
         while True:
+            alive = self._process.is_alive()  # if it is not, its last words are in the queue
             try:
-                fed = queue.get(timeout=_PATIENCE_S)
+                return self._queue.get(timeout=_PATIENCE_S)  # type: ignore[no-any-return]
             except Empty:
-                if process.is_alive():
+                if alive:
                     continue
-                fed = f'it ended with exit status {process.exitcode}'
-            except (OSError, EOFError):  # it died while it handed a batch over
-                process.join()
-                fed = f'it ended with exit status {process.exitcode}'
-            if isinstance(fed, str):
-                raise TrainError(f'the process that renders worlds failed: {fed}')
-            yield fed
-    finally:
-        atexit.unregister(process.kill)
-        process.terminate()
-        process.join(_PATIENCE_S)
-        process.kill()
-        process.join()
+            except (OSError, EOFError, RuntimeError):  # it may have died while it handed one over
+                self._process.join(_PATIENCE_S)
+                if self._process.is_alive():
+                    raise
+            return f'it ended with exit status {self._process.exitcode}'
+
+    def close(self) -> None:
+        """End the process."""
+        atexit.unregister(self._process.kill)
+        self._process.terminate()
+        self._process.join(_PATIENCE_S)
+        self._process.kill()
+        self._process.join()
+
+    def __del__(self) -> None:
+        """End the process of a run that stopped without a word."""
+        if hasattr(self, '_process') and self._process.pid is not None:
+            self.close()
 
 
 def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) -> None:
@@ -119,6 +136,8 @@ def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) 
 
     def stop(*_: object) -> None:
         queue.cancel_join_thread()
+        # Torch would complain of batches in the queue that nobody took.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         sys.exit()
 
     signal.signal(signal.SIGTERM, stop)
@@ -133,7 +152,10 @@ def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) 
     except torch.OutOfMemoryError as error:
         advice = f'lower store_parts (now {config.store_parts}) or batch (now {config.batch})'
         queue.put(f'out of memory; {advice}: {error}')
+    except TrainError as error:
+        queue.put(str(error))
     except Exception as error:  # whatever it is, it must reach the user
+        traceback.print_exc()
         queue.put(f'{type(error).__name__}: {error}')
 
 

@@ -221,9 +221,12 @@ def _objective(
 
     if not config.compile:
         return objective
+    # Graphs of runs before in this process would count towards the limit of recompilations,
+    # beyond which nothing is compiled any more.
+    torch.compiler.reset()
     # A graph per size: shapes that are known make faster kernels. Left to itself the compiler
     # keeps a U-Net channels-first, and copies at every convolution on a GPU.
-    layout = {'force_layout_optimization': True}
+    layout: dict[str, Any] = {'force_layout_optimization': True}
     return torch.compile(objective, dynamic=False, options=layout)  # type: ignore[no-any-return]
 
 

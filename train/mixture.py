@@ -9,6 +9,7 @@ any worker may make any batch, and several processes share a batch by taking sli
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -225,6 +226,9 @@ def behave_as_worker(worker: int = 0) -> None:
     """Leave the cores to the trainer, one thread per worker, and die with it."""
     if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
+            sys.exit(1)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

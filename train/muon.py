@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
             {'params': others, 'matrices': False},
         ]
         super().__init__(groups, {'lr': lr, 'weight_decay': weight_decay})
-        self._updates: _Replayed | None = None
+        self._replayed: dict[tuple[torch.Size, ...], _Replayed] = {}
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -62,9 +62,10 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(momenta, grads, 1.0 - _MOMENTUM)
         nesterov = list(torch._foreach_lerp(grads, momenta, _MOMENTUM))
         if parameters[0].is_cuda:
-            if self._updates is None:
-                self._updates = _Replayed(self._orthogonal, nesterov)
-            return self._updates(nesterov)
+            shapes = tuple(p.shape for p in nesterov)  # not all weights have gradients always
+            if shapes not in self._replayed:
+                self._replayed[shapes] = _Replayed(self._orthogonal, nesterov)
+            return self._replayed[shapes](nesterov)
         return self._orthogonal(nesterov)
 
     def _orthogonal(self, directions: list[Tensor]) -> list[Tensor]:

@@ -54,8 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
+        store = f'store_parts (now {config.store_parts}), ' * (config.worlds_on == 'device')
         print(
-            f'error: out of memory ({str(error).splitlines()[0]}); lower batch (now '
+            f'error: out of memory ({str(error).splitlines()[0]}); lower {store}batch (now '
             f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller preset',
             file=sys.stderr,
         )

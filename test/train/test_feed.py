@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +18,20 @@ from small_set import write_set
 from train import feed
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
-from train.feed import Feed, from_process
+from train.feed import Feed, FromProcess
 from train.loss import Batch
 from train.processes import Processes
 
+ROOT = Path(__file__).parents[2]
+TRAINER = """
+import os, signal, torch
+from train.config import make_config
+from train.feed import FromProcess
+from train.processes import Processes
+config = make_config('micro', ['worlds_on=device', 'sizes=16x16', 'batch=4', 'workers=0'])
+batches = FromProcess(config, Processes(0, 1, torch.device('cpu')), 0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 ALONE = Processes(0, 1, torch.device('cpu'))
 
 
@@ -33,7 +45,7 @@ def config(tmp_path: Path) -> TrainConfig:
 
 
 def test_the_same_as_here(config: TrainConfig) -> None:
-    batches = from_process(config, ALONE, 3)
+    batches = FromProcess(config, ALONE, 3)
     try:
         for (one, broken), (other, _) in islice(
             zip(Feed(config, ALONE).here(3), batches, strict=False), 3
@@ -44,21 +56,36 @@ def test_the_same_as_here(config: TrainConfig) -> None:
                 assert torch.equal(mine, theirs), field.name
                 assert mine.stride() == theirs.stride()
     finally:
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
     assert not multiprocessing.active_children()
 
 
 def test_its_error_arrives(config: TrainConfig) -> None:
     lost = dataclasses.replace(config, assets='/nowhere')
     with pytest.raises(TrainError, match=r'renders worlds failed: .*nowhere'):
-        next(from_process(lost, ALONE, 0))
+        next(FromProcess(lost, ALONE, 0))
 
 
 def test_its_death_is_noticed(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, '_PATIENCE_S', 0.2)
-    batches = from_process(config, ALONE, 0)
+    batches = FromProcess(config, ALONE, 0)
     next(batches)
     for process in multiprocessing.active_children():
         process.kill()
     with pytest.raises(TrainError, match='exit status -9'):
         list(islice(batches, 8))
+
+
+def test_forgotten_before_its_first_batch_it_ends(config: TrainConfig) -> None:
+    batches = FromProcess(config, ALONE, 0)
+    assert multiprocessing.active_children()
+    del batches
+    assert not multiprocessing.active_children()
+
+
+def test_a_trainer_killed_while_it_starts_leaves_nothing_behind() -> None:
+    # It holds the pipe of its trainer's output, so that this waits for both.
+    killed = subprocess.run(
+        [sys.executable, '-c', TRAINER], cwd=ROOT, stdout=subprocess.PIPE, timeout=60
+    )
+    assert killed.returncode == -9

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_set import FAST, fast_config, losses_of, write_set
+from torch._dynamo.testing import CompileCounter
 
 from train import checkpoint, loop
 from train.config import TrainConfig
@@ -81,6 +82,27 @@ def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
     one, two = losses_of(tmp_path / 'one'), losses_of(tmp_path / 'two')
     assert len(one) == 8
     assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_compiled_before_the_first_batch_in_every_run_of_a_process(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run compiles one graph per size, whatever ran before; its losses are the same."""
+    graphs = CompileCounter()  # runs what it is given as it is
+    compiled = torch.compile
+
+    def counting(function, dynamic: bool, options: dict[str, bool]):
+        return compiled(function, dynamic=dynamic, backend=graphs)
+
+    monkeypatch.setattr(torch, 'compile', counting)
+    monkeypatch.setattr(torch._dynamo.config, 'recompile_limit', 1)
+    settings = ('total_samples=12', 'precision=fp32')
+    train(tmp_path / 'eager', fast_config(data, *settings), ALONE)
+    for number in (1, 2):
+        run = tmp_path / str(number)
+        train(run, fast_config(data, *settings, 'compile=true'), ALONE)
+        assert graphs.frame_count == number
+        assert losses_of(run) == pytest.approx(losses_of(tmp_path / 'eager'), rel=1e-4)
 
 
 def test_a_run_ends_by_the_clock(data: Path, tmp_path: Path) -> None:
@@ -161,6 +183,8 @@ def test_out_of_memory_says_what_to_lower(
         arguments += ['--set', setting]
     assert main(arguments) == 1
     assert 'lower batch (now 4) or sizes (now 32x32)' in capsys.readouterr().err
+    assert main([*arguments, '--set', 'worlds_on=device']) == 1
+    assert 'lower store_parts (now 240), batch (now 4)' in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(
