@@ -45,6 +45,7 @@ def device(function: F) -> F:
         cache=True,
         error_model='numpy',
         _nrt=False,
+        forceinline=True,
     )(function)  # type: ignore[no-any-return]
 
 
