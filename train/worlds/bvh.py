@@ -107,6 +107,9 @@ SLACK = np.float32(1e-5)
 _TINY = np.float32(1e-9)
 _HUGE = np.float32(1e9)
 _ONE = np.float32(1.0)
+# Unsigned: numba lets signed indices count from the end, which costs in every step.
+_FIRST = np.uint64(0)
+_NEXT = np.uint64(1)
 
 
 @device
@@ -137,8 +140,8 @@ def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     start = np.float32(t_min)
     best = np.float32(t_max)
     found = -1
-    node = 0
-    count = links.shape[0]
+    node = _FIRST
+    count = np.uint64(links.shape[0])
     while node < count:
         if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, best):
             which = links[node, 1]
@@ -147,9 +150,9 @@ def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
                 if start < t < best:
                     best = t
                     found = which
-            node += 1
+            node += _NEXT
         else:
-            node = links[node, 0]
+            node = np.uint64(links[node, 0])
     return best, found
 
 
@@ -161,8 +164,8 @@ def any_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
     start = np.float32(t_min)
     end = np.float32(t_max)
-    node = 0
-    count = links.shape[0]
+    node = _FIRST
+    count = np.uint64(links.shape[0])
     while node < count:
         if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, end):
             which = links[node, 1]
@@ -170,7 +173,7 @@ def any_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
                 t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, start)
                 if start < t < end:
                     return True
-            node += 1
+            node += _NEXT
         else:
-            node = links[node, 0]
+            node = np.uint64(links[node, 0])
     return False

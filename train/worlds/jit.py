@@ -35,9 +35,17 @@ F = TypeVar('F', bound=Callable[..., Any])
 
 
 def device(function: F) -> F:
-    """Compile a scalar function for use inside the render kernels."""
+    """Compile a scalar function for use inside the render kernels.
+
+    Without numba's reference counts (`_nrt`), as its callers hold the arrays: counting them, at
+    every call and row, is atomic and cost a third of the time. Such functions cannot make arrays.
+    """
     return numba.njit(
-        fastmath={'contract', 'arcp', 'nsz', 'reassoc', 'afn'}, cache=True, error_model='numpy'
+        fastmath={'contract', 'arcp', 'nsz', 'reassoc', 'afn'},
+        cache=True,
+        error_model='numpy',
+        _nrt=False,
+        forceinline=True,
     )(function)  # type: ignore[no-any-return]
 
 

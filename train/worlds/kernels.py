@@ -4,6 +4,8 @@
 
 import math
 
+import numpy as np
+
 from train.worlds.bvh import closest_hit
 from train.worlds.jit import device
 from train.worlds.layout import E_POS, S_BOXES, S_ENV, S_LIGHTS, S_LINKS, S_PRIMS
@@ -12,6 +14,10 @@ from train.worlds.shade import pixel_ray, radiance
 from train.worlds.surface import lifted, world_normal
 
 NEAR = 0.02
+# Of the filter of the soft light, in single precision as the light itself.
+_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+_LEAST = np.float32(1e-6)
+_NEARNESS = np.float32(45.0)
 LIMIT = 3000.0  # metres along Z; nothing is modelled beyond
 
 
@@ -100,19 +106,21 @@ def smooth_pixel(x, y, soft, smooth):
         smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = 0.0, 0.0, 0.0
         return
     nx, ny, nz = soft[y, x, 4], soft[y, x, 5], soft[y, x, 6]
-    scale = 45.0 / t
-    total = 1e-6
-    r, g, b = 0.0, 0.0, 0.0
-    for j in range(max(0, y - 4), min(soft.shape[0], y + 5)):
-        for i in range(max(0, x - 4), min(soft.shape[1], x + 5)):
+    scale = _NEARNESS / t
+    total = _LEAST
+    r, g, b = _ZERO, _ZERO, _ZERO
+    # Unsigned: signed indices could count from the end, and that check hinders vector code.
+    top, low = np.uint64(max(0, y - 4)), np.uint64(min(soft.shape[0], y + 5))
+    left, right = np.uint64(max(0, x - 4)), np.uint64(min(soft.shape[1], x + 5))
+    for j in range(top, low):
+        for i in range(left, right):
             facing = soft[j, i, 4] * nx + soft[j, i, 5] * ny + soft[j, i, 6] * nz
-            if facing > 0.5:
-                apart = (soft[j, i, 3] - t) * scale
-                weight = facing * facing / (1.0 + apart * apart)
-                total += weight
-                r += weight * soft[j, i, 0]
-                g += weight * soft[j, i, 1]
-                b += weight * soft[j, i, 2]
+            apart = (soft[j, i, 3] - t) * scale
+            weight = facing * facing / (_ONE + apart * apart) if facing > _HALF else _ZERO
+            total += weight
+            r += weight * soft[j, i, 0]
+            g += weight * soft[j, i, 1]
+            b += weight * soft[j, i, 2]
     smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = r / total, g / total, b / total
 
 
