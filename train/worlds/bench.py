@@ -1,10 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures frames per second with scene generation: python -m train.worlds.bench."""
+"""Measures frames per second of the CPU, scene building and sensor included.
+
+    python -m train.worlds.bench --assets DIR
+
+As in training, every worker is a process of one thread.
+"""
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import time
 
 import numba
@@ -12,26 +19,50 @@ import numba
 from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 
+SIZES = ((192, 256), (96, 128))
+# A worker goes through whole scenes: their views follow each other.
+_SCENES = 2
+_worlds: list[Worlds] = []
+
 
 def main() -> None:
     """Print a line per size and kind."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--frames', type=int, default=48)
-    parser.add_argument('--assets')
-    parser.add_argument('--threads', type=int, default=numba.get_num_threads())
-    args = parser.parse_args()
-    numba.set_num_threads(args.threads)
-    assets = Assets.load(args.assets) if args.assets else None
-    for size in ((192, 256), (96, 128)):
-        for kinds in ({'indoor': 1.0}, {'tabletop': 1.0}, {'outdoor': 1.0}, dict(KINDS)):
-            worlds = Worlds(3, WorldConfig(size=size, kinds=kinds), assets)
-            worlds[0]  # compile
-            start = time.perf_counter()
-            for index in range(100, 100 + args.frames):
-                worlds[index]
-            rate = args.frames / (time.perf_counter() - start)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--frames', type=int, default=256)
+    parser.add_argument('--assets', help='folder of photographic materials')
+    parser.add_argument('--workers', type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    for size in SIZES:
+        for kinds in (*({kind: 1.0} for kind in KINDS), dict(KINDS)):
+            config = WorldConfig(size=size, kinds=kinds)
+            rate = _rate(config, options.assets, options.frames, options.workers)
             label = f'{size[0]}x{size[1]} {"+".join(kinds)}'
-            print(f'{label:40s} {rate:6.1f} frames/s on {args.threads} threads')
+            print(f'{label:32} {rate:6.1f} frames/s, {options.workers} workers', flush=True)
+
+
+def _rate(config: WorldConfig, assets: str | None, frames: int, workers: int) -> float:
+    """Frames per second of so many workers, once all of them have compiled."""
+    context = multiprocessing.get_context('spawn')
+    chunk = _SCENES * config.views
+    with context.Pool(workers, _open, (config, assets)) as pool:
+        pool.map(_make, range(workers), chunksize=1)
+        first = chunk * workers
+        started = time.perf_counter()
+        for _ in pool.imap_unordered(_make, range(first, first + frames), chunksize=chunk):
+            pass
+        return frames / (time.perf_counter() - started)
+
+
+def _open(config: WorldConfig, assets: str | None) -> None:
+    numba.set_num_threads(1)
+    _worlds.append(Worlds(3, config, Assets.load(assets) if assets else None))
+    _make(0)
+
+
+def _make(index: int) -> None:
+    _worlds[0][index]
 
 
 if __name__ == '__main__':
