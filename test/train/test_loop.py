@@ -95,12 +95,12 @@ def test_compiled_before_the_first_batch_in_every_run_of_a_process(
         return compiled(function, dynamic=dynamic, backend=graphs)
 
     monkeypatch.setattr(torch, 'compile', counting)
-    monkeypatch.setattr(torch._dynamo.config, 'recompile_limit', 1)
     settings = ('total_samples=12', 'precision=fp32')
     train(tmp_path / 'eager', fast_config(data, *settings), ALONE)
     for number in (1, 2):
         run = tmp_path / str(number)
-        train(run, fast_config(data, *settings, 'compile=true'), ALONE)
+        with torch._dynamo.config.patch(recompile_limit=1):
+            train(run, fast_config(data, *settings, 'compile=true'), ALONE)
         assert graphs.frame_count == number
         assert losses_of(run) == pytest.approx(losses_of(tmp_path / 'eager'), rel=1e-4)
 
