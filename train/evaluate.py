@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
         indices = range(0, options.frames * _STRIDE, _STRIDE)
         verdicts = [
-            judge(estimator, worlds[index])
+            judge(estimator, worlds[index], options.fov_factor)
             for index in tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
         ]
         every += verdicts
@@ -76,10 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
-    """Judge the model, and the constant that is best for this frame; no alignment."""
+def judge(estimator: DepthEstimator, raw: RawSample, fov_factor: float = 1.0) -> Verdict:
+    """Judge the model, and the constant that is best for this frame; no alignment.
+
+    fov_factor: the model is told a tan(vfov / 2) that is wrong by this factor.
+    """
     near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
-    depth = estimator(raw.rgb, raw.camera).depth
+    fx, fy = raw.camera.fx / fov_factor, raw.camera.fy / fov_factor
+    depth = estimator(raw.rgb, replace(raw.camera, fx=fx, fy=fy)).depth
     flat = np.full_like(raw.depth, best_const(raw.depth[valid(raw.depth)]))
     model = score(settle(depth, near, far), raw.depth)
     return Verdict(raw, depth, model, score(flat, raw.depth))
@@ -136,7 +140,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--assets', help='folder of photographic materials')
     parser.add_argument('--steps', type=int)
     parser.add_argument('--samples', type=int)
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        '--fov-factor', type=float, default=1.0, help='tell a tan(vfov / 2) that is wrong by this'
+    )
+    options = parser.parse_args(arguments)
+    if not 0.1 <= options.fov_factor <= 10.0:
+        parser.error(f'--fov-factor {options.fov_factor:g} must be from 0.1 to 10')
+    return options
 
 
 if __name__ == '__main__':

@@ -24,6 +24,24 @@ def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
     assert verdict.depth_m.shape == depth.shape
 
 
+def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:
+    estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
+    told: list[float] = []
+
+    class Listening:
+        contract = estimator.contract
+
+        def __call__(self, rgb: object, camera: Camera) -> object:
+            told.append(camera.tan_half_vfov)
+            return estimator(rgb, camera)
+
+    depth = np.full((48, 64), 2.0, np.float32)
+    camera = Camera(50.0, 50.0, 31.5, 23.5, 64, 48)
+    raw = RawSample(grey_from_depth(depth), depth, camera)
+    judge(Listening(), raw, 1.25)  # type: ignore[arg-type]
+    assert told == [pytest.approx(1.25 * camera.tan_half_vfov)]
+
+
 def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['/nowhere/m.onnx']) == 1
     assert 'm.onnx' in capsys.readouterr().err
