@@ -34,6 +34,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import find_model
 from dmd_ros.runtime import cuda_driver, engine_build, select
 from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.engine_file import StoredEngine
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train import gpu_report, gpu_robust
@@ -111,33 +112,35 @@ def tensorrt(check: Check, model: str, path: Path, precision: str, samples: int)
     """Build and prove one engine; time the sampler with and without its CUDA graph."""
     contract = OrtBackend(path, 'cpu').contract
     request = check.request(path, contract, precision, samples)
-    started = time.monotonic()
+    engine, proof = _proved(check, model, request, contract, check.say)
     for use_graph in (True, False):
-        lines: list[str] = []
-
-        def log(text: str, lines: list[str] = lines) -> None:
-            lines.append(text)
-            check.say(text)
-
-        backend = engine_build.load(request, contract, log, check.late, use_graph)
+        backend = engine_build.start(engine, request, contract, check.say, use_graph)
         try:
             if use_graph:
-                about = {'model': model, 'precision': precision, 'samples': samples}
-                seconds = round(time.monotonic() - started, 1)
-                check.proofs.append(
-                    about | {'build_and_proof_s': seconds} | _proof(lines, backend)
-                )
+                held = backend.memory_bytes.items()
+                memory = ', '.join(f'{name} {size / 2**20:.1f}' for name, size in held)
+                check.proofs.append(proof | {'gpu_memory_mib': memory})
                 _time_frame(check, model, precision, samples, contract, backend, 'TensorRT')
             _time_sampler(check, model, precision, samples, backend, use_graph, request.size)
         finally:
             backend.close()
 
 
-def _proof(lines: list[str], backend: Any) -> dict[str, str]:
-    text = [line for line in lines if 'proved' in line][-1].split(': ', 1)[1]
-    held = backend.memory_bytes.items()
-    memory = ', '.join(f'{name} {size / 2**20:.1f}' for name, size in held)
-    return {'gpu_memory_mib': memory, 'proof': text}
+def _proved(
+    check: Check, model: str, request: BuildRequest, contract: Contract, log: Callable[[str], None]
+) -> tuple[StoredEngine, dict[str, Any]]:
+    """Have the engine, built first if need be, and its row of the table of proofs."""
+    started = time.monotonic()
+    engine = engine_build.engine_for(request, contract, log, check.late)
+    proof = {
+        'model': model,
+        'precision': request.precision,
+        'samples': request.samples,
+        'build_and_proof_s': round(time.monotonic() - started, 1),
+        'gpu_memory_mib': '',
+        'proof': engine.proof['text'],
+    }
+    return engine, proof
 
 
 def _time_sampler(
@@ -232,22 +235,15 @@ def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int
 
 
 def _build_section(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
-    about: dict[str, Any] = {'precision': precision, 'samples': samples}
-
     def work() -> None:
-        started = time.monotonic()
         contract = OrtBackend(path, 'cpu').contract
         request = check.request(path, contract, precision, samples)
         prefix = f'{model} {precision} {samples}: '
-        engine = engine_build.engine_for(
-            request, contract, lambda text: check.say(prefix + text), check.late
-        )
-        seconds = round(time.monotonic() - started, 1)
-        proof = {'build_and_proof_s': seconds, 'gpu_memory_mib': '', 'proof': engine.proof['text']}
-        check.proofs.append({'model': model} | about | proof)
-        check.say(f'{prefix}{engine.proof["text"]}')
+        _, proof = _proved(check, model, request, contract, lambda text: check.say(prefix + text))
+        check.proofs.append(proof)
+        check.say(f'{prefix}{proof["proof"]}')
 
-    check.section(model, 'TensorRT engine', work, **about)
+    check.section(model, 'TensorRT engine', work, precision=precision, samples=samples)
 
 
 def run(check: Check, model: Path | None, presets: Path | None) -> None:
