@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dmd_ros.core.camera import Camera
 from dmd_ros.core.depth_codec import valid
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
         indices = range(0, options.frames * _STRIDE, _STRIDE)
         verdicts = [
-            judge(estimator, worlds[index], options.fov_factor)
+            judge(estimator, mistold(worlds[index], options.fov_factor))
             for index in tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
         ]
         every += verdicts
@@ -76,14 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def judge(estimator: DepthEstimator, raw: RawSample, fov_factor: float = 1.0) -> Verdict:
-    """Judge the model, and the constant that is best for this frame; no alignment.
+def mistold(raw: RawSample, factor: float) -> RawSample:
+    """Give the frame with a camera that claims `factor` times its tan(vfov / 2)."""
+    if factor == 1.0:
+        return raw
+    camera: Camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
+    return replace(raw, camera=camera)
 
-    fov_factor: the model is told a tan(vfov / 2) that is wrong by this factor.
-    """
+
+def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
+    """Judge the model, and the constant that is best for this frame; no alignment."""
     near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
-    fx, fy = raw.camera.fx / fov_factor, raw.camera.fy / fov_factor
-    depth = estimator(raw.rgb, replace(raw.camera, fx=fx, fy=fy)).depth
+    depth = estimator(raw.rgb, raw.camera).depth
     flat = np.full_like(raw.depth, best_const(raw.depth[valid(raw.depth)]))
     model = score(settle(depth, near, far), raw.depth)
     return Verdict(raw, depth, model, score(flat, raw.depth))

@@ -27,10 +27,11 @@ from train.ablate.experiments import (
     chosen,
     points_of,
 )
-from train.ablate.runs import Deadline, OutOfTimeError, Work, config_of, mistold
+from train.ablate.runs import Deadline, OutOfTimeError, Work, config_of
 from train.ablate.scales import SCALES
 from train.ablate.verdict import CONTRARY, REPRODUCED, T_975, UNDECIDED, interval, judge_claim
 from train.errors import TrainError
+from train.evaluate import mistold
 from train.worlds.cache import shard_path
 
 HERE, THERE = Point('indoor'), Point('outdoor')

@@ -9,7 +9,7 @@ from oracle_model import grey_from_depth, write_oracle
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.loading import load_estimator
-from train.evaluate import judge, main
+from train.evaluate import judge, main, mistold
 
 
 def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:
     depth = np.full((48, 64), 2.0, np.float32)
     camera = Camera(50.0, 50.0, 31.5, 23.5, 64, 48)
     raw = RawSample(grey_from_depth(depth), depth, camera)
-    judge(Listening(), raw, 1.25)  # type: ignore[arg-type]
+    judge(Listening(), mistold(raw, 1.25))  # type: ignore[arg-type]
     assert told == [pytest.approx(1.25 * camera.tan_half_vfov)]
 
 

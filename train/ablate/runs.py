@@ -8,14 +8,12 @@ import json
 import math
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dmd_ros.core.camera import Camera
-from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.report import plain
 from train import checkpoint
@@ -24,6 +22,7 @@ from train.ablate.experiments import MODELS, Point
 from train.ablate.scales import Scale
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
+from train.evaluate import mistold
 from train.loop import build_net, train
 from train.presets import preset
 from train.processes import Processes
@@ -168,14 +167,6 @@ def evaluate_model(
         found['points'][point.key] = {key: getattr(score, key) for key in METRICS}
         found['points'][point.key]['frames'] = len(told)
         write_json(run / 'evaluation.json', found)
-
-
-def mistold(raw: RawSample, factor: float) -> RawSample:
-    """Give the frame with a camera that claims `factor` times its tan(vfov / 2)."""
-    if factor == 1.0:
-        return raw
-    camera: Camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
-    return replace(raw, camera=camera)
 
 
 def write_json(path: Path, value: Any) -> None:
