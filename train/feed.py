@@ -45,29 +45,29 @@ class Feed:
     def __init__(self, config: TrainConfig, processes: Processes) -> None:
         """Split the batch into what the device renders and what workers make."""
         self._config, self._processes = config, processes
-        rank, world = processes.rank, processes.world
-        rendered, made = split(config, world)
-        self._mixture = Mixture(made, rank, world) if made else None
-        self._worlds = DeviceWorlds(rendered, processes.device, rank, world) if rendered else None
+        self._rendered, made = split(config, processes.world)
+        self._mixture = Mixture(made, processes.rank, processes.world) if made else None
 
     def __call__(self, first: int) -> Iterator[Fed]:
         """Yield batches from number `first` on; on a GPU from a process that renders worlds."""
-        if self._worlds is not None and self._processes.device.type == 'cuda':
+        if self._rendered is not None and self._processes.device.type == 'cuda':
             return FromProcess(self._config, self._processes, first)
         return self.here(first)
 
     def here(self, first: int) -> Iterator[Fed]:
         """Yield batches from number `first` on, made in this process."""
         device = self._processes.device
-        if self._worlds is None:
+        if self._rendered is None:
             assert self._mixture is not None
             for made in batches(self._mixture, first, self._config.workers):
                 yield tensors(made.arrays, device), made.broken
             return
+        rank, world = self._processes.rank, self._processes.world
+        worlds = DeviceWorlds(self._rendered, device, rank, world)
         workers = min(self._config.workers, max(1, self._config.workers // 4))
         others = batches(self._mixture, first, workers) if self._mixture else None
         for number in range(first, 1 << 62):
-            rendered = self._worlds.batch(number)
+            rendered = worlds.batch(number)
             if others is None:
                 yield rendered, ()
             else:

@@ -266,14 +266,15 @@ class Street:
         for lane in range(self.lanes):
             x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
             self.spots += [Spot(x, 0.0, math.pi / 2, 1.25, 2.0, car=True)] * (6 if lane < 3 else 2)
+        beside = self.half + max(0.6, self.walk * 0.5)
         for side in (-1, 1):
-            x = side * (self.half + max(0.6, self.walk * 0.5))
+            x = side * beside
             self.spots += [
                 Spot(x, 0.0, math.pi / 2, 0.3, 1.0),
                 Spot(x, 0.0, math.pi / 2, 1.4, 1.75),
                 Spot(x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
             ]
-        self._foreground(self.half + max(0.6, self.walk * 0.5))
+        self._foreground(beside)
 
     def _foreground(self, x: float) -> None:
         """Spot on the pavement or the road with something right before it."""
