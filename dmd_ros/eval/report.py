@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -92,9 +93,14 @@ def format_cell(value: object) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null."""
+    """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null.
+
+    In one step: a process that is killed leaves the old file or the new one.
+    """
     text = json.dumps(plain(content), indent=1, allow_nan=False)
-    path.write_text(text + '\n', encoding='utf-8')
+    part = path.with_name(f'.{path.name}.partial')
+    part.write_text(text + '\n', encoding='utf-8')
+    os.replace(part, path)
 
 
 def plain(value: Any) -> Any:

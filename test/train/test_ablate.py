@@ -142,7 +142,7 @@ def test_dry_run_writes_nothing(out: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(command(out, '--dry-run')) == 0
     printed = capsys.readouterr().out
     assert 'estimated time: 0:' in printed
-    assert '20 runs with' in printed
+    assert '22 runs with' in printed
     assert sorted(out.rglob('*')) == before
 
 
@@ -256,13 +256,21 @@ def test_frames_of_two_kinds_do_not_mix_and_leftovers_go(out: Path) -> None:
         data.render(out, 'wide', SCALES['smoke'], 'some/assets', 1)
 
 
-def test_other_lenses_are_clearly_other(out: Path) -> None:
-    frames = data.test_frames(out, 'indoor, other lenses', SCALES['reduced'])
+@pytest.mark.parametrize(
+    ('factor', 'lens'),
+    [(1.0, ''), (1.14, ''), (0.88, ''), (1.2, 'other'), (0.81, 'other'), (1.49, 'other'),
+     (0.79, 'far'), (1.51, 'far'), (3.0, 'far')],
+)  # fmt: skip
+def test_other_lenses_are_those_that_augmentation_covers(factor: float, lens: str) -> None:
+    assert data.lens_of(0.4625 * factor, 'indoor') == lens
+
+
+def test_frames_through_other_lenses(out: Path) -> None:
     everything = data.test_frames(out, 'indoor', SCALES['reduced'])
-    assert 0 < len(frames) < len(everything)
-    assert data.is_other(0.4625 * 1.2, 'indoor')
-    assert data.is_other(0.4625 / 1.2, 'indoor')
-    assert not data.is_other(0.47, 'indoor')
+    for lens in ('other', 'far'):
+        frames = data.test_frames(out, f'indoor, {lens} lenses', SCALES['reduced'])
+        assert 0 < len(frames) < len(everything)
+        assert {data.lens_of(frame.camera.tan_half_vfov, 'indoor') for frame in frames} == {lens}
 
 
 def test_worlds_through_one_lens(monkeypatch: pytest.MonkeyPatch) -> None:

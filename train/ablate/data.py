@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dmd_ros.core.records import RawSample
-from train.ablate.experiments import DATA, OTHER_FACTOR, TESTS, TWO_CAMERAS
+from dmd_ros.eval.report import write_json
+from train.ablate.experiments import COVERED, DATA, FAR, OTHER, OTHER_FACTOR, TESTS, TWO_CAMERAS
 from train.ablate.scales import Scale
 from train.datasets.worlds import WorldCache
 from train.errors import TrainError
@@ -74,7 +75,7 @@ def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
     frames: list[RawSample] = []
     for index in range(len(source)):
         raw = source.load(index)
-        if not wanted.other or is_other(raw.camera.tan_half_vfov, kind):
+        if not wanted.lens or wanted.lens == lens_of(raw.camera.tan_half_vfov, kind):
             frames.append(raw)
         if len(frames) == scale.test_frames:
             break
@@ -83,10 +84,12 @@ def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
     return frames
 
 
-def is_other(tan_half_vfov: float, kind: str) -> bool:
-    """Whether a lens is clearly another than the one of this kind's training pictures."""
+def lens_of(tan_half_vfov: float, kind: str) -> str:
+    """Tell a lens from that of this kind's training pictures: `OTHER`, `FAR` or '' (alike)."""
     ratio = tan_half_vfov / TWO_CAMERAS[kind]
-    return max(ratio, 1.0 / ratio) >= OTHER_FACTOR
+    if not COVERED[0] <= ratio <= COVERED[1]:
+        return FAR
+    return OTHER if max(ratio, 1.0 / ratio) >= OTHER_FACTOR else ''
 
 
 class Frames:
@@ -111,9 +114,10 @@ def _settle_facts(root: Path, config: WorldConfig, assets: str) -> None:
         'assets': bool(assets),
     }
     path = root / 'facts.json'
-    if path.exists() and json.loads(path.read_text()) != facts:
+    if not path.exists():
+        write_json(path, facts)
+    elif json.loads(path.read_text()) != facts:
         raise TrainError(
             f'{path} says {path.read_text()}, this run needs {json.dumps(facts)}; choose another '
             '--out, or delete the folder'
         )
-    path.write_text(json.dumps(facts))

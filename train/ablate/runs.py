@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.report import plain
+from dmd_ros.eval.report import write_json
 from train import checkpoint
 from train.ablate import data
 from train.ablate.experiments import MODELS, Point
@@ -92,7 +91,8 @@ def config_of(name: str, seed: int, work: Work) -> TrainConfig:
         f'sources=cache:{data.folder(work.out, model.data)}@1',
         f'sizes={scale.size[0]}x{scale.size[1]}',
         f'seed={seed}', f'batch={scale.batch}', f'total_samples={samples}',
-        f'lr={preset(scale.preset).lr * model.lr:g}', f'warmup={samples // 25}',
+        'optimizer=muon', f'lr={1.5 * preset(scale.preset).lr * model.lr:g}',
+        'schedule=constant', 'cooldown=0.3', f'warmup={samples // 25}', 't1_fraction=0.5',
         f'ema={samples // 20}', 'depth_min_m=0.5', 'depth_max_m=80',
         f'precision={"bf16" if cuda else "fp32"}', f'compile={str(cuda).lower()}',
         f'threads={work.threads}', f'workers={work.workers}',
@@ -167,11 +167,3 @@ def evaluate_model(
         found['points'][point.key] = {key: getattr(score, key) for key in METRICS}
         found['points'][point.key]['frames'] = len(told)
         write_json(run / 'evaluation.json', found)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write in one step: a killed process leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.partial')
-    part.write_text(json.dumps(plain(value), indent=1) + '\n')
-    os.replace(part, path)
