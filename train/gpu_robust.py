@@ -119,9 +119,10 @@ def left_open(request: BuildRequest, contract: Contract) -> str:
 
 def command(request: BuildRequest, contract: Contract) -> str:
     """Let the build command find what is there."""
-    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *request.arguments()]
     started = time.monotonic()
-    result = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        engine_build.command(request), capture_output=True, text=True, timeout=300
+    )
     said = result.stdout.strip().splitlines()
     _must(result.returncode == 0, ' / '.join(said[-3:]))
     return f'{time.monotonic() - started:.1f} s; {said[-1][:200]}'
