@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.gpu_check` tries beside proofs and times: rough use of engines on a real GPU.
+"""What the check tries beside proofs and times: rough use of engines on a real GPU.
 
 Every function returns a sentence of what was seen and raises where it is wrong.
 """
@@ -29,7 +29,7 @@ NOT_TRIED = 'not tried'
 _LEAVE_OPEN = """
 import sys
 from pathlib import Path
-from train import gpu_robust
+from train.gpu import rough_use
 from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.ort_backend import OrtBackend
 model, folder, *numbers = sys.argv[1:]
@@ -38,8 +38,8 @@ request = BuildRequest(
     Path(model), size=(height, width), folder=Path(folder), optimization_level=level
 )
 contract = OrtBackend(request.model).contract
-held = [gpu_robust.load(request, contract) for _ in range(2)]
-print([gpu_robust.codes(b, request.size, 0).shape for b in held])
+held = [rough_use.load(request, contract) for _ in range(2)]
+print([rough_use.codes(b, request.size, 0).shape for b in held])
 """
 
 
