@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
 from train import checkpoint
+from train.command import run_command
 from train.config import TrainConfig
-from train.errors import TrainError
 from train.fov.loop import fov_config, train
 from train.presets import PRESETS
 
@@ -19,18 +18,9 @@ from train.presets import PRESETS
 def main(arguments: list[str] | None = None) -> int:
     """Parse, print every setting, train."""
     options = _parse(arguments)
-    logging.basicConfig(
-        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
+    return run_command(
+        lambda: train(options.out, _config(options), options.resume, options.init)
     )
-    try:
-        train(options.out, _config(options), options.resume, options.init)
-    except TrainError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped; go on with --resume', file=sys.stderr)
-        return 130
-    return 0
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
