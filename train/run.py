@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from train import checkpoint
-from train.command import run_command
+from train.command import config_of, run_command
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import split
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    config = _config(options)
+    config = config_of(options, partial(_new, options))
     if options.dry_run:
         _dry_run(config, options.preset or DEFAULT)
         return
@@ -75,15 +75,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _config(options: argparse.Namespace) -> TrainConfig:
-    """Build the config; a resumed run without any setting takes its own from its folder."""
-    settings = list(options.settings)
-    if options.assets is not None:
-        settings.append(f'assets={options.assets}')
-    if options.resume and not options.preset:
-        state = checkpoint.load_newest(options.out)
-        if state is not None:
-            return TrainConfig.from_json(state['config']).changed(settings)
+def _new(options: argparse.Namespace, settings: list[str]) -> TrainConfig:
     roots = dict(pair(text) for text in options.roots)
     return configure(options.preset or DEFAULT, settings, roots)
 

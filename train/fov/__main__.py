@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from train import checkpoint
-from train.command import run_command
-from train.config import TrainConfig
+from train.command import config_of, run_command
 from train.fov.loop import fov_config, train
 from train.presets import PRESETS
 
@@ -18,20 +17,12 @@ from train.presets import PRESETS
 def main(arguments: list[str] | None = None) -> int:
     """Parse, print every setting, train."""
     options = _parse(arguments)
-    return run_command(
-        lambda: train(options.out, _config(options), options.resume, options.init)
-    )
+    return run_command(lambda: _run(options))
 
 
-def _config(options: argparse.Namespace) -> TrainConfig:
-    """Build the config; a resumed run without a preset takes its own from its folder."""
-    settings = list(options.settings)
-    if options.assets is not None:
-        settings.append(f'assets={options.assets}')
-    state = checkpoint.load_newest(options.out) if options.resume else None
-    if state is not None and not options.preset:
-        return TrainConfig.from_json(state['config']).changed(settings)
-    return fov_config(options.preset or 'nano', settings)
+def _run(options: argparse.Namespace) -> None:
+    config = config_of(options, partial(fov_config, options.preset or 'nano'))
+    train(options.out, config, options.resume, options.init)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
