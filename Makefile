@@ -65,7 +65,7 @@ out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
 	mkdir -p $(@D) && PYTHONPATH=test .venv/bin/python -c 'import pathlib, oracle_model; oracle_model.write_oracle(pathlib.Path("$@"))'
 
 gpu-check:  ## TensorRT built, proved and timed on this GPU, in out/gpu (GPU_PYTHON=..., TORCH_PYTHON=..., MODEL=...)
-	$(GPU_PYTHON) -m train.gpu_check --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(MODEL))
+	$(GPU_PYTHON) -m train.gpu --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(MODEL))
 
 sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
 	.venv/bin/python -m train.sample_bag test/data/sample_bag

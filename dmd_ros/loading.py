@@ -30,6 +30,8 @@ from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
+# Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_build` must not find itself
+# imported already, and engines are locked as Unix locks files.
 if TYPE_CHECKING:
     from dmd_ros.runtime.engine_cache import BuildRequest
     from dmd_ros.runtime.engine_file import StoredEngine
@@ -205,7 +207,6 @@ class _Wish:
 
 
 def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
-    # Not above: `python -m dmd_ros.runtime.engine_cache` must not find itself imported already.
     from dmd_ros.runtime.engine_cache import BuildRequest
 
     contract: Contract = _onnxruntime('OrtBackend', path, 'cpu', 1).contract

@@ -9,6 +9,7 @@ very same check as the repository's.
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ SPDX = [
 ]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
 # One function, top to bottom, on purpose.
-LONG_FUNCTIONS = {'train/loop.py', 'train/fov/loop.py'}
+LONG_FUNCTIONS = {'train/loop.py'}
 
 # Room -> what of this repository it may import: prefixes. A room is its longest matching prefix.
 CORE, RUNTIME = 'dmd_ros.core', 'dmd_ros.runtime'
@@ -197,6 +198,36 @@ def test_the_rooms_are_those_of_the_repository() -> None:
         p for p in named if p not in ('launch', 'dmd_ros/ros/bench', 'dmd_ros/ros/demo')
     ):
         assert any(within(path, (place,)) for path in known), place
+
+
+def circle(sources: dict[str, str]) -> list[str]:
+    """Modules that import each other in a circle, by path -> source; empty if none do."""
+    modules = {path.removesuffix('.py').replace('/', '.'): path for path in sources}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = set(_imports(ast.parse(sources[path])))
+        names |= {name.rpartition('.')[0] for name in names}
+        graph[module] = (names & modules.keys()) - {module}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even by an import inside a function."""
+    assert circle({path: (ROOT / path).read_text(encoding='utf-8') for path in files()}) == []
+
+
+def test_a_planted_circle_is_caught() -> None:
+    planted = {
+        'dmd_ros/runtime/a.py': 'from dmd_ros.runtime import b',
+        'dmd_ros/runtime/b.py': 'def f():\n    from dmd_ros.runtime.c import g',
+        'dmd_ros/runtime/c.py': "importlib.import_module('dmd_ros.runtime.a')",
+    }
+    assert set(circle(planted)) == {f'dmd_ros.runtime.{name}' for name in 'abc'}
+    assert circle(planted | {'dmd_ros/runtime/c.py': ''}) == []
 
 
 PLANTED = [

@@ -62,6 +62,12 @@ def card(
     )
 
 
+def write_card(out: Path, text: str, notes: str) -> None:
+    """Write the card of model file `out` beside it; notes: Markdown to append."""
+    notes = notes.strip()
+    out.with_suffix('.md').write_text(f'{text}\n{notes}\n' if notes else text)
+
+
 def facts_table(
     rows: dict[str, str],
     config: TrainConfig,

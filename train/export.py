@@ -11,42 +11,29 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
-import os
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
-import torch
-from onnx import TensorProto, helper, numpy_helper
-from torch import nn
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds
+from dmd_ros.runtime.backend import OUTPUT, Feeds
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
-    TOLERANCE,
     check_golden,
     golden_to_metadata,
     relative_difference,
 )
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train import checkpoint
-from train.card import card
+from train import checkpoint, onnx_file
+from train.card import card, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.loop import build_net
+from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
 from train.torch_backend import TorchBackend
 from train.unet import UNet
-
-OPSET = 17
-# Smaller tensors stay float32: nothing is won.
-_HALF_FROM = 256
 
 
 def export(
@@ -74,49 +61,28 @@ def export(
     except CoreError as error:
         raise TrainError(str(error)) from None
     net = build_net(config)
-    net.load_state_dict(state['ema'])
-    net.eval()
-    if weights == 'fp16':
-        round_to_half(net)
-    model = onnx.load_from_string(trace(net, contract))
-    if weights == 'fp16':
-        store_half(model)
+    onnx_file.fill(net, state['ema'], weights)
     backend = TorchBackend(net)
     feeds = random_feeds(contract, 1, 2, 3, seed=0)
     golden = golden_to_metadata(feeds, backend.run(feeds))
     metadata = {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden}
-    helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    worst = write_if_equal(model, out, lambda path: compare(path, backend, contract))
+    worst = onnx_file.write(
+        out, trace(net, contract), metadata, weights, lambda path: compare(path, backend, contract)
+    )
     run = source.parent.parent if source.is_file() else source
-    text = card(out, contract, config, state, run, net, worst, weights)
-    out.with_suffix('.md').write_text(f'{text}\n{notes.strip()}\n' if notes.strip() else text)
+    write_card(out, card(out, contract, config, state, run, net, worst, weights), notes)
     return contract
 
 
 def trace(net: UNet, contract: Contract) -> bytes:
     """Turn a network into ONNX with dynamic batch, height and width."""
-    feeds = random_feeds(contract, 2, 3, 4, seed=1)
-    image = {0: 'batch', 2: 'height', 3: 'width'}
-    axes = {'rgb': image, 'z': image, 't': {0: 'batch'}, 'tan_half_vfov': {0: 'batch'}}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
-        torch.onnx.export(
-            net,
-            tuple(torch.as_tensor(feeds[name]) for name in INPUTS),
-            buffer,  # type: ignore[arg-type]
-            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
-            opset_version=OPSET,
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_axes={**axes, OUTPUT: image},
-        )
-    return buffer.getvalue()
+    axes = {'rgb': PICTURE_AXES, 'z': PICTURE_AXES, OUTPUT: PICTURE_AXES}
+    axes |= {'t': {0: 'batch'}, 'tan_half_vfov': {0: 'batch'}}
+    return to_onnx(net, random_feeds(contract, 2, 3, 4, seed=1), OUTPUT, axes)
 
 
 def random_feeds(contract: Contract, batch: int, rows: int, columns: int, seed: int) -> Feeds:
-    """Make random inputs of rows x columns strides."""
+    """Make random inputs of rows x columns strides, in the order in which a network takes them."""
     rng = np.random.default_rng(seed)
     shape = (rows * contract.stride, columns * contract.stride)
     low, high = contract.tan_half_vfov_range
@@ -126,51 +92,6 @@ def random_feeds(contract: Contract, batch: int, rows: int, columns: int, seed: 
         't': rng.uniform(0.5, 1, batch).astype(np.float32),
         'tan_half_vfov': rng.uniform(low, high, batch).astype(np.float32),
     }
-
-
-def store_half(model: onnx.ModelProto) -> None:
-    """Store weights that fit float16 exactly as such, with a Cast that engines fold at load."""
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
-        if values.size < _HALF_FROM or not np.array_equal(half.astype(np.float32), values):
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, f'{name}_fp16'))
-        casts.append(helper.make_node('Cast', [f'{name}_fp16'], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def round_to_half(net: nn.Module) -> None:
-    """Round big weights to what float16 holds, so that storing them as such changes nothing."""
-    for parameter in net.parameters():
-        if parameter.numel() >= _HALF_FROM:
-            parameter.data = parameter.data.half().float()
-
-
-def write_if_equal(model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]) -> float:
-    """Write under another name, compare through the robot's own backend, rename."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
-    except OSError as error:
-        raise TrainError(f'cannot write to {out.parent} ({error})') from None
-    os.close(handle)
-    partial = Path(name)
-    try:
-        partial.write_bytes(model.SerializeToString())
-        partial.chmod(0o644)
-        worst = compare(partial)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return worst
 
 
 def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
@@ -184,15 +105,6 @@ def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
     runtime.close()
     refuse_difference(worst)
     return worst
-
-
-def refuse_difference(worst: float) -> None:
-    """Raise `TrainError` if ONNX Runtime and torch differ by more than the tolerance."""
-    if not worst <= TOLERANCE:
-        raise TrainError(
-            f'ONNX Runtime and torch differ by {worst:.2e} (relative), allowed {TOLERANCE:.0e}; '
-            'nothing was written. Try --weights fp32; else the exported graph is wrong'
-        )
 
 
 def main(arguments: list[str] | None = None) -> int:

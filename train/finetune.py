@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ import numpy as np
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.depth_codec import valid
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
@@ -32,8 +30,8 @@ from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.report import write_json, write_markdown_table
 from dmd_ros.loading import DEFAULT_MODEL, find_model
-from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
+from train.command import run_command
 from train.config import TrainConfig, make_config
 from train.datasets.bag import BagFrames
 from train.errors import TrainError
@@ -55,18 +53,7 @@ _T1_OF_ONE_STEP = 0.85
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parse(arguments)
-    logging.basicConfig(
-        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
-    )
-    try:
-        finetune(options)
-    except (TrainError, BackendError, CoreError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped; go on with --resume', file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: finetune(options))
 
 
 def finetune(options: argparse.Namespace) -> dict[str, Score]:

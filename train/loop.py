@@ -18,29 +18,21 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dmd_ros.eval.metrics import METRICS
-from train import checkpoint
-from train.config import TrainConfig, check_resumable
-from train.ema import Ema
+from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import Feed
 from train.init import load_weights
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
 from train.mixture import share_of
-from train.muon import Muon
 from train.presets import preset
 from train.processes import Processes
-from train.report import Report, hardware, revision
-from train.schedule import learning_rate, share_done
+from train.report import Report
 from train.speed import Progress, flops_per_sample, hours, peak_flops
+from train.state import TrainState
 from train.unet import UNet, parameter_count
 from train.validate import Validator
 
 log = logging.getLogger(__name__)
-
-# Steps in a row without a finite gradient before the run gives up.
-_MAX_BAD_STEPS = 10
-# Broken samples are let pass until this many samples were seen: 1 % of 10 samples is none.
-_BROKEN_GRACE = 1_000
 
 
 def build_net(config: TrainConfig) -> UNet:
@@ -51,17 +43,6 @@ def build_net(config: TrainConfig) -> UNet:
     if config.stage == 'stage0':  # its pictures come without a camera
         return UNet(preset(config.preset).net, fov=False, channels=config.channels)
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
-
-
-def build_optimizer(net: UNet, config: TrainConfig) -> torch.optim.Optimizer:
-    """Build the optimiser of a config."""
-    lr, decay = config.lr, config.weight_decay
-    if config.optimizer == 'muon':
-        dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
-        return Muon(net, lr, decay, dtype)
-    return torch.optim.AdamW(
-        net.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=decay, fused=True
-    )
 
 
 def train(
@@ -81,75 +62,49 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    optimizer = build_optimizer(net, config)
     if init is not None:
         load_weights(net, init, config.contract())
-    ema = Ema(net, config.ema)
-    clock, broken, seconds_before = restore(run, config, net, ema, optimizer, resume)
+    state = TrainState(net, config, processes)
+    state.restore(run, resume)
     feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
-    _introduce(net, config, processes, clock)
-    state_bytes = 16 * parameter_count(net)
-    if processes.is_main:
-        checkpoint.check_space(run, state_bytes)
+    _introduce(net, config, processes, state.clock)
+    state.check_space(run)
     model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
     objective = _objective(model, device, config)
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
     peak = peak_flops(device, dtype) * processes.world
-    data = feed(clock // config.batch)
+    data = feed(state.clock // config.batch)
     if config.compile:  # meanwhile worlds are rendered, or batches read
         _warm_up(objective, config, processes)
     validator = Validator(net, config) if config.validation and processes.is_main else None
-    progress, begun = Progress(clock, config.total_samples), time.perf_counter()
+    progress = Progress(state.clock, config.total_samples)
     window: list[Tensor] = []
-    flops, waited, bad_steps, mean_loss = 0.0, 0.0, 0, math.nan
-    done = share_done(clock, seconds_before, config)
-    while done < 1.0:
+    flops, waited, mean_loss = 0.0, 0.0, math.nan
+    state.begin()
+    while state.done < 1.0:
         started = time.perf_counter()
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
-        broken = count_broken(unreadable, broken, clock // processes.world, config)
-        unroll = np.random.default_rng([config.seed, 3, clock]).random() < config.unroll
+        state.count_broken(unreadable)
+        unroll = np.random.default_rng([config.seed, 3, state.clock]).random() < config.unroll
         losses = objective(batch, bool(unroll))
-        optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
-        before = clock
-        clock += config.batch
-        # Gradients are averaged over processes, so that all of them see the same norm.
-        if torch.isfinite(norm):
-            bad_steps = 0
-            for group in optimizer.param_groups:
-                group['lr'] = learning_rate(before, config, done)
-            optimizer.step()
-            ema.update(net, clock, config.batch)
-        else:
-            bad_steps += 1
-            log.warning('step at %d samples has gradient norm %s; skipped', before, norm.item())
-            if bad_steps >= _MAX_BAD_STEPS:
-                raise TrainError(
-                    f'{bad_steps} steps in a row were not finite at {clock} samples; start again '
-                    f'from an earlier checkpoint with --init and a lower lr (now {config.lr:g})'
-                )
-        spent = seconds_before + time.perf_counter() - begun
-        if config.minutes:
-            spent = processes.from_first(spent)
-        done = share_done(clock, spent, config)
-        window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm.detach()]))
+        norm = state.step(losses.total)
+        clock, ends = state.clock, state.done >= 1.0
+        window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
-        if _due(before, clock, config.log_every) or done >= 1.0:
+        if ends or state.due(config.log_every):
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)
             if config.minutes:
-                left = min(left, max(0.0, 60.0 * config.minutes - spent))
+                left = min(left, max(0.0, 60.0 * config.minutes - state.seconds))
             seconds = len(window) * config.batch / rate
             values = {
                 'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
-                'lr': learning_rate(before, config, done), 'samples_per_s': rate,
-                'mfu': flops / seconds / peak, 'waiting_for_data': waited / seconds,
-                'broken': broken,
+                'lr': state.lr, 'samples_per_s': rate, 'mfu': flops / seconds / peak,
+                'waiting_for_data': waited / seconds, 'broken': state.broken,
             }  # fmt: skip
             if report is not None:
                 report.losses(clock, values)
@@ -160,47 +115,17 @@ def train(
                     100 * values['waiting_for_data'], hours(left),
                 )  # fmt: skip
             window, flops, waited = [], 0.0, 0.0
-        if report is not None and _due(before, clock, config.picture_every):
+        if report is not None and state.due(config.picture_every):
             report.pictures(clock, batch, losses.x_hat, contract)
-        if validator is not None and (_due(before, clock, config.validate_every) or done >= 1.0):
-            score = validator(ema.weights)
+        if validator is not None and (ends or state.due(config.validate_every)):
+            score = validator(state.ema.weights)
             log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
             report.losses(clock, {f'validation/{k}': getattr(score, k) for k in METRICS})
-        if _due(before, clock, config.checkpoint_every) or done >= 1.0:
-            if processes.is_main:
-                checkpoint.check_space(run, state_bytes)
-                state = _state(config, clock, net, ema, optimizer)
-                state.update(broken=broken, seconds=spent)
-                state.update(hardware=hardware(device, processes.world), revision=revision())
-                checkpoint.save(run, state, config.keep_checkpoints)
-            processes.barrier()
+        if ends or state.due(config.checkpoint_every):
+            state.save(run)
     if report is not None:
         report.close()
     return mean_loss
-
-
-def restore(
-    run: Path,
-    config: TrainConfig,
-    net: nn.Module,
-    ema: Ema,
-    optimizer: torch.optim.Optimizer,
-    resume: bool,
-) -> tuple[int, int, float]:
-    """Bring all back to the newest checkpoint, if `resume` -> clock, broken samples, seconds.
-
-    Raises `TrainError` for other settings, and for a folder that holds a run not to be resumed.
-    """
-    state = checkpoint.load_newest(run) if resume else None
-    if state is not None:
-        check_resumable(TrainConfig.from_json(state['config']), config)
-        net.load_state_dict(state['net'])
-        ema.load(state['ema'])
-        optimizer.load_state_dict(state['optimizer'])
-        return state['clock'], state['broken'], state['seconds']
-    if checkpoint.folder(run).is_dir() and any(checkpoint.folder(run).iterdir()) and not resume:
-        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
-    return 0, 0, 0.0
 
 
 def _objective(
@@ -250,35 +175,6 @@ def _warm_up(
             objective(batch, unroll).total.backward()  # type: ignore[no-untyped-call]
 
 
-def _state(
-    config: TrainConfig,
-    clock: int,
-    net: UNet,
-    ema: Ema,
-    optimizer: torch.optim.Optimizer,
-) -> dict[str, Any]:
-    return {
-        'config': config.to_json(),
-        'clock': clock,
-        'net': net.state_dict(),
-        'ema': ema.weights,
-        'optimizer': optimizer.state_dict(),
-    }
-
-
-def count_broken(names: tuple[str, ...], broken: int, seen: int, config: TrainConfig) -> int:
-    """Name the broken samples; stop at too many of those that this process has seen."""
-    for name in names:
-        log.warning('broken sample skipped: %s', name)
-    broken += len(names)
-    if broken > config.max_broken_share * max(seen, _BROKEN_GRACE):
-        raise TrainError(
-            f'{broken} of {seen} samples were broken, more than max_broken_share='
-            f'{config.max_broken_share:g}; the last: {names[-1] if names else "see above"}'
-        )
-    return broken
-
-
 def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int) -> None:
     if processes.is_main:
         log.info('settings:\n%s', config.describe())
@@ -289,7 +185,3 @@ def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int)
             config.preset, parameter_count(net) / 1e6, processes.world, processes.device,
             torch.get_num_threads(), clock,
         )  # fmt: skip
-
-
-def _due(before: int, now: int, every: int) -> bool:
-    return before // every != now // every

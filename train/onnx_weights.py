@@ -26,7 +26,7 @@ from train.presets import PRESETS, preset
 from train.torch_backend import TorchBackend
 from train.unet import UNet
 
-# Suffix of weights that `train.export.store_half` stores in half the space.
+# Suffix of weights that `train.onnx_file.store_half` stores in half the space.
 _HALF = '_fp16'
 # What a norm's scale and shift become in the graph.
 _AFFINE = {'Mul': 'weight', 'Add': 'bias'}

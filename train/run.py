@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from train import checkpoint
+from train.command import config_of, run_command
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import split
@@ -23,48 +23,36 @@ from train.processes import join, leave
 from train.recipes import RECIPES, configure, describe, needed_roots
 from train.unet import parameter_count
 
-log = logging.getLogger(__name__)
-
 DEFAULT = 'nano'
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, print every setting, train."""
     options = _parse(arguments)
-    logging.basicConfig(
-        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
-    )
-    logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    config = config_of(options, partial(_new, options))
+    if options.dry_run:
+        _dry_run(config, options.preset or DEFAULT)
+        return
+    if not config.sources:
+        roots = ' '.join(f'--root {name}=DIR' for name in needed_roots(options.preset or ''))
+        raise TrainError(f'preset {options.preset} needs its data: {roots}, or --set sources=')
+    processes = join()
     try:
-        config = _config(options)
-        if options.dry_run:
-            _dry_run(config, options.preset or DEFAULT)
-            return 0
-        if not config.sources:
-            roots = ' '.join(f'--root {name}=DIR' for name in needed_roots(options.preset or ''))
-            raise TrainError(f'preset {options.preset} needs its data: {roots}, or --set sources=')
-        processes = join()
-        try:
-            train(options.out, config, processes, options.resume, options.init)
-        finally:
-            leave()
-    except TrainError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        train(options.out, config, processes, options.resume, options.init)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         store = f'store_parts (now {config.store_parts}), ' * (config.worlds_on == 'device')
-        print(
-            f'error: out of memory ({str(error).splitlines()[0]}); lower {store}batch (now '
-            f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller preset',
-            file=sys.stderr,
-        )
-        return 1
-    except KeyboardInterrupt:
-        print('stopped; go on with --resume', file=sys.stderr)
-        return 130
-    return 0
+        raise TrainError(
+            f'out of memory ({str(error).splitlines()[0]}); lower {store}batch (now '
+            f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller preset'
+        ) from error
+    finally:
+        leave()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -87,15 +75,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _config(options: argparse.Namespace) -> TrainConfig:
-    """Build the config; a resumed run without any setting takes its own from its folder."""
-    settings = list(options.settings)
-    if options.assets is not None:
-        settings.append(f'assets={options.assets}')
-    if options.resume and not options.preset:
-        state = checkpoint.load_newest(options.out)
-        if state is not None:
-            return TrainConfig.from_json(state['config']).changed(settings)
+def _new(options: argparse.Namespace, settings: list[str]) -> TrainConfig:
     roots = dict(pair(text) for text in options.roots)
     return configure(options.preset or DEFAULT, settings, roots)
 

@@ -1,18 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a model file to a proved engine in the cache: what a build does, and who runs it."""
+"""From a model file to a proved engine in the cache: what a build does, and who runs it.
+
+    python -m dmd_ros.runtime.engine_build --model model.onnx --size 192x256 --samples 1
+
+A build runs in a process of its own (this command), so that a node that shuts down can stop it at
+any moment, and its gigabytes are gone when it is done.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
 from dmd_ros.core.contract import Contract
+from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime import engine_cache, engine_file, proof, select, trt_versions
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_cache import BuildRequest, Cancelled, Log
@@ -20,7 +29,9 @@ from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 
+# How the command says that it failed, and its exit status for an engine that failed its proof.
 _ERROR = 'error: '
+_REFUSED_STATUS = 3
 _STOP_S = 5.0
 
 
@@ -83,18 +94,17 @@ def fetch(
         engine = engine_cache.look(spec, request.cache, stem, log)
         if engine is not None:
             return engine
-    run_child(request.arguments(), log, cancelled)
+    run_child(command(request), log, cancelled)
     engine = engine_cache.look(spec, request.cache, stem, log)
     if engine is None:
         raise BackendError(f'the build ended well but left no engine in {request.cache}')
     return engine
 
 
-def run_child(arguments: list[str], log: Log, cancelled: Cancelled) -> None:
+def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
     """Run the engine command; its lines go to `log`, its error is raised as its class."""
-    command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *arguments]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
     )
     assert process.stdout is not None
     lines: list[str] = []
@@ -114,7 +124,7 @@ def run_child(arguments: list[str], log: Log, cancelled: Cancelled) -> None:
         return
     errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
     if errors:
-        refused = process.returncode == engine_cache.REFUSED_STATUS
+        refused = process.returncode == _REFUSED_STATUS
         raise (RefusedError if refused else BackendError)(errors[-1])
     how = _ending(process.returncode)
     raise BackendError(f'the engine build {how}; its last words: {" / ".join(lines[-3:])}')
@@ -197,3 +207,67 @@ def _ending(code: int) -> str:
         return f'ended with status {code}'
     name = signal.Signals(-code).name
     return f'was ended by {name}' + (' (out of memory?)' if name == 'SIGKILL' else '')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m dmd_ros.runtime.engine_build',
+        description='Build and prove the TensorRT engine of a model, unless there is one.',
+    )
+    parser.add_argument('--model', type=Path, required=True, help='.onnx file')
+    parser.add_argument('--precision', default='fp16', help='fp32, fp16 (default) or bf16')
+    parser.add_argument('--size', help='network height x width; without it the engine is dynamic')
+    parser.add_argument('--samples', type=int, default=1, help='depth samples per picture')
+    parser.add_argument('--device', type=int, default=0, help='number of the GPU')
+    parser.add_argument('--cache-dir', type=Path, help='folder of the engines')
+    parser.add_argument('--workspace-mib', type=int, default=1024, help='limit of scratch memory')
+    parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    parser.add_argument('--force', action='store_true', help='build even if there is one')
+    return parser
+
+
+def _request(options: argparse.Namespace) -> BuildRequest:
+    return BuildRequest(
+        model=options.model,
+        precision=options.precision,
+        size=engine_cache.parse_size(options.size) if options.size else None,
+        samples=options.samples,
+        device=options.device,
+        folder=options.cache_dir,
+        workspace_mib=options.workspace_mib,
+        optimization_level=options.optimization_level,
+        force=options.force,
+    )
+
+
+def command(request: BuildRequest) -> list[str]:
+    """Command line of a build, which `main` reads as the same request."""
+    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_build']
+    words += ['--model', str(request.model), '--precision', request.precision]
+    if request.size is not None:
+        words += ['--size', f'{request.size[0]}x{request.size[1]}']
+    words += ['--samples', str(request.samples), '--device', str(request.device)]
+    words += ['--cache-dir', str(request.cache), '--workspace-mib', str(request.workspace_mib)]
+    words += ['--optimization-level', str(request.optimization_level)]
+    return [*words, '--force'] if request.force else words
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; errors are one line."""
+    options = _parser().parse_args(argv)
+    started = time.monotonic()
+
+    def log(text: str) -> None:
+        print(f'[{time.monotonic() - started:6.1f} s] {text}', flush=True)
+
+    try:
+        engine = build(_request(options), log)
+    except (BackendError, CoreError) as error:
+        print(f'{_ERROR}{error}', flush=True)
+        return _REFUSED_STATUS if isinstance(error, RefusedError) else 1
+    log(f'engine {engine.path}: {engine.proof["text"]}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

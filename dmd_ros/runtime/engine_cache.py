@@ -1,21 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which engine file for which use; build it if there is none. Without TensorRT in it.
-
-    python -m dmd_ros.runtime.engine_cache build --model model.onnx --size 192x256 --samples 1
-
-A build runs in a process of its own (this command), so that a node that shuts down can stop it at
-any moment, and its gigabytes are gone when it is done.
-"""
+"""Which engine file for which use; made if there is none. Without TensorRT in it."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.runtime import engine_file
 from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
@@ -37,8 +28,6 @@ Make = Callable[[], tuple[bytes, dict[str, Any]]]
 # Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
 # wide stereo. All of them, because rounding to the stride makes the sizes jump.
 _ASPECTS = range(50, 251, 2)
-# Exit status of `build` for an engine that failed its proof.
-REFUSED_STATUS = 3
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -78,16 +67,6 @@ class BuildRequest:
             return self.folder.expanduser()
         root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
         return Path(root).expanduser() / 'dmd_ros' / 'engines'
-
-    def arguments(self) -> list[str]:
-        """Command line of `build` that asks for the same."""
-        words = ['build', '--model', str(self.model), '--precision', self.precision]
-        if self.size is not None:
-            words += ['--size', f'{self.size[0]}x{self.size[1]}']
-        words += ['--samples', str(self.samples), '--device', str(self.device)]
-        words += ['--cache-dir', str(self.cache), '--workspace-mib', str(self.workspace_mib)]
-        words += ['--optimization-level', str(self.optimization_level)]
-        return [*words, '--force'] if self.force else words
 
 
 def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
@@ -254,60 +233,3 @@ def parse_size(text: str) -> Size:
     if not (height.isdigit() and width.isdigit()):
         raise BackendError(f'size {text!r}; write height x width, like 192x256')
     return int(height), int(width)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m dmd_ros.runtime.engine_cache', description='TensorRT engines of dmd_ros'
-    )
-    build = parser.add_subparsers(dest='command', required=True).add_parser(
-        'build', help='build and prove the engine of a model, unless there is one'
-    )
-    build.add_argument('--model', type=Path, required=True, help='.onnx file')
-    build.add_argument('--precision', default='fp16', help='fp32, fp16 (default) or bf16')
-    build.add_argument('--size', help='network height x width; without it the engine is dynamic')
-    build.add_argument('--samples', type=int, default=1, help='depth samples per picture')
-    build.add_argument('--device', type=int, default=0, help='number of the GPU')
-    build.add_argument('--cache-dir', type=Path, help='folder of the engines')
-    build.add_argument('--workspace-mib', type=int, default=1024, help='limit of scratch memory')
-    build.add_argument('--optimization-level', type=int, default=3, choices=range(6))
-    build.add_argument('--force', action='store_true', help='build even if there is one')
-    return parser
-
-
-def _request(options: argparse.Namespace) -> BuildRequest:
-    return BuildRequest(
-        model=options.model,
-        precision=options.precision,
-        size=parse_size(options.size) if options.size else None,
-        samples=options.samples,
-        device=options.device,
-        folder=options.cache_dir,
-        workspace_mib=options.workspace_mib,
-        optimization_level=options.optimization_level,
-        force=options.force,
-    )
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; errors are one line."""
-    options = _parser().parse_args(argv)
-    started = time.monotonic()
-
-    def log(text: str) -> None:
-        print(f'[{time.monotonic() - started:6.1f} s] {text}', flush=True)
-
-    try:
-        # It imports this module, which runs as __main__ here.
-        from dmd_ros.runtime import engine_build
-
-        engine = engine_build.build(_request(options), log)
-    except (BackendError, CoreError) as error:
-        print(f'error: {error}', flush=True)
-        return REFUSED_STATUS if isinstance(error, RefusedError) else 1
-    log(f'engine {engine.path}: {engine.proof["text"]}')
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

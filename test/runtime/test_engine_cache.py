@@ -283,21 +283,16 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def child(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
-    """Run `script` where the engine command would run."""
-    program = folder / 'python'
-    program.write_text(f'#!/bin/sh\n{script}\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(engine_build.sys, 'executable', str(program))
+def child(script: str) -> list[str]:
+    """Command that runs `script` where the engine command would run."""
+    return ['/bin/sh', '-c', script]
 
 
-def test_child_speaks_and_fails_with_its_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    child(monkeypatch, tmp_path, 'echo building; echo "error: the sentence"; exit 1')
+def test_child_speaks_and_fails_with_its_error() -> None:
+    words = child('echo building; echo "error: the sentence"; exit 1')
     said: list[str] = []
     with pytest.raises(BackendError, match=r'^the sentence$'):
-        engine_build.run_child([], said.append, lambda: False)
+        engine_build.run_child(words, said.append, lambda: False)
     assert said == ['building']
 
 
@@ -306,7 +301,6 @@ def test_refusal_is_told_by_the_exit_status(
     kind: type[BackendError],
     status: int,
     request_: BuildRequest,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -316,36 +310,41 @@ def test_refusal_is_told_by_the_exit_status(
         raise kind('the sentence')
 
     monkeypatch.setattr(engine_build, 'build', build)
-    assert engine_cache.main(request_.arguments()) == status
+    assert engine_build.main(arguments(request_)) == status
     assert capsys.readouterr().out == 'error: the sentence\n'
-    child(monkeypatch, tmp_path, f'echo "error: the sentence"; exit {status}')
+    words = child(f'echo "error: the sentence"; exit {status}')
     with pytest.raises(BackendError, match=r'^the sentence$') as raised:
-        engine_build.run_child([], silent, lambda: False)
+        engine_build.run_child(words, silent, lambda: False)
     assert raised.type is kind
 
 
-def test_child_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    child(monkeypatch, tmp_path, 'echo half way; kill -9 $$')
+def test_child_that_is_killed() -> None:
+    words = child('echo half way; kill -9 $$')
     with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
-        engine_build.run_child([], silent, lambda: False)
+        engine_build.run_child(words, silent, lambda: False)
 
 
-def test_child_is_stopped_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    child(monkeypatch, tmp_path, 'echo started; exec sleep 60')
+def test_child_is_stopped_at_once() -> None:
+    words = child('echo started; exec sleep 60')
     said: list[str] = []
     started = time.monotonic()
     with pytest.raises(BackendError, match='cancelled'):
-        engine_build.run_child([], said.append, lambda: bool(said))
+        engine_build.run_child(words, said.append, lambda: bool(said))
     assert time.monotonic() - started < 5.0
+
+
+def arguments(request: BuildRequest) -> list[str]:
+    """What `main` gets of the command, after `python -m module`."""
+    return engine_build.command(request)[3:]
 
 
 def test_command_line_round_trip(request_: BuildRequest) -> None:
     asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
-    options = engine_cache._parser().parse_args(asked.arguments())
-    assert engine_cache._request(options) == asked
+    options = engine_build._parser().parse_args(arguments(asked))
+    assert engine_build._request(options) == asked
     dynamic = dataclasses.replace(request_, size=None)
-    options = engine_cache._parser().parse_args(dynamic.arguments())
-    assert engine_cache._request(options) == dynamic
+    options = engine_build._parser().parse_args(arguments(dynamic))
+    assert engine_build._request(options) == dynamic
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -277,12 +277,13 @@ def test_operators_of_shipped_models(path: Path) -> None:
 
 def test_operators_of_the_exported_network(tmp_path: Path) -> None:
     pytest.importorskip('torch')
-    from train import export
+    from train.export import trace
+    from train.onnx_file import store_half
     from train.presets import preset
     from train.unet import UNet
 
-    proto = onnx.load_from_string(export.trace(UNet(preset('nano').net, rays=True), CONTRACT))
-    export.store_half(proto)
+    proto = onnx.load_from_string(trace(UNet(preset('nano').net, rays=True), CONTRACT))
+    store_half(proto)
     path = tmp_path / 'net.onnx'
     onnx.save(proto, path)
     check_for_tensorrt_8_6(proto)

@@ -14,14 +14,15 @@ from oracle_model import write_oracle
 from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.errors import BackendError
-from train import gpu_check, gpu_report
-from train import gpu_torch_child as child
-from train.gpu_report import Row
+from train.gpu import check as gpu_check
+from train.gpu import report, torch_child
+from train.gpu.__main__ import main
+from train.gpu.report import Row
 
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
 def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert gpu_check.main(['--out', str(tmp_path / 'out')]) == 2
+    assert main(['--out', str(tmp_path / 'out')]) == 2
     said = capsys.readouterr().out
     assert said.count('\n') == 1 and 'needs an NVIDIA GPU' in said
     assert not (tmp_path / 'out').exists()
@@ -47,7 +48,7 @@ def test_report(tmp_path: Path) -> None:
         {'model': 'tiny', 'precision': 'fp16', 'samples': 1, 'proof': 'proved'}
         | {'build_and_proof_s': 30.0, 'gpu_memory_mib': 'weights 9.0'}
     ]
-    gpu_report.write(tmp_path, rows, proofs)
+    report.write(tmp_path, rows, proofs)
     found = json.loads((tmp_path / 'gpu.json').read_text())
     verdicts = list(found['aims'].values())
     assert verdicts[0].startswith('reached') and verdicts[1].startswith('MISSED: 3.500')
@@ -59,18 +60,18 @@ def test_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('python', ['/no/such/python', '/bin/false'])
 def test_torch_that_does_not_start(python: str, tmp_path: Path) -> None:
-    started = child.TorchChild(python, 'tiny', ['fp16'], [1])
+    started = torch_child.TorchChild(python, 'tiny', ['fp16'], [1])
     with pytest.raises(BackendError, match='torch measured nothing'):
         started.measure(time.monotonic() + 20.0)
     started.stop()
     with pytest.raises(BackendError, match='cannot'):
-        child.export_presets(python, tmp_path, time.monotonic() + 20.0)
+        torch_child.export_presets(python, tmp_path, time.monotonic() + 20.0)
 
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
 def test_torch_without_a_gpu_says_so() -> None:
     pytest.importorskip('torch')
-    started = child.TorchChild(sys.executable, 'nano', ['fp16'], [1])
+    started = torch_child.TorchChild(sys.executable, 'nano', ['fp16'], [1])
     with pytest.raises(BackendError, match='no CUDA'):
         started.measure(time.monotonic() + 60.0)
 
@@ -108,7 +109,7 @@ def test_build_only_builds_in_order_and_reports(
 
 
 def test_build_only_needs_a_place_to_keep_engines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert gpu_check.main(['--build-only']) == 2
+    assert main(['--build-only']) == 2
     assert '--engine-cache-dir' in capsys.readouterr().out
-    assert gpu_check.main(['--jobs', '0']) == 2
+    assert main(['--jobs', '0']) == 2
     assert '--jobs 0' in capsys.readouterr().out

@@ -19,9 +19,10 @@ from train.config import TrainConfig, make_config
 from train.datasets.rgbd_folder import RgbdFolder
 from train.errors import TrainError
 from train.example import Example
-from train.loop import count_broken, train
+from train.loop import build_net, train
 from train.mixture import Mixture, batches, parse_sources, tensors
 from train.processes import Processes
+from train.state import TrainState
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,6 +148,10 @@ def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
 def test_each_process_judges_what_it_has_seen_itself(config: TrainConfig) -> None:
     # 0.5 % of 4,000 samples are fine, 2 % are not, however many processes there are.
     names = tuple(f'sample {i}' for i in range(10))
-    assert count_broken(names, 10, 4_000, config) == 20
+    state = TrainState(build_net(config), config, Processes(1, 2, torch.device('cpu')))
+    state.clock, state.broken = 8_000, 10
+    state.count_broken(names)
+    assert state.broken == 20
+    state.broken = 80
     with pytest.raises(TrainError, match=r'90 of 4000 samples were broken.*the last: sample 9'):
-        count_broken(names, 80, 4_000, config)
+        state.count_broken(names)

@@ -14,8 +14,9 @@ from train.ablate import data
 from train.ablate.experiments import DATA, MODELS, TESTS, Point
 from train.ablate.runs import Work, clock_of, config_of, evaluation
 from train.ablate.scales import Scale
-from train.loop import build_net, build_optimizer
+from train.loop import build_net
 from train.loss import Batch, diffusion_loss
+from train.state import build_optimizer
 from train.worlds import Worlds
 
 _TIMED = 3

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
+from functools import partial
 from pathlib import Path
 
-from train import checkpoint
-from train.config import TrainConfig
-from train.errors import TrainError
+from train.command import config_of, run_command
 from train.fov.loop import fov_config, train
 from train.presets import PRESETS
 
@@ -19,29 +17,12 @@ from train.presets import PRESETS
 def main(arguments: list[str] | None = None) -> int:
     """Parse, print every setting, train."""
     options = _parse(arguments)
-    logging.basicConfig(
-        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
-    )
-    try:
-        train(options.out, _config(options), options.resume, options.init)
-    except TrainError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped; go on with --resume', file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _run(options))
 
 
-def _config(options: argparse.Namespace) -> TrainConfig:
-    """Build the config; a resumed run without a preset takes its own from its folder."""
-    settings = list(options.settings)
-    if options.assets is not None:
-        settings.append(f'assets={options.assets}')
-    state = checkpoint.load_newest(options.out) if options.resume else None
-    if state is not None and not options.preset:
-        return TrainConfig.from_json(state['config']).changed(settings)
-    return fov_config(options.preset or 'nano', settings)
+def _run(options: argparse.Namespace) -> None:
+    config = config_of(options, partial(fov_config, options.preset or 'nano'))
+    train(options.out, config, options.resume, options.init)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -9,16 +9,11 @@ card beside it, and nothing written when ONNX Runtime and torch disagree.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import torch
-from onnx import helper
 
 from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.core.contract import METADATA_KEY, FovContract
@@ -30,15 +25,15 @@ from dmd_ros.runtime.model_file import (
     relative_difference,
 )
 from dmd_ros.runtime.ort_backend import OrtFovBackend
-from train import checkpoint
-from train.card import facts_table
+from train import checkpoint, onnx_file
+from train.card import facts_table, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
-from train.export import OPSET, refuse_difference, round_to_half, store_half, write_if_equal
 from train.fov.loop import build_net
 from train.fov.net import FovNet
 from train.fov.validate import TorchFovBackend, fov_contract
 from train.mixture import shares_text
+from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
 from train.unet import parameter_count
 
 
@@ -52,47 +47,24 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
     config = TrainConfig.from_json(state['config'])
     contract = fov_contract(config, out.stem)
     net = build_net(config)
-    net.load_state_dict(state['ema'])
-    net.eval()
-    if weights == 'fp16':
-        round_to_half(net)
-    model = onnx.load_from_string(trace(net, contract))
-    if weights == 'fp16':
-        store_half(model)
+    onnx_file.fill(net, state['ema'], weights)
     backend = TorchFovBackend(net)
     feeds = random_feeds(contract, 1, (2 * contract.stride, 3 * contract.stride), seed=0)
     metadata = {
         METADATA_KEY: contract.to_json(),
         GOLDEN_KEY: golden_to_metadata(feeds, backend.run(feeds)),
     }
-    helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    worst = write_if_equal(model, out, lambda path: compare(path, backend, contract))
-    text = card(contract, config, state, net, worst, weights)
-    out.with_suffix('.md').write_text(f'{text}\n{notes.strip()}\n' if notes.strip() else text)
+    worst = onnx_file.write(
+        out, trace(net, contract), metadata, weights, lambda path: compare(path, backend, contract)
+    )
+    write_card(out, card(contract, config, state, net, worst, weights), notes)
     return contract
 
 
 def trace(net: FovNet, contract: FovContract) -> bytes:
     """Turn a network into ONNX with dynamic batch, height and width."""
     feeds = random_feeds(contract, 2, contract.train_sizes[0], seed=1)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
-        torch.onnx.export(
-            net,
-            (torch.as_tensor(feeds[FOV_INPUT]),),
-            buffer,  # type: ignore[arg-type]
-            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
-            opset_version=OPSET,
-            input_names=[FOV_INPUT],
-            output_names=[FOV_OUTPUT],
-            dynamic_axes={
-                FOV_INPUT: {0: 'batch', 2: 'height', 3: 'width'},
-                FOV_OUTPUT: {0: 'batch'},
-            },
-        )
-    return buffer.getvalue()
+    return to_onnx(net, feeds, FOV_OUTPUT, {FOV_INPUT: PICTURE_AXES, FOV_OUTPUT: {0: 'batch'}})
 
 
 def random_feeds(contract: FovContract, batch: int, size: tuple[int, int], seed: int) -> Feeds:

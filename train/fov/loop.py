@@ -6,26 +6,22 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from train import checkpoint
 from train.config import TrainConfig, make_config
-from train.ema import Ema
 from train.errors import TrainError
 from train.feed import Feed
 from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
-from train.loop import build_optimizer, count_broken, restore
 from train.presets import preset
 from train.processes import Processes
-from train.report import Report, hardware, revision
-from train.schedule import learning_rate, share_done
+from train.report import Report
 from train.speed import Progress, hours
+from train.state import TrainState
 from train.unet import parameter_count
 
 log = logging.getLogger(__name__)
@@ -80,67 +76,44 @@ def train(
     net = build_net(config).to(device, memory_format=torch.channels_last)
     if init is not None:
         load_encoder(net, init)
-    optimizer, ema = build_optimizer(net, config), Ema(net, config.ema)
-    clock, broken, seconds_before = restore(run, config, net, ema, optimizer, resume)
-    run.mkdir(parents=True, exist_ok=True)
-    state_bytes = 16 * parameter_count(net)
-    checkpoint.check_space(run, state_bytes)
-    feed, report = Feed(config, Processes(0, 1, device)), Report(run, config)
+    processes = Processes(0, 1, device)
+    state = TrainState(net, config, processes)
+    state.restore(run, resume)
+    feed, report = Feed(config, processes), Report(run, config)
+    state.check_space(run)
     log.info('settings:\n%s', config.describe())
-    log.info('%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, clock)
+    log.info(
+        '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock
+    )
     validator = Validator(net, config) if config.validation else None
-    progress, begun = Progress(clock, config.total_samples), time.perf_counter()
-    data = feed(clock // config.batch)
+    progress = Progress(state.clock, config.total_samples)
+    data = feed(state.clock // config.batch)
     losses: list[Tensor] = []
     mean_loss = math.nan
-    done = share_done(clock, seconds_before, config)
-    while done < 1.0:
+    state.begin()
+    while state.done < 1.0:
         batch, unreadable = next(data)
-        broken = count_broken(unreadable, broken, clock, config)
+        state.count_broken(unreadable)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
             tan_hat = net(batch.rgb)
         loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
-        if not torch.isfinite(norm):
-            raise TrainError(
-                f'the gradient at {clock} samples is {norm.item()}; start again with --init and a '
-                f'lower lr (now {config.lr:g})'
-            )
-        for group in optimizer.param_groups:
-            group['lr'] = learning_rate(clock, config, done)
-        optimizer.step()
-        before, clock = clock, clock + config.batch
-        ema.update(net, clock, config.batch)
+        state.step(loss)
+        clock, ends = state.clock, state.done >= 1.0
         losses.append(loss.detach())
-        spent = seconds_before + time.perf_counter() - begun
-        done = share_done(clock, spent, config)
-        ends = done >= 1.0
-        if ends or before // config.log_every != clock // config.log_every:
+        if ends or state.due(config.log_every):
             mean_loss, losses = torch.stack(losses).mean().item(), []
             rate, left = progress.lap(clock)
-            report.losses(clock, {'loss': mean_loss, 'lr': group['lr'], 'samples_per_s': rate,
-                                  'broken': broken})  # fmt: skip
+            report.losses(clock, {'loss': mean_loss, 'lr': state.lr, 'samples_per_s': rate,
+                                  'broken': state.broken})  # fmt: skip
             log.info(
                 '%9d/%d samples  |log tan| off by %.4f  %.1f samples/s  left %s',
                 clock, config.total_samples, mean_loss, rate, hours(left),
             )  # fmt: skip
-        due = before // config.validate_every != clock // config.validate_every
-        if validator is not None and (ends or due):
-            values = validator(ema.weights)
+        if validator is not None and (ends or state.due(config.validate_every)):
+            values = validator(state.ema.weights)
             log.info('%9d held-out: %s', clock, values)
             report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
-        if ends or before // config.checkpoint_every != clock // config.checkpoint_every:
-            checkpoint.check_space(run, state_bytes)
-            checkpoint.save(
-                run,
-                {
-                    'config': config.to_json(), 'clock': clock, 'net': net.state_dict(),
-                    'ema': ema.weights, 'optimizer': optimizer.state_dict(), 'broken': broken,
-                    'seconds': spent, 'hardware': hardware(device, 1), 'revision': revision(),
-                },
-                config.keep_checkpoints,
-            )  # fmt: skip
+        if ends or state.due(config.checkpoint_every):
+            state.save(run)
     report.close()
     return mean_loss

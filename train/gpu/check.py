@@ -1,20 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.gpu_check --out out/gpu`: TensorRT built, proved and timed on this GPU.
+"""The sections of the check: engines built, proved and timed, each a row of the table.
 
-Writes gpu.json and gpu.md with device, driver and versions, and ends within nine minutes. What
-cannot run, for want of a library or of time, is in the table with the reason. First comes the
-shipped model, then the presets with random weights and without ray directions (`tiny` is not quite
-the shipped network): time does not depend on weights, and the proof is as strict as for trained
-ones. Torch may live in another Python (--torch-python).
+First comes the shipped model, then the presets with random weights and without ray directions
+(`tiny` is not quite the shipped network): time does not depend on weights, and the proof is as
+strict as for trained ones.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -32,14 +28,14 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import find_model
-from dmd_ros.runtime import cuda_driver, engine_build, select
+from dmd_ros.runtime import engine_build
 from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.engine_file import StoredEngine
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train import gpu_report, gpu_robust
-from train.gpu_report import Row, clock
-from train.gpu_torch_child import TorchChild, export_presets
+from train.gpu import rough_use
+from train.gpu.report import Row, clock
+from train.gpu.torch_child import TorchChild, export_presets
 
 LIMIT_S = 540
 # Kept back for writing, and for what cannot be stopped halfway.
@@ -198,7 +194,7 @@ def onnxruntime_cuda(check: Check, model: str, path: Path) -> None:
         backend.close()
 
 
-def rough_use(check: Check, model: str, path: Path, checks: gpu_robust.Checks) -> None:
+def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks) -> None:
     """Each of these checks on the fp16 engine, as a row."""
     contract = OrtBackend(path, 'cpu').contract
     request = check.request(path, contract, 'fp16', 1)
@@ -206,7 +202,7 @@ def rough_use(check: Check, model: str, path: Path, checks: gpu_robust.Checks) -
 
         def once(what: str = what, work: Any = work) -> None:
             said = work(request, contract)
-            note = said if said.startswith(gpu_robust.NOT_TRIED) else f'passed: {said}'
+            note = said if said.startswith(rough_use.NOT_TRIED) else f'passed: {said}'
             check.say(note)
             check.rows.append(Row(model, what, 'fp16', note=note))
 
@@ -259,10 +255,10 @@ def run(check: Check, model: Path | None, presets: Path | None) -> None:
         check.section('tiny', 'torch', partial(measure_torch, check, tiny))
     finally:
         tiny.stop()
-    rough_use(check, path.stem, path, gpu_robust.CHECKS)
+    used_roughly(check, path.stem, path, rough_use.CHECKS)
     for name, precision, samples in ENGINES:
         engine(name, models.get(name), precision, samples)
-    rough_use(check, path.stem, path, gpu_robust.BUILDING_CHECKS)
+    used_roughly(check, path.stem, path, rough_use.BUILDING_CHECKS)
     check.section(
         path.stem, 'ONNX Runtime CUDA', partial(onnxruntime_cuda, check, path.stem, path)
     )
@@ -300,53 +296,3 @@ def _engine_section(
         tensorrt(check, model, path, precision, samples)
 
     check.section(model, 'TensorRT', work, precision=precision, samples=samples)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run all sections; the exit status is 0 if TensorRT ran, 1 if not, 2 without a GPU."""
-    options = _parser().parse_args(argv)
-    if options.build_only and options.engine_cache_dir is None:
-        print('--build-only needs --engine-cache-dir: else nothing is kept')
-        return 2
-    if options.jobs < 1:
-        print(f'--jobs {options.jobs} must be >= 1')
-        return 2
-    if not cuda_driver.gpus():
-        print('gpu-check needs an NVIDIA GPU: no driver or no GPU was found; check nvidia-smi')
-        return 2
-    with tempfile.TemporaryDirectory() as folder:
-        engines = options.engine_cache_dir or Path(folder)
-        check = Check(engines, options.torch_python, options.limit_s, options.optimization_level)
-        try:
-            select.tensorrt_module()
-        except BackendError as error:
-            check.say(f'no TensorRT: {error}')
-        try:
-            if options.build_only:
-                build_only(check, options.model, options.presets, options.jobs)
-            else:
-                run(check, options.model, options.presets)
-        finally:
-            gpu_report.write(options.out, check.rows, check.proofs, check.about)
-            check.say(f'written: {options.out}/gpu.md, gpu.json')
-    return 0 if check.proofs else 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='python -m train.gpu_check', description=__doc__)
-    parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
-    parser.add_argument('--model', type=Path, help='.onnx file instead of the shipped one')
-    parser.add_argument('--presets', type=Path, help='folder that gpu_torch has exported to')
-    parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
-    parser.add_argument('--limit-s', type=float, default=LIMIT_S, help='default: %(default)s')
-    parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
-    parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
-    parser.add_argument(
-        '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
-    )
-    parser.add_argument('--jobs', type=int, default=4, help='builds at once; default: %(default)s')
-    return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

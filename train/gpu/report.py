@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.gpu_check` found, as JSON and as Markdown."""
+"""What the check found, as JSON and as Markdown."""
 
 from __future__ import annotations
 

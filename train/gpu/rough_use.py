@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.gpu_check` tries beside proofs and times: rough use of engines on a real GPU.
+"""What the check tries beside proofs and times: rough use of engines on a real GPU.
 
 Every function returns a sentence of what was seen and raises where it is wrong.
 """
@@ -29,7 +29,7 @@ NOT_TRIED = 'not tried'
 _LEAVE_OPEN = """
 import sys
 from pathlib import Path
-from train import gpu_robust
+from train.gpu import rough_use
 from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.ort_backend import OrtBackend
 model, folder, *numbers = sys.argv[1:]
@@ -38,8 +38,8 @@ request = BuildRequest(
     Path(model), size=(height, width), folder=Path(folder), optimization_level=level
 )
 contract = OrtBackend(request.model).contract
-held = [gpu_robust.load(request, contract) for _ in range(2)]
-print([gpu_robust.codes(b, request.size, 0).shape for b in held])
+held = [rough_use.load(request, contract) for _ in range(2)]
+print([rough_use.codes(b, request.size, 0).shape for b in held])
 """
 
 
@@ -119,9 +119,10 @@ def left_open(request: BuildRequest, contract: Contract) -> str:
 
 def command(request: BuildRequest, contract: Contract) -> str:
     """Let the build command find what is there."""
-    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', *request.arguments()]
     started = time.monotonic()
-    result = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        engine_build.command(request), capture_output=True, text=True, timeout=300
+    )
     said = result.stdout.strip().splitlines()
     _must(result.returncode == 0, ' / '.join(said[-3:]))
     return f'{time.monotonic() - started:.1f} s; {said[-1][:200]}'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`train.gpu_torch` from outside: started early, it compiles while others use the GPU, then waits.
+"""`with_torch` from outside: started early, it compiles while others use the GPU, then waits.
 
 Neither torch nor TensorRT is needed here.
 """
@@ -15,19 +15,19 @@ import time
 from pathlib import Path
 
 from dmd_ros.runtime.errors import BackendError
-from train.gpu_report import Row
+from train.gpu.report import Row
 
 READY, ROW, ABOUT = 'ready', 'row ', 'about '
 
 
 class TorchChild:
-    """One run of `python -m train.gpu_torch time`, whose clock starts with `measure`."""
+    """One run of `python -m train.gpu.with_torch time`, whose clock starts with `measure`."""
 
     def __init__(
         self, python: str, preset: str, precisions: list[str], samples: list[int]
     ) -> None:
         """Start compiling; whatever goes wrong is said by `measure`."""
-        words = [python, '-m', 'train.gpu_torch', 'time', '--preset', preset]
+        words = [python, '-m', 'train.gpu.with_torch', 'time', '--preset', preset]
         words += ['--precisions', *precisions, '--samples', *map(str, samples)]
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._last: list[str] = []
@@ -94,7 +94,7 @@ class TorchChild:
 
 def export_presets(python: str, folder: Path, end: float) -> None:
     """Have the presets written by the Python that has torch; raises `BackendError`."""
-    words = [python, '-m', 'train.gpu_torch', 'export', str(folder)]
+    words = [python, '-m', 'train.gpu.with_torch', 'export', str(folder)]
     left = max(1.0, end - time.monotonic())
     try:
         result = subprocess.run(words, capture_output=True, text=True, timeout=left)

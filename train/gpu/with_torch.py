@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The part of `train.gpu_check` that needs torch, in a process of its own.
+"""The part of the check that needs torch, in a process of its own.
 
-    python -m train.gpu_torch export out/presets    # every preset with random weights, as ONNX
-    python -m train.gpu_torch time --preset tiny    # a line on standard input starts the clock
+    python -m train.gpu.with_torch export out/presets   # every preset with random weights, as ONNX
+    python -m train.gpu.with_torch time --preset tiny   # a line on standard input starts the clock
 
 TensorRT's Python need not be torch's: this file imports no TensorRT, and the check no torch.
 """
@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from train.gpu_report import Row, clock
-from train.gpu_torch_child import ABOUT, READY, ROW
+from train.gpu.report import Row, clock
+from train.gpu.torch_child import ABOUT, READY, ROW
 from train.presets import preset
 from train.unet import UNet
 
@@ -120,7 +120,7 @@ def measure(row: Row, run: Callable[[], object], seconds: float) -> Row:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the two commands."""
-    parser = argparse.ArgumentParser(prog='python -m train.gpu_torch', description=__doc__)
+    parser = argparse.ArgumentParser(prog='python -m train.gpu.with_torch', description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     commands.add_parser('export').add_argument('folder', type=Path)
     timing = commands.add_parser('time')

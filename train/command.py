@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands that train share: where settings come from, how log and errors come out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime.errors import BackendError
+from train import checkpoint
+from train.config import TrainConfig
+from train.errors import TrainError
+
+
+def config_of(
+    options: argparse.Namespace, new: Callable[[list[str]], TrainConfig]
+) -> TrainConfig:
+    """Build the config of --set and --assets: with `new`, or on top of a resumed run's own.
+
+    The run's own is taken with --resume and no --preset.
+    """
+    settings = list(options.settings)
+    if options.assets is not None:
+        settings.append(f'assets={options.assets}')
+    state = None
+    if options.resume and not options.preset:
+        state = checkpoint.load_newest(options.out)
+    if state is None:
+        return new(settings)
+    return TrainConfig.from_json(state['config']).changed(settings)
+
+
+def run_command(train: Callable[[], object]) -> int:
+    """Run it; the exit status is 0, 1 after an error, 130 if it was interrupted."""
+    logging.basicConfig(
+        format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
+    )
+    logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
+    try:
+        train()
+    except (TrainError, BackendError, CoreError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; go on with --resume', file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT built, proved and timed on this GPU: `python -m train.gpu --out out/gpu`.
+
+Writes gpu.json and gpu.md with device, driver and versions, and ends within nine minutes. What
+cannot run, for want of a library or of time, is in the table with the reason. Torch may live in
+another Python (--torch-python).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from dmd_ros.runtime import cuda_driver, select
+from dmd_ros.runtime.errors import BackendError
+from train.gpu import report
+from train.gpu.check import LIMIT_S, Check, build_only, run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run all sections; the exit status is 0 if TensorRT ran, 1 if not, 2 without a GPU."""
+    options = _parser().parse_args(argv)
+    if options.build_only and options.engine_cache_dir is None:
+        print('--build-only needs --engine-cache-dir: else nothing is kept')
+        return 2
+    if options.jobs < 1:
+        print(f'--jobs {options.jobs} must be >= 1')
+        return 2
+    if not cuda_driver.gpus():
+        print('gpu-check needs an NVIDIA GPU: no driver or no GPU was found; check nvidia-smi')
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        engines = options.engine_cache_dir or Path(folder)
+        check = Check(engines, options.torch_python, options.limit_s, options.optimization_level)
+        try:
+            select.tensorrt_module()
+        except BackendError as error:
+            check.say(f'no TensorRT: {error}')
+        try:
+            if options.build_only:
+                build_only(check, options.model, options.presets, options.jobs)
+            else:
+                run(check, options.model, options.presets)
+        finally:
+            report.write(options.out, check.rows, check.proofs, check.about)
+            check.say(f'written: {options.out}/gpu.md, gpu.json')
+    return 0 if check.proofs else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m train.gpu', description=__doc__)
+    parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
+    parser.add_argument('--model', type=Path, help='.onnx file instead of the shipped one')
+    parser.add_argument('--presets', type=Path, help='folder that with_torch has exported to')
+    parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
+    parser.add_argument('--limit-s', type=float, default=LIMIT_S, help='default: %(default)s')
+    parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
+    parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    parser.add_argument(
+        '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
+    )
+    parser.add_argument('--jobs', type=int, default=4, help='builds at once; default: %(default)s')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network as a model file: traced, halved, with its promises in the metadata, and compared."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from dmd_ros.runtime.backend import Feeds
+from dmd_ros.runtime.model_file import TOLERANCE
+from train.errors import TrainError
+
+OPSET = 17
+# Smaller tensors stay float32: nothing is won.
+_HALF_FROM = 256
+# Which axes of a picture may have any length.
+PICTURE_AXES = {0: 'batch', 2: 'height', 3: 'width'}
+
+
+def fill(net: nn.Module, averages: Mapping[str, Tensor], weights: str) -> None:
+    """Fill a network with the averaged weights of a checkpoint, as the file will hold them."""
+    net.load_state_dict(averages)
+    net.eval()
+    if weights == 'fp16':
+        round_to_half(net)
+
+
+def to_onnx(net: nn.Module, feeds: Feeds, output: str, axes: dict[str, dict[int, str]]) -> bytes:
+    """Trace a network that takes `feeds`, in their order; axes: those of any length, by name."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
+        torch.onnx.export(
+            net,
+            tuple(torch.as_tensor(array) for array in feeds.values()),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
+            opset_version=OPSET,
+            input_names=list(feeds),
+            output_names=[output],
+            dynamic_axes=axes,
+        )
+    return buffer.getvalue()
+
+
+def write(
+    out: Path,
+    graph: bytes,
+    metadata: dict[str, str],
+    weights: str,
+    compare: Callable[[Path], float],
+) -> float:
+    """Write a traced graph -> the largest relative difference from torch, which `compare` finds.
+
+    Raises `TrainError`; nothing is written then.
+    """
+    model = onnx.load_from_string(graph)
+    if weights == 'fp16':
+        store_half(model)
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    return _write_if_equal(model, out, compare)
+
+
+def store_half(model: onnx.ModelProto) -> None:
+    """Store weights that fit float16 exactly as such, with a Cast that engines fold at load."""
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if values.size < _HALF_FROM or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f'{name}_fp16'))
+        casts.append(helper.make_node('Cast', [f'{name}_fp16'], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def round_to_half(net: nn.Module) -> None:
+    """Round big weights to what float16 holds, so that storing them as such changes nothing."""
+    for parameter in net.parameters():
+        if parameter.numel() >= _HALF_FROM:
+            parameter.data = parameter.data.half().float()
+
+
+def _write_if_equal(model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]) -> float:
+    """Write under another name, compare through the robot's own backend, rename."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
+    except OSError as error:
+        raise TrainError(f'cannot write to {out.parent} ({error})') from None
+    os.close(handle)
+    partial = Path(name)
+    try:
+        partial.write_bytes(model.SerializeToString())
+        partial.chmod(0o644)
+        worst = compare(partial)
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return worst
+
+
+def refuse_difference(worst: float) -> None:
+    """Raise `TrainError` if ONNX Runtime and torch differ by more than the tolerance."""
+    if not worst <= TOLERANCE:
+        raise TrainError(
+            f'ONNX Runtime and torch differ by {worst:.2e} (relative), allowed {TOLERANCE:.0e}; '
+            'nothing was written. Try --weights fp32; else the exported graph is wrong'
+        )

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has reached: network, optimiser, averages, counters; all that a checkpoint keeps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from train import checkpoint
+from train.config import TrainConfig, check_resumable
+from train.ema import Ema
+from train.errors import TrainError
+from train.muon import Muon
+from train.processes import Processes
+from train.report import hardware, revision
+from train.schedule import learning_rate, share_done
+from train.unet import parameter_count
+
+log = logging.getLogger(__name__)
+
+# Steps in a row without a finite gradient before the run gives up.
+_MAX_BAD_STEPS = 10
+# Broken samples are let pass until this many samples were seen: 1 % of 10 samples is none.
+_BROKEN_GRACE = 1_000
+# Of a checkpoint, per parameter: the weight, its average, two moments of the optimiser.
+_STATE_BYTES = 4 * 4
+
+
+def build_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Build the optimiser of a config."""
+    lr, decay = config.lr, config.weight_decay
+    if config.optimizer == 'muon':
+        dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
+        return Muon(net, lr, decay, dtype)
+    return torch.optim.AdamW(
+        net.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=decay, fused=True
+    )
+
+
+class TrainState:
+    """A network with its optimiser and averages, on one clock.
+
+    clock: samples seen, by all processes. broken: samples of this process that could not be read.
+    seconds: of training. done: share of the run that is over; at 1 it ends.
+    """
+
+    def __init__(self, net: nn.Module, config: TrainConfig, processes: Processes) -> None:
+        """Start from the network's weights, at 0 samples."""
+        self.net, self._config, self._processes = net, config, processes
+        self.optimizer = build_optimizer(net, config)
+        self.ema = Ema(net, config.ema)
+        self.clock, self.broken, self.seconds = 0, 0, 0.0
+        self.done, self._begun = 0.0, time.perf_counter()
+        self._before = self._bad_steps = 0
+
+    def restore(self, run: Path, resume: bool) -> None:
+        """Bring all back to the newest checkpoint of the run, if `resume` and there is one.
+
+        Raises `TrainError` for other settings, and for a folder that holds a run not to be
+        resumed.
+        """
+        kept = checkpoint.load_newest(run) if resume else None
+        if kept is not None:
+            check_resumable(TrainConfig.from_json(kept['config']), self._config)
+            self.net.load_state_dict(kept['net'])
+            self.ema.load(kept['ema'])
+            self.optimizer.load_state_dict(kept['optimizer'])
+            self.clock, self.broken, self.seconds = kept['clock'], kept['broken'], kept['seconds']
+        elif not resume and any(checkpoint.folder(run).glob('*')):
+            raise TrainError(
+                f'{run} already holds a run; add --resume to go on, or choose another'
+            )
+
+    def begin(self) -> None:
+        """Start counting the seconds: what was compiled before is no training."""
+        self._begun = time.perf_counter() - self.seconds
+        self.done = share_done(self.clock, self.seconds, self._config)
+
+    def step(self, loss: Tensor) -> Tensor:
+        """Learn from the loss of one batch -> norm of the gradient.
+
+        A step whose gradient is not finite is skipped; many in a row raise `TrainError`.
+        """
+        config = self._config
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.clip).detach()
+        self._before, self.clock = self.clock, self.clock + config.batch
+        # Gradients are averaged over processes, so that all of them see the same norm.
+        if torch.isfinite(norm):
+            self._bad_steps = 0
+            for group in self.optimizer.param_groups:
+                group['lr'] = self.lr
+            self.optimizer.step()
+            self.ema.update(self.net, self.clock, config.batch)
+        else:
+            self._skip(norm)
+        self.seconds = time.perf_counter() - self._begun
+        if config.minutes:
+            self.seconds = self._processes.from_first(self.seconds)
+        self.done = share_done(self.clock, self.seconds, config)
+        return norm
+
+    def _skip(self, norm: Tensor) -> None:
+        self._bad_steps += 1
+        log.warning('step at %d samples has gradient norm %s; skipped', self._before, norm.item())
+        if self._bad_steps >= _MAX_BAD_STEPS:
+            raise TrainError(
+                f'{self._bad_steps} steps in a row were not finite at {self.clock} samples; start '
+                f'again from an earlier checkpoint with --init and a lower lr (now '
+                f'{self._config.lr:g})'
+            )
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the last step, by what is done now."""
+        return learning_rate(self._before, self._config, self.done)
+
+    def due(self, every: int) -> bool:
+        """Whether the last step has passed a multiple of `every` samples."""
+        return self._before // every != self.clock // every
+
+    def count_broken(self, names: tuple[str, ...]) -> None:
+        """Name the broken samples of a batch; too many of those seen here raise `TrainError`."""
+        for name in names:
+            log.warning('broken sample skipped: %s', name)
+        self.broken += len(names)
+        seen, share = self.clock // self._processes.world, self._config.max_broken_share
+        if self.broken > share * max(seen, _BROKEN_GRACE):
+            raise TrainError(
+                f'{self.broken} of {seen} samples were broken, more than max_broken_share='
+                f'{share:g}; the last: {names[-1] if names else "see above"}'
+            )
+
+    def check_space(self, run: Path) -> None:
+        """Raise `TrainError` if the next checkpoint would not fit."""
+        if self._processes.is_main:
+            checkpoint.check_space(run, _STATE_BYTES * parameter_count(self.net))
+
+    def save(self, run: Path) -> None:
+        """Write a checkpoint, by the main process; the others wait for it."""
+        self.check_space(run)
+        if self._processes.is_main:
+            kept = {
+                'config': self._config.to_json(),
+                'clock': self.clock,
+                'net': self.net.state_dict(),
+                'ema': self.ema.weights,
+                'optimizer': self.optimizer.state_dict(),
+                'broken': self.broken,
+                'seconds': self.seconds,
+                'hardware': hardware(self._processes.device, self._processes.world),
+                'revision': revision(),
+            }
+            checkpoint.save(run, kept, self._config.keep_checkpoints)
+        self._processes.barrier()
