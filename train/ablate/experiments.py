@@ -12,6 +12,8 @@ from train.errors import TrainError
 
 # tan(vfov / 2) of the cameras that took NYU (480 / (2 * 518.9)) and KITTI (375 / (2 * 721.5)).
 TWO_CAMERAS = {'indoor': 0.4625, 'outdoor': 0.26}
+# The learning rate of all models is that of their preset times this: Muon takes more than AdamW.
+COMMON_LR = 1.5
 # Lenses, as tan(vfov / 2) over that of the kind's training pictures: an "other" one differs by 15
 # per cent or more and lies in the range that augmentation covers; a "far" one lies beyond.
 COVERED = (TrainConfig.fov_scale_min, TrainConfig.fov_scale_max)
@@ -132,13 +134,15 @@ TESTS = {
     'outdoor, far lenses': FrameSet('test outdoor', FAR),
     'the two cameras': FrameSet('test two cameras'),
 }
+# The paper's t and a plain optimiser, whose rate is the preset's own.
+_UNIFORM, _UNIFORM_LR = ('optimizer=adamw', 'schedule=cosine', 't1_fraction=0'), 1 / COMMON_LR
 _NO_AUGMENTATION = ('fov_scale_min=1', 'fov_scale_max=1')
 MODELS = {
     'base': Model(),
     'linear': Model(('depth_codec=linear',)),
-    # Samples at t = 1 say nothing to eps, whose target there is its input: both without them.
-    'v-uniform': Model(('t1_fraction=0',)),
-    'eps': Model(('t1_fraction=0', 'parameterisation=eps')),
+    # Samples at t = 1 teach eps nothing, whose target there is its input: both as in the paper.
+    'v-uniform': Model(_UNIFORM, lr=_UNIFORM_LR),
+    'eps': Model((*_UNIFORM, 'parameterisation=eps'), lr=_UNIFORM_LR),
     'rays': Model(('rays=true',)),
     'two': Model(data='two cameras'),
     'two-no-fov': Model(('fov=false',), 'two cameras'),

@@ -34,11 +34,11 @@ Every model is the `{preset}` net, trained by `python -m train.run`'s own loop o
 samples (fine-tuned ones: 30 % of that on top of their parent) at {height}x{width} pixels, out of
 {frames} frames of procedural worlds, and measured through `DepthEstimator` on up to {tests}
 frames of held-out worlds per test set, depth range 0.5-80 m, no alignment. Half of the training
-samples are at t = 1, where a one-step estimate is made, but for the comparison of v and eps, which
-draws t uniformly. "The two cameras" are those of NYU (indoors, vertical field of view 50 degrees)
-and KITTI (outdoors, 29 degrees, cut to 4:3); "other lenses" are frames whose tan(vfov / 2) differs
-from these by 15 % or more and lies in the range that augmentation covers, {low} to {high} of them;
-"far lenses" lie beyond.
+samples are at t = 1, where a one-step estimate is made, and Muon is the optimiser; v and eps are
+compared with t drawn uniformly, as in the paper, and AdamW. "The two cameras" are those of NYU
+(indoors, vertical field of view 50 degrees) and KITTI (outdoors, 29 degrees, cut to 4:3); "other
+lenses" are frames whose tan(vfov / 2) differs from these by 15 % or more and lies in the range
+that augmentation covers, {low} to {high} of them; "far lenses" lie beyond.
 
 A claim compares two errors, paired by seed: ln(error of the worse / error of the better) is taken
 per seed, and the 95 % t interval of its mean decides. **Reproduced**: the whole interval lies on

@@ -17,7 +17,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.report import write_json
 from train import checkpoint
 from train.ablate import data
-from train.ablate.experiments import MODELS, Point
+from train.ablate.experiments import COMMON_LR, MODELS, Point
 from train.ablate.scales import Scale
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
@@ -91,7 +91,7 @@ def config_of(name: str, seed: int, work: Work) -> TrainConfig:
         f'sources=cache:{data.folder(work.out, model.data)}@1',
         f'sizes={scale.size[0]}x{scale.size[1]}',
         f'seed={seed}', f'batch={scale.batch}', f'total_samples={samples}',
-        'optimizer=muon', f'lr={1.5 * preset(scale.preset).lr * model.lr:g}',
+        'optimizer=muon', f'lr={COMMON_LR * preset(scale.preset).lr * model.lr:g}',
         'schedule=constant', 'cooldown=0.3', f'warmup={samples // 25}', 't1_fraction=0.5',
         f'ema={samples // 20}', 'depth_min_m=0.5', 'depth_max_m=80',
         f'precision={"bf16" if cuda else "fp32"}', f'compile={str(cuda).lower()}',
