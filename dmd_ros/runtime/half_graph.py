@@ -53,6 +53,7 @@ def convert(
     _constants_to_initializers(proto.graph, floats)
     if shapes:
         film_graph.rewrite(proto.graph)
+        floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
         half_norms = precision == 'fp16' and not plain_norms
