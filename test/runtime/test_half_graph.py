@@ -236,15 +236,18 @@ def test_casts_of_float32_to_itself_are_left_out(model: Path) -> None:
     assert 'Cast' not in {n.op_type for n in converted(model, 'fp32').graph.node}
 
 
-def test_every_layer_of_the_shipped_model_has_a_name_of_its_own() -> None:
+def test_shipped_model_layer_by_layer() -> None:
     """TensorRT numbers layers whose names are taken already; types are told by name."""
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     path = ROOT / 'models/dmd_worlds.onnx'
-    graph = onnx.load_from_string(
-        half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
-    ).graph
+    converted = half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
+    graph = onnx.load_from_string(converted).graph
     names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
     assert len(names) == len(set(names))
+    exact = half_graph.exact_names(converted)
+    convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
+    ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
+    assert convolutions == ends
 
 
 def test_bfloat16_rounds_to_even() -> None:
