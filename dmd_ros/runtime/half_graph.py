@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16. The only import of onnx.
+"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16.
 
 TensorRT 11 takes the precision from the graph alone, and older versions may: so the graph says
 it. Time and field of view stay float32 up to their sine and cosine: an angle of a thousand radians
