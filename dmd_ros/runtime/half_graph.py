@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16. The only import of onnx.
+"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16.
 
 TensorRT 11 takes the precision from the graph alone, and older versions may: so the graph says
 it. Time and field of view stay float32 up to their sine and cosine: an angle of a thousand radians
@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime import norm_graph, static_graph
+from dmd_ros.runtime import film_graph, norm_graph, static_graph
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.static_graph import Shapes
 
@@ -27,7 +27,7 @@ _ROOTS = ('Sin', 'Cos')
 _EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
 # Where the middle of a network begins and ends: see `_first_nodes`, `_last_nodes`.
-_HEAVY = ('Conv', 'Gemm', 'MatMul', 'GroupNorm', 'LayerNorm', 'InstanceNorm')
+_HEAVY = ('Conv', 'Gemm', 'MatMul')
 
 
 def convert(
@@ -50,7 +50,10 @@ def convert(
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
     floats = _float_tensors(inferred.graph)
-    _constants_to_initializers(proto.graph)
+    _constants_to_initializers(proto.graph, floats)
+    if shapes:
+        film_graph.rewrite(proto.graph)
+        floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
         half_norms = precision == 'fp16' and not plain_norms
@@ -116,11 +119,14 @@ def _first_nodes(graph: GraphProto) -> set[int]:
 
 
 def _last_nodes(graph: GraphProto) -> set[int]:
-    """Find the last convolution, what follows it, and what is computed just before it.
+    """Find the last convolution, what follows it, what is computed just before it, and from what.
 
-    What is rounded there is depth itself: in fp16 it would cost a third of the allowed error.
+    What is rounded there is depth itself: in fp16 it would cost half of the allowed error.
     """
-    return _nodes_before(graph, [(o.name, False) for o in graph.output])
+    found = _nodes_before(graph, [(o.name, False) for o in graph.output])
+    sources = {name for index in found for name in graph.node[index].input}
+    convolutions = (i for i, node in enumerate(graph.node) if node.op_type == 'Conv')
+    return found | {i for i in convolutions if graph.node[i].output[0] in sources}
 
 
 def _nodes_before(graph: GraphProto, waiting: list[tuple[str, bool]]) -> set[int]:
@@ -151,16 +157,23 @@ def _float_tensors(graph: GraphProto) -> set[str]:
     return names | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
 
 
-def _constants_to_initializers(graph: GraphProto) -> None:
-    """Turn constants, and weights behind an identity or an exporter's cast, into initializers."""
+def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
+    """Turn constants, and weights behind an identity or an exporter's cast, into initializers.
+
+    Casts of float32 to itself are left out: TensorRT keeps each as a layer that makes float32.
+    """
     alias: dict[str, str] = {}
+    outputs = {o.name for o in graph.output}
     names = {i.name for i in graph.initializer}
     stored = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT16}
     kept, made, unpacked = [], [], set()
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = alias.get(name, name)
-        if node.op_type == 'Identity' and node.input[0] in names:
+        same = _casts_to_float(node) and node.input[0] in floats
+        if (node.op_type == 'Identity' and node.input[0] in names) or (
+            same and node.output[0] not in outputs
+        ):
             alias[node.output[0]] = node.input[0]
         elif node.op_type == 'Constant' and node.attribute[0].name == 'value':
             tensor = TensorProto()
@@ -196,7 +209,7 @@ class _Converter:
     def __init__(
         self, graph: GraphProto, floats: set[str], kind: int, exact_types: tuple[str, ...]
     ) -> None:
-        self.exact = exact_nodes(graph, exact_types)
+        self.exact = exact_nodes(graph, exact_types) | _first_nodes(graph) | _last_nodes(graph)
         self.graph, self.floats, self.kind = graph, floats, kind
         self.initializers = {i.name: i for i in graph.initializer}
         self.is_half: set[str] = set()  # tensors that now have the half type

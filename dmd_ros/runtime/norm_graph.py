@@ -45,9 +45,6 @@ def _plain_norm(
     reduce = {'axes': list(range(2, rank)), 'keepdims': 1}
     shape = (1, -1, *[1] * (rank - 2))
     constants = [numpy_helper.from_array(np.full([1] * rank, epsilon, np.float32), f'{out}/eps')]
-    for name, tensor in (('scale', tensors[scale]), ('bias', tensors[bias])):
-        numbers = numpy_helper.to_array(tensor).reshape(shape)
-        constants.append(numpy_helper.from_array(numbers, f'{out}/{name}'))
     exact = f'{out}{EXACT}'
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ('ReduceMean', [x], f'{exact}mean', reduce),
@@ -57,8 +54,16 @@ def _plain_norm(
         ('Add', [f'{exact}variance', f'{out}/eps'], f'{exact}sum', {}),
         ('Sqrt', [f'{exact}sum'], f'{exact}deviation', {}),
         ('Div', [f'{out}/centred', f'{exact}deviation'], f'{out}/normed', {}),
-        ('Mul', [f'{out}/normed', f'{out}/scale'], f'{out}/scaled', {}),
     ]
+    # Exporters write a group's norm with scale 1 and bias 0: a pass over the tensor for nothing.
+    for op, name, neutral in (('Mul', scale, 1.0), ('Add', bias, 0.0)):
+        numbers = numpy_helper.to_array(tensors[name])
+        if np.all(numbers == neutral):
+            continue
+        constant = f'{out}/{op.lower()}_by'
+        constants.append(numpy_helper.from_array(numbers.reshape(shape), constant))
+        steps.append((op, [steps[-1][2], constant], f'{out}/{op.lower()}', {}))
+    op, inputs, _, attributes = steps.pop()
+    steps.append((op, inputs, out, attributes))
     made = [helper.make_node(op, i, [o], name=o, **a) for op, i, o, a in steps]
-    made.append(helper.make_node('Add', [f'{out}/scaled', f'{out}/bias'], [out], name=out))
     return made, constants

@@ -140,7 +140,7 @@ def _graph(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> bytes
     """ONNX for this version: it says the types only where the version listens to it."""
     precision = spec.precision if spoken.strong_types else 'fp32'
     shapes = None
-    if spoken.one_size and spec.is_static:
+    if spec.is_static:  # nothing computes shapes when it runs
         shapes = {name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS}
     return half_graph.convert(model, precision, plain_norms=spoken.plain_norms, shapes=shapes)
 

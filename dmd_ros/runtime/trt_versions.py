@@ -31,9 +31,8 @@ class Dialect:
     BF16, ILayer.precision are gone); before, each layer is told its type. typed_flag: the
     STRONGLY_TYPED flag must be set (ignored in 11). progress_monitor: IProgressMonitor exists, so
     progress is known and a build can be stopped. memory_attribute: where an engine says how much
-    memory a context takes. plain_norms: see `norm_graph`. one_size: an engine of one size gets a
-    graph of one size, see `static_graph`. own_tactics_only: cuDNN and cuBLAS are to be left alone,
-    so that they need not fit. precisions: what can be built.
+    memory a context takes. plain_norms: see `norm_graph`. own_tactics_only: cuDNN and
+    cuBLAS are to be left alone, so that they need not fit. precisions: what can be built.
     """
 
     version: str
@@ -43,7 +42,6 @@ class Dialect:
     progress_monitor: bool
     memory_attribute: str
     plain_norms: bool
-    one_size: bool
     own_tactics_only: bool
     precisions: tuple[str, ...]
 
@@ -73,7 +71,6 @@ def dialect(version: str) -> Dialect:
         progress_monitor=number >= (9, 0),
         memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
         plain_norms=not strong,
-        one_size=not strong,
         own_tactics_only=not strong,
         precisions=PRECISIONS if strong else ('fp32', 'fp16'),
     )

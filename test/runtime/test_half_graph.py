@@ -51,7 +51,8 @@ def model(tmp_path: Path) -> Path:
         make('Identity', ['ones'], ['scale']),
         make('Constant', [], ['column'], value=numpy_helper.from_array(np.array([-1, 8, 1, 1]))),
         make('Concat', ['rgb', 'z'], ['both'], axis=1),
-        make('Conv', ['both', 'w1'], ['a'], pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
+        make('Conv', ['both', 'w1'], ['stem'], pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
+        make('Conv', ['stem', 'w4'], ['a'], kernel_shape=[1, 1]),
         make('InstanceNormalization', ['a', 'scale', 'zeros'], ['b']),
         make('Sigmoid', ['b'], ['gate']),
         make('Mul', ['b', 'gate'], ['c']),
@@ -70,12 +71,16 @@ def model(tmp_path: Path) -> Path:
             nearest_mode='floor',
             coordinate_transformation_mode='asymmetric',
         ),
-        make('Conv', ['e', 'w3'], ['prediction'], strides=[2, 2], kernel_shape=[2, 2]),
+        make('Conv', ['e', 'w4'], ['f'], kernel_shape=[1, 1]),
+        make('Cast', ['f'], ['same'], to=TensorProto.FLOAT),
+        make('Sigmoid', ['same'], ['g']),
+        make('Conv', ['g', 'w3'], ['prediction'], strides=[2, 2], kernel_shape=[2, 2]),
     ]
     initializers = [
         weight('w1_half', 8, 4, 3, 3, kind=np.float16),
         weight('w2', 1, 8),
         weight('w3', 1, 8, 2, 2),
+        weight('w4', 8, 8, 1, 1),
         numpy_helper.from_array(np.ones(8, np.float32), 'ones'),
         numpy_helper.from_array(np.zeros(8, np.float32), 'zeros'),
         numpy_helper.from_array(np.array(1000.0, np.float32), 'fast'),
@@ -142,9 +147,10 @@ def test_types(model: Path, precision: str) -> None:
     half = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}[precision]
     weights = {i.name: i.data_type for i in proto.graph.initializer}
     by_type = {n.op_type: n for n in proto.graph.node}
-    for node in proto.graph.node:
-        if node.op_type in ('Conv', 'MatMul'):
-            assert weights[node.input[1]] == half
+    multiplied = {n.output[0]: n for n in proto.graph.node if n.op_type in ('Conv', 'MatMul')}
+    for name, node in multiplied.items():
+        ends = name in ('stem', 'f', 'prediction')
+        assert weights[node.input[1]] == (TensorProto.FLOAT if ends else half), name
     # 1000 t has no fraction in half precision: the sine's angle stays float32.
     assert by_type['Sin'].input[0] == 'angle'
     assert weights['fast'] == TensorProto.FLOAT
@@ -204,7 +210,10 @@ def test_first_and_last_layers_are_float32_for_weak_types() -> None:
         ('Conv', ['both', 'w'], 'first'),
         ('Relu', ['first'], 'a'),
         ('Conv', ['a', 'w'], 'middle'),
-        ('Relu', ['middle'], 'b'),
+        ('Relu', ['middle'], 'mild'),
+        ('Conv', ['mild', 'w'], 'branch'),
+        ('Add', ['middle', 'branch'], 'sum'),
+        ('InstanceNormalization', ['sum', 'w', 'w'], 'b'),
         ('Conv', ['b', 'w'], 'last'),
         ('Tanh', ['last'], 'prediction'),
         ('Shape', ['z'], 'shape'),
@@ -218,7 +227,27 @@ def test_first_and_last_layers_are_float32_for_weak_types() -> None:
     outputs = [value('prediction', TensorProto.FLOAT, image)]
     proto = helper.make_model(helper.make_graph(nodes, 'ends', inputs, outputs))
     exact = half_graph.exact_names(proto.SerializeToString())
-    assert exact == {'bright', 'both', 'first', 'b', 'last', 'prediction'}
+    ends = {'branch', 'middle', 'sum', 'b', 'last', 'prediction'}
+    assert exact == {'bright', 'both', 'first'} | ends
+
+
+def test_casts_of_float32_to_itself_are_left_out(model: Path) -> None:
+    assert 'Cast' in {n.op_type for n in onnx.load(model).graph.node if n.output[0] == 'same'}
+    assert 'Cast' not in {n.op_type for n in converted(model, 'fp32').graph.node}
+
+
+def test_shipped_model_layer_by_layer() -> None:
+    """TensorRT numbers layers whose names are taken already; types are told by name."""
+    shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
+    path = ROOT / 'models/dmd_worlds.onnx'
+    converted = half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
+    graph = onnx.load_from_string(converted).graph
+    names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
+    assert len(names) == len(set(names))
+    exact = half_graph.exact_names(converted)
+    convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
+    ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
+    assert convolutions == ends
 
 
 def test_bfloat16_rounds_to_even() -> None:

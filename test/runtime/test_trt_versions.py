@@ -28,7 +28,7 @@ def test_differences(
     assert spoken.typed_flag is typed_flag
     assert spoken.progress_monitor is monitor
     assert spoken.memory_attribute == memory
-    assert spoken.plain_norms is spoken.one_size is not strong
+    assert spoken.plain_norms is not strong
     assert spoken.own_tactics_only is not strong
 
 

@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The GPU check without a GPU: it says so; its tables and verdicts are right."""
 
+import importlib.util
 import json
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from oracle_model import write_oracle
 
 from dmd_ros.runtime import cuda_driver
+from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.host_sampler import sample_on_host
+from dmd_ros.runtime.ort_backend import OrtBackend
 from train.gpu import check as gpu_check
 from train.gpu import report, torch_child
 from train.gpu.__main__ import main
@@ -29,12 +34,71 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
 
 
 def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
-    check = gpu_check.Check(tmp_path, limit_s=60.0)
+    check = gpu_check.Check(tmp_path, tmp_path / 'out', limit_s=60.0)
     check.section('tiny', 'x', lambda: __import__('no_such_module'))
     check.end = 0.0
     check.section('tiny', 'y', lambda: None, precision='fp16')
     assert [r.what for r in check.rows] == ['x', 'y']
     assert 'no_such_module' in check.rows[0].note and 'no time left' in check.rows[1].note
+    written = json.loads((tmp_path / 'out/gpu.json').read_text())
+    assert [r['what'] for r in written['rows']] == ['x', 'y']
+
+
+def test_most_wanted_comes_first_and_what_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a GPU in name only: no engine, no torch, and yet a whole report."""
+    if importlib.util.find_spec('tensorrt') is not None:
+        pytest.skip('TensorRT is installed')
+    monkeypatch.setattr(cuda_driver, 'gpus', lambda: ('GPU',))
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    out = tmp_path / 'out'
+    words = ['--out', str(out), '--model', str(model), '--torch-python', '/bin/false']
+    assert main(words) == 1
+    rows = json.loads((out / 'gpu.json').read_text())['rows']
+    assert all(row['note'].startswith('not run') for row in rows)
+    whats = [(row['model'], row['what'], row['precision'], row['samples']) for row in rows]
+    assert whats[0] == ('oracle', 'TensorRT', 'fp16', 1)
+    wanted = [('oracle', 'torch', '', 1), ('oracle', 'TensorRT', 'fp32', 1)]
+    wanted += [('oracle', 'TensorRT', 'fp16', 8), ('nano', 'TensorRT', 'fp16', 1)]
+    places = [whats.index(what) for what in wanted]
+    assert places == sorted(places)
+    assert {'node over DDS', 'ONNX Runtime CUDA'} <= {row['what'] for row in rows}
+
+
+class StandIn(OrtBackend):
+    """What a loaded engine offers, computed by ONNX Runtime."""
+
+    memory_bytes: ClassVar = {'weights': 1 << 20}
+    fixed_samples = 1
+
+    def sample(self, *arguments: Any) -> Any:
+        return sample_on_host(lambda f: self.run(f)[OUTPUT], self.contract, *arguments)
+
+    def device_seconds(self) -> float:
+        return 0.0005
+
+
+def test_rows_of_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    engine = SimpleNamespace(proof={'text': 'proved'})
+    monkeypatch.setattr(gpu_check.engine_build, 'engine_for', lambda *_: engine)
+    monkeypatch.setattr(gpu_check.engine_build, 'start', lambda *_: StandIn(model))
+    monkeypatch.setattr(gpu_check, 'clock', lambda run, _: (run(), (1.0, 2.0))[1])
+    check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
+    gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1)
+    gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1, gpu_check.MORE_STEPS)
+    graph, frame = 'sampler, TensorRT with CUDA graph', 'VGA frame to depth, TensorRT'
+    plain = 'sampler, TensorRT step by step'
+    assert [(r.what, r.steps) for r in check.rows] == [
+        *((graph, 1), (frame, 1), (plain, 1)),
+        *((graph, 2), (frame, 2), (graph, 4), (frame, 4), (plain, 2), (plain, 4)),
+    ]
+    assert len(check.proofs) == 1
+    aims = json.loads((tmp_path / 'out/gpu.json').read_text())['aims']
+    assert [verdict.split(':')[0] for verdict in aims.values()] == [
+        *('reached', 'reached', 'not measured', 'not measured')
+    ]
 
 
 def test_report(tmp_path: Path) -> None:
@@ -48,7 +112,7 @@ def test_report(tmp_path: Path) -> None:
         {'model': 'tiny', 'precision': 'fp16', 'samples': 1, 'proof': 'proved'}
         | {'build_and_proof_s': 30.0, 'gpu_memory_mib': 'weights 9.0'}
     ]
-    report.write(tmp_path, rows, proofs)
+    report.write(tmp_path, {'gpus': 'H200'}, rows, proofs)
     found = json.loads((tmp_path / 'gpu.json').read_text())
     verdicts = list(found['aims'].values())
     assert verdicts[0].startswith('reached') and verdicts[1].startswith('MISSED: 3.500')
@@ -83,7 +147,7 @@ def test_build_only_builds_in_order_and_reports(
     model = write_oracle(tmp_path / 'oracle.onnx')
     presets = tmp_path / 'presets'
     presets.mkdir()
-    for name in ('tiny', 'nano'):
+    for name in ('small', 'nano'):
         (presets / f'{name}.onnx').write_bytes(model.read_bytes())
     asked: list[tuple[str, str, int]] = []
 
@@ -94,15 +158,15 @@ def test_build_only_builds_in_order_and_reports(
         return SimpleNamespace(proof={'text': 'proved'})
 
     monkeypatch.setattr(gpu_check.engine_build, 'engine_for', engine_for)
-    check = gpu_check.Check(tmp_path / 'engines', limit_s=60.0)
+    check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
     gpu_check.build_only(check, model, presets, jobs=1)
     assert asked[:4] == [
         ('oracle', 'fp16', 1),
         ('oracle', 'fp32', 1),
-        ('tiny', 'fp16', 1),
-        ('tiny', 'fp32', 1),
+        ('oracle', 'fp16', 8),
+        ('nano', 'fp16', 1),
     ]
-    assert {name for name, _, _ in asked} == {'oracle', 'tiny', 'nano'}
+    assert {name for name, _, _ in asked} == {'oracle', 'small', 'nano'}
     assert len(check.proofs) == len(asked) - 1
     assert [(r.model, r.precision) for r in check.rows] == [('nano', 'fp32')]
     assert 'refused' in check.rows[0].note

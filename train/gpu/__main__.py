@@ -16,7 +16,6 @@ from pathlib import Path
 
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
-from train.gpu import report
 from train.gpu.check import LIMIT_S, Check, build_only, run
 
 
@@ -34,7 +33,13 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         engines = options.engine_cache_dir or Path(folder)
-        check = Check(engines, options.torch_python, options.limit_s, options.optimization_level)
+        check = Check(
+            engines,
+            options.out,
+            options.torch_python,
+            options.limit_s,
+            options.optimization_level,
+        )
         try:
             select.tensorrt_module()
         except BackendError as error:
@@ -45,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             else:
                 run(check, options.model, options.presets)
         finally:
-            report.write(options.out, check.rows, check.proofs, check.about)
+            check.save()
             check.say(f'written: {options.out}/gpu.md, gpu.json')
     return 0 if check.proofs else 1
 

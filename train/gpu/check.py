@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sections of the check: engines built, proved and timed, each a row of the table.
 
-First comes the shipped model, then the presets with random weights and without ray directions
-(`tiny` is not quite the shipped network): time does not depend on weights, and the proof is as
-strict as for trained ones.
+First comes the shipped model, then the presets with random weights and without ray directions:
+time does not depend on weights, and the proof is as strict as for trained ones. Whatever is found
+is on disk after every section: a check that is cut short has lost nothing.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from dmd_ros.runtime.engine_cache import BuildRequest
 from dmd_ros.runtime.engine_file import StoredEngine
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train.gpu import rough_use
+from train.gpu import report, rough_use
 from train.gpu.report import Row, clock
 from train.gpu.torch_child import TorchChild, export_presets
 
@@ -41,12 +42,12 @@ LIMIT_S = 540
 # Kept back for writing, and for what cannot be stopped halfway.
 RESERVE_S = 15.0
 VGA = (480, 640)
-STEPS = (1, 2, 4)
+FIRST_STEPS, MORE_STEPS = (1,), (2, 4)
+# Longest wait for torch to compile.
+TORCH_S = 150.0
 # (preset, precision, samples), the most wanted first: time may run out.
 ENGINES = (
-    ('tiny', 'fp32', 1),
     ('nano', 'fp16', 1),
-    ('tiny', 'fp16', 8),
     ('small', 'fp16', 1),
     ('base', 'fp16', 1),
     ('nano', 'fp32', 1),
@@ -61,6 +62,7 @@ class Check:
     """What is wanted, the rows so far, and the time that is left."""
 
     engines: Path
+    out: Path
     torch_python: str = sys.executable
     limit_s: float = LIMIT_S
     level: int = 3
@@ -71,6 +73,8 @@ class Check:
     def __post_init__(self) -> None:
         """Start the clock."""
         self.started = time.monotonic()
+        self.about |= report.machine()
+        self._lock = threading.Lock()
         self.end = self.started + self.limit_s - RESERVE_S
 
     def late(self) -> bool:
@@ -80,6 +84,11 @@ class Check:
     def say(self, text: str) -> None:
         """Print with the time since the start."""
         print(f'[{time.monotonic() - self.started:5.1f}] {text}', flush=True)
+
+    def save(self) -> None:
+        """Write what there is so far."""
+        with self._lock:
+            report.write(self.out, self.about, self.rows, self.proofs)
 
     def request(self, model: Path, contract: Contract, precision: str, samples: int) -> Any:
         """Ask for an engine for VGA pictures."""
@@ -92,6 +101,7 @@ class Check:
         """Run a section on its own: whatever it throws is a row of the table."""
         if self.late():
             self.rows.append(Row(model, what, note='not run: no time left', **about))
+            self.save()
             return
         self.say(f'{model}: {what} {about or ""}')
         try:
@@ -102,9 +112,18 @@ class Check:
             note = f'not run: {type(error).__name__}: {error}'.replace('\n', ' ')
             self.say(note)
             self.rows.append(Row(model, what, note=note[:400], **about))
+        finally:
+            self.save()
 
 
-def tensorrt(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
+def tensorrt(
+    check: Check,
+    model: str,
+    path: Path,
+    precision: str,
+    samples: int,
+    all_steps: Sequence[int] = FIRST_STEPS,
+) -> None:
     """Build and prove one engine; time the sampler with and without its CUDA graph."""
     contract = OrtBackend(path, 'cpu').contract
     request = check.request(path, contract, precision, samples)
@@ -112,12 +131,16 @@ def tensorrt(check: Check, model: str, path: Path, precision: str, samples: int)
     for use_graph in (True, False):
         backend = engine_build.start(engine, request, contract, check.say, use_graph)
         try:
-            if use_graph:
+            if use_graph and all_steps == FIRST_STEPS:
                 held = backend.memory_bytes.items()
                 memory = ', '.join(f'{name} {size / 2**20:.1f}' for name, size in held)
                 check.proofs.append(proof | {'gpu_memory_mib': memory})
-                _time_frame(check, model, precision, samples, contract, backend, 'TensorRT')
-            _time_sampler(check, model, precision, samples, backend, use_graph, request.size)
+            for steps in all_steps:
+                row = Row(model, '', precision, samples, steps)
+                check.rows.append(_time_sampler(row, backend, use_graph, request.size))
+                if use_graph:
+                    check.rows.append(_time_frame(row, contract, backend, 'TensorRT'))
+                check.save()
         finally:
             backend.close()
 
@@ -139,57 +162,39 @@ def _proved(
     return engine, proof
 
 
-def _time_sampler(
-    check: Check,
-    model: str,
-    precision: str,
-    samples: int,
-    backend: Any,
-    use_graph: bool,
-    size: tuple[int, int],
-) -> None:
+def _time_sampler(row: Row, backend: Any, use_graph: bool, size: tuple[int, int]) -> Row:
+    """Fill a row with the sampler's times."""
     random = np.random.default_rng(0)
     rgb = random.standard_normal((1, 3, *size), np.float32)
-    noises = random.standard_normal((5, samples, 1, *size), np.float32)
+    noises = random.standard_normal((5, row.samples, 1, *size), np.float32)
     noises.flags.writeable = False
-    noise, fresh = noises[0], list(noises[1:])
-    for steps in STEPS:
-        times = diffusion.trailing_times(steps)
-        p50, p95 = clock(partial(_sample_once, backend, rgb, noise, fresh, times), 0.5)
-        device = 1e3 * backend.device_seconds()
-        what = 'sampler, TensorRT ' + ('with CUDA graph' if use_graph else 'step by step')
-        check.rows.append(Row(model, what, precision, samples, steps, p50, p95, device))
+    noise, fresh = noises[0], list(noises[1:])  # the very same arrays: fixed noise stays there
+    times = diffusion.trailing_times(row.steps)
+
+    def once() -> None:
+        backend.sample(rgb, 0.5, noise, iter(fresh), times, 'ddpm')
+
+    p50, p95 = clock(once, 0.5)
+    what = 'sampler, TensorRT ' + ('with CUDA graph' if use_graph else 'step by step')
+    return replace(row, what=what, p50=p50, p95=p95, device=1e3 * backend.device_seconds())
 
 
-def _sample_once(backend: Any, rgb: Any, noise: Any, fresh: list[Any], times: Any) -> None:
-    backend.sample(rgb, 0.5, noise, iter(fresh), times, 'ddpm')
-
-
-def _time_frame(
-    check: Check,
-    model: str,
-    precision: str,
-    samples: int,
-    contract: Contract,
-    backend: Any,
-    name: str,
-) -> None:
+def _time_frame(row: Row, contract: Contract, backend: Any, name: str) -> Row:
     """One VGA picture in host memory to metres in host memory, through the robot's estimator."""
     picture = np.random.default_rng(0).integers(0, 255, (*VGA, 3), np.uint8)
     camera = Camera(500.0, 500.0, 319.5, 239.5, VGA[1], VGA[0])
-    for steps in STEPS:
-        estimator = DepthEstimator(contract, backend, steps=steps, samples=samples)
-        p50, p95 = clock(partial(estimator, picture, camera), 0.5)
-        check.rows.append(
-            Row(model, f'VGA frame to depth, {name}', precision, samples, steps, p50, p95)
-        )
+    estimator = DepthEstimator(contract, backend, steps=row.steps, samples=row.samples)
+    p50, p95 = clock(partial(estimator, picture, camera), 0.5)
+    return replace(row, what=f'VGA frame to depth, {name}', p50=p50, p95=p95)
 
 
 def onnxruntime_cuda(check: Check, model: str, path: Path) -> None:
     """Time ONNX Runtime's CUDA provider."""
     backend = OrtBackend(path, 'cuda')
     try:
-        _time_frame(check, model, 'fp32', 1, backend.contract, backend, 'ONNX Runtime CUDA')
+        for steps in (*FIRST_STEPS, *MORE_STEPS):
+            row = Row(model, '', 'fp32', 1, steps)
+            check.rows.append(_time_frame(row, backend.contract, backend, 'ONNX Runtime CUDA'))
     finally:
         backend.close()
 
@@ -211,7 +216,7 @@ def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks)
 
 def measure_torch(check: Check, child: TorchChild) -> None:
     """Take the rows of a child that has compiled meanwhile."""
-    rows, about = child.measure(check.end)
+    rows, about = child.measure(min(check.end, time.monotonic() + TORCH_S))
     check.rows += rows
     check.about |= about
 
@@ -219,13 +224,9 @@ def measure_torch(check: Check, child: TorchChild) -> None:
 def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int) -> None:
     """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
     path = model or find_model(None)
+    wanted = [(path.stem, path, *kind) for kind in (('fp16', 1), ('fp32', 1), ('fp16', 8))]
     models = _presets(check, presets)
-    wanted = [(path.stem, path, 'fp16', 1), (path.stem, path, 'fp32', 1)]
-    wanted += [
-        (name, models[name], precision, samples)
-        for name, precision, samples in (('tiny', 'fp16', 1), *ENGINES)
-        if name in models
-    ]
+    wanted += [(name, models[name], *kind) for name, *kind in ENGINES if name in models]
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda engine: _build_section(check, *engine), wanted))
 
@@ -244,34 +245,36 @@ def _build_section(check: Check, model: str, path: Path, precision: str, samples
 
 def run(check: Check, model: Path | None, presets: Path | None) -> None:
     """Run every section, the most wanted first."""
-    tiny = TorchChild(check.torch_python, 'tiny', ['fp16', 'bf16'], [1])
+    path = model or find_model(None)
+    name = path.stem
+    engine = partial(_engine_section, check)
+    engine(name, path, 'fp16', 1)
+    # Only now: nothing may run beside those times. It compiles while engines are used roughly.
+    child = TorchChild(check.torch_python, str(path), ['fp16'], [1])
     try:
-        path = model or find_model(None)
-        engine = partial(_engine_section, check)
-        engine(path.stem, path, 'fp16', 1)
-        engine(path.stem, path, 'fp32', 1)
-        models = _presets(check, presets)
-        engine('tiny', models.get('tiny'), 'fp16', 1)
-        check.section('tiny', 'torch', partial(measure_torch, check, tiny))
+        used_roughly(check, name, path, rough_use.CHECKS)
+        check.section(name, 'torch', partial(measure_torch, check, child))
     finally:
-        tiny.stop()
-    used_roughly(check, path.stem, path, rough_use.CHECKS)
-    for name, precision, samples in ENGINES:
-        engine(name, models.get(name), precision, samples)
-    used_roughly(check, path.stem, path, rough_use.BUILDING_CHECKS)
-    check.section(
-        path.stem, 'ONNX Runtime CUDA', partial(onnxruntime_cuda, check, path.stem, path)
-    )
-    for name in ('tiny', 'nano', 'small', 'base'):
-        check.section(name, 'torch, 1 and 8 samples', partial(_torch_alone, check, name))
+        child.stop()
+    engine(name, path, 'fp32', 1)
+    engine(name, path, 'fp16', 1, MORE_STEPS)
+    engine(name, path, 'fp16', 8)
+    models = _presets(check, presets)
+    for preset, precision, samples in ENGINES:
+        engine(preset, models.get(preset), precision, samples)
+    used_roughly(check, name, path, rough_use.BUILDING_CHECKS)
+    check.section(name, 'ONNX Runtime CUDA', partial(onnxruntime_cuda, check, name, path))
+    for net in (str(path), 'nano', 'small', 'base'):
+        check.section(Path(net).stem, 'torch, all', partial(_torch_alone, check, net))
     has_ros = importlib.util.find_spec('rclpy') is not None
     why = 'start the node with backend:=tensorrt and read latency in /diagnostics'
     note = f'not run here: {why}' if has_ros else 'not run: rclpy is not installed'
     check.rows.append(Row('any', 'node over DDS', note=note))
+    check.save()
 
 
-def _torch_alone(check: Check, name: str) -> None:
-    child = TorchChild(check.torch_python, name, ['fp16', 'fp32'], [1, 8])
+def _torch_alone(check: Check, net: str) -> None:
+    child = TorchChild(check.torch_python, net, ['fp16', 'bf16', 'fp32'], [1, 8])
     try:
         measure_torch(check, child)
     finally:
@@ -288,11 +291,17 @@ def _presets(check: Check, folder: Path | None) -> dict[str, Path]:
 
 
 def _engine_section(
-    check: Check, model: str, path: Path | None, precision: str, samples: int
+    check: Check,
+    model: str,
+    path: Path | None,
+    precision: str,
+    samples: int,
+    all_steps: Sequence[int] = FIRST_STEPS,
 ) -> None:
     def work() -> None:
         if path is None:
             raise BackendError(f'there is no ONNX file of {model}')
-        tensorrt(check, model, path, precision, samples)
+        tensorrt(check, model, path, precision, samples, all_steps)
 
-    check.section(model, 'TensorRT', work, precision=precision, samples=samples)
+    about = {'precision': precision, 'samples': samples, 'steps': all_steps[0]}
+    check.section(model, 'TensorRT', work, **about)

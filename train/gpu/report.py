@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dmd_ros.runtime import cuda_driver
+from dmd_ros.runtime.engine_file import write_atomic
 
 _PACKAGES = (
     *('tensorrt', 'pycuda', 'torch', 'onnxruntime-gpu', 'onnxruntime', 'onnx', 'numpy'),
@@ -55,22 +56,17 @@ def clock(run: Callable[[], object], seconds: float = 1.0) -> tuple[float, float
 
 
 def write(
-    out: Path,
-    rows: Sequence[Row],
-    proofs: Sequence[dict[str, Any]],
-    others: Mapping[str, str] | None = None,
+    out: Path, about: Mapping[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]
 ) -> None:
-    """Write gpu.json and gpu.md into `out`. others: more facts about the machine."""
-    about = machine() | dict(others or {})
-    out.mkdir(parents=True, exist_ok=True)
+    """Write gpu.json and gpu.md into `out`, each whole or not at all. about: see `machine`."""
     found = {
-        'machine': about,
+        'machine': dict(about),
         'aims': aims(rows),
         'proofs': list(proofs),
         'rows': [asdict(r) for r in rows],
     }
-    (out / 'gpu.json').write_text(json.dumps(found, indent=1) + '\n')
-    (out / 'gpu.md').write_text(markdown(about, rows, proofs))
+    write_atomic(out / 'gpu.json', (json.dumps(found, indent=1) + '\n').encode())
+    write_atomic(out / 'gpu.md', markdown(about, rows, proofs).encode())
 
 
 def machine() -> dict[str, str]:
@@ -99,10 +95,11 @@ def _module_version(name: str) -> str:
 
 
 def aims(rows: Sequence[Row]) -> dict[str, str]:
-    """Hold the rows of the tiny preset, one sample, one step, against the project's aims."""
+    """Hold the rows of the first model, one sample, one step, against the project's aims."""
+    model = rows[0].model if rows else ''
 
     def find(what: str, precision: str = 'fp16') -> Row | None:
-        wanted = ('tiny', what, precision, 1, 1)
+        wanted = (model, what, precision, 1, 1)
         for r in rows:
             if (r.model, r.what, r.precision, r.samples, r.steps) == wanted and r.p50 is not None:
                 return r
@@ -129,11 +126,11 @@ def _verdict(found: float | None, limit: float) -> str:
     return f'{"reached" if found <= limit else "MISSED"}: {found:.3f} ms, limit {limit:.3f} ms'
 
 
-def markdown(about: dict[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]) -> str:
+def markdown(
+    about: Mapping[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]
+) -> str:
     """Write everything as tables."""
-    presets = (
-        'The presets have random weights and no ray directions: tiny is not the shipped model.'
-    )
+    presets = 'The presets have random weights and no ray directions.'
     lines = ['# GPU check', '', f'Made by `make gpu-check`. {presets}', '']
     lines += [f'- {name}: {value}' for name, value in about.items()]
     lines += ['', '## Aims', '']

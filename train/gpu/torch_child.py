@@ -24,10 +24,10 @@ class TorchChild:
     """One run of `python -m train.gpu.with_torch time`, whose clock starts with `measure`."""
 
     def __init__(
-        self, python: str, preset: str, precisions: list[str], samples: list[int]
+        self, python: str, net: str, precisions: list[str], samples: list[int]
     ) -> None:
-        """Start compiling; whatever goes wrong is said by `measure`."""
-        words = [python, '-m', 'train.gpu.with_torch', 'time', '--preset', preset]
+        """Start compiling; whatever goes wrong is said by `measure`. net: preset or .onnx file."""
+        words = [python, '-m', 'train.gpu.with_torch', 'time', '--net', net]
         words += ['--precisions', *precisions, '--samples', *map(str, samples)]
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._last: list[str] = []

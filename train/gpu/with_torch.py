@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of the check that needs torch, in a process of its own.
 
-    python -m train.gpu.with_torch export out/presets   # every preset with random weights, as ONNX
-    python -m train.gpu.with_torch time --preset tiny   # a line on standard input starts the clock
+    python -m train.gpu.with_torch export out/presets   # presets with random weights, as ONNX
+    python -m train.gpu.with_torch time --net nano      # a line on standard input starts the clock
 
 TensorRT's Python need not be torch's: this file imports no TensorRT, and the check no torch.
 """
@@ -26,10 +26,11 @@ import torch
 
 from train.gpu.report import Row, clock
 from train.gpu.torch_child import ABOUT, READY, ROW
+from train.onnx_weights import load_model
 from train.presets import preset
 from train.unet import UNet
 
-PRESETS = ('nano', 'tiny', 'small', 'base')
+PRESETS = ('nano', 'small', 'base')  # the shipped model is a tiny one
 SIZE = (192, 256)
 _TYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 
@@ -72,9 +73,14 @@ def export_presets(folder: Path) -> None:
 def prepare(
     name: str, precisions: list[str], samples: list[int], compiled: bool
 ) -> list[tuple[Row, Callable[[], object]]]:
-    """Set a network up, compile it, and run it once for each row to be measured."""
-    net = random_net(name).cuda()
-    network: Any = torch.compile(net, dynamic=False) if compiled else net
+    """Set a network up as the trainer has it, and run it once for each row to be measured.
+
+    name: of a preset, or an .onnx file that `train.export` wrote.
+    """
+    known = load_model(Path(name)).net if name.endswith('.onnx') else random_net(name)
+    net = known.eval().cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout: dict[str, Any] = {'force_layout_optimization': True}
+    network: Any = torch.compile(net, dynamic=False, options=layout) if compiled else net
     what = 'network, torch ' + ('compiled' if compiled else 'eager')
     made = []
     for precision in precisions:
@@ -84,13 +90,14 @@ def prepare(
                 torch.as_tensor(random.standard_normal((count, channels, *SIZE), np.float32))
                 for channels in (3, 1)
             ]
+            tensors = [t.contiguous(memory_format=torch.channels_last) for t in tensors]
             tensors += [torch.ones(count), torch.full((count,), 0.5)]
             run = partial(_once, network, [t.cuda() for t in tensors], precision)
             started = time.perf_counter()
             run()
             torch.cuda.synchronize()
             note = f'first call {time.perf_counter() - started:.1f} s'
-            made.append((Row(name, what, precision, count, 1, note=note), run))
+            made.append((Row(Path(name).stem, what, precision, count, 1, note=note), run))
     return made
 
 
@@ -124,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest='command', required=True)
     commands.add_parser('export').add_argument('folder', type=Path)
     timing = commands.add_parser('time')
-    timing.add_argument('--preset', required=True, choices=PRESETS)
+    timing.add_argument('--net', required=True, help='preset, or .onnx file of train.export')
     timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES)
     timing.add_argument('--samples', nargs='+', type=int, default=[1])
     timing.add_argument('--seconds', type=float, default=1.0, help='for each row')
@@ -140,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     prepared = [
         entry
         for compiled in (False, True)
-        for entry in prepare(options.preset, options.precisions, options.samples, compiled)
+        for entry in prepare(options.net, options.precisions, options.samples, compiled)
     ]
     print(READY, flush=True)
     sys.stdin.readline()

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scale and shift as convolutions: the same numbers, fewer layers, and only where it fits."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import GraphProto, TensorProto, helper, numpy_helper
+
+from dmd_ros.runtime import film_graph, half_graph
+
+CHANNELS, WIDTH = 3, 5
+MODEL = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'
+
+
+def block(**changed: list[str]) -> onnx.ModelProto:
+    """What an exporter writes: x * (1 + scale) + shift. changed: inputs by output."""
+    random = np.random.default_rng(0)
+    steps = [
+        ('Gemm', ['emb', 'w', 'b'], 'flat'),
+        ('Unsqueeze', ['flat', 'two'], 'row'),
+        ('Unsqueeze', ['row', 'three'], 'both'),
+        ('Slice', ['both', 'zero', 'half', 'one'], 'scale'),
+        ('Slice', ['both', 'half', 'whole', 'one'], 'shift'),
+        ('Add', ['scale', 'unit'], 'factor'),
+        ('Mul', ['x', 'factor'], 'scaled'),
+        ('Add', ['scaled', 'shift'], 'y'),
+    ]
+    nodes = [
+        helper.make_node(
+            op, changed.get(out, inputs), [out], **({'transB': 1} if op == 'Gemm' else {})
+        )
+        for op, inputs, out in steps
+    ]
+    numbers = {
+        'w': random.standard_normal((2 * CHANNELS, WIDTH)).astype(np.float32),
+        'b': random.standard_normal(2 * CHANNELS).astype(np.float32),
+        'unit': np.array(1.0, np.float32),
+        'half': np.array([CHANNELS]),
+        'whole': np.array([2 * CHANNELS]),
+    }
+    counted = {name: np.array([i]) for i, name in enumerate(('zero', 'one', 'two', 'three'))}
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        'block',
+        [
+            value('emb', TensorProto.FLOAT, [2, WIDTH]),
+            value('x', TensorProto.FLOAT, [2, CHANNELS, 4, 4]),
+        ],
+        [value('y', TensorProto.FLOAT, [2, CHANNELS, 4, 4])],
+        [numpy_helper.from_array(v, k) for k, v in (numbers | counted).items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+
+
+def run(proto: onnx.ModelProto) -> np.ndarray:
+    random = np.random.default_rng(1)
+    feeds = {
+        'emb': random.standard_normal((2, WIDTH)).astype(np.float32),
+        'x': random.standard_normal((2, CHANNELS, 4, 4)).astype(np.float32),
+    }
+    session = ort.InferenceSession(proto.SerializeToString(), providers=['CPUExecutionProvider'])
+    return np.asarray(session.run(None, feeds)[0])
+
+
+def operators(graph: GraphProto) -> list[str]:
+    return sorted(node.op_type for node in graph.node)
+
+
+def test_computes_the_same_in_fewer_layers() -> None:
+    proto = block()
+    onnx.checker.check_model(proto, full_check=True)
+    expected = run(proto)
+    film_graph.rewrite(proto.graph)
+    onnx.checker.check_model(proto, full_check=True)
+    assert operators(proto.graph) == ['Add', 'Conv', 'Conv', 'Mul', 'Reshape']
+    np.testing.assert_allclose(run(proto), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'changed',
+    [
+        {'scale': ['both', 'zero', 'half', 'zero']},
+        {'y': ['scaled', 'both']},
+        {'row': ['b', 'two'], 'both': ['b', 'three']},
+    ],
+    ids=['another axis', 'another reader', 'not the linear layer'],
+)
+def test_leaves_alone_what_is_another_thing(changed: dict[str, list[str]]) -> None:
+    proto = block(**changed)
+    before = operators(proto.graph)
+    film_graph.rewrite(proto.graph)
+    assert operators(proto.graph) == before
+
+
+@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', 5e-3)])
+def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
+    """A dozen blocks; the three linear layers that are left make the embedding itself."""
+    shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
+    graph = half_graph.convert(MODEL, precision, plain_norms=precision == 'fp32', shapes=shapes)
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    left = operators(onnx.load_from_string(graph).graph)
+    assert operators(onnx.load(MODEL).graph).count('Gemm') > 10
+    assert left.count('Gemm') == 3
+    random = np.random.default_rng(0)
+    feeds = {
+        name: np.full(shape, 0.5, np.float32)
+        if len(shape) == 1
+        else random.standard_normal(shape, np.float32)
+        for name, shape in shapes.items()
+    }
+    said, expected = (
+        ort.InferenceSession(model, providers=['CPUExecutionProvider']).run(None, feeds)[0]
+        for model in (graph, MODEL.read_bytes())
+    )
+    np.testing.assert_allclose(said, expected, atol=bound)
