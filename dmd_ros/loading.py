@@ -30,11 +30,11 @@ from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
-# Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_build` must not find itself
+# Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_cache` must not find itself
 # imported already, and engines are locked as Unix locks files.
 if TYPE_CHECKING:
-    from dmd_ros.runtime.engine_cache import BuildRequest
     from dmd_ros.runtime.engine_file import StoredEngine
+    from dmd_ros.runtime.engine_store import BuildRequest
 
 DEFAULT_MODEL = 'dmd_worlds'
 DEFAULT_FOV_MODEL = 'dmd_fov'
@@ -207,7 +207,7 @@ class _Wish:
 
 
 def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
-    from dmd_ros.runtime.engine_cache import BuildRequest
+    from dmd_ros.runtime.engine_store import BuildRequest
 
     contract: Contract = _onnxruntime('OrtBackend', path, 'cpu', 1).contract
     return contract, BuildRequest(
@@ -229,9 +229,9 @@ def _load_tensorrt(
     cancelled: Callable[[], bool],
 ) -> Any:
     engine, contract, request = _engine(path, choice, wish, log, cancelled)
-    from dmd_ros.runtime import engine_build
+    from dmd_ros.runtime import engine_cache
 
-    return engine_build.start(engine, request, contract, log)
+    return engine_cache.start(engine, request, contract, log)
 
 
 def _engine(
@@ -243,10 +243,10 @@ def _engine(
 ) -> tuple[StoredEngine, Contract, BuildRequest]:
     """Have the engine; 'auto' takes fp32 where the proof refuses its first choice, aloud."""
     contract, request = _request(path, choice, wish)
-    from dmd_ros.runtime import engine_build
+    from dmd_ros.runtime import engine_cache
 
     try:
-        return engine_build.engine_for(request, contract, log, cancelled), contract, request
+        return engine_cache.engine_for(request, contract, log, cancelled), contract, request
     except RefusedError as error:
         if wish.precision != 'auto':
             raise
@@ -254,7 +254,7 @@ def _engine(
     log(f'precision auto: {choice.precision} is refused, fp32 is next: {refused}')
     request = replace(request, precision='fp32')
     try:
-        engine = engine_build.engine_for(request, contract, log, cancelled)
+        engine = engine_cache.engine_for(request, contract, log, cancelled)
     except BackendError as error:
         raise BackendError(f'{choice.precision}: {refused}; fp32: {error}') from None
     _log.warning(

@@ -23,7 +23,7 @@ from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
-from dmd_ros.runtime.engine_cache import parse_size
+from dmd_ros.runtime.engine_store import parse_size
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.trt_versions import PRECISIONS
 

@@ -1,235 +1,275 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which engine file for which use; made if there is none. Without TensorRT in it."""
+"""From a model file to a proved engine in the cache: what a build does, and who runs it.
+
+    python -m dmd_ros.runtime.engine_cache build --model model.onnx --size 192x256 --samples 1
+
+A build runs in a process of its own (this command), so that a node that shuts down can stop it at
+any moment, and its gigabytes are gone when it is done.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
+import argparse
+import hashlib
+import signal
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.core.preprocess import network_size
-from dmd_ros.runtime import engine_file
-from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
+from dmd_ros.core.errors import CoreError
+from dmd_ros.runtime import engine_file, engine_store, proof, select, trt_versions
+from dmd_ros.runtime.backend import OUTPUT
+from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
+from dmd_ros.runtime.engine_store import BuildRequest, Cancelled, Log
 from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 
-Log = Callable[[str], None]
-Cancelled = Callable[[], bool]
-# Builds an engine: its plan, and the proof with 'passed' and 'text'.
-Make = Callable[[], tuple[bytes, dict[str, Any]]]
-
-# Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
-# wide stereo. All of them, because rounding to the stride makes the sizes jump.
-_ASPECTS = range(50, 251, 2)
-_POLL_S = 0.2
-_REPORT_S = 10.0
+# How the command says that it failed, and its exit status for an engine that failed its proof.
+_ERROR = 'error: '
+_REFUSED_STATUS = 3
+_STOP_S = 5.0
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where engines are built and run; see `EngineSpec` for the fields."""
+def build(request: BuildRequest, log: Log) -> StoredEngine:
+    """Build, prove and store in this process, unless the cache has it: the CLI's work."""
+    tensorrt = select.tensorrt_module()
+    from dmd_ros.runtime.ort_backend import OrtBackend
 
-    tensorrt: str
-    gpu: str
-    compute_capability: str
-    driver: str
+    spoken = trt_versions.dialect(tensorrt.version())
+    trt_versions.check_precision(request.precision, spoken)
+    for remark in trt_versions.remarks(spoken):
+        log(remark)
+    reference = OrtBackend(request.model)
+    contract = reference.contract
+    machine = tensorrt.machine(request.device)
+    spec = engine_store.spec_for(request, contract, machine)
 
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What somebody wants an engine for.
-
-    size: network (height, width), or None for an engine that takes every usual camera (slower).
-    samples: batch. device: number of the GPU. force: build even if there is one.
-    """
-
-    model: Path
-    precision: str = 'fp16'
-    size: Size | None = None
-    samples: int = 1
-    device: int = 0
-    folder: Path | None = None
-    workspace_mib: int = 1024
-    optimization_level: int = 3
-    force: bool = False
-
-    @property
-    def cache(self) -> Path:
-        """Folder of the engines: as given, or the user's cache folder."""
-        if self.folder is not None:
-            return self.folder.expanduser()
-        root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-        return Path(root).expanduser() / 'dmd_ros' / 'engines'
-
-
-def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
-    """Everything that the engine depends on; raises `BackendError` for a size that cannot be."""
-    best = request.size or contract.train_sizes[0]
-    if min(best) < 1 or any(side % contract.stride for side in best):
-        raise BackendError(
-            f'size {best[0]}x{best[1]} (height x width): both must be multiples of the stride '
-            f'{contract.stride} of model {contract.name}'
+    def make() -> tuple[bytes, dict[str, Any]]:
+        log(
+            f'building {request.model} for {machine.gpu}: TensorRT {machine.tensorrt}, '
+            f'{spec.precision}, {spec.shape_text}, {spec.batch} samples; this takes minutes'
         )
-    if request.samples < 1:
-        raise BackendError(f'samples={request.samples} must be >= 1')
-    smallest = largest = best
-    if request.size is None:
-        sizes = [best] + [network_size(1000, 10 * a, contract) for a in _ASPECTS]
-        heights, widths = zip(*sizes, strict=True)
-        smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
-    return EngineSpec(
-        model_sha256=engine_file.sha256_of(request.model),
-        tensorrt=machine.tensorrt,
-        gpu=machine.gpu,
-        compute_capability=machine.compute_capability,
-        driver=machine.driver,
-        precision=request.precision,
-        batch=request.samples,
-        smallest=smallest,
-        best=best,
-        largest=largest,
-        workspace_mib=request.workspace_mib,
-        optimization_level=request.optimization_level,
-        recipe=engine_file.RECIPE,
-    )
+        cache = timing_cache(request.cache, spec)
+        plan: bytes = tensorrt.build_plan(request.model, spec, request.device, cache, log)
+        log(f'engine of {len(plan) >> 20} MiB built; proving it against ONNX Runtime')
+        engine = tensorrt.TrtBackend(plan, spec, contract, request.device, log)
+        try:
+            golden = _golden(reference.metadata, request.model, log)
+            shape = (spec.batch, *spec.best)
+            figures = proof.prove(engine, reference, contract, shape, spec.precision, golden)
+        finally:
+            engine.close()
+        return plan, figures.to_dict()
+
+    stem = request.model.stem
+    return engine_store.obtain(spec, request.cache, stem, make, log, force=request.force)
 
 
-def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
-    """Name the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
-    for word in (kernel_module or '').split():
-        major, dot, rest = word.partition('.')
-        if dot and major.isdigit() and rest[:1].isdigit():
-            return major
-    return f'cuda {cuda_driver // 1000}'
+def timing_cache(folder: Path, spec: EngineSpec) -> Path:
+    """File of the kernel timings of one TensorRT version on one kind of GPU."""
+    where = f'{spec.tensorrt} {spec.gpu} {spec.compute_capability} {spec.driver}'
+    return folder / f'timing-{hashlib.sha256(where.encode()).hexdigest()[:16]}.cache'
 
 
-def look(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
-    """Return the stored engine for `spec` if it is whole; else say why there is none."""
-    path = folder / engine_file.file_name(spec, stem)
-    if not path.exists():
-        log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
-        return None
-    try:
-        return engine_file.read(path, spec)
-    except BackendError as error:
-        log(f'{error}; it is built anew')
-        return None
-
-
-def obtain(
+def fetch(
+    request: BuildRequest,
     spec: EngineSpec,
-    folder: Path,
-    stem: str,
-    make: Make,
     log: Log,
-    *,
-    force: bool = False,
     cancelled: Cancelled = lambda: False,
 ) -> StoredEngine:
-    """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
+    """Return the engine for `spec`, from the cache or built by a process of its own.
 
-    An engine that fails its proof is not stored. Its figures are, so that the next start says so
-    at once instead of building it again. Raises `RefusedError` for those, else `BackendError`.
+    cancelled: asked five times a second; once it says True the build is stopped at once and
+    `BackendError` raised.
     """
-    path = folder / engine_file.file_name(spec, stem)
-    note = path.with_suffix('.refused')
-    with lock(path.with_suffix('.lock'), log, cancelled):
-        if not force:
-            check_refused(note, spec)
-            if (engine := look(spec, folder, stem, log)) is not None:
-                return engine
-        plan, proof = make()
-        if not proof['passed']:
-            with _usable(folder):
-                engine_file.write_atomic(note, json.dumps(proof).encode())
-                path.unlink(missing_ok=True)
-            raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
-        with _usable(folder):
-            engine_file.write(path, spec, plan, proof)
-            note.unlink(missing_ok=True)
-        return engine_file.read(path, spec)
+    stem = request.model.stem
+    if not request.force:
+        path = request.cache / engine_file.file_name(spec, stem)
+        engine_store.check_refused(path.with_suffix('.refused'), spec)
+        engine = engine_store.look(spec, request.cache, stem, log)
+        if engine is not None:
+            return engine
+    run_child(command(request), log, cancelled)
+    engine = engine_store.look(spec, request.cache, stem, log)
+    if engine is None:
+        raise BackendError(f'the build ended well but left no engine in {request.cache}')
+    return engine
 
 
-def check_refused(note: Path, spec: EngineSpec) -> None:
-    """Raise `RefusedError` with the figures if this very engine failed its proof before."""
-    if not note.is_file():
-        return
+def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
+    """Run the engine command; its lines go to `log`, its error is raised as its class."""
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    reader = threading.Thread(target=_read, args=(process.stdout, lines, log), daemon=True)
+    reader.start()
     try:
-        text = json.loads(note.read_text())['text']
-    except (ValueError, KeyError, TypeError):
+        while process.poll() is None:
+            if cancelled():
+                raise BackendError('the engine build was cancelled')
+            reader.join(0.2)
+            if not reader.is_alive():
+                process.wait()
+    finally:
+        _stop(process)
+        reader.join(_STOP_S)
+    if process.returncode == 0:
         return
-    raise RefusedError(
-        f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '
-        f'force_rebuild (or by removing {note})'
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    if errors:
+        refused = process.returncode == _REFUSED_STATUS
+        raise (RefusedError if refused else BackendError)(errors[-1])
+    how = _ending(process.returncode)
+    raise BackendError(f'the engine build {how}; its last words: {" / ".join(lines[-3:])}')
+
+
+def engine_for(
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    cancelled: Cancelled = lambda: False,
+) -> StoredEngine:
+    """Return the proved engine for this machine, built first if need be; see `fetch`."""
+    machine = select.tensorrt_module().machine(request.device)
+    return fetch(request, engine_store.spec_for(request, contract, machine), log, cancelled)
+
+
+def load(
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    cancelled: Cancelled = lambda: False,
+    use_graph: bool = True,
+) -> Any:
+    """Return a `TrtBackend` with a proved engine, built first if need be."""
+    engine = engine_for(request, contract, log, cancelled)
+    return start(engine, request, contract, log, use_graph)
+
+
+def start(
+    engine: StoredEngine,
+    request: BuildRequest,
+    contract: Contract,
+    log: Log,
+    use_graph: bool = True,
+) -> Any:
+    """Return a `TrtBackend` that runs a proved engine."""
+    tensorrt = select.tensorrt_module()
+    log(f'engine {engine.path}: {engine.proof["text"]}')
+    backend = tensorrt.TrtBackend(
+        engine.plan, engine.spec, contract, request.device, log, use_graph
+    )
+    held = ', '.join(
+        f'{name} {size / 2**20:.0f} MiB' for name, size in backend.memory_bytes.items()
+    )
+    log(f'engine loaded; GPU memory: {held}')
+    return backend
+
+
+def _golden(metadata: dict[str, str], model: Path, log: Log) -> proof.Golden | None:
+    if GOLDEN_KEY not in metadata:
+        log(f'{model} has no golden input; it is proved on random inputs alone')
+        return None
+    feeds, outputs = golden_from_metadata(metadata, str(model))
+    return proof.Golden(feeds, outputs[OUTPUT])
+
+
+def _read(stream: IO[str], lines: list[str], log: Log) -> None:
+    for line in stream:
+        text = line.rstrip()
+        if text:
+            lines.append(text)
+            if not text.startswith(_ERROR):
+                log(text)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ending(code: int) -> str:
+    """Say how a process without an error line ended; the kernel kills what takes all memory."""
+    if code >= 0:
+        return f'ended with status {code}'
+    name = signal.Signals(-code).name
+    return f'was ended by {name}' + (' (out of memory?)' if name == 'SIGKILL' else '')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m dmd_ros.runtime.engine_cache', description='TensorRT engines of dmd_ros'
+    )
+    build = parser.add_subparsers(dest='command', required=True).add_parser(
+        'build', help='build and prove the engine of a model, unless there is one'
+    )
+    build.add_argument('--model', type=Path, required=True, help='.onnx file')
+    build.add_argument('--precision', default='fp16', help='fp32, fp16 (default) or bf16')
+    build.add_argument('--size', help='network height x width; without it the engine is dynamic')
+    build.add_argument('--samples', type=int, default=1, help='depth samples per picture')
+    build.add_argument('--device', type=int, default=0, help='number of the GPU')
+    build.add_argument('--cache-dir', type=Path, help='folder of the engines')
+    build.add_argument('--workspace-mib', type=int, default=1024, help='limit of scratch memory')
+    build.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    build.add_argument('--force', action='store_true', help='build even if there is one')
+    return parser
+
+
+def _request(options: argparse.Namespace) -> BuildRequest:
+    return BuildRequest(
+        model=options.model,
+        precision=options.precision,
+        size=engine_store.parse_size(options.size) if options.size else None,
+        samples=options.samples,
+        device=options.device,
+        folder=options.cache_dir,
+        workspace_mib=options.workspace_mib,
+        optimization_level=options.optimization_level,
+        force=options.force,
     )
 
 
-def _advice(spec: EngineSpec) -> str:
-    if spec.precision == 'fp32':
-        return 'Use another TensorRT version, or set backend to onnxruntime'
-    return 'Set precision to fp32 (slower, more exact), or use another TensorRT version'
+def command(request: BuildRequest) -> list[str]:
+    """Command line of a build, which `main` reads as the same request."""
+    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build']
+    words += ['--model', str(request.model), '--precision', request.precision]
+    if request.size is not None:
+        words += ['--size', f'{request.size[0]}x{request.size[1]}']
+    words += ['--samples', str(request.samples), '--device', str(request.device)]
+    words += ['--cache-dir', str(request.cache), '--workspace-mib', str(request.workspace_mib)]
+    words += ['--optimization-level', str(request.optimization_level)]
+    return [*words, '--force'] if request.force else words
 
 
-@contextlib.contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """Name the folder that is read-only, full, or no folder at all."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; errors are one line."""
+    options = _parser().parse_args(argv)
+    started = time.monotonic()
+
+    def log(text: str) -> None:
+        print(f'[{time.monotonic() - started:6.1f} s] {text}', flush=True)
+
     try:
-        yield
-    except OSError as error:
-        raise BackendError(
-            f'engines cannot be stored in {folder} ({error}); make it writable, or set '
-            'engine_cache_dir to a folder that is'
-        ) from None
+        engine = build(_request(options), log)
+    except (BackendError, CoreError) as error:
+        print(f'{_ERROR}{error}', flush=True)
+        return _REFUSED_STATUS if isinstance(error, RefusedError) else 1
+    log(f'engine {engine.path}: {engine.proof["text"]}')
+    return 0
 
 
-@contextlib.contextmanager
-def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
-    """Hold `path` against other processes; the system frees it however a process ends."""
-    with _usable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open('a+')
-    with opened as stream:
-        said = -_REPORT_S
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                pass
-            if cancelled():
-                raise BackendError('cancelled while another process builds this engine')
-            waited = time.monotonic() - started
-            if waited - said >= _REPORT_S:
-                said = waited
-                log(f'another process builds this engine ({path}); waiting for {waited:.0f} s')
-            time.sleep(_POLL_S)
-        yield
-
-
-def _why_missing(spec: EngineSpec, folder: Path) -> str:
-    """Name the engine of the same model that comes nearest, and what differs."""
-    nearest: list[str] | None = None
-    for _path, header in engine_file.headers(folder):
-        if header['spec'].get('model_sha256') == spec.model_sha256:
-            differences = engine_file.spec_differences(header['spec'], spec)
-            if nearest is None or len(differences) < len(nearest):
-                nearest = differences
-    if nearest is None:
-        return f'none of this model in {folder}'
-    return f'the nearest one in {folder} is stale: {"; ".join(nearest)}'
-
-
-def parse_size(text: str) -> Size:
-    """Read '192x256' as (height, width); raises `BackendError`."""
-    height, _, width = text.lower().partition('x')
-    if not (height.isdigit() and width.isdigit()):
-        raise BackendError(f'size {text!r}; write height x width, like 192x256')
-    return int(height), int(width)
+if __name__ == '__main__':
+    sys.exit(main())

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TensorRT on CUDA: the only file that imports tensorrt and pycuda. Build, load, run; no policy.
 
-What a version calls things is in `trt_versions`, which engine is wanted in `engine_cache`, whether
+What a version calls things is in `trt_versions`, which engine is wanted in `engine_store`, whether
 it is right in `proof`, the sampler's arithmetic in `sampler_plan`.
 """
 
@@ -24,8 +24,8 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.runtime import engine_file, half_graph, trt_versions
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
-from dmd_ros.runtime.engine_cache import Log, Machine, driver_major
 from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.engine_store import Log, Machine, driver_major
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_session import Session, tensor_shape

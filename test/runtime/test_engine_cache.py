@@ -15,10 +15,10 @@ import pytest
 from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros.core.preprocess import network_size
-from dmd_ros.runtime import engine_build, engine_cache, engine_file
+from dmd_ros.runtime import engine_cache, engine_file, engine_store
 from dmd_ros.runtime.build_progress import BuildProgress
-from dmd_ros.runtime.engine_cache import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.engine_store import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.errors import BackendError, RefusedError
 
 MACHINE = Machine('10.3.0', 'Orin', '8.7', '540')
@@ -172,11 +172,11 @@ def test_good_engine_is_not_rebuilt_unless_forced(spec: EngineSpec, tmp_path: Pa
 
 def test_stale_engine_is_named_when_one_is_missing(spec: EngineSpec, tmp_path: Path) -> None:
     said: list[str] = []
-    engine_cache.look(spec, tmp_path, 'oracle', said.append)
+    engine_store.look(spec, tmp_path, 'oracle', said.append)
     assert 'none of this model' in said.pop()
     stored(dataclasses.replace(spec, tensorrt='8.6.1', driver='535', gpu='other'), tmp_path)
     stored(dataclasses.replace(spec, tensorrt='8.6.1'), tmp_path)
-    engine_cache.look(spec, tmp_path, 'oracle', said.append)
+    engine_store.look(spec, tmp_path, 'oracle', said.append)
     assert said[0].endswith("is stale: tensorrt is '8.6.1', wanted '10.3.0'")
 
 
@@ -213,7 +213,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 BUILDER = """
 import json, sys, time
 from pathlib import Path
-from dmd_ros.runtime.engine_cache import obtain
+from dmd_ros.runtime.engine_store import obtain
 from dmd_ros.runtime.engine_file import EngineSpec
 folder, fields = Path(sys.argv[1]), json.loads(sys.argv[2])
 spec = EngineSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
@@ -292,7 +292,7 @@ def test_child_speaks_and_fails_with_its_error() -> None:
     words = child('echo building; echo "error: the sentence"; exit 1')
     said: list[str] = []
     with pytest.raises(BackendError, match=r'^the sentence$'):
-        engine_build.run_child(words, said.append, lambda: False)
+        engine_cache.run_child(words, said.append, lambda: False)
     assert said == ['building']
 
 
@@ -309,19 +309,19 @@ def test_refusal_is_told_by_the_exit_status(
     def build(*_: object) -> None:
         raise kind('the sentence')
 
-    monkeypatch.setattr(engine_build, 'build', build)
-    assert engine_build.main(arguments(request_)) == status
+    monkeypatch.setattr(engine_cache, 'build', build)
+    assert engine_cache.main(arguments(request_)) == status
     assert capsys.readouterr().out == 'error: the sentence\n'
     words = child(f'echo "error: the sentence"; exit {status}')
     with pytest.raises(BackendError, match=r'^the sentence$') as raised:
-        engine_build.run_child(words, silent, lambda: False)
+        engine_cache.run_child(words, silent, lambda: False)
     assert raised.type is kind
 
 
 def test_child_that_is_killed() -> None:
     words = child('echo half way; kill -9 $$')
     with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
-        engine_build.run_child(words, silent, lambda: False)
+        engine_cache.run_child(words, silent, lambda: False)
 
 
 def test_child_is_stopped_at_once() -> None:
@@ -329,22 +329,22 @@ def test_child_is_stopped_at_once() -> None:
     said: list[str] = []
     started = time.monotonic()
     with pytest.raises(BackendError, match='cancelled'):
-        engine_build.run_child(words, said.append, lambda: bool(said))
+        engine_cache.run_child(words, said.append, lambda: bool(said))
     assert time.monotonic() - started < 5.0
 
 
 def arguments(request: BuildRequest) -> list[str]:
     """What `main` gets of the command, after `python -m module`."""
-    return engine_build.command(request)[3:]
+    return engine_cache.command(request)[3:]
 
 
 def test_command_line_round_trip(request_: BuildRequest) -> None:
     asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
-    options = engine_build._parser().parse_args(arguments(asked))
-    assert engine_build._request(options) == asked
+    options = engine_cache._parser().parse_args(arguments(asked))
+    assert engine_cache._request(options) == asked
     dynamic = dataclasses.replace(request_, size=None)
-    options = engine_build._parser().parse_args(arguments(dynamic))
-    assert engine_build._request(options) == dynamic
+    options = engine_cache._parser().parse_args(arguments(dynamic))
+    assert engine_cache._request(options) == dynamic
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize('text', ['192', '192x', 'x256', '-1x3', '192*256'])
 def test_bad_size(text: str) -> None:
     with pytest.raises(BackendError, match='like 192x256'):
-        engine_cache.parse_size(text)
+        engine_store.parse_size(text)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_bad_size(text: str) -> None:
     ],
 )
 def test_driver_major(text: str | None, cuda: int, expected: str) -> None:
-    assert engine_cache.driver_major(text, cuda) == expected
+    assert engine_store.driver_major(text, cuda) == expected
 
 
 def test_progress_speaks_now_and_then() -> None:

@@ -16,8 +16,8 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
 from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model
-from dmd_ros.runtime import engine_build, select
-from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime import engine_cache, select
+from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.ort_backend import OrtBackend
 
@@ -150,8 +150,8 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         return backend
 
     monkeypatch.setattr(select, 'look_around', lambda *_: WITH_TENSORRT)
-    monkeypatch.setattr(engine_build, 'engine_for', engine_for)
-    monkeypatch.setattr(engine_build, 'start', start)
+    monkeypatch.setattr(engine_cache, 'engine_for', engine_for)
+    monkeypatch.setattr(engine_cache, 'start', start)
     return refused
 
 

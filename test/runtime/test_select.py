@@ -126,7 +126,7 @@ def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
 @pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
 def test_command_without_tensorrt(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
-    command = [sys.executable, '-m', 'dmd_ros.runtime.engine_build', '--model', model]
+    command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and result.stderr == ''
     assert result.stdout.startswith('error: ') and result.stdout.count('\n') == 1

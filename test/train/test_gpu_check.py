@@ -15,7 +15,7 @@ from oracle_model import write_oracle
 
 from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.backend import OUTPUT
-from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend
@@ -82,8 +82,8 @@ class StandIn(OrtBackend):
 def test_rows_of_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     engine = SimpleNamespace(proof={'text': 'proved'})
-    monkeypatch.setattr(gpu_check.engine_build, 'engine_for', lambda *_: engine)
-    monkeypatch.setattr(gpu_check.engine_build, 'start', lambda *_: StandIn(model))
+    monkeypatch.setattr(gpu_check.engine_cache, 'engine_for', lambda *_: engine)
+    monkeypatch.setattr(gpu_check.engine_cache, 'start', lambda *_: StandIn(model))
     monkeypatch.setattr(gpu_check, 'clock', lambda run, _: (run(), (1.0, 2.0))[1])
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
     gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1)
@@ -157,7 +157,7 @@ def test_build_only_builds_in_order_and_reports(
             raise BackendError('refused')
         return SimpleNamespace(proof={'text': 'proved'})
 
-    monkeypatch.setattr(gpu_check.engine_build, 'engine_for', engine_for)
+    monkeypatch.setattr(gpu_check.engine_cache, 'engine_for', engine_for)
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
     gpu_check.build_only(check, model, presets, jobs=1)
     assert asked[:4] == [

@@ -29,9 +29,9 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import find_model
-from dmd_ros.runtime import engine_build
-from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime import engine_cache
 from dmd_ros.runtime.engine_file import StoredEngine
+from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.gpu import report, rough_use
@@ -129,7 +129,7 @@ def tensorrt(
     request = check.request(path, contract, precision, samples)
     engine, proof = _proved(check, model, request, contract, check.say)
     for use_graph in (True, False):
-        backend = engine_build.start(engine, request, contract, check.say, use_graph)
+        backend = engine_cache.start(engine, request, contract, check.say, use_graph)
         try:
             if use_graph and all_steps == FIRST_STEPS:
                 held = backend.memory_bytes.items()
@@ -150,7 +150,7 @@ def _proved(
 ) -> tuple[StoredEngine, dict[str, Any]]:
     """Have the engine, built first if need be, and its row of the table of proofs."""
     started = time.monotonic()
-    engine = engine_build.engine_for(request, contract, log, check.late)
+    engine = engine_cache.engine_for(request, contract, log, check.late)
     proof = {
         'model': model,
         'precision': request.precision,

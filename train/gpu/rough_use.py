@@ -19,8 +19,8 @@ import numpy as np
 
 from dmd_ros.core import diffusion, preprocess
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime import engine_build, engine_file
-from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime import engine_cache, engine_file
+from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 
 _FRAMES = 100
@@ -30,7 +30,7 @@ _LEAVE_OPEN = """
 import sys
 from pathlib import Path
 from train.gpu import rough_use
-from dmd_ros.runtime.engine_cache import BuildRequest
+from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.ort_backend import OrtBackend
 model, folder, *numbers = sys.argv[1:]
 height, width, level = map(int, numbers)
@@ -45,7 +45,7 @@ print([rough_use.codes(b, request.size, 0).shape for b in held])
 
 def load(request: BuildRequest, contract: Contract) -> Any:
     """Load an engine without words."""
-    return engine_build.load(request, contract, lambda _: None)
+    return engine_cache.load(request, contract, lambda _: None)
 
 
 def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
@@ -121,7 +121,7 @@ def command(request: BuildRequest, contract: Contract) -> str:
     """Let the build command find what is there."""
     started = time.monotonic()
     result = subprocess.run(
-        engine_build.command(request), capture_output=True, text=True, timeout=300
+        engine_cache.command(request), capture_output=True, text=True, timeout=300
     )
     said = result.stdout.strip().splitlines()
     _must(result.returncode == 0, ' / '.join(said[-3:]))
@@ -133,7 +133,7 @@ def cancelled(request: BuildRequest, contract: Contract) -> str:
     end = time.monotonic() + 4.0
     forced = replace(request, force=True)
     try:
-        engine_build.load(forced, contract, lambda _: None, lambda: time.monotonic() > end).close()
+        engine_cache.load(forced, contract, lambda _: None, lambda: time.monotonic() > end).close()
         return f'{NOT_TRIED}: the build ended before it was cancelled'
     except BackendError as error:
         _must('cancelled' in str(error), f"expected an error with 'cancelled', got: {error}")
@@ -146,13 +146,13 @@ def truncated(request: BuildRequest, contract: Contract) -> str:
     """Cut an engine short: that is said, and it is built anew."""
     backend = load(request, contract)
     backend.close()
-    engine = engine_build.engine_for(request, contract, lambda _: None)
+    engine = engine_cache.engine_for(request, contract, lambda _: None)
     whole = engine.path.read_bytes()
     engine.path.write_bytes(whole[: len(whole) * 2 // 3])
     _must_raise(lambda: engine_file.read(engine.path, engine.spec), 'truncated')
     lines: list[str] = []
     started = time.monotonic()
-    engine_build.load(request, contract, lines.append).close()
+    engine_cache.load(request, contract, lines.append).close()
     _must(any('is truncated' in line for line in lines), 'nobody said that it is truncated')
     return f'reported, and built anew in {time.monotonic() - started:.0f} s (kernels timed before)'
 

@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which engine file for which use; made if there is none. Without TensorRT in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.core.contract import Contract
+from dmd_ros.core.preprocess import network_size
+from dmd_ros.runtime import engine_file
+from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
+from dmd_ros.runtime.errors import BackendError, RefusedError
+
+Log = Callable[[str], None]
+Cancelled = Callable[[], bool]
+# Builds an engine: its plan, and the proof with 'passed' and 'text'.
+Make = Callable[[], tuple[bytes, dict[str, Any]]]
+
+# Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
+# wide stereo. All of them, because rounding to the stride makes the sizes jump.
+_ASPECTS = range(50, 251, 2)
+_POLL_S = 0.2
+_REPORT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where engines are built and run; see `EngineSpec` for the fields."""
+
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+    driver: str
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What somebody wants an engine for.
+
+    size: network (height, width), or None for an engine that takes every usual camera (slower).
+    samples: batch. device: number of the GPU. force: build even if there is one.
+    """
+
+    model: Path
+    precision: str = 'fp16'
+    size: Size | None = None
+    samples: int = 1
+    device: int = 0
+    folder: Path | None = None
+    workspace_mib: int = 1024
+    optimization_level: int = 3
+    force: bool = False
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the engines: as given, or the user's cache folder."""
+        if self.folder is not None:
+            return self.folder.expanduser()
+        root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+        return Path(root).expanduser() / 'dmd_ros' / 'engines'
+
+
+def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
+    """Everything that the engine depends on; raises `BackendError` for a size that cannot be."""
+    best = request.size or contract.train_sizes[0]
+    if min(best) < 1 or any(side % contract.stride for side in best):
+        raise BackendError(
+            f'size {best[0]}x{best[1]} (height x width): both must be multiples of the stride '
+            f'{contract.stride} of model {contract.name}'
+        )
+    if request.samples < 1:
+        raise BackendError(f'samples={request.samples} must be >= 1')
+    smallest = largest = best
+    if request.size is None:
+        sizes = [best] + [network_size(1000, 10 * a, contract) for a in _ASPECTS]
+        heights, widths = zip(*sizes, strict=True)
+        smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
+    return EngineSpec(
+        model_sha256=engine_file.sha256_of(request.model),
+        tensorrt=machine.tensorrt,
+        gpu=machine.gpu,
+        compute_capability=machine.compute_capability,
+        driver=machine.driver,
+        precision=request.precision,
+        batch=request.samples,
+        smallest=smallest,
+        best=best,
+        largest=largest,
+        workspace_mib=request.workspace_mib,
+        optimization_level=request.optimization_level,
+        recipe=engine_file.RECIPE,
+    )
+
+
+def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
+    """Name the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
+    for word in (kernel_module or '').split():
+        major, dot, rest = word.partition('.')
+        if dot and major.isdigit() and rest[:1].isdigit():
+            return major
+    return f'cuda {cuda_driver // 1000}'
+
+
+def look(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
+    """Return the stored engine for `spec` if it is whole; else say why there is none."""
+    path = folder / engine_file.file_name(spec, stem)
+    if not path.exists():
+        log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
+        return None
+    try:
+        return engine_file.read(path, spec)
+    except BackendError as error:
+        log(f'{error}; it is built anew')
+        return None
+
+
+def obtain(
+    spec: EngineSpec,
+    folder: Path,
+    stem: str,
+    make: Make,
+    log: Log,
+    *,
+    force: bool = False,
+    cancelled: Cancelled = lambda: False,
+) -> StoredEngine:
+    """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
+
+    An engine that fails its proof is not stored. Its figures are, so that the next start says so
+    at once instead of building it again. Raises `RefusedError` for those, else `BackendError`.
+    """
+    path = folder / engine_file.file_name(spec, stem)
+    note = path.with_suffix('.refused')
+    with lock(path.with_suffix('.lock'), log, cancelled):
+        if not force:
+            check_refused(note, spec)
+            if (engine := look(spec, folder, stem, log)) is not None:
+                return engine
+        plan, proof = make()
+        if not proof['passed']:
+            with _usable(folder):
+                engine_file.write_atomic(note, json.dumps(proof).encode())
+                path.unlink(missing_ok=True)
+            raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
+        with _usable(folder):
+            engine_file.write(path, spec, plan, proof)
+            note.unlink(missing_ok=True)
+        return engine_file.read(path, spec)
+
+
+def check_refused(note: Path, spec: EngineSpec) -> None:
+    """Raise `RefusedError` with the figures if this very engine failed its proof before."""
+    if not note.is_file():
+        return
+    try:
+        text = json.loads(note.read_text())['text']
+    except (ValueError, KeyError, TypeError):
+        return
+    raise RefusedError(
+        f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '
+        f'force_rebuild (or by removing {note})'
+    )
+
+
+def _advice(spec: EngineSpec) -> str:
+    if spec.precision == 'fp32':
+        return 'Use another TensorRT version, or set backend to onnxruntime'
+    return 'Set precision to fp32 (slower, more exact), or use another TensorRT version'
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Name the folder that is read-only, full, or no folder at all."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f'engines cannot be stored in {folder} ({error}); make it writable, or set '
+            'engine_cache_dir to a folder that is'
+        ) from None
+
+
+@contextlib.contextmanager
+def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
+    """Hold `path` against other processes; the system frees it however a process ends."""
+    with _usable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open('a+')
+    with opened as stream:
+        said = -_REPORT_S
+        started = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pass
+            if cancelled():
+                raise BackendError('cancelled while another process builds this engine')
+            waited = time.monotonic() - started
+            if waited - said >= _REPORT_S:
+                said = waited
+                log(f'another process builds this engine ({path}); waiting for {waited:.0f} s')
+            time.sleep(_POLL_S)
+        yield
+
+
+def _why_missing(spec: EngineSpec, folder: Path) -> str:
+    """Name the engine of the same model that comes nearest, and what differs."""
+    nearest: list[str] | None = None
+    for _path, header in engine_file.headers(folder):
+        if header['spec'].get('model_sha256') == spec.model_sha256:
+            differences = engine_file.spec_differences(header['spec'], spec)
+            if nearest is None or len(differences) < len(nearest):
+                nearest = differences
+    if nearest is None:
+        return f'none of this model in {folder}'
+    return f'the nearest one in {folder} is stale: {"; ".join(nearest)}'
+
+
+def parse_size(text: str) -> Size:
+    """Read '192x256' as (height, width); raises `BackendError`."""
+    height, _, width = text.lower().partition('x')
+    if not (height.isdigit() and width.isdigit()):
+        raise BackendError(f'size {text!r}; write height x width, like 192x256')
+    return int(height), int(width)
