@@ -9,6 +9,7 @@ the descriptor. `declare` and `changed` do the rest for all of them alike.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -215,6 +216,22 @@ def declare(node: Any) -> Settings:
             raise NodeError(f'parameter {field.name}: {error}') from None
     names = (field.name for field in dataclasses.fields(Settings))
     return Settings(**{name: node.get_parameter(name).value for name in names})
+
+
+def ignored(node: Any) -> list[str]:
+    """Say which parameters `node` was given without having them: ROS drops a misspelt name.
+
+    That alone is no error, because one file may serve many nodes (`/**`).
+    """
+    known = node.get_parameters_by_prefix('')
+    # rclpy has no public name for them.
+    given = getattr(node, '_parameter_overrides', {})
+    found = []
+    for name in sorted(given.keys() - known.keys()):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        found.append(f'parameter {name} is not known here and has no effect{hint}')
+    return found
 
 
 def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
