@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         estimator = options.estimator_from(args, temporal=args.temporal)
         settings = {
-            **options.settings_of(estimator, limits),
+            **options.settings_of(args, estimator, limits),
             'stride': args.stride,
             'limit': args.limit,
             'input_rectified': rectified,
@@ -97,6 +97,8 @@ def _results(
     session: ReplaySession,
 ) -> dict[str, Any]:
     """Collect what results.json holds; all but `latency_ms` is the same in every run."""
+    for trouble in session.troubles(reader.topics.depth):
+        bag.warn(trouble)
     return {
         'bag': bag.path.name,
         'topics': reader.topics,
@@ -168,10 +170,10 @@ def _table(results: Mapping[str, Any]) -> str:
         ['flicker, median relative change', results['flicker']['predicted_median']],
     ]
     total: Summary | None = results['total']
+    rows.append(['frames with ground truth', total.frames if total else 0])
     if total is not None:
         rows += [
             ['flicker of the ground truth', results['flicker']['truth_median']],
-            ['frames with ground truth', total.frames],
             ['AbsRel', total.score.abs_rel],
             ['AbsRel after median scaling', total.scaled.abs_rel],
             ['AbsRel of the best constant per frame', total.best_const.abs_rel],

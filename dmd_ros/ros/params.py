@@ -20,6 +20,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.parameter import Parameter
 
 from dmd_ros.core.diffusion import SAMPLERS
+from dmd_ros.core.edges import DEFAULT_THRESHOLD
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
 from dmd_ros.loading import BACKENDS
@@ -133,7 +134,7 @@ class Settings:
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
     )
     edge_filter: float = _live(
-        0.15,
+        DEFAULT_THRESHOLD,
         "relative depth step between pixels of the network's picture, on no plane, that makes "
         'what is interpolated between them flying pixels; 0: off',
         low=0.0,
