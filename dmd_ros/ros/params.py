@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.edges import DEFAULT_THRESHOLD
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
+from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.engine_cache import parse_size
@@ -91,7 +91,7 @@ class Settings:
         '', 'for estimate: path of an .onnx file or name of a shipped model; empty: default'
     )
     fov_memory: int = _fixed(
-        31, 'for estimate: the median over so many images is used', low=1, high=1000
+        VIDEO_MEMORY, 'for estimate: the median over so many images is used', low=1, high=1000
     )
     input_rectified: str = _fixed(
         'auto',

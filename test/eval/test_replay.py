@@ -22,6 +22,7 @@ from bag_factory import (
     storage_file,
     write_bag,
 )
+from fov_oracle import tan_of, write_fov_oracle
 from oracle_model import grey_from_depth, write_oracle
 
 from dmd_ros.eval import replay
@@ -135,6 +136,19 @@ def test_clouds_are_without_flying_pixels_as_the_nodes_are(tmp_path, model):
     assert len(missing) and not np.isnan(z[30:50, 50:70]).any() and not np.isnan(z[:15]).any()
     known = z[np.isfinite(z)]
     assert (np.minimum(abs(known / 1.5 - 1), abs(known / 4.0 - 1)) < 0.05).all()
+
+
+@pytest.mark.parametrize('source', ['fixed', 'estimate'])
+def test_a_bag_without_calibration_is_judged_as_the_node_would_run_it(tmp_path, model, source):
+    grey = np.full((48, 64, 3), 200, np.uint8)
+    bare = [item for item in frames([grey] * 2) if item.topic != INFO]
+    bag = write_bag(tmp_path / 'bag', bare)
+    fov_model = write_fov_oracle(tmp_path / 'fov.onnx')
+    options = {'fixed': ('--vfov', '60'), 'estimate': ('--fov-model', str(fov_model))}[source]
+    results = run(bag, tmp_path / 'out', model, '--fov-source', source, *options)
+    expected = {'fixed': np.tan(np.radians(30)), 'estimate': tan_of(200)}[source]
+    assert [f['tan_half_vfov'] for f in results['frames']] == pytest.approx([expected] * 2, 1e-3)
+    assert (results['settings']['fov_source'], results['topics']['camera_info']) == (source, '')
 
 
 def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
