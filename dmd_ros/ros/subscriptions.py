@@ -7,8 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+    # Its callbacks get the message alone: what is lost on the way cannot be counted.
+    TELLS_NUMBER = False
+else:
+    TELLS_NUMBER = True
 
 _RELIABLE, _BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -77,7 +86,8 @@ class LadderSubscription:
     def _subscribe(self) -> None:
         self._sequence = None
         events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
-        arguments = (self._kind, self._topic, self._receive, self._ladder[0])
+        callback = self._receive if TELLS_NUMBER else self._callback
+        arguments = (self._kind, self._topic, callback, self._ladder[0])
         try:
             self._subscription = self._node.create_subscription(*arguments, event_callbacks=events)
         except UnsupportedEventTypeError:
@@ -101,9 +111,8 @@ class LadderSubscription:
         self._subscribe()
 
     def _receive(self, message: Any, info: Any) -> None:
-        # Humble does not tell the number.
         number = info.get('publication_sequence_number')
-        if number is not None:
+        if number is not None:  # not every middleware has it
             gap = 0 if self._sequence is None else number - self._sequence - 1
             self._sequence = number
             # Numbers are per publisher: of two that take turns, gaps say nothing.

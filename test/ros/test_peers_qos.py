@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import rclpy.event_handler
 from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
 from rclpy.qos import ReliabilityPolicy
+
+from dmd_ros.ros import subscriptions
 
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
@@ -125,3 +132,26 @@ def test_topics_follow_namespace_and_remaps(running):
         assert peer.until(lambda: all(peer.node.count_publishers(topic) for topic in expected))
         for topic in ('/robot/image', '/robot/camera_info'):
             assert peer.until(lambda topic=topic: peer.node.count_subscribers(topic) == 1)
+
+
+@pytest.mark.parametrize('humble', [True, False])
+def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humble):
+    """Humble's rclpy has the events in another module and calls back with the message alone."""
+    if humble:
+        monkeypatch.setitem(sys.modules, 'rclpy.qos_event', rclpy.event_handler)
+        monkeypatch.setitem(sys.modules, 'rclpy.event_handler', None)
+    spec = importlib.util.spec_from_file_location('fresh', subscriptions.__file__)
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    heard, lost, created = [], [], []
+    node = SimpleNamespace(
+        create_subscription=lambda *arguments, **_: created.append(arguments),
+        count_publishers=lambda topic: 1,
+    )
+    ladder = fresh.image_ladder('auto')
+    subscription = fresh.LadderSubscription(node, str, 'image', ladder, heard.append, lost.append)
+    subscription._subscription = SimpleNamespace(topic_name='/image')
+    ((_, _, callback, _),) = created
+    for number in (1, 4):
+        callback(f'{number}', *([] if humble else [{'publication_sequence_number': number}]))
+    assert heard == ['1', '4'] and lost == ([] if humble else [2])
