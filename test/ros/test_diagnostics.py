@@ -73,6 +73,24 @@ def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     assert list(second(12.0, 'unpaired')) == ['unpaired']
 
 
+def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
+    stats = Stats(0.0)
+
+    def second(now: float, paired: int) -> dict[str, str]:
+        for number in range(10):
+            stats.image()
+            stats.info()
+            if number < paired:
+                stats.pair(now)
+            else:
+                stats.drop('unpaired')
+        return problems(stats.summary(now), '/i', '/c')
+
+    assert second(1.0, paired=2) == {}  # at the start, discovery
+    assert '8 of the last 10 images' in second(PATIENCE + 1.0, paired=2)['unpaired']
+    assert second(PATIENCE + 2.0, paired=8) == {}
+
+
 def test_diagnostics_tell_everything_a_person_asks(running):
     with running() as robot:
         peer = robot.peer

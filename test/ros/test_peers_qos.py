@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rclpy.event_handler
-from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+from peers import HEIGHT, TIMEOUT, WIDTH, depth_of, free_domain, image_of, info_of, qos
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 
 from dmd_ros.ros import subscriptions
 
@@ -155,3 +158,30 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
     for number in (1, 4):
         callback(f'{number}', *([] if humble else [{'publication_sequence_number': number}]))
     assert heard == ['1', '4'] and lost == ([] if humble else [2])
+
+
+def test_every_camera_info_of_a_burst_is_heard():
+    """Large images hold small messages up in the default transport, then several come at once."""
+    with free_domain() as domain:
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = rclpy.create_node('listener', context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        heard: list[CameraInfo] = []
+        subscription = subscriptions.LadderSubscription(
+            node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=False), heard.append
+        )
+        publisher = node.create_publisher(CameraInfo, 'camera_info', qos(depth=20))
+        deadline = time.monotonic() + TIMEOUT
+        while not publisher.get_subscription_count() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for second in range(10):  # while the executor is busy with something else
+            publisher.publish(info_of(second * 10**9))
+        while len(heard) < 10 and time.monotonic() < deadline:
+            executor.spin_once(0.1)
+        subscription.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert [info.header.stamp.sec for info in heard] == list(range(10))
