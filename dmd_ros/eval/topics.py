@@ -86,7 +86,7 @@ def is_depth(bag: Bag, name: str) -> bool:
         return message.encoding in ('16UC1', '32FC1') or (message.encoding == 'mono16' and named)
     if 'compressedDepth' in message.format:
         return True
-    return named and message.format.split(';')[0].strip() in ('png', '16UC1', '32FC1')
+    return named and message.format.split(';')[0].strip() in ('png', '16UC1', 'mono16', '32FC1')
 
 
 def looks_rectified(image: str) -> bool:
