@@ -135,10 +135,15 @@ class DepthEstimator:
             )
         return camera
 
-    def is_trained_for(self, camera: Camera) -> bool:
-        """Say whether the camera's field of view lies in the range the model was trained for."""
+    def untrained_for(self, camera: Camera) -> str:
+        """Say why the camera's field of view is none that the model knows; empty: it is one."""
         low, high = self.contract.tan_half_vfov_range
-        return low <= camera.tan_half_vfov <= high
+        if low <= camera.tan_half_vfov <= high:
+            return ''
+        return (
+            f'the camera has tan(vfov/2) = {camera.tan_half_vfov:.3f}, the model was trained for '
+            f'{low:.3f} to {high:.3f}: expect a wrong scale; use another model'
+        )
 
     def close(self) -> None:
         """Release the backend, and the camera source."""

@@ -23,6 +23,8 @@ from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Backend
 
 CAMERA_INFO = 'camera_info'
 FOV_SOURCES = (CAMERA_INFO, 'estimate', 'fixed')
+# Pictures of a video over which the median of the estimate is taken, unless told otherwise.
+VIDEO_MEMORY = 31
 
 
 class CameraSource(Protocol):

@@ -31,10 +31,12 @@ ARGUMENTS = {
     'params_file': (str(SHARE / 'config' / 'dmd.yaml'), 'parameters; see config/dmd.yaml'),
     'model': ('', 'overrides the parameter model'),
     'backend': ('', 'overrides the parameter backend'),
+    'image_transport': ('', 'overrides the parameter image_transport: raw or compressed'),
     'use_sim_time': ('false', 'take time from /clock'),
     'rviz': ('false', 'open RViz'),
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
 }
+OVERRIDES = ('model', 'backend', 'image_transport')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -62,7 +64,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     image = value['image']
     info = value['camera_info'] or image.rpartition('/')[0] + '/camera_info' * ('/' in image)
     info = info or 'camera_info'
-    overrides = {name: value[name] for name in ('model', 'backend') if value[name]}
+    overrides = {name: value[name] for name in OVERRIDES if value[name]}
     overrides['use_sim_time'] = _flag('use_sim_time', value)
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.

@@ -108,6 +108,8 @@ def ros2_faults(words: list[str]) -> list[str]:
         return [f'no launch file {what}']
     names = [argument.partition(':=')[0] for argument in arguments]
     text = path.read_text()
+    if 'NODE_LAUNCH' in text:  # it takes the other's arguments too
+        text += (ROOT / 'launch' / 'dmd.launch.py').read_text()
     return [f'{what} has no argument {name}' for name in names if f"'{name}':" not in text]
 
 

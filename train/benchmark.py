@@ -237,7 +237,7 @@ def _benchmark(args: argparse.Namespace) -> None:
     numbers = range(0, len(reader), args.every)
     estimator = options.estimator_from(args)
     limits = judge.Limits(protocol.min_m, protocol.max_m)
-    settings = options.settings_of(estimator, limits)
+    settings = options.settings_of(args, estimator, limits)
     print(f'{protocol.title}: {len(numbers)} of {len(reader)} pictures; {protocol.reference}')
     walk = tqdm(numbers, unit='picture', disable=args.quiet)
     scores, broken = evaluate(estimator, reader, protocol, walk, args.native)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import View, spread_cells
 
+# Relative depth step that the node and the replay take for an edge, unless told otherwise.
+DEFAULT_THRESHOLD = 0.15
+
 # Steps of inverse depth agree if they differ by less than the first share of the threshold, or by
 # less than the second of the larger step. Smaller ones would take the noise of an estimate for
 # edges, larger ones smeared edges for surfaces.

@@ -72,24 +72,22 @@ def rgb_from_image(msg: Any) -> NDArray[np.uint8]:
             f'allowed: {", ".join(COLOR_ENCODINGS)}. Convert it with image_proc, or set the '
             "driver's pixel format"
         )
-    kind, channels, conversion = _PACKED[msg.encoding]
-    pixels = _samples(msg, kind, channels, msg.height)
-    if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUY2) and msg.width % 2:
-        raise CoreError(f'{msg.encoding} shares chroma by pixel pairs; width {msg.width} is odd')
-    if msg.encoding.startswith('bayer') and min(msg.width, msg.height) < 3:
-        raise CoreError(f'{msg.encoding} of {msg.width}x{msg.height} is too small to demosaic')
-    if conversion is not None:
-        pixels = cv2.cvtColor(pixels, conversion)
-    if kind == 'u2':
-        pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
-    return pixels
+    kind, channels, _ = _PACKED[msg.encoding]
+    return _rgb_from_packed(_samples(msg, kind, channels, msg.height), msg.encoding)
 
 
 def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
     """Decode sensor_msgs/CompressedImage (jpeg, png) to uint8 [H, W, 3] RGB."""
+    data = _bytes(msg.data)
+    encoding = msg.format.partition(';')[0].strip()
+    if encoding.startswith('bayer') and encoding in _PACKED:
+        # image_transport packs the mosaic as it is; other drivers have made colours of it.
+        image = decode_file(data, cv2.IMREAD_UNCHANGED, msg.format)
+        if image.ndim == 2:
+            return _rgb_from_packed(image, encoding)
     # EXIF orientation would turn the picture but not its CameraInfo: ignore it.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = decode_file(_bytes(msg.data), flags, msg.format)
+    image = decode_file(data, flags, msg.format)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -149,6 +147,21 @@ def _metres(samples: NDArray[Any]) -> NDArray[np.float32]:
         raise CoreError(f'depth image of {samples.dtype}; allowed: uint16 (mm), float32 (m)')
     np.copyto(depth, np.float32(np.nan), where=depth <= 0)
     return depth
+
+
+def _rgb_from_packed(pixels: NDArray[Any], encoding: str) -> NDArray[np.uint8]:
+    """Convert samples [H, W] or [H, W, C] of one of the `_PACKED` encodings."""
+    height, width = pixels.shape[:2]
+    conversion = _PACKED[encoding][2]
+    if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUY2) and width % 2:
+        raise CoreError(f'{encoding} shares chroma by pixel pairs; width {width} is odd')
+    if encoding.startswith('bayer') and min(width, height) < 3:
+        raise CoreError(f'{encoding} of {width}x{height} is too small to demosaic')
+    if conversion is not None:
+        pixels = cv2.cvtColor(pixels, conversion)
+    if pixels.dtype == np.uint16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+    return pixels
 
 
 def _rgb_from_semi_planar(msg: Any) -> NDArray[np.uint8]:

@@ -37,6 +37,7 @@ from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.topics import COMPRESSED, Topics
+from dmd_ros.fov import CameraSource
 
 # CameraInfo messages with their stamps in nanoseconds, in order of stamp.
 Infos = list[tuple[int, Any]]
@@ -64,7 +65,8 @@ class BagReader:
     """Frames of one camera in a bag.
 
     tolerance_s: how far a depth's stamp may be from its image's. rectified: whether the images are
-    (P is read, not K and D). stride, limit: every stride-th image, at most limit of them (0: all).
+    (P is read, not K and D). camera_source: tells the camera of each image instead of CameraInfos.
+    stride, limit: every stride-th image, at most limit of them (0: all).
     skipped: images that could not be used, counted by reason. Iterating fills it, and the bag's
     warnings.
     """
@@ -75,6 +77,7 @@ class BagReader:
         topics: Topics,
         *,
         rectified: bool = False,
+        camera_source: CameraSource | None = None,
         tolerance_s: float = 0.02,
         stride: int = 1,
         limit: int = 0,
@@ -83,6 +86,7 @@ class BagReader:
         self.bag = bag
         self.topics = topics
         self.rectified = rectified
+        self.camera_source = camera_source
         self.skipped: Counter[str] = Counter()
         self.inexact_infos = 0
         self._farthest_info_s = 0.0
@@ -90,7 +94,7 @@ class BagReader:
         self.images_in_bag = len(images)
         if not images:
             raise EvalError(f'topic {topics.image} of bag {bag.path} has no readable message')
-        if not self._infos:
+        if camera_source is None and not self._infos:
             raise EvalError(
                 f'topic {topics.camera_info} of bag {bag.path} has no readable message, so the '
                 'camera is unknown; record it together with the images'
@@ -156,8 +160,11 @@ class BagReader:
         decode_s = time.perf_counter() - started
         stamp_ns = self.bag.stamp_ns(image)
         frame_id = str(message.header.frame_id)
-        info = self._info_for(stamp_ns, frame_id)
-        camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
+        if self.camera_source is not None:
+            camera = self.camera_source.camera(rgb)
+        else:
+            info = self._info_for(stamp_ns, frame_id)
+            camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
         truth = None if depth is None else self._truth(depth, frame_id)
         return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, decode_s)
 

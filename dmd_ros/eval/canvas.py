@@ -80,7 +80,7 @@ def error_colours(predicted_m: NDArray[np.float32], truth_m: NDArray[np.float32]
 
 def level_colours(level: NDArray[np.float32]) -> Rgb:
     """Colour -1 (blue) .. 0 (pale) .. 1 (red); NaN is `NOTHING`."""
-    known = np.isfinite(level) | np.isinf(level)
+    known = ~np.isnan(level)
     clipped = np.clip(np.where(known, level, 0.0), -1.0, 1.0)[..., None].astype(np.float32)
     far, near, right = (np.array(c, np.float32) for c in (_TOO_FAR, _TOO_NEAR, _RIGHT))
     colour = right + np.abs(clipped) * (np.where(clipped > 0, far, near) - right)

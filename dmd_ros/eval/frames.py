@@ -98,12 +98,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     estimator = options.estimator_from(args)
     warnings: list[str] = []
     rows: list[sheet.Row] = []
-    frames = _read_all(paths, warnings, args.quiet)
+    frames = _read_all(paths, estimator, warnings, args.quiet)
     verdicts, timings = evaluate(estimator, frames, limits, args.mirror, rows)
     estimator.close()
     for warning in warnings:
         print(f'warning: {warning}', file=sys.stderr)
-    settings = {**options.settings_of(estimator, limits), 'mirror': args.mirror}
+    settings = {**options.settings_of(args, estimator, limits), 'mirror': args.mirror}
     summaries = judge.by_group(verdicts, GROUPS)
     latency = report.stage_latency_ms(timings)
     report.write_json(
@@ -127,12 +127,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'written: {out}/results.json, results.md, sheet.png')
 
 
-def _read_all(paths: Sequence[Path], warnings: list[str], quiet: bool) -> Iterable[LabelledFrame]:
+def _read_all(
+    paths: Sequence[Path], estimator: DepthEstimator, warnings: list[str], quiet: bool
+) -> Iterable[LabelledFrame]:
     for path in tqdm(paths, unit='frame', disable=quiet):
         frame = read_frame(path)
-        disagreement = judge.baseline_disagreement(frame)
-        if disagreement:
-            warnings.append(disagreement)
+        untrained = estimator.untrained_for(frame.sample.camera)
+        troubles = (judge.baseline_disagreement(frame), untrained and f'{frame.name}: {untrained}')
+        warnings += filter(None, troubles)
         yield frame
 
 

@@ -16,7 +16,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import MAX_M, MIN_M
-from dmd_ros.loading import BACKENDS, load_estimator
+from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.runtime.errors import BackendError
 
 
@@ -69,12 +69,16 @@ def limits_from(args: argparse.Namespace) -> Limits:
     return Limits(args.min_depth, args.max_depth)
 
 
-def settings_of(estimator: DepthEstimator, limits: Limits) -> dict[str, Any]:
+def settings_of(
+    args: argparse.Namespace, estimator: DepthEstimator, limits: Limits
+) -> dict[str, Any]:
     """Record what a result depends on."""
     return {
         'model': estimator.contract.name,
+        'model_file': str(find_model(args.model)),
         'backend': estimator.backend.name,
         'device': estimator.backend.device,
+        'precision': getattr(estimator.backend, 'precision', 'fp32'),
         'steps': estimator.steps,
         'samples': estimator.samples,
         'sampler': estimator.sampler,

@@ -26,6 +26,8 @@ from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Summary
 from dmd_ros.eval.replay_session import Kept, ReplaySession
+from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
+from dmd_ros.loading import load_camera_source
 
 _OUTPUTS = ('results.json', 'sheet.png', 'cloud.png')
 
@@ -37,24 +39,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     out: Path = args.out
     _clear(out, args.overwrite)
     with Bag(args.bag) as bag:
-        chosen = topics.choose(bag, args.image_topic, args.camera_info_topic, args.depth_topic)
-        rectified = {
-            'auto': topics.looks_rectified(chosen.image), 'true': True, 'false': False
-        }[args.rectified]  # fmt: skip
-        reader = BagReader(
-            bag,
-            chosen,
-            rectified=rectified,
-            tolerance_s=args.depth_tolerance,
-            stride=args.stride,
-            limit=args.limit,
-        )
+        reader = _reader(bag, args)
         estimator = options.estimator_from(args, temporal=args.temporal)
         settings = {
-            **options.settings_of(estimator, limits),
+            **options.settings_of(args, estimator, limits),
             'stride': args.stride,
             'limit': args.limit,
-            'input_rectified': rectified,
+            'fov_source': args.fov_source,
+            'input_rectified': reader.rectified,
             'depth_tolerance_s': args.depth_tolerance,
         }
         keep = _sheet_places(len(reader.chosen))
@@ -62,10 +54,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         out.mkdir(parents=True, exist_ok=True)
         _run(reader, session, out / 'depth', args.quiet)
         estimator.close()
+        if reader.camera_source is not None:
+            reader.camera_source.close()
         results = _results(bag, reader, settings, session)
     report.write_json(out / 'results.json', results)
     _draw(out, results, session)
     _tell(out, results)
+
+
+def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
+    """Choose topics and camera as the options say."""
+    source = load_camera_source(args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY)
+    names = (args.image_topic, args.camera_info_topic, args.depth_topic)
+    chosen = topics.choose(bag, *names, calibrated=source is None)
+    by_name = topics.looks_rectified(chosen.image)
+    return BagReader(
+        bag,
+        chosen,
+        rectified={'auto': by_name, 'true': True, 'false': False}[args.rectified],
+        camera_source=source,
+        tolerance_s=args.depth_tolerance,
+        stride=args.stride,
+        limit=args.limit,
+    )
 
 
 def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -> None:
@@ -97,6 +108,8 @@ def _results(
     session: ReplaySession,
 ) -> dict[str, Any]:
     """Collect what results.json holds; all but `latency_ms` is the same in every run."""
+    for trouble in session.troubles(reader.topics.depth):
+        bag.warn(trouble)
     return {
         'bag': bag.path.name,
         'topics': reader.topics,
@@ -168,10 +181,10 @@ def _table(results: Mapping[str, Any]) -> str:
         ['flicker, median relative change', results['flicker']['predicted_median']],
     ]
     total: Summary | None = results['total']
+    rows.append(['frames with ground truth', total.frames if total else 0])
     if total is not None:
         rows += [
             ['flicker of the ground truth', results['flicker']['truth_median']],
-            ['frames with ground truth', total.frames],
             ['AbsRel', total.score.abs_rel],
             ['AbsRel after median scaling', total.scaled.abs_rel],
             ['AbsRel of the best constant per frame', total.best_const.abs_rel],
@@ -230,6 +243,9 @@ def _parser() -> argparse.ArgumentParser:
         default='auto',
         help="whether images are rectified; auto: if the topic's name says so",
     )
+    add('--fov-source', choices=FOV_SOURCES, default=CAMERA_INFO, help='default: %(default)s')
+    add('--vfov', type=float, metavar='DEG', help='vertical field of view, for fixed')
+    add('--fov-model', help='for estimate (default: the shipped one)')
     add('--stride', type=options.positive, default=1, help='take every n-th image')
     add('--limit', type=options.count, default=0, help='at most n images; 0 = all')
     add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')

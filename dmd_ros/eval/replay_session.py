@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval import flicker
+from dmd_ros.eval import flicker, metrics
 from dmd_ros.eval.bags import BagFrame
 from dmd_ros.eval.judge import Limits, Summary, Verdict, judge, settled, summarise
 from dmd_ros.eval.registration import on_grid_of
@@ -74,6 +75,8 @@ class ReplaySession:
         self.kept: list[Kept] = []
         self.timings: list[dict[str, float]] = []
         self.points: NDArray[np.float32] | None = None
+        self._untrained: list[str] = []
+        self._empty_truths = 0
         self._estimator = estimator
         self._limits = limits
         self._keep = keep
@@ -88,7 +91,12 @@ class ReplaySession:
             # A looped or spliced bag: what came before is no neighbour in time.
             self._estimator.reset()
             self._previous = None
+        if frame.truth_m is not None and not self._is_judged(frame.truth_m):
+            self._empty_truths += 1
+            frame = replace(frame, truth_m=None)
         estimate = self._estimator(frame.rgb, frame.camera)
+        untrained = self._estimator.untrained_for(estimate.camera)
+        self._untrained += [untrained] if untrained else []
         timings = {'decode': frame.decode_s, **estimate.timings}
         if self._with_points:
             started = time.perf_counter()
@@ -113,6 +121,22 @@ class ReplaySession:
     def flicker_summary(self) -> dict[str, float | int]:
         """Summarise the changes between consecutive frames."""
         return flicker.summarise([r.flicker for r in self.results if r.flicker is not None])
+
+    def troubles(self, depth_topic: str | None) -> list[str]:
+        """Say what the user should know before trusting the figures."""
+        count, found = len(self.results), []
+        if self._empty_truths:
+            found.append(
+                f'{self._empty_truths} of {count} images have a depth on {depth_topic} without '
+                f'any value between {self._limits.min_m:g} and {self._limits.max_m:g} m: they '
+                'count as frames without ground truth'
+            )
+        if self._untrained:
+            found.append(f'{len(self._untrained)} of {count} images: {self._untrained[0]}')
+        return found
+
+    def _is_judged(self, truth_m: NDArray[np.float32]) -> bool:
+        return bool(metrics.valid_mask(truth_m, self._limits.min_m, self._limits.max_m).any())
 
     def _result(
         self,
@@ -145,7 +169,7 @@ class ReplaySession:
         return flicker.tracked_change(
             (before_estimate.rgb, estimate.rgb),
             (before_estimate.depth, estimate.depth),
-            (_truth_on_image(before), _truth_on_image(frame)),
+            (_truth_on_image(before, before_estimate), _truth_on_image(frame, estimate)),
         )
 
     def _build_points(self, estimate: DepthFrame) -> None:
@@ -153,10 +177,12 @@ class ReplaySession:
             self._rays = (estimate.camera, estimate.camera.rays())
             self.points = np.empty((*estimate.depth.shape, 4), np.float32)
         assert self.points is not None
-        write_cloud(estimate.depth, self._rays[1], estimate.rgb, 0.0, np.inf, self.points)
+        holes = flying_pixels(estimate.coarse, estimate.view, DEFAULT_THRESHOLD)
+        write_cloud(estimate.depth, self._rays[1], estimate.rgb, 0.0, np.inf, self.points, holes)
 
 
-def _truth_on_image(frame: BagFrame) -> NDArray[np.float32] | None:
-    """Give the truth where it lies on the grid of the rectified picture anyway."""
-    same = frame.truth_m is not None and frame.truth_m.shape == frame.rgb.shape[:2]
-    return frame.truth_m if same and not frame.camera.is_distorted else None
+def _truth_on_image(frame: BagFrame, estimate: DepthFrame) -> NDArray[np.float32] | None:
+    """Give the truth on the grid of the picture; None for a distorted one."""
+    if frame.truth_m is None or frame.camera.is_distorted:
+        return None
+    return on_grid_of(frame.truth_m, estimate.depth, frame.camera)

@@ -23,7 +23,10 @@ NONE = 'none'
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics of one camera; depth is None where there is no ground truth."""
+    """The topics of one camera; depth is None where there is no ground truth.
+
+    camera_info: empty where the field of view comes from elsewhere.
+    """
 
     image: str
     camera_info: str
@@ -35,12 +38,13 @@ def choose(
     image: str | None = None,
     camera_info: str | None = None,
     depth: str | None = None,
+    calibrated: bool = True,
 ) -> Topics:
     """Take what is named, find the rest; raises `EvalError` that lists the candidates.
 
     image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
     camera_info: the only one, or the one beside the image. depth: the only depth topic, if there
-    is one; 'none' to do without.
+    is one; 'none' to do without. calibrated: whether a camera_info is wanted at all.
     """
     pictures = [n for n, t in bag.topics.items() if t.msgtype in (IMAGE, COMPRESSED) and t.count]
     depths = [name for name in pictures if is_depth(bag, name)]
@@ -49,7 +53,9 @@ def choose(
         image = _only(bag, _without_transports(colours), 'image', '--image-topic')
     else:
         _check(bag, image, (IMAGE, COMPRESSED), 'image')
-    if camera_info is None:
+    if not calibrated:
+        camera_info = ''
+    elif camera_info is None:
         infos = [n for n, t in bag.topics.items() if t.msgtype == CAMERA_INFO and t.count]
         beside = [name for name in infos if _folder(name) == _folder(_base(image))]
         chosen = beside if len(beside) == 1 else infos
@@ -80,7 +86,7 @@ def is_depth(bag: Bag, name: str) -> bool:
         return message.encoding in ('16UC1', '32FC1') or (message.encoding == 'mono16' and named)
     if 'compressedDepth' in message.format:
         return True
-    return named and message.format.split(';')[0].strip() in ('png', '16UC1', '32FC1')
+    return named and message.format.split(';')[0].strip() in ('png', '16UC1', 'mono16', '32FC1')
 
 
 def looks_rectified(image: str) -> bool:

@@ -37,11 +37,18 @@ def problems(summary: Summary, image_topic: str, info_topic: str | None = None) 
             pass  # the stamps agree and the frames do not: the last error says so
         elif summary.image_rate > 0:
             found['unpaired'] = (
-                f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): the '
-                'stamps differ; set info_pairing to latest if the camera_info is latched or slower'
+                f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): none '
+                'of its stamp came in time; set info_pairing to latest if the camera_info is '
+                'latched, slower or stamped differently'
             )
         else:
             found['stopped'] = f'no image for {summary.since_pair:.0f} s ({counts})'
+    elif summary.since_start > PATIENCE and summary.unpaired > summary.paired:
+        found['unpaired'] = (
+            f'{summary.unpaired} of the last {summary.unpaired + summary.paired} images found no '
+            f'camera_info of their stamp in time ({counts}): it is late or gets lost; give all '
+            'processes config/fastdds_large_data.xml, or set info_pairing to latest'
+        )
     if summary.new_errors:
         found['failed'] = f'{summary.new_errors} frames failed: {summary.last_error}'
     if summary.untrained:

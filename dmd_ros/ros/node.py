@@ -46,18 +46,19 @@ class DmdNode(LifecycleNode):
 
         cancelled: asked while an engine is built, which takes minutes; True stops that.
         """
+        # First: rclpy destroys the node if its own part of this fails.
+        self._loader = Loader(lambda text: self.get_logger().info(text), cancelled)
+        self._estimator: DepthEstimator | None = None
+        self._outputs: Outputs | None = None
+        self._session: Session | None = None
+        self._failure = self._model_file = ''
         try:
             super().__init__('dmd', **arguments)
         except InvalidParameterTypeException as error:
             # rclpy's own parameters, use_sim_time first of all; they are flags.
             raise NodeError(f'{error}. Write the value as true or false') from None
-        self._loader = Loader(self.get_logger().info, cancelled)
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
-        self._estimator: DepthEstimator | None = None
-        self._outputs: Outputs | None = None
-        self._session: Session | None = None
-        self._failure = self._model_file = ''
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock running, somebody must still say so.
         self._timer = self.create_timer(
@@ -101,6 +102,8 @@ class DmdNode(LifecycleNode):
             self.release()
             return self._refuse('configure', error)
         self._failure = ''
+        for trouble in params.ignored(self):
+            self.get_logger().warning(trouble)
         about = ', '.join(f'{key} {value}' for key, value in self._about().items())
         self.get_logger().info(f'configured in {time.monotonic() - started:.2f} s: {about}')
         return super().on_configure(state)
@@ -152,6 +155,11 @@ class DmdNode(LifecycleNode):
             self._estimator.close()
             self._estimator = None
         self._loader.drop()
+
+    def destroy_node(self) -> None:
+        """Release everything first: who composes the node need not know of its worker."""
+        self.release()
+        super().destroy_node()
 
     def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
         """Say why a transition failed: rclpy drops what a callback raises without a word."""
@@ -247,7 +255,6 @@ def _run(stop: Stop) -> int:
         return 0
     finally:
         spinner.end()
-        node.release()
         node.destroy_node()
 
 

@@ -9,6 +9,7 @@ the descriptor. `declare` and `changed` do the rest for all of them alike.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.parameter import Parameter
 
 from dmd_ros.core.diffusion import SAMPLERS
+from dmd_ros.core.edges import DEFAULT_THRESHOLD
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES
+from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.engine_store import parse_size
@@ -89,7 +91,7 @@ class Settings:
         '', 'for estimate: path of an .onnx file or name of a shipped model; empty: default'
     )
     fov_memory: int = _fixed(
-        31, 'for estimate: the median over so many images is used', low=1, high=1000
+        VIDEO_MEMORY, 'for estimate: the median over so many images is used', low=1, high=1000
     )
     input_rectified: str = _fixed(
         'auto',
@@ -132,7 +134,7 @@ class Settings:
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
     )
     edge_filter: float = _live(
-        0.15,
+        DEFAULT_THRESHOLD,
         "relative depth step between pixels of the network's picture, on no plane, that makes "
         'what is interpolated between them flying pixels; 0: off',
         low=0.0,
@@ -215,6 +217,22 @@ def declare(node: Any) -> Settings:
             raise NodeError(f'parameter {field.name}: {error}') from None
     names = (field.name for field in dataclasses.fields(Settings))
     return Settings(**{name: node.get_parameter(name).value for name in names})
+
+
+def ignored(node: Any) -> list[str]:
+    """Say which parameters `node` was given without having them: ROS drops a misspelt name.
+
+    That alone is no error, because one file may serve many nodes (`/**`).
+    """
+    known = node.get_parameters_by_prefix('')
+    # rclpy has no public name for them.
+    given = getattr(node, '_parameter_overrides', {})
+    found = []
+    for name in sorted(given.keys() - known.keys()):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        found.append(f'parameter {name} is not known here and has no effect{hint}')
+    return found
 
 
 def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:

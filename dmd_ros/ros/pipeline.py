@@ -172,13 +172,8 @@ class Pipeline:
             return
         self._camera = camera
         self._stats.vfov(degrees_from_tan_half(camera.tan_half_vfov))
-        message = ''
-        if not estimator.is_trained_for(camera):
-            low, high = estimator.contract.tan_half_vfov_range
-            message = (
-                f'the camera has tan(vfov/2) = {camera.tan_half_vfov:.3f}, the model was trained '
-                f'for {low:.3f} to {high:.3f}: expect a wrong scale; use another model'
-            )
+        message = estimator.untrained_for(camera)
+        if message:
             self._report.warn('untrained', message)
         self._stats.untrained(message)
 

@@ -96,7 +96,6 @@ class Session:
             node.resolve_topic_name('camera_info'),
             info_ladder(settings.info_pairing == 'latest'),
             self._on_info,
-            lambda number: None,
         )
         started.callback(self._info.close)
 

@@ -17,7 +17,8 @@ _WINDOW = 300
 class Summary:
     """A consistent copy of the counters; times in s.
 
-    Since the previous copy: rates in Hz, new_errors, mismatched (camera_info of another frame).
+    Since the previous copy: rates in Hz, new_errors, mismatched (camera_info of another frame),
+    paired and unpaired (images that found their camera_info, or did not).
     """
 
     images: int
@@ -30,6 +31,8 @@ class Summary:
     depth_rate: float
     new_errors: int
     mismatched: int
+    paired: int
+    unpaired: int
     latency: tuple[float, float, float]  # p50, p95, max
     stages: Mapping[str, float]  # median per stage
     last_error: str
@@ -60,7 +63,7 @@ class Stats:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_pair = self._last_summary = now
-        self._seen = (0, 0, 0, 0)
+        self._seen = (0, 0, 0, 0, 0, 0)
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
@@ -121,8 +124,10 @@ class Stats:
             counts = self._counts
             period = max(now - self._last_summary, 1e-9)
             seen = self._seen
-            mismatched = counts.drops['frame_id']
-            self._seen = (counts.images, counts.processed, counts.errors, mismatched)
+            mismatched, unpaired = counts.drops['frame_id'], counts.drops['unpaired']
+            self._seen = (
+                counts.images, counts.processed, counts.errors, mismatched, counts.pairs, unpaired
+            )  # fmt: skip
             self._last_summary = now
             return Summary(
                 images=counts.images,
@@ -135,6 +140,8 @@ class Stats:
                 depth_rate=(counts.processed - seen[1]) / period,
                 new_errors=counts.errors - seen[2],
                 mismatched=mismatched - seen[3],
+                paired=counts.pairs - seen[4],
+                unpaired=unpaired - seen[5],
                 latency=_percentiles(self._latencies),
                 stages={name: _quantile(sorted(v), 0.5) for name, v in self._stages.items()},
                 last_error=self._last_error,

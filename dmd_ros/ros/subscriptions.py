@@ -1,22 +1,34 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions of depth 1 that find a QoS which the publishers offer, and count what got lost."""
+"""Subscriptions that find a QoS which the publishers offer: of images the newest, all infos."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+    # Its callbacks get the message alone: what is lost on the way cannot be counted.
+    TELLS_NUMBER = False
+else:
+    TELLS_NUMBER = True
+
+# Small messages come in bursts where large ones are in their way: the default transport.
+_INFO_QUEUE = 20
 
 _RELIABLE, _BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
 
-def _qos(reliability: ReliabilityPolicy, latched: bool = False) -> QoSProfile:
+def _qos(reliability: ReliabilityPolicy, depth: int = 1, latched: bool = False) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=depth,
         reliability=reliability,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
@@ -34,8 +46,8 @@ def image_ladder(reliability: str) -> list[QoSProfile]:
 
 def info_ladder(latest: bool) -> list[QoSProfile]:
     """QoS to try for the camera_info; a latched one is only sent to who asks for it."""
-    latched = [_qos(_RELIABLE, latched=True)] if latest else []
-    return [*latched, _qos(_RELIABLE), _qos(_BEST_EFFORT)]
+    latched = [_qos(_RELIABLE, _INFO_QUEUE, latched=True)] if latest else []
+    return [*latched, _qos(_RELIABLE, _INFO_QUEUE), _qos(_BEST_EFFORT, _INFO_QUEUE)]
 
 
 class LadderSubscription:
@@ -43,6 +55,8 @@ class LadderSubscription:
 
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy).
+    None: all that wait are taken at once, as the executor alone takes one a round, and where it is
+    slower than they come it would lag behind by the whole queue for good.
     """
 
     def __init__(
@@ -52,7 +66,7 @@ class LadderSubscription:
         topic: str,
         ladder: Sequence[QoSProfile],
         callback: Callable[[Any], None],
-        on_lost: Callable[[int], None],
+        on_lost: Callable[[int], None] | None = None,
     ) -> None:
         """Subscribe."""
         self._node = node
@@ -77,7 +91,10 @@ class LadderSubscription:
     def _subscribe(self) -> None:
         self._sequence = None
         events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
-        arguments = (self._kind, self._topic, self._receive, self._ladder[0])
+        callback = self._receive if TELLS_NUMBER else self._callback
+        if self._on_lost is None:
+            callback = self._receive_all
+        arguments = (self._kind, self._topic, callback, self._ladder[0])
         try:
             self._subscription = self._node.create_subscription(*arguments, event_callbacks=events)
         except UnsupportedEventTypeError:
@@ -101,12 +118,19 @@ class LadderSubscription:
         self._subscribe()
 
     def _receive(self, message: Any, info: Any) -> None:
-        # Humble does not tell the number.
         number = info.get('publication_sequence_number')
-        if number is not None:
+        if number is not None:  # not every middleware has it
             gap = 0 if self._sequence is None else number - self._sequence - 1
             self._sequence = number
             # Numbers are per publisher: of two that take turns, gaps say nothing.
             if gap > 0 and self._node.count_publishers(self.topic) == 1:
+                assert self._on_lost is not None
                 self._on_lost(gap)
         self._callback(message)
+
+    def _receive_all(self, message: Any) -> None:
+        self._callback(message)
+        handle = self._subscription.handle
+        with handle:
+            while (taken := handle.take_message(self._kind, False)) is not None:
+                self._callback(taken[0])

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import ros_images
 
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.image_msg import rgb_from_compressed
+from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
 
 RGB = np.zeros((24, 40, 3), np.uint8)
 RGB[..., 0] = np.linspace(0, 250, 40, dtype=np.uint8)
@@ -61,6 +62,21 @@ def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
     tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     body = b'Exif\0\0' + tiff
     return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(body) + 2) + body + jpeg[2:]
+
+
+@pytest.mark.parametrize('encoding', ['bayer_rggb8', 'bayer_gbrg16'])
+def test_a_packed_mosaic_is_a_colour_picture(encoding: str) -> None:
+    """image_transport packs a Bayer picture as the mosaic that it is, in one channel."""
+    raw = ros_images.image(encoding, RGB)
+    mosaic = np.frombuffer(raw.data, np.uint16 if encoding.endswith('16') else np.uint8)
+    data = packed('.png', mosaic.reshape(RGB.shape[:2]))
+    found = rgb_from_compressed(message(data, f'{encoding}; png compressed '))
+    np.testing.assert_array_equal(found, rgb_from_image(raw))
+
+
+def test_colours_that_a_driver_has_made_of_a_mosaic_stay() -> None:
+    name = 'bayer_rggb8; png compressed bgr8'
+    np.testing.assert_array_equal(rgb_from_compressed(message(PNG, name)), RGB)
 
 
 def test_exif_does_not_turn_the_picture_away_from_its_camera_info() -> None:

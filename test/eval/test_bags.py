@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,6 +195,25 @@ def test_an_uncalibrated_camera_is_named(tmp_path):
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert not found
     assert 'not calibrated' in next(iter(reader.skipped))
+
+
+@pytest.mark.parametrize(
+    ('name', 'form', 'depth'),
+    [
+        ('/depth/image/compressed', '16UC1; png compressed ', True),
+        ('/depth/image/compressed', 'mono16; png compressed ', True),
+        ('/infra/image/compressed', 'mono16; png compressed ', False),
+        ('/depth/color/compressed', 'rgb8; jpeg compressed bgr8', False),
+        ('/x/compressedDepth', '32FC1; compressedDepth png', True),
+    ],
+)
+def test_packed_depth_is_told_from_pictures(name, form, depth):
+    bag = SimpleNamespace(
+        topics={name: SimpleNamespace(msgtype=topics.COMPRESSED)},
+        raw=lambda names: iter(names),
+        decode=lambda raw: SimpleNamespace(format=form),
+    )
+    assert topics.is_depth(bag, name) is depth
 
 
 def test_topics_are_found_where_there_is_no_doubt(tmp_path):

@@ -200,6 +200,12 @@ def test_a_wrong_baseline_in_meta_is_reported(tmp_path, model):
     assert 'absrel_const 0.1 (own: ' in results['warnings'][0]
 
 
+def test_a_camera_that_the_model_does_not_know_is_named(tmp_path, model):
+    write_frame(tmp_path / 'frames' / 'f', slope(), fy=900.0)
+    results = run(tmp_path / 'frames', tmp_path / 'out', model)
+    assert results['warnings'][0].startswith('f: the camera has tan(vfov/2) = ')
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

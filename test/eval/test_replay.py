@@ -22,6 +22,7 @@ from bag_factory import (
     storage_file,
     write_bag,
 )
+from fov_oracle import tan_of, write_fov_oracle
 from oracle_model import grey_from_depth, write_oracle
 
 from dmd_ros.eval import replay
@@ -123,6 +124,33 @@ def test_the_written_bag_is_what_the_node_would_publish(items, tmp_path, model):
         np.testing.assert_array_equal((grey >> 16) & 0xFF, grey & 0xFF)
 
 
+def test_clouds_are_without_flying_pixels_as_the_nodes_are(tmp_path, model):
+    depth = np.full((96, 128), 4.0, np.float32)
+    depth[20:60, 40:80] = 1.5
+    camera = CAMERA.resized(128, 96)
+    bag = write_bag(tmp_path / 'bag', frames([grey_from_depth(depth)], camera=camera))
+    run(bag, tmp_path / 'out', model)
+    ((_, cloud),) = messages(tmp_path / 'out' / 'depth')['/points']
+    z = cloud.data.view(np.float32).reshape(96, 128, 4)[..., 2]
+    missing = np.argwhere(np.isnan(z))
+    assert len(missing) and not np.isnan(z[30:50, 50:70]).any() and not np.isnan(z[:15]).any()
+    known = z[np.isfinite(z)]
+    assert (np.minimum(abs(known / 1.5 - 1), abs(known / 4.0 - 1)) < 0.05).all()
+
+
+@pytest.mark.parametrize('source', ['fixed', 'estimate'])
+def test_a_bag_without_calibration_is_judged_as_the_node_would_run_it(tmp_path, model, source):
+    grey = np.full((48, 64, 3), 200, np.uint8)
+    bare = [item for item in frames([grey] * 2) if item.topic != INFO]
+    bag = write_bag(tmp_path / 'bag', bare)
+    fov_model = write_fov_oracle(tmp_path / 'fov.onnx')
+    options = {'fixed': ('--vfov', '60'), 'estimate': ('--fov-model', str(fov_model))}[source]
+    results = run(bag, tmp_path / 'out', model, '--fov-source', source, *options)
+    expected = {'fixed': np.tan(np.radians(30)), 'estimate': tan_of(200)}[source]
+    assert [f['tan_half_vfov'] for f in results['frames']] == pytest.approx([expected] * 2, 1e-3)
+    assert (results['settings']['fov_source'], results['topics']['camera_info']) == (source, '')
+
+
 def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
     bag = write_bag(tmp_path / 'bag', items)
     options = ('--steps', '2', '--samples', '2', '--temporal', 'random')
@@ -161,6 +189,35 @@ def test_truth_of_another_size(items, tmp_path, model):
     results = run(write_bag(tmp_path / 'bag', small), tmp_path / 'out', model)
     assert results['total']['score']['abs_rel'] < 0.08
     assert results['total']['score']['pixels'] == COUNT * 24 * 32
+
+
+def test_truth_of_another_size_has_its_flicker_too(tmp_path, model):
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3), np.uint8), (0, 0), 3)
+    depths = [np.full((240, 320), 3.0 * 1.1**i, np.float32) for i in range(3)]
+    camera = replace(CAMERA, fx=500.0, fy=500.0, cx=319.5, cy=239.5, width=640, height=480)
+    bag = write_bag(tmp_path / 'bag', frames([picture] * 3, depths, camera=camera))
+    found = run(bag, tmp_path / 'out', model)['flicker']
+    assert found['truth_median'] == pytest.approx(np.log(1.1), rel=1e-4)
+
+
+@pytest.mark.parametrize('value', [np.nan, 200.0])
+def test_truth_without_a_value_is_no_truth_and_that_is_said(
+    items, tmp_path, model, value, capsys
+):
+    empty = np.full((48, 64), value, np.float32)
+    hollow = [replace(i, content=empty) if i.topic == DEPTH else i for i in items]
+    results = run(write_bag(tmp_path / 'bag', hollow), tmp_path / 'out', model)
+    assert results['total'] is None
+    assert any(f'{COUNT} of {COUNT} images have a depth' in w for w in results['warnings'])
+    assert 'without any value between 0.001 and 80 m' in capsys.readouterr().err
+
+
+def test_a_camera_that_the_model_does_not_know_is_named(items, tmp_path, model):
+    narrow = replace(CAMERA, fx=900.0, fy=900.0)
+    bag = [replace(i, content=narrow) if i.kind == 'info' else i for i in items]
+    (warning,) = run(write_bag(tmp_path / 'bag', bag), tmp_path / 'out', model)['warnings']
+    assert warning.startswith(f'{COUNT} of {COUNT} images: the camera has tan(vfov/2) = 0.027')
 
 
 def test_depth_topic_can_be_left_out(items, tmp_path, model):

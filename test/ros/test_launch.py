@@ -95,6 +95,12 @@ def test_arguments_reach_the_node(oracle, tmp_path):
         assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
 
 
+def test_a_compressed_stream_takes_one_argument(oracle):
+    options = ('image:=/cam/image_raw', 'image_transport:=compressed', f'model:={oracle}')
+    with launched('dmd.launch.py', *options) as run:
+        run.process.wait_line('active: /cam/image_raw/compressed + /cam/camera_info -> ')
+
+
 def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, tmp_path):
     programs = stand_in(tmp_path / 'lib' / 'rviz2' / 'rviz2')
     index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'

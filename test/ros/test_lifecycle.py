@@ -147,7 +147,6 @@ def node(oracle):
         overrides = [Parameter('model', value=str(oracle)), Parameter('threads', value=1)]
         made = node_module.DmdNode(context=context, parameter_overrides=overrides)
         yield made
-        made.release()
         made.destroy_node()
         rclpy.shutdown(context=context)
 
@@ -158,6 +157,13 @@ def state_of(node) -> str:
 
 def fail(*_, **__):
     raise KeyError('nobody thought of this')
+
+
+def test_a_composed_node_that_is_destroyed_while_active_leaves_no_worker(node):
+    assert node.start()
+    assert 'dmd_worker' in {thread.name for thread in threading.enumerate()}
+    node.destroy_node()
+    assert 'dmd_worker' not in {thread.name for thread in threading.enumerate()}
 
 
 def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(

@@ -77,3 +77,14 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
         assert node.wait() == 1
     assert message in node.output
     assert 'Traceback' not in node.output
+
+
+def test_a_parameter_that_the_node_does_not_have_is_named_with_the_nearest_one(running):
+    """ROS drops a misspelt name without a word, and the robot runs with the default."""
+    points, image = (f'qos_overrides./{name}.depth' for name in ('points.publisher', 'image.sub'))
+    with running(cloud_strid=4, **{points: 1, image: 5}) as robot:
+        told = [line for line in robot.node.lines if 'has no effect' in line]
+    assert len(told) == 2
+    assert 'parameter cloud_strid is not known here' in told[0]
+    assert 'did you mean cloud_stride?' in told[0]
+    assert f'parameter {image} is not' in told[1]

@@ -4,10 +4,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+import rclpy.event_handler
+from peers import HEIGHT, TIMEOUT, WIDTH, depth_of, free_domain, image_of, info_of, qos
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+
+from dmd_ros.ros import subscriptions
 
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
@@ -125,3 +135,53 @@ def test_topics_follow_namespace_and_remaps(running):
         assert peer.until(lambda: all(peer.node.count_publishers(topic) for topic in expected))
         for topic in ('/robot/image', '/robot/camera_info'):
             assert peer.until(lambda topic=topic: peer.node.count_subscribers(topic) == 1)
+
+
+@pytest.mark.parametrize('humble', [True, False])
+def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humble):
+    """Humble's rclpy has the events in another module and calls back with the message alone."""
+    if humble:
+        monkeypatch.setitem(sys.modules, 'rclpy.qos_event', rclpy.event_handler)
+        monkeypatch.setitem(sys.modules, 'rclpy.event_handler', None)
+    spec = importlib.util.spec_from_file_location('fresh', subscriptions.__file__)
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    heard, lost, created = [], [], []
+    node = SimpleNamespace(
+        create_subscription=lambda *arguments, **_: created.append(arguments),
+        count_publishers=lambda topic: 1,
+    )
+    ladder = fresh.image_ladder('auto')
+    subscription = fresh.LadderSubscription(node, str, 'image', ladder, heard.append, lost.append)
+    subscription._subscription = SimpleNamespace(topic_name='/image')
+    ((_, _, callback, _),) = created
+    for number in (1, 4):
+        callback(f'{number}', *([] if humble else [{'publication_sequence_number': number}]))
+    assert heard == ['1', '4'] and lost == ([] if humble else [2])
+
+
+def test_every_camera_info_of_a_burst_is_heard():
+    """Large images hold small messages up in the default transport, then several come at once."""
+    with free_domain() as domain:
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = rclpy.create_node('listener', context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        heard: list[CameraInfo] = []
+        subscription = subscriptions.LadderSubscription(
+            node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=False), heard.append
+        )
+        publisher = node.create_publisher(CameraInfo, 'camera_info', qos(depth=20))
+        deadline = time.monotonic() + TIMEOUT
+        while not publisher.get_subscription_count() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for second in range(10):  # while the executor is busy with something else
+            publisher.publish(info_of(second * 10**9))
+        while len(heard) < 10 and time.monotonic() < deadline:
+            executor.spin_once(0.1)
+        subscription.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert [info.header.stamp.sec for info in heard] == list(range(10))

@@ -344,7 +344,7 @@ def test_nan_from_the_network_is_no_estimate() -> None:
 )
 def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> None:
     estimator = DepthEstimator(CONTRACT, Noisy())
-    assert estimator.is_trained_for(replace(CAMERA, fy=fy)) is trained
+    assert (not estimator.untrained_for(replace(CAMERA, fy=fy))) is trained
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import copy
+import json
+
+import cv2
+import numpy as np
+import pytest
+from bag_factory import frames, write_bag
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.eval import compare, replay
+from dmd_ros.eval import frames as folder_of_frames
+from dmd_ros.eval.options import run_command
+
+DEPTHS = [np.full((48, 64), 2.0, np.float32), np.full((48, 64), 3.0, np.float32)]
+
+
+@pytest.fixture
+def result(tmp_path):
+    """A replay of two frames by the oracle: (folder, content of results.json)."""
+    model = write_oracle(tmp_path / 'm.onnx')
+    bag = write_bag(tmp_path / 'bag', frames([grey_from_depth(d) for d in DEPTHS], DEPTHS))
+    replay.main([str(bag), '--model', str(model), '--out', str(tmp_path / 'a'), '--quiet'])
+    return tmp_path, json.loads((tmp_path / 'a' / 'results.json').read_text())
+
+
+def rows_of(table):
+    lines = [[c.strip() for c in line.strip('|').split('|')] for line in table.splitlines()]
+    return {name: cells for name, *cells in lines}
+
+
+def saved(path, content):
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, capsys):
+    folder, first = result
+    second = copy.deepcopy(first)
+    second['settings']['steps'] = 2
+    for frame, factor in zip(second['frames'], (0.5, 2.0), strict=True):
+        frame['verdict']['score']['abs_rel'] = factor * 0.1
+        frame['verdict']['median_scale'] = factor
+    for frame in first['frames']:
+        frame['verdict']['score']['abs_rel'] = 0.1
+        frame['verdict']['median_scale'] = 0.8
+    compare.main([saved(folder / 'x.json', first), saved(folder / 'y.json', second)])
+    rows = rows_of(capsys.readouterr().out)
+    assert rows['2 frames'] == ['first', 'second', 'second better in']
+    assert rows['steps'] == ['1', '2', '']
+    assert rows['AbsRel'] == ['0.100', '0.125', '1 of 2']
+    assert rows['error of scale, ln'] == ['0.223', '0.693', '0 of 2']
+    assert rows['delta1'][2] == '0 of 2'  # equal is not better
+    assert {'AbsRel 1-2 m', 'AbsRel 2-4 m', 'time per frame, p50 ms'} <= rows.keys()
+    assert not {'model', 'seed'} & rows.keys()  # the settings that agree
+
+
+def test_only_frames_that_both_have_judged_count(result):
+    first, second = result[1], copy.deepcopy(result[1])
+    second['frames'][0]['verdict'] = None
+    rows = rows_of(compare.compare(first, second))
+    assert rows['AbsRel'][2] == '0 of 1' and '1 frames' in rows
+    assert rows['AbsRel'][0] == f'{first["frames"][1]["verdict"]["score"]["abs_rel"]:.3f}'
+
+
+def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
+    model, frame = write_oracle(tmp_path / 'm.onnx'), tmp_path / 'frames' / 'f'
+    frame.mkdir(parents=True)
+    cv2.imwrite(str(frame / 'rgb.png'), grey_from_depth(DEPTHS[0]))
+    cv2.imwrite(str(frame / 'depth.png'), np.full((48, 64), 2000, np.uint16))
+    meta = {'fx': 50, 'fy': 50, 'cx': 31.5, 'cy': 23.5, 'width': 64, 'height': 48}
+    (frame / 'meta.json').write_text(json.dumps({**meta, 'scene': 'indoor'}))
+    for out, steps in (('a', '1'), ('b', '2')):
+        options = ['--model', str(model), '--out', str(tmp_path / out), '--steps', steps]
+        folder_of_frames.main([str(tmp_path / 'frames'), '--quiet', *options])
+    capsys.readouterr()
+    compare.main([str(tmp_path / out / 'results.json') for out in 'ab'])
+    assert rows_of(capsys.readouterr().out)['AbsRel'][2] in ('0 of 1', '1 of 1')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda r: r.update(bag='other'), 'another recording: bag and other'),
+        (lambda r: r['topics'].update(depth='/d'), 'another depth topic'),
+        (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'another range of truth'),
+        (lambda r: r.update(frames=[]), 'no frame was judged in both'),
+        (lambda r: r.pop('frames'), 'is no results.json of'),
+    ],
+)
+def test_what_cannot_be_compared_is_said(result, change, message, capsys):
+    folder, first = result
+    second = copy.deepcopy(first)
+    change(second)
+    paths = [saved(folder / 'x.json', first), saved(folder / 'y.json', second)]
+    assert run_command(lambda _: compare.main(paths)) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read(tmp_path, capsys):
+    assert run_command(lambda _: compare.main([str(tmp_path / 'no.json')] * 2)) == 2
+    assert 'cannot read' in capsys.readouterr().err
