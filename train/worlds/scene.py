@@ -16,6 +16,7 @@ from train.worlds import layout as L
 from train.worlds.bvh import build_tree
 
 Vec = tuple[float, float, float]
+Rect = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 
 @dataclass
@@ -53,10 +54,32 @@ class SceneBuilder:
         finally:
             self._x, self._y, self._z, self._yaw = saved
 
+    @property
+    def yaw(self) -> float:
+        """Direction of +x of the present frame in the world (radians)."""
+        return self._yaw
+
     def world(self, x: float, y: float, z: float) -> Vec:
         """Position in the present frame -> world."""
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         return self._x + c * x - s * y, self._y + s * x + c * y, self._z + z
+
+    def local(self, x: float, y: float) -> tuple[float, float]:
+        """Position in the world -> present frame."""
+        c, s, x, y = math.cos(self._yaw), math.sin(self._yaw), x - self._x, y - self._y
+        return c * x + s * y, c * y - s * x
+
+    def bounds(self, start: int) -> Rect:
+        """World rectangle that holds all but the first `start` primitives, seen from above."""
+        _, lower, upper = primitive_arrays(np.array(self.rows[start:], np.float64))
+        (x0, y0), (x1, y1) = lower[:, :2].min(axis=0), upper[:, :2].max(axis=0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+    def shift(self, start: int, x: float, y: float) -> None:
+        """Move all but the first `start` primitives by (x, y) of the present frame."""
+        to, at = self.world(x, y, 0.0), self.world(0.0, 0.0, 0.0)
+        dx, dy = to[0] - at[0], to[1] - at[1]
+        self.rows[start:] = [(r[0], r[1] + dx, r[2] + dy, *r[3:]) for r in self.rows[start:]]
 
     def _add(
         self,
