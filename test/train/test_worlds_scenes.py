@@ -81,8 +81,8 @@ def test_furniture_stays_inside_rooms_and_second_rooms() -> None:
         furnish(b, m, plan, openings)
         if len(b.rows) > start:
             x0, y0, x1, y1 = b.bounds(start)
-            assert min(x0, y0) > -0.05, seed
-            assert x1 < plan.width + 0.05 and y1 < plan.depth + 0.05, seed
+            assert min(x0, y0) > -THICK, seed
+            assert x1 < plan.width + THICK and y1 < plan.depth + THICK, seed
             pieces += len(b.rows) - start
     assert pieces > 500
 

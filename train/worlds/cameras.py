@@ -209,8 +209,8 @@ def street_pose(
     for _ in range(TRIES):
         spot = spots[int(rng.integers(len(spots)))]
         y = spot.y + rng.uniform(-spot.slack, spot.slack)
-        aside = not spot.foreground and rng.random() < (0.2 if spot.car else 0.5)
-        turn = rng.normal(0.0, 0.8 if aside else 0.05)
+        aside = not spot.foreground and rng.random() < (0.3 if spot.car else 0.5)
+        turn = rng.uniform(-1.6, 1.6) if aside else rng.normal(0.0, 0.05)
         pitch = rng.normal(0.0, 0.03) if spot.low > 1.1 else rng.normal(-0.03, 0.1)
         height = rng.uniform(spot.low, spot.high)
         pose = look((spot.x, y, height), spot.yaw + turn, pitch, rng.normal(0.0, 0.012))

@@ -75,9 +75,12 @@ def wall_line(
     """
     rng = m.rng
     along = rng.uniform(0.0, 0.4)
-    for _ in range(12):
+    for _ in range(18):
         if along > length - 0.35:
             break
+        if not taken.free(b.world_rect((along, 0.01, along + 0.35, 0.3))):
+            along += 0.25
+            continue
         make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
         if rng.random() > full:  # leave a gap
             if all(abs(o.at - along) > o.half + 0.5 for o in holes) and rng.random() < 0.65:
@@ -102,15 +105,14 @@ def _stand(
     """Put a piece against the wall from `along` on -> its middle, width, height; 0 = no room."""
     start, materials = len(b.rows), len(m.rows)
     tall = make(b, m)[2]
-    x0, y0, x1, y1 = b.bounds(start)
-    (u0, v0), (u1, v1) = b.local(x0, y0), b.local(x1, y1)
-    wide, deep = abs(u1 - u0), abs(v1 - v0)
-    b.shift(start, along - min(u0, u1), 0.01 - min(v0, v1))
+    u0, v0, u1, v1 = b.local_rect(b.bounds(start))
+    wide, deep = u1 - u0, v1 - v0
     middle = along + wide / 2
     blocked = any(abs(o.at - middle) < o.half + wide / 2 and tall > o.sill for o in holes)
-    if blocked or not taken.take(b.bounds(start)):
+    if blocked or not taken.take(b.world_rect((along, 0.01, along + wide, 0.01 + deep))):
         del b.rows[start:], m.rows[materials:]
         return middle, wide, 0.0
+    b.shift(start, along - u0, 0.01 - v0)
     if LOW[0] < tall < LOW[1]:
         taken.add_counter(b, (middle, deep), wide, tall)
     return middle, wide, tall
@@ -130,7 +132,6 @@ def _on_wall(b: SceneBuilder, m: Materials, x: float, length: float, height: flo
         fittings.coats(b, m, x)
     else:
         fittings.pipes(b, m, x, height)
-    x0, y0, x1, y1 = b.bounds(start)
-    ends = b.local(x0, y0)[0], b.local(x1, y1)[0]
-    if min(ends) < -SLACK or max(ends) > length + SLACK:
+    left, _, right, _ = b.local_rect(b.bounds(start))
+    if left < -SLACK or right > length + SLACK:
         del b.rows[start:], m.rows[materials:]

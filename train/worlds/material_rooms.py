@@ -17,10 +17,10 @@ class RoomMaterials(MaterialTable):
         roll = self.rng.random()
         kind = (
             'plaster'
-            if roll < 0.4
-            else ('wallpaper' if roll < 0.6 else ('brick' if roll < 0.68 else 'concrete'))
+            if roll < 0.25
+            else ('wallpaper' if roll < 0.45 else ('brick' if roll < 0.53 else 'concrete'))
         )
-        if roll < 0.75:
+        if roll < 0.57:
             found = self.photo(kind, calm=kind != 'brick')
             if found is not None:
                 return found

@@ -148,7 +148,7 @@ class StreetMaterials(MaterialTable):
             return self.add(L.STRIPES, a, scaled(a, 0.6), sx=ribs, p0=0.8, contrast=0.05)
         if roll < 0.8:
             return self.brick()
-        return self.add(L.PLAIN, a, contrast=0.05, grime=rng.uniform(0.03, 0.25))
+        return self.add(L.PLAIN, a, contrast=0.05, grime=rng.uniform(0.02, 0.12))
 
     def glazing(self) -> int:
         """Curtain wall: panes that mirror the sky, in thin frames."""
@@ -183,6 +183,6 @@ class StreetMaterials(MaterialTable):
             sy=storey,
             p0=self.rng.uniform(*((0.3, 0.6) if self.rng.random() < 0.8 else (0.8, 1.1))),
             p1=self.rng.uniform(0.35, 0.55),
-            contrast=0.15,
-            grime=0.15,
+            contrast=0.1,
+            grime=0.08,
         )

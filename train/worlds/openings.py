@@ -73,15 +73,7 @@ def _furnish_annex(b: SceneBuilder, m: Materials, length: float, deep: float, h:
         wide = min(length - 0.6, rng.uniform(0.8, 2.2))
         window(b, m, length / 2, wide, 0.9, min(2.2, h - 0.1), rng.uniform(0.5, 5.0))
         holes.append(Opening(0, length / 2, wide / 2, 0.9))
-    corners = b.world(0.0, 0.0, 0.0), b.world(length, deep, 0.0)
-    floor = Footprints(
-        (
-            min(c[0] for c in corners),
-            min(c[1] for c in corners),
-            max(c[0] for c in corners),
-            max(c[1] for c in corners),
-        )
-    )
+    floor = Footprints(b.world_rect((0.0, 0.0, length, deep)))
     if rng.random() < 0.7:
         with b.at(rng.uniform(0.2, 0.8) * length, rng.uniform(0.4, 0.65) * deep, 0.0, HALF_PI):
             floor.put(b, m, lambda: group(b, m, 1.1))

@@ -112,7 +112,7 @@ class Street:
             if style > 0.4:
                 self._houses(gap, 0.95 if style > 0.6 else 0.5)
                 if rng.random() < 0.15 and gap > self.edge + 6.0:
-                    self._thicket(self.edge + 3.5)
+                    roadside.thicket(b, m, self.edge + 3.5, self.leaf)
             else:
                 self._wood(gap + rng.uniform(0.0, 8.0))
             if rng.random() < 0.55:
@@ -159,7 +159,7 @@ class Street:
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
         if rng.random() < 0.5:
-            self._thicket(gap + 4.0)
+            roadside.thicket(b, m, gap + 4.0, self.leaf)
         for _ in range(int(rng.integers(0, 22))):
             with b.at(gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)):
                 roadside.tree(
@@ -181,18 +181,6 @@ class Street:
                 (rng.uniform(300, 500), 900, rng.uniform(80.0, 220.0)),
                 self.m.grass(),
             )
-
-    def _thicket(self, x: float) -> None:
-        """Edge of a wood: trees grown together, with bushes at their feet."""
-        rng, b = self.rng, self.b
-        high, y = rng.uniform(5.0, 16.0), -80.0
-        while y < 120.0:
-            h, wide = high * rng.uniform(0.7, 1.3), rng.uniform(6.0, 11.0)
-            at = x + rng.uniform(-1.5, 1.5)
-            b.leaves((at + 2.0, y, 0.58 * h), (8.0, wide, 0.9 * h), self._leaf(), 0.3, 0.78)
-            low = rng.uniform(1.5, 4.0)
-            b.leaves((at - 1.5, y, 0.4 * low), (3.0, wide, low), self._leaf(), 0.15, 0.78)
-            y += 0.7 * wide
 
     def _barrier(self, x: float) -> None:
         rng, b, m = self.rng, self.b, self.m

@@ -92,6 +92,8 @@ def tabletop_scene(
     floor.boxes.append(board)
     for _ in range(int(rng.integers(1, 7))):
         u, v = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.5, plan.depth - 0.5)
+        if not floor.free((u - 0.3, v - 0.3, u + 0.3, v + 0.3)):
+            continue
         make = (person, *furniture.FREE)[int(rng.integers(1 + len(furniture.FREE)))]
         with b.at(u, v, 0.0, rng.uniform(-math.pi, math.pi)):
             floor.put(b, m, lambda make=make: make(b, m))
