@@ -49,14 +49,14 @@ def bush(b: SceneBuilder, m: Materials, leaf: int) -> None:
 def thicket(b: SceneBuilder, m: Materials, x: float, leaves: list[int]) -> None:
     """Edge of a wood along y at x: trees grown together, with bushes at their feet."""
     rng = m.rng
-    high, y = rng.uniform(5.0, 16.0), -80.0
-    while y < 120.0:
+    high, y = rng.uniform(5.0, 16.0), -50.0
+    while y < 100.0:
         leaf, under = (leaves[int(i)] for i in rng.integers(len(leaves), size=2))
-        h, wide = high * rng.uniform(0.7, 1.3), rng.uniform(6.0, 11.0)
+        h, wide = high * rng.uniform(0.7, 1.3), rng.uniform(8.0, 14.0)
         low, at = rng.uniform(0.15, 0.35) * h + 1.0, x + rng.uniform(-1.5, 1.5)
         b.leaves((at + 2.0, y, 0.53 * h), (8.0, wide, h), leaf, 0.3, 0.78)
         b.leaves((at - 1.5, y, 0.4 * low), (3.0, wide, low), under, 0.15, 0.78)
-        y += 0.6 * wide
+        y += 0.75 * wide
 
 
 def hedge(b: SceneBuilder, m: Materials, length: float, leaf: int) -> None:

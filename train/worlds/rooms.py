@@ -27,7 +27,7 @@ from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.shell import Counter, Opening, RoomPlan, ceiling_lamps, skirting, stairs, wall
 
 # Logarithms of the radiance of light that bounced more than once: dark corners are common.
-AMBIENT = math.log(0.012), math.log(0.2)
+AMBIENT = math.log(0.007), math.log(0.15)
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -35,7 +35,7 @@ def draw_plan(rng: Generator) -> RoomPlan:
     height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
     if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < 0.22:
+    if rng.random() < 0.3:
         return RoomPlan(rng.uniform(6, 11), rng.uniform(6, 11), height)
     return RoomPlan(rng.uniform(2.6, 6.5), rng.uniform(3.0, 8.0), height)
 

@@ -133,9 +133,9 @@ class Street:
     def _garden(self, start: float, end: float) -> None:
         """Trees and bushes before the houses."""
         rng, b, m = self.rng, self.b, self.m
-        for _ in range(int(rng.integers(2, 12))):
+        for _ in range(int(rng.integers(1, 8))):
             with b.at(rng.uniform(start, end), rng.uniform(-50.0, 80.0)):
-                if rng.random() < 0.35:
+                if rng.random() < 0.25:
                     roadside.tree(b, m, self._leaf(), self.bark)
                 else:
                     roadside.bush(b, m, self._leaf())
@@ -158,9 +158,9 @@ class Street:
 
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
-        if rng.random() < 0.5:
+        if rng.random() < 0.4:
             roadside.thicket(b, m, gap + 4.0, self.leaf)
-        for _ in range(int(rng.integers(0, 22))):
+        for _ in range(int(rng.integers(0, 18))):
             with b.at(gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)):
                 roadside.tree(
                     b, m, self._leaf(), self.bark

@@ -27,7 +27,7 @@ def _fill(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
     """Things on the top, at times a screen, a hand or a robot at work."""
     rng = m.rng
     bench = float(rng.choice([0.0, 0.3, 0.7]))
-    count = int(rng.integers(6, 10 + int(16 * width * depth)))
+    count = int(rng.integers(5, 9 + int(15 * width * depth)))
     screen = rng.random() < 0.2
     if screen:
         aside = max(0.0, width / 2 - 0.32)  # no part of it beyond the edge
@@ -85,12 +85,12 @@ def tabletop_scene(
             _fill(b, m, size[0], size[1])
         board = b.bounds(start)
         for side in (-1, 1):
-            if rng.random() < 0.6:
+            if rng.random() < 0.45:
                 at = rng.uniform(-0.3, 0.3) * size[0], side * (size[1] / 2 + 0.15)
                 with b.at(*at, 0.0, math.pi if side > 0 else 0.0):
                     floor.put(b, m, lambda: chair(b, m))
     floor.boxes.append(board)
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(int(rng.integers(1, 4))):
         u, v = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.5, plan.depth - 0.5)
         if not floor.free((u - 0.3, v - 0.3, u + 0.3, v + 0.3)):
             continue
