@@ -3,17 +3,26 @@
 """What the scenes and their cameras promise: closed rooms, foregrounds, near tables."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from dmd_ros.core.camera import Camera
 from train.worlds.assets import Assets
-from train.worlds.cameras import grid_rays, street_pose, tabletop_pose
+from train.worlds.cameras import grid_rays, indoor_pose, street_pose, tabletop_pose
 from train.worlds.generate import random_source
+from train.worlds.materials import Materials
+from train.worlds.openings import annex
 from train.worlds.render import probe
-from train.worlds.rooms import indoor_scene
+from train.worlds.rooms import build_shell, draw_plan, furnish, indoor_scene
+from train.worlds.scene import SceneBuilder
+from train.worlds.sensor import draw_sensor, tone_table
+from train.worlds.shell import THICK
 from train.worlds.streets import outdoor_scene
+from train.worlds.tables import screens
 from train.worlds.tabletop import tabletop_scene
+from train.worlds.workbench import gripper
 
 CAMERA = Camera(110.0, 110.0, 79.5, 59.5, 160, 120)
 WIDE = Camera(110.0, 110.0, 199.5, 59.5, 400, 120)
@@ -60,3 +69,69 @@ def test_cameras_come_near_to_tables_and_see_more_than_a_plane() -> None:
         inverse = 1.0 / depths.reshape(6, 8)
         assert np.abs(np.diff(inverse, 2, axis=1)).max() > 0.02 * inverse.mean()
     assert 0.3 < np.median(medians) < 1.2
+
+
+def test_furniture_stays_inside_rooms_and_second_rooms() -> None:
+    pieces = 0
+    for seed in range(12):
+        m, b = Materials(random_source(seed), Assets.none()), SceneBuilder()
+        plan = draw_plan(m.rng)
+        openings = build_shell(b, m, plan)
+        start = len(b.rows)
+        furnish(b, m, plan, openings)
+        if len(b.rows) > start:
+            x0, y0, x1, y1 = b.bounds(start)
+            assert min(x0, y0) > -THICK, seed
+            assert x1 < plan.width + THICK and y1 < plan.depth + THICK, seed
+            pieces += len(b.rows) - start
+    assert pieces > 500
+
+
+def test_second_rooms_hold_what_stands_in_them() -> None:
+    for seed in range(20):
+        m, b = Materials(random_source(seed), Assets.none()), SceneBuilder()
+        opening = annex(b, m, 0, 4.0, 2.5, m.white)
+        length, deep = opening.beyond
+        x0, y0, x1, y1 = b.bounds(0)
+        walls = 0.16  # thickness of what encloses it
+        assert x0 > -walls and x1 < length + walls, seed
+        assert y0 > -THICK - deep - walls and y1 < walls, seed
+
+
+def test_screens_and_robots_stand_on_their_tables() -> None:
+    for seed in range(12):
+        m, b = Materials(random_source(seed), Assets.none()), SceneBuilder()
+        screens(b, m, 1.1, 0.6)
+        x0, y0, x1, _ = b.bounds(0)
+        assert x0 > -0.56 and x1 < 0.56 and y0 > -0.31, seed
+        start = len(b.rows)
+        gripper(b, m, 0.2)
+        assert b.bounds(start)[1] > -0.3, seed
+
+
+def test_some_views_look_down_on_cabinets_from_close_by() -> None:
+    near = 0
+    for seed in range(12):
+        scene, plan = indoor_scene(random_source(seed), Assets.none())
+        assert all(0.5 < c.height < 1.2 for c in plan.counters)
+        for k in range(6):
+            pose = indoor_pose(random_source(seed, k), scene, plan, CAMERA)
+            x, y, z = pose.position
+            down = pose.rotation[2, 2] < -0.35
+            away = [math.hypot(c.x - x, c.y - y) for c in plan.counters if z > c.height]
+            near += down and min(away, default=9.0) < 1.6
+    assert near > 6
+
+
+def test_the_sky_is_neither_the_bluest_nor_the_brightest() -> None:
+    m = Materials(random_source(1), Assets.none())
+    walls = np.array([m.render_colour() for _ in range(200)])
+    assert np.mean(walls[:, 2] > 1.3 * walls[:, 0]) > 0.1  # bluish
+    assert np.mean(walls.min(axis=1) > 0.6) > 0.1  # white
+
+
+def test_dark_light_is_black() -> None:
+    table = tone_table(replace(draw_sensor(random_source(3)), black=0.02))
+    assert table[:20].max() == 0.0
+    assert (np.diff(table) >= 0.0).all()
+    assert table[-1] == pytest.approx(1.0)

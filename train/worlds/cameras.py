@@ -21,6 +21,10 @@ from train.worlds.streets import Spot
 TRIES = 24
 # A wish that few views meet is given up earlier.
 INDOOR_TRIES = 12
+# Of views in rooms with cabinets: so many look at one from close by.
+COUNTER_SHARE = 0.2
+# How far the view of a table must be from that of a bare plane, see `_relief`.
+RELIEF = 0.1
 
 
 def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
@@ -94,31 +98,54 @@ def draw_wish(rng: Generator) -> Wish:
     if rng.random() < 0.25:
         near = rng.uniform(0.5, 1.4)
         return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
-    return Wish(0.0, 0.0, float(rng.choice([0.7, 1.5, 2.0, 2.5, 3.0])))
+    return Wish(0.0, 0.0, float(rng.choice([1.0, 2.0, 2.5, 3.0, 4.0])))
+
+
+def _room_place(
+    rng: Generator, plan: RoomPlan, steep: bool
+) -> tuple[float, float, float, float, float]:
+    """Place x, y, z in a room or on a threshold, yaw and pitch of a look into the room."""
+    height = rng.uniform(1.2, 1.75) if steep or rng.random() < 0.6 else rng.uniform(0.2, 1.3)
+    x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
+    if plan.beyond and rng.random() < 0.2:
+        x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
+    x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
+    tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
+    if math.hypot(tx - x, ty - y) < 1.2:  # into the room, not at its next corner
+        tx, ty = plan.width - x, plan.depth - y
+    pitch = float(np.clip(rng.normal(-0.13, 0.16), -0.6, 0.4))
+    if steep:
+        pitch = rng.uniform(-0.95, -0.3)
+    return x, y, min(height, plan.height - 0.3), math.atan2(ty - y, tx - x), pitch
+
+
+def _counter_place(rng: Generator, plan: RoomPlan) -> tuple[float, float, float, float, float]:
+    """Place x, y, z 0.3-1.5 m before a cabinet or table, yaw and pitch of a look at its edge."""
+    counter = plan.counters[int(rng.integers(len(plan.counters)))]
+    c, s = math.cos(counter.yaw), math.sin(counter.yaw)
+    out, aside = rng.uniform(0.3, 1.5), rng.uniform(-0.5, 0.5) * (counter.width + 1.0)
+    x = float(np.clip(counter.x + c * out - s * aside, 0.2, plan.width - 0.2))
+    y = float(np.clip(counter.y + s * out + c * aside, 0.2, plan.depth - 0.2))
+    z = rng.uniform(1.2, 1.75) if rng.random() < 0.75 else rng.uniform(0.3, 1.2)
+    at = rng.uniform(-0.5, 0.5) * counter.width
+    dx, dy = counter.x - s * at - x, counter.y + c * at - y
+    dz = counter.height - rng.uniform(-0.1, 0.6) - z
+    pitch = max(-1.2, math.atan2(dz, math.hypot(dx, dy)))
+    return x, y, z, math.atan2(dy, dx) + rng.normal(0.0, 0.1), pitch
 
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
-    """Robot or hand-held camera in a room or on the threshold, looking where `draw_wish` says."""
+    """Robot or hand-held camera; some look at cabinets, the others where `draw_wish` says."""
     fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
-    wish = draw_wish(rng)
-    steep = rng.random() < 0.25
-    best = 0.0
+    wish, steep, best = draw_wish(rng), rng.random() < 0.25, 0.0
+    at_counter = bool(plan.counters) and rng.random() < COUNTER_SHARE
+    if at_counter:
+        wish = Wish(0.0, 0.0, 0.5)
     for _ in range(INDOOR_TRIES):
-        height = rng.uniform(1.2, 1.75) if steep or rng.random() < 0.6 else rng.uniform(0.2, 1.3)
-        x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
-        if plan.beyond and rng.random() < 0.2:
-            x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
-        x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
-        tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
-        pitch = float(np.clip(rng.normal(-0.13, 0.16), -0.6, 0.4))
-        if steep:
-            pitch = rng.uniform(-0.95, -0.3)
-        roll = rng.normal(0.0, 0.035)
-        if math.hypot(tx - x, ty - y) < 1.2:
-            continue
-        pose = look(
-            (x, y, min(height, plan.height - 0.3)), math.atan2(ty - y, tx - x), pitch, roll
+        x, y, z, yaw, pitch = (
+            _counter_place(rng, plan) if at_counter else _room_place(rng, plan, steep)
         )
+        pose = look((x, y, z), yaw, pitch, rng.normal(0.0, 0.035))
         depths = _view(scene, camera, pose)
         if depths[2] > 0.3 and wish.met_by(depths) > best:
             fallback, best = pose, wish.met_by(depths)
@@ -134,12 +161,16 @@ def tabletop_pose(
     plan: RoomPlan,
     camera: Camera,
 ) -> Pose:
-    """Camera 0.3-1.5 m from a point on a table, looking down 12-88 degrees."""
+    """Camera 0.4-1.6 m from a point on a table, looking down 12-88 degrees; some are nearer.
+
+    Whatever is nearest fills a few per cent of the picture, so that something of known size shows.
+    """
     pose = look((target[0], target[1], target[2] + 1.0), 0.0, -1.4)
+    closest = 0.25 if rng.random() < 0.1 else 0.4
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
         down = math.radians(rng.uniform(12.0, 88.0))
-        away = math.exp(rng.uniform(math.log(0.3), math.log(1.5)))
+        away = math.exp(rng.uniform(math.log(closest), math.log(1.6)))
         aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)
         y = aim[1] - away * math.cos(down) * math.sin(yaw)
@@ -156,7 +187,11 @@ def tabletop_pose(
         )
         depths = probe(scene, pose.position, grid_rays(camera, pose))
         near = np.sort(depths)
-        if near[2] > 0.13 and near[len(near) // 2] > 0.2 and _relief(depths) > 0.03:
+        if (
+            near[2] > 0.5 * closest
+            and near[len(near) // 2] > 0.9 * closest
+            and _relief(depths) > RELIEF
+        ):
             break
     return pose
 
@@ -174,13 +209,13 @@ def street_pose(
     for _ in range(TRIES):
         spot = spots[int(rng.integers(len(spots)))]
         y = spot.y + rng.uniform(-spot.slack, spot.slack)
-        aside = not spot.foreground and rng.random() < (0.2 if spot.car else 0.5)
-        turn = rng.normal(0.0, 0.6 if aside else 0.05)
-        pitch = rng.normal(-0.02, 0.03) if spot.low > 1.1 else rng.normal(-0.06, 0.1)
+        aside = not spot.foreground and rng.random() < (0.3 if spot.car else 0.5)
+        turn = rng.uniform(-1.6, 1.6) if aside else rng.normal(0.0, 0.05)
+        pitch = rng.normal(0.0, 0.03) if spot.low > 1.1 else rng.normal(-0.03, 0.1)
         height = rng.uniform(spot.low, spot.high)
         pose = look((spot.x, y, height), spot.yaw + turn, pitch, rng.normal(0.0, 0.012))
         depths = _view(scene, camera, pose)
-        close, middle = (0.3, 1.5) if spot.foreground else (1.0, 4.0)
+        close, middle = (0.3, 1.5) if spot.foreground else (1.5, 5.0)
         if depths[2] > close and depths[len(depths) // 2] > middle:
             break
     return pose

@@ -8,6 +8,7 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 from __future__ import annotations
 
 from train.worlds.fittings import bags, ladder, toilet, washbasin
+from train.worlds.kitchen import cabinet
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
 from train.worlds.seating import bed, chair, office_chair, sofa
@@ -69,6 +70,8 @@ ALONG_WALL = (
     ladder,
     washbasin,
     toilet,
+    cabinet,
+    cabinet,
     drawers,
     desk,
     heap_of_boxes,
@@ -87,4 +90,4 @@ ALONG_WALL = (
     chair,
     table,
 )
-FREE = (table, coffee_table, chair, office_chair, sofa, plant, heap_of_boxes, table)
+FREE = (table, coffee_table, chair, office_chair, sofa, plant, heap_of_boxes, cabinet)

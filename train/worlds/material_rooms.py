@@ -17,10 +17,10 @@ class RoomMaterials(MaterialTable):
         roll = self.rng.random()
         kind = (
             'plaster'
-            if roll < 0.4
-            else ('wallpaper' if roll < 0.6 else ('brick' if roll < 0.68 else 'concrete'))
+            if roll < 0.25
+            else ('wallpaper' if roll < 0.45 else ('brick' if roll < 0.53 else 'concrete'))
         )
-        if roll < 0.75:
+        if roll < 0.57:
             found = self.photo(kind, calm=kind != 'brick')
             if found is not None:
                 return found
@@ -60,24 +60,7 @@ class RoomMaterials(MaterialTable):
                 p0=0.5,
                 contrast=0.05,
             )
-        return self.add(L.PLAIN, a, contrast=0.05, grime=float(self.rng.choice([0.03, 0.06, 0.2])))
-
-    def brick(self) -> int:
-        """Brick courses of 0.075 m."""
-        found = self.photo('brick')
-        if found is not None:
-            return found
-        return self.add(
-            L.TILES,
-            self.pick(((0.3, 0.11, 0.06), (0.35, 0.2, 0.12), (0.5, 0.45, 0.38))),
-            (0.4, 0.38, 0.34),
-            sx=0.225,
-            sy=0.075,
-            p0=0.5,
-            p1=0.012,
-            contrast=0.8,
-            grime=0.4,
-        )
+        return self.add(L.PLAIN, a, contrast=0.05, grime=float(self.rng.choice([0.03, 0.05, 0.1])))
 
     def floor(self) -> int:
         """Inside floor."""

@@ -5,7 +5,25 @@
 from __future__ import annotations
 
 from train.worlds import layout as L
-from train.worlds.material_table import MaterialTable, scaled
+from train.worlds.material_table import Colour, MaterialTable, scaled
+
+WALLS: tuple[Colour, ...] = (
+    (0.6, 0.55, 0.45),
+    (0.65, 0.64, 0.6),
+    (0.5, 0.35, 0.2),
+    (0.35, 0.18, 0.12),
+    (0.4, 0.4, 0.4),
+    (0.55, 0.42, 0.3),
+    (0.28, 0.3, 0.33),
+    (0.4, 0.44, 0.46),
+)
+SKIES: tuple[Colour, ...] = (
+    (0.08, 0.25, 0.5),
+    (0.2, 0.45, 0.7),
+    (0.04, 0.1, 0.3),
+    (0.4, 0.58, 0.72),
+    (0.05, 0.3, 0.4),
+)
 
 
 class StreetMaterials(MaterialTable):
@@ -97,21 +115,61 @@ class StreetMaterials(MaterialTable):
             return found
         return self.add(L.NOISE, (0.12, 0.085, 0.06), (0.05, 0.035, 0.025), sx=0.07, contrast=0.8)
 
+    def render_colour(self) -> Colour:
+        """Colour of an outside wall: earths, whites as bright as clouds, blues as of the sky."""
+        roll = self.rng.random()
+        if roll < 0.5:
+            return self.pick(WALLS, 0.2)
+        if roll < 0.75:
+            return self.pick(((0.78, 0.77, 0.74), (0.7, 0.72, 0.74), (0.75, 0.7, 0.6)), 0.08)
+        return self.pick(SKIES, 0.3) if roll < 0.87 else self.hue((0.3, 0.9), (0.35, 0.95))
+
+    def cladding(self) -> int:
+        """Outside wall without windows: glazed tiles, panels, ribbed sheet, brick, render."""
+        rng = self.rng
+        a, roll = self.render_colour(), rng.random()
+        if roll < 0.5:
+            size = float(rng.choice([0.1, 0.2, 0.3, 0.6, 1.2]))
+            return self.add(
+                L.TILES,
+                a,
+                scaled(a, rng.uniform(0.3, 1.2)),
+                sx=size * rng.choice([1.0, 2.0]),
+                sy=size,
+                p0=rng.choice([0.0, 0.5]),
+                p1=rng.uniform(0.004, 0.02),
+                contrast=rng.uniform(0.1, 1.0),
+                f0=rng.choice([0.0, 0.04]),
+                rough=0.1,
+                grime=0.1,
+            )
+        if roll < 0.65:
+            ribs = rng.uniform(0.1, 0.4)
+            return self.add(L.STRIPES, a, scaled(a, 0.6), sx=ribs, p0=0.8, contrast=0.05)
+        if roll < 0.8:
+            return self.brick()
+        return self.add(L.PLAIN, a, contrast=0.05, grime=rng.uniform(0.02, 0.12))
+
+    def glazing(self) -> int:
+        """Curtain wall: panes that mirror the sky, in thin frames."""
+        rng = self.rng
+        pane = self.pick(((0.012, 0.014, 0.015), (0.02, 0.04, 0.05), (0.05, 0.07, 0.09)))
+        frame = self.pick(((0.6, 0.6, 0.6), (0.05, 0.05, 0.05), (0.3, 0.3, 0.32)))
+        return self.add(
+            L.TILES,
+            pane,
+            frame,
+            sx=rng.uniform(0.9, 2.0),
+            sy=rng.uniform(1.0, 3.0),
+            p1=rng.uniform(0.04, 0.12),
+            contrast=0.3,
+            f0=rng.uniform(0.06, 0.35),
+            rough=0.0,
+        )
+
     def facade(self, storey: float) -> int:
         """Wall of a house with windows."""
-        wall = self.pick(
-            (
-                (0.6, 0.55, 0.45),
-                (0.65, 0.64, 0.6),
-                (0.5, 0.35, 0.2),
-                (0.35, 0.18, 0.12),
-                (0.4, 0.4, 0.4),
-                (0.55, 0.42, 0.3),
-                (0.28, 0.3, 0.33),
-                (0.4, 0.44, 0.46),
-            ),
-            0.2,
-        )
+        wall = self.render_colour()
         frame = (
             (0.7, 0.7, 0.68)
             if self.rng.random() < 0.7
@@ -123,8 +181,8 @@ class StreetMaterials(MaterialTable):
             frame,
             sx=self.rng.uniform(1.8, 4.2),
             sy=storey,
-            p0=self.rng.uniform(0.3, 0.6),
+            p0=self.rng.uniform(*((0.3, 0.6) if self.rng.random() < 0.8 else (0.8, 1.1))),
             p1=self.rng.uniform(0.35, 0.55),
-            contrast=0.15,
-            grime=0.15,
+            contrast=0.1,
+            grime=0.08,
         )

@@ -132,3 +132,20 @@ class MaterialTable:
             swap=swap,
             mean=tuple(float(m * t) for m, t in zip(mean, tint, strict=True)),
         )  # type: ignore
+
+    def brick(self) -> int:
+        """Brick courses of 0.075 m."""
+        found = self.photo('brick')
+        if found is not None:
+            return found
+        return self.add(
+            L.TILES,
+            self.pick(((0.3, 0.11, 0.06), (0.35, 0.2, 0.12), (0.5, 0.45, 0.38))),
+            (0.4, 0.38, 0.34),
+            sx=0.225,
+            sy=0.075,
+            p0=0.5,
+            p1=0.012,
+            contrast=0.8,
+            grime=0.4,
+        )

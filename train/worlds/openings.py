@@ -5,29 +5,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from train.worlds import furniture
+from train.worlds.floor import Footprints, wall_line
 from train.worlds.groups import group
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
-from train.worlds.shell import DOOR_WIDTH, THICK, RoomPlan, door, picture, side_room, wall, window
+from train.worlds.shell import DOOR_WIDTH, THICK, Opening, RoomPlan, door, side_room, wall, window
 
 HALF_PI = math.pi / 2
-
-
-@dataclass(frozen=True)
-class Opening:
-    """Door or window in wall number `wall`, centred `at` metres along it.
-
-    beyond: width and depth of what can be entered behind it, 0 = nothing.
-    """
-
-    wall: int
-    at: float
-    half: float
-    sill: float  # 0 for a door
-    beyond: tuple[float, float] = (0.0, 0.0)
 
 
 def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
@@ -71,10 +57,7 @@ def annex(
         b.box((x, end / 2, height / 2), (THICK, deep + THICK, height), mat, bevel=0.0)
     with b.at(0.0, end):
         b.box((length / 2, -0.05, height / 2), (length + 0.2, 0.1, height), mat, bevel=0.0)
-        _annex_wall(b, m, length, height)
-    if rng.random() < 0.7:
-        with b.at(at + rng.uniform(-0.5, 0.5), -deep * rng.uniform(0.35, 0.6), 0.0, HALF_PI):
-            group(b, m, 1.1)
+        _furnish_annex(b, m, length, deep, height)
     if rng.random() < 0.6:
         power = rng.uniform(0.5, 2.0)
         lamp = (length / 2, -deep / 2, height - 0.4)
@@ -82,19 +65,19 @@ def annex(
     return Opening(index, at, gap / 2 + 0.1, 0.0, (length, deep))
 
 
-def _annex_wall(b: SceneBuilder, m: Materials, length: float, height: float) -> None:
-    """Furnish the far wall of a second room: pieces side by side, windows or pictures above."""
+def _furnish_annex(b: SceneBuilder, m: Materials, length: float, deep: float, h: float) -> None:
+    """Furnish a second room of height h, x from 0 to length, y from 0 (its far wall) to deep."""
     rng = m.rng
+    holes = []
     if rng.random() < 0.5:
         wide = min(length - 0.6, rng.uniform(0.8, 2.2))
-        window(b, m, length / 2, wide, 0.9, min(2.2, height - 0.1), rng.uniform(0.5, 5.0))
-    else:
-        picture(b, m, rng.uniform(0.3, 0.7) * length, 1.6)
-    along = rng.uniform(0.0, 0.8)
-    while along < length - 1.8:
-        with b.at(along + 0.9, 0.5):
-            furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))](b, m)
-        along += rng.uniform(1.8, 2.8)
+        window(b, m, length / 2, wide, 0.9, min(2.2, h - 0.1), rng.uniform(0.5, 5.0))
+        holes.append(Opening(0, length / 2, wide / 2, 0.9))
+    floor = Footprints(b.world_rect((0.0, 0.0, length, deep)))
+    if rng.random() < 0.7:
+        with b.at(rng.uniform(0.2, 0.8) * length, rng.uniform(0.4, 0.65) * deep, 0.0, HALF_PI):
+            floor.put(b, m, lambda: group(b, m, 1.1))
+    wall_line(b, m, length, holes, floor, rng.uniform(0.4, 0.9), h)
 
 
 def with_beyond(plan: RoomPlan, openings: list[Opening]) -> RoomPlan:

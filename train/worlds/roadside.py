@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands beside a road: houses, trees, hedges, fences, poles, signs, bins."""
+"""What stands beside a road: trees, hedges, fences, poles, signs, bins."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ def bush(b: SceneBuilder, m: Materials, leaf: int) -> None:
     """Bush of 0.6-2 m."""
     s = m.rng.uniform(0.6, 2.2)
     b.leaves((0, 0, s * 0.4), (s * m.rng.uniform(1.0, 1.6), s, s), leaf, 0.12, 0.75)
+
+
+def thicket(b: SceneBuilder, m: Materials, x: float, leaves: list[int]) -> None:
+    """Edge of a wood along y at x: trees grown together, with bushes at their feet."""
+    rng = m.rng
+    high, y = rng.uniform(5.0, 16.0), -50.0
+    while y < 100.0:
+        leaf, under = (leaves[int(i)] for i in rng.integers(len(leaves), size=2))
+        h, wide = high * rng.uniform(0.7, 1.3), rng.uniform(8.0, 14.0)
+        low, at = rng.uniform(0.15, 0.35) * h + 1.0, x + rng.uniform(-1.5, 1.5)
+        b.leaves((at + 2.0, y, 0.53 * h), (8.0, wide, h), leaf, 0.3, 0.78)
+        b.leaves((at - 1.5, y, 0.4 * low), (3.0, wide, low), under, 0.15, 0.78)
+        y += 0.75 * wide
 
 
 def hedge(b: SceneBuilder, m: Materials, length: float, leaf: int) -> None:
@@ -95,54 +108,6 @@ def fence(b: SceneBuilder, m: Materials, length: float) -> None:
             b.rod((0, -length / 2 + i * 2.0, 0.55), 0.05, 1.1, dark)
         for z in (0.25, 0.65, 1.05):
             b.strut((0, -length / 2, z), (0, length / 2, z), 0.035, dark)
-
-
-def house(b: SceneBuilder, m: Materials, width: float, deep: float) -> float:
-    """House whose front is the face towards -x, `width` long along y; returns the height."""
-    rng = m.rng
-    storey = rng.uniform(2.7, 3.3)
-    storeys = int(rng.choice([1, 2, 2, 3, 4, 5]))
-    h = storeys * storey + 0.3
-    front = m.facade(storey)
-    b.box((deep / 2, 0, h / 2), (deep, width, h), front, exact=True, bevel=0.0)
-    if rng.random() < 0.65:
-        tiles = m.photo('roof') or m.add(
-            L.TILES,
-            m.pick(((0.3, 0.09, 0.05), (0.12, 0.1, 0.1), (0.2, 0.1, 0.07))),
-            (0.05, 0.04, 0.04),
-            sx=0.25,
-            sy=0.33,
-            p0=0.5,
-            p1=0.02,
-            contrast=0.6,
-        )
-        rise = rng.uniform(1.5, 4.0)
-        b.wedge(
-            (deep / 2, 0, h + rise / 2), (deep + 0.8, width + 0.3, rise), tiles, top=(0.03, 1.0)
-        )
-    else:
-        b.box((deep / 2, 0, h + 0.15), (deep + 0.3, width + 0.3, 0.3), m.paint((0.3, 0.3, 0.3)))
-    b.box((-0.04, 0, 0.25), (0.1, width, 0.5), m.paint((0.25, 0.24, 0.23)))
-    wood = m.wood()
-    at = rng.uniform(-0.35, 0.35) * width
-    b.box((-0.05, at, 1.05), (0.12, 1.15, 2.2), m.white)
-    b.box((-0.1, at, 1.02), (0.08, 0.95, 2.05), wood)
-    b.box((-0.4, at, 0.08), (0.8, 1.4, 0.16), m.paint((0.3, 0.3, 0.3)))
-    if rng.random() < 0.3:
-        b.box(
-            (-0.05, -at, 1.1),
-            (0.12, 2.5, 2.15),
-            m.add(L.STRIPES, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), sx=0.25, p0=0.9, p1=1.0),
-        )
-    if storeys > 1 and rng.random() < 0.5:
-        rail = m.metal()
-        for floor in range(1, storeys):
-            y = at + rng.choice([-2.5, 0, 2.5])
-            b.box((-0.6, y, floor * storey + 0.1), (1.2, 2.8, 0.15), m.white)
-            b.box((-1.17, y, floor * storey + 0.6), (0.04, 2.8, 0.9), rail)
-    for y in (-width / 2 + 0.1, width / 2 - 0.1):
-        b.strut((-0.06, y, 0), (-0.06, y, h), 0.1, m.dark)
-    return h
 
 
 def street_lamp(b: SceneBuilder, m: Materials) -> None:

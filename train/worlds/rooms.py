@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from numpy.random import Generator
 
-from train.worlds import fittings, furniture
 from train.worlds.assets import Assets
 from train.worlds.clutter import scatter
+from train.worlds.floor import Footprints, wall_line
 from train.worlds.groups import group
+from train.worlds.kitchen import cabinet, draw_style, kitchen
 from train.worlds.materials import Materials
 from train.worlds.openings import (
     HALF_PI,
-    Opening,
     annex,
     doorway,
     wall_frames,
@@ -23,36 +24,10 @@ from train.worlds.openings import (
     with_beyond,
 )
 from train.worlds.scene import Scene, SceneBuilder
-from train.worlds.shell import RoomPlan, ceiling_lamps, picture, skirting, stairs, wall
-from train.worlds.storage import kitchen
+from train.worlds.shell import Counter, Opening, RoomPlan, ceiling_lamps, skirting, stairs, wall
 
 # Logarithms of the radiance of light that bounced more than once: dark corners are common.
-AMBIENT = math.log(0.012), math.log(0.2)
-
-
-class Footprints:
-    """Occupied rectangles on the floor, axis-aligned in the world."""
-
-    def __init__(self, plan: RoomPlan) -> None:
-        self.plan = plan
-        self.boxes: list[tuple[float, float, float, float]] = []
-
-    def take(self, x: float, y: float, half_x: float, half_y: float) -> bool:
-        """Occupy a rectangle by its centre; False if it is not free or leaves the room."""
-        box = (x - half_x, y - half_y, x + half_x, y + half_y)
-        if (
-            box[0] < -0.02
-            or box[1] < -0.02
-            or box[2] > self.plan.width + 0.02
-            or box[3] > self.plan.depth + 0.02
-        ):
-            return False
-        if any(
-            box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in self.boxes
-        ):
-            return False
-        self.boxes.append(box)
-        return True
+AMBIENT = math.log(0.007), math.log(0.15)
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -60,7 +35,7 @@ def draw_plan(rng: Generator) -> RoomPlan:
     height = rng.uniform(2.3, 3.0) if rng.random() < 0.8 else rng.uniform(3.0, 3.4)
     if rng.random() < 0.12:
         return RoomPlan(rng.uniform(1.3, 2.4), rng.uniform(6, 14), height)
-    if rng.random() < 0.22:
+    if rng.random() < 0.3:
         return RoomPlan(rng.uniform(6, 11), rng.uniform(6, 11), height)
     return RoomPlan(rng.uniform(2.6, 6.5), rng.uniform(3.0, 8.0), height)
 
@@ -95,119 +70,79 @@ def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
     return openings
 
 
-def furnish(b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening]) -> None:
-    """Furniture along the walls, groups in the middle, things on the floor and on the walls."""
+def furnish(
+    b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening]
+) -> list[Counter]:
+    """Furniture along the walls, groups in the middle, things on floor and walls -> flat tops."""
     rng = m.rng
-    taken = Footprints(plan)
+    taken = Footprints((0.0, 0.0, plan.width, plan.depth))
     frames = wall_frames(plan)
     for o in openings:
         if o.sill == 0.0:
             with b.at(*frames[o.wall][:2], 0.0, frames[o.wall][2]):
                 u, v, _ = b.world(o.at, 0.45, 0.0)
-            taken.take(u, v, 0.42, 0.42)
-    if rng.random() < 0.35:
-        _kitchen_line(b, m, frames[2], openings, taken)
+            taken.take((u - 0.42, v - 0.42, u + 0.42, v + 0.42))
+    if rng.random() < 0.08:
+        with b.at(plan.width - 0.6, plan.depth / 2):
+            taken.put(b, m, lambda: stairs(b, m, 0.9, 8))
+    if rng.random() < 0.4:
+        _kitchen(b, m, plan, openings, taken)
     full = rng.uniform(0.6, 1.0)
-    for index, frame in enumerate(frames):
-        _wall_line(b, m, index, frame, openings, taken, full, plan.height)
-    area = plan.width * plan.depth
-    for _ in range(int(rng.integers(1, 4 + int(area / 5)))):
-        x, y = (
-            rng.uniform(0.6, max(0.61, plan.width - 0.6)),
-            rng.uniform(0.6, max(0.61, plan.depth - 0.6)),
-        )
-        reach = rng.choice([0.5, 0.8, 1.1])
-        if taken.take(x, y, reach, reach):
-            turned = (
-                rng.uniform(-math.pi, math.pi) if rng.random() < 0.4 else rng.integers(4) * HALF_PI
-            )
-            with b.at(x, y, 0.0, turned):
-                group(b, m, reach)
+    for index, (x, y, yaw, length) in enumerate(frames):
+        holes = [o for o in openings if o.wall == index]
+        with b.at(x, y, 0.0, yaw):
+            wall_line(b, m, length, holes, taken, full, plan.height)
+    _middle(b, m, plan, taken)
+    return taken.counters
+
+
+def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints) -> None:
+    """Put groups of furniture, a rug and things on the floor."""
+    rng = m.rng
+    for _ in range(int(rng.integers(1, 4 + int(plan.width * plan.depth / 5)))):
+        x = rng.uniform(0.6, max(0.61, plan.width - 0.6))
+        y = rng.uniform(0.6, max(0.61, plan.depth - 0.6))
+        reach = float(rng.choice([0.5, 0.8, 1.1]))
+        if not taken.free((x - reach, y - reach, x + reach, y + reach)):
+            continue
+        askew = rng.random() < 0.4
+        turned = rng.uniform(-math.pi, math.pi) if askew else rng.integers(4) * HALF_PI
+        with b.at(x, y, 0.0, turned):
+            taken.put(b, m, lambda reach=reach: group(b, m, reach))
     with b.at(plan.width / 2, plan.depth / 2):
         scatter(b, m, plan.width * 0.9, plan.depth * 0.9, int(rng.choice([0, 0, 2, 6])), big=False)
         if rng.random() < 0.35:
-            b.box((0, 0, 0.004), (rng.uniform(1.0, 2.5), rng.uniform(1.0, 3.0), 0.012), m.fabric())
+            wide, long = min(plan.width, rng.uniform(1.0, 2.5)), rng.uniform(1.0, 3.0)
+            b.box((0, 0, 0.004), (wide, long, 0.012), m.fabric())
 
 
-def _wall_line(
-    b: SceneBuilder,
-    m: Materials,
-    index: int,
-    frame: tuple[float, float, float, float],
-    openings: list[Opening],
-    taken: Footprints,
-    full: float,
-    plan_height: float,
+def _kitchen(
+    b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening], taken: Footprints
 ) -> None:
-    """Fill a wall from left to right with furniture and pictures, around its openings."""
+    """Kitchen line along wall 2; at times a second one round the corner, or an island."""
     rng = m.rng
-    x, y, yaw, length = frame
-    holes = [o for o in openings if o.wall == index]
-    along = rng.uniform(0.0, 0.4)
-    with b.at(x, y, 0.0, yaw):
-        for _ in range(12):
-            if along > length - 0.35:
-                break
-            make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
-            if rng.random() > full:  # leave a gap
-                if all(abs(o.at - along) > o.half + 0.5 for o in holes) and rng.random() < 0.65:
-                    _on_wall(b, m, along + 0.2, plan_height)
-                along += rng.uniform(0.4, 1.2)
-                continue
-            start, materials = len(b.rows), len(m.rows)
-            with b.at(0.0, 0.0):
-                w, d, h = make(b, m)
-            middle = along + w / 2
-            u, v, _ = b.world(middle, d / 2 + 0.02, 0.0)
-            half = (w / 2, d / 2) if index % 2 == 0 else (d / 2, w / 2)
-            blocked = any(abs(o.at - middle) < o.half + w / 2 and h > o.sill for o in holes)
-            keep = not blocked and taken.take(u, v, *half)
-            moved = b.rows[start:]
-            del b.rows[start:]
-            if keep:
-                dx, dy, _ = b.world(middle, d / 2 + 0.02, 0.0)
-                ox, oy, _ = b.world(0.0, 0.0, 0.0)
-                b.rows.extend((r[0], r[1] + dx - ox, r[2] + dy - oy, *r[3:]) for r in moved)
-            else:
-                del m.rows[materials:]
-            clear = all(abs(o.at - middle) > o.half + 0.4 for o in holes)
-            if clear and (not keep or h < 1.0) and rng.random() < 0.65:
-                _on_wall(b, m, middle, plan_height)
-            along += (w if keep else 0.25) + (
-                rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.02
-            )
+    style, frames = draw_style(m), wall_frames(plan)
 
+    def line(wall: int, start: float, width: float, walled: bool) -> None:
+        x, y, yaw, _ = frames[wall]
+        holes = [o for o in openings if o.wall == wall and o.sill < style.height]
+        if any(o.at + o.half > start and o.at - o.half < start + width for o in holes):
+            return
+        with b.at(x, y, 0.0, yaw), b.at(start + width / 2, 0.315):
+            if taken.put(b, m, lambda: kitchen(b, m, style, width, walled)):
+                taken.add_counter(b, (0.0, 0.3), width, style.height)
 
-def _on_wall(b: SceneBuilder, m: Materials, x: float, height: float) -> None:
-    """Hang something over low furniture or on a bare wall."""
-    roll = m.rng.random()
-    if roll < 0.5:
-        picture(b, m, x, m.rng.uniform(1.4, 1.75))
-    elif roll < 0.75:
-        fittings.wall_shelf(b, m, x)
-    elif roll < 0.83:
-        fittings.board(b, m, x)
-    elif roll < 0.91:
-        fittings.coats(b, m, x)
-    else:
-        fittings.pipes(b, m, x, height)
-
-
-def _kitchen_line(
-    b: SceneBuilder,
-    m: Materials,
-    frame: tuple[float, float, float, float],
-    openings: list[Opening],
-    taken: Footprints,
-) -> None:
-    x, y, yaw, length = frame
-    if any(o.wall == 2 and o.sill < 0.85 for o in openings):
-        return
-    width = min(length - 0.2, float(m.rng.uniform(1.8, 4.0)))
-    with b.at(x, y, 0.0, yaw), b.at(length / 2, 0.32):
-        kitchen(b, m, width)
-        u, v, _ = b.world(0.0, 0.0, 0.0)
-        taken.take(u, v, width / 2, 0.31)
+    width = min(plan.width - 0.2, float(rng.uniform(1.8, 4.0)))
+    start = 0.03 if rng.random() < 0.6 else (plan.width - width) / 2
+    line(2, start, width, walled=rng.random() < 0.7)
+    if rng.random() < 0.5 and plan.depth > 3.0:  # wall 1 ends where wall 2 begins
+        leg = rng.uniform(0.6, min(2.4, plan.depth - 1.6))
+        line(1, plan.depth - 0.67 - leg, leg, walled=False)
+    elif plan.width > 3.2 and plan.depth > 3.2:
+        x, y = plan.width * rng.uniform(0.35, 0.65), plan.depth - rng.uniform(2.0, 2.4)
+        with b.at(x, y, 0.0, rng.choice([0.0, math.pi])):
+            if taken.put(b, m, lambda: cabinet(b, m, style)):
+                taken.add_counter(b, (0.0, 0.3), 1.0, style.height)
 
 
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
@@ -216,10 +151,7 @@ def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     b = SceneBuilder()
     plan = draw_plan(rng)
     openings = build_shell(b, m, plan)
-    furnish(b, m, plan, openings)
-    if plan.width > 3 and rng.random() < 0.08:
-        with b.at(plan.width - 0.6, plan.depth / 2):
-            stairs(b, m, 0.9, 8)
+    counters = furnish(b, m, plan, openings)
     level = math.exp(rng.uniform(*AMBIENT))
     scene = b.finish(m.array(), ambient=(level, level * 0.97, level * 0.93))
-    return scene, with_beyond(plan, openings)
+    return scene, replace(with_beyond(plan, openings), counters=tuple(counters))

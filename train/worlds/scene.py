@@ -16,6 +16,7 @@ from train.worlds import layout as L
 from train.worlds.bvh import build_tree
 
 Vec = tuple[float, float, float]
+Rect = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 
 @dataclass
@@ -53,10 +54,45 @@ class SceneBuilder:
         finally:
             self._x, self._y, self._z, self._yaw = saved
 
+    @property
+    def yaw(self) -> float:
+        """Direction of +x of the present frame in the world (radians)."""
+        return self._yaw
+
     def world(self, x: float, y: float, z: float) -> Vec:
         """Position in the present frame -> world."""
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         return self._x + c * x - s * y, self._y + s * x + c * y, self._z + z
+
+    def world_rect(self, rect: Rect) -> Rect:
+        """Rectangle of the present frame, turned by a right angle or not at all -> world."""
+        (x0, y0, _), (x1, y1, _) = self.world(*rect[:2], 0.0), self.world(*rect[2:], 0.0)
+        return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+    def local_rect(self, rect: Rect) -> Rect:
+        """World rectangle -> present frame, turned by a right angle or not at all."""
+        c, s = math.cos(self._yaw), math.sin(self._yaw)
+        us, vs = [], []
+        for x, y in (rect[:2], rect[2:]):
+            us.append(c * (x - self._x) + s * (y - self._y))
+            vs.append(c * (y - self._y) - s * (x - self._x))
+        return min(us), min(vs), max(us), max(vs)
+
+    def bounds(self, start: int) -> Rect:
+        """World rectangle that holds all but the first `start` primitives, seen from above."""
+        rows = np.array(self.rows[start:], np.float64)
+        extent = extents(rows, rotations(rows[:, 7], rows[:, 8], rows[:, 9]))[:, :2]
+        (x0, y0), (x1, y1) = (
+            (rows[:, 1:3] - extent).min(axis=0),
+            (rows[:, 1:3] + extent).max(axis=0),
+        )
+        return float(x0), float(y0), float(x1), float(y1)
+
+    def shift(self, start: int, x: float, y: float) -> None:
+        """Move all but the first `start` primitives by (x, y) of the present frame."""
+        to, at = self.world(x, y, 0.0), self.world(0.0, 0.0, 0.0)
+        dx, dy = to[0] - at[0], to[1] - at[1]
+        self.rows[start:] = [(r[0], r[1] + dx, r[2] + dy, *r[3:]) for r in self.rows[start:]]
 
     def _add(
         self,
@@ -245,14 +281,19 @@ def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ..
     prims[:, L.P_SHAPE : L.P_SHAPE + 4] = rows[:, 11:15]
     prims[:, L.P_BEVEL] = rows[:, 15]
     prims[:, L.P_SEED] = rows[:, 16]
-    reach = half.copy()
+    extent = extents(rows, turn)
+    return (prims, (centre - extent).astype(np.float32), (centre + extent).astype(np.float32))
+
+
+def extents(rows: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half sizes [N, 3] along the axes of the world of rows that are turned by `turn`."""
+    kind, reach = rows[:, 0], np.maximum(rows[:, 4:7], 5e-4)
     wedge = kind == L.WEDGE
     top = np.abs(rows[wedge, 11:13]) + np.abs(rows[wedge, 13:15])
     reach[wedge, :2] *= np.maximum(1.0, top)
     cone = kind == L.FRUSTUM
     reach[cone, :2] *= np.maximum(1.0, rows[cone, 11:12])
     round_ = (kind == L.ELLIPSOID) | (kind == L.BLOB)
-    extent = np.abs(turn) @ reach[:, :, None]
-    extent[round_] = np.sqrt((turn[round_] ** 2) @ (reach[round_, :, None] ** 2))
-    extent = extent[:, :, 0] + 1e-4
-    return (prims, (centre - extent).astype(np.float32), (centre + extent).astype(np.float32))
+    extent = (np.abs(turn) @ reach[:, :, None])[:, :, 0]
+    extent[round_] = np.sqrt((turn[round_] ** 2) @ (reach[round_, :, None] ** 2))[:, :, 0]
+    return np.asarray(extent + 1e-4)

@@ -23,7 +23,8 @@ class SensorDraw:
     blur: sigma in pixels of a picture 192 rows high (below 0.25: none). glare: weight of the
     scattered light. key: brightness that the exposure aims at. balance: white balance [3]. level:
     noise level. smooth: whether the camera smooths its noise. fall: vignetting. shoulder: where
-    highlights begin to be compressed. gamma, contrast: tone curve. saturation.
+    highlights begin to be compressed. gamma, contrast: tone curve. saturation. black: light that
+    the camera takes for none.
     """
 
     blur: float
@@ -37,6 +38,7 @@ class SensorDraw:
     gamma: float
     contrast: float
     saturation: float
+    black: float
 
 
 def draw_sensor(rng: Generator) -> SensorDraw:
@@ -44,7 +46,7 @@ def draw_sensor(rng: Generator) -> SensorDraw:
     red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, (0.08, 0.03, 0.1))))
     return SensorDraw(
         blur=float(rng.uniform(-0.7, 0.65)),
-        glare=float(rng.uniform(0.01, 0.08)) if rng.random() < 0.5 else 0.0,
+        glare=float(rng.uniform(0.005, 0.06)) if rng.random() < 0.5 else 0.0,
         key=float(np.exp(rng.normal(np.log(0.22), 0.4))),
         balance=(red, green, blue),
         level=float(np.exp(rng.uniform(np.log(2e-4), np.log(1.2e-2)))),
@@ -52,8 +54,9 @@ def draw_sensor(rng: Generator) -> SensorDraw:
         fall=float(rng.uniform(0.0, 0.5)),
         shoulder=float(rng.uniform(0.6, 1.0)),
         gamma=float(rng.uniform(1.45, 2.4)),
-        contrast=float(rng.uniform(0.0, 0.9)),
+        contrast=float(rng.uniform(0.0, 1.0)),
         saturation=float(rng.uniform(0.7, 1.3)),
+        black=float(rng.uniform(0.0, 0.03)),
     )
 
 
@@ -96,7 +99,7 @@ def expose(
         read,
         draw.fall,
         draw.shoulder,
-        tone_table(draw.gamma, draw.contrast),
+        tone_table(draw),
         draw.saturation,
     )
 
@@ -117,10 +120,11 @@ def _lens(image: NDArray[np.float32], draw: SensorDraw) -> NDArray[np.float32]:
     return image
 
 
-def tone_table(gamma: float, contrast: float) -> NDArray[np.float32]:
-    """Gamma and contrast curve, 1024 steps over [0, 1]."""
-    x = np.linspace(0.0, 1.0, 1024) ** (1.0 / gamma)
-    return (x + contrast * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
+def tone_table(draw: SensorDraw) -> NDArray[np.float32]:
+    """Black level, gamma and contrast curve, 1024 steps over [0, 1]."""
+    light = np.linspace(0.0, 1.0, 1024) - draw.black
+    x = (np.maximum(light, 0.0) / (1.0 - draw.black)) ** (1.0 / draw.gamma)
+    return (x + draw.contrast * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
 
 
 @parallel

@@ -41,7 +41,7 @@ def expose_batch(colour: Tensor, draws: list[SensorDraw], generator: torch.Gener
     room = 1.02 - shoulder
     over = (v - shoulder).clamp(min=0.0)
     v = torch.where(over > 0.0, shoulder + room * over / (over + room), v)
-    tables = np.stack([tone_table(d.gamma, d.contrast) for d in draws])
+    tables = np.stack([tone_table(d) for d in draws])
     tones = torch.from_numpy(tables).to(device, non_blocking=True)
     v = look_up(tones[:, None].expand(-1, 3, -1).contiguous(), v.clamp(0.0, 1.0) * _TONES + 0.5)
     grey = v.mean(dim=1, keepdim=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from train.worlds import layout as L
 from train.worlds.materials import Materials
-from train.worlds.scene import SceneBuilder
+from train.worlds.scene import Rect, SceneBuilder
 
 DOOR_WIDTH = 0.8
 DOOR_HEIGHT = 2.0
@@ -17,16 +17,43 @@ THICK = 0.12
 
 
 @dataclass(frozen=True)
+class Opening:
+    """Door or window in wall number `wall`, centred `at` metres along it.
+
+    beyond: width and depth of what can be entered behind it, 0 = nothing.
+    """
+
+    wall: int
+    at: float
+    half: float
+    sill: float  # 0 for a door
+    beyond: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Flat top: the middle of its front edge in the world and the yaw its front looks to."""
+
+    x: float
+    y: float
+    yaw: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class RoomPlan:
     """Inner size of a room, x in [0, width], y in [0, depth], floor at z = 0 (metres).
 
     beyond: x0, y0, x1, y1 of what lies behind open doorways, from where one looks into the room.
+    counters: the flat tops in the room.
     """
 
     width: float
     depth: float
     height: float
-    beyond: tuple[tuple[float, float, float, float], ...] = ()
+    beyond: tuple[Rect, ...] = ()
+    counters: tuple[Counter, ...] = ()
 
 
 def door(b: SceneBuilder, m: Materials, x: float, leaf_open: float | None = None) -> None:

@@ -23,7 +23,7 @@ def draw_sky(rng: Generator, b: SceneBuilder, panos: int) -> NDArray[np.float32]
     sun = (math.cos(high) * math.cos(turn), math.cos(high) * math.sin(turn), math.sin(high))
     low = max(0.0, 1.0 - math.degrees(high) / 30.0)
     if clear:
-        gain = rng.uniform(1.2, 3.2)
+        gain = rng.uniform(1.6, 4.5)
         b.sun(sun, (gain, gain * (0.93 - 0.25 * low), gain * (0.82 - 0.4 * low)))
         env[L.E_ZENITH : L.E_ZENITH + 3] = np.array([0.16, 0.32, 0.75]) * rng.uniform(0.6, 1.1)
         env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.75, 0.85, 1.0]) * rng.uniform(0.7, 1.2)
@@ -36,11 +36,9 @@ def draw_sky(rng: Generator, b: SceneBuilder, panos: int) -> NDArray[np.float32]
         env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.95, 0.97, 1.0]) * level
         env[L.E_CLOUD] = rng.uniform(0.5, 1.0)
     env[L.E_SUN : L.E_SUN + 3] = sun
-    env[L.E_HAZE] = (
-        math.exp(rng.uniform(math.log(1e-4), math.log(4e-3)))
-        if rng.random() < 0.85
-        else rng.uniform(0.004, 0.02)
-    )
+    # Per metre: mostly the clear air of 4-400 km of sight, now and then mist.
+    thin = rng.random() < 0.85
+    env[L.E_HAZE] = math.exp(rng.uniform(-11.5, -7.0) if thin else rng.uniform(-6.5, -4.0))
     env[L.E_PANO] = float(rng.integers(panos)) if panos and rng.random() < 0.5 else -1.0
     env[L.E_PANO_YAW] = rng.uniform(0.0, 6.28)
     return env

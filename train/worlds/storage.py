@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wardrobes, shelves, kitchens, machines.
+"""Wardrobes, shelves, machines.
 
 Each piece stands at the origin on the floor, back to -y; returns (width, depth, height) in metres.
 """
 
 from __future__ import annotations
 
-from train.worlds import layout as L
 from train.worlds.clutter import scatter, shelf_row
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
@@ -78,80 +77,6 @@ def shelf(b: SceneBuilder, m: Materials) -> Size:
             with b.at(0, 0, 0.072 + i * gap):
                 shelf_row(b, m, w - 0.05, d - 0.04, gap - 0.05)
     return w, d, h
-
-
-def kitchen(b: SceneBuilder, m: Materials, width: float) -> Size:
-    """Kitchen line: base units with a worktop at 0.9 m, wall units, sink, hob, things."""
-    rng = m.rng
-    front = m.paint(f0=0.04) if rng.random() < 0.6 else m.wood()
-    top = (
-        m.add(
-            L.SPECKLE,
-            m.pick(((0.1, 0.1, 0.1), (0.5, 0.48, 0.45), (0.35, 0.3, 0.25))),
-            (0.06, 0.06, 0.06),
-            sx=0.006,
-            contrast=0.2,
-            f0=0.04,
-        )
-        if rng.random() < 0.5
-        else m.wood(gloss=True)
-    )
-    units = max(1, round(width / 0.6))
-    each = width / units
-    h, d = rng.uniform(0.86, 0.94), 0.6
-    b.box((0, -0.02, h / 2 + 0.03), (width, d - 0.06, h - 0.1), front)
-    b.box((0, -0.06, 0.05), (width, d - 0.1, 0.1), m.dark)
-    b.box((0, 0, h - 0.02), (width + 0.02, d + 0.02, 0.04), top, bevel=0.006)
-    for i in range(units):
-        x = (i - (units - 1) / 2) * each
-        b.box((x, d / 2 - 0.04, h / 2 + 0.05), (each - 0.006, 0.02, h - 0.16), front)
-        if rng.random() < 0.4:
-            b.box((x, d / 2 - 0.029, h - 0.2), (each - 0.004, 0.003, 0.006), m.dark)
-        b.box((x, d / 2 - 0.015, h - 0.14), (each * 0.5, 0.02, 0.012), m.chrome)
-    _wall_units(b, m, front, units, each)
-    _sink_and_hob(b, m, width, h)
-    with b.at(0, -0.05, h):
-        scatter(b, m, width * 0.9, 0.4, int(rng.integers(2, 5 + int(3 * width))))
-    return width, d, h
-
-
-def _wall_units(b: SceneBuilder, m: Materials, front: int, units: int, each: float) -> None:
-    """Cupboards from 1.42 m up and tiles behind the worktop."""
-    rng = m.rng
-    width = units * each
-    wall = rng.random() < 0.8
-    tall = rng.uniform(0.5, 0.8)
-    for i in range(units):
-        x = (i - (units - 1) / 2) * each
-        if wall and rng.random() < 0.85:
-            b.box((x, -0.12, 1.42 + tall / 2), (each - 0.002, 0.34, tall), front)
-            b.box((x, 0.055, 1.42 + tall / 2), (each - 0.01, 0.018, tall - 0.01), front)
-            b.box((x + each * 0.35, 0.07, 1.5), (0.012, 0.02, 0.12), m.chrome)
-    b.box(
-        (0, -0.29, 1.15),
-        (width, 0.015, 0.5),
-        m.add(
-            L.TILES,
-            m.hue((0.0, 0.4), (0.5, 0.95)),
-            (0.5, 0.5, 0.48),
-            sx=0.15,
-            sy=0.15,
-            p1=0.004,
-            f0=0.05,
-            contrast=0.1,
-        ),
-    )
-
-
-def _sink_and_hob(b: SceneBuilder, m: Materials, width: float, h: float) -> None:
-    rng = m.rng
-    if rng.random() < 0.7:
-        b.box((-width * 0.25, 0, h + 0.002), (0.5, 0.4, 0.012), m.chrome)
-        b.box((-width * 0.25, 0, h + 0.006), (0.42, 0.32, 0.01), m.metal())
-        b.strut((-width * 0.25, -0.22, h), (-width * 0.25, -0.22, h + 0.25), 0.025, m.chrome)
-        b.strut((-width * 0.25, -0.22, h + 0.25), (-width * 0.25, -0.04, h + 0.2), 0.02, m.chrome)
-    if rng.random() < 0.6 and width > 1.5:
-        b.box((width * 0.25, 0, h + 0.004), (0.58, 0.5, 0.01), m.glass())
 
 
 def heap_of_boxes(b: SceneBuilder, m: Materials) -> Size:

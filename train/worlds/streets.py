@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from train.worlds import roadside, vehicles
+from train.worlds import buildings, roadside, traffic, vehicles
 from train.worlds.assets import Assets
 from train.worlds.materials import Materials
 from train.worlds.people import person
@@ -95,50 +95,24 @@ class Street:
                 m.metal(),
             )
 
-    def traffic(self) -> None:
-        """Parked cars along the kerb, and a few on the lanes."""
-        rng, b, m = self.rng, self.b, self.m
-        parked = rng.uniform(0.3, 0.9) if self.town > 0.35 and rng.random() < 0.7 else 0.0
-        for side in (-1, 1):
-            y = -70.0
-            while y < 90.0 and parked:
-                y += rng.uniform(5.3, 6.5)
-                if rng.random() < parked:
-                    into = rng.uniform(-0.05, 0.15) if rng.random() < 0.9 else 0.0
-                    make = vehicles.car if rng.random() < 0.88 else vehicles.van
-                    with b.at(
-                        side * (self.half - 1.05 + into),
-                        y,
-                        0.0,
-                        (0.0 if side > 0 else math.pi) + rng.normal(0.0, 0.03),
-                    ):
-                        make(b, m)
-        moving: tuple[Callable, ...] = (vehicles.car,) * 6 + (
-            vehicles.van,
-            vehicles.truck,
-            vehicles.bus,
-        )
-        for _ in range(int(rng.integers(0, 7))):
-            lane = int(rng.integers(self.lanes))
-            x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
-            y = rng.uniform(-60.0, 110.0)
-            if abs(y) > 8.0:
-                with b.at(x + rng.normal(0.0, 0.2), y, 0.0, 0.0 if x > 0 else math.pi):
-                    moving[int(rng.integers(len(moving)))](b, m)
-
     def side(self, sign: int) -> None:
         """Everything beside the road on one side; frame: +x away from the road."""
         rng, b, m = self.rng, self.b, self.m
         style = rng.random() * 0.5 + self.town * 0.5
         with b.at(0.0, 0.0, 0.0, 0.0 if sign > 0 else math.pi):
             gap = self.edge + (rng.uniform(0.0, 1.5) if style > 0.75 else rng.uniform(1.0, 9.0))
-            if rng.random() < 0.2:  # forecourts, squares
-                gap += rng.uniform(4.0, 18.0)
-            if style < 0.75 and rng.random() < 0.2:
-                self._car_park(self.edge + 3.2)
-                gap += 7.0
+            if rng.random() < 0.4:  # forecourts, squares
+                gap += rng.uniform(4.0, 22.0)
+            if style < 0.85 and rng.random() < 0.25:
+                for row in range(int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))):
+                    traffic.car_park(b, m, self.edge + 3.2 + 8.0 * row)
+                    gap = max(gap, self.edge + 8.0 * (row + 1))
+            if gap > self.edge + 3.0 and rng.random() < 0.6:
+                self._garden(self.edge + 1.5, gap - 1.0)
             if style > 0.4:
                 self._houses(gap, 0.95 if style > 0.6 else 0.5)
+                if rng.random() < 0.15 and gap > self.edge + 6.0:
+                    roadside.thicket(b, m, self.edge + 3.5, self.leaf)
             else:
                 self._wood(gap + rng.uniform(0.0, 8.0))
             if rng.random() < 0.55:
@@ -156,37 +130,37 @@ class Street:
                 make()
             y += pitch * self.rng.uniform(0.7, 1.4)
 
+    def _garden(self, start: float, end: float) -> None:
+        """Trees and bushes before the houses."""
+        rng, b, m = self.rng, self.b, self.m
+        for _ in range(int(rng.integers(1, 8))):
+            with b.at(rng.uniform(start, end), rng.uniform(-50.0, 80.0)):
+                if rng.random() < 0.25:
+                    roadside.tree(b, m, self._leaf(), self.bark)
+                else:
+                    roadside.bush(b, m, self._leaf())
+
     def _houses(self, gap: float, dense: float) -> None:
         rng, b, m = self.rng, self.b, self.m
+        halls = 0.1 if rng.random() < 0.7 else 0.7
         y = -70.0
         while y < 110.0:
             width = rng.uniform(7.0, 22.0)
             if rng.random() < dense:
+                make = buildings.hall if rng.random() < halls else buildings.house
                 with b.at(gap + rng.uniform(0.0, 0.6), y + width / 2):
-                    roadside.house(
-                        b, m, width - (0.0 if dense > 0.8 else 1.5), rng.uniform(8.0, 13.0)
-                    )
+                    make(b, m, width - (0.0 if dense > 0.8 else 1.5), rng.uniform(8.0, 13.0))
             else:
                 with b.at(gap + rng.uniform(1.0, 5.0), y + width / 2):
                     roadside.tree(b, m, self._leaf(), self.bark)
             y += width
-        b.box(
-            (gap + 22.0, 0, 3.0), (8.0, 400.0, rng.uniform(6.0, 14.0)), m.facade(3.0), exact=True
-        )
-
-    def _car_park(self, x: float) -> None:
-        """Place cars side by side, across the road's direction."""
-        y = self.rng.uniform(-50.0, 0.0)
-        for _ in range(int(self.rng.integers(5, 16))):
-            y += self.rng.uniform(2.5, 2.9)
-            if self.rng.random() < 0.8:
-                with self.b.at(x, y, 0.0, self.rng.choice([-1.0, 1.0]) * math.pi / 2):
-                    vehicles.car(self.b, self.m)
+        buildings.slab(b, m, gap + 22.0, 0.0, (8.0, 400.0, rng.uniform(5.0, 10.0)))
 
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
-        count = int(rng.integers(0, 22))
-        for _ in range(count):
+        if rng.random() < 0.4:
+            roadside.thicket(b, m, gap + 4.0, self.leaf)
+        for _ in range(int(rng.integers(0, 18))):
             with b.at(gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)):
                 roadside.tree(
                     b, m, self._leaf(), self.bark
@@ -258,14 +232,14 @@ class Street:
                         0.8,
                     )
                 else:
-                    h = rng.uniform(6.0, 30.0)
-                    b.box((x, y, h / 2), (rng.uniform(10, 40), 12, h), m.facade(3.0), exact=True)
+                    size = (rng.uniform(10.0, 40.0), 12.0, rng.uniform(6.0, 30.0))
+                    buildings.slab(b, m, x, y, size)
 
     def choose_spots(self) -> None:
         """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
         for lane in range(self.lanes):
             x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
-            self.spots += [Spot(x, 0.0, math.pi / 2, 1.25, 2.0, car=True)] * (6 if lane < 3 else 2)
+            self.spots += [Spot(x, 0.0, math.pi / 2, 1.35, 2.0, car=True)] * (8 if lane < 3 else 2)
         beside = self.half + max(0.6, self.walk * 0.5)
         for side in (-1, 1):
             x = side * beside
@@ -273,6 +247,7 @@ class Street:
                 Spot(x, 0.0, math.pi / 2, 0.3, 1.0),
                 Spot(x, 0.0, math.pi / 2, 1.4, 1.75),
                 Spot(x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
+                Spot(x, 0.0, math.pi / 2 + side * 1.6, 1.2, 1.8),
             ]
         self._foreground(beside)
 
@@ -305,11 +280,12 @@ def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, list[Spot]]:
     """Build a street scene -> (scene, camera spots)."""
     street = Street(rng, assets)
     street.ground()
-    street.traffic()
+    traffic.parked(street.b, street.m, street.half, street.town)
+    traffic.moving(street.b, street.m, street.lane, street.lanes)
     street.side(1)
     street.side(-1)
     street.backdrop()
     street.choose_spots()
     sky = draw_sky(rng, street.b, len(assets.panos))
-    level = math.exp(rng.uniform(math.log(0.03), math.log(0.15)))
+    level = math.exp(rng.uniform(math.log(0.015), math.log(0.12)))
     return street.b.finish(street.m.array(), sky, (level, level, 1.08 * level)), street.spots

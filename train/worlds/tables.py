@@ -7,7 +7,7 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 
 from __future__ import annotations
 
-from train.worlds.clutter import scatter
+from train.worlds.clutter import plate, scatter
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
 
@@ -78,8 +78,7 @@ def desk(b: SceneBuilder, m: Materials) -> Size:
         b, m, (rng.uniform(1.1, 1.8), rng.uniform(0.6, 0.8), rng.uniform(0.71, 0.76)), things=False
     )
     with b.at(0, 0, h):
-        for x in (0.0,) if rng.random() < 0.6 else (-0.32, 0.3):
-            monitor(b, m, x, -d / 2 + 0.18)
+        screens(b, m, w, d)
         b.box((0, 0.08, 0.012), (0.44, 0.14, 0.02), m.dark)
         b.box(
             (0, 0.08, 0.023),
@@ -92,9 +91,19 @@ def desk(b: SceneBuilder, m: Materials) -> Size:
     return w, d, h
 
 
-def monitor(b: SceneBuilder, m: Materials, x: float, y: float) -> None:
-    """Monitor on a stand, on the surface z = 0."""
-    w = m.rng.uniform(0.42, 0.62)
+def screens(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
+    """One or two monitors at the back of a desk top z = 0 of width x depth."""
+    if m.rng.random() < 0.6:
+        monitor(b, m, 0.0, 0.18 - depth / 2)
+        return
+    wide = min(0.62, width / 2 - 0.01)
+    for side in (-1, 1):
+        monitor(b, m, side * (wide / 2 + 0.005), 0.18 - depth / 2, wide)
+
+
+def monitor(b: SceneBuilder, m: Materials, x: float, y: float, widest: float = 0.62) -> None:
+    """Monitor on a stand, on the surface z = 0; widest: at most so wide (metres)."""
+    w = min(widest, m.rng.uniform(0.42, 0.62))
     z = m.rng.uniform(0.3, 0.38)
     b.box((x, y, z), (w, 0.035, w * 0.6), m.dark)
     b.box(
@@ -105,3 +114,20 @@ def monitor(b: SceneBuilder, m: Materials, x: float, y: float) -> None:
     )
     b.box((x, y - 0.03, z / 2), (0.05, 0.03, z), m.dark)
     b.box((x, y, 0.008), (0.24, 0.18, 0.016), m.dark)
+
+
+def lay(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
+    """Lay a table of width x depth whose top is z = 0: plates, knives, forks, glasses, mats."""
+    rng = m.rng
+    seats = max(1, int(width / 0.65))
+    metal, glass, mat = m.chrome, m.plastic(), m.fabric() if rng.random() < 0.5 else None
+    for i in range(2 * seats):
+        side = 1 if i % 2 else -1
+        at = (i // 2 - (seats - 1) / 2) * width / seats, side * (depth / 2 - 0.18)
+        with b.at(*at, 0.0, 0.0 if side < 0 else 3.1416):
+            if mat is not None:
+                b.box((0, 0, 0.002), (0.44, 0.32, 0.004), mat)
+            plate(b, m)
+            for x in (-0.17, 0.17, 0.19):
+                b.strut((x, -0.1, 0.007), (x, 0.1, 0.007), 0.009, metal, top=1.6)
+            b.rod((0.15, 0.16, 0.06), 0.06, 0.12, glass, top=1.15, hollow=0.92, floor=0.1)

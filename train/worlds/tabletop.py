@@ -11,13 +11,15 @@ from numpy.random import Generator
 from train.worlds import furniture
 from train.worlds.assets import Assets
 from train.worlds.clutter import scatter
+from train.worlds.floor import Footprints
+from train.worlds.kitchen import DEEP, base_units, draw_style, worktop
 from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.rooms import AMBIENT, build_shell
 from train.worlds.scene import Scene, SceneBuilder
 from train.worlds.seating import chair
 from train.worlds.shell import RoomPlan
-from train.worlds.tables import monitor, table
+from train.worlds.tables import Size, lay, monitor, table
 from train.worlds.workbench import arm, gripper
 
 
@@ -25,15 +27,19 @@ def _fill(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
     """Things on the top, at times a screen, a hand or a robot at work."""
     rng = m.rng
     bench = float(rng.choice([0.0, 0.3, 0.7]))
-    count = int(rng.integers(4, 8 + int(16 * width * depth)))
+    count = int(rng.integers(5, 9 + int(15 * width * depth)))
     screen = rng.random() < 0.2
     if screen:
-        monitor(b, m, rng.uniform(-0.3, 0.3) * width, 0.16 - depth / 2)
+        aside = max(0.0, width / 2 - 0.32)  # no part of it beyond the edge
+        monitor(b, m, rng.uniform(-1.0, 1.0) * aside, 0.12 - depth / 2)
+    laid = not screen and depth > 0.7 and rng.random() < 0.25
+    if laid:
+        lay(b, m, width, depth)
     scatter(
         b,
         m,
         width * 0.9,
-        depth * (0.6 if screen else 0.88),
+        depth - 0.7 if laid else depth * (0.6 if screen else 0.88),
         count,
         big=rng.random() < 0.5,
         bench=bench,
@@ -46,7 +52,17 @@ def _fill(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
                 with b.at(0.0, -depth / 2):
                     arm(b, m, rng.uniform(0.1, 0.45))
             else:
-                gripper(b, m)
+                gripper(b, m, depth / 2 - 0.08)
+
+
+def _table(b: SceneBuilder, m: Materials, size: Size) -> Size:
+    """Table of a size, or kitchen units as wide -> the size it has."""
+    if m.rng.random() < 0.85:
+        return table(b, m, size, things=False, top=m.worktop())
+    style = draw_style(m)
+    base_units(b, m, style, size[0])
+    worktop(b, m, style, size[0], None)
+    return size[0], DEEP, style.height
 
 
 def tabletop_scene(
@@ -59,25 +75,27 @@ def tabletop_scene(
     build_shell(b, m, plan)
     x, y = plan.width * rng.uniform(0.35, 0.65), plan.depth * rng.uniform(0.35, 0.65)
     height = float(rng.choice([0.45, 0.72, 0.75, 0.75, 0.9], p=[0.15, 0.25, 0.25, 0.2, 0.15]))
-    size = (rng.uniform(0.7, 2.2), rng.uniform(0.5, 1.1), height)
+    widest = 1.6 * min(x, y, plan.width - x, plan.depth - y)  # turned as it may be
+    size = (min(widest, rng.uniform(0.7, 2.2)), rng.uniform(0.5, 1.1), height)
+    floor = Footprints((0.0, 0.0, plan.width, plan.depth))
     with b.at(x, y, 0.0, rng.uniform(-math.pi, math.pi)):
-        table(b, m, size, things=False, top=m.worktop())
-        with b.at(0, 0, height):
+        start = len(b.rows)
+        size = _table(b, m, size)
+        with b.at(0, 0, size[2]):
             _fill(b, m, size[0], size[1])
+        board = b.bounds(start)
         for side in (-1, 1):
-            if rng.random() < 0.4:
-                with b.at(
-                    rng.uniform(-0.3, 0.3) * size[0],
-                    side * (size[1] / 2 + 0.15),
-                    0.0,
-                    math.pi if side > 0 else 0.0,
-                ):
-                    chair(b, m)
-    for _ in range(int(rng.integers(1, 5))):
+            if rng.random() < 0.45:
+                at = rng.uniform(-0.3, 0.3) * size[0], side * (size[1] / 2 + 0.15)
+                with b.at(*at, 0.0, math.pi if side > 0 else 0.0):
+                    floor.put(b, m, lambda: chair(b, m))
+    floor.boxes.append(board)
+    for _ in range(int(rng.integers(1, 4))):
         u, v = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.5, plan.depth - 0.5)
-        if math.hypot(u - x, v - y) > 1.6:
-            with b.at(u, v, 0.0, rng.uniform(-math.pi, math.pi)):
-                make = (person, *furniture.FREE)
-                make[int(rng.integers(len(make)))](b, m)
+        if not floor.free((u - 0.3, v - 0.3, u + 0.3, v + 0.3)):
+            continue
+        make = (person, *furniture.FREE)[int(rng.integers(1 + len(furniture.FREE)))]
+        with b.at(u, v, 0.0, rng.uniform(-math.pi, math.pi)):
+            floor.put(b, m, lambda make=make: make(b, m))
     level = math.exp(rng.uniform(*AMBIENT))
-    return b.finish(m.array(), ambient=(level, level, level)), (x, y, height), plan
+    return b.finish(m.array(), ambient=(level, level, level)), (x, y, size[2]), plan

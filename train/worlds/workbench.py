@@ -133,8 +133,8 @@ def arm(b: SceneBuilder, m: Materials, reach: float) -> None:
         b.rod((0.0, reach + 0.04, z - 0.02), 0.03, 0.16, m.plastic(), rot=(0.0, 1.57, 0.3))
 
 
-def gripper(b: SceneBuilder, m: Materials) -> None:
-    """Robot arm over the surface with two fingers that point down."""
+def gripper(b: SceneBuilder, m: Materials, behind: float) -> None:
+    """Robot arm with two fingers that point down; its base stands at most `behind` metres away."""
     rng = m.rng
     shell = m.plastic() if rng.random() < 0.5 else m.white
     z = rng.uniform(0.08, 0.3)
@@ -143,9 +143,10 @@ def gripper(b: SceneBuilder, m: Materials) -> None:
         b.box((side * gap / 2, 0, z + 0.03), (0.014, 0.022, 0.07), m.dark)
     b.box((0, 0, z + 0.09), (0.19, 0.06, 0.06), m.dark if rng.random() < 0.5 else shell)
     b.rod((0, 0, z + 0.16), 0.085, 0.09, m.metal())
-    elbow = (0.0, -rng.uniform(0.25, 0.5), z + rng.uniform(0.3, 0.6))
-    base = (0.0, elbow[1] - rng.uniform(0.1, 0.4), 0.0)
+    foot = -min(behind, rng.uniform(0.35, 0.9))
+    elbow = (0.0, foot * rng.uniform(0.55, 0.9), z + rng.uniform(0.3, 0.6))
     b.ball((0, 0, z + 0.22), (0.12, 0.12, 0.12), shell)
     b.strut((0, 0, z + 0.22), elbow, 0.085, shell)
     b.ball(elbow, (0.14, 0.14, 0.14), m.dark)
-    b.strut(elbow, base, 0.1, shell, top=1.2)
+    b.strut(elbow, (0.0, foot, 0.0), 0.1, shell, top=1.2)
+    b.rod((0.0, foot, 0.02), 0.15, 0.04, m.dark)
