@@ -26,11 +26,12 @@ def _ramp() -> RawSample:
 
 
 def test_figures_are_those_of_what_is_labelled_and_near() -> None:
-    near, middle, _, farthest, _, dark, contrast = measure(_ramp(), outdoor=False)
+    near, middle, _, farthest, _, dark, grey, contrast = measure(_ramp(), outdoor=False)
     assert near == pytest.approx(1.0 + 0.1 * 79.0, abs=1.0)
     assert middle == pytest.approx(40.6, abs=1.0)
     assert farthest == pytest.approx(79.5, abs=1.0)
     assert dark == pytest.approx(10.0, abs=1.0)
+    assert grey == pytest.approx(99.5, abs=1.0)
     assert contrast == pytest.approx(200 / 12**0.5, abs=0.5)
 
 
@@ -38,7 +39,7 @@ def test_outdoors_the_top_of_the_picture_does_not_count() -> None:
     sample = _ramp()
     sample.rgb[:30] = 255
     assert measure(sample, outdoor=True)[5] == pytest.approx(10.0, abs=1.0)
-    assert measure(sample, outdoor=False)[6] > 70.0
+    assert measure(sample, outdoor=False)[7] > 70.0
 
 
 def test_a_wide_picture_is_cut_in_its_middle() -> None:
@@ -58,11 +59,11 @@ def test_command_prints_a_row_of_worlds_and_one_of_real_frames(
     cv2.imwrite(str(frame / 'depth.png'), np.full((48, 64), 2500, np.uint16))
     camera = {'fx': 60.0, 'fy': 60.0, 'cx': 31.5, 'cy': 23.5, 'width': 64, 'height': 48}
     (frame / 'meta.json').write_text(json.dumps({'scene': 'indoor', **camera}))
-    main(['--real', str(tmp_path), '--count', '1'])
+    assert main(['--real', str(tmp_path), '--count', '1']) == 0
     rows = [line.split('|') for line in capsys.readouterr().out.splitlines()]
     real = next(row for row in rows if len(row) > 1 and 'real' in row[1])
     assert 'indoor 192x256' in real[1]
-    assert [float(v) for v in real[2:-1]] == [1, 2.5, 2.5, 2.5, 2.5, 0.0, 128, 0.0]
+    assert [float(v) for v in real[2:-1]] == [1, 2.5, 2.5, 2.5, 2.5, 0.0, 128, 128, 0.0]
     assert sum('worlds' in row[1] for row in rows if len(row) > 1) == 4
 
 
@@ -70,3 +71,10 @@ def test_no_worlds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['--count', '0'])
     assert 'at least one world per row' in capsys.readouterr().err
+
+
+def test_a_folder_without_frames_is_refused_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['--real', str(tmp_path)]) == 1
+    assert 'no frame to evaluate' in capsys.readouterr().err

@@ -13,6 +13,7 @@ says.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,10 @@ import cv2
 import numpy as np
 
 from dmd_ros.core.records import RawSample
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.report import markdown_table
+from train.errors import TrainError
 from train.worlds.assets import Assets
 from train.worlds.generate import WorldConfig, Worlds, held_out
 
@@ -36,7 +39,7 @@ LOWER = 0.65
 FARTHEST = 80.0
 HEADER = (
     'pictures', 'n', 'nearest 10 %', 'median', 'farthest 10 %', 'farthest 1 %',
-    'spread of log depth', 'darkest 5 %', 'contrast',
+    'spread of log depth', 'darkest 5 %', 'middle grey', 'contrast',
 )  # fmt: skip
 
 
@@ -46,13 +49,14 @@ def measure(sample: RawSample, outdoor: bool) -> list[float]:
     depth = sample.depth[round(share * len(sample.depth)) :]
     depth = depth[(depth > 0.0) & (depth <= FARTHEST)]
     if not depth.size:
-        return [np.nan] * 7
+        return [np.nan] * 8
     grey = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY)
     grey = grey[round(share * len(grey)) :]
     return [
         *(float(v) for v in np.percentile(depth, (10, 50, 90, 99))),
         float(np.log(depth).std()),
         float(np.percentile(grey, 5)),
+        float(np.median(grey)),
         float(grey.std()),
     ]
 
@@ -99,8 +103,8 @@ def _suits(sample: RawSample, size: tuple[int, int]) -> bool:
     return sample.rgb.shape[1] / sample.rgb.shape[0] > 0.7 * size[1] / size[0]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; errors are one line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -111,10 +115,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.count < 1:
         parser.error(f'--count {args.count}: at least one world per row is needed')
-    assets = Assets.load(args.assets) if args.assets else Assets.none()
-    frames = [read_frame(path) for path in find_frames(args.real)] if args.real else []
-    print(table(args.count, args.seed, assets, [(f.group, f.sample) for f in frames]))
+    try:
+        assets = Assets.load(args.assets) if args.assets else Assets.none()
+        frames = [read_frame(path) for path in find_frames(args.real)] if args.real else []
+        print(table(args.count, args.seed, assets, [(f.group, f.sample) for f in frames]))
+    except (TrainError, EvalError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
