@@ -253,10 +253,17 @@ class Peer:
         return {**values, 'level': status.level[0], 'message': status.message}
 
     def wait_diagnostics(self, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        assert self.wait(lambda: bool(self.diagnostics()) and condition(self.diagnostics())), (
-            self.diagnostics()
-        )
-        return self.diagnostics()
+        """Give the first diagnostics from now on that are so; later ones may not be any more."""
+        found: list[dict[str, str]] = []
+
+        def check() -> bool:
+            values = self.diagnostics()
+            if values and condition(values):
+                found.append(values)
+            return bool(found)
+
+        assert self.wait(check), self.diagnostics()
+        return found[0]
 
     # Services.
 
