@@ -50,8 +50,8 @@ so wider than what decides. A seed sets weights, order, augmentation and noise;
 training and test frames are the same for all seeds, so the intervals do not cover the choice of
 worlds. Intervals are not corrected for the number of claims: of twenty true zeros, one is expected
 to look decided. AbsRel punishes depth that is too far without limit and depth that is too near by
-1 at most, so a model that is unsure gains from whatever makes its depth smaller, such as a field of
-view told too wide: delta1 beside it does not favour either side.
+1 at most, so a model that is unsure gains from whatever makes its depth smaller, such as a field
+of view told too wide: delta1 beside it does not favour either side.
 """
 
 
