@@ -90,6 +90,7 @@ class BagReader:
         self.skipped: Counter[str] = Counter()
         self.inexact_infos = 0
         self._farthest_info_s = 0.0
+        self._last_ns = 0
         self._infos, images, depths = _index(bag, topics)
         self.images_in_bag = len(images)
         if not images:
@@ -161,10 +162,13 @@ class BagReader:
         stamp_ns = self.bag.stamp_ns(image)
         frame_id = str(message.header.frame_id)
         if self.camera_source is not None:
+            if stamp_ns < self._last_ns:  # a looped or spliced bag
+                self.camera_source.reset()
             camera = self.camera_source.camera(rgb)
         else:
             info = self._info_for(stamp_ns, frame_id)
             camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
+        self._last_ns = stamp_ns
         truth = None if depth is None else self._truth(depth, frame_id)
         return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, decode_s)
 

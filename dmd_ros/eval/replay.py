@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             'stride': args.stride,
             'limit': args.limit,
             'fov_source': args.fov_source,
+            'vfov_deg': args.vfov,
+            'fov_model': args.fov_model,
             'input_rectified': reader.rectified,
             'depth_tolerance_s': args.depth_tolerance,
         }

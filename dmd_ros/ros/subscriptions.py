@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions that find a QoS which the publishers offer: of images the newest, all infos."""
+"""Subscriptions that find a QoS which the publishers offer: the newest image, infos as paired."""
 
 from __future__ import annotations
 
@@ -45,9 +45,13 @@ def image_ladder(reliability: str) -> list[QoSProfile]:
 
 
 def info_ladder(latest: bool) -> list[QoSProfile]:
-    """QoS to try for the camera_info; a latched one is only sent to who asks for it."""
-    latched = [_qos(_RELIABLE, _INFO_QUEUE, latched=True)] if latest else []
-    return [*latched, _qos(_RELIABLE, _INFO_QUEUE), _qos(_BEST_EFFORT, _INFO_QUEUE)]
+    """QoS to try for the camera_info; a latched one is only sent to who asks for it.
+
+    latest: a queue would give an image that waits the oldest one, which zoom may have outdated.
+    """
+    depth = 1 if latest else _INFO_QUEUE
+    latched = [_qos(_RELIABLE, depth, latched=True)] if latest else []
+    return [*latched, _qos(_RELIABLE, depth), _qos(_BEST_EFFORT, depth)]
 
 
 class LadderSubscription:
@@ -55,8 +59,8 @@ class LadderSubscription:
 
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy).
-    None: all that wait are taken at once, as the executor alone takes one a round, and where it is
-    slower than they come it would lag behind by the whole queue for good.
+    None: the whole queue is taken at once, as the executor alone takes one a round, and where it
+    is slower than they come it would lag behind by the whole queue for good.
     """
 
     def __init__(
@@ -132,5 +136,8 @@ class LadderSubscription:
         self._callback(message)
         handle = self._subscription.handle
         with handle:
-            while (taken := handle.take_message(self._kind, False)) is not None:
+            for _ in range(_INFO_QUEUE):  # not for ever, however fast they come
+                taken = handle.take_message(self._kind, False)
+                if taken is None:
+                    break
                 self._callback(taken[0])

@@ -22,6 +22,7 @@ from bag_factory import (
     storage_file,
     write_bag,
 )
+from fov_oracle import grey as fov_grey
 from fov_oracle import tan_of, write_fov_oracle
 from oracle_model import grey_from_depth, write_oracle
 
@@ -245,6 +246,16 @@ def test_a_looped_bag_starts_the_estimator_afresh(items, tmp_path, model):
     assert len(found) == 2 * COUNT
     assert found[COUNT]['flicker'] is None
     assert [f['median_m'] for f in found[:COUNT]] == [f['median_m'] for f in found[COUNT:]]
+
+
+def test_a_looped_bag_starts_the_estimate_of_the_camera_afresh(tmp_path, model):
+    bare = [i for i in frames([fov_grey(60), *[fov_grey(200)] * 2]) if i.topic != INFO]
+    looped = [replace(i, logged_ns=i.stamp_ns + k * 10**10) for k in range(2) for i in bare]
+    fov_model = write_fov_oracle(tmp_path / 'fov.onnx')
+    options = ('--fov-source', 'estimate', '--fov-model', str(fov_model))
+    found = run(write_bag(tmp_path / 'bag', looped), tmp_path / 'out', model, *options)['frames']
+    assert [found[k]['tan_half_vfov'] for k in (0, 3)] == pytest.approx([tan_of(60)] * 2, 1e-3)
+    assert found[2]['tan_half_vfov'] == pytest.approx(tan_of(200), 1e-3)
 
 
 def test_a_cut_bag_is_replayed_as_far_as_it_goes(items, tmp_path, model, capsys):

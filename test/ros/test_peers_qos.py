@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import time
@@ -185,3 +186,24 @@ def test_every_camera_info_of_a_burst_is_heard():
         node.destroy_node()
         rclpy.shutdown(context=context)
     assert [info.header.stamp.sec for info in heard] == list(range(10))
+
+
+@pytest.mark.parametrize(('waiting', 'heard'), [(3, 4), (1000, 21)])
+def test_a_round_takes_all_that_wait_and_not_for_ever(waiting, heard):
+    messages = [(number, None) for number in range(waiting)]
+    got: list[int] = []
+    created = []
+    handle = contextlib.nullcontext()
+    handle.take_message = lambda *_: messages.pop(0) if messages else None
+    node = SimpleNamespace(create_subscription=lambda *arguments, **_: created.append(arguments))
+    ladder = subscriptions.info_ladder(latest=False)
+    subscription = subscriptions.LadderSubscription(node, CameraInfo, 'info', ladder, got.append)
+    subscription._subscription = SimpleNamespace(handle=handle)
+    created[0][2](-1)
+    assert got == list(range(-1, heard - 1))
+
+
+def test_no_queue_of_old_infos_where_the_latest_counts():
+    """A latched one has a history: the oldest would go with the image that waits for one."""
+    assert {rung.depth for rung in subscriptions.info_ladder(latest=True)} == {1}
+    assert min(rung.depth for rung in subscriptions.info_ladder(latest=False)) >= 10
