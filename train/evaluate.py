@@ -5,6 +5,7 @@
 The worlds come from held-out seeds, which training never draws from. Prints a Markdown table for
 the model card, with the best single depth per frame (an oracle) beside the model; `--sheet` draws
 the frames in the middle of the ranking and the worst ones: what to expect, and how it fails.
+Several factors of `--fov-factor` are judged on the same frames, rendered once.
 """
 
 from __future__ import annotations
@@ -59,22 +60,28 @@ def main(arguments: list[str] | None = None) -> int:
     assets = Assets.load(options.assets) if options.assets else None
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
-    every: list[Verdict] = []
+    every: dict[float, list[Verdict]] = {factor: [] for factor in options.fov_factor}
     rows: list[sheet.Row] = []
     for kind in KINDS:
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
-        indices = range(0, options.frames * _STRIDE, _STRIDE)
-        verdicts = [
-            judge(estimator, mistold(worlds[index], options.fov_factor))
-            for index in tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
-        ]
-        every += verdicts
-        rows += _sheet_rows(kind, verdicts)
-        print(_table_row(kind, verdicts))
-    print(_table_row('all', every))
+        verdicts: dict[float, list[Verdict]] = {factor: [] for factor in every}
+        for index in tqdm(range(options.frames), desc=kind, unit='frame', file=sys.stderr):
+            raw = worlds[index * _STRIDE]
+            for factor in every:
+                verdicts[factor].append(judge(estimator, mistold(raw, factor)))
+        for factor, found in verdicts.items():
+            every[factor] += found
+            print(_table_row(_label(kind, factor), found))
+        rows += _sheet_rows(kind, verdicts[options.fov_factor[0]])
+    for factor, found in every.items():
+        print(_table_row(_label('all', factor), found))
     if options.sheet is not None:
         _draw(options.sheet, rows, estimator.contract.name)
     return 0
+
+
+def _label(kind: str, factor: float) -> str:
+    return kind if factor == 1.0 else f'{kind}, tan(vfov / 2) times {factor:g}'
 
 
 def mistold(raw: RawSample, factor: float) -> RawSample:
@@ -146,11 +153,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--steps', type=int)
     parser.add_argument('--samples', type=int)
     parser.add_argument(
-        '--fov-factor', type=float, default=1.0, help='tell a tan(vfov / 2) that is wrong by this'
-    )
+        '--fov-factor', type=float, nargs='+', default=[1.0], metavar='FACTOR',
+        help='tell a tan(vfov / 2) that is wrong by this; the sheet shows the first',
+    )  # fmt: skip
     options = parser.parse_args(arguments)
-    if not 0.1 <= options.fov_factor <= 10.0:
-        parser.error(f'--fov-factor {options.fov_factor:g} must be from 0.1 to 10')
+    for factor in options.fov_factor:
+        if not 0.1 <= factor <= 10.0:
+            parser.error(f'--fov-factor {factor:g} must be from 0.1 to 10')
     return options
 
 

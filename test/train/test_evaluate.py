@@ -45,3 +45,26 @@ def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:
 def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['/nowhere/m.onnx']) == 1
     assert 'm.onnx' in capsys.readouterr().err
+
+
+def test_factors_are_judged_on_the_same_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(write_oracle(tmp_path / 'm.onnx'))
+    assert main([model, '--frames', '1', '--fov-factor', '1', '1.25']) == 0
+    rows = [line.split('|')[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0].strip() for row in rows] == [
+        name + told
+        for name in ('indoor', 'tabletop', 'outdoor', 'all')
+        for told in ('', ', tan(vfov / 2) times 1.25')
+    ]
+    # This oracle reads depth from grey and not from the angle: the best constant says that both
+    # rows are about one picture, and so are their scores.
+    for true, wrong in zip(rows[::2], rows[1::2], strict=True):
+        assert true[1:] == wrong[1:]
+
+
+def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['m.onnx', '--fov-factor', '1', '0'])
+    assert '--fov-factor 0 must be from 0.1 to 10' in capsys.readouterr().err
