@@ -234,6 +234,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
+        # Python's own end puts the default handlers back: a second signal would kill it there.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run(stop: Stop) -> int:
