@@ -73,4 +73,4 @@ def _bars(axes: Any, experiment: Experiment, results: Results) -> None:
         means, halves = _heights(series, results)
         xs = [place + (number + 0.5) * width - 0.4 for place in range(len(names))]
         axes.bar(xs, means, width * 0.92, yerr=halves, label=series.label, capsize=3)
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), [name.replace(', ', '\n') for name in names])
