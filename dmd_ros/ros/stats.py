@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # Frames over which percentiles are taken: ten seconds of a usual camera.
 _WINDOW = 300
@@ -63,7 +63,7 @@ class Stats:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_pair = self._last_summary = now
-        self._seen = (0, 0, 0, 0, 0, 0)
+        self._seen = _Counts()
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
@@ -123,11 +123,7 @@ class Stats:
         with self._lock:
             counts = self._counts
             period = max(now - self._last_summary, 1e-9)
-            seen = self._seen
-            mismatched, unpaired = counts.drops['frame_id'], counts.drops['unpaired']
-            self._seen = (
-                counts.images, counts.processed, counts.errors, mismatched, counts.pairs, unpaired
-            )  # fmt: skip
+            seen, self._seen = self._seen, replace(counts, drops=counts.drops.copy())
             self._last_summary = now
             return Summary(
                 images=counts.images,
@@ -136,12 +132,12 @@ class Stats:
                 processed=counts.processed,
                 idle=counts.idle,
                 drops=dict(counts.drops),
-                image_rate=(counts.images - seen[0]) / period,
-                depth_rate=(counts.processed - seen[1]) / period,
-                new_errors=counts.errors - seen[2],
-                mismatched=mismatched - seen[3],
-                paired=counts.pairs - seen[4],
-                unpaired=unpaired - seen[5],
+                image_rate=(counts.images - seen.images) / period,
+                depth_rate=(counts.processed - seen.processed) / period,
+                new_errors=counts.errors - seen.errors,
+                mismatched=counts.drops['frame_id'] - seen.drops['frame_id'],
+                paired=counts.pairs - seen.pairs,
+                unpaired=counts.drops['unpaired'] - seen.drops['unpaired'],
                 latency=_percentiles(self._latencies),
                 stages={name: _quantile(sorted(v), 0.5) for name, v in self._stages.items()},
                 last_error=self._last_error,
