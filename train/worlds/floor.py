@@ -45,11 +45,11 @@ class Footprints:
 
     def put(self, b: SceneBuilder, m: Materials, make: Callable[[], object]) -> bool:
         """Build something in the present frame; False, and nothing is built, if it has no room."""
-        start, materials = len(b.rows), len(m.rows)
+        mark = _mark(b, m)
         make()
-        if self.take(b.bounds(start)):
+        if self.take(b.bounds(mark[0])):
             return True
-        del b.rows[start:], m.rows[materials:]
+        _undo(b, m, mark)
         return False
 
     def add_counter(
@@ -103,16 +103,16 @@ def _stand(
     taken: Footprints,
 ) -> tuple[float, float, float]:
     """Put a piece against the wall from `along` on -> its middle, width, height; 0 = no room."""
-    start, materials = len(b.rows), len(m.rows)
+    mark = _mark(b, m)
     tall = make(b, m)[2]
-    u0, v0, u1, v1 = b.local_rect(b.bounds(start))
+    u0, v0, u1, v1 = b.local_rect(b.bounds(mark[0]))
     wide, deep = u1 - u0, v1 - v0
     middle = along + wide / 2
     blocked = any(abs(o.at - middle) < o.half + wide / 2 and tall > o.sill for o in holes)
     if blocked or not taken.take(b.world_rect((along, 0.01, along + wide, 0.01 + deep))):
-        del b.rows[start:], m.rows[materials:]
+        _undo(b, m, mark)
         return middle, wide, 0.0
-    b.shift(start, along - u0, 0.01 - v0)
+    b.shift(mark[0], along - u0, 0.01 - v0)
     if LOW[0] < tall < LOW[1]:
         taken.add_counter(b, (middle, deep), wide, tall)
     return middle, wide, tall
@@ -120,7 +120,7 @@ def _stand(
 
 def _on_wall(b: SceneBuilder, m: Materials, x: float, length: float, height: float) -> None:
     """Hang something over low furniture or on a bare wall, if the wall is long enough there."""
-    start, materials = len(b.rows), len(m.rows)
+    mark = _mark(b, m)
     roll = m.rng.random()
     if roll < 0.5:
         picture(b, m, x, m.rng.uniform(1.4, 1.75))
@@ -132,6 +132,15 @@ def _on_wall(b: SceneBuilder, m: Materials, x: float, length: float, height: flo
         fittings.coats(b, m, x)
     else:
         fittings.pipes(b, m, x, height)
-    left, _, right, _ = b.local_rect(b.bounds(start))
+    left, _, right, _ = b.local_rect(b.bounds(mark[0]))
     if left < -SLACK or right > length + SLACK:
-        del b.rows[start:], m.rows[materials:]
+        _undo(b, m, mark)
+
+
+def _mark(b: SceneBuilder, m: Materials) -> tuple[int, int]:
+    """Say how much is built: primitives, materials; `_undo` removes what came after."""
+    return len(b.rows), len(m.rows)
+
+
+def _undo(b: SceneBuilder, m: Materials, mark: tuple[int, int]) -> None:
+    del b.rows[mark[0] :], m.rows[mark[1] :]
