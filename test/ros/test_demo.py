@@ -41,9 +41,11 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     oracle: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / 'demo'
-    done = demo('--bag', str(SAMPLE), '--out', str(out), '--model', str(oracle), '--limit', '10')
+    words = ['--bag', str(SAMPLE), '--out', str(out), '--model', str(oracle), '--limit', '10']
+    done = demo(*words, '-p', 'steps:=2', '-p', 'sampler:=ddpm')
     assert done.returncode == 0, done.stderr
     found = json.loads((out / 'demo.json').read_text())
+    assert found['settings']['node parameters']['steps'] == 2
     assert found['images_sent'] == 10
     dropped = sum(found['dropped'].values())
     assert found['processed'] + dropped == 10
@@ -130,3 +132,9 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
     for (topic, ros2), (_, ros1) in zip(*wires, strict=True):
         message = Image if topic == chosen.image else CameraInfo
         assert deserialize_message(ros1, message) == deserialize_message(ros2, message)
+
+
+def test_a_parameter_is_written_as_ros_writes_it(tmp_path: Path) -> None:
+    done = demo('-p', 'steps=2', '--out', str(tmp_path / 'demo'))
+    assert done.returncode == 2
+    assert "'steps=2' is not NAME:=VALUE, for example steps:=2" in done.stderr

@@ -10,10 +10,12 @@ accuracy), sheet.png, cloud.png and logs/.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import topics
@@ -43,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = inspect(bag, topics.choose(bag, *names), args.limit)
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
-    settings = {'model': str(model), 'backend': args.backend, 'device': args.device}
+    settings: dict[str, Any] = source.node_parameters()
+    settings |= {'model': str(model), 'backend': args.backend, 'device': args.device}
+    settings |= dict(args.param)
     observed = perform(source, settings, out)
     _check(observed, source, out)
     judged = results.judge(source, contract, out)
@@ -51,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'bag': source.path.name,
         'topics': source.topics,
         'model': contract.name,
-        'node parameters': {**settings, **source.node_parameters()},
+        'node parameters': settings,
     }
     found = results.figures(observed, judged, about)
     results.write(out, found, judged, f'{contract.name} on {source.path.name}')
@@ -83,6 +87,17 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
+def _parameter(text: str) -> tuple[str, Any]:
+    """Read NAME:=VALUE: a number, true or false, or else text."""
+    name, is_set, value = text.partition(':=')
+    if not name or not is_set:
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME:=VALUE, for example steps:=2')
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.ros.demo', description=__doc__)
     add = parser.add_argument
@@ -94,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--image-topic', help='default: the only one')
     add('--camera-info-topic', help='default: the only one, or the one beside the image')
     add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
+    add('-p', '--param', type=_parameter, action='append', default=[], metavar='NAME:=VALUE',
+        help='another parameter of the node, as often as needed')  # fmt: skip
     add('--limit', type=int, default=300, help='play at most n images; 0: all (default: 300)')
     return parser
 

@@ -58,10 +58,10 @@ class Observed:
 def perform(source: Source, settings: Mapping[str, Any], out: Path) -> Observed:
     """Play the source through the node, recording into out/recorded.
 
-    settings: node parameters that choose the model and what runs it.
+    settings: the node's parameters.
     """
     with Family(out / 'logs') as family:
-        family.start_node({**settings, **source.node_parameters()})
+        family.start_node(settings)
         family.start('recorder', 'dmd_ros.ros.demo.recorder', str(out / 'recorded'))
         family.wait_for('recorder', 'ready', _START)
         where = source.topics
