@@ -170,11 +170,16 @@ def test_weights_are_weights_for_tensorrt_8_6(model: Path, precision: str) -> No
 def check_weights(proto: onnx.ModelProto) -> None:
     """TensorRT 8.6 takes convolutions with anything but plain initializers on a slow path, and
     makes of instance normalisation a plugin that needs cuDNN."""
-    weights = {i.name for i in proto.graph.initializer}
+    sizes = {i.name: list(i.dims) for i in proto.graph.initializer}
     for node in proto.graph.node:
         if node.op_type == 'Conv':
-            assert node.input[1] in weights
+            assert node.input[1] in sizes
         assert node.op_type != 'InstanceNormalization'
+        if node.op_type == 'GroupNormalization':
+            # One scale per group, as in opset 18; more than one group, which it would not notice.
+            (groups,) = (a.i for a in node.attribute if a.name == 'num_groups')
+            assert groups > 1
+            assert [sizes[name] for name in node.input[1:]] == [[groups], [groups]]
 
 
 @pytest.mark.parametrize(('precision', 'bound'), [('fp32', 1e-5), ('fp16', 1e-2)])
@@ -241,13 +246,28 @@ def test_shipped_model_layer_by_layer() -> None:
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     path = ROOT / 'models/dmd_worlds.onnx'
     converted = half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
-    graph = onnx.load_from_string(converted).graph
+    proto = onnx.load_from_string(converted)
+    graph = proto.graph
     names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
     assert len(names) == len(set(names))
     exact = half_graph.exact_names(converted)
     convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
     ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
     assert convolutions == ends
+    check_for_tensorrt_8_6(proto)
+    check_weights(proto)
+    norms = {n.name for n in graph.node if n.op_type == 'GroupNormalization'}
+    assert len(norms) == 30 and norms & exact == {'/head_norm/InstanceNormalization'}
+
+
+def test_shipped_model_computes_the_same_with_group_normalization(tmp_path: Path) -> None:
+    path = ROOT / 'models/dmd_worlds.onnx'
+    proto = converted(path, 'fp32', plain_norms=True)
+    proto.opset_import[0].version = 18  # the first that has it; TensorRT 8.6 does not ask
+    reference = OrtBackend(path, 'cpu', 1)
+    feeds = proof.random_feeds(np.random.default_rng(0), reference.contract, (2, 64, 96), 0.5)
+    said = as_backend(proto, tmp_path / 'converted.onnx').run(feeds)['prediction']
+    np.testing.assert_allclose(said, reference.run(feeds)['prediction'], atol=1e-4)
 
 
 def test_bfloat16_rounds_to_even() -> None:
