@@ -15,6 +15,7 @@ from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import half_graph, proof
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.static_graph import Shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = {
@@ -241,12 +242,16 @@ def test_casts_of_float32_to_itself_are_left_out(model: Path) -> None:
     assert 'Cast' not in {n.op_type for n in converted(model, 'fp32').graph.node}
 
 
+SHIPPED = ROOT / 'models/dmd_worlds.onnx'
+ONE_SIZE = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
+
+
 def test_shipped_model_layer_by_layer() -> None:
     """TensorRT numbers layers whose names are taken already; types are told by name."""
-    shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
-    path = ROOT / 'models/dmd_worlds.onnx'
-    converted = half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
+    converted = half_graph.convert(SHIPPED, 'fp32', plain_norms=True, shapes=ONE_SIZE)
     proto = onnx.load_from_string(converted)
+    check_for_tensorrt_8_6(proto)
+    check_weights(proto)
     graph = proto.graph
     names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
     assert len(names) == len(set(names))
@@ -254,18 +259,19 @@ def test_shipped_model_layer_by_layer() -> None:
     convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
     ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
     assert convolutions == ends
-    check_for_tensorrt_8_6(proto)
-    check_weights(proto)
     norms = {n.name for n in graph.node if n.op_type == 'GroupNormalization'}
     assert len(norms) == 30 and norms & exact == {'/head_norm/InstanceNormalization'}
 
 
-def test_shipped_model_computes_the_same_with_group_normalization(tmp_path: Path) -> None:
-    path = ROOT / 'models/dmd_worlds.onnx'
-    proto = converted(path, 'fp32', plain_norms=True)
+@pytest.mark.parametrize('shapes', [None, ONE_SIZE], ids=['any size', 'one size'])
+def test_shipped_model_computes_the_same_with_group_normalization(
+    tmp_path: Path, shapes: Shapes | None
+) -> None:
+    graph = half_graph.convert(SHIPPED, 'fp32', plain_norms=True, shapes=shapes)
+    proto = onnx.load_from_string(graph)
     proto.opset_import[0].version = 18  # the first that has it; TensorRT 8.6 does not ask
-    reference = OrtBackend(path, 'cpu', 1)
-    feeds = proof.random_feeds(np.random.default_rng(0), reference.contract, (2, 64, 96), 0.5)
+    reference = OrtBackend(SHIPPED, 'cpu', 1)
+    feeds = proof.random_feeds(np.random.default_rng(0), reference.contract, (1, 64, 96), 0.5)
     said = as_backend(proto, tmp_path / 'converted.onnx').run(feeds)['prediction']
     np.testing.assert_allclose(said, reference.run(feeds)['prediction'], atol=1e-4)
 
