@@ -60,7 +60,7 @@ def convert(
         exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
         _Converter(proto.graph, floats, _TYPES[precision], exact).run()
     if plain_norms:
-        norm_graph.rewrite(proto.graph, _ranks(inferred.graph))
+        norm_graph.rewrite(proto.graph, _sides(inferred.graph))
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
     del proto.metadata_props[:]
@@ -198,9 +198,12 @@ def _casts_to_float(node: NodeProto) -> bool:
     return node.op_type == 'Cast' and node.attribute[0].i == TensorProto.FLOAT
 
 
-def _ranks(graph: GraphProto) -> dict[str, int]:
+def _sides(graph: GraphProto) -> norm_graph.Sides:
     values = [*graph.input, *graph.output, *graph.value_info]
-    return {v.name: len(v.type.tensor_type.shape.dim) for v in values}
+    return {
+        v.name: tuple(d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim)
+        for v in values
+    }
 
 
 class _Converter:

@@ -1,9 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Instance normalisation in elementary ONNX operators, for TensorRT before 10.
+"""Instance normalisation in operators that TensorRT before 10 has layers for.
 
-There it becomes a plugin that needs cuDNN and reads its scales as float32 whatever they are. Of
-the operators written here those that must be float32 have `EXACT` in their names.
+There it becomes a plugin that needs cuDNN and reads its scales as float32 whatever they are. A
+norm over groups of channels, which exporters write as
+
+    Reshape [B, C, H, W] to [B, groups, -1] -> InstanceNormalization -> Reshape to [B, C, H, W]
+
+becomes GroupNormalization: one layer, whose arithmetic is float32 whatever its type. Any other is
+written in elementary operators; those of them that must be float32 have `EXACT` in their names.
+
+ONNX has GroupNormalization from opset 18 on; TensorRT's parser goes by the name alone, so the
+graph keeps its opset.
 """
 
 from __future__ import annotations
@@ -16,24 +24,101 @@ from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 EXACT = '/exact/'
 
+# Sides of tensors; what is not a number is not known.
+Sides = Mapping[str, tuple[Any, ...]]
 
-def rewrite(graph: GraphProto, ranks: Mapping[str, int]) -> None:
-    """Write every instance normalisation in elementary operators, in the type that it has."""
+
+def rewrite(graph: GraphProto, sides: Sides) -> None:
+    """Write every instance normalisation in other operators, in the type that it has.
+
+    sides: of the tensors that norms read and make.
+    """
     tensors = {i.name: i for i in graph.initializer}
+    norms = [node for node in graph.node if node.op_type == 'InstanceNormalization']
+    groups = _Groups(graph, tensors, sides)
+    found = {norm.output[0]: group for norm in norms if (group := groups.written(norm))}
+    made_by = {node.output[0]: node for node in found.values()}
     nodes: list[NodeProto] = []
     for node in graph.node:
-        if node.op_type != 'InstanceNormalization':
+        if node.output[0] in made_by:
+            nodes.append(made_by[node.output[0]])
+        elif node.op_type != 'InstanceNormalization':
             nodes.append(node)
-        else:
-            rank = ranks.get(node.output[0]) or ranks[node.input[0]]
+        elif node.output[0] not in found:
+            rank = len(sides.get(node.output[0]) or sides[node.input[0]])
             made, constants = _plain_norm(node, rank, tensors)
             nodes += made
             graph.initializer.extend(constants)
-    used = {name for node in nodes for name in node.input}
+    _replace(graph, nodes)
+
+
+def _replace(graph: GraphProto, nodes: list[NodeProto]) -> None:
+    """Put nodes into the graph, but for those that nobody reads, and the numbers they read."""
+    used = {o.name for o in graph.output}
+    read: list[NodeProto] = []
+    for node in reversed(nodes):
+        if used & set(node.output):
+            used |= set(node.input)
+            read.append(node)
     kept = [i for i in graph.initializer if i.name in used]
     del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
+    graph.node.extend(reversed(read))
     graph.initializer.extend(kept)
+
+
+class _Groups:
+    """Finds norms over groups of channels in a graph."""
+
+    def __init__(
+        self, graph: GraphProto, tensors: Mapping[str, TensorProto], sides: Sides
+    ) -> None:
+        self.tensors, self.sides = tensors, sides
+        self.makers = {name: node for node in graph.node for name in node.output}
+        self.readers: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
+        for node in graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+
+    def written(self, norm: NodeProto) -> NodeProto | None:
+        """Return GroupNormalization in place of a norm and the reshapes around it, if it may be.
+
+        TensorRT 8.6 refuses rank 3, wants one scale per group, and takes one group for as many as
+        there are channels.
+        """
+        before = self.makers.get(norm.input[0])
+        after, *others = self.readers.get(norm.output[0], [None])
+        if before is None or before.op_type != 'Reshape' or others:
+            return None
+        if after is None or after.op_type != 'Reshape':
+            return None
+        x = before.input[0]
+        sides, cut = self.sides.get(x, ()), self._numbers(before.input[1])
+        if len(sides) != 4 or len(cut) != 3 or (cut[0], cut[2]) != (0, -1) or cut[1] < 2:
+            return None
+        if not isinstance(sides[1], int) or sides[1] % cut[1] or not self._restores(after, x):
+            return None
+        epsilon = [a for a in norm.attribute if a.name == 'epsilon']
+        made = helper.make_node(
+            'GroupNormalization',
+            [x, *norm.input[1:]],
+            [after.output[0]],
+            name=norm.name,
+            num_groups=cut[1],
+        )
+        made.attribute.extend(epsilon)
+        return made
+
+    def _restores(self, reshape: NodeProto, x: str) -> bool:
+        """Whether a tensor gets the sides of x back."""
+        shape = self.makers.get(reshape.input[1])
+        if shape is not None:
+            return shape.op_type == 'Shape' and shape.input[0] == x and not shape.attribute
+        return tuple(self._numbers(reshape.input[1])) == self.sides[x]
+
+    def _numbers(self, name: str) -> list[int]:
+        """Return the numbers of a stored vector; none if it is computed."""
+        tensor = self.tensors.get(name)
+        return [] if tensor is None else [int(n) for n in numpy_helper.to_array(tensor)]
 
 
 def _plain_norm(

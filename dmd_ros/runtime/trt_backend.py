@@ -149,7 +149,8 @@ def _weak_types(network: Any, config: Any, exact: set[str]) -> None:
     """Before version 10: tell layers their types. exact: names of the nodes that keep float32.
 
     Types are told layer by layer, since a convolution's output counts as float32 until somebody
-    says otherwise, whatever type the graph gives to its input.
+    says otherwise, whatever type the graph gives to its input. A normalisation computes in float32
+    whatever it reads and makes: TensorRT chooses those types.
     """
     config.set_flag(trt.BuilderFlag.FP16)
     config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
@@ -160,7 +161,7 @@ def _weak_types(network: Any, config: Any, exact: set[str]) -> None:
             continue
         if layer.name in exact:
             _set_type(layer, trt.float32)
-        elif not layer.name.startswith(_NAMELESS):
+        elif layer.type != trt.LayerType.NORMALIZATION and not layer.name.startswith(_NAMELESS):
             _set_type(layer, trt.float16)
 
 

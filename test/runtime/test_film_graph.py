@@ -101,7 +101,7 @@ def test_leaves_alone_what_is_another_thing(changed: dict[str, list[str]]) -> No
 def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
     """A dozen blocks; the three linear layers that are left make the embedding itself."""
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
-    graph = half_graph.convert(MODEL, precision, plain_norms=precision == 'fp32', shapes=shapes)
+    graph = half_graph.convert(MODEL, precision, shapes=shapes)
     onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
     left = operators(onnx.load_from_string(graph).graph)
     assert operators(onnx.load(MODEL).graph).count('Gemm') > 10

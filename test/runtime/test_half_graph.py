@@ -15,6 +15,7 @@ from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import half_graph, proof
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.static_graph import Shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = {
@@ -170,11 +171,16 @@ def test_weights_are_weights_for_tensorrt_8_6(model: Path, precision: str) -> No
 def check_weights(proto: onnx.ModelProto) -> None:
     """TensorRT 8.6 takes convolutions with anything but plain initializers on a slow path, and
     makes of instance normalisation a plugin that needs cuDNN."""
-    weights = {i.name for i in proto.graph.initializer}
+    sizes = {i.name: list(i.dims) for i in proto.graph.initializer}
     for node in proto.graph.node:
         if node.op_type == 'Conv':
-            assert node.input[1] in weights
+            assert node.input[1] in sizes
         assert node.op_type != 'InstanceNormalization'
+        if node.op_type == 'GroupNormalization':
+            # One scale per group, as in opset 18; more than one group, which it would not notice.
+            (groups,) = (a.i for a in node.attribute if a.name == 'num_groups')
+            assert groups > 1
+            assert [sizes[name] for name in node.input[1:]] == [[groups], [groups]]
 
 
 @pytest.mark.parametrize(('precision', 'bound'), [('fp32', 1e-5), ('fp16', 1e-2)])
@@ -236,18 +242,38 @@ def test_casts_of_float32_to_itself_are_left_out(model: Path) -> None:
     assert 'Cast' not in {n.op_type for n in converted(model, 'fp32').graph.node}
 
 
+SHIPPED = ROOT / 'models/dmd_worlds.onnx'
+ONE_SIZE = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
+
+
 def test_shipped_model_layer_by_layer() -> None:
     """TensorRT numbers layers whose names are taken already; types are told by name."""
-    shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
-    path = ROOT / 'models/dmd_worlds.onnx'
-    converted = half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes)
-    graph = onnx.load_from_string(converted).graph
+    converted = half_graph.convert(SHIPPED, 'fp32', plain_norms=True, shapes=ONE_SIZE)
+    proto = onnx.load_from_string(converted)
+    check_for_tensorrt_8_6(proto)
+    check_weights(proto)
+    graph = proto.graph
     names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
     assert len(names) == len(set(names))
     exact = half_graph.exact_names(converted)
     convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
     ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
     assert convolutions == ends
+    norms = {n.name for n in graph.node if n.op_type == 'GroupNormalization'}
+    assert len(norms) == 30 and norms & exact == {'/head_norm/InstanceNormalization'}
+
+
+@pytest.mark.parametrize('shapes', [None, ONE_SIZE], ids=['any size', 'one size'])
+def test_shipped_model_computes_the_same_with_group_normalization(
+    tmp_path: Path, shapes: Shapes | None
+) -> None:
+    graph = half_graph.convert(SHIPPED, 'fp32', plain_norms=True, shapes=shapes)
+    proto = onnx.load_from_string(graph)
+    proto.opset_import[0].version = 18  # the first that has it; TensorRT 8.6 does not ask
+    reference = OrtBackend(SHIPPED, 'cpu', 1)
+    feeds = proof.random_feeds(np.random.default_rng(0), reference.contract, (1, 64, 96), 0.5)
+    said = as_backend(proto, tmp_path / 'converted.onnx').run(feeds)['prediction']
+    np.testing.assert_allclose(said, reference.run(feeds)['prediction'], atol=1e-4)
 
 
 def test_bfloat16_rounds_to_even() -> None:

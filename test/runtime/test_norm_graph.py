@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisation in elementary operators, and graphs of one size: the same numbers come out."""
+"""Normalisation in other operators, and graphs of one size: the same numbers come out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,21 +19,31 @@ SHAPES = {'x': (2, 6, 8, 10)}
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """What an exporter writes for GroupNorm of 6 channels in 3 groups, and a shape computed."""
+    return write(tmp_path / 'norm.onnx')
+
+
+def write(
+    path: Path, groups: int = 3, cut: tuple[int, ...] = (0, 3, -1), back: str = 'shape'
+) -> Path:
+    """Write GroupNorm of 6 channels. cut: shape to normalise; back: where the old one is."""
     random = np.random.default_rng(0)
     make = helper.make_node
     nodes = [
         make('Reshape', ['x', 'grouped'], ['rows'], name='/r'),
-        make('InstanceNormalization', ['rows', 'ones', 'zeros'], ['normed'], epsilon=1e-3),
+        make(
+            'InstanceNormalization', ['rows', 'by', 'plus'], ['normed'], name='/norm', epsilon=1e-3
+        ),
         make('Shape', ['x'], ['shape']),
-        make('Reshape', ['normed', 'shape'], ['back']),
+        make('Reshape', ['normed', back], ['back']),
         make('Mul', ['back', 'scale'], ['scaled']),
         make('Add', ['scaled', 'bias'], ['y']),
         make('Sin', ['y'], ['z']),
     ]
     numbers = {
-        'grouped': np.array([0, 3, -1]),
-        'ones': np.ones(3, np.float32),
-        'zeros': np.zeros(3, np.float32),
+        'grouped': np.array(cut),
+        'same': np.array([0, 6, 8, -1]),
+        'by': random.standard_normal(groups).astype(np.float32),
+        'plus': random.standard_normal(groups).astype(np.float32),
         'scale': random.standard_normal((6, 1, 1)).astype(np.float32),
         'bias': random.standard_normal((6, 1, 1)).astype(np.float32),
     }
@@ -46,34 +57,71 @@ def model(tmp_path: Path) -> Path:
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
     onnx.checker.check_model(proto, full_check=True)
-    onnx.save(proto, tmp_path / 'norm.onnx')
-    return tmp_path / 'norm.onnx'
+    onnx.save(proto, path)
+    return path
 
 
 def run(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    """Run a graph; one with GroupNormalization as of the first opset that has it."""
+    if 'GroupNormalization' in operators(proto):
+        proto.opset_import[0].version = 18
     session = ort.InferenceSession(proto.SerializeToString(), providers=['CPUExecutionProvider'])
     (said,) = session.run(None, {'x': x})
     return np.asarray(said)
 
 
-@pytest.mark.parametrize('shapes', [None, SHAPES], ids=['any size', 'one size'])
-def test_computes_the_same(model: Path, shapes: static_graph.Shapes | None) -> None:
+def operators(proto: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in proto.graph.node]
+
+
+def written(path: Path, shapes: static_graph.Shapes | None) -> onnx.ModelProto:
+    return onnx.load_from_string(half_graph.convert(path, 'fp32', plain_norms=True, shapes=shapes))
+
+
+def check_same(path: Path, proto: onnx.ModelProto) -> None:
     x = 3.0 + 5.0 * np.random.default_rng(1).standard_normal(SHAPES['x']).astype(np.float32)
-    proto = onnx.load_from_string(
-        half_graph.convert(model, 'fp32', plain_norms=True, shapes=shapes)
-    )
-    assert 'InstanceNormalization' not in {node.op_type for node in proto.graph.node}
-    np.testing.assert_allclose(run(proto, x), run(onnx.load(model), x), atol=2e-5)
+    np.testing.assert_allclose(run(proto, x), run(onnx.load(path), x), atol=2e-5)
 
 
-def test_statistics_stay_float32(model: Path) -> None:
-    graph = half_graph.convert(model, 'fp32', plain_norms=True, shapes=SHAPES)
-    exact = half_graph.exact_names(graph)
-    nodes = {node.name: node.op_type for node in onnx.load_from_string(graph).graph.node}
+@pytest.mark.parametrize('shapes', [None, SHAPES], ids=['any size', 'one size'])
+def test_norm_over_groups_is_one_operator(model: Path, shapes: static_graph.Shapes | None) -> None:
+    proto = written(model, shapes)
+    assert operators(proto) == ['GroupNormalization', 'Mul', 'Add', 'Sin']
+    assert proto.graph.node[0].name == '/norm'
+    assert proto.opset_import[0].version == 17
+    check_same(model, proto)
+
+
+@pytest.mark.parametrize(
+    'form',
+    [
+        {'groups': 1, 'cut': (0, 1, -1)},  # TensorRT would take it for six
+        {'groups': 4, 'cut': (0, 4, -1)},  # groups that end within a channel
+        {'groups': 6, 'cut': (0, 6, 8, -1)},  # of rank 4
+        {'groups': 3, 'cut': (2, 3, -1)},  # for two samples alone
+        {'back': 'same'},  # it cannot be seen that this is the shape of before
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('shapes', [None, SHAPES], ids=['any size', 'one size'])
+def test_other_norms_are_elementary(
+    tmp_path: Path, form: dict[str, Any], shapes: static_graph.Shapes | None
+) -> None:
+    path = write(tmp_path / 'norm.onnx', **form)
+    proto = written(path, shapes)
+    assert operators(proto).count('ReduceMean') == 2
+    assert not {'InstanceNormalization', 'GroupNormalization'} & set(operators(proto))
+    check_same(path, proto)
+
+
+def test_statistics_stay_float32(tmp_path: Path) -> None:
+    path = write(tmp_path / 'norm.onnx', groups=1, cut=(0, 1, -1))
+    proto = written(path, SHAPES)
+    del proto.graph.node[-1]  # what Sin is computed from is exact as well
+    exact = half_graph.exact_names(proto.SerializeToString())
+    nodes = {node.name: node.op_type for node in proto.graph.node}
     kept = sorted(nodes[name] for name in exact)
-    assert kept.count('ReduceMean') == 2 and 'Sqrt' in kept and 'Sin' in kept
-    # What Sin is computed from is exact as well; that is all of this network.
-    assert exact <= set(nodes)
+    assert kept == ['Add', 'Mul', 'ReduceMean', 'ReduceMean', 'Sqrt']
 
 
 def test_one_size_leaves_no_arithmetic_of_shapes(model: Path) -> None:
