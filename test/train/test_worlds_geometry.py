@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+import numba
 import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
+from train.worlds import kernels
 from train.worlds.assets import Assets
 from train.worlds.materials import Materials
 from train.worlds.render import look, probe, render
@@ -129,3 +131,44 @@ def occupied(p: np.ndarray) -> np.ndarray:
         & (np.abs(q[:, 2]) <= 1)
     )
     return out
+
+
+def test_small_things_far_away_are_met_where_they_are() -> None:
+    """A ball and a rod of 5 cm, 80 m away, against the exact quadratic equation."""
+
+    def build(b: SceneBuilder, m: Materials) -> None:
+        b.ball((80.0, 3.0, 1.0), (0.05, 0.05, 0.05), m.white)
+        b.rod((80.0, -3.0, 1.0), 0.05, 0.5, m.white)
+
+    scene = make(build)
+    rays = np.stack(
+        np.meshgrid(1.0, np.linspace(-0.022, 0.022, 9), np.linspace(-0.02, 0.02, 7)),
+        -1,
+    ).reshape(-1, 3)
+    for y, axes in ((3.0, [0, 1, 2]), (-3.0, [0, 1])):
+        directions = ((rays * (80.0, 1.0, 1.0) + (0.0, y, 1.0)) / 80.0).astype(np.float32)
+        d, centre = directions.astype(float)[:, axes], np.array((80.0, y, 1.0))[axes]
+        a, b = (d * d).sum(-1), d @ centre
+        disc = b * b - a * (centre @ centre - 0.025**2)
+        hit = disc > 0.1 * disc.max()
+        found = probe(scene, (0.0, 0.0, 0.0), directions)
+        assert hit.sum() > 30
+        assert np.abs(found - (b - np.sqrt(np.maximum(disc, 0.0))) / a)[hit].max() < 1e-4
+
+
+@pytest.mark.parametrize('name', ['visible_pixel', 'soft_pixel', 'gather_pixel', 'edge_pixel'])
+def test_passes_compute_in_single_precision(name: str) -> None:
+    """Graphics cards are many times slower with doubles, and one literal brings them back."""
+    number, place = numba.float32, numba.int64
+    table = numba.types.Array(number, 2, 'C')
+    which = numba.types.Array(numba.int32, 2, 'C')
+    picture = numba.types.Array(number, 3, 'C')
+    vector = numba.types.Array(number, 1, 'C')
+    textures = [numba.typeof(texture) for texture in Assets.none().textures]
+    scene = numba.types.Tuple((table, table, table, which, table, vector, *textures))
+    shared = () if name == 'gather_pixel' else (scene,)
+    more = {'visible_pixel': 1, 'soft_pixel': 1, 'gather_pixel': 4, 'edge_pixel': 3}[name]
+    compiled = numba.njit(getattr(kernels, name).py_func, error_model='numpy')
+    compiled.compile((*shared, place, place, table, which, picture, *[picture] * more))
+    code = compiled.inspect_llvm(compiled.signatures[0])
+    assert 'fmul' in code and 'double' not in code

@@ -101,12 +101,6 @@ def thread_tree(bounds, child, leaf, eye):
     return boxes, links
 
 
-# Single precision in the loops below: boxes are stored so, and conversions would cost more than
-# the arithmetic. SLACK keeps rays from slipping between the boxes of touching primitives.
-SLACK = np.float32(1e-5)
-_TINY = np.float32(1e-9)
-_HUGE = np.float32(1e9)
-_ONE = np.float32(1.0)
 # Unsigned: numba lets signed indices count from the end, which costs in every step.
 _FIRST = np.uint64(0)
 _NEXT = np.uint64(1)
@@ -114,12 +108,16 @@ _NEXT = np.uint64(1)
 
 @device
 def _inverse(d):
-    return _ONE / d if abs(d) > _TINY else _HUGE
+    return 1.0 / d if abs(d) > 1e-9 else 1e9
 
 
 @device
 def _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
-    """Whether the ray crosses the box of a node between t_min and t_max."""
+    """Whether the ray crosses the box of a node between t_min and t_max.
+
+    The box counts as a little larger than it is, near and far away, as rounding would let rays
+    slip between the boxes of primitives that touch, and past flat ones.
+    """
     ax = (boxes[node, 0] - ox) * ix
     bx = (boxes[node, 3] - ox) * ix
     ay = (boxes[node, 1] - oy) * iy
@@ -128,26 +126,23 @@ def _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
     bz = (boxes[node, 5] - oz) * iz
     near = max(min(ax, bx), min(ay, by), min(az, bz))
     far = min(max(ax, bx), max(ay, by), max(az, bz))
-    return near <= far + SLACK and far > t_min and near < t_max
+    return near <= 1.000001 * far + 1e-5 and far > t_min and near < t_max
 
 
 @device
 def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     """Nearest primitive along the ray -> (t, index), (t_max, -1) if none."""
-    ox, oy, oz = np.float32(ox), np.float32(oy), np.float32(oz)
-    dx, dy, dz = np.float32(dx), np.float32(dy), np.float32(dz)
     ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
-    start = np.float32(t_min)
-    best = np.float32(t_max)
+    best = t_max
     found = -1
     node = _FIRST
     count = np.uint64(links.shape[0])
     while node < count:
-        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, best):
+        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, best):
             which = links[node, 1]
             if which >= 0:
-                t = np.float32(hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, start))
-                if start < t < best:
+                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, t_min)
+                if t_min < t < best:
                     best = t
                     found = which
             node += _NEXT
@@ -159,19 +154,15 @@ def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
 @device
 def any_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
     """Whether anything lies on the ray between t_min and t_max."""
-    ox, oy, oz = np.float32(ox), np.float32(oy), np.float32(oz)
-    dx, dy, dz = np.float32(dx), np.float32(dy), np.float32(dz)
     ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
-    start = np.float32(t_min)
-    end = np.float32(t_max)
     node = _FIRST
     count = np.uint64(links.shape[0])
     while node < count:
-        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, start, end):
+        if _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
             which = links[node, 1]
             if which >= 0:
-                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, start)
-                if start < t < end:
+                t = hit_primitive(prims[which], ox, oy, oz, dx, dy, dz, t_min)
+                if t_min < t < t_max:
                     return True
             node += _NEXT
         else:

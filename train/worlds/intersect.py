@@ -20,17 +20,15 @@ from train.worlds.jit import device
 from train.worlds.layout import BLOB, BOX, ELLIPSOID, FRUSTUM, P_SHAPE, P_TYPE
 from train.worlds.noise import noise3
 
-MISS = np.float32(-1.0)
-_ONE = np.float32(1.0)
-_TINY = np.float32(1e-9)
+MISS = np.float32(1e30)  # beyond whatever a ray may reach
 
 
 @device
 def hit_box(ox, oy, oz, dx, dy, dz, t_min):
     """Entry into the cube, or MISS."""
-    ix = _ONE / (dx if abs(dx) > _TINY else _TINY)
-    iy = _ONE / (dy if abs(dy) > _TINY else _TINY)
-    iz = _ONE / (dz if abs(dz) > _TINY else _TINY)
+    ix = 1.0 / (dx if abs(dx) > 1e-9 else 1e-9)
+    iy = 1.0 / (dy if abs(dy) > 1e-9 else 1e-9)
+    iz = 1.0 / (dz if abs(dz) > 1e-9 else 1e-9)
     ax, ay, az = abs(ix), abs(iy), abs(iz)
     cx, cy, cz = -ox * ix, -oy * iy, -oz * iz
     near = max(cx - ax, cy - ay, cz - az)
@@ -39,38 +37,34 @@ def hit_box(ox, oy, oz, dx, dy, dz, t_min):
 
 
 @device
-def hit_ellipsoid(ox, oy, oz, dx, dy, dz, t_min):
-    """First hit of the unit sphere, or MISS."""
-    a = dx * dx + dy * dy + dz * dz
-    b = ox * dx + oy * dy + oz * dz
-    c = ox * ox + oy * oy + oz * oz - 1.0
-    disc = b * b - a * c
-    if disc < 0.0:
-        return MISS
-    t = (-b - math.sqrt(disc)) / a
-    return t if t > t_min else MISS
+def _half_chord(ox, oy, oz, dx, dy, dz):
+    """Ray parameter from the middle o of a ray's chord in the unit sphere to its ends, or -1."""
+    room = 1.0 - ox * ox - oy * oy - oz * oz
+    return math.sqrt(room / (dx * dx + dy * dy + dz * dz)) if room > 0.0 else -1.0
 
 
 @device
-def _cone_root(ox, oy, oz, dx, dy, dz, mid, slope, after):
-    """Smallest root of x^2 + y^2 = (mid + slope z)^2 along the ray beyond `after`, or 1e30."""
+def hit_ellipsoid(ox, oy, oz, dx, dy, dz, t_min):
+    """First hit of the unit sphere by a ray nearest to its centre at o, or MISS."""
+    half = _half_chord(ox, oy, oz, dx, dy, dz)
+    return -half if half > 0.0 and -half > t_min else MISS
+
+
+@device
+def _cone_roots(ox, oy, oz, dx, dy, dz, mid, slope):
+    """Both ray parameters with x^2 + y^2 = (mid + slope z)^2 in order, MISS if there are none."""
     r0 = mid + slope * oz
     rd = slope * dz
     a = dx * dx + dy * dy - rd * rd
     b = ox * dx + oy * dy - r0 * rd
     c = ox * ox + oy * oy - r0 * r0
-    if abs(a) < 1e-12:
-        t = -0.5 * c / b if abs(b) > 1e-12 else 1e30
-        return t if t > after else 1e30
     disc = b * b - a * c
     if disc < 0.0:
-        return 1e30
-    root = math.sqrt(disc)
-    first = min((-b - root) / a, (-b + root) / a)
-    if first > after:
-        return first
-    last = max((-b - root) / a, (-b + root) / a)
-    return last if last > after else 1e30
+        return MISS, MISS
+    # Without a difference of like numbers, and right for a = 0 as well: then one root is infinite.
+    q = -b - math.copysign(math.sqrt(disc), b)
+    first, second = q / a, c / q
+    return min(first, second), max(first, second)
 
 
 @device
@@ -78,11 +72,12 @@ def hit_frustum(ox, oy, oz, dx, dy, dz, t_min, taper, inner, floor):
     """First hit of a capped cone, or of the cup that is left when its inside is taken out."""
     mid = 0.5 * (1.0 + taper)
     slope = 0.5 * (taper - 1.0)
-    best = _cone_root(ox, oy, oz, dx, dy, dz, mid, slope, t_min)
-    if best < 1e29 and abs(oz + best * dz) > 1.0:
-        best = _cone_root(ox, oy, oz, dx, dy, dz, mid, slope, best)
-        if best < 1e29 and abs(oz + best * dz) > 1.0:
-            best = 1e30
+    best = MISS
+    near, far = _cone_roots(ox, oy, oz, dx, dy, dz, mid, slope)
+    if near > t_min and abs(oz + near * dz) <= 1.0:
+        best = near
+    elif far > t_min and abs(oz + far * dz) <= 1.0:
+        best = far
     if abs(dz) > 1e-12:
         cap = 1.0 if dz < 0.0 else -1.0
         t = (cap - oz) / dz
@@ -93,35 +88,39 @@ def hit_frustum(ox, oy, oz, dx, dy, dz, t_min, taper, inner, floor):
         if t_min < t < best and rr <= radius * radius:
             best = t
             if inner > 0.0 and cap > 0.0 and rr < (inner * radius) ** 2:
-                wall = _cone_root(ox, oy, oz, dx, dy, dz, mid * inner, slope * inner, t)
+                near, far = _cone_roots(ox, oy, oz, dx, dy, dz, mid * inner, slope * inner)
+                wall = near if near > t else (far if far > t else MISS)
                 best = min(wall, (-1.0 + floor - oz) / dz)
-    return best if best < 1e29 else MISS
+    return best
 
 
 @device
-def _wedge_faces(x, y, z, shape, face):
-    """Signed distance-like value of one of the six faces of a wedge at a point."""
+def _wedge_faces(x, y, z, w, shape, face):
+    """Signed distance-like value of one of the six faces of a wedge at a point (w = 1).
+
+    With w = 0: how fast it grows along a direction.
+    """
     if face == 0:
-        return z - 1.0
+        return z - w
     if face == 1:
-        return -z - 1.0
+        return -z - w
     along = y if face > 3 else x
     scale = shape[1] if face > 3 else shape[0]
     shift = shape[3] if face > 3 else shape[2]
-    rise = 0.5 * (z + 1.0)
+    rise = 0.5 * (z + w)
     along -= shift * rise
-    limit = 1.0 + (scale - 1.0) * rise
+    limit = w + (scale - 1.0) * rise
     return (along if face % 2 == 0 else -along) - limit
 
 
 @device
 def hit_wedge(ox, oy, oz, dx, dy, dz, t_min, shape):
     """Entry into the convex wedge, or MISS."""
-    near = -1e30
-    far = 1e30
+    near = -MISS
+    far = MISS
     for face in range(6):
-        at_o = _wedge_faces(ox, oy, oz, shape, face)
-        rate = _wedge_faces(ox + dx, oy + dy, oz + dz, shape, face) - at_o
+        at_o = _wedge_faces(ox, oy, oz, 1.0, shape, face)
+        rate = _wedge_faces(dx, dy, dz, 0.0, shape, face)
         if abs(rate) < 1e-12:
             if at_o > 0.0:
                 return MISS
@@ -135,25 +134,20 @@ def hit_wedge(ox, oy, oz, dx, dy, dz, t_min, shape):
 @device
 def hit_blob(ox, oy, oz, dx, dy, dz, t_min, shape):
     """March through the leaf clusters of a blob; MISS where the ray finds a gap."""
-    a = dx * dx + dy * dy + dz * dz
-    b = ox * dx + oy * dy + oz * dz
-    disc = b * b - a * (ox * ox + oy * oy + oz * oz - 1.0)
-    if disc < 0.0:
+    last = _half_chord(ox, oy, oz, dx, dy, dz)
+    first = max(-last, t_min)
+    if last <= first:
         return MISS
-    root = math.sqrt(disc)
-    first = max((-b - root) / a, t_min)
-    last = (-b + root) / a
-    steps = 7
-    step = (last - first) / steps
+    step = (last - first) / 7.0
     cells = shape[0]
     seed = int(shape[2])
-    for i in range(steps):
-        t = first + (i + 0.3) * step
+    for i in range(7):
+        t = first + (np.float32(i) + 0.3) * step
         x = ox + t * dx
         y = oy + t * dy
         z = oz + t * dz
         reach = x * x + y * y + z * z
-        if reach < 1.0 and t > t_min:
+        if reach < 1.0:
             coarse = 0.35 * cells
             value = 0.5 * noise3(x * cells, y * cells, z * cells, seed)
             value += 0.5 * noise3(x * coarse, y * coarse, z * coarse, seed + 31)
@@ -174,14 +168,21 @@ def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
     kind = int(row[P_TYPE])
     if kind == BOX:
         return hit_box(lx, ly, lz, ux, uy, uz, t_min)
-    if kind == ELLIPSOID:
-        return hit_ellipsoid(lx, ly, lz, ux, uy, uz, t_min)
+    # From the ray's point nearest to the middle: from afar the squares of a small shape's distance
+    # would leave no digits for its size.
+    nearest = -(lx * ux + ly * uy + lz * uz) / (ux * ux + uy * uy + uz * uz)
+    lx, ly, lz = lx + nearest * ux, ly + nearest * uy, lz + nearest * uz
+    start = t_min - nearest
     shape = row[P_SHAPE : P_SHAPE + 4]
-    if kind == FRUSTUM:
-        return hit_frustum(lx, ly, lz, ux, uy, uz, t_min, shape[0], shape[1], shape[2])
-    if kind == BLOB:
-        return hit_blob(lx, ly, lz, ux, uy, uz, t_min, shape)
-    return hit_wedge(lx, ly, lz, ux, uy, uz, t_min, shape)
+    if kind == ELLIPSOID:
+        t = hit_ellipsoid(lx, ly, lz, ux, uy, uz, start)
+    elif kind == FRUSTUM:
+        t = hit_frustum(lx, ly, lz, ux, uy, uz, start, shape[0], shape[1], shape[2])
+    elif kind == BLOB:
+        t = hit_blob(lx, ly, lz, ux, uy, uz, start, shape)
+    else:
+        t = hit_wedge(lx, ly, lz, ux, uy, uz, start, shape)
+    return nearest + t
 
 
 @device
@@ -192,14 +193,16 @@ def unit_normal(row, x, y, z):
     if kind in (ELLIPSOID, BLOB):
         return x, y, z
     if kind == FRUSTUM:
-        mid = 0.5 * (1.0 + shape[0])
+        # The nearer of the flat faces and the walls, as from afar no point lies right on one.
         slope = 0.5 * (shape[0] - 1.0)
-        radius = mid + slope * z
-        rr = x * x + y * y
-        inside = shape[1] > 0.0 and rr < (radius * 0.5 * (1.0 + shape[1])) ** 2
-        if abs(z) > 0.9999 or (inside and z < -1.0 + 1.001 * shape[2]):
+        radius = 0.5 * (1.0 + shape[0]) + slope * z
+        r = math.sqrt(x * x + y * y)
+        flat, wall = 1.0 - abs(z), abs(r - radius)
+        if r < 0.5 * (1.0 + shape[1]) * radius and shape[1] > 0.0:
+            flat, wall = min(flat, abs(z + 1.0 - shape[2])), abs(r - shape[1] * radius)
+        if flat < wall:
             return 0.0, 0.0, z
-        return x, y, -slope * math.sqrt(rr)
+        return x, y, -slope * r
     if kind == BOX:
         ax, ay, az = abs(x), abs(y), abs(z)
         if ax >= ay and ax >= az:
@@ -207,10 +210,10 @@ def unit_normal(row, x, y, z):
         if ay >= az:
             return 0.0, y, 0.0
         return 0.0, 0.0, z
-    best = -1e30
+    best = -MISS
     face = 0
     for i in range(6):
-        value = _wedge_faces(x, y, z, shape, i)
+        value = _wedge_faces(x, y, z, 1.0, shape, i)
         if value > best:
             best = value
             face = i

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 
 
 def _cache_folder() -> str:
@@ -34,12 +35,25 @@ if not numba.config.CACHE_DIR:
 F = TypeVar('F', bound=Callable[..., Any])
 
 
+def _single(constant: Any) -> Any:
+    """Turn a constant of Python code, or a tuple of them, into single precision."""
+    if isinstance(constant, tuple):
+        return tuple(_single(member) for member in constant)
+    return np.float32(constant) if isinstance(constant, float) else constant
+
+
 def device(function: F) -> F:
-    """Compile a scalar function for use inside the render kernels.
+    """Compile a scalar function for use inside the render kernels, in single precision.
+
+    To numba a literal is a double, and so is all that is computed with it; graphics cards for
+    games do 1/64 as many of these. So literals become np.float32 here. The source does the rest:
+    np.float32(i) where a whole number meets a float, and np.float32 for the numbers of a module.
 
     Without numba's reference counts (`_nrt`), as its callers hold the arrays: counting them, at
     every call and row, is atomic and cost a third of the time. Such functions cannot make arrays.
     """
+    code = function.__code__
+    function.__code__ = code.replace(co_consts=_single(code.co_consts))
     return numba.njit(
         fastmath={'contract', 'arcp', 'nsz', 'reassoc', 'afn'},
         cache=True,

@@ -13,12 +13,8 @@ from train.worlds.lighting import bounce_light, light_at, pixel_random
 from train.worlds.shade import pixel_ray, radiance
 from train.worlds.surface import lifted, world_normal
 
-NEAR = 0.02
-# Of the filter of the soft light, in single precision as the light itself.
-_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
-_LEAST = np.float32(1e-6)
-_NEARNESS = np.float32(45.0)
-LIMIT = 3000.0  # metres along Z; nothing is modelled beyond
+NEAR = np.float32(0.02)
+LIMIT = np.float32(3000.0)  # metres along Z; nothing is modelled beyond
 
 
 @device
@@ -42,6 +38,12 @@ def trace_pixel(scene, x, y):
 
 
 @device
+def _stratum(k):
+    """Middle of stratum k modulo 9 of the range [0, 1]."""
+    return (np.float32(k % 9) + 0.5) / 9.0
+
+
+@device
 def visible_pixel(scene, x, y, depth, ids, normal, key):
     """Pass 1: depth, primitive, normal and key light."""
     env = scene[S_ENV]
@@ -61,7 +63,7 @@ def visible_pixel(scene, x, y, depth, ids, normal, key):
     px, py, pz = lifted(scene[S_PRIMS][which], px, py, pz, nx, ny, nz)
     # Nine strata, one per pixel of a 3 x 3 block: the filter of pass 4 then sees all of them.
     k = x % 3 + 3 * (y % 3)
-    h1, h2, h3 = (2 * k % 9 + 0.5) / 9.0, (5 * k % 9 + 0.5) / 9.0, (7 * k % 9 + 0.5) / 9.0
+    h1, h2, h3 = _stratum(2 * k), _stratum(5 * k), _stratum(7 * k)
     r, g, b = light_at(scene, 0, px, py, pz, nx, ny, nz, h1, h2, h3, True)
     key[y, x, 0], key[y, x, 1], key[y, x, 2] = r, g, b
 
@@ -106,9 +108,9 @@ def smooth_pixel(x, y, soft, smooth):
         smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = 0.0, 0.0, 0.0
         return
     nx, ny, nz = soft[y, x, 4], soft[y, x, 5], soft[y, x, 6]
-    scale = _NEARNESS / t
-    total = _LEAST
-    r, g, b = _ZERO, _ZERO, _ZERO
+    scale = 45.0 / t
+    total = 1e-6
+    r, g, b = 0.0, 0.0, 0.0
     # Unsigned: signed indices could count from the end, and that check hinders vector code.
     top, low = np.uint64(max(0, y - 4)), np.uint64(min(soft.shape[0], y + 5))
     left, right = np.uint64(max(0, x - 4)), np.uint64(min(soft.shape[1], x + 5))
@@ -116,7 +118,7 @@ def smooth_pixel(x, y, soft, smooth):
         for i in range(left, right):
             facing = soft[j, i, 4] * nx + soft[j, i, 5] * ny + soft[j, i, 6] * nz
             apart = (soft[j, i, 3] - t) * scale
-            weight = facing * facing / (_ONE + apart * apart) if facing > _HALF else _ZERO
+            weight = facing * facing / (1.0 + apart * apart) if facing > 0.5 else 0.0
             total += weight
             r += weight * soft[j, i, 0]
             g += weight * soft[j, i, 1]
@@ -207,14 +209,14 @@ def edge_pixel(scene, x, y, depth, ids, normal, light, colour, final):
     r, g, b = colour[y, x, 0], colour[y, x, 1], colour[y, x, 2]
     if _is_edge(x, y, ids, normal, colour):
         for k in range(2):
-            sx = x + (0.36 if k == 0 else -0.33)
-            sy = y + (-0.3 if k == 0 else 0.34)
+            sx = np.float32(x) + (0.36 if k == 0 else -0.33)
+            sy = np.float32(y) + (-0.3 if k == 0 else 0.34)
             t, which = trace_pixel(scene, sx, sy)
             bi, bj, best = x, y, 1e30
             for j in range(max(0, y - 1), min(ids.shape[0], y + 2)):
                 for i in range(max(0, x - 1), min(ids.shape[1], x + 2)):
                     gap = abs(depth[j, i] - t) / t + (0.0 if ids[j, i] == which else 10.0)
-                    gap += 0.01 * (abs(i - sx) + abs(j - sy))
+                    gap += 0.01 * (abs(np.float32(i) - sx) + abs(np.float32(j) - sy))
                     if gap < best:
                         bi, bj, best = i, j, gap
             sr, sg, sb = radiance(

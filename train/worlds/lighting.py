@@ -4,6 +4,8 @@
 
 import math
 
+import numpy as np
+
 from train.worlds.bvh import any_hit, closest_hit
 from train.worlds.jit import device
 from train.worlds.layout import (
@@ -35,23 +37,24 @@ from train.worlds.layout import (
     SUN,
     WINDOW,
 )
-from train.worlds.noise import fbm2, hash3
+from train.worlds.noise import fbm2, floor, hash3
+from train.worlds.photo import blend
 from train.worlds.surface import world_normal
 
-_INV = 1.0 / 255.0
-FAR = 1e4
+FAR = np.float32(1e4)
 
 
 @device
 def _bilinear(pano, ix, iy, channel, u, v):
     """One channel of a panorama in [0, 1] at (ix + u, iy + v)."""
-    w00, w10, w01, w11 = (1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v
-    return (
-        pano[iy, ix, channel] * w00
-        + pano[iy, ix + 1, channel] * w10
-        + pano[iy + 1, ix, channel] * w01
-        + pano[iy + 1, ix + 1, channel] * w11
-    ) * _INV
+    return blend(
+        pano[iy, ix, channel],
+        pano[iy, ix + 1, channel],
+        pano[iy + 1, ix, channel],
+        pano[iy + 1, ix + 1, channel],
+        u,
+        v,
+    )
 
 
 @device
@@ -61,12 +64,12 @@ def _panorama(scene, dx, dy, dz):
     pano = scene[S_PANOS][int(env[E_PANO])]
     height, width = pano.shape[0], pano.shape[1]
     turn = (math.atan2(dy, dx) + env[E_PANO_YAW]) / 6.283185
-    turn -= math.floor(turn)
+    turn -= floor(turn)
     elevation = max(0.0, math.asin(min(1.0, max(-1.0, dz)))) / 1.5708
-    x = turn * (width - 1)
-    y = (0.38 - 0.37 * elevation) * (height - 1)
+    x = turn * np.float32(width - 1)
+    y = (0.38 - 0.37 * elevation) * np.float32(height - 1)
     ix, iy = min(width - 2, int(x)), min(height - 2, max(0, int(y)))
-    u, v = x - ix, y - iy
+    u, v = x - np.float32(ix), y - np.float32(iy)
     r = _bilinear(pano, ix, iy, 0, u, v)
     g = _bilinear(pano, ix, iy, 1, u, v)
     b = _bilinear(pano, ix, iy, 2, u, v)

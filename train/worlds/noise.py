@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hashes and value noise on the device."""
 
-import math
+import numpy as np
 
 from train.worlds.jit import device
 
@@ -10,10 +10,16 @@ _MASK = 0xFFFFFFFF
 
 
 @device
+def floor(x):
+    """Floor as a float: numba has `np.floor` for CPUs only, and there `math.floor` is slow."""
+    down = np.float32(np.int32(x))
+    return down if down <= x else down - 1.0
+
+
+@device
 def whole(x):
-    """Floor as a whole number (`math.floor` alone gives a float on the GPU)."""
-    floor = math.floor(x)
-    return int(floor)
+    """Floor as a whole number."""
+    return int(floor(x))
 
 
 @device
@@ -28,7 +34,8 @@ def _mixed(h):
 @device
 def hash3(x, y, z):
     """Hash three whole numbers to [0, 1)."""
-    return _mixed(x * 374761393 + y * 668265263 + z * 1442695041) * (1.0 / 4294967296.0)
+    h = _mixed(x * 374761393 + y * 668265263 + z * 1442695041)
+    return np.float32(np.int32(h >> 8)) * (1.0 / 16777216.0)  # 24 bits: more would round to 1
 
 
 @device
@@ -36,14 +43,14 @@ def _slope(h, u, v):
     """Dot product of (u, v) with one of 16 gradients, picked by one round of mixing."""
     h &= _MASK
     h = (((h ^ (h >> 15)) * 739982445) & _MASK) >> 20
-    return ((h & 3) - 1.5) * u + (((h >> 2) & 3) - 1.5) * v
+    return (np.float32(np.int32(h & 3)) - 1.5) * u + (np.float32(np.int32((h >> 2) & 3)) - 1.5) * v
 
 
 @device
 def gradient2(x, y, seed):
     """Gradient noise around 0, about -0.6..0.6, free of the blocky look of value noise."""
-    fx = math.floor(x)
-    fy = math.floor(y)
+    fx = floor(x)
+    fy = floor(y)
     base = int(fx) * 374761393 + int(fy) * 668265263 + seed * 1442695041
     u = x - fx
     v = y - fy
@@ -59,8 +66,8 @@ def gradient2(x, y, seed):
 @device
 def noise2(x, y, seed):
     """Smooth value noise in [0, 1] with period-1 cells."""
-    fx = math.floor(x)
-    fy = math.floor(y)
+    fx = floor(x)
+    fy = floor(y)
     ix = int(fx)
     iy = int(fy)
     u = x - fx
@@ -75,7 +82,7 @@ def noise2(x, y, seed):
 @device
 def noise3(x, y, z, seed):
     """Smooth value noise in [0, 1] in space."""
-    fz = math.floor(z)
+    fz = floor(z)
     iz = int(fz)
     w = z - fz
     w = w * w * (3.0 - 2.0 * w)

@@ -6,7 +6,7 @@ import math
 
 from train.worlds.jit import device
 from train.worlds.layout import M_A, M_B, M_CONTRAST, M_P0, M_P1, M_SX, M_SY
-from train.worlds.noise import fade, fbm2, hash3, noise2, whole
+from train.worlds.noise import fade, fbm2, floor, hash3, noise2, whole
 
 
 @device
@@ -40,7 +40,7 @@ def print_rgb(m, s, t, foot, seed):
         else:
             n = noise2(s * 3.0, t * 4.0, seed)
             k = noise2(s * 6.0 + 9.0, t * 6.0, seed + 9)
-            r2, g2, b2 = _vivid(math.floor(n * 5.0) * 0.17 + 0.3, seed)
+            r2, g2, b2 = _vivid(floor(n * 5.0) * 0.17 + 0.3, seed)
             r, g, b = r2 * (0.6 + 0.8 * k), g2 * (0.6 + 0.8 * k), b2 * (0.6 + 0.8 * k)
     for i in range(3):
         x0 = 0.05 + 0.6 * hash3(i, 11, seed)
@@ -54,9 +54,8 @@ def print_rgb(m, s, t, foot, seed):
     line = whole(row)
     keep = fade(foot, 1.0 / lines)
     if hash3(line // 4, 21, seed) < 0.45 and 0.08 < s < 0.55 + 0.4 * hash3(line, 22, seed):
-        ink = (
-            1.0 if row - line < 0.55 and noise2(s * lines * 1.6, line * 3.0, seed) > 0.35 else 0.0
-        )
+        word = noise2(s * lines * 1.6, floor(row) * 3.0, seed)
+        ink = 1.0 if row - floor(row) < 0.55 and word > 0.35 else 0.0
         ink = 0.75 * (ink * keep + 0.35 * (1.0 - keep))
         dark = 0.04 if r + g + b > 0.6 else 0.7
         r, g, b = r + (dark - r) * ink, g + (dark - g) * ink, b + (dark - b) * ink
@@ -66,7 +65,7 @@ def print_rgb(m, s, t, foot, seed):
 @device
 def books_rgb(u, t, foot, seed):
     """Row of book spines along u (metres), t in [0, 1] from bottom to top."""
-    cell = math.floor(u / 0.12)
+    cell = floor(u / 0.12)
     x = u / 0.12 - cell
     c = int(cell)
     start = 0.0
@@ -103,8 +102,8 @@ def facade_rgb(m, u, v, foot, seed, grime):
     y = v / m[M_SY]
     column = whole(x)
     storey = whole(y)
-    fx = abs(x - column - 0.5) * 2.0
-    fy = y - storey
+    fx = abs(x - floor(x) - 0.5) * 2.0
+    fy = y - floor(y)
     sill = 0.3 if storey > 0 else 0.25
     tall = m[M_P1]
     blur = foot / m[M_SX] + 0.005
@@ -151,15 +150,15 @@ def road_mark(m, u, v, foot, seed):
     half = 0.5 * m[M_P0] * m[M_SX]
     paint = max(_line(u - half + 0.25, 0.13, foot), _line(u + half - 0.25, 0.13, foot))
     if m[M_SY] > 0.0:
-        lane = math.floor((u + half) / m[M_SX] + 0.5)
+        lane = floor((u + half) / m[M_SX] + 0.5)
         if 0.5 < lane < m[M_P0] - 0.5:
-            dash = v / m[M_SY] - math.floor(v / m[M_SY])
+            dash = v / m[M_SY] - floor(v / m[M_SY])
             if dash < 0.42:
                 paint = max(paint, _line(u + half - lane * m[M_SX], 0.13, foot))
     if m[M_P1] != 0.0:
         away = v - m[M_P1]
         if abs(away) < 1.6 and abs(u) < half - 0.3:
-            bar = u - math.floor(u) - 0.5
+            bar = u - floor(u) - 0.5
             paint = max(paint, _line(bar, 0.5, foot))
         elif 2.6 < abs(away) < 3.0 and u * away > 0.0 and abs(u) < half - 0.3:
             paint = 1.0

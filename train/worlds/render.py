@@ -76,6 +76,9 @@ def render(
     return colour, depth
 
 
+_NEAR, _FAR = np.float32(1e-4), np.float32(1e6)
+
+
 @host
 def _cast(prims, boxes, links, origin, directions):
     """Distances along directions [N, 3], in units of their length; inf where nothing is hit."""
@@ -83,7 +86,7 @@ def _cast(prims, boxes, links, origin, directions):
     for i in range(len(directions)):
         d = directions[i]
         t, which = closest_hit(
-            prims, boxes, links, origin[0], origin[1], origin[2], d[0], d[1], d[2], 1e-4, 1e6
+            prims, boxes, links, origin[0], origin[1], origin[2], d[0], d[1], d[2], _NEAR, _FAR
         )
         out[i] = t if which >= 0 else np.inf
     return out
@@ -93,6 +96,6 @@ def probe(
     scene: Scene, origin: tuple[float, float, float], directions: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Distance from a point to the first surface along each direction [N, 3] (inf = none)."""
-    start = np.array(origin, np.float64)
-    boxes, links = thread_tree(*scene.tree, start.astype(np.float32))
-    return _cast(scene.prims, boxes, links, start, np.ascontiguousarray(directions, np.float64))
+    start = np.array(origin, np.float32)
+    boxes, links = thread_tree(*scene.tree, start)
+    return _cast(scene.prims, boxes, links, start, np.ascontiguousarray(directions, np.float32))

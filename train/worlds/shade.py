@@ -4,6 +4,8 @@
 
 import math
 
+import numpy as np
+
 from train.worlds.bvh import closest_hit
 from train.worlds.jit import device
 from train.worlds.layout import (
@@ -38,8 +40,8 @@ from train.worlds.surface import albedo_at
 @device
 def pixel_ray(env, x, y):
     """World direction of a pixel; its camera-Z component is 1, so the ray parameter is depth."""
-    a = (x - env[E_CX]) / env[E_FX]
-    b = (y - env[E_CY]) / env[E_FY]
+    a = (np.float32(x) - env[E_CX]) / env[E_FX]
+    b = (np.float32(y) - env[E_CY]) / env[E_FY]
     return (
         env[E_ROT] * a + env[E_ROT + 1] * b + env[E_ROT + 2],
         env[E_ROT + 3] * a + env[E_ROT + 4] * b + env[E_ROT + 5],

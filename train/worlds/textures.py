@@ -6,7 +6,7 @@ Texture coordinates are metres on the surface, `footprint` is the size of a pixe
 detail finer than it fades to its mean, so that nothing shimmers.
 """
 
-import math
+import numpy as np
 
 from train.worlds.jit import device
 from train.worlds.layout import (
@@ -37,7 +37,7 @@ from train.worlds.layout import (
     STRIPES,
     TILES,
 )
-from train.worlds.noise import fade, fbm2, hash3, noise2, whole
+from train.worlds.noise import fade, fbm2, floor, hash3, noise2, whole
 from train.worlds.patterns import books_rgb, facade_rgb, outview_rgb, print_rgb, road_mark
 from train.worlds.photo import photo_rgb
 
@@ -45,9 +45,9 @@ from train.worlds.photo import photo_rgb
 @device
 def _planks(m, u, v, foot, seed):
     """Boards of length sx and width sy -> (mix towards b, brightness)."""
-    row = math.floor(v / m[M_SY])
+    row = floor(v / m[M_SY])
     shift = hash3(int(row), 17, seed) * m[M_SX]
-    column = math.floor((u + shift) / m[M_SX])
+    column = floor((u + shift) / m[M_SX])
     board = hash3(int(row), int(column), seed + 3)
     grain = fbm2(u * 0.07, v, 0.02, foot, seed + int(board * 999.0))
     wide = fbm2(u * 0.15, v, 0.11, foot, seed + int(board * 777.0))
@@ -65,9 +65,9 @@ def _planks(m, u, v, foot, seed):
 def _tiles(m, u, v, foot, seed):
     """Tiles or bricks sx x sy with joints of width p1, rows shifted by p0 -> (joint, value)."""
     y = v / m[M_SY]
-    row = math.floor(y)
-    x = u / m[M_SX] + m[M_P0] * (int(row) % 2)
-    column = math.floor(x)
+    row = floor(y)
+    x = u / m[M_SX] + m[M_P0] * np.float32(int(row) % 2)
+    column = floor(x)
     edge = min(min(x - column, 1.0 - x + column) * m[M_SX], min(y - row, 1.0 - y + row) * m[M_SY])
     half = 0.5 * m[M_P1]
     blur = max(foot * 0.7, 0.0005)
@@ -88,7 +88,7 @@ def _two_tone(m, kind, u, v, foot, seed):
     if kind == STRIPES:
         along = u if m[M_P1] < 0.5 else v
         x = along / m[M_SX]
-        inside = 1.0 if x - math.floor(x) < m[M_P0] else 0.0
+        inside = 1.0 if x - floor(x) < m[M_P0] else 0.0
         keep = fade(foot, m[M_SX])
         return inside * keep + m[M_P0] * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
             u, v, 0.02, foot, seed
@@ -97,7 +97,7 @@ def _two_tone(m, kind, u, v, foot, seed):
         keep = fade(foot, m[M_SX])
         a = whole(u / m[M_SX]) & 1
         b = whole(v / m[M_SX]) & 1
-        return 0.5 * (a + b) * keep + 0.5 * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
+        return 0.5 * np.float32(a + b) * keep + 0.5 * (1.0 - keep), 1.0 + m[M_CONTRAST] * fbm2(
             u, v, 0.01, foot, seed
         )
     if kind == SPECKLE:
