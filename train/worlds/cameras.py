@@ -179,7 +179,7 @@ def tabletop_pose(
     closest = 0.25 if rng.random() < 0.1 else 0.4
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
-        down = math.radians(rng.uniform(12.0, 88.0))
+        down = math.radians(rng.triangular(12.0, 35.0, 88.0))
         away = math.exp(rng.uniform(math.log(closest), math.log(1.6)))
         aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)
