@@ -30,10 +30,16 @@ def scaled(colour: Colour, gain: float) -> Colour:
 
 
 class MaterialTable:
-    """Creates material rows; every method that makes one returns its number."""
+    """Creates material rows; every method that makes one returns its number.
 
-    def __init__(self, rng: Generator, assets: Assets, photo_share: float = 0.5) -> None:
+    stain: share of light that the stain of all furniture lets through, 1 = none.
+    """
+
+    def __init__(
+        self, rng: Generator, assets: Assets, photo_share: float = 0.5, stain: float = 1.0
+    ) -> None:
         self.rng = rng
+        self.stain = stain
         self.assets = assets
         self.photo_share = photo_share
         self.rows: list[NDArray[np.float32]] = []

@@ -28,6 +28,7 @@ from train.worlds.shell import Counter, Opening, RoomPlan, ceiling_lamps, skirti
 
 # Logarithms of the radiance of light that bounced more than once: dark corners are common.
 AMBIENT = math.log(0.007), math.log(0.15)
+STAIN = math.log(0.2), math.log(0.8)
 # Half sizes of the free squares that groups of furniture are tried in (metres).
 REACHES = 0.5, 0.8, 0.8, 1.1, 1.1, 1.1
 
@@ -152,7 +153,9 @@ def _kitchen(
 
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     """Build a furnished room."""
-    m = Materials(rng, assets)
+    # The furniture of a room matches: in half of the rooms all of it is stained dark.
+    stain = math.exp(rng.uniform(*STAIN)) if rng.random() < 0.5 else 1.0
+    m = Materials(rng, assets, stain=stain)
     b = SceneBuilder()
     plan = draw_plan(rng)
     openings = build_shell(b, m, plan)
