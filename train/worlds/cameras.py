@@ -103,7 +103,7 @@ def _relief(depths: NDArray[np.float32]) -> float:
 
 def draw_wish(rng: Generator) -> Wish:
     """Into the room or through a door, at a wall, or past something right before the camera."""
-    if rng.random() < 0.2:
+    if rng.random() < 0.16:
         near = rng.uniform(0.5, 1.4)
         return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
     far = float(rng.uniform(4.0, 9.0)) if rng.random() < FAR_SHARE else 0.0
@@ -118,7 +118,7 @@ def _room_place(
     x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
     if plan.beyond and rng.random() < 0.2:
         x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
-    u, v = rng.beta(0.6, 0.6, 2)  # rather near a wall: who shows a room steps back
+    u, v = rng.beta(0.8, 0.8, 2)  # rather near a wall: who shows a room steps back
     x, y = x0 + u * (x1 - x0), y0 + v * (y1 - y0)
     tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
     if math.hypot(tx - x, ty - y) < 1.2:  # into the room, not at its next corner

@@ -102,7 +102,7 @@ def furnish(
 def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints) -> None:
     """Put groups of furniture, a rug and things on the floor."""
     rng = m.rng
-    wanted = min(6, round(plan.width * plan.depth / 9.0 * rng.uniform(0.3, 1.1)))
+    wanted = min(5, round(plan.width * plan.depth / 10.0 * rng.uniform(0.3, 1.1)))
     for _ in range(12 * wanted):
         if not wanted:
             break
