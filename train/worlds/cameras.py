@@ -22,7 +22,9 @@ TRIES = 24
 # A wish that few views meet is given up earlier.
 INDOOR_TRIES = 12
 # Of views in rooms with cabinets: so many look at one from close by.
-COUNTER_SHARE = 0.2
+COUNTER_SHARE = 0.17
+# Of views into a room: so many reach far, along its length or through an opening.
+FAR_SHARE = 0.4
 # How far the view of a table must be from that of a bare plane, see `_relief`.
 RELIEF = 0.1
 
@@ -69,11 +71,15 @@ def _view(scene: Scene, camera: Camera, pose: Pose) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a view shall show: `share` of it nearer than `near`, its median beyond `median`."""
+    """What a view shall show: `share` of it nearer than `near`, its median beyond `median`.
+
+    far: the farthest tenth of it lies beyond this (metres).
+    """
 
     share: float
     near: float
     median: float
+    far: float = 0.0
 
     def met_by(self, depths: NDArray[np.float32]) -> float:
         """How well sorted depths meet the wish: 1 or more = they do."""
@@ -81,6 +87,8 @@ class Wish:
         if self.share:
             edge = float(depths[int(self.share * len(depths))])
             met = min(met, self.near / max(edge, 1e-3))
+        if self.far:
+            met = min(met, float(depths[int(0.9 * len(depths))]) / self.far)
         return met
 
 
@@ -94,11 +102,12 @@ def _relief(depths: NDArray[np.float32]) -> float:
 
 
 def draw_wish(rng: Generator) -> Wish:
-    """Into the room, at a wall, or past something that stands right before the camera."""
-    if rng.random() < 0.25:
+    """Into the room or through a door, at a wall, or past something right before the camera."""
+    if rng.random() < 0.16:
         near = rng.uniform(0.5, 1.4)
         return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
-    return Wish(0.0, 0.0, float(rng.choice([1.0, 2.0, 2.5, 3.0, 4.0])))
+    far = float(rng.uniform(4.0, 9.0)) if rng.random() < FAR_SHARE else 0.0
+    return Wish(0.0, 0.0, float(rng.choice([1.2, 2.0, 2.5, 3.0, 3.5, 4.0])), far)
 
 
 def _room_place(
@@ -109,7 +118,8 @@ def _room_place(
     x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
     if plan.beyond and rng.random() < 0.2:
         x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
-    x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
+    u, v = rng.beta(0.8, 0.8, 2)  # rather near a wall: who shows a room steps back
+    x, y = x0 + u * (x1 - x0), y0 + v * (y1 - y0)
     tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
     if math.hypot(tx - x, ty - y) < 1.2:  # into the room, not at its next corner
         tx, ty = plan.width - x, plan.depth - y
@@ -137,7 +147,7 @@ def _counter_place(rng: Generator, plan: RoomPlan) -> tuple[float, float, float,
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
     """Robot or hand-held camera; some look at cabinets, the others where `draw_wish` says."""
     fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
-    wish, steep, best = draw_wish(rng), rng.random() < 0.25, 0.0
+    wish, steep, best = draw_wish(rng), rng.random() < 0.2, 0.0
     at_counter = bool(plan.counters) and rng.random() < COUNTER_SHARE
     if at_counter:
         wish = Wish(0.0, 0.0, 0.5)
@@ -169,7 +179,7 @@ def tabletop_pose(
     closest = 0.25 if rng.random() < 0.1 else 0.4
     for _ in range(TRIES):
         yaw = rng.uniform(-math.pi, math.pi)
-        down = math.radians(rng.uniform(12.0, 88.0))
+        down = math.radians(rng.triangular(12.0, 35.0, 88.0))
         away = math.exp(rng.uniform(math.log(closest), math.log(1.6)))
         aim = (target[0] + rng.uniform(-0.3, 0.3), target[1] + rng.uniform(-0.25, 0.25), target[2])
         x = aim[0] - away * math.cos(down) * math.cos(yaw)

@@ -10,8 +10,8 @@ from train.worlds import furniture
 from train.worlds.materials import Materials
 from train.worlds.people import person
 from train.worlds.scene import SceneBuilder
-from train.worlds.seating import chair, office_chair
-from train.worlds.tables import desk, table
+from train.worlds.seating import chair, office_chair, sofa
+from train.worlds.tables import coffee_table, desk, table
 
 
 def group(b: SceneBuilder, m: Materials, reach: float) -> None:
@@ -23,7 +23,7 @@ def group(b: SceneBuilder, m: Materials, reach: float) -> None:
             person(b, m)
         else:
             (chair, office_chair, furniture.plant)[int(rng.integers(3))](b, m)
-    elif roll < 0.55:
+    elif roll < 0.5:
         w, d, _ = table(b, m)
         state = rng.bit_generator.state
         for i in range(int(rng.integers(1, 5))):
@@ -36,10 +36,28 @@ def group(b: SceneBuilder, m: Materials, reach: float) -> None:
             ):
                 rng.bit_generator.state = state  # chairs of one set look alike
                 chair(b, m)
-    elif roll < 0.75:
+    elif roll < 0.68:
         workplaces(b, m, 2 if reach > 1.0 and rng.random() < 0.6 else 1)
+    elif roll < 0.84 and reach > 1.0:
+        lounge(b, m)
     else:
         furniture.FREE[int(rng.integers(len(furniture.FREE)))](b, m)
+
+
+def lounge(b: SceneBuilder, m: Materials) -> None:
+    """Sofa behind a low table, at times an armchair of the same set beside them."""
+    rng = m.rng
+    seats = int(rng.integers(2, 4))
+    state = rng.bit_generator.state  # as with chairs
+    with b.at(0.0, -0.55):
+        sofa(b, m, seats)
+    with b.at(rng.uniform(-0.2, 0.2), 0.5):
+        coffee_table(b, m)
+    if rng.random() < 0.6:
+        side = 1 if rng.random() < 0.5 else -1
+        with b.at(side * 1.45, 0.5, 0.0, side * math.pi / 2):
+            rng.bit_generator.state = state
+            sofa(b, m, 1)
 
 
 def workplaces(b: SceneBuilder, m: Materials, count: int) -> None:

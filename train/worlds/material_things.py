@@ -69,10 +69,11 @@ class ThingMaterials(MaterialTable):
         """Boards of furniture."""
         gloss = self.rng.random() < 0.4 if gloss is None else gloss
         f0 = 0.04 if gloss else 0.0
-        found = self.photo('wood', f0=f0, swap=True) if colour is None else None
+        stain = (self.stain, self.stain, self.stain)
+        found = self.photo('wood', f0=f0, swap=True, tint=stain) if colour is None else None
         if found is not None:
             return found
-        a = colour or self.pick(WOODS)
+        a = colour or scaled(self.pick(WOODS), self.stain)
         return self.add(
             L.GRAIN,
             a,

@@ -28,6 +28,9 @@ from train.worlds.shell import Counter, Opening, RoomPlan, ceiling_lamps, skirti
 
 # Logarithms of the radiance of light that bounced more than once: dark corners are common.
 AMBIENT = math.log(0.007), math.log(0.15)
+STAIN = math.log(0.2), math.log(0.8)
+# Half sizes of the free squares that groups of furniture are tried in (metres).
+REACHES = 0.5, 0.8, 0.8, 1.1, 1.1, 1.1
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -99,16 +102,19 @@ def furnish(
 def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints) -> None:
     """Put groups of furniture, a rug and things on the floor."""
     rng = m.rng
-    for _ in range(int(rng.integers(1, 4 + int(plan.width * plan.depth / 5)))):
-        x = rng.uniform(0.6, max(0.61, plan.width - 0.6))
-        y = rng.uniform(0.6, max(0.61, plan.depth - 0.6))
-        reach = float(rng.choice([0.5, 0.8, 1.1]))
+    wanted = min(5, round(plan.width * plan.depth / 10.0 * rng.uniform(0.3, 1.1)))
+    for _ in range(12 * wanted):
+        if not wanted:
+            break
+        reach = REACHES[int(rng.integers(len(REACHES)))]
+        x = rng.uniform(reach, max(reach + 0.01, plan.width - reach))
+        y = rng.uniform(reach, max(reach + 0.01, plan.depth - reach))
         if not taken.free((x - reach, y - reach, x + reach, y + reach)):
             continue
         askew = rng.random() < 0.4
         turned = rng.uniform(-math.pi, math.pi) if askew else rng.integers(4) * HALF_PI
         with b.at(x, y, 0.0, turned):
-            taken.put(b, m, lambda reach=reach: group(b, m, reach))
+            wanted -= taken.put(b, m, lambda reach=reach: group(b, m, reach))
     with b.at(plan.width / 2, plan.depth / 2):
         scatter(b, m, plan.width * 0.9, plan.depth * 0.9, int(rng.choice([0, 0, 2, 6])), big=False)
         if rng.random() < 0.35:
@@ -147,7 +153,9 @@ def _kitchen(
 
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
     """Build a furnished room."""
-    m = Materials(rng, assets)
+    # The furniture of a room matches: in half of the rooms all of it is stained dark.
+    stain = math.exp(rng.uniform(*STAIN)) if rng.random() < 0.5 else 1.0
+    m = Materials(rng, assets, stain=stain)
     b = SceneBuilder()
     plan = draw_plan(rng)
     openings = build_shell(b, m, plan)

@@ -71,7 +71,7 @@ def tabletop_scene(
     """Room with one full table -> (scene, centre of the table top, room)."""
     m = Materials(rng, assets)
     b = SceneBuilder()
-    plan = RoomPlan(rng.uniform(2.8, 5.5), rng.uniform(2.8, 5.5), rng.uniform(2.3, 3.0))
+    plan = RoomPlan(rng.uniform(2.8, 6.5), rng.uniform(2.8, 6.5), rng.uniform(2.3, 3.0))
     build_shell(b, m, plan)
     x, y = plan.width * rng.uniform(0.35, 0.65), plan.depth * rng.uniform(0.35, 0.65)
     height = float(rng.choice([0.45, 0.72, 0.75, 0.75, 0.9], p=[0.15, 0.25, 0.25, 0.2, 0.15]))
