@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from train.batch_image import column, gaussian_blur, look_up
+from train.batch_image import column, gaussian_blur, look_up, scalar
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,27 @@ def photometric_batch(
     draw = draw_photometric(rng, len(rgb), strength)
     table = torch.from_numpy(draw.table.transpose(0, 2, 1).astype(np.float32)).to(device)
     out = look_up(table, rgb)
-    luma = torch.tensor((0.299, 0.587, 0.114), device=device)[None, :, None, None]
-    grey = (out * luma).sum(dim=1, keepdim=True)
-    out = out + column(draw.grey.tolist(), device) * (grey - out)
-    out = gaussian_blur(out, torch.from_numpy(draw.blur).to(device), radius=4)
+    # Few pictures are greyed or blurred; passing over all of them would cost the device more than
+    # everything else here.
+    if draw.grey.any():
+        chosen, share = _not_zero(draw.grey, device)
+        out[chosen] = _greyed(out[chosen], share)
+    if draw.blur.any():
+        chosen, sigma = _not_zero(draw.blur, device)
+        out[chosen] = gaussian_blur(out[chosen], sigma, radius=4)
     noise = torch.randn(out.shape, generator=generator, device=device)
     out = out + noise * column(draw.noise.tolist(), device)
     return out.round().clamp(0.0, 255.0).to(torch.uint8)
+
+
+def _not_zero(values: NDArray[np.float64], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where values are not 0, and those values."""
+    chosen = np.flatnonzero(values)
+    return torch.from_numpy(chosen).to(device), torch.from_numpy(values[chosen]).to(device)
+
+
+def _greyed(rgb: Tensor, share: Tensor) -> Tensor:
+    """Mix grey into pictures [B, 3, H, W], share [B] of it."""
+    luma = torch.tensor((0.299, 0.587, 0.114), device=rgb.device)[None, :, None, None]
+    grey = (rgb * luma).sum(dim=1, keepdim=True)
+    return rgb + scalar(share.to(rgb.dtype)) * (grey - rgb)
