@@ -15,10 +15,17 @@ from dmd_ros.ros.stats import Summary
 PATIENCE = 5.0
 
 
-def problems(summary: Summary, image_topic: str, info_topic: str | None = None) -> dict[str, str]:
+def problems(
+    summary: Summary,
+    image_topic: str,
+    info_topic: str | None = None,
+    *,
+    info_max_age: float | None = None,
+) -> dict[str, str]:
     """Say what a person should look into, by kind, most important first.
 
-    info_topic: None if the images come alone.
+    info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
+    camera_info; None if stamps must be equal.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -38,22 +45,36 @@ def problems(summary: Summary, image_topic: str, info_topic: str | None = None) 
         elif summary.image_rate > 0:
             found['unpaired'] = (
                 f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): none '
-                'of its stamp came in time; set info_pairing to latest if the camera_info is '
-                'latched, slower or stamped differently'
+                + _why_none(info_max_age)
             )
         else:
             found['stopped'] = f'no image for {summary.since_pair:.0f} s ({counts})'
     elif summary.since_start > PATIENCE and summary.unpaired > summary.paired:
         found['unpaired'] = (
             f'{summary.unpaired} of the last {summary.unpaired + summary.paired} images found no '
-            f'camera_info of their stamp in time ({counts}): it is late or gets lost; give all '
-            'processes config/fastdds_large_data.xml, or set info_pairing to latest'
+            f'camera_info ({counts}): {_why_few(info_max_age)}'
         )
     if summary.new_errors:
         found['failed'] = f'{summary.new_errors} frames failed: {summary.last_error}'
     if summary.untrained:
         found['untrained'] = summary.untrained
     return found
+
+
+def _why_none(info_max_age: float | None) -> str:
+    if info_max_age is None:
+        return (
+            'of its stamp came in time; set info_pairing to latest if the camera_info is latched, '
+            'slower or stamped differently'
+        )
+    return f'is within info_max_age ({info_max_age:g} s) of it; raise that, or set 0 for any'
+
+
+def _why_few(info_max_age: float | None) -> str:
+    advice = 'it is late or gets lost; give all processes config/fastdds_large_data.xml, or '
+    if info_max_age is None:
+        return f'none of their stamp in time; {advice}set info_pairing to latest'
+    return f'none within info_max_age ({info_max_age:g} s); {advice}raise that'
 
 
 def status(

@@ -112,7 +112,9 @@ class Session:
     def judge(self) -> tuple[Summary, dict[str, str]]:
         """Sum up what happened, with what is wrong; lasting troubles are logged now and then."""
         summary = self._stats.summary(time.monotonic())
-        found = problems(summary, *self.topics)
+        pairing = self._pairing
+        max_age = 1e-9 * pairing.max_age_ns if pairing.latest else None
+        found = problems(summary, *self.topics, info_max_age=max_age)
         for kind in ('silent', 'unpaired'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)

@@ -91,6 +91,19 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
     assert second(PATIENCE + 2.0, paired=8) == {}
 
 
+def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
+    stats = Stats(0.0)
+    for _ in range(10):
+        stats.image()
+        stats.info()
+        stats.drop('unpaired')
+    summary = stats.summary(PATIENCE + 1.0)
+    exact = problems(summary, '/i', '/c')['unpaired']
+    latest = problems(summary, '/i', '/c', info_max_age=0.25)['unpaired']
+    assert 'set info_pairing to latest' in exact
+    assert 'within info_max_age (0.25 s)' in latest and 'info_pairing' not in latest
+
+
 def test_diagnostics_tell_everything_a_person_asks(running):
     with running() as robot:
         peer = robot.peer
