@@ -220,7 +220,7 @@ class DepthEstimator:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Bring the mean [h, w] of codes [S, 1, h, w] and their spread to the camera's grid."""
         code = preprocess.restore(mean, view)
-        depth = depth_codec.decode_frame(code, self.contract)
+        depth = depth_codec.decode_frame(code, self.contract, mean)
         if self.samples == 1:
             return depth, None
         spread = depth_codec.relative_std(codes.std(axis=0)[0], mean, self.contract)

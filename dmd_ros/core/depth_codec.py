@@ -45,6 +45,13 @@ def decode(
     out: contiguous memory of code's shape, which may be `code` itself; None allocates.
     """
     depth = np.empty(code.shape, np.float32) if out is None else out
+    d_min, d_max = contract.depth_min_m, contract.depth_max_m
+    _metres(code, contract, depth)
+    return np.clip(depth, np.float32(d_min), np.float32(d_max), out=depth)
+
+
+def _metres(code: NDArray[np.float32], contract: Contract, depth: NDArray[np.float32]) -> None:
+    """Write the metres of a code into contiguous memory; rounding may step over the range."""
     if not depth.flags.c_contiguous:
         raise CoreError('decode needs contiguous memory to write to')
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
@@ -59,20 +66,32 @@ def decode(
     else:
         np.multiply(code, np.float32(0.5 * (d_max - d_min)), out=depth)
         depth += np.float32(0.5 * (d_max + d_min))
-    return np.clip(depth, np.float32(d_min), np.float32(d_max), out=depth)
 
 
-def decode_frame(code: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
+def decode_frame(
+    code: NDArray[np.float32],
+    contract: Contract,
+    coarse: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """Turn a contiguous code into metres in its own memory, with REP-117 infinities at the ends.
 
     +inf where the code says beyond the range, -inf where too close.
+    coarse: the smaller code that `code` was enlarged from, without overshoot: an end that it does
+    not reach is not looked for again.
     """
-    beyond = code >= np.float32(1.0 - END_MARGIN)
-    too_close = code <= np.float32(-1.0 + END_MARGIN)
+    coarse = code if coarse is None else coarse
+    near_end = np.float32(1.0 - END_MARGIN)
+    ends: list[tuple[NDArray[np.bool_], float]] = []
+    if not coarse.max() < near_end:  # so that NaN, too, is looked at
+        ends.append((code >= near_end, np.inf))
+    if not coarse.min() > -near_end:
+        ends.append((code <= -near_end, -np.inf))
+    if not ends:
+        _metres(code, contract, code)
+        return code
     depth = decode(code, contract, out=code)
-    for where, value in ((beyond, np.inf), (too_close, -np.inf)):
-        if where.any():
-            np.copyto(depth, np.float32(value), where=where)
+    for where, value in ends:
+        np.copyto(depth, np.float32(value), where=where)
     return depth
 
 

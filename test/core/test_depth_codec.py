@@ -101,6 +101,21 @@ def test_codes_at_the_ends_become_infinities() -> None:
     assert np.isnan(depth[0, 7])
 
 
+@pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])
+@pytest.mark.parametrize(
+    'codes',
+    [(0.3, -0.3), (0.99, -0.3), (0.3, -0.99), (1.0, -1.0), (NAN, 0.0)],
+    ids=['neither end', 'far', 'near', 'both', 'unknown'],
+)
+def test_the_smaller_code_says_which_ends_to_look_for(contract: object, codes: tuple) -> None:
+    """As if every code were clipped and compared with both ends."""
+    coarse = np.array([codes], np.float32)
+    code = np.repeat(coarse, 4, axis=1)
+    expected = depth_codec.decode(code, contract)
+    expected[code >= 0.98], expected[code <= -0.98] = np.inf, -np.inf
+    np.testing.assert_array_equal(depth_codec.decode_frame(code, contract, coarse), expected)
+
+
 def test_decoding_into_memory_with_gaps_is_refused() -> None:
     code = np.zeros((4, 6), np.float32)[:, ::2]
     with pytest.raises(CoreError, match='contiguous'):

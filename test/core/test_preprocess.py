@@ -105,6 +105,18 @@ def test_shrinking_averages_what_each_pixel_covers(size: tuple[int, int]) -> Non
     assert abs((small - expected).mean()) < 0.2  # halving rounds 0.5 up
 
 
+@pytest.mark.parametrize('size', [(640, 480), (640, 360), (40, 170), (10, 5)])
+def test_two_fifths_are_the_area_s_own_numbers(size: tuple[int, int]) -> None:
+    """Of any grey values, of a window too; a multiple of 5 rows that bands do not divide."""
+    width, height = size
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 256, (height + 3, width + 4, 3), dtype=np.uint8)
+    view = View(camera(width + 4, height + 3), 2, 1, *size, 2 * height // 5, 2 * width // 5)
+    small = (view.width, view.height)
+    expected = cv2.resize(rgb[1:-2, 2:-2], small, interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(preprocess.cut_rgb(rgb, view), expected)
+
+
 @given(views())
 def test_restore_never_overshoots_and_leaves_the_unseen_empty(view: View) -> None:
     code = np.random.default_rng(2).uniform(-1, 1, (view.height, view.width)).astype(np.float32)

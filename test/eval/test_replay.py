@@ -203,9 +203,7 @@ def test_truth_of_another_size_has_its_flicker_too(tmp_path, model):
 
 
 @pytest.mark.parametrize('value', [np.nan, 200.0])
-def test_truth_without_a_value_is_no_truth_and_that_is_said(
-    items, tmp_path, model, value, capsys
-):
+def test_truth_without_a_value_is_no_truth_and_that_is_said(items, tmp_path, model, value, capsys):
     empty = np.full((48, 64), value, np.float32)
     hollow = [replace(i, content=empty) if i.topic == DEPTH else i for i in items]
     results = run(write_bag(tmp_path / 'bag', hollow), tmp_path / 'out', model)
