@@ -25,7 +25,7 @@ def problems(
     """Say what a person should look into, by kind, most important first.
 
     info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
-    camera_info; None if stamps must be equal.
+    camera_info, 0 = any; None if stamps must be equal.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -67,14 +67,18 @@ def _why_none(info_max_age: float | None) -> str:
             'of its stamp came in time; set info_pairing to latest if the camera_info is latched, '
             'slower or stamped differently'
         )
+    if not info_max_age:
+        return 'came in time; is its publisher up?'
     return f'is within info_max_age ({info_max_age:g} s) of it; raise that, or set 0 for any'
 
 
 def _why_few(info_max_age: float | None) -> str:
-    advice = 'it is late or gets lost; give all processes config/fastdds_large_data.xml, or '
+    advice = 'it is late or gets lost; give all processes config/fastdds_large_data.xml'
     if info_max_age is None:
-        return f'none of their stamp in time; {advice}set info_pairing to latest'
-    return f'none within info_max_age ({info_max_age:g} s); {advice}raise that'
+        return f'none of their stamp in time; {advice}, or set info_pairing to latest'
+    if not info_max_age:
+        return f'none in time; {advice}'
+    return f'none within info_max_age ({info_max_age:g} s); {advice}, or raise that'
 
 
 def status(

@@ -134,7 +134,15 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
         assert deserialize_message(ros1, message) == deserialize_message(ros2, message)
 
 
-def test_a_parameter_is_written_as_ros_writes_it(tmp_path: Path) -> None:
-    done = demo('-p', 'steps=2', '--out', str(tmp_path / 'demo'))
+@pytest.mark.parametrize(
+    ('word', 'said'),
+    [
+        ('steps=2', "'steps=2' is not NAME:=VALUE, for example steps:=2"),
+        ('model:=other.onnx', "'model:=other.onnx': give --model other.onnx instead"),
+        ('stpes:=2', 'stpes is no parameter of the node; allowed: steps'),
+    ],
+)
+def test_parameters_that_the_demo_refuses(tmp_path: Path, word: str, said: str) -> None:
+    done = demo('-p', word, '--out', str(tmp_path / 'demo'))
     assert done.returncode == 2
-    assert "'steps=2' is not NAME:=VALUE, for example steps:=2" in done.stderr
+    assert said in done.stderr

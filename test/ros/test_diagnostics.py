@@ -102,6 +102,7 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     latest = problems(summary, '/i', '/c', info_max_age=0.25)['unpaired']
     assert 'set info_pairing to latest' in exact
     assert 'within info_max_age (0.25 s)' in latest and 'info_pairing' not in latest
+    assert 'info_max_age' not in problems(summary, '/i', '/c', info_max_age=0.0)['unpaired']
 
 
 def test_diagnostics_tell_everything_a_person_asks(running):

@@ -21,7 +21,7 @@ from train.device_worlds import DeviceWorlds
 from train.errors import TrainError
 from train.feed import Feed, split
 from train.loss import Batch
-from train.photometric import draw_photometric, photometric, photometric_batch
+from train.photometric import Photometric, draw_photometric, photometric, photometric_batch
 from train.processes import Processes
 from train.worlds import parts as parts_module
 from train.worlds.batch import renderer, unpacked
@@ -145,18 +145,22 @@ def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
 
 
 def test_photometric_batch_is_photometric(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(4)
-    rgb = rng.integers(0, 256, (1, 24, 32, 3), np.uint8)
-    drawn = [draw_photometric(np.random.default_rng(s), 1, 1.0) for s in range(30)]
-    for draw in drawn:
-        calm = dataclasses.replace(draw, noise=np.zeros(1), jpeg=np.zeros(1, np.int64))
-        monkeypatch.setattr('train.photometric.draw_photometric', lambda *args, d=calm: d)
-        alone = photometric(rng, rgb[0], 1.0)
-        images = torch.from_numpy(rgb.transpose(0, 3, 1, 2).copy())
-        batch = photometric_batch(rng, images, 1.0, torch.Generator())
-        apart = np.abs(batch[0].permute(1, 2, 0).numpy().astype(int) - alone)
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (30, 24, 32, 3), np.uint8)
+    drawn = draw_photometric(rng, 30, 1.0)
+    calm = dataclasses.replace(drawn, noise=np.zeros(30), jpeg=np.zeros(30, np.int64))
+    kinds = set(zip(calm.grey > 0, calm.blur > 0, strict=True))
+    assert len(kinds) == 4  # grey, blurred, both, neither
+    monkeypatch.setattr('train.photometric.draw_photometric', lambda *_: calm)
+    images = torch.from_numpy(rgb.transpose(0, 3, 1, 2).copy())
+    batch = photometric_batch(rng, images, 1.0, torch.Generator())
+    for i in range(30):
+        fields = dataclasses.asdict(calm).items()
+        one = Photometric(**{name: values[i : i + 1] for name, values in fields})
+        monkeypatch.setattr('train.photometric.draw_photometric', lambda *_, one=one: one)
+        alone = photometric(rng, rgb[i], 1.0)
+        apart = np.abs(batch[i].permute(1, 2, 0).numpy().astype(int) - alone)
         assert apart.max() <= 3
-    assert any(draw.blur[0] for draw in drawn) and any(draw.grey[0] for draw in drawn)
 
 
 def test_blur_keeps_flat_pictures_and_leaves_sigma_zero_alone() -> None:

@@ -177,3 +177,27 @@ def test_build_only_needs_a_place_to_keep_engines(capsys: pytest.CaptureFixture[
     assert '--engine-cache-dir' in capsys.readouterr().out
     assert main(['--jobs', '0']) == 2
     assert '--jobs 0' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('script', 'limit_s', 'said'),
+    [
+        ('echo "no depth" >&2; exit 1', 60.0, 'the demo ended with status 1: no depth'),
+        ('exit 3', 60.0, 'the demo ended with status 3: without a word'),
+        ('trap "touch $0.stopped; exit" INT; sleep 60 & wait', 0.0, 'not done in 1 s'),
+    ],
+)
+def test_demo_that_fails_or_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, limit_s: float, said: str
+) -> None:
+    python = tmp_path / 'python'
+    python.write_text(f'#!/bin/bash\n{script}\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, 'executable', str(python))
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda _: True)
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=limit_s)
+    with pytest.raises(BackendError, match=said):
+        gpu_check.node_over_dds(check, 'oracle', model)
+    # Interrupted, not killed: a demo that is killed leaves its node behind.
+    assert (tmp_path / 'python.stopped').exists() == ('stopped' in script)

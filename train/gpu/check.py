@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -212,9 +213,19 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
     words += ['--backend', 'tensorrt', '--device', 'cuda', '-p', 'precision:=fp16']
     words += ['-p', f'engine_size:={height}x{width}', '-p', f'engine_cache_dir:={check.engines}']
     left = max(1.0, check.end - time.monotonic())
-    done = subprocess.run(words, capture_output=True, text=True, timeout=left)
-    if done.returncode:
-        raise BackendError(done.stderr.strip().splitlines()[-1])
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors='replace'
+    ) as demo:
+        try:
+            said = demo.communicate(timeout=left)[1]
+        except subprocess.TimeoutExpired:
+            # Killed, the demo would leave its node behind, on the GPU.
+            demo.send_signal(signal.SIGINT)
+            demo.communicate()
+            raise BackendError(f'not done in {left:.0f} s') from None
+    if demo.returncode:
+        last = (said.strip().splitlines() or ['without a word'])[-1]
+        raise BackendError(f'the demo ended with status {demo.returncode}: {last}')
     latency = json.loads((out / 'demo.json').read_text())['latency_ms']
     for what, ms in latency.items():
         row = Row(model, f'sample bag over DDS, {what}', 'fp16', p50=ms['p50'], p95=ms['p95'])

@@ -11,7 +11,7 @@ _MASK = 0xFFFFFFFF
 
 @device
 def floor(x):
-    """Floor as a float: numba has `np.floor` for CPUs only, and there `math.floor` is slow."""
+    """Floor of x within +-2**31: `np.floor` is for CPUs only, and `math.floor` is slow there."""
     down = np.float32(np.int32(x))
     return down if down <= x else down - 1.0
 
