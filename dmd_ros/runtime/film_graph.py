@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
+from dmd_ros.runtime import static_graph
+
 
 def rewrite(graph: GraphProto) -> None:
     """Rewrite every such layer whose slices are known: those of a graph of one size."""
@@ -28,11 +30,7 @@ def rewrite(graph: GraphProto) -> None:
     nodes: list[NodeProto] = []
     for node in graph.node:
         nodes += film.made.get(node.output[0], [node])
-    used = {name for node in nodes for name in node.input}
-    kept = [i for i in [*graph.initializer, *film.tensors] if i.name in used]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
+    static_graph.replace_nodes(graph, nodes, film.tensors)
 
 
 class _Film:
@@ -40,10 +38,7 @@ class _Film:
 
     def __init__(self, graph: GraphProto) -> None:
         self.stored = {i.name: i for i in graph.initializer}
-        self.readers: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
-        for node in graph.node:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
+        self.readers = static_graph.readers(graph)
         self.made: dict[str, list[NodeProto]] = {}
         self.tensors: list[Any] = []
 

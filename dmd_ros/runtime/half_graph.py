@@ -9,7 +9,6 @@ has no fraction left in fp16. Raise `engine_file.RECIPE` when the graphs written
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +165,7 @@ def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
     outputs = {o.name for o in graph.output}
     names = {i.name for i in graph.initializer}
     stored = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT16}
-    kept, made, unpacked = [], [], set()
+    kept, made = [], []
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = alias.get(name, name)
@@ -184,14 +183,9 @@ def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
         elif _casts_to_float(node) and node.input[0] in stored:
             made.append(_converted(stored[node.input[0]], node.output[0], TensorProto.FLOAT))
             names.add(node.output[0])
-            unpacked.add(node.input[0])
         else:
             kept.append(node)
-    used = _names(node.input for node in kept)
-    others = [i for i in graph.initializer if i.name in used or i.name not in unpacked]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(kept)
-    graph.initializer.extend([*others, *made])
+    static_graph.replace_nodes(graph, kept, made)
 
 
 def _casts_to_float(node: NodeProto) -> bool:
@@ -234,9 +228,8 @@ class _Converter:
             else:
                 self._feed(node, self.kind)
                 self._make_half(node, outputs)
-        del self.graph.node[:], self.graph.value_info[:]
-        self.graph.node.extend(self.nodes)
-        self._replace_initializers()
+        del self.graph.value_info[:]
+        static_graph.replace_nodes(self.graph, self.nodes, self.extra.values())
 
     def _feed(self, node: NodeProto, kind: int) -> None:
         """Give the node every float input in the type `kind`, through casts where needed."""
@@ -273,17 +266,6 @@ class _Converter:
             self.nodes.append(
                 helper.make_node('Cast', [half], [name], name=f'{half}/cast', to=TensorProto.FLOAT)
             )
-
-    def _replace_initializers(self) -> None:
-        """Keep the float32 numbers that are still read, add the converted ones."""
-        used = _names(node.input for node in self.nodes)
-        kept = [i for i in self.graph.initializer if i.name in used]
-        del self.graph.initializer[:]
-        self.graph.initializer.extend([*kept, *self.extra.values()])
-
-
-def _names(groups: Iterable[Iterable[str]]) -> set[str]:
-    return {name for group in groups for name in group}
 
 
 def _converted(tensor: TensorProto, name: str, kind: int) -> TensorProto:

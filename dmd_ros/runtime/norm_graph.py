@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from dmd_ros.runtime import static_graph
+
 EXACT = '/exact/'
 
 # Sides of tensors; what is not a number is not known.
@@ -49,21 +51,18 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
             made, constants = _plain_norm(node, rank, tensors)
             nodes += made
             graph.initializer.extend(constants)
-    _replace(graph, nodes)
+    static_graph.replace_nodes(graph, _still_read(graph, nodes))
 
 
-def _replace(graph: GraphProto, nodes: list[NodeProto]) -> None:
-    """Put nodes into the graph, but for those that nobody reads, and the numbers they read."""
+def _still_read(graph: GraphProto, nodes: list[NodeProto]) -> list[NodeProto]:
+    """Leave out what nobody reads any more: shapes for reshapes that are gone."""
     used = {o.name for o in graph.output}
     read: list[NodeProto] = []
     for node in reversed(nodes):
         if used & set(node.output):
             used |= set(node.input)
             read.append(node)
-    kept = [i for i in graph.initializer if i.name in used]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(reversed(read))
-    graph.initializer.extend(kept)
+    return read[::-1]
 
 
 class _Groups:
@@ -74,10 +73,7 @@ class _Groups:
     ) -> None:
         self.tensors, self.sides = tensors, sides
         self.makers = {name: node for node in graph.node for name in node.output}
-        self.readers: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
-        for node in graph.node:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
+        self.readers = static_graph.readers(graph)
 
     def written(self, norm: NodeProto) -> NodeProto | None:
         """Return GroupNormalization in place of a norm and the reshapes around it, if it may be.

@@ -4,11 +4,12 @@
 
 An engine of one size gets a graph of one size: a builder that knows every shape fuses more, and
 nothing computes shapes when it runs. What follows from the sizes alone becomes an initializer.
+`readers` and `replace_nodes` serve all that rewrite graphs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,27 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     return known
 
 
+def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
+    """Say which nodes read each tensor; None stands for who takes it as an output."""
+    found: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def replace_nodes(
+    graph: GraphProto, nodes: Iterable[NodeProto], tensors: Iterable[TensorProto] = ()
+) -> None:
+    """Put other nodes into a graph; of its initializers and `tensors`, those that are read."""
+    nodes = list(nodes)
+    used = {name for node in nodes for name in node.input} | {o.name for o in graph.output}
+    kept = [i for i in [*graph.initializer, *tensors] if i.name in used]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
+
+
 def _fold(proto: ModelProto, shapes: Shapes) -> bool:
     """Replace nodes of constants by initializers; whether there was any."""
     graph = proto.graph
@@ -82,13 +104,8 @@ def _fold(proto: ModelProto, shapes: Shapes) -> bool:
             kept.append(node)
         else:
             values |= dict(zip(node.output, result, strict=True))
-    del graph.node[:]
-    graph.node.extend(kept)
-    used = {name for node in kept for name in node.input} | outputs
-    tensors = [i for i in graph.initializer if i.name in used]
-    tensors += [numpy_helper.from_array(np.asarray(v), n) for n, v in values.items() if n in used]
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
+    made = (numpy_helper.from_array(np.asarray(v), name) for name, v in values.items())
+    replace_nodes(graph, kept, made)
     return bool(values)
 
 
