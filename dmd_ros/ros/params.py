@@ -203,6 +203,9 @@ def reach(metres: float) -> float:
     return metres if metres < _MAX_METRES else math.inf
 
 
+NAMES = tuple(field.name for field in dataclasses.fields(Settings))
+
+
 def declare(node: Any) -> Settings:
     """Declare all parameters on `node` and read them, overrides included."""
     for field in dataclasses.fields(Settings):
@@ -215,8 +218,7 @@ def declare(node: Any) -> Settings:
             ) from None
         except InvalidParameterValueException as error:
             raise NodeError(f'parameter {field.name}: {error}') from None
-    names = (field.name for field in dataclasses.fields(Settings))
-    return Settings(**{name: node.get_parameter(name).value for name in names})
+    return Settings(**{name: node.get_parameter(name).value for name in NAMES})
 
 
 def ignored(node: Any) -> list[str]:
@@ -240,8 +242,8 @@ def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
 
     Raises `NodeError` if the result is not allowed.
     """
-    ours = {field.name for field in dataclasses.fields(Settings)}
-    return dataclasses.replace(settings, **{p.name: p.value for p in parameters if p.name in ours})
+    ours = {p.name: p.value for p in parameters if p.name in NAMES}
+    return dataclasses.replace(settings, **ours)
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

@@ -10,7 +10,6 @@ accuracy), sheet.png, cloud.png and logs/.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import difflib
 import json
 import shutil
@@ -28,7 +27,7 @@ from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
 from dmd_ros.ros.errors import NodeError
-from dmd_ros.ros.params import Settings
+from dmd_ros.ros.params import NAMES
 from dmd_ros.runtime.errors import BackendError
 
 SAMPLE_BAG = Path('test/data/sample_bag')
@@ -98,9 +97,8 @@ def _parameter(text: str) -> tuple[str, Any]:
     if name in ('model', 'backend', 'device'):  # the result is judged by the model of --model
         raise argparse.ArgumentTypeError(f'{text!r}: give --{name} {value or "..."} instead')
     # Of a name that it has not got the node only warns, and the report would say that it was set.
-    known = [field.name for field in dataclasses.fields(Settings)]
-    if name not in known and not name.startswith('qos_overrides.'):
-        near = ', '.join(difflib.get_close_matches(name, known)) or ', '.join(known)
+    if name not in NAMES and not name.startswith('qos_overrides.'):
+        near = ', '.join(difflib.get_close_matches(name, NAMES) or NAMES)
         raise argparse.ArgumentTypeError(f'{name} is no parameter of the node; allowed: {near}')
     try:
         return name, json.loads(value)
