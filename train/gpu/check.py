@@ -93,12 +93,14 @@ class Check:
         with self._lock:
             report.write(self.out, self.about, self.rows, self.proofs)
 
-    def request(self, model: Path, contract: Contract, precision: str, samples: int) -> Any:
-        """Ask for an engine for VGA pictures."""
+    def request(self, model: Path, precision: str, samples: int) -> tuple[BuildRequest, Contract]:
+        """Ask for an engine for VGA pictures -> the request, the model's contract."""
+        contract = OrtBackend(model, 'cpu').contract
         size = network_size(*VGA, contract)
-        return BuildRequest(
+        request = BuildRequest(
             model, precision, size, samples, folder=self.engines, optimization_level=self.level
         )
+        return request, contract
 
     def section(self, model: str, what: str, work: Callable[[], object], **about: Any) -> None:
         """Run a section on its own: whatever it throws is a row of the table."""
@@ -128,8 +130,7 @@ def tensorrt(
     all_steps: Sequence[int] = FIRST_STEPS,
 ) -> None:
     """Build and prove one engine; time the sampler with and without its CUDA graph."""
-    contract = OrtBackend(path, 'cpu').contract
-    request = check.request(path, contract, precision, samples)
+    request, contract = check.request(path, precision, samples)
     engine, proof = _proved(check, model, request, contract, check.say)
     for use_graph in (True, False):
         backend = engine_cache.start(engine, request, contract, check.say, use_graph)
@@ -206,12 +207,12 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
     """Time the demo, the sample bag through the real node, with TensorRT."""
     if importlib.util.find_spec('rclpy') is None:
         raise BackendError('rclpy is not installed')
-    contract = OrtBackend(path, 'cpu').contract
-    height, width = check.request(path, contract, 'fp16', 1).size
+    request, _ = check.request(path, 'fp16', 1)
     out = check.out / 'node'
     words = [sys.executable, '-m', 'dmd_ros.ros.demo', '--model', str(path), '--out', str(out)]
     words += ['--backend', 'tensorrt', '--device', 'cuda', '-p', 'precision:=fp16']
-    words += ['-p', f'engine_size:={height}x{width}', '-p', f'engine_cache_dir:={check.engines}']
+    words += ['-p', 'engine_size:={}x{}'.format(*request.size)]
+    words += ['-p', f'engine_cache_dir:={check.engines}']
     left = max(1.0, check.end - time.monotonic())
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors='replace'
@@ -234,8 +235,7 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
 
 def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks) -> None:
     """Each of these checks on the fp16 engine, as a row."""
-    contract = OrtBackend(path, 'cpu').contract
-    request = check.request(path, contract, 'fp16', 1)
+    request, contract = check.request(path, 'fp16', 1)
     for what, work in checks:
 
         def once(what: str = what, work: Any = work) -> None:
@@ -266,8 +266,7 @@ def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int
 
 def _build_section(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
     def work() -> None:
-        contract = OrtBackend(path, 'cpu').contract
-        request = check.request(path, contract, precision, samples)
+        request, contract = check.request(path, precision, samples)
         prefix = f'{model} {precision} {samples}: '
         _, proof = _proved(check, model, request, contract, lambda text: check.say(prefix + text))
         check.proofs.append(proof)
