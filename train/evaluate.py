@@ -140,7 +140,7 @@ def _draw(path: Path, rows: list[sheet.Row], name: str) -> None:
         rows, scales, f'{name} on held-out worlds', 'typical and worst frames'
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.write_png(path, picture)
+    sheet.write_picture(path, picture)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     table = summary_table(verdicts, summaries)
     (out / 'results.md').write_text(f'# {_title(settings)}\n\n{table}', encoding='utf-8')
-    sheet.write_png(
+    sheet.write_picture(
         out / 'sheet.png',
         sheet.draw_sheet(rows, SCALES_M, _title(settings), _subtitle(summaries['total'])),
     )

@@ -142,10 +142,10 @@ def _draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None
         f'{results["settings"]["model"]} on {results["bag"]}',
         _subtitle(results),
     )
-    sheet.write_png(out / 'sheet.png', picture)
+    sheet.write_picture(out / 'sheet.png', picture)
     middle = kept[len(kept) // 2].estimate
     cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
-    sheet.write_png(out / 'cloud.png', cloud)
+    sheet.write_picture(out / 'cloud.png', cloud)
 
 
 def _row(section: str, kept: Kept) -> sheet.Row:

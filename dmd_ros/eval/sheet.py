@@ -54,9 +54,10 @@ def draw_sheet(
     return np.vstack([*blocks, _blank(_MARGIN // 2, width)])
 
 
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write uint8 [H, W, 3] RGB."""
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write uint8 [H, W, 3] RGB, in the format of the name's ending: .png or .jpg."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options):
         raise EvalError(f'cannot write {path}; check the folder and its permissions')
 
 

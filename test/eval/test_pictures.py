@@ -66,7 +66,7 @@ def test_sheet_has_a_column_less_without_truth():
 def test_sheet_mixes_sizes_and_sections(tmp_path):
     rows = [row(), row(height=30, width=100), row(section='b', truth=False)]
     picture = sheet.draw_sheet(rows, {'a': (1, 10), 'b': (2, 80)}, 'title', 'subtitle')
-    sheet.write_png(tmp_path / 's.png', picture)
+    sheet.write_picture(tmp_path / 's.png', picture)
     read = cv2.imread(str(tmp_path / 's.png'))
     assert read.shape == picture.shape
     np.testing.assert_array_equal(read[..., ::-1], picture)
@@ -74,7 +74,7 @@ def test_sheet_mixes_sizes_and_sections(tmp_path):
 
 def test_sheet_that_cannot_be_written_says_where(tmp_path):
     with pytest.raises(EvalError, match=r'cannot write .*no/such'):
-        sheet.write_png(tmp_path / 'no' / 'such.png', np.zeros((2, 2, 3), np.uint8))
+        sheet.write_picture(tmp_path / 'no' / 'such.png', np.zeros((2, 2, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

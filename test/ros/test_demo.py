@@ -59,7 +59,7 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     assert counts['/depth/camera_info'] == found['processed']
     assert counts['/diagnostics'] > 0
     assert 'AbsRel' in (out / 'demo.md').read_text()
-    for name in ('sheet.png', 'cloud.png'):
+    for name in ('sheet.png', 'cloud.png', 'summary.jpg'):
         assert cv2.imread(str(out / name)).std() > 10
     assert 'image sent to depth received, p95 ms' in done.stdout
 

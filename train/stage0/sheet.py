@@ -28,7 +28,7 @@ from dmd_ros.core.diffusion import (
 from dmd_ros.core.preprocess import full_view
 from dmd_ros.eval import canvas
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.sheet import write_png
+from dmd_ros.eval.sheet import write_picture
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = options.source or parse_sources(config.sources)[0][0]
         picture = draw(net, config, source, options.pictures, options.steps, options.seed)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_png(options.out, picture)
+        write_picture(options.out, picture)
     except (TrainError, EvalError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -4,7 +4,7 @@
 
 Three processes, as on a robot: a player in the camera driver's place, the node, and a recorder.
 Leaves in --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency and
-accuracy), sheet.png, cloud.png and logs/.
+accuracy), sheet.png, cloud.png, summary.jpg (both in small) and logs/.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dmd_ros.ros.params import NAMES
 from dmd_ros.runtime.errors import BackendError
 
 SAMPLE_BAG = Path('test/data/sample_bag')
-_LEFT = ('recorded', 'logs', 'demo.md', 'demo.json', 'sheet.png', 'cloud.png')
+_LEFT = ('recorded', 'logs', 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = results.figures(observed, judged, about)
     results.write(out, found, judged, f'{contract.name} on {source.path.name}')
     print(results.table(found))
-    print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png')
+    print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
 
 
 def _check(observed: Observed, source: Source, out: Path) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo leaves behind: figures, a contact sheet and a picture of a cloud."""
+"""What the demo leaves: figures, a contact sheet, a picture of a cloud, and both in small."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ from dmd_ros.ros.demo.performance import Observed
 from dmd_ros.ros.demo.source import Source
 
 _ROWS = 6
+_SUMMARY = 1000  # pixels across
 _DROPPED = 'dropped: '
 
 
@@ -109,7 +111,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
-    """Write demo.json, demo.md, sheet.png and cloud.png."""
+    """Write demo.json, demo.md, sheet.png, cloud.png and summary.jpg."""
     report.write_json(out / 'demo.json', found)
     (out / 'demo.md').write_text(f'# {title}\n\n{table(found)}', encoding='utf-8')
     maps = [row.depth_m for row in judged.rows]
@@ -117,9 +119,12 @@ def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
     subtitle = f'{found["processed"]} of {found["images_sent"]} images, live over DDS'
     scales = {'camera': sheet.nice_scale(maps)}
     picture = sheet.draw_sheet(judged.rows, scales, title, subtitle)
-    sheet.write_png(out / 'sheet.png', picture)
+    sheet.write_picture(out / 'sheet.png', picture)
     if judged.cloud is not None:
-        sheet.write_png(out / 'cloud.png', judged.cloud)
+        sheet.write_picture(out / 'cloud.png', judged.cloud)
+        short = sheet.draw_sheet(judged.rows[::2], scales, title, subtitle)
+        summary = np.vstack([_fitted(short), _fitted(judged.cloud)])
+        sheet.write_picture(out / 'summary.jpg', summary)
 
 
 def _together(reader: BagReader, recorded: Bag) -> Iterator[tuple[BagFrame, NDArray[np.float32]]]:
@@ -157,6 +162,11 @@ def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.u
     camera: Camera = frame.camera
     rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
     return cloud_view.render(depth_m, rgb, camera.rectified())
+
+
+def _fitted(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height = round(picture.shape[0] * _SUMMARY / picture.shape[1])
+    return cv2.resize(picture, (_SUMMARY, height), interpolation=cv2.INTER_AREA)
 
 
 def _latency(sent: dict[int, int], received: dict[int, int]) -> dict[str, float]:
