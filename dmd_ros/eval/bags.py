@@ -48,7 +48,7 @@ class BagFrame:
     """One image of a bag: index among its images, stamps in nanoseconds, header's frame_id.
 
     rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, on
-    the depth camera's grid, or None. decode_s: seconds that decoding the image took.
+    the depth camera's grid, or None. timings: seconds per stage ('decode', and 'fov' of a source).
     """
 
     index: int
@@ -58,7 +58,7 @@ class BagFrame:
     rgb: NDArray[np.uint8]
     camera: Camera
     truth_m: NDArray[np.float32] | None
-    decode_s: float
+    timings: dict[str, float]
 
 
 class BagReader:
@@ -158,19 +158,21 @@ class BagReader:
         message = self.bag.decode(image)
         compressed = image.msgtype == COMPRESSED
         rgb = rgb_from_compressed(message) if compressed else rgb_from_image(message)
-        decode_s = time.perf_counter() - started
+        timings = {'decode': time.perf_counter() - started}
         stamp_ns = self.bag.stamp_ns(image)
         frame_id = str(message.header.frame_id)
         if self.camera_source is not None:
             if stamp_ns < self._last_ns:  # a looped or spliced bag
                 self.camera_source.reset()
+            started = time.perf_counter()
             camera = self.camera_source.camera(rgb)
+            timings['fov'] = time.perf_counter() - started
         else:
             info = self._info_for(stamp_ns, frame_id)
             camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
         self._last_ns = stamp_ns
         truth = None if depth is None else self._truth(depth, frame_id)
-        return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, decode_s)
+        return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, timings)
 
     def _truth(self, depth: Raw, frame_id: str) -> NDArray[np.float32] | None:
         """Decode a depth message; one that cannot be is a frame without ground truth."""

@@ -97,7 +97,7 @@ class ReplaySession:
         estimate = self._estimator(frame.rgb, frame.camera)
         untrained = self._estimator.untrained_for(estimate.camera)
         self._untrained += [untrained] if untrained else []
-        timings = {'decode': frame.decode_s, **estimate.timings}
+        timings = {**frame.timings, **estimate.timings}
         if self._with_points:
             started = time.perf_counter()
             self._build_points(estimate)

@@ -150,6 +150,7 @@ def test_a_bag_without_calibration_is_judged_as_the_node_would_run_it(tmp_path, 
     expected = {'fixed': np.tan(np.radians(30)), 'estimate': tan_of(200)}[source]
     assert [f['tan_half_vfov'] for f in results['frames']] == pytest.approx([expected] * 2, 1e-3)
     assert (results['settings']['fov_source'], results['topics']['camera_info']) == (source, '')
+    assert results['latency_ms']['fov']['p50'] > 0  # part of what a frame costs
 
 
 def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
