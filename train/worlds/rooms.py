@@ -10,6 +10,7 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from train.worlds.assets import Assets
+from train.worlds.cellar import cellar_scene
 from train.worlds.clutter import scatter
 from train.worlds.floor import BATHROOM, Footprints
 from train.worlds.groups import group
@@ -33,6 +34,7 @@ AMBIENT = math.log(0.007), math.log(0.15)
 STAIN = math.log(0.2), math.log(0.8)
 # Half sizes of the free squares that groups of furniture are tried in (metres).
 REACHES = 0.5, 0.8, 0.8, 1.1, 1.1, 1.1
+CELLAR_SHARE = 1.0 / 7.0
 BATHROOM_AREA = 14.0  # square metres; larger rooms are none
 
 
@@ -149,7 +151,9 @@ def _kitchen(
 
 
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
-    """Build a furnished room."""
+    """Build a furnished room; one in seven is a cellar, a utility room or a garage."""
+    if rng.random() < CELLAR_SHARE:
+        return cellar_scene(rng, assets)
     # The furniture of a room matches: in half of the rooms all of it is stained dark.
     stain = math.exp(rng.uniform(*STAIN)) if rng.random() < 0.5 else 1.0
     m = Materials(rng, assets, stain=stain)
