@@ -100,7 +100,6 @@ FREE = (
     utilities.crates,
     utilities.tins,
     utilities.tyres,
-    utilities.bike,
     fittings.bags,
 )
 

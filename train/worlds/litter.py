@@ -61,7 +61,7 @@ def litter(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan) -> None:
         mat = m.paint(m.pick(HOSES), f0=0.03)
         points: list[Vec] = [
             (x, y, d * rng.uniform(0.5, 1.3))
-            for x, y in _path(rng, plan, 0.13, int(rng.integers(10, 32)), 0.35)
+            for x, y in _path(rng, plan, 0.1, int(rng.integers(12, 40)), 0.25)
         ]
         for start, end in pairwise(points):
             b.strut(start, end, d, mat)
