@@ -11,17 +11,20 @@ import pytest
 from dmd_ros.core.camera import Camera
 from train.worlds.assets import Assets
 from train.worlds.cameras import grid_rays, indoor_pose, street_pose, tabletop_pose
+from train.worlds.cellar import STOCK, cellar_scene
 from train.worlds.generate import random_source
+from train.worlds.material_cellar import CellarMaterials
 from train.worlds.materials import Materials
 from train.worlds.openings import annex
-from train.worlds.render import probe
+from train.worlds.render import look, probe, render
 from train.worlds.rooms import build_shell, draw_plan, furnish, indoor_scene
-from train.worlds.scene import SceneBuilder
+from train.worlds.scene import SceneBuilder, extents, rotations
 from train.worlds.sensor import draw_sensor, tone_table
 from train.worlds.shell import THICK
 from train.worlds.streets import outdoor_scene
 from train.worlds.tables import screens
 from train.worlds.tabletop import tabletop_scene
+from train.worlds.utilities import wall_bench
 from train.worlds.workbench import gripper
 
 CAMERA = Camera(110.0, 110.0, 79.5, 59.5, 160, 120)
@@ -35,7 +38,7 @@ def test_rooms_are_closed_where_one_stands_behind_their_doorways() -> None:
     for seed in range(8):
         scene, plan = indoor_scene(random_source(seed), Assets.none())
         for x0, y0, x1, y1 in plan.beyond:
-            middle = ((x0 + x1) / 2, (y0 + y1) / 2, 2.25)
+            middle = ((x0 + x1) / 2, (y0 + y1) / 2, min(2.25, plan.height - 0.05))
             assert not (0 < middle[0] < plan.width and 0 < middle[1] < plan.depth)
             assert np.isfinite(probe(scene, middle, rays)).all()
             deeper += 1
@@ -85,6 +88,40 @@ def test_furniture_stays_inside_rooms_and_second_rooms() -> None:
             assert x1 < plan.width + THICK and y1 < plan.depth + THICK, seed
             pieces += len(b.rows) - start
     assert pieces > 500
+
+
+def test_pieces_of_cellars_stand_on_the_floor() -> None:
+    for seed, piece in enumerate(STOCK.pieces * 3):
+        m, b = CellarMaterials(random_source(seed), Assets.none()), SceneBuilder()
+        piece(b, m)
+        rows = np.array(b.rows)
+        low = rows[:, 3] - extents(rows, rotations(rows[:, 7], rows[:, 8], rows[:, 9]))[:, 2]
+        highest = 0.6 if piece is wall_bench else 0.2  # both may hang on brackets
+        assert -0.05 < low.min() < highest, piece.__name__
+        x0, y0, x1, y1 = b.bounds(0)
+        assert x1 - x0 < 3.6 and y1 - y0 < 1.3, piece.__name__
+
+
+def test_cellars_are_low_and_closed() -> None:
+    angles = np.linspace(0.0, 2.0 * math.pi, 40, endpoint=False)
+    rays = [(math.cos(a), math.sin(a), z) for a in angles for z in (-0.6, 0.1, 0.6)]
+    for seed in range(8):
+        scene, plan = cellar_scene(random_source(seed), Assets.none())
+        inside = plan.width / 2, plan.depth / 2, 1.6
+        assert np.isfinite(probe(scene, inside, np.array(rays))).all(), seed
+        assert probe(scene, inside, np.array([[0.0, 0.0, 1.0]]))[0] < 1.05, seed
+
+
+def test_a_flash_lights_what_is_before_the_camera() -> None:
+    scene, plan = cellar_scene(random_source(4), Assets.none())
+    pose = look((plan.width / 2, plan.depth / 2, 1.4), 0.5, -0.1)
+    small = Camera(30.0, 30.0, 19.5, 14.5, 40, 30)
+    dark, depth = render(replace(scene, flash=0.0), small, pose, Assets.none(), 1)
+    lit, same = render(replace(scene, flash=3.0), small, pose, Assets.none(), 1)
+    np.testing.assert_array_equal(depth, same)
+    near = (depth > 1.0) & (depth < 3.0)
+    assert near.any()
+    assert lit[near].mean() > dark[near].mean() + 0.02
 
 
 def test_second_rooms_hold_what_stands_in_them() -> None:

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from train.worlds import fittings, furniture
 from train.worlds.materials import Materials
 from train.worlds.scene import Rect, SceneBuilder
 from train.worlds.shell import Counter, Opening, picture
+from train.worlds.tables import Size
 
 # Heights of furniture that one looks down on (metres).
 LOW = 0.6, 1.1
 SLACK = 0.02
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What stands along the walls of a kind of room, and hang(b, m, x, height) for the walls."""
+
+    pieces: tuple[Callable[[SceneBuilder, Materials], Size], ...]
+    hang: Callable[[SceneBuilder, Materials, float, float], None]
 
 
 class Footprints:
@@ -68,12 +78,14 @@ def wall_line(
     taken: Footprints,
     full: float,
     height: float,
+    stock: Stock | None = None,
 ) -> None:
     """Fill a wall from left to right with furniture and pictures, around its openings.
 
-    The present frame is that of the wall; full: share of it that is furnished.
+    The present frame is that of the wall; full: share of it that is furnished; stock: None = of
+    living rooms and offices.
     """
-    rng = m.rng
+    rng, stock = m.rng, stock or HOME
     along = rng.uniform(0.0, 0.4)
     for _ in range(18):
         if along > length - 0.35:
@@ -81,23 +93,23 @@ def wall_line(
         if not taken.free(b.world_rect((along, 0.01, along + 0.35, 0.3))):
             along += 0.25
             continue
-        make = furniture.ALONG_WALL[int(rng.integers(len(furniture.ALONG_WALL)))]
+        make = stock.pieces[int(rng.integers(len(stock.pieces)))]
         if rng.random() > full:  # leave a gap
             if all(abs(o.at - along) > o.half + 0.5 for o in holes) and rng.random() < 0.65:
-                _on_wall(b, m, along + 0.2, length, height)
+                _on_wall(b, m, stock, along + 0.2, length, height)
             along += rng.uniform(0.4, 1.2)
             continue
         middle, wide, tall = _stand(b, m, make, along, holes, taken)
         clear = all(abs(o.at - middle) > o.half + 0.4 for o in holes)
         if clear and tall < 1.0 and rng.random() < 0.65:
-            _on_wall(b, m, middle, length, height)
+            _on_wall(b, m, stock, middle, length, height)
         along += (wide if tall else 0.25) + (rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.02)
 
 
 def _stand(
     b: SceneBuilder,
     m: Materials,
-    make: Callable[[SceneBuilder, Materials], tuple[float, float, float]],
+    make: Callable[[SceneBuilder, Materials], Size],
     along: float,
     holes: list[Opening],
     taken: Footprints,
@@ -118,9 +130,19 @@ def _stand(
     return middle, wide, tall
 
 
-def _on_wall(b: SceneBuilder, m: Materials, x: float, length: float, height: float) -> None:
+def _on_wall(
+    b: SceneBuilder, m: Materials, stock: Stock, x: float, length: float, height: float
+) -> None:
     """Hang something over low furniture or on a bare wall, if the wall is long enough there."""
     mark = _mark(b, m)
+    stock.hang(b, m, x, height)
+    left, _, right, _ = b.local_rect(b.bounds(mark[0]))
+    if left < -SLACK or right > length + SLACK:
+        _undo(b, m, mark)
+
+
+def _hang(b: SceneBuilder, m: Materials, x: float, height: float) -> None:
+    """Picture, shelf, board, coats or pipes."""
     roll = m.rng.random()
     if roll < 0.5:
         picture(b, m, x, m.rng.uniform(1.4, 1.75))
@@ -132,9 +154,10 @@ def _on_wall(b: SceneBuilder, m: Materials, x: float, length: float, height: flo
         fittings.coats(b, m, x)
     else:
         fittings.pipes(b, m, x, height)
-    left, _, right, _ = b.local_rect(b.bounds(mark[0]))
-    if left < -SLACK or right > length + SLACK:
-        _undo(b, m, mark)
+
+
+HOME = Stock(furniture.ALONG_WALL, _hang)
+BATHROOM = Stock(furniture.BATHROOM, _hang)
 
 
 def _mark(b: SceneBuilder, m: Materials) -> tuple[int, int]:

@@ -68,8 +68,6 @@ ALONG_WALL = (
     bags,
     bags,
     ladder,
-    washbasin,
-    toilet,
     cabinet,
     cabinet,
     drawers,
@@ -90,4 +88,5 @@ ALONG_WALL = (
     chair,
     table,
 )
+BATHROOM = toilet, washbasin, washbasin, appliance, bags, cabinet, drawers, shelf, chair
 FREE = (table, coffee_table, chair, office_chair, sofa, plant, heap_of_boxes, cabinet)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from train.worlds.floor import Footprints, wall_line
+from train.worlds.floor import Footprints, Stock, wall_line
 from train.worlds.groups import group
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder
@@ -35,9 +35,18 @@ def doorway(
 
 
 def annex(
-    b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int
+    b: SceneBuilder,
+    m: Materials,
+    index: int,
+    length: float,
+    height: float,
+    mat: int,
+    stock: Stock | None = None,
 ) -> Opening:
-    """Wall with a wide opening into a second room, as open-plan homes and offices have."""
+    """Wall with a wide opening into a second room, as open-plan homes and offices have.
+
+    stock: what stands there, see `wall_line`.
+    """
     rng = m.rng
     gap = rng.uniform(1.1, min(3.6, length - 0.5))
     at = rng.uniform(gap / 2 + 0.15, length - gap / 2 - 0.15)
@@ -57,7 +66,7 @@ def annex(
         b.box((x, end / 2, height / 2), (THICK, deep + THICK, height), mat, bevel=0.0)
     with b.at(0.0, end):
         b.box((length / 2, -0.05, height / 2), (length + 0.2, 0.1, height), mat, bevel=0.0)
-        _furnish_annex(b, m, length, deep, height)
+        _furnish_annex(b, m, length, deep, height, stock)
     if rng.random() < 0.6:
         power = rng.uniform(0.5, 2.0)
         lamp = (length / 2, -deep / 2, height - 0.4)
@@ -65,11 +74,13 @@ def annex(
     return Opening(index, at, gap / 2 + 0.1, 0.0, (length, deep))
 
 
-def _furnish_annex(b: SceneBuilder, m: Materials, length: float, deep: float, h: float) -> None:
+def _furnish_annex(
+    b: SceneBuilder, m: Materials, length: float, deep: float, h: float, stock: Stock | None
+) -> None:
     """Furnish a second room of height h, x from 0 to length, y from 0 (its far wall) to deep."""
     rng = m.rng
     holes = []
-    if rng.random() < 0.5:
+    if stock is None and rng.random() < 0.5:
         wide = min(length - 0.6, rng.uniform(0.8, 2.2))
         window(b, m, length / 2, wide, 0.9, min(2.2, h - 0.1), rng.uniform(0.5, 5.0))
         holes.append(Opening(0, length / 2, wide / 2, 0.9))
@@ -77,7 +88,7 @@ def _furnish_annex(b: SceneBuilder, m: Materials, length: float, deep: float, h:
     if rng.random() < 0.7:
         with b.at(rng.uniform(0.2, 0.8) * length, rng.uniform(0.4, 0.65) * deep, 0.0, HALF_PI):
             floor.put(b, m, lambda: group(b, m, 1.1))
-    wall_line(b, m, length, holes, floor, rng.uniform(0.4, 0.9), h)
+    wall_line(b, m, length, holes, floor, rng.uniform(0.4, 0.9), h, stock)
 
 
 def with_beyond(plan: RoomPlan, openings: list[Opening]) -> RoomPlan:
@@ -120,3 +131,31 @@ def window_opening(
             0.35,
         )
     return [Opening(index, at, wide / 2 + 0.1, sill)]
+
+
+def before_doors(b: SceneBuilder, plan: RoomPlan, openings: list[Opening]) -> Footprints:
+    """Floor of a room where only the places before its doors are taken."""
+    taken = Footprints((0.0, 0.0, plan.width, plan.depth))
+    frames = wall_frames(plan)
+    for o in openings:
+        if o.sill == 0.0:
+            with b.at(*frames[o.wall][:2], 0.0, frames[o.wall][2]):
+                u, v, _ = b.world(o.at, 0.45, 0.0)
+            taken.take((u - 0.42, v - 0.42, u + 0.42, v + 0.42))
+    return taken
+
+
+def along_walls(
+    b: SceneBuilder,
+    m: Materials,
+    plan: RoomPlan,
+    openings: list[Opening],
+    taken: Footprints,
+    full: float,
+    stock: Stock | None = None,
+) -> None:
+    """Furnish all walls, see `wall_line`."""
+    for index, (x, y, yaw, length) in enumerate(wall_frames(plan)):
+        holes = [o for o in openings if o.wall == index]
+        with b.at(x, y, 0.0, yaw):
+            wall_line(b, m, length, holes, taken, full, plan.height, stock)

@@ -57,10 +57,19 @@ def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed:
         scene.mats,
         boxes,
         links,
-        scene.lights,
+        _with_flash(scene, pose) if scene.flash else scene.lights,
         env,
         *assets.textures,
     )
+
+
+def _with_flash(scene: Scene, pose: Pose) -> NDArray[np.float32]:
+    """Lights of a scene after that of the camera, 6 cm above its lens."""
+    row = np.zeros(L.L_COLS, np.float32)
+    row[L.L_TYPE], row[L.L_RADIUS] = L.LAMP, 0.01
+    row[L.L_POS : L.L_POS + 3] = pose.position - 0.06 * pose.rotation[:, 1]
+    row[L.L_COLOUR : L.L_COLOUR + 3] = scene.flash
+    return np.concatenate([row[None], scene.lights[:3]])
 
 
 def render(

@@ -10,14 +10,17 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from train.worlds.assets import Assets
+from train.worlds.cellar import cellar_scene
 from train.worlds.clutter import scatter
-from train.worlds.floor import Footprints, wall_line
+from train.worlds.floor import BATHROOM, Footprints
 from train.worlds.groups import group
 from train.worlds.kitchen import cabinet, draw_style, kitchen
 from train.worlds.materials import Materials
 from train.worlds.openings import (
     HALF_PI,
+    along_walls,
     annex,
+    before_doors,
     doorway,
     wall_frames,
     window_opening,
@@ -31,6 +34,8 @@ AMBIENT = math.log(0.007), math.log(0.15)
 STAIN = math.log(0.2), math.log(0.8)
 # Half sizes of the free squares that groups of furniture are tried in (metres).
 REACHES = 0.5, 0.8, 0.8, 1.1, 1.1, 1.1
+CELLAR_SHARE = 1.0 / 7.0
+BATHROOM_AREA = 14.0  # square metres; larger rooms are none
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -78,23 +83,17 @@ def furnish(
 ) -> list[Counter]:
     """Furniture along the walls, groups in the middle, things on floor and walls -> flat tops."""
     rng = m.rng
-    taken = Footprints((0.0, 0.0, plan.width, plan.depth))
-    frames = wall_frames(plan)
-    for o in openings:
-        if o.sill == 0.0:
-            with b.at(*frames[o.wall][:2], 0.0, frames[o.wall][2]):
-                u, v, _ = b.world(o.at, 0.45, 0.0)
-            taken.take((u - 0.42, v - 0.42, u + 0.42, v + 0.42))
+    taken = before_doors(b, plan, openings)
+    full = rng.uniform(0.6, 1.0)
+    if plan.width * plan.depth < BATHROOM_AREA and rng.random() < 0.25:
+        along_walls(b, m, plan, openings, taken, full, BATHROOM)
+        return taken.counters
     if rng.random() < 0.08:
         with b.at(plan.width - 0.6, plan.depth / 2):
             taken.put(b, m, lambda: stairs(b, m, 0.9, 8))
     if rng.random() < 0.4:
         _kitchen(b, m, plan, openings, taken)
-    full = rng.uniform(0.6, 1.0)
-    for index, (x, y, yaw, length) in enumerate(frames):
-        holes = [o for o in openings if o.wall == index]
-        with b.at(x, y, 0.0, yaw):
-            wall_line(b, m, length, holes, taken, full, plan.height)
+    along_walls(b, m, plan, openings, taken, full)
     _middle(b, m, plan, taken)
     return taken.counters
 
@@ -152,7 +151,9 @@ def _kitchen(
 
 
 def indoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, RoomPlan]:
-    """Build a furnished room."""
+    """Build a furnished room; one in seven is a cellar, a utility room or a garage."""
+    if rng.random() < CELLAR_SHARE:
+        return cellar_scene(rng, assets)
     # The furniture of a room matches: in half of the rooms all of it is stained dark.
     stain = math.exp(rng.uniform(*STAIN)) if rng.random() < 0.5 else 1.0
     m = Materials(rng, assets, stain=stain)

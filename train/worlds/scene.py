@@ -30,6 +30,7 @@ class Scene:
     tree: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
     outdoor: bool
     ambient: Vec = (0.05, 0.05, 0.05)
+    flash: float = 0.0  # light of the camera itself at 1 m
 
 
 @dataclass
