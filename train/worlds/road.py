@@ -34,6 +34,13 @@ class Road:
         """Where the road with its pavements ends."""
         return self.half + 0.15 + self.walk
 
+    @property
+    def before(self) -> float:
+        """Where cars wait for the road across, y; 0 if there is none."""
+        if self.crossing is None:
+            return 0.0
+        return self.crossing[0] - self.crossing[1] - self.walk - 8.0
+
     def clear(self, y: float, reach: float) -> bool:
         """Whether something at y that reaches so far along y keeps out of the road across."""
         if self.crossing is None:
@@ -101,7 +108,8 @@ def _across(b: SceneBuilder, m: Materials, road: Road, ground: tuple[float, floa
 def _pavements(b: SceneBuilder, m: Materials, road: Road) -> None:
     """Kerbs and slabs on both sides, round at the corners of a road across."""
     rng = m.rng
-    kerb, slabs = m.paint((0.38, 0.37, 0.35)), m.paving()
+    kerb = m.paint((0.5, 0.35, 0.05) if rng.random() < 0.07 else (0.38, 0.37, 0.35))
+    slabs = m.paving()
     middle = road.half + 0.15 + road.walk / 2
     spans = [(-800.0, 800.0)]
     if road.crossing:

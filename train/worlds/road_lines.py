@@ -35,6 +35,9 @@ class Carriageway:
         self.stops = stops
         self.both = lanes > 1 and rng.random() < 0.9  # traffic in both directions
         self.middle = 0.5 * lane * (lanes % 2) if self.both else -0.5 * lane * lanes
+        # Of the line in the middle: its colour, and dashed, solid, double or both beside another.
+        self.yellow = self.brush.colour(0.45)
+        self.centre = int(rng.choice(4, p=[0.3, 0.3, 0.3, 0.1]))
 
     def marks(self, ground: Colour, bare: bool) -> list[Mark]:
         """All marks; bare: without lane lines, as in small streets."""
@@ -53,8 +56,8 @@ class Carriageway:
             self._lines(ends)
         lines, brush.marks = brush.marks, []
         brush.repairs(self.half, (-25.0, 40.0), ground)
-        if rng.random() < 0.5:
-            for _ in range(int(rng.integers(1, 6))):
+        if rng.random() < 0.55:
+            for _ in range(int(rng.integers(1, 7))):
                 brush.stray((-self.half, self.half), (-20.0, 35.0))
         return [*long, *lines, *(m for m in local if m.long < ENDLESS), *brush.marks]
 
@@ -77,6 +80,10 @@ class Carriageway:
             dark = (ground[0] * 0.3, ground[1] * 0.3, ground[2] * 0.3)
             p = (rng.uniform(4.0, 7.0), 0.004)
             add(Mark(L.STRIPED, 0.0, 0.0, 2 * half, 2 * END, dark, p=p))
+        if rng.random() < 0.15:  # places to park along the kerb
+            p = (0.1, rng.uniform(5.0, 6.5))
+            x = rng.choice([-1.0, 1.0]) * (half - 1.05)
+            self.brush.paint(Mark(L.FRAME, x, 0.0, 2.1, 2 * END, self.brush.colour(0.2), p=p))
         if rng.random() < 0.4:
             x = rng.uniform(-0.7, 0.7) * half
             add(Mark(L.FILL, x, 0.0, rng.uniform(0.01, 0.05), 2 * END, (0.04,) * 3, cover=0.7))
@@ -85,15 +92,13 @@ class Carriageway:
         """Lines between lanes, in the middle and at the edges."""
         rng, brush = self.rng, self.brush
         dash = DASHES[int(rng.integers(len(DASHES)))]
-        yellow = brush.colour(0.45)
-        centre = int(rng.choice(4, p=[0.3, 0.3, 0.3, 0.1]))
         edges = brush.colour(0.25), int(rng.choice(3, p=[0.3, 0.55, 0.15]))
         inset = float(rng.uniform(0.12, 0.5))
         for y in ends:
             for i in range(1, self.lanes):
                 x = i * self.lane - 0.5 * self.lane * self.lanes
                 if self.both and abs(x - self.middle) < 0.1:
-                    self._centre(x, y, yellow, centre, dash)
+                    self._centre(x, y, dash)
                 else:
                     brush.line(x, y, WHITE, dash)
             for side in (-1, 1):
@@ -103,16 +108,9 @@ class Carriageway:
                 if edges[1] == 2:
                     brush.line(x - side * (0.1 + brush.width), y, edges[0])
 
-    def _centre(
-        self,
-        x: float,
-        y: tuple[float, float],
-        colour: Colour,
-        style: int,
-        dash: tuple[float, float],
-    ) -> None:
+    def _centre(self, x: float, y: tuple[float, float], dash: tuple[float, float]) -> None:
         """Dashed, solid, double, or solid beside dashed."""
-        brush = self.brush
+        brush, colour, style = self.brush, self.yellow, self.centre
         gap = 0.5 * brush.width + 0.06
         if style == 0:
             brush.line(x, y, colour, dash)
@@ -152,6 +150,8 @@ class Carriageway:
             brush.across(y + sign * 0.5 * width, reach, width, colour, broken)
         before = float(rng.uniform(8.0, 30.0))
         solid = (y - before, y) if sign < 0 else (y, y + before)
+        if self.both and self.centre == 0 and rng.random() < 0.8:
+            brush.line(self.middle, solid, self.yellow)
         arrows = rng.random() < 0.6
         for i in range(self.lanes):
             x = (i + 0.5) * self.lane - 0.5 * self.lane * self.lanes

@@ -82,7 +82,7 @@ class Brush:
     def __init__(self, rng: Generator) -> None:
         self.rng = rng
         self.marks: list[Mark] = []
-        self.width = float(rng.uniform(0.1, 0.2))
+        self.width = float(rng.choice([0.1, 0.12, 0.15, 0.2, 0.25]))
         self.cover, self.wear = float(rng.uniform(0.6, 1.1)), float(rng.uniform(0.1, 0.9))
         self.yellow = YELLOWS[int(rng.integers(len(YELLOWS)))]
 

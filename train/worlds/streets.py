@@ -235,7 +235,9 @@ class Street:
         lanes, wide = self.road.lanes, self.road.lane
         for lane in range(lanes):
             x = (lane + 0.5 - 0.5 * lanes) * wide
-            self.spots += [Spot(x, 0.0, math.pi / 2, 1.35, 2.0, car=True)] * (8 if lane < 3 else 2)
+            for y in (0.0, self.road.before):
+                spot = Spot(x, y, math.pi / 2, 1.35, 2.0, car=True)
+                self.spots += [spot] * (4 if lane < 3 else 1)
         beside = self.road.half + max(0.6, self.road.walk * 0.5)
         for side in (-1, 1):
             x = side * beside
