@@ -5,18 +5,25 @@
 from __future__ import annotations
 
 from train.worlds import layout as L
+from train.worlds.material_table import Colour
 from train.worlds.materials import Materials
 from train.worlds.scene import SceneBuilder, Vec
 
+PALE: tuple[Colour, ...] = ((0.78, 0.77, 0.74), (0.72, 0.7, 0.64), (0.66, 0.58, 0.42))
 
-def house(b: SceneBuilder, m: Materials, width: float, deep: float) -> float:
-    """House whose front is the face towards -x, `width` long along y; returns the height."""
+
+def house(b: SceneBuilder, m: Materials, width: float, deep: float, pale: bool = False) -> float:
+    """House whose front is the face towards -x, `width` long along y; returns the height.
+
+    pale: the white or cream home of a family.
+    """
     rng = m.rng
     storey = rng.uniform(2.7, 3.3)
-    storeys = int(rng.choice([1, 2, 2, 3, 4, 5]))
+    storeys = int(rng.choice([1, 2, 2, 3] if pale else [1, 2, 2, 3, 4, 5]))
     h = storeys * storey + 0.3
     # Gable ends and firewalls have no windows.
-    front = m.facade(storey) if rng.random() < 0.85 else m.cladding()
+    wall = m.pick(PALE, 0.08) if pale and rng.random() < 0.8 else None
+    front = m.facade(storey, wall) if rng.random() < 0.85 else m.cladding()
     b.box((deep / 2, 0, h / 2), (deep, width, h), front, exact=True, bevel=0.0)
     _roof(b, m, width, deep, h)
     b.box((-0.04, 0, 0.25), (0.1, width, 0.5), m.paint((0.25, 0.24, 0.23)))
@@ -62,6 +69,20 @@ def _roof(b: SceneBuilder, m: Materials, width: float, deep: float, h: float) ->
         )
     else:
         b.box((deep / 2, 0, h + 0.15), (deep + 0.3, width + 0.3, 0.3), m.paint((0.3, 0.3, 0.3)))
+
+
+def garage(b: SceneBuilder, m: Materials, x: float, width: float) -> None:
+    """Row of garages with dark doors and a flat roof, the front at x."""
+    rng = m.rng
+    h, count = rng.uniform(2.3, 2.8), max(1, int(width / 3.0))
+    pitch = width / count
+    wall = m.paint(m.pick(PALE, 0.1)) if rng.random() < 0.7 else m.brick()
+    door = m.paint(m.pick(((0.04, 0.04, 0.04), (0.08, 0.06, 0.05), (0.3, 0.3, 0.3))))
+    b.box((x + 3.0, 0, h / 2), (6.0, width, h), wall)
+    b.box((x + 2.8, 0, h + 0.1), (6.8, width + 0.3, 0.22), m.paint((0.16, 0.13, 0.11)))
+    for i in range(count):
+        y = (i + 0.5 - 0.5 * count) * pitch
+        b.box((x, y, 0.44 * h), (0.06, min(2.6, pitch - 0.4), 0.86 * h), door)
 
 
 def hall(b: SceneBuilder, m: Materials, width: float, deep: float) -> float:

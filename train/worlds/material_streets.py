@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import math
+
 from train.worlds import layout as L
 from train.worlds.material_table import Colour, MaterialTable, scaled
+from train.worlds.road_marks import ENDLESS, Mark
 
 WALLS: tuple[Colour, ...] = (
     (0.6, 0.55, 0.45),
@@ -29,22 +32,42 @@ SKIES: tuple[Colour, ...] = (
 class StreetMaterials(MaterialTable):
     """Materials of roads, ground, plants and houses."""
 
-    def road(self, lane: float, lanes: int, dash: float, crossing: float) -> int:
-        """Asphalt with lane markings along the local y axis of a box."""
-        a = self.pick(
-            ((0.1, 0.1, 0.1), (0.16, 0.155, 0.15), (0.22, 0.21, 0.2), (0.13, 0.125, 0.12)), 0.2
+    def road_ground(self) -> Colour:
+        """Colour of asphalt, old to new, or of concrete."""
+        return self.pick(
+            (
+                (0.1, 0.1, 0.1),
+                (0.16, 0.155, 0.15),
+                (0.22, 0.21, 0.2),
+                (0.13, 0.125, 0.12),
+                (0.3, 0.27, 0.23),
+            ),
+            0.2,
         )
-        return self.add(
-            L.ROAD,
-            a,
-            (0.62, 0.62, 0.6),
-            sx=lane,
-            sy=dash,
-            p0=lanes,
-            p1=crossing,
-            contrast=0.4,
-            grime=0.2,
-        )
+
+    def road(
+        self, ground: Colour, lane: float, half: float, marks: list[Mark], track: float = 0.06
+    ) -> int:
+        """Ground with marks, for the upper face of a box; track: contrast of wheel tracks.
+
+        The marks that reach along the whole road come first.
+        """
+        photo = self.photo('asphalt', calm=True)
+        number = self.add(L.ROAD, ground, contrast=0.4, grime=0.2, tile=-1, mean=ground)
+        row = self.rows[number]
+        if photo is not None:  # the grain is that of the photo, the mean colour stays
+            from_photo = self.rows[photo]
+            row[L.M_A : L.M_A + 3] /= from_photo[L.M_MEAN : L.M_MEAN + 3]
+            row[L.M_TILE], row[L.R_TILE] = from_photo[L.M_TILE], from_photo[L.M_SX]
+            row[L.M_CONTRAST] = 0.15
+        long = [mark.long >= ENDLESS for mark in marks]
+        spans = [(k.y, 0.5 * math.hypot(k.wide, k.long)) for k in marks if k.long < ENDLESS]
+        row[L.R_MARKS], row[L.R_LONG] = len(marks), long.index(False) if spans else len(marks)
+        row[L.R_FROM] = min((y - reach for y, reach in spans), default=0.0)
+        row[L.R_TO] = max((y + reach for y, reach in spans), default=0.0)
+        row[L.R_LANE], row[L.R_TRACK], row[L.R_HALF] = lane, track, half
+        self.rows += [mark.row() for mark in marks]
+        return number
 
     def asphalt(self) -> int:
         """Plain asphalt."""
@@ -100,13 +123,13 @@ class StreetMaterials(MaterialTable):
             grime=0.5,
         )
 
-    def foliage(self) -> int:
-        """Leaves."""
+    def foliage(self, gain: float = 1.0) -> int:
+        """Leaves; gain: how bright."""
         dark = self.pick(((0.035, 0.06, 0.012), (0.05, 0.075, 0.02), (0.03, 0.05, 0.016)), 0.3)
         light = self.pick(
             ((0.15, 0.22, 0.05), (0.2, 0.24, 0.08), (0.12, 0.18, 0.06), (0.28, 0.2, 0.06)), 0.3
         )
-        return self.add(L.LEAF, dark, light, sx=0.12, contrast=0.9)
+        return self.add(L.LEAF, scaled(dark, gain), scaled(light, gain), sx=0.12, contrast=0.9)
 
     def bark(self) -> int:
         """Tree trunk."""
@@ -167,9 +190,9 @@ class StreetMaterials(MaterialTable):
             rough=0.0,
         )
 
-    def facade(self, storey: float) -> int:
+    def facade(self, storey: float, wall: Colour | None = None) -> int:
         """Wall of a house with windows."""
-        wall = self.render_colour()
+        wall = wall or self.render_colour()
         frame = (
             (0.7, 0.7, 0.68)
             if self.rng.random() < 0.7

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Printed matter, book spines, facades, road markings and window views on the device."""
+"""Printed matter, book spines, facades and window views on the device."""
 
 import math
 
@@ -130,43 +130,6 @@ def facade_rgb(m, u, v, foot, seed, grime):
             gr, gg, gb = m[M_B], m[M_B + 1], m[M_B + 2]
         r, g, b = r + (gr - r) * inside, g + (gg - g) * inside, b + (gb - b) * inside
     return r, g, b
-
-
-@device
-def _line(distance, width, foot):
-    """Coverage of a painted line by a pixel."""
-    half = 0.5 * width
-    return min(1.0, max(0.0, (half - abs(distance)) / max(foot, 0.004) + 0.5)) * min(
-        1.0, width / max(foot, 1e-4)
-    )
-
-
-@device
-def road_mark(m, u, v, foot, seed):
-    """Asphalt with lane lines along v: lanes sx wide, p0 of them, crossing at p1 metres if != 0.
-
-    sy picks the style: dash period in metres, negative for solid edge lines only.
-    """
-    half = 0.5 * m[M_P0] * m[M_SX]
-    paint = max(_line(u - half + 0.25, 0.13, foot), _line(u + half - 0.25, 0.13, foot))
-    if m[M_SY] > 0.0:
-        lane = floor((u + half) / m[M_SX] + 0.5)
-        if 0.5 < lane < m[M_P0] - 0.5:
-            dash = v / m[M_SY] - floor(v / m[M_SY])
-            if dash < 0.42:
-                paint = max(paint, _line(u + half - lane * m[M_SX], 0.13, foot))
-    if m[M_P1] != 0.0:
-        away = v - m[M_P1]
-        if abs(away) < 1.6 and abs(u) < half - 0.3:
-            bar = u - floor(u) - 0.5
-            paint = max(paint, _line(bar, 0.5, foot))
-        elif 2.6 < abs(away) < 3.0 and u * away > 0.0 and abs(u) < half - 0.3:
-            paint = 1.0
-    wear = 0.85 + 0.5 * fbm2(u, v, 0.15, foot, seed + 9)
-    track = 0.06 * math.cos(6.2832 * (u + half) / m[M_SX] * 2.0)
-    patch = 0.18 * (noise2(u * 0.35, v * 0.07, seed + 4) - 0.5)
-    grain = fbm2(u, v, 0.02, foot, seed)
-    return paint * min(1.0, max(0.2, wear)), 1.0 + m[M_CONTRAST] * grain + track + patch
 
 
 @device

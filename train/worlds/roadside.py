@@ -59,10 +59,10 @@ def thicket(b: SceneBuilder, m: Materials, x: float, leaves: list[int]) -> None:
         y += 0.75 * wide
 
 
-def hedge(b: SceneBuilder, m: Materials, length: float, leaf: int) -> None:
-    """Clipped or wild hedge along y."""
+def hedge(b: SceneBuilder, m: Materials, length: float, leaf: int, h: float | None = None) -> None:
+    """Clipped or wild hedge along y, h metres high."""
     rng = m.rng
-    h = rng.uniform(0.8, 2.2)
+    h = h or float(rng.uniform(0.8, 2.2))
     if rng.random() < 0.5:
         b.box((0, 0, h / 2), (0.7, length, h), leaf, bevel=0.15)
     step = h * 0.8

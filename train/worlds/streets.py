@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from train.worlds import buildings, roadside, traffic, vehicles
+from train.worlds import buildings, gardens, masts, road, roadside, traffic, vehicles
 from train.worlds.assets import Assets
 from train.worlds.materials import Materials
 from train.worlds.people import person
@@ -46,9 +46,11 @@ class Street:
         self.spots: list[Spot] = []
         self.leaf = [self.m.foliage() for _ in range(3)]
         self.bark = self.m.bark()
-        self.lane = float(rng.uniform(2.9, 3.7))
-        self.lanes = int(rng.choice([1, 2, 2, 2, 3, 4, 4, 6]))
-        self.half = 0.5 * self.lane * self.lanes + 0.3
+        self.road = road.draw_road(rng, self.town)
+        self.edge = self.road.edge
+        # Fields on both sides, as around wide roads outside towns.
+        self.open = self.town < 0.6 and not self.road.homes and rng.random() < 0.35
+        self.sign = 1
 
     def _post(self) -> int:
         return self.bark if self.rng.random() < 0.5 else self.m.metal()
@@ -56,62 +58,30 @@ class Street:
     def _leaf(self) -> int:
         return self.leaf[int(self.rng.integers(3))]
 
-    def ground(self) -> None:
-        """Meadow, road, kerbs and pavements."""
-        rng, b, m = self.rng, self.b, self.m
-        rural = self.town < 0.3
-        base = (
-            m.grass()
-            if rural or rng.random() < 0.4
-            else (m.soil() if rng.random() < 0.3 else m.asphalt())
-        )
-        b.box((0, 0, -0.56), (3000, 3000, 1.0), base, bevel=0.0)
-        dash = float(rng.choice([6.0, 9.0, 12.0])) if rng.random() < 0.85 else -1.0
-        crossing = float(rng.uniform(-30.0, 30.0)) if rng.random() < 0.3 else 0.0
-        surface = (
-            m.road(self.lane, self.lanes, dash, crossing) if rng.random() < 0.8 else m.asphalt()
-        )
-        b.box((0, 0, -0.5), (2 * self.half, 1600, 1.0), surface, exact=True, bevel=0.0)
-        self.walk = 0.0 if rural and rng.random() < 0.7 else float(rng.uniform(1.5, 4.5))
-        if self.walk:
-            kerb, slabs = m.paint((0.38, 0.37, 0.35)), m.paving()
-            for side in (-1, 1):
-                x = side * (self.half + 0.07)
-                b.box((x, 0, -0.38), (0.15, 1600, 1.0), kerb, bevel=0.02)
-                b.box(
-                    (side * (self.half + 0.15 + self.walk / 2), 0, -0.39),
-                    (self.walk, 1600, 1.0),
-                    slabs,
-                    bevel=0.0,
-                )
-        self.edge = self.half + 0.15 + self.walk
-        if rng.random() < 0.25:
-            roadside.tram_track(b, m, rng.choice([-1.0, 1.0]) * (self.edge + 2.0))
-        for _ in range(int(rng.integers(0, 5))):
-            b.rod(
-                (rng.uniform(-0.3, 0.3) * self.half, rng.uniform(-30, 30), 0.0),
-                0.65,
-                0.012,
-                m.metal(),
-            )
-
     def side(self, sign: int) -> None:
         """Everything beside the road on one side; frame: +x away from the road."""
         rng, b, m = self.rng, self.b, self.m
-        style = rng.random() * 0.5 + self.town * 0.5
+        self.sign = sign
+        style = rng.random() * 0.5 + self.town * (0.2 if self.open else 0.5)
         with b.at(0.0, 0.0, 0.0, 0.0 if sign > 0 else math.pi):
             gap = self.edge + (rng.uniform(0.0, 1.5) if style > 0.75 else rng.uniform(1.0, 9.0))
-            if rng.random() < 0.4:  # forecourts, squares
+            if self.road.homes:
+                gardens.row(b, m, self.edge, self._clear)
+                self._row(self.edge - 0.4, rng.uniform(10.0, 25.0), self._small)
+                return
+            if self.open:
+                gap += rng.uniform(30.0, 120.0)
+            elif rng.random() < 0.4:  # forecourts, squares
                 gap += rng.uniform(4.0, 22.0)
             if style < 0.85 and rng.random() < 0.25:
-                for row in range(int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))):
-                    traffic.car_park(b, m, self.edge + 3.2 + 8.0 * row)
-                    gap = max(gap, self.edge + 8.0 * (row + 1))
+                rows = int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))
+                traffic.car_park(b, m, self.edge, rows, self._clear)
+                gap = max(gap, self.edge + 8.0 * rows)
             if gap > self.edge + 3.0 and rng.random() < 0.6:
                 self._garden(self.edge + 1.5, gap - 1.0)
             if style > 0.4:
                 self._houses(gap, 0.95 if style > 0.6 else 0.5)
-                if rng.random() < 0.15 and gap > self.edge + 6.0:
+                if rng.random() < 0.15 and gap > self.edge + 6.0 and not self.road.crossing:
                     roadside.thicket(b, m, self.edge + 3.5, self.leaf)
             else:
                 self._wood(gap + rng.uniform(0.0, 8.0))
@@ -123,18 +93,26 @@ class Street:
                 x = self.edge + rng.uniform(-0.6, 0.8)
                 self._row(x, trees, lambda: roadside.tree(b, m, self._leaf(), self.bark))
 
+    def _clear(self, y: float, reach: float) -> bool:
+        """Whether y in the frame of the present side keeps out of the road across."""
+        return self.road.clear(self.sign * y, reach)
+
     def _row(self, x: float, pitch: float, make: Callable[[], object]) -> None:
         y = -60.0 + self.rng.uniform(0.0, pitch)
         while y < 100.0:
-            with self.b.at(x, y):
-                make()
+            if self._clear(y, 0.5):
+                with self.b.at(x, y):
+                    make()
             y += pitch * self.rng.uniform(0.7, 1.4)
 
     def _garden(self, start: float, end: float) -> None:
         """Trees and bushes before the houses."""
         rng, b, m = self.rng, self.b, self.m
         for _ in range(int(rng.integers(1, 8))):
-            with b.at(rng.uniform(start, end), rng.uniform(-50.0, 80.0)):
+            x, y = rng.uniform(start, end), rng.uniform(-50.0, 80.0)
+            if not self._clear(y, 2.0):
+                continue
+            with b.at(x, y):
                 if rng.random() < 0.25:
                     roadside.tree(b, m, self._leaf(), self.bark)
                 else:
@@ -146,6 +124,9 @@ class Street:
         y = -70.0
         while y < 110.0:
             width = rng.uniform(7.0, 22.0)
+            if not self._clear(y + width / 2, width / 2):
+                y += 3.0
+                continue
             if rng.random() < dense:
                 make = buildings.hall if rng.random() < halls else buildings.house
                 with b.at(gap + rng.uniform(0.0, 0.6), y + width / 2):
@@ -154,14 +135,27 @@ class Street:
                 with b.at(gap + rng.uniform(1.0, 5.0), y + width / 2):
                     roadside.tree(b, m, self._leaf(), self.bark)
             y += width
-        buildings.slab(b, m, gap + 22.0, 0.0, (8.0, 400.0, rng.uniform(5.0, 10.0)))
+        back, tall = gap + 22.0, rng.uniform(5.0, 10.0)
+        for start, end in self._spans(-200.0, 200.0):
+            buildings.slab(b, m, back, (start + end) / 2, (8.0, end - start, tall))
+
+    def _spans(self, start: float, end: float) -> list[tuple[float, float]]:
+        """Take the road across out of a stretch of the present side."""
+        if self.road.crossing is None:
+            return [(start, end)]
+        y, reach = self.sign * self.road.crossing[0], self.road.crossing[1] + self.road.walk + 0.5
+        parts = ((start, min(end, y - reach)), (max(start, y + reach), end))
+        return [(low, high) for low, high in parts if high - low > 1.0]
 
     def _wood(self, gap: float) -> None:
         rng, b, m = self.rng, self.b, self.m
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 and self.road.crossing is None:
             roadside.thicket(b, m, gap + 4.0, self.leaf)
         for _ in range(int(rng.integers(0, 18))):
-            with b.at(gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)):
+            x, y = gap + abs(rng.normal(0.0, 12.0)), rng.uniform(-60.0, 130.0)
+            if not self._clear(y, 3.0):
+                continue
+            with b.at(x, y):
                 roadside.tree(
                     b, m, self._leaf(), self.bark
                 ) if rng.random() < 0.7 else roadside.bush(b, m, self._leaf())
@@ -187,11 +181,12 @@ class Street:
         begin = rng.uniform(-60.0, 10.0)
         for _ in range(int(rng.integers(1, 4))):
             length = rng.uniform(10.0, 40.0)
-            with b.at(x, begin + length / 2):
-                if rng.random() < 0.5:
-                    roadside.hedge(b, m, min(length, 22.0), self._leaf())
-                else:
-                    roadside.fence(b, m, length)
+            for start, end in self._spans(begin, begin + length):
+                with b.at(x, (start + end) / 2):
+                    if rng.random() < 0.5:
+                        roadside.hedge(b, m, min(end - start, 22.0), self._leaf())
+                    else:
+                        roadside.fence(b, m, end - start)
             begin += length + rng.uniform(2.0, 12.0)
 
     def _small(self) -> None:
@@ -214,7 +209,7 @@ class Street:
                 roadside.pole,
                 roadside.bus_stop,
             )
-            with b.at(0.3 if self.walk else 0.8, 0):
+            with b.at(0.3 if self.road.walk else 0.8, 0):
                 makes[int(rng.integers(len(makes)))](b, m)
 
     def backdrop(self) -> None:
@@ -237,10 +232,13 @@ class Street:
 
     def choose_spots(self) -> None:
         """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
-        for lane in range(self.lanes):
-            x = (lane + 0.5) * self.lane - 0.5 * self.lane * self.lanes
-            self.spots += [Spot(x, 0.0, math.pi / 2, 1.35, 2.0, car=True)] * (8 if lane < 3 else 2)
-        beside = self.half + max(0.6, self.walk * 0.5)
+        lanes, wide = self.road.lanes, self.road.lane
+        for lane in range(lanes):
+            x = (lane + 0.5 - 0.5 * lanes) * wide
+            for y in (0.0, self.road.before):
+                spot = Spot(x, y, math.pi / 2, 1.35, 2.0, car=True)
+                self.spots += [spot] * (4 if lane < 3 else 1)
+        beside = self.road.half + max(0.6, self.road.walk * 0.5)
         for side in (-1, 1):
             x = side * beside
             self.spots += [
@@ -279,9 +277,10 @@ class Street:
 def outdoor_scene(rng: Generator, assets: Assets) -> tuple[Scene, list[Spot]]:
     """Build a street scene -> (scene, camera spots)."""
     street = Street(rng, assets)
-    street.ground()
-    traffic.parked(street.b, street.m, street.half, street.town)
-    traffic.moving(street.b, street.m, street.lane, street.lanes)
+    road.lay(street.b, street.m, street.road, street.town)
+    traffic.parked(street.b, street.m, street.road, street.town)
+    traffic.moving(street.b, street.m, street.road)
+    masts.furnish(street.b, street.m, street.road)
     street.side(1)
     street.side(-1)
     street.backdrop()

@@ -119,13 +119,14 @@ def face_coordinates(row, x, y, z):
 def albedo_at(scene, which, px, py, pz, footprint):
     """Linear albedo of primitive `which` at a world point; footprint in metres."""
     row = scene[S_PRIMS][which]
-    m = scene[S_MATS][int(row[P_MAT])]
+    number = int(row[P_MAT])
     x, y, z = unit_point(row, px, py, pz)
     u, v, hu, hv = face_coordinates(row, x, y, z)
-    if m[M_SWAP] > 0.5 and hv > hu:
+    if scene[S_MATS][number, M_SWAP] > 0.5 and hv > hu:
         u, v, hu, hv = v, u, hv, hu
     return albedo_rgb(
-        m,
+        scene[S_MATS],
+        number,
         scene[S_ATLAS],
         scene[S_TILES],
         u,

@@ -31,14 +31,16 @@ from train.worlds.layout import (
     PHOTO,
     PLANKS,
     PRINT,
+    R_TILE,
     ROAD,
     SPECKLE,
     SPLAT,
     STRIPES,
     TILES,
 )
+from train.worlds.markings import road_rgb
 from train.worlds.noise import fade, fbm2, floor, hash3, noise2, whole
-from train.worlds.patterns import books_rgb, facade_rgb, outview_rgb, print_rgb, road_mark
+from train.worlds.patterns import books_rgb, facade_rgb, outview_rgb, print_rgb
 from train.worlds.photo import photo_rgb
 
 
@@ -132,12 +134,13 @@ def _leaf(m, x, y, z, foot, seed):
 
 
 @device
-def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
-    """Linear albedo of material row `m`.
+def albedo_rgb(mats, number, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
+    """Linear albedo of row `number` of the materials.
 
     u, v: metres on the face, hu, hv: half size of that face; x, y, z: local metres;
     offset: texture seed of the primitive, 0 keeps u and v exact.
     """
+    m = mats[number]
     kind = int(m[M_KIND])
     seed = int(m[M_SEED]) + int(offset * 131.0)
     if kind == PRINT:
@@ -155,11 +158,17 @@ def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
         grime = 1.0 + m[M_GRIME] * fbm2(u, v, 1.1, footprint, seed + 77, 2)
     u += offset * 3.1
     v += offset * 1.7
-    if kind == PHOTO:
-        r, g, b = photo_rgb(
-            atlas, tiles, int(m[M_TILE]), u / m[M_SX], v / m[M_SY], footprint / m[M_SX]
-        )
-        return r * m[M_A] * grime, g * m[M_A + 1] * grime, b * m[M_A + 2] * grime
+    if kind == PHOTO or (kind == ROAD and m[M_TILE] >= 0.0):
+        size = m[M_SX] if kind == PHOTO else m[R_TILE]
+        high = m[M_SY] if kind == PHOTO else size
+        r, g, b = photo_rgb(atlas, tiles, int(m[M_TILE]), u / size, v / high, footprint / size)
+        r, g, b = r * m[M_A] * grime, g * m[M_A + 1] * grime, b * m[M_A + 2] * grime
+        if kind == PHOTO:
+            return r, g, b
+    if kind == ROAD:
+        if m[M_TILE] < 0.0:
+            r, g, b = m[M_A] * grime, m[M_A + 1] * grime, m[M_A + 2] * grime
+        return road_rgb(mats, number, r, g, b, u, v, footprint, seed)
     if kind == FACADE:
         return facade_rgb(m, u, v + hv, footprint, seed, grime)
     if kind == TILES:
@@ -170,8 +179,6 @@ def albedo_rgb(m, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
         mix, light = _planks(m, u, v, footprint, seed)
     elif kind == LEAF:
         mix, light = _leaf(m, x, y, z, footprint, seed)
-    elif kind == ROAD:
-        mix, light = road_mark(m, u, v, footprint, seed)
     else:
         mix, light = _two_tone(m, kind, u, v, footprint, seed)
     mix = min(1.0, max(0.0, mix))
