@@ -127,6 +127,6 @@ def road_rgb(mats, number, r, g, b, u, v, foot, seed):
     # Wheels polish two tracks per lane; rain and repairs leave long spots.
     lane = (u + m[R_HALF]) / m[R_LANE] * 2.0
     track = m[R_TRACK] * (1.0 - 4.0 * abs(lane - floor(lane) - 0.5))
-    spots = 0.18 * (noise2(u * 0.35, v * 0.07, seed + 4) - 0.5)
+    spots = 0.14 * (noise2(u * 0.35, v * 0.07, seed + 4) - 0.5)
     light = max(0.05, 1.0 + track + spots + m[M_CONTRAST] * fbm2(u, v, 0.02, foot, seed))
     return r * light, g * light, b * light

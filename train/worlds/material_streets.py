@@ -53,7 +53,8 @@ class StreetMaterials(MaterialTable):
         The marks that reach along the whole road come first.
         """
         photo = self.photo('asphalt', calm=True)
-        number = self.add(L.ROAD, ground, contrast=0.4, grime=0.2, tile=-1, mean=ground)
+        contrast, grime = self.rng.uniform(0.2, 0.6), self.rng.uniform(0.03, 0.2)
+        number = self.add(L.ROAD, ground, contrast=contrast, grime=grime, tile=-1, mean=ground)
         row = self.rows[number]
         if photo is not None:  # the grain is that of the photo, the mean colour stays
             from_photo = self.rows[photo]
@@ -206,6 +207,6 @@ class StreetMaterials(MaterialTable):
             sy=storey,
             p0=self.rng.uniform(*((0.3, 0.6) if self.rng.random() < 0.8 else (0.8, 1.1))),
             p1=self.rng.uniform(0.35, 0.55),
-            contrast=0.1,
-            grime=0.08,
+            contrast=self.rng.uniform(0.02, 0.1),
+            grime=self.rng.uniform(0.02, 0.08),
         )

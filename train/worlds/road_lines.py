@@ -36,7 +36,7 @@ class Carriageway:
         self.both = lanes > 1 and rng.random() < 0.9  # traffic in both directions
         self.middle = 0.5 * lane * (lanes % 2) if self.both else -0.5 * lane * lanes
         # Of the line in the middle: its colour, and dashed, solid, double or both beside another.
-        self.yellow = self.brush.colour(0.45)
+        self.yellow = self.brush.colour(0.5)
         self.centre = int(rng.choice(4, p=[0.3, 0.3, 0.3, 0.1]))
 
     def marks(self, ground: Colour, bare: bool) -> list[Mark]:
@@ -56,8 +56,8 @@ class Carriageway:
             self._lines(ends)
         lines, brush.marks = brush.marks, []
         brush.repairs(self.half, (-25.0, 40.0), ground)
-        if rng.random() < 0.55:
-            for _ in range(int(rng.integers(1, 7))):
+        if rng.random() < 0.7:
+            for _ in range(int(rng.integers(1, 9))):
                 brush.stray((-self.half, self.half), (-20.0, 35.0))
         return [*long, *lines, *(m for m in local if m.long < ENDLESS), *brush.marks]
 

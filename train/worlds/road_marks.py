@@ -149,7 +149,7 @@ class Brush:
         wide, long = float(rng.uniform(1.0, 5.0)), float(rng.uniform(2.0, 12.0))
         yaw = float(rng.choice([0.0, math.pi / 2, rng.normal(0.0, 0.3)], p=[0.6, 0.2, 0.2]))
         line = float(rng.uniform(0.08, 0.25))
-        kind = int(rng.choice(8, p=[0.3, 0.12, 0.14, 0.1, 0.08, 0.1, 0.1, 0.06]))
+        kind = int(rng.choice(8, p=[0.36, 0.12, 0.12, 0.08, 0.06, 0.1, 0.1, 0.06]))
         if kind == 0:
             self.corner(*at, colour)
         elif kind == 1:

@@ -103,7 +103,9 @@ def fence(b: SceneBuilder, m: Materials, length: float) -> None:
             b.box((0.08, -length / 2 + i * 4.0, 0.35), (0.1, 0.1, 0.7), metal)
         b.box((0, 0, 0.62), (0.06, length, 0.3), metal, bevel=0.06)
     else:
-        dark = m.paint((0.05, 0.07, 0.05))
+        dark = m.paint(
+            m.pick(((0.05, 0.07, 0.05), (0.03, 0.18, 0.11), (0.6, 0.6, 0.6), (0.05, 0.1, 0.3)))
+        )
         for i in range(int(length / 2.0) + 1):
             b.rod((0, -length / 2 + i * 2.0, 0.55), 0.05, 1.1, dark)
         for z in (0.25, 0.65, 1.05):

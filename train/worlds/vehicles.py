@@ -119,6 +119,7 @@ def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
         m.paint(
             m.pick(((0.7, 0.7, 0.7), (0.7, 0.7, 0.7), (0.5, 0.35, 0.02), (0.03, 0.06, 0.25))),
             f0=0.04,
+            contrast=0.02,
         ),
         m.glass(),
     )
@@ -159,7 +160,7 @@ def truck(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
 def bus(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     """City bus or tram."""
     w, length, h = 2.5, m.rng.uniform(10.0, 13.0), m.rng.uniform(2.9, 3.3)
-    paint = m.paint(f0=0.04)
+    paint = m.paint(f0=0.04, contrast=0.02)
     b.box((0, 0, h / 2 + 0.15), (w, length, h - 0.3), paint, bevel=0.1)
     glass = m.glass()
     for x in (-1, 1):
