@@ -24,6 +24,7 @@ class Source:
     """A camera in a bag.
 
     images: how many will be played. stamps_agree: whether images have a camera_info of their own.
+    The node is not to take a camera_info if its topic is empty.
     """
 
     path: Path
