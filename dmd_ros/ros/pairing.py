@@ -36,7 +36,7 @@ def stamp_ns(msg: Any) -> int:
 
 
 class Pairing:
-    """Pairs by exact stamp, or with the latest camera_info.
+    """Pairs by exact stamp, or with the latest camera_info; frame_ids must agree or be empty.
 
     latest: take the newest camera_info where none has the image's stamp. max_age_ns: how far their
     stamps may differ then; 0 = any. on_drop(reason, message) hears of every image that is lost.
@@ -128,11 +128,12 @@ class Pairing:
         stamp = stamp_ns(image)
         for waiting in [other for other in self._waiting if other <= stamp]:
             self._drop_waiting(waiting)
-        if image.header.frame_id != info.header.frame_id:
+        frame, other = image.header.frame_id, info.header.frame_id
+        if frame and other and frame != other:
             self._on_drop(
                 'frame_id',
-                f'image is in frame {image.header.frame_id!r}, camera_info in '
-                f'{info.header.frame_id!r}: they are not of the same camera; remap camera_info',
+                f'image is in frame {frame!r}, camera_info in {other!r}: they are not of the same '
+                'camera; remap camera_info',
             )
             return None
         return Pair(image, info, received, self.epoch)

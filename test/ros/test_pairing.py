@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from dmd_ros.ros.pairing import Pairing
@@ -171,3 +173,31 @@ def test_frames_must_agree(latest):
     assert bench.image(100, frame_id='right') is None
     assert bench.drops == ['frame_id']
     assert "'right'" in bench.messages[0] and "'left'" in bench.messages[0]
+
+
+@pytest.mark.parametrize(('image', 'info'), [('camera', ''), ('', 'camera'), ('', '')])
+def test_an_empty_frame_matches_any(image, info):
+    bench = Bench()
+    bench.info(100, frame_id=info)
+    pair = bench.image(100, frame_id=image)
+    assert pair is not None and pair.image.header.frame_id == image
+    assert bench.drops == []
+
+
+@pytest.mark.parametrize('image', ['', 'left', 'right'])
+@pytest.mark.parametrize('info', ['', 'left', 'right'])
+def test_node_and_replay_agree_on_frames(tmp_path, image, info):
+    pytest.importorskip('rosbags')
+    from bag_factory import frames, write_bag
+
+    from dmd_ros.eval import topics
+    from dmd_ros.eval.bag_file import Bag
+    from dmd_ros.eval.bags import BagReader
+
+    items = [replace(i, frame_id=info) for i in frames([np.zeros((48, 64, 3), np.uint8)])]
+    items[0].frame_id = image
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        in_replay = len(list(BagReader(bag, topics.choose(bag))))
+    bench = Bench()
+    bench.info(100, frame_id=info)
+    assert (bench.image(100, frame_id=image) is not None) == bool(in_replay)
