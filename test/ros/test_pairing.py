@@ -110,6 +110,14 @@ def test_latest_refuses_an_info_beyond_its_age():
     assert bench.image(1501) is None
 
 
+def test_latest_with_an_age_takes_the_nearest_info():
+    bench = Bench(latest=True, max_age_ms=500)
+    for stamp in (1000, 1200, 2000):
+        bench.info(stamp, name=str(stamp))
+    assert bench.image(1300).info.name == '1200'  # the image comes late: 2000 is too far ahead
+    assert bench.image(1700).info.name == '2000'
+
+
 def test_time_jump_starts_a_new_epoch_and_forgets_waiting_images():
     bench = Bench()
     bench.info(10_000)
