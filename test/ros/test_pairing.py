@@ -64,6 +64,14 @@ def test_newest_wins_and_what_waited_for_nothing_is_counted():
     assert bench.info(100) is None  # too late
 
 
+def test_four_images_may_wait_for_their_infos():
+    bench = Bench()
+    stamps = [100, 133, 166, 200]
+    assert [bench.image(stamp) for stamp in stamps] == [None] * 4
+    assert all(bench.info(stamp) is not None for stamp in stamps)
+    assert bench.drops == []
+
+
 def test_waiting_images_are_bounded():
     bench = Bench()
     for k in range(1000):
@@ -155,6 +163,14 @@ def test_time_jump_keeps_a_latched_info():
     bench.info(0)
     assert bench.image(10_000).epoch == 0
     assert bench.image(1000).epoch == 1
+
+
+def test_a_latched_info_that_is_sent_again_is_no_time_jump():
+    bench = Bench(latest=True)
+    bench.info(10_000)
+    assert bench.image(10_000).epoch == 0
+    bench.info(0)
+    assert bench.image(10_033).epoch == 0
 
 
 def test_an_overtaken_image_is_no_time_jump():
