@@ -23,6 +23,7 @@ from peers import free_domain
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.ros.demo import recorder, results, source
+from dmd_ros.ros.errors import NodeError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
@@ -145,6 +146,16 @@ def test_a_bag_without_pictures_is_said_before_anything_starts(
     assert done.returncode == 1
     assert done.stderr.startswith('error: ') and message in done.stderr and str(bag) in done.stderr
     assert 'Traceback' not in done.stderr and not (out / 'recorded').exists()
+
+
+def test_a_bag_that_repeats_stamps_is_refused_and_a_lap_of_it_is_not(tmp_path: Path) -> None:
+    lap = bag_factory.frames([grey_from_depth(d) for d in RAMPS])
+    again = [replace(item, logged_ns=item.stamp_ns + 10**9) for item in lap]
+    with Bag(bag_factory.write_bag(tmp_path / 'bag', [*lap, *again])) as bag:
+        chosen = topics.choose(bag)
+        assert source.inspect(bag, chosen, 3).images == 3
+        with pytest.raises(NodeError, match=r'1 of the 4 images of /camera/image_raw .* --limit'):
+            source.inspect(bag, chosen, 4)
 
 
 def test_the_bag_decides_how_the_node_is_set() -> None:
