@@ -77,7 +77,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )
-    return [node, *([_rviz(value, overrides)] if _flag('rviz', value) else [])]
+    # RViz first: a launch that fails because it is not installed leaves running what came before.
+    return [*([_rviz(value, overrides)] if _flag('rviz', value) else []), node]
 
 
 def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:

@@ -144,9 +144,11 @@ def test_colcon_builds_a_workspace(source: Path, tmp_path: Path) -> None:
 
 
 def test_package_xml_names_what_the_node_imports() -> None:
-    """Every ROS package that dmd_ros/ros or launch/ imports is an exec_depend."""
+    """Every ROS package that dmd_ros/ros or launch/ imports or starts is an exec_depend."""
     declared = {element.text for element in PACKAGE.iter('exec_depend')}
     sources = [*(ROOT / 'dmd_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
     text = '\n'.join(path.read_text() for path in sources)
     imported = set(re.findall(r'^\s*(?:from|import) (\w+_msgs|rclpy|launch\w*)\b', text, re.M))
-    assert imported <= declared
+    started = set(re.findall(r"^\s*package='(\w+)'", text, re.M))
+    assert "'ros2', 'bag', 'play'" in text and 'rviz2' in started
+    assert imported | started | {'rosbag2'} <= declared

@@ -36,11 +36,11 @@ def stamp_ns(msg: Any) -> int:
 
 
 class Pairing:
-    """Pairs by exact stamp, or with the latest camera_info.
+    """Pairs by exact stamp, or with the latest camera_info; frame_ids must agree or be empty.
 
-    latest: take the newest camera_info where none has the image's stamp. max_age_ns: how far their
-    stamps may differ then; 0 = any. on_drop(reason, message) hears of every image that is lost.
-    alone: images need no camera_info.
+    latest: take the newest camera_info where none has the image's stamp. max_age_ns: take the
+    nearest instead, if their stamps differ by no more than this; 0 = the newest, however far.
+    on_drop(reason, message) hears of every image that is lost. alone: images need no camera_info.
     """
 
     def __init__(
@@ -119,20 +119,21 @@ class Pairing:
     def _info_for(self, stamp: int) -> Any:
         if stamp in self._infos or not self.latest or not self._infos:
             return self._infos.get(stamp)
-        newest = next(reversed(self._infos))
-        if self.max_age_ns and abs(stamp - newest) > self.max_age_ns:
-            return None
-        return self._infos[newest]
+        if not self.max_age_ns:
+            return self._infos[next(reversed(self._infos))]
+        nearest = min(self._infos, key=lambda other: abs(stamp - other))
+        return self._infos[nearest] if abs(stamp - nearest) <= self.max_age_ns else None
 
     def _pair(self, image: Any, info: Any, received: float) -> Pair | None:
         stamp = stamp_ns(image)
         for waiting in [other for other in self._waiting if other <= stamp]:
             self._drop_waiting(waiting)
-        if image.header.frame_id != info.header.frame_id:
+        frame, other = image.header.frame_id, info.header.frame_id
+        if frame and other and frame != other:
             self._on_drop(
                 'frame_id',
-                f'image is in frame {image.header.frame_id!r}, camera_info in '
-                f'{info.header.frame_id!r}: they are not of the same camera; remap camera_info',
+                f'image is in frame {frame!r}, camera_info in {other!r}: they are not of the same '
+                'camera; remap camera_info',
             )
             return None
         return Pair(image, info, received, self.epoch)

@@ -115,7 +115,8 @@ class Settings:
     )
     info_max_age: float = _live(
         0.0,
-        'latest: seconds that the stamps of image and camera_info may differ; 0: any',
+        'latest: take the nearest camera_info if its stamp differs from that of the image by no '
+        'more than these seconds; 0: the newest, however far',
         low=0.0,
         high=1e9,
     )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,14 @@ import pytest
 pytest.importorskip('rosbags')
 
 import bag_factory
+from bag_factory import CAMERA
+from oracle_model import CONTRACT, grey_from_depth
 from peers import free_domain
 
-from dmd_ros.eval import topics
+from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
-from dmd_ros.ros.demo import source
+from dmd_ros.ros.demo import recorder, results, source
+from dmd_ros.ros.errors import NodeError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
@@ -64,6 +68,44 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     assert 'image sent to depth received, p95 ms' in done.stdout
 
 
+BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
+RAMPS = [
+    np.tile(np.linspace(1.0, 8.0 + i, 64, dtype=np.float32), (48, 1)) for i in range(3)
+]  # metres
+
+
+def test_images_alone_drive_a_node_that_takes_no_camera_info(oracle: Path, tmp_path: Path) -> None:
+    items = bag_factory.frames([grey_from_depth(d) for d in RAMPS], RAMPS, camera=BARREL)
+    bag = bag_factory.write_bag(tmp_path / 'bag', [i for i in items if i.kind != 'info'])
+    out = tmp_path / 'demo'
+    words = ['--bag', str(bag), '--out', str(out), '--model', str(oracle)]
+    done = demo(*words, '-p', 'fov_source:=fixed', '-p', 'fixed_vfov_deg:=50.0')
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / 'demo.json').read_text())
+    assert found['images_sent'] == 3
+    assert found['score']['frames'] == found['depth_received'] >= 1
+    assert found['score']['abs_rel'] < 0.05
+
+
+def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed(
+    tmp_path: Path,
+) -> None:
+    assumed = replace(CAMERA, fx=70.0, fy=70.0)
+    pictures = [grey_from_depth(d) for d in RAMPS]
+    path = bag_factory.write_bag(
+        tmp_path / 'bag', bag_factory.frames(pictures, RAMPS, camera=BARREL)
+    )
+    answers = bag_factory.frames(pictures, RAMPS, camera=assumed)
+    names = {bag_factory.INFO: recorder.INFO, bag_factory.DEPTH: recorder.DEPTH}
+    answers = [replace(i, topic=names[i.topic]) for i in answers if i.topic in names]
+    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    with Bag(path) as bag:
+        camera = source.inspect(bag, topics.choose(bag, calibrated=False), 0)
+    judged = results.judge(camera, CONTRACT, tmp_path)
+    assert [score.abs_rel for score in judged.scores] == [0.0] * 3
+    np.testing.assert_array_equal(judged.cloud, cloud_view.render(RAMPS[1], pictures[1], assumed))
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -104,6 +146,16 @@ def test_a_bag_without_pictures_is_said_before_anything_starts(
     assert done.returncode == 1
     assert done.stderr.startswith('error: ') and message in done.stderr and str(bag) in done.stderr
     assert 'Traceback' not in done.stderr and not (out / 'recorded').exists()
+
+
+def test_a_bag_that_repeats_stamps_is_refused_and_a_lap_of_it_is_not(tmp_path: Path) -> None:
+    lap = bag_factory.frames([grey_from_depth(d) for d in RAMPS])
+    again = [replace(item, logged_ns=item.stamp_ns + 10**9) for item in lap]
+    with Bag(bag_factory.write_bag(tmp_path / 'bag', [*lap, *again])) as bag:
+        chosen = topics.choose(bag)
+        assert source.inspect(bag, chosen, 3).images == 3
+        with pytest.raises(NodeError, match=r'1 of the 4 images of /camera/image_raw .* --limit'):
+            source.inspect(bag, chosen, 4)
 
 
 def test_the_bag_decides_how_the_node_is_set() -> None:

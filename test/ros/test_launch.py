@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -132,6 +133,17 @@ def test_a_flag_that_is_none_is_named_in_the_error():
         process = NodeProcess(domain, 'rviz:=maybe', command=command, cwd='/')
         assert process.wait() == 1
     assert 'rviz:=maybe is neither true nor false' in process.output
+
+
+def test_where_rviz_is_not_installed_nothing_starts(tmp_path):
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
+        environment = {'AMENT_PREFIX_PATH': str(tmp_path)}
+        process = NodeProcess(domain, 'rviz:=true', command=command, cwd='/', **environment)
+        assert process.wait() == 1
+    assert "package 'rviz2' not found" in process.output
+    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 PLAY = """

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from dmd_ros.ros.pairing import Pairing
@@ -62,6 +64,14 @@ def test_newest_wins_and_what_waited_for_nothing_is_counted():
     assert bench.info(100) is None  # too late
 
 
+def test_four_images_may_wait_for_their_infos():
+    bench = Bench()
+    stamps = [100, 133, 166, 200]
+    assert [bench.image(stamp) for stamp in stamps] == [None] * 4
+    assert all(bench.info(stamp) is not None for stamp in stamps)
+    assert bench.drops == []
+
+
 def test_waiting_images_are_bounded():
     bench = Bench()
     for k in range(1000):
@@ -108,6 +118,14 @@ def test_latest_refuses_an_info_beyond_its_age():
     assert bench.image(1501) is None
 
 
+def test_latest_with_an_age_takes_the_nearest_info():
+    bench = Bench(latest=True, max_age_ms=500)
+    for stamp in (1000, 1200, 2000):
+        bench.info(stamp, name=str(stamp))
+    assert bench.image(1300).info.name == '1200'  # the image comes late: 2000 is too far ahead
+    assert bench.image(1700).info.name == '2000'
+
+
 def test_time_jump_starts_a_new_epoch_and_forgets_waiting_images():
     bench = Bench()
     bench.info(10_000)
@@ -147,6 +165,14 @@ def test_time_jump_keeps_a_latched_info():
     assert bench.image(1000).epoch == 1
 
 
+def test_a_latched_info_that_is_sent_again_is_no_time_jump():
+    bench = Bench(latest=True)
+    bench.info(10_000)
+    assert bench.image(10_000).epoch == 0
+    bench.info(0)
+    assert bench.image(10_033).epoch == 0
+
+
 def test_an_overtaken_image_is_no_time_jump():
     bench = Bench()
     bench.info(1033)
@@ -171,3 +197,31 @@ def test_frames_must_agree(latest):
     assert bench.image(100, frame_id='right') is None
     assert bench.drops == ['frame_id']
     assert "'right'" in bench.messages[0] and "'left'" in bench.messages[0]
+
+
+@pytest.mark.parametrize(('image', 'info'), [('camera', ''), ('', 'camera'), ('', '')])
+def test_an_empty_frame_matches_any(image, info):
+    bench = Bench()
+    bench.info(100, frame_id=info)
+    pair = bench.image(100, frame_id=image)
+    assert pair is not None and pair.image.header.frame_id == image
+    assert bench.drops == []
+
+
+@pytest.mark.parametrize('image', ['', 'left', 'right'])
+@pytest.mark.parametrize('info', ['', 'left', 'right'])
+def test_node_and_replay_agree_on_frames(tmp_path, image, info):
+    pytest.importorskip('rosbags')
+    from bag_factory import frames, write_bag
+
+    from dmd_ros.eval import topics
+    from dmd_ros.eval.bag_file import Bag
+    from dmd_ros.eval.bags import BagReader
+
+    items = [replace(i, frame_id=info) for i in frames([np.zeros((48, 64, 3), np.uint8)])]
+    items[0].frame_id = image
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        in_replay = len(list(BagReader(bag, topics.choose(bag))))
+    bench = Bench()
+    bench.info(100, frame_id=info)
+    assert (bench.image(100, frame_id=image) is not None) == bool(in_replay)

@@ -22,6 +22,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
@@ -41,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = find_model(args.model)
     estimator = load_estimator(model, 'onnxruntime', 'cpu', threads=1)
     contract = estimator.contract
+    fov_source = dict(args.param).get('fov_source', CAMERA_INFO)
     estimator.close()
     with Bag(args.bag) as bag:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
-        source = inspect(bag, topics.choose(bag, *names), args.limit)
+        chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
+        source = inspect(bag, chosen, args.limit)
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()

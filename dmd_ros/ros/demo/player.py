@@ -24,7 +24,7 @@ _DISCOVERY = 0.5
 
 
 def main() -> None:
-    """Play: arguments are bag, image topic, camera_info topic and number of images."""
+    """Play: arguments are bag, image topic, camera_info topic (maybe empty), number of images."""
     path, image, info, limit = sys.argv[1:]
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_player')
@@ -35,8 +35,9 @@ def main() -> None:
             image: node.create_publisher(CompressedImage, 'image/compressed', 5)
             if compressed
             else node.create_publisher(Image, 'image', 5),
-            info: node.create_publisher(CameraInfo, 'camera_info', 5),
         }
+        if info:
+            publishers[info] = node.create_publisher(CameraInfo, 'camera_info', 5)
         while not all(p.get_subscription_count() for p in publishers.values()):
             time.sleep(0.02)
         # The publisher knows of the subscription; give the subscription time to know of it.

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.camera_info import camera_from_info, info_size
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.image_msg import depth_from_image
 from dmd_ros.eval import baselines, cloud_view, metrics, report, sheet
@@ -22,6 +23,7 @@ from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score
 from dmd_ros.eval.registration import on_grid_of
+from dmd_ros.fov import FixedFov
 from dmd_ros.ros.demo import recorder
 from dmd_ros.ros.demo.performance import Observed
 from dmd_ros.ros.demo.source import Source
@@ -29,6 +31,8 @@ from dmd_ros.ros.demo.source import Source
 _ROWS = 6
 _SUMMARY = 1000  # pixels across
 _DROPPED = 'dropped: '
+# Whatever it says: the camera that the node recorded takes its place.
+_NO_CAMERA = FixedFov(90.0)
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,26 @@ class Judged:
 
 
 def judge(source: Source, contract: Contract, out: Path) -> Judged:
-    """Compare what was recorded with what the bag knows."""
+    """Compare what was recorded with what the bag knows.
+
+    Where the node took no camera_info, its depth is that of the picture as it came, distorted or
+    not, by the camera that it assumed.
+    """
     judged = Judged([], [], [], None)
     cloud = None
     with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
-        reader = BagReader(bag, source.topics, rectified=source.rectified, limit=source.images)
+        assumed = not source.topics.camera_info
+        reader = BagReader(
+            bag,
+            source.topics,
+            rectified=source.rectified,
+            camera_source=_NO_CAMERA if assumed else None,
+            limit=source.images,
+        )
+        cameras = _recorded_cameras(recorded) if assumed else None
         count = recorded.topics[recorder.DEPTH].count
         chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
-        for number, (frame, depth) in enumerate(_together(reader, recorded)):
+        for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
             row = _judge_frame(frame, depth, contract, judged)
             if number in chosen:
                 judged.rows.append(row)
@@ -127,16 +143,33 @@ def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
         sheet.write_picture(out / 'summary.jpg', summary)
 
 
-def _together(reader: BagReader, recorded: Bag) -> Iterator[tuple[BagFrame, NDArray[np.float32]]]:
-    """Pair frames of the source with recorded depth by stamp; both are in order of sending."""
+def _recorded_cameras(recorded: Bag) -> dict[int, Camera]:
+    """Read the cameras of the recorded depth, by stamp."""
+    cameras = {}
+    for message in recorded.raw([recorder.INFO]):
+        info = recorded.decode(message)
+        cameras[recorded.stamp_ns(message)] = camera_from_info(info, *info_size(info), True)
+    return cameras
+
+
+def _together(
+    reader: BagReader, recorded: Bag, cameras: Mapping[int, Camera] | None
+) -> Iterator[tuple[BagFrame, NDArray[np.float32]]]:
+    """Pair frames of the source with recorded depth by stamp; both are in order of sending.
+
+    cameras: to take in place of those of the frames; a frame that has none is left out.
+    """
     depths = recorded.raw([recorder.DEPTH])
     depth = next(depths, None)
     for frame in reader:
         if depth is None:
             return
-        if recorded.stamp_ns(depth) == frame.stamp_ns:
-            yield frame, depth_from_image(recorded.decode(depth))
-            depth = next(depths, None)
+        if recorded.stamp_ns(depth) != frame.stamp_ns:
+            continue
+        found = frame.camera if cameras is None else cameras.get(frame.stamp_ns)
+        if found is not None:
+            yield replace(frame, camera=found), depth_from_image(recorded.decode(depth))
+        depth = next(depths, None)
 
 
 def _judge_frame(

@@ -14,6 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.recovery import Raw
+from dmd_ros.ros.errors import NodeError
 
 # Share of images that must have a camera_info of their very stamp for exact pairing.
 _EXACT_SHARE = 0.9
@@ -24,6 +25,7 @@ class Source:
     """A camera in a bag.
 
     images: how many will be played. stamps_agree: whether images have a camera_info of their own.
+    The node is not to take a camera_info if its topic is empty.
     """
 
     path: Path
@@ -43,7 +45,10 @@ class Source:
 
 
 def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
-    """Look at the stamps of a bag. limit: play at most so many images, 0 = all."""
+    """Look at the stamps of a bag. limit: play at most so many images, 0 = all.
+
+    Raises `NodeError` where two images have the same stamp.
+    """
     images, infos = [], set()
     for message in bag.raw([chosen.image, chosen.camera_info]):
         if message.topic == chosen.image:
@@ -51,6 +56,14 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
         else:
             infos.add(bag.stamp_ns(message))
     images = images[:limit] if limit else images
+    repeated = len(images) - len(set(images))
+    if repeated:
+        raise NodeError(
+            f'{repeated} of the {len(images)} images of {chosen.image} in {bag.path} have the '
+            'stamp of an earlier one (a looped bag, or a driver that does not stamp): the demo '
+            'follows an image by its stamp and would count wrongly; play fewer with --limit, or '
+            'judge the bag with python -m dmd_ros.eval.replay'
+        )
     exact = sum(stamp in infos for stamp in images)
     return Source(
         path=bag.path,
