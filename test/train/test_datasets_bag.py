@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, Item
+from bag_factory import write_bag as write_items
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -95,7 +98,7 @@ def write_bag(path: Path, distortion: list[float], depth_size=(HEIGHT, WIDTH), e
 def test_pairs_become_frames(tmp_path):
     bag = write_bag(tmp_path / 'drive', [0.0] * 5)
     reader = open_dataset('bag', bag)
-    assert reader.index() == ['1000000000', '1100000000']
+    assert len(reader) == 2
     second = reader.load(1)
     assert second.rgb[5, 5].tolist() == [100, 0, 0]
     assert second.depth[5, 5] == pytest.approx(1.501) and np.isnan(second.depth[0, 0])
@@ -104,6 +107,43 @@ def test_pairs_become_frames(tmp_path):
     (tmp_path / 'drive').rename(tmp_path / 'gone')
     assert len(open_dataset('bag', bag)) == 2
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
+
+
+def record(path: Path, stamps_ns, level: int = 0) -> Path:
+    """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
+    items = []
+    for i, stamp in enumerate(stamps_ns):
+        rgb = np.full((48, 64, 3), level + i, np.uint8)
+        depth = np.full((48, 64), 1.0 + i, np.float32)
+        items += [
+            Item(IMAGE, stamp, rgb, 'image', logged_ns=i),
+            Item(INFO, stamp, CAMERA, 'info', logged_ns=i),
+            Item(DEPTH, stamp, depth, 'depth32', logged_ns=i),
+        ]
+    return write_items(path, items)
+
+
+def levels(reader) -> list[int]:
+    return [int(reader.load(i).rgb[0, 0, 0]) for i in range(len(reader))]
+
+
+def test_the_end_is_held_out_of_simulated_time_too(tmp_path):
+    """Seconds 5 to 14 of a simulation: the tenth has one digit more."""
+    bag = record(tmp_path / 'sim', [second * 10**9 for second in range(5, 15)])
+    assert levels(open_dataset('bag', bag, part='train')) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert levels(open_dataset('bag', bag, part='held_out')) == [8, 9]
+
+
+def test_frames_of_an_older_version_are_refused(tmp_path):
+    """They are in another order, in which the parts differ."""
+    bag = record(tmp_path / 'bag', [1, 2, 3])
+    open_dataset('bag', bag)
+    origin = tmp_path / 'bag.frames' / 'origin.json'
+    made = json.loads(origin.read_text())
+    del made['layout']
+    origin.write_text(json.dumps(made))
+    with pytest.raises(TrainError, match=r'layout None, now 2\. Delete that folder'):
+        open_dataset('bag', bag)
 
 
 def test_distortion_is_removed(tmp_path):

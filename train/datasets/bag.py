@@ -33,6 +33,8 @@ from train.errors import TrainError
 MAX_APART_S = 0.03
 # Beside the frames: what they were made of.
 _ORIGIN = 'origin.json'
+# Of the frames' names: 2 sorts by time where stamps differ in length.
+_LAYOUT = 2
 # Depth of another size than the picture is fine, depth of another field of view is not.
 _ASPECT_TOLERANCE = 0.02
 
@@ -99,7 +101,8 @@ def extract(
         )
         for frame in frames:
             if frame.truth_m is not None:
-                write_frame(building / f'{frame.stamp_ns}', labelled(frame), path.name)
+                name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
+                write_frame(building / name, labelled(frame), path.name)
                 count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
@@ -115,7 +118,8 @@ def _origin(
 ) -> dict[str, Any]:
     """Say what the frames in `folder` are of; bag: relative to it, as they may move together."""
     where = os.path.relpath(bag.resolve(), folder.resolve())
-    return {'bag': where, 'image': image, 'info': info, 'depth': depth, 'every': every}
+    chosen = {'image': image, 'info': info, 'depth': depth, 'every': every}
+    return {'layout': _LAYOUT, 'bag': where, **chosen}
 
 
 def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
@@ -123,11 +127,11 @@ def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
     try:
         made = json.loads((folder / _ORIGIN).read_text(encoding='utf-8'))
         differing = [
-            f'{key} {made[key]!r}, now {wanted[key]!r}'
+            f'{key} {made.get(key)!r}, now {wanted[key]!r}'
             for key in wanted
-            if made[key] != wanted[key]
+            if made.get(key) != wanted[key]
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError):
         differing = [f'no readable {_ORIGIN} says which']
     if differing:
         raise TrainError(
