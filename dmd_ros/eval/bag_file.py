@@ -8,6 +8,7 @@ was cut off is read by `dmd_ros.eval.recovery`.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -141,9 +142,8 @@ class Bag:
     def _recover(self, error: Exception) -> None:
         """Read front to back what the regular reader refuses."""
         reason = _short(error)
-        folder = self.path.is_dir()
-        self._files = sorted(filter(is_storage, self.path.iterdir())) if folder else [self.path]
-        if not self._files or not all(map(is_storage, self._files)):
+        self._files = storage_files(self.path)
+        if not self._files:
             raise EvalError(
                 f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
                 'or .bag file'
@@ -168,13 +168,24 @@ class Bag:
         )
 
 
+def storage_files(path: Path) -> list[Path]:
+    """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2."""
+
+    def parts(file: Path) -> list[str | int]:
+        # Text and numbers take turns, text first: like is compared with like.
+        return [int(s) if i % 2 else s for i, s in enumerate(re.split(r'(\d+)', file.name))]
+
+    files = path.iterdir() if path.is_dir() else [path]
+    return sorted(filter(is_storage, files), key=parts)
+
+
 def _entry_points(path: Path) -> list[Path]:
     """List what the reader wants: a folder with metadata, or else the storage files."""
     if not path.is_dir():
         return [path]
     if (path / 'metadata.yaml').is_file():
         return [path]
-    files = sorted(filter(is_storage, path.iterdir()))
+    files = storage_files(path)
     bags = [file for file in files if file.suffix == '.bag']
     if bags and len(bags) == len(files):
         return bags

@@ -84,6 +84,18 @@ def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path)
         assert bag.warnings == []
 
 
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path, kind):
+    """A recorder that is killed leaves none, and drive_10 was written after drive_2."""
+    (tmp_path / 'bag').mkdir()
+    items = frames([np.full((48, 64, 3), level, np.uint8) for level in range(12)])
+    for i in range(12):
+        file = storage_file(write_bag(tmp_path / str(i), items[2 * i : 2 * i + 2], kind))
+        shutil.copy(file, tmp_path / 'bag' / f'drive_{i}{file.suffix}')
+    with Bag(tmp_path / 'bag') as bag:
+        assert [bag.decode(m).data[0] for m in bag.raw([IMAGE])] == list(range(12))
+
+
 @pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])
 def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
     writer_module = pytest.importorskip('mcap.writer')
