@@ -86,8 +86,7 @@ class Bag:
         """Yield the messages of the given topics in order of recording."""
         try:
             if self._reader is None:
-                for path in self._files:
-                    yield from (m for m in recover(path) if m.topic in topics)
+                yield from (m for m in self._recovered() if m.topic in topics)
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
@@ -150,13 +149,9 @@ class Bag:
             ) from None
         self._ros1 = self._files[0].suffix == '.bag'
         self._store = get_typestore(Stores.ROS1_NOETIC if self._ros1 else Stores.LATEST)
-        counts: Counter[tuple[str, str]] = Counter()
-        try:
-            for path in self._files:
-                counts.update((m.topic, m.msgtype) for m in recover(path))
-        except (OSError, ValueError, KeyError, struct.error) as trouble:
-            reason = f'{reason}; {_short(trouble)}'
+        counts = Counter((m.topic, m.msgtype) for m in self._recovered())
         if not counts:
+            reason = '; '.join([reason, *self.warnings])
             raise EvalError(
                 f'bag {self.path} is empty or damaged beyond reading ({reason}); record or copy '
                 'it again'
@@ -166,6 +161,15 @@ class Bag:
             f'{self.path} is incomplete ({reason}); read as far as it goes: '
             f'{sum(counts.values())} messages'
         )
+
+    def _recovered(self) -> Iterator[Raw]:
+        """Yield the messages of each file until damage ends it."""
+        for path in self._files:
+            try:
+                yield from recover(path)
+            # Where a length or a text is damaged, any step of the reading may fail.
+            except Exception as error:
+                self.warn(f'{path} is damaged; read until there ({_short(error)})')
 
 
 def storage_files(path: Path) -> list[Path]:

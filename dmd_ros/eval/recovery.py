@@ -48,9 +48,10 @@ def recover(path: Path) -> Iterator[Raw]:
         '.bag': _recover_ros1,
     }
     for message in readers[kind](path):
-        # rosbag2's message compression; a CDR header never looks like that.
+        # rosbag2's message compression; a CDR header never looks like that. What is damaged comes
+        # out short, cannot be decoded, and is counted with what cannot.
         if message.data[:4] == _ZSTD_MAGIC and kind != '.bag':
-            message = message._replace(data=zstd.decompress(message.data))
+            message = message._replace(data=decompress('zstd', message.data))
         yield message
 
 
@@ -105,13 +106,18 @@ def _mcap_messages(
     channels: dict[int, tuple[str, str]],
 ) -> Iterator[Raw]:
     """Walk the records of a file or of a chunk: opcode (1 byte), length (8 bytes), content."""
+    here = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(here)
     while len(head := file.read(9)) == 9:
         opcode, length = struct.unpack('<BQ', head)
+        left = size - file.tell()
+        whole = length <= left
+        length = min(length, left)  # of a damaged record, it may be more than memory holds
         if opcode not in (0x03, 0x04, 0x05, 0x06):
             file.seek(length, io.SEEK_CUR)
             continue
         content = file.read(length)
-        whole = len(content) == length
         if opcode == 0x06:
             yield from _mcap_messages(_chunk(content), schemas, channels)
         elif not whole:

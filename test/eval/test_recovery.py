@@ -3,7 +3,9 @@
 """Bags that were cut off: everything that is whole is read, nothing else, and the user is told."""
 
 import io
+import re
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from bag_factory import IMAGE, INFO, KINDS, frames, storage_file, write_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.eval import recovery
+from dmd_ros.eval import recovery, topics
 from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
 
 COUNT = 40
@@ -127,6 +130,50 @@ def test_damage_in_the_middle_ends_the_reading_with_a_warning(bags, tmp_path):
     with Bag(tmp_path / 'bag') as bag:
         list(bag.raw([IMAGE]))
         assert any('damaged; read until there' in w for w in bag.warnings)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'tail'),
+    [
+        ('mcap', b'\xff' * 64),  # a record of unknown kind and 2**64 - 1 bytes
+        ('mcap', b'\x06' + b'\xff' * 8),  # a chunk of as many
+        ('mcap', struct.pack('<BQ', 0x04, 1) + b'\0'),  # a channel of one byte
+        ('ros1', struct.pack('<II3sI', 7, 3, b'op=', 0)),  # a record without its kind
+    ],
+)
+def test_what_precedes_damage_is_read(bags, tmp_path, kind, tail):
+    with Bag(bags[kind]) as bag:
+        whole = list(bag.raw([IMAGE, INFO]))[:41]
+    path = cut(bags[kind], tmp_path / 'cut', 1.0)
+    content = storage_file(path).read_bytes()
+    end = content.index(whole[-1].data) + len(whole[-1].data)
+    storage_file(path).write_bytes(content[:end] + tail)
+    with Bag(path) as bag:
+        assert list(bag.raw([IMAGE, INFO])) == whole
+
+
+def test_a_message_that_cannot_be_decompressed_is_counted_and_the_rest_goes_on(bags, tmp_path):
+    path = cut(bags['mcap+message'], tmp_path / 'cut', 0.9)
+    content = storage_file(path).read_bytes()
+    image = [m.start() for m in re.finditer(re.escape(recovery._ZSTD_MAGIC), content)][10]
+    damaged = content[: image + 4] + b'\xff' * 12 + content[image + 16 :]
+    storage_file(path).write_bytes(damaged)
+    with Bag(path) as bag:
+        reader = BagReader(bag, topics.choose(bag))
+        assert [frame.index for frame in reader] == [i for i in range(36) if i != 5]
+    ((reason, count),) = reader.skipped.items()
+    assert 'cannot be decoded' in reason and count == 1
+
+
+def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
+    path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
+    file = storage_file(path)
+    content = file.read_bytes()
+    (path / 'b_0.mcap').write_bytes(content[:8] + struct.pack('<BQ', 0x04, 1) + b'\0')
+    file.rename(path / 'b_1.mcap')
+    with Bag(path) as bag:
+        assert bag.topics[IMAGE].count == COUNT
+        assert 'b_0.mcap is damaged; read until there' in bag.warnings[0]
 
 
 @pytest.mark.parametrize('suffix', ['.mcap', '.db3', '.bag'])
