@@ -21,7 +21,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import Raw, is_storage, recover
+from dmd_ros.eval.recovery import Raw, is_storage, recover, unmerged
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,9 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def _open(self) -> None:
+        for file in storage_files(self.path):
+            if wal := unmerged(file):
+                raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
         paths = _entry_points(self.path)
         self._ros1 = paths[0].suffix == '.bag'
         # Old recordings carry no message definitions; those of sensor_msgs have not changed.

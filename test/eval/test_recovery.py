@@ -5,6 +5,7 @@
 import io
 import re
 import shutil
+import sqlite3
 import struct
 
 import numpy as np
@@ -85,6 +86,38 @@ def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path)
     with Bag(path) as bag:
         assert bag.topics[IMAGE].count == COUNT
         assert bag.warnings == []
+
+
+@pytest.fixture(scope='module')
+def killed(bags, tmp_path_factory):
+    """The files that a recorder leaves if it dies when half of the messages are in the -wal."""
+    folder = tmp_path_factory.mktemp('killed')
+    file = cut(bags['sqlite3'], folder / 'recording', 1.0) / storage_file(bags['sqlite3']).name
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute('PRAGMA journal_mode = WAL')
+    rows = connection.execute('SELECT * FROM messages WHERE id > ?', (COUNT,)).fetchall()
+    connection.execute('DELETE FROM messages WHERE id > ?', (COUNT,))
+    connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    connection.executemany('INSERT INTO messages VALUES (?, ?, ?, ?)', rows)
+    shutil.copytree(folder / 'recording', folder / 'left')
+    connection.close()
+    return folder / 'left'
+
+
+# The shortest one holds nothing; SQLite would delete it.
+@pytest.mark.parametrize(
+    ('share', 'least', 'most'), [(1.0, 80, 80), (0.5, 55, 60), (1e-4, 40, 40), (0.0, 40, 40)]
+)
+def test_what_a_killed_recorder_left_in_the_wal_is_read(killed, tmp_path, share, least, most):
+    shutil.copytree(killed, tmp_path / 'bag')
+    (tmp_path / 'bag').chmod(0o555)
+    (wal,) = (tmp_path / 'bag').glob('*.db3-wal')
+    wal.write_bytes(wal.read_bytes()[: int(share * wal.stat().st_size)])
+    before = {path.name: path.read_bytes() for path in (tmp_path / 'bag').iterdir()}
+    with Bag(tmp_path / 'bag') as bag:
+        assert least <= len(list(bag.raw([IMAGE, INFO]))) <= most
+        assert any(wal.name in w for w in bag.warnings) == (share > 0)
+    assert {path.name: path.read_bytes() for path in (tmp_path / 'bag').iterdir()} == before
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
