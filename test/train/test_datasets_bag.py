@@ -134,6 +134,13 @@ def test_the_end_is_held_out_of_simulated_time_too(tmp_path):
     assert levels(open_dataset('bag', bag, part='held_out')) == [8, 9]
 
 
+def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path, capsys):
+    bag = record(tmp_path / 'loop', [0, 1, 2, 3, 4] * 2)
+    assert levels(open_dataset('bag', bag, part='train')) == [0, 5, 1, 6, 2, 7, 3, 8]
+    assert levels(open_dataset('bag', bag, part='held_out')) == [4, 9]
+    assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
+
+
 def test_frames_of_an_older_version_are_refused(tmp_path):
     """They are in another order, in which the parts differ."""
     bag = record(tmp_path / 'bag', [1, 2, 3])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,9 @@ def extract(
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
             raise TrainError(f'{path} gives no labelled frame: {reasons}')
+        skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
+        for warning in (*bag.warnings, *skipped):
+            print(f'warning: {warning}', file=sys.stderr)
     origin = _origin(path, folder, image, info, depth, every)
     (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
