@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -139,6 +141,23 @@ def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path,
     assert levels(open_dataset('bag', bag, part='train')) == [0, 5, 1, 6, 2, 7, 3, 8]
     assert levels(open_dataset('bag', bag, part='held_out')) == [4, 9]
     assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
+
+
+def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
+    bag = record(tmp_path / 'bag', [1, 2, 3])
+    assert levels(open_dataset('bag', bag)) == [0, 1, 2]
+    (file,) = bag.glob('*.mcap')
+    written = file.stat().st_mtime
+    shutil.rmtree(bag)
+    record(bag, [1, 2, 3], level=7)  # as long as the other
+    os.utime(file, (written, written + 60))
+    with pytest.raises(TrainError, match=r'frames were made of another .*: changed .* Delete'):
+        open_dataset('bag', bag)
+    shutil.rmtree(bag)
+    record(bag, [1, 2, 3, 4])
+    os.utime(file, (written, written))
+    with pytest.raises(TrainError, match=r'frames were made of another .*: bytes .* Delete'):
+        open_dataset('bag', bag)
 
 
 def test_frames_of_an_older_version_are_refused(tmp_path):

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_file import Bag, storage_files
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
 from train.datasets import points
@@ -44,8 +45,8 @@ class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
     every: keep one picture in so many. cache: folder to write the frames to (default: beside the
-    bag, '<bag>.frames'); used as it is if it was made with the same options, else refused. part,
-    held_out: as for `Frames`.
+    bag, '<bag>.frames'); used as it is if it was made of this recording with these options, else
+    refused. part, held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -63,6 +64,8 @@ class BagFrames(Frames):
         held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
+        if every < 1:
+            raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
         folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
@@ -120,14 +123,23 @@ def extract(
 def _origin(
     bag: Path, folder: Path, image: str | None, info: str | None, depth: str | None, every: int
 ) -> dict[str, Any]:
-    """Say what the frames in `folder` are of; bag: relative to it, as they may move together."""
+    """Say what the frames in `folder` are of; bag: relative to it, as they may move together.
+
+    A bag that is there is also known by its size and the time of its last change.
+    """
+    stats = [file.stat() for file in storage_files(bag) if file.is_file()]
+    recording = {}
+    if stats:
+        changed = datetime.fromtimestamp(int(max(s.st_mtime for s in stats)), timezone.utc)
+        size = sum(s.st_size for s in stats)
+        recording = {'bytes': size, 'changed': changed.isoformat()}
     where = os.path.relpath(bag.resolve(), folder.resolve())
     chosen = {'image': image, 'info': info, 'depth': depth, 'every': every}
-    return {'layout': _LAYOUT, 'bag': where, **chosen}
+    return {'layout': _LAYOUT, 'bag': where, **recording, **chosen}
 
 
 def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse frames that were taken from another bag, or with other options."""
+    """Refuse frames that were taken from another recording, or with other options."""
     try:
         made = json.loads((folder / _ORIGIN).read_text(encoding='utf-8'))
         differing = [
@@ -139,8 +151,8 @@ def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
         differing = [f'no readable {_ORIGIN} says which']
     if differing:
         raise TrainError(
-            f'bag: the frames in {folder} were made with other options: {"; ".join(differing)}. '
-            'Delete that folder, or choose another (cache, --out)'
+            f'bag: the frames in {folder} were made of another recording or with other options: '
+            f'{"; ".join(differing)}. Delete that folder, or choose another (cache, --out)'
         )
 
 
