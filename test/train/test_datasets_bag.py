@@ -17,6 +17,10 @@ from bag_factory import write_bag as write_items
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from dmd_ros.eval.bags import BagFrame
+from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 
@@ -185,10 +189,6 @@ def test_distortion_is_removed(tmp_path):
 
 
 def test_far_depth_survives(tmp_path):
-    from dmd_ros.core.camera import Camera
-    from dmd_ros.core.records import RawSample
-    from train.datasets.bag import write_frame
-
     depth = np.full((4, 6), 70.25, np.float32)
     depth[0] = [np.nan, np.inf, 1.0, 65.535, 0.001, 80.5]
     sample = RawSample(np.zeros((4, 6, 3), np.uint8), depth, Camera(5, 5, 2.5, 1.5, 6, 4))
@@ -204,6 +204,15 @@ def test_smaller_depth_labels_fewer_pixels(tmp_path):
     depth = open_dataset('bag', bag).load(0).depth
     assert np.count_nonzero(~np.isnan(depth)) == 24 * 32 - 1
     assert depth[2, 2] == pytest.approx(1.5) and np.isnan(depth[1, 1])
+
+
+def test_smaller_depth_lies_at_the_middle_of_what_it_covers():
+    truth = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    camera = Camera(10.0, 10.0, 4.0, 2.5, width=9, height=6)
+    rgb = np.zeros((6, 9, 3), np.uint8)
+    depth = labelled(BagFrame(0, 0, 0, '', rgb, camera, truth, {})).depth
+    np.testing.assert_array_equal(depth[1::3, 1::3], truth)
+    assert np.count_nonzero(np.isfinite(depth)) == truth.size
 
 
 def test_ambiguity_and_bad_depth_are_explained(tmp_path):
