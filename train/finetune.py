@@ -28,6 +28,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import write_json, write_markdown_table
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
@@ -192,7 +193,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--image', help='topic; found by itself if there is no choice')
     add('--info', help='topic of camera_info')
     add('--depth', help='topic')
-    add('--every', type=int, default=1, help='take one picture in so many')
+    add('--every', type=positive, default=1, help='take one picture in so many')
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
     add('--resume', action='store_true', help='go on where the run was stopped')
     add(

@@ -8,6 +8,7 @@ was cut off is read by `dmd_ros.eval.recovery`.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import Raw, is_storage, recover
+from dmd_ros.eval.recovery import Raw, is_storage, recover, unmerged
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class Bag:
         """Yield the messages of the given topics in order of recording."""
         try:
             if self._reader is None:
-                for path in self._files:
-                    yield from (m for m in recover(path) if m.topic in topics)
+                yield from (m for m in self._recovered() if m.topic in topics)
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
@@ -122,6 +122,9 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def _open(self) -> None:
+        for file in storage_files(self.path):
+            if wal := unmerged(file):
+                raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
         paths = _entry_points(self.path)
         self._ros1 = paths[0].suffix == '.bag'
         # Old recordings carry no message definitions; those of sensor_msgs have not changed.
@@ -141,22 +144,17 @@ class Bag:
     def _recover(self, error: Exception) -> None:
         """Read front to back what the regular reader refuses."""
         reason = _short(error)
-        folder = self.path.is_dir()
-        self._files = sorted(filter(is_storage, self.path.iterdir())) if folder else [self.path]
-        if not self._files or not all(map(is_storage, self._files)):
+        self._files = storage_files(self.path)
+        if not self._files:
             raise EvalError(
                 f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
                 'or .bag file'
             ) from None
         self._ros1 = self._files[0].suffix == '.bag'
         self._store = get_typestore(Stores.ROS1_NOETIC if self._ros1 else Stores.LATEST)
-        counts: Counter[tuple[str, str]] = Counter()
-        try:
-            for path in self._files:
-                counts.update((m.topic, m.msgtype) for m in recover(path))
-        except (OSError, ValueError, KeyError, struct.error) as trouble:
-            reason = f'{reason}; {_short(trouble)}'
+        counts = Counter((m.topic, m.msgtype) for m in self._recovered())
         if not counts:
+            reason = '; '.join([reason, *self.warnings])
             raise EvalError(
                 f'bag {self.path} is empty or damaged beyond reading ({reason}); record or copy '
                 'it again'
@@ -167,6 +165,26 @@ class Bag:
             f'{sum(counts.values())} messages'
         )
 
+    def _recovered(self) -> Iterator[Raw]:
+        """Yield the messages of each file until damage ends it."""
+        for path in self._files:
+            try:
+                yield from recover(path)
+            # Where a length or a text is damaged, any step of the reading may fail.
+            except Exception as error:
+                self.warn(f'{path} is damaged; read until there ({_short(error)})')
+
+
+def storage_files(path: Path) -> list[Path]:
+    """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2."""
+
+    def parts(file: Path) -> list[str | int]:
+        # Text and numbers take turns, text first: like is compared with like.
+        return [int(s) if i % 2 else s for i, s in enumerate(re.split(r'(\d+)', file.name))]
+
+    files = path.iterdir() if path.is_dir() else [path]
+    return sorted(filter(is_storage, files), key=parts)
+
 
 def _entry_points(path: Path) -> list[Path]:
     """List what the reader wants: a folder with metadata, or else the storage files."""
@@ -174,7 +192,7 @@ def _entry_points(path: Path) -> list[Path]:
         return [path]
     if (path / 'metadata.yaml').is_file():
         return [path]
-    files = sorted(filter(is_storage, path.iterdir()))
+    files = storage_files(path)
     bags = [file for file in files if file.suffix == '.bag']
     if bags and len(bags) == len(files):
         return bags

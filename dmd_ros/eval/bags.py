@@ -8,7 +8,8 @@ are held in memory.
 
 Pairing. CameraInfo: the one of equal stamp; else, of those with the image's frame_id, the nearest
 in time (latched and slow infos, and drivers that stamp the two differently). Depth: the nearest
-stamp within a tolerance, each depth at most once.
+stamp within a tolerance, each depth at most once; where a stamp repeats (looped or unstamped
+recordings), in the order of recording.
 """
 
 from __future__ import annotations
@@ -102,7 +103,14 @@ class BagReader:
             )
         chosen = range(0, len(images), stride)
         self.chosen = list(chosen[:limit] if limit else chosen)
-        self._partner = pair([images[i] for i in self.chosen], depths, round(tolerance_s * 1e9))
+        self._partner = pair(images, depths, round(tolerance_s * 1e9), self.chosen)
+        repeated = len(images) - len(set(images))
+        if topics.depth and repeated:
+            bag.warn(
+                f'{repeated} of {len(images)} images repeat a stamp (a looped or unstamped '
+                f'recording?); these and the {len(depths)} depths are paired in the order of '
+                'recording, wrongly if some of either were dropped'
+            )
         if topics.depth and not any(p is not None for p in self._partner):
             bag.warn(
                 f'no depth on {topics.depth} is stamped within {tolerance_s:g} s of an image: '
@@ -214,25 +222,42 @@ def pair(
     stamps_ns: Sequence[int],
     partners_ns: Sequence[int],
     tolerance_ns: int,
+    chosen: Sequence[int] | None = None,
 ) -> list[int | None]:
     """Give each stamp the index of the nearest partner within tolerance; each partner once.
 
-    Where two want the same partner, the nearer one has it and the other goes without.
+    chosen: indices of the stamps that want one (default: all). Where two want the same partner,
+    the nearer one has it and the other goes without. Of equal stamps, the k-th wants the k-th
+    partner of the nearest stamp.
     """
-    order = sorted(range(len(partners_ns)), key=lambda i: partners_ns[i])
-    ordered = [partners_ns[i] for i in order]
+    partner_of = {key: i for i, key in enumerate(_numbered(partners_ns))}
+    ordered = sorted(set(partners_ns))
+    numbered = _numbered(stamps_ns)
+    chosen = range(len(stamps_ns)) if chosen is None else chosen
     claims: dict[int, tuple[int, int]] = {}  # partner -> (distance, place)
-    for place, stamp in enumerate(stamps_ns):
+    for place, index in enumerate(chosen):
         if not ordered:
             break
-        best = _nearest(ordered, stamp)
-        claim = (abs(ordered[best] - stamp), place)
-        if claim[0] <= tolerance_ns and claim < claims.get(order[best], (tolerance_ns + 1, 0)):
-            claims[order[best]] = claim
-    found: list[int | None] = [None] * len(stamps_ns)
+        stamp, turn = numbered[index]
+        best = ordered[_nearest(ordered, stamp)]
+        partner = partner_of.get((best, turn))
+        claim = (abs(best - stamp), place)
+        if partner is not None and claim < claims.get(partner, (tolerance_ns + 1, 0)):
+            claims[partner] = claim
+    found: list[int | None] = [None] * len(chosen)
     for partner, (_, place) in claims.items():
         found[place] = partner
     return found
+
+
+def _numbered(stamps_ns: Sequence[int]) -> list[tuple[int, int]]:
+    """Give each stamp with the number of equal ones before it."""
+    counts: Counter[int] = Counter()
+    numbered = []
+    for stamp in stamps_ns:
+        numbered.append((stamp, counts[stamp]))
+        counts[stamp] += 1
+    return numbered
 
 
 def _nearest(

@@ -48,9 +48,10 @@ def recover(path: Path) -> Iterator[Raw]:
         '.bag': _recover_ros1,
     }
     for message in readers[kind](path):
-        # rosbag2's message compression; a CDR header never looks like that.
+        # rosbag2's message compression; a CDR header never looks like that. What is damaged comes
+        # out short, cannot be decoded, and is counted with what cannot.
         if message.data[:4] == _ZSTD_MAGIC and kind != '.bag':
-            message = message._replace(data=zstd.decompress(message.data))
+            message = message._replace(data=decompress('zstd', message.data))
         yield message
 
 
@@ -60,6 +61,12 @@ def is_storage(path: Path) -> bool:
     if suffixes and suffixes[-1] in ('.zstd', '.zst'):
         suffixes = suffixes[:-1]
     return bool(suffixes) and suffixes[-1] in ('.mcap', '.db3', '.bag')
+
+
+def unmerged(path: Path) -> Path | None:
+    """Give the file beside a .db3 that has what SQLite was to write into it, if one is left."""
+    wal = path.with_name(path.name + '-wal')
+    return wal if wal.is_file() and wal.stat().st_size else None
 
 
 def read_file(path: Path) -> bytes:
@@ -105,13 +112,18 @@ def _mcap_messages(
     channels: dict[int, tuple[str, str]],
 ) -> Iterator[Raw]:
     """Walk the records of a file or of a chunk: opcode (1 byte), length (8 bytes), content."""
+    here = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(here)
     while len(head := file.read(9)) == 9:
         opcode, length = struct.unpack('<BQ', head)
+        left = size - file.tell()
+        whole = length <= left
+        length = min(length, left)  # of a damaged record, it may be more than memory holds
         if opcode not in (0x03, 0x04, 0x05, 0x06):
             file.seek(length, io.SEEK_CUR)
             continue
         content = file.read(length)
-        whole = len(content) == length
         if opcode == 0x06:
             yield from _mcap_messages(_chunk(content), schemas, channels)
         elif not whole:
@@ -150,25 +162,32 @@ def _recover_sqlite(path: Path) -> Iterator[Raw]:
         yield from _sqlite_messages(inflated)
 
 
-class _WholePages(apsw.VFS):
-    """Hides a cut last page from SQLite, which would fill it up with zeros."""
+class _AsLeft(apsw.VFS):
+    """Shows SQLite a bag and its -wal as the recorder left them, and has it write nothing."""
 
-    NAME = 'dmd_whole_pages'
+    NAME = 'dmd_as_left'
 
     def __init__(self) -> None:
         super().__init__(self.NAME, '')
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
-        return _WholePagesFile(name, flags)
+        if flags[0] & apsw.SQLITE_OPEN_WAL:
+            flags[0] = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READONLY
+        return _AsLeftFile(name, flags)
 
 
-class _WholePagesFile(apsw.VFSFile):
+class _AsLeftFile(apsw.VFSFile):
     def __init__(self, name: Any, flags: list[int]) -> None:
         super().__init__('', name, flags)
+        self._is_wal = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+
+    def xLock(self, level: int) -> None:  # noqa: N802
+        """Lock nothing: that takes leave to write."""
 
     def xFileSize(self) -> int:  # noqa: N802
+        """Hide a cut last page, which SQLite would fill up with zeros."""
         size = super().xFileSize()
-        if size < 100:
+        if self._is_wal or size < 100:
             return size
         page = int.from_bytes(self.xRead(2, 16), 'big')
         page = 65536 if page <= 1 else page
@@ -176,11 +195,13 @@ class _WholePagesFile(apsw.VFSFile):
 
 
 def _sqlite_messages(path: Path) -> Iterator[Raw]:
-    vfs = _WholePages()
+    vfs = _AsLeft()
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    uri = f'file:{urllib.parse.quote(str(path))}?immutable=1'
+    uri = f'file:{urllib.parse.quote(str(path))}?immutable={int(unmerged(path) is None)}'
     connection = apsw.Connection(uri, flags=flags, vfs=vfs.NAME)
     try:
+        # Otherwise SQLite keeps an index of the -wal in a file beside it.
+        connection.execute('PRAGMA locking_mode = EXCLUSIVE')
         # Otherwise SQLite refuses a file that is shorter than its header says.
         connection.execute('PRAGMA writable_schema = ON')
         rows = connection.execute('SELECT id, name, type FROM topics')

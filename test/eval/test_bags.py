@@ -99,6 +99,22 @@ def test_depth_outside_the_tolerance_is_no_truth(tmp_path):
     assert frame.truth_m is not None
 
 
+@pytest.mark.parametrize('times', [[0] * 6, [0, 1, 2, 0, 1, 2]], ids=['unstamped', 'looped'])
+def test_images_that_repeat_a_stamp_have_their_depths_and_a_warning(tmp_path, times):
+    items = []
+    for i, time in enumerate(times):
+        at = {'stamp_ns': time * 100 * MS, 'logged_ns': T0 + i * MS}
+        items.append(Item(IMAGE, content=grey(i), kind='image', **at))
+        items.append(Item(INFO, content=CAMERA, kind='info', **at))
+        items.append(Item(DEPTH, content=metres(i + 1), kind='depth32', **at))
+    path = write_bag(tmp_path / 'bag', items)
+    for stride in (1, 2):
+        found, reader = read(path, stride=stride)
+        depths = [float(f.truth_m[0, 0]) for f in found]
+        assert depths == [1, 2, 3, 4, 5, 6][::stride]
+        assert f'{6 - len(set(times))} of 6 images repeat a stamp' in reader.bag.warnings[0]
+
+
 def test_one_latched_info_serves_all_images_with_a_warning(tmp_path):
     items = [Item(INFO, 0, CAMERA, 'info', logged_ns=T0)]
     items += [Item(IMAGE, T0 + i * MS, grey(i), 'image') for i in range(3)]
@@ -300,13 +316,15 @@ stamps = st.lists(st.integers(0, 200), max_size=12)
 
 
 @given(a=stamps, b=stamps, tolerance=st.integers(0, 30))
-def test_pairing_is_within_tolerance_one_to_one_and_misses_no_equal_stamp(a, b, tolerance):
+def test_pairing_is_within_tolerance_one_to_one_and_in_order_among_equal_stamps(a, b, tolerance):
     found = pair(a, b, tolerance)
     used = [p for p in found if p is not None]
     assert len(used) == len(set(used))
     assert all(p is None or abs(a[i] - b[p]) <= tolerance for i, p in enumerate(found))
     for stamp in set(a) & set(b):
-        assert any(p is not None and b[p] == stamp for i, p in enumerate(found) if a[i] == stamp)
+        partners = [i for i, other in enumerate(b) if other == stamp]
+        served = [p for i, p in enumerate(found) if a[i] == stamp]
+        assert served == (partners + [None] * len(a))[: len(served)]
 
 
 @settings(max_examples=15)

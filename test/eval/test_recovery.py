@@ -3,7 +3,10 @@
 """Bags that were cut off: everything that is whole is read, nothing else, and the user is told."""
 
 import io
+import re
 import shutil
+import sqlite3
+import struct
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from bag_factory import IMAGE, INFO, KINDS, frames, storage_file, write_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.eval import recovery
+from dmd_ros.eval import recovery, topics
 from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
 
 COUNT = 40
@@ -84,6 +88,50 @@ def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path)
         assert bag.warnings == []
 
 
+@pytest.fixture(scope='module')
+def killed(bags, tmp_path_factory):
+    """The files that a recorder leaves if it dies when half of the messages are in the -wal."""
+    folder = tmp_path_factory.mktemp('killed')
+    file = cut(bags['sqlite3'], folder / 'recording', 1.0) / storage_file(bags['sqlite3']).name
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute('PRAGMA journal_mode = WAL')
+    rows = connection.execute('SELECT * FROM messages WHERE id > ?', (COUNT,)).fetchall()
+    connection.execute('DELETE FROM messages WHERE id > ?', (COUNT,))
+    connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    connection.executemany('INSERT INTO messages VALUES (?, ?, ?, ?)', rows)
+    shutil.copytree(folder / 'recording', folder / 'left')
+    connection.close()
+    return folder / 'left'
+
+
+# The shortest one holds nothing; SQLite would delete it.
+@pytest.mark.parametrize(
+    ('share', 'least', 'most'), [(1.0, 80, 80), (0.5, 55, 60), (1e-4, 40, 40), (0.0, 40, 40)]
+)
+def test_what_a_killed_recorder_left_in_the_wal_is_read(killed, tmp_path, share, least, most):
+    shutil.copytree(killed, tmp_path / 'bag')
+    (tmp_path / 'bag').chmod(0o555)
+    (wal,) = (tmp_path / 'bag').glob('*.db3-wal')
+    wal.write_bytes(wal.read_bytes()[: int(share * wal.stat().st_size)])
+    before = {path.name: path.read_bytes() for path in (tmp_path / 'bag').iterdir()}
+    with Bag(tmp_path / 'bag') as bag:
+        assert least <= len(list(bag.raw([IMAGE, INFO]))) <= most
+        assert any(wal.name in w for w in bag.warnings) == (share > 0)
+    assert {path.name: path.read_bytes() for path in (tmp_path / 'bag').iterdir()} == before
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path, kind):
+    """A recorder that is killed leaves none, and drive_10 was written after drive_2."""
+    (tmp_path / 'bag').mkdir()
+    items = frames([np.full((48, 64, 3), level, np.uint8) for level in range(12)])
+    for i in range(12):
+        file = storage_file(write_bag(tmp_path / str(i), items[2 * i : 2 * i + 2], kind))
+        shutil.copy(file, tmp_path / 'bag' / f'drive_{i}{file.suffix}')
+    with Bag(tmp_path / 'bag') as bag:
+        assert [bag.decode(m).data[0] for m in bag.raw([IMAGE])] == list(range(12))
+
+
 @pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])
 def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
     writer_module = pytest.importorskip('mcap.writer')
@@ -115,6 +163,50 @@ def test_damage_in_the_middle_ends_the_reading_with_a_warning(bags, tmp_path):
     with Bag(tmp_path / 'bag') as bag:
         list(bag.raw([IMAGE]))
         assert any('damaged; read until there' in w for w in bag.warnings)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'tail'),
+    [
+        ('mcap', b'\xff' * 64),  # a record of unknown kind and 2**64 - 1 bytes
+        ('mcap', b'\x06' + b'\xff' * 8),  # a chunk of as many
+        ('mcap', struct.pack('<BQ', 0x04, 1) + b'\0'),  # a channel of one byte
+        ('ros1', struct.pack('<II3sI', 7, 3, b'op=', 0)),  # a record without its kind
+    ],
+)
+def test_what_precedes_damage_is_read(bags, tmp_path, kind, tail):
+    with Bag(bags[kind]) as bag:
+        whole = list(bag.raw([IMAGE, INFO]))[:41]
+    path = cut(bags[kind], tmp_path / 'cut', 1.0)
+    content = storage_file(path).read_bytes()
+    end = content.index(whole[-1].data) + len(whole[-1].data)
+    storage_file(path).write_bytes(content[:end] + tail)
+    with Bag(path) as bag:
+        assert list(bag.raw([IMAGE, INFO])) == whole
+
+
+def test_a_message_that_cannot_be_decompressed_is_counted_and_the_rest_goes_on(bags, tmp_path):
+    path = cut(bags['mcap+message'], tmp_path / 'cut', 0.9)
+    content = storage_file(path).read_bytes()
+    image = [m.start() for m in re.finditer(re.escape(recovery._ZSTD_MAGIC), content)][10]
+    damaged = content[: image + 4] + b'\xff' * 12 + content[image + 16 :]
+    storage_file(path).write_bytes(damaged)
+    with Bag(path) as bag:
+        reader = BagReader(bag, topics.choose(bag))
+        assert [frame.index for frame in reader] == [i for i in range(36) if i != 5]
+    ((reason, count),) = reader.skipped.items()
+    assert 'cannot be decoded' in reason and count == 1
+
+
+def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
+    path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
+    file = storage_file(path)
+    content = file.read_bytes()
+    (path / 'b_0.mcap').write_bytes(content[:8] + struct.pack('<BQ', 0x04, 1) + b'\0')
+    file.rename(path / 'b_1.mcap')
+    with Bag(path) as bag:
+        assert bag.topics[IMAGE].count == COUNT
+        assert 'b_0.mcap is damaged; read until there' in bag.warnings[0]
 
 
 @pytest.mark.parametrize('suffix', ['.mcap', '.db3', '.bag'])

@@ -4,14 +4,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, Item
+from bag_factory import write_bag as write_items
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from dmd_ros.eval.bags import BagFrame
+from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 
@@ -95,7 +104,7 @@ def write_bag(path: Path, distortion: list[float], depth_size=(HEIGHT, WIDTH), e
 def test_pairs_become_frames(tmp_path):
     bag = write_bag(tmp_path / 'drive', [0.0] * 5)
     reader = open_dataset('bag', bag)
-    assert reader.index() == ['1000000000', '1100000000']
+    assert len(reader) == 2
     second = reader.load(1)
     assert second.rgb[5, 5].tolist() == [100, 0, 0]
     assert second.depth[5, 5] == pytest.approx(1.501) and np.isnan(second.depth[0, 0])
@@ -104,6 +113,67 @@ def test_pairs_become_frames(tmp_path):
     (tmp_path / 'drive').rename(tmp_path / 'gone')
     assert len(open_dataset('bag', bag)) == 2
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
+
+
+def record(path: Path, stamps_ns, level: int = 0) -> Path:
+    """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
+    items = []
+    for i, stamp in enumerate(stamps_ns):
+        rgb = np.full((48, 64, 3), level + i, np.uint8)
+        depth = np.full((48, 64), 1.0 + i, np.float32)
+        items += [
+            Item(IMAGE, stamp, rgb, 'image', logged_ns=i),
+            Item(INFO, stamp, CAMERA, 'info', logged_ns=i),
+            Item(DEPTH, stamp, depth, 'depth32', logged_ns=i),
+        ]
+    return write_items(path, items)
+
+
+def levels(reader) -> list[int]:
+    return [int(reader.load(i).rgb[0, 0, 0]) for i in range(len(reader))]
+
+
+def test_the_end_is_held_out_of_simulated_time_too(tmp_path):
+    """Seconds 5 to 14 of a simulation: the tenth has one digit more."""
+    bag = record(tmp_path / 'sim', [second * 10**9 for second in range(5, 15)])
+    assert levels(open_dataset('bag', bag, part='train')) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert levels(open_dataset('bag', bag, part='held_out')) == [8, 9]
+
+
+def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path, capsys):
+    bag = record(tmp_path / 'loop', [0, 1, 2, 3, 4] * 2)
+    assert levels(open_dataset('bag', bag, part='train')) == [0, 5, 1, 6, 2, 7, 3, 8]
+    assert levels(open_dataset('bag', bag, part='held_out')) == [4, 9]
+    assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
+
+
+def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
+    bag = record(tmp_path / 'bag', [1, 2, 3])
+    assert levels(open_dataset('bag', bag)) == [0, 1, 2]
+    (file,) = bag.glob('*.mcap')
+    written = file.stat().st_mtime
+    shutil.rmtree(bag)
+    record(bag, [1, 2, 3], level=7)  # as long as the other
+    os.utime(file, (written, written + 60))
+    with pytest.raises(TrainError, match=r'frames were made of another .*: changed .* Delete'):
+        open_dataset('bag', bag)
+    shutil.rmtree(bag)
+    record(bag, [1, 2, 3, 4])
+    os.utime(file, (written, written))
+    with pytest.raises(TrainError, match=r'frames were made of another .*: bytes .* Delete'):
+        open_dataset('bag', bag)
+
+
+def test_frames_of_an_older_version_are_refused(tmp_path):
+    """They are in another order, in which the parts differ."""
+    bag = record(tmp_path / 'bag', [1, 2, 3])
+    open_dataset('bag', bag)
+    origin = tmp_path / 'bag.frames' / 'origin.json'
+    made = json.loads(origin.read_text())
+    del made['layout']
+    origin.write_text(json.dumps(made))
+    with pytest.raises(TrainError, match=r'layout None, now 2\. Delete that folder'):
+        open_dataset('bag', bag)
 
 
 def test_distortion_is_removed(tmp_path):
@@ -119,10 +189,6 @@ def test_distortion_is_removed(tmp_path):
 
 
 def test_far_depth_survives(tmp_path):
-    from dmd_ros.core.camera import Camera
-    from dmd_ros.core.records import RawSample
-    from train.datasets.bag import write_frame
-
     depth = np.full((4, 6), 70.25, np.float32)
     depth[0] = [np.nan, np.inf, 1.0, 65.535, 0.001, 80.5]
     sample = RawSample(np.zeros((4, 6, 3), np.uint8), depth, Camera(5, 5, 2.5, 1.5, 6, 4))
@@ -138,6 +204,15 @@ def test_smaller_depth_labels_fewer_pixels(tmp_path):
     depth = open_dataset('bag', bag).load(0).depth
     assert np.count_nonzero(~np.isnan(depth)) == 24 * 32 - 1
     assert depth[2, 2] == pytest.approx(1.5) and np.isnan(depth[1, 1])
+
+
+def test_smaller_depth_lies_at_the_middle_of_what_it_covers():
+    truth = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    camera = Camera(10.0, 10.0, 4.0, 2.5, width=9, height=6)
+    rgb = np.zeros((6, 9, 3), np.uint8)
+    depth = labelled(BagFrame(0, 0, 0, '', rgb, camera, truth, {})).depth
+    np.testing.assert_array_equal(depth[1::3, 1::3], truth)
+    assert np.count_nonzero(np.isfinite(depth)) == truth.size
 
 
 def test_ambiguity_and_bad_depth_are_explained(tmp_path):

@@ -63,7 +63,8 @@ def test_frames_made_with_other_options_are_refused(bag, tmp_path, capsys):
     assert finetune.main([*command, '--every', '5']) == 0
     assert finetune.main(command) == 1
     said = capsys.readouterr().err
-    assert f'{tmp_path}/frames were made with other options: every 5, now 1. Delete' in said
+    assert f'{tmp_path}/frames were made of another recording or with' in said
+    assert 'other options: every 5, now 1. Delete' in said
     with pytest.raises(TrainError, match=r"bag '.*walk', now '.*drive'"):
         open_dataset('bag', str(bag.with_name('drive')), cache=str(tmp_path / 'frames'), every=5)
 
@@ -91,6 +92,14 @@ def test_errors(bag, tmp_path, arguments, message, capsys):
     arguments = [str(bag) if text == 'BAG' else text for text in arguments]
     assert finetune.main([*arguments, '--out', str(tmp_path), '--samples', '8']) == 1
     assert message in capsys.readouterr().err
+
+
+def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        finetune.main([str(bag), '--out', str(tmp_path), '--every', '0'])
+    assert '--every: 0' in capsys.readouterr().err
+    with pytest.raises(TrainError, match='every=0; allowed: 1 or more'):
+        open_dataset('bag', str(bag), every=0)
 
 
 def test_parts_of_a_recording_are_checked(tmp_path):

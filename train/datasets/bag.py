@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_file import Bag, storage_files
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
 from train.datasets import points
@@ -33,6 +35,8 @@ from train.errors import TrainError
 MAX_APART_S = 0.03
 # Beside the frames: what they were made of.
 _ORIGIN = 'origin.json'
+# Of the frames' names: 2 sorts by time where stamps differ in length.
+_LAYOUT = 2
 # Depth of another size than the picture is fine, depth of another field of view is not.
 _ASPECT_TOLERANCE = 0.02
 
@@ -41,8 +45,8 @@ class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
     every: keep one picture in so many. cache: folder to write the frames to (default: beside the
-    bag, '<bag>.frames'); used as it is if it was made with the same options, else refused. part,
-    held_out: as for `Frames`.
+    bag, '<bag>.frames'); used as it is if it was made of this recording with these options, else
+    refused. part, held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -60,6 +64,8 @@ class BagFrames(Frames):
         held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
+        if every < 1:
+            raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
         folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
@@ -99,11 +105,15 @@ def extract(
         )
         for frame in frames:
             if frame.truth_m is not None:
-                write_frame(building / f'{frame.stamp_ns}', labelled(frame), path.name)
+                name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
+                write_frame(building / name, labelled(frame), path.name)
                 count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
             raise TrainError(f'{path} gives no labelled frame: {reasons}')
+        skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
+        for warning in (*bag.warnings, *skipped):
+            print(f'warning: {warning}', file=sys.stderr)
     origin = _origin(path, folder, image, info, depth, every)
     (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
@@ -113,26 +123,36 @@ def extract(
 def _origin(
     bag: Path, folder: Path, image: str | None, info: str | None, depth: str | None, every: int
 ) -> dict[str, Any]:
-    """Say what the frames in `folder` are of; bag: relative to it, as they may move together."""
+    """Say what the frames in `folder` are of; bag: relative to it, as they may move together.
+
+    A bag that is there is also known by its size and the time of its last change.
+    """
+    stats = [file.stat() for file in storage_files(bag) if file.is_file()]
+    recording = {}
+    if stats:
+        changed = datetime.fromtimestamp(int(max(s.st_mtime for s in stats)), timezone.utc)
+        size = sum(s.st_size for s in stats)
+        recording = {'bytes': size, 'changed': changed.isoformat()}
     where = os.path.relpath(bag.resolve(), folder.resolve())
-    return {'bag': where, 'image': image, 'info': info, 'depth': depth, 'every': every}
+    chosen = {'image': image, 'info': info, 'depth': depth, 'every': every}
+    return {'layout': _LAYOUT, 'bag': where, **recording, **chosen}
 
 
 def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse frames that were taken from another bag, or with other options."""
+    """Refuse frames that were taken from another recording, or with other options."""
     try:
         made = json.loads((folder / _ORIGIN).read_text(encoding='utf-8'))
         differing = [
-            f'{key} {made[key]!r}, now {wanted[key]!r}'
+            f'{key} {made.get(key)!r}, now {wanted[key]!r}'
             for key in wanted
-            if made[key] != wanted[key]
+            if made.get(key) != wanted[key]
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError):
         differing = [f'no readable {_ORIGIN} says which']
     if differing:
         raise TrainError(
-            f'bag: the frames in {folder} were made with other options: {"; ".join(differing)}. '
-            'Delete that folder, or choose another (cache, --out)'
+            f'bag: the frames in {folder} were made of another recording or with other options: '
+            f'{"; ".join(differing)}. Delete that folder, or choose another (cache, --out)'
         )
 
 
