@@ -237,6 +237,22 @@ def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
     assert rectifier.inside[radius < 0.9].all()
 
 
+@pytest.mark.parametrize(
+    ('model', 'lens'),
+    [
+        ('plumb_bob', (-0.2, -0.04, 0.0, 0.0, -0.01)),
+        ('rational_polynomial', (-0.1, -0.02, 0.0, 0.0, -0.01, 0.2, 0.04, 0.02)),
+        ('equidistant', (-0.05, -0.03, -0.02, -0.02)),
+    ],
+)
+def test_a_lens_folds_where_opencv_s_projection_turns_back(model: str, lens: tuple) -> None:
+    """Every coefficient brings the fold nearer."""
+    camera = Camera(100, 100, 0, 0, 320, 240, model, lens)
+    r = np.linspace(0.0, 4.0, 8001)
+    places = project(camera, np.stack([r, 0 * r, np.ones_like(r)], axis=1))[:, 0]
+    assert fold_radius(camera) == pytest.approx(r[np.argmax(places)], abs=1e-3)
+
+
 @pytest.mark.parametrize('camera', DISTORTED[:2] + DISTORTED[3:])
 def test_ordinary_lenses_do_not_fold_within_their_picture(camera: Camera) -> None:
     corner = math.hypot(camera.width / camera.fx, camera.height / camera.fy)

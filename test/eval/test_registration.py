@@ -31,9 +31,14 @@ def test_other_sizes_take_the_nearest_pixel_and_invent_nothing(factor):
     np.testing.assert_array_equal(large, np.kron(estimate, np.ones((factor, factor), np.float32)))
 
 
-def test_another_aspect_shows_something_else():
-    with pytest.raises(EvalError, match=r'100x48, the image 64x48.*register the depth'):
-        on_grid_of(numbered(48, 64), numbered(48, 100), CAMERA)
+@pytest.mark.parametrize('width', [66, 100])
+def test_another_aspect_shows_something_else(width):
+    with pytest.raises(EvalError, match=rf'{width}x48, the image 64x48.*register the depth'):
+        on_grid_of(numbered(48, 64), numbered(48, width), CAMERA)
+
+
+def test_a_rounded_size_is_no_other_aspect():
+    assert on_grid_of(numbered(48, 64), numbered(16, 21), CAMERA).shape == (16, 21)
 
 
 @pytest.mark.parametrize(
