@@ -23,7 +23,7 @@ import numpy as np
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.depth_codec import valid
-from dmd_ros.core.preprocess import network_size
+from dmd_ros.core.preprocess import full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
@@ -95,7 +95,7 @@ def config_of(
     The range of fields of view is widened to the camera's where that lies outside.
     """
     contract, net = model.contract, model.net
-    height, width = network_size(camera.height, camera.width, contract)
+    view = full_view(camera, contract)
     low, high = contract.tan_half_vfov_range
     tan = camera.tan_half_vfov
     one_step = contract.noise == 'gaussian' and contract.steps == 1
@@ -109,8 +109,9 @@ def config_of(
         'stage': 'end_to_end' if contract.noise == 'zeros' else 'diffusion',
         'steps': contract.steps, 'samples': contract.samples,
         't1_fraction': _T1_OF_ONE_STEP if one_step else 0.0,
-        'sources': sources, 'sizes': f'{height}x{width}', 'fov_scale_min': _FOV_SCALES[0],
-        'fov_scale_max': _FOV_SCALES[1], 'photometric': 0.5, 'optimizer': 'muon',
+        'sources': sources, 'sizes': f'{view.height}x{view.width}',
+        'fov_scale_min': _FOV_SCALES[0], 'fov_scale_max': _FOV_SCALES[1],
+        'photometric': 0.5, 'optimizer': 'muon',
         'batch': 8, 'total_samples': total, 'warmup': total // 20, 'ema': max(1, total // 20),
         'log_every': max(1, total // 20), 'checkpoint_every': max(1, total // 5),
     }  # fmt: skip

@@ -27,6 +27,11 @@ DISTORTION_MODELS = {
 # Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
 _MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
 
+# Where a pixel belongs without the distortion is searched for: so long at most; an answer that
+# falls back more pixels off than this is none; so many at once (OpenCV takes 400 bytes each).
+_SEARCH = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-3)
+_SEARCH_PX, _AT_ONCE = 1.0, 1 << 16
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -214,6 +219,36 @@ class Rectifier:
             rgb, self._maps[0], self._maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return out
+
+
+def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Tell where pixels [N, 2] (x, y) of a distorted picture lie after `Rectifier`.
+
+    NaN where the lens model knows no direction that `Rectifier` would show there.
+    """
+    rays = np.empty((len(pixels), 2))
+    for start in range(0, len(pixels), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        rays[part] = _searched_rays(camera, pixels[part].astype(np.float64))
+    rays[~(np.hypot(*rays.T) <= fold_radius(camera))] = np.nan
+    return rays * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+
+
+def _searched_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Search for the directions (x/z, y/z) [N, 2] that fall on pixels [N, 2]; NaN: not found."""
+    k, d, zero = camera.matrix, np.asarray(camera.distortion), np.zeros(3)
+    places, fisheye = pixels[:, None], camera.distortion_model == 'equidistant'
+    if fisheye:
+        rays = cv2.fisheye.undistortPoints(places, k, d)
+    elif hasattr(cv2, 'undistortPointsIter'):  # OpenCV 4
+        rays = cv2.undistortPointsIter(places, k, d, None, None, _SEARCH)
+    else:
+        rays = cv2.undistortPoints(places, k, d, criteria=_SEARCH)
+    project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
+    back, _ = project(cv2.convertPointsToHomogeneous(rays), zero, zero, k, d)
+    off = np.hypot(*(back - places)[:, 0].T)
+    rays[~(off <= _SEARCH_PX)] = np.nan
+    return rays[:, 0]
 
 
 def fold_radius(camera: Camera) -> float:

@@ -23,6 +23,9 @@ from dmd_ros.core.errors import CoreError
 
 # How much a picture of another area counts against a squashed one, when no multiple fits exactly.
 _AREA_WEIGHT = 0.1
+# Logarithm of fx / fy up to which pixels count as square: no more than training squashes pictures
+# (its aspect_jitter), so that a camera that is a percent or two off keeps the size of its pixels.
+_SQUARE_PIXELS = 0.03
 # Rows of a picture that `_two_fifths` takes at once, a multiple of 5: they stay in the cache.
 _BAND = 160
 
@@ -63,8 +66,8 @@ class View:
         )
 
 
-def network_size(height: int, width: int, contract: PictureContract) -> tuple[int, int]:
-    """Choose the network's (height, width) for a picture of the given size.
+def network_size(height: float, width: float, contract: PictureContract) -> tuple[int, int]:
+    """Choose the network's (height, width) for a picture of the given size in square pixels.
 
     The size with the nearest aspect among multiples of the stride near the area of the model's
     first training size, so that no camera is squashed by more than the rounding.
@@ -86,8 +89,15 @@ def network_size(height: int, width: int, contract: PictureContract) -> tuple[in
 
 
 def full_view(camera: Camera, contract: PictureContract) -> View:
-    """View of the whole picture: what the robot always uses."""
-    height, width = network_size(camera.height, camera.width, contract)
+    """View of the whole picture: what the robot always uses.
+
+    The network takes its own pixels for square. Those of the camera need not be: binned in one
+    direction, or 16:9 squeezed into 4:3, they are stretched back.
+    """
+    pixel_width = camera.fy / camera.fx  # by its height
+    if abs(math.log(pixel_width)) <= _SQUARE_PIXELS:
+        pixel_width = 1.0
+    height, width = network_size(camera.height, camera.width * pixel_width, contract)
     return View(camera, 0, 0, camera.width, camera.height, height, width)
 
 

@@ -124,8 +124,12 @@ def warped_change(
 
 
 def summarise(changes: Sequence[Change]) -> dict[str, float | int]:
-    """Give median and p95 over pairs of each kind of change, with the number of pairs used."""
-    summary: dict[str, float | int] = {'pairs': len(changes)}
+    """Give median and p95 over pairs of each kind of change.
+
+    pairs: those with a change of the prediction; of truth and ratio there may be fewer.
+    """
+    pairs = sum(not math.isnan(c.predicted) for c in changes)
+    summary: dict[str, float | int] = {'pairs': pairs}
     for kind in ('predicted', 'truth', 'of_ratio'):
         values = [v for c in changes if not math.isnan(v := getattr(c, kind))]
         spread = percentiles(values)

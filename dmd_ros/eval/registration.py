@@ -8,11 +8,13 @@ measured pixel is judged once, whatever the sizes; the two must show the same fi
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera import Camera, rectified_pixels
 from dmd_ros.eval.errors import EvalError
 
 # Aspects may differ by rounding of odd sizes, not by a crop.
@@ -44,22 +46,23 @@ def on_grid_of(
     return cv2.resize(estimate_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def _distorted(rectified_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Look up, for each pixel of the distorted picture, its place in the rectified map."""
+@functools.lru_cache(maxsize=1)
+def _places(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Tell where the pixels of a distorted picture lie in the rectified one: x, y [H, W]."""
     v, u = np.mgrid[: camera.height, : camera.width]
-    pixels = np.stack([u, v], axis=-1).reshape(-1, 1, 2).astype(np.float64)
-    undistort = (
-        cv2.fisheye.undistortPoints
-        if camera.distortion_model == 'equidistant'
-        else cv2.undistortPoints
-    )
-    k = camera.matrix
-    straight = undistort(pixels, k, np.asarray(camera.distortion, np.float64), P=k)
-    maps = straight.reshape(camera.height, camera.width, 2).astype(np.float32)
+    places = rectified_pixels(camera, np.stack([u, v], axis=-1).reshape(-1, 2))
+    x, y = np.nan_to_num(places, nan=-9.0).astype(np.float32).T  # outside
+    return x.reshape(u.shape), y.reshape(u.shape)
+
+
+def _distorted(rectified_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Look up, for each pixel of the distorted picture, its place in the rectified map.
+
+    NaN where that has no such place: a pixel that the lens model cannot explain is not judged.
+    """
     return cv2.remap(
         rectified_m,
-        maps[..., 0],
-        maps[..., 1],
+        *_places(camera),
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=float('nan'),

@@ -25,8 +25,8 @@ Cancelled = Callable[[], bool]
 # Builds an engine: its plan, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, dict[str, Any]]]
 
-# Width by height, in percent, of the cameras that a dynamic engine is made for: upright phone to
-# wide stereo. All of them, because rounding to the stride makes the sizes jump.
+# Width by height, in percent, of the fields of view that a dynamic engine is made for: upright
+# phone to wide stereo. All of them, because rounding to the stride makes the sizes jump.
 _ASPECTS = range(50, 251, 2)
 _POLL_S = 0.2
 _REPORT_S = 10.0

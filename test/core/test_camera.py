@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.core.camera import Camera, Rectifier, fold_radius
+from dmd_ros.core.camera import Camera, Rectifier, fold_radius, rectified_pixels
 from dmd_ros.core.errors import CoreError
 
 focal = st.floats(50, 2000)
@@ -174,6 +174,46 @@ def test_rectified_pixels_come_from_where_opencv_projects_their_rays(camera: Cam
     np.testing.assert_allclose(got[inner], expected[inner], atol=1.6)
 
 
+# 85 degrees across; its polynomial turns back before it reaches the corners of the sensor.
+WIDE = Camera(350, 350, 319.5, 239.5, 640, 480, 'plumb_bob', (-0.32, 0.11, 0.0, 0.0, -0.017))
+
+
+@pytest.mark.parametrize('camera', [*DISTORTED, WIDE], ids=lambda c: f'{c.distortion_model}{c.cx}')
+def test_pixels_go_back_to_where_the_rectifier_shows_them(camera: Camera) -> None:
+    """To a hundredth of a pixel; of those that the lens maps to the corners, too."""
+    rectifier = Rectifier(camera)
+    y, x = np.nonzero(rectifier.inside)
+    rays = rectifier.camera.rays()[y, x]
+    points = np.concatenate([rays, np.ones((len(rays), 1))], axis=1).astype(np.float64)
+    back = rectified_pixels(camera, project(camera, points))
+    np.testing.assert_allclose(back, np.stack([x, y], axis=1), atol=0.02)
+
+
+def test_pixels_that_the_lens_model_cannot_explain_belong_nowhere() -> None:
+    v, u = np.mgrid[: WIDE.height, : WIDE.width]
+    r = np.linspace(0.0, fold_radius(WIDE), 1000)
+    axis = np.stack([r, 0 * r, np.ones_like(r)], axis=1)
+    reach = project(WIDE, axis)[:, 0].max() - WIDE.cx
+    radius = np.hypot(u - WIDE.cx, v - WIDE.cy)
+    places = rectified_pixels(WIDE, np.stack([u, v], axis=-1).reshape(-1, 2))
+    found = ~np.isnan(places).any(axis=1).reshape(u.shape)
+    assert (radius > reach + 2).mean() > 0.01
+    assert not found[radius > reach + 2].any()
+    assert found[radius < reach - 2].all()
+    assert rectified_pixels(WIDE, np.empty((0, 2))).shape == (0, 2)
+
+
+def test_pixels_belong_nowhere_beyond_a_fold_either() -> None:
+    """This polynomial turns back at r = 1 and rises again: what it gives there is not shown."""
+    lens = (-0.6, 0.16, 0.0, 0.0, 0.0)
+    camera = Camera(100, 100, 159.5, 119.5, 320, 240, 'plumb_bob', lens)
+    v, u = np.mgrid[:240, :320]
+    places = rectified_pixels(camera, np.stack([u, v], axis=-1).reshape(-1, 2))
+    found = places[~np.isnan(places[:, 0])]
+    assert len(found) > 5000
+    assert np.hypot(*(found - (camera.cx, camera.cy)).T).max() <= 100.1
+
+
 @pytest.mark.parametrize('camera', DISTORTED[2:4], ids=lambda c: c.distortion_model)
 def test_pixels_without_light_are_outside(camera: Camera) -> None:
     rectifier = Rectifier(camera)
@@ -195,6 +235,22 @@ def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
     radius = np.hypot(*np.moveaxis(rectifier.camera.rays(), -1, 0))
     assert not rectifier.inside[radius > 0.92].any()
     assert rectifier.inside[radius < 0.9].all()
+
+
+@pytest.mark.parametrize(
+    ('model', 'lens'),
+    [
+        ('plumb_bob', (-0.2, -0.04, 0.0, 0.0, -0.01)),
+        ('rational_polynomial', (-0.1, -0.02, 0.0, 0.0, -0.01, 0.2, 0.04, 0.02)),
+        ('equidistant', (-0.05, -0.03, -0.02, -0.02)),
+    ],
+)
+def test_a_lens_folds_where_opencv_s_projection_turns_back(model: str, lens: tuple) -> None:
+    """Every coefficient brings the fold nearer."""
+    camera = Camera(100, 100, 0, 0, 320, 240, model, lens)
+    r = np.linspace(0.0, 4.0, 8001)
+    places = project(camera, np.stack([r, 0 * r, np.ones_like(r)], axis=1))[:, 0]
+    assert fold_radius(camera) == pytest.approx(r[np.argmax(places)], abs=1e-3)
 
 
 @pytest.mark.parametrize('camera', DISTORTED[:2] + DISTORTED[3:])

@@ -88,6 +88,7 @@ def test_scaled_streams_scale_the_camera(binning: int, size: tuple[int, int]) ->
 
 def test_one_pixel_of_rounding_is_no_other_aspect() -> None:
     assert camera_from_info(info(), 80, 59, False).height == 59
+    assert camera_from_info(info(), 1280, 956, False).height == 956  # rows to a multiple of 4
 
 
 @pytest.mark.parametrize('model', ['', 'plumb_bob', 'whatever'])
@@ -112,6 +113,8 @@ NAN = float('nan')
         ({'d': [0.1, 0.2]}, 'plumb_bob has 2 coefficients'),
         ({'width': 0, 'height': 0}, '0x0 must be positive'),
         ({'width': 640, 'height': 360}, 'another aspect'),
+        ({'width': 640, 'height': 512}, 'another aspect'),
+        ({'width': 640, 'height': 488}, 'another aspect'),
         ({'roi': {'x_offset': 600, 'width': 100, 'height': 480}}, 'roi'),
         ({'roi': {'x_offset': 640}}, 'roi'),
         ({'binning_x': 1000, 'binning_y': 1000}, 'must be positive'),

@@ -143,6 +143,15 @@ def test_pixels_that_are_not_interpolated_across_the_edge_are_kept(turned: bool)
     np.testing.assert_array_equal(marked, expected.T if turned else expected)
 
 
+@pytest.mark.parametrize(
+    'steps', [(1.1 * THRESHOLD, 0.65 * THRESHOLD), (1.0, 0.7)], ids=['hardly steep', 'very steep']
+)
+def test_a_steep_surface_that_is_estimated_with_noise_is_kept(steps: tuple[float, float]) -> None:
+    """Its steps of inverse depth go up and down, by just less than what counts as agreement."""
+    inverse = np.concatenate([[1.0], 1.0 + np.cumsum(np.tile(steps, 5))])[None]
+    assert not edges.torn(inverse, THRESHOLD).any()
+
+
 def test_a_step_smaller_than_the_threshold_is_kept() -> None:
     coarse = np.full((48, 64), 3.0)
     coarse[:, 32:] = 3.0 * (1 + 0.9 * THRESHOLD)

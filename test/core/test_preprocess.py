@@ -258,6 +258,28 @@ def test_common_cameras_are_squashed_by_a_percent_at_most(size: tuple[int, int])
     assert (w / h) / (size[0] / size[1]) == pytest.approx(1.0, abs=0.012)
 
 
+@pytest.mark.parametrize('squash', [0.5, 0.75, 1.0, 4 / 3, 2.0])
+@pytest.mark.parametrize('size', [(640, 480), (1280, 720), (480, 640)])
+def test_the_network_s_pixels_are_square_whatever_the_camera_s_are(
+    size: tuple[int, int], squash: float
+) -> None:
+    """binning_x alone halves the columns; the network sees what it sees of the whole picture."""
+    whole = Camera.assumed(0.5, *size)
+    view = preprocess.full_view(whole.resized(round(size[0] * squash), size[1]), QVGA)
+    seen = preprocess.full_view(whole, QVGA)
+    assert (view.height, view.width) == (seen.height, seen.width)
+    assert view.camera.fx / view.camera.fy == pytest.approx(1.0, abs=0.012)
+
+
+@pytest.mark.parametrize(('squash', 'kept'), [(0.975, True), (1.025, True), (0.9, False)])
+def test_pixels_of_a_calibration_s_noise_count_as_square(squash: float, kept: bool) -> None:
+    """Another size than 240x320 would fit 2.5 % better, and cost the exact scaling of VGA."""
+    whole = Camera.assumed(0.5, 640, 480)
+    view = preprocess.full_view(replace(whole, fx=whole.fx * squash), QVGA)
+    seen = preprocess.full_view(whole, QVGA)
+    assert ((view.height, view.width) == (seen.height, seen.width)) is kept
+
+
 @pytest.mark.parametrize('size', [(1, 1), (3, 2000), (2000, 3), (17, 16)])
 def test_strange_pictures_get_a_size_all_the_same(size: tuple[int, int]) -> None:
     h, w = preprocess.network_size(size[1], size[0], QVGA)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.camera import Camera, Rectifier, fold_radius
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import on_grid_of
 
@@ -31,9 +31,14 @@ def test_other_sizes_take_the_nearest_pixel_and_invent_nothing(factor):
     np.testing.assert_array_equal(large, np.kron(estimate, np.ones((factor, factor), np.float32)))
 
 
-def test_another_aspect_shows_something_else():
-    with pytest.raises(EvalError, match=r'100x48, the image 64x48.*register the depth'):
-        on_grid_of(numbered(48, 64), numbered(48, 100), CAMERA)
+@pytest.mark.parametrize('width', [66, 100])
+def test_another_aspect_shows_something_else(width):
+    with pytest.raises(EvalError, match=rf'{width}x48, the image 64x48.*register the depth'):
+        on_grid_of(numbered(48, 64), numbered(48, width), CAMERA)
+
+
+def test_a_rounded_size_is_no_other_aspect():
+    assert on_grid_of(numbered(48, 64), numbered(16, 21), CAMERA).shape == (16, 21)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,21 @@ def test_an_estimate_on_rectified_pixels_finds_the_truth_on_distorted_ones(model
     # Half a pixel of the ramp is 0.008.
     np.testing.assert_allclose(back[known] / 255 + 1, truth[known], atol=0.015)
     assert np.nanmax(np.abs(rectified / 255 + 1 - truth)) > 0.04
+
+
+def test_pixels_of_a_wide_lens_find_their_own_and_those_beyond_it_nothing():
+    camera = Camera(350, 350, 319.5, 239.5, 640, 480, 'plumb_bob', (-0.32, 0.11, 0, 0, -0.017))
+    # The lens as a table along its radius; it reaches to 0.99 focal lengths.
+    r = np.linspace(0, fold_radius(camera), 5001)
+    k1, k2, _, _, k3 = camera.distortion
+    bent = r * (1 + k1 * r**2 + k2 * r**4 + k3 * r**6)
+    v, u = np.mgrid[: camera.height, : camera.width]
+    seen = np.hypot(u - camera.cx, v - camera.cy) / camera.fx
+    column = camera.cx + (u - camera.cx) * np.interp(seen, bent, r) / seen
+    # Of an estimate that is the number of its column, each pixel gets the nearest one.
+    estimate = np.tile(np.arange(640, dtype=np.float32), (480, 1))
+    got = on_grid_of(estimate, estimate, camera)
+    known = np.isfinite(got)
+    assert known.mean() > 0.6
+    assert np.abs(got - column)[known].max() < 0.55
+    assert (seen > 1.0).any() and not known[seen > 1.0].any()

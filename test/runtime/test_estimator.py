@@ -137,6 +137,20 @@ def test_fixed_noise_is_the_same_in_every_frame_and_run(steps: int, sampler: str
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
+def test_the_noise_of_the_steps_is_none_that_was_drawn_before(temporal: str) -> None:
+    """A backend that samples by itself is handed the noise: equal parts would not be Gaussian."""
+    handed: list[np.ndarray] = []
+
+    class Device(Noisy):
+        def sample(self, picture, tan_half_vfov, noise, fresh, times, sampler) -> np.ndarray:
+            handed.extend((noise, next(fresh), next(fresh)))
+            return 0 * noise
+
+    DepthEstimator(CONTRACT, Device(), steps=3, temporal=temporal)(grey(), CAMERA)
+    assert np.abs(np.corrcoef([z.ravel() for z in handed]) - np.eye(3)).max() < 0.1
+
+
 def test_random_noise_differs_between_frames_but_not_between_runs() -> None:
     one, two = depths(temporal='random', steps=2)
     assert not np.array_equal(one, two)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_set import camera, plane_sample
@@ -96,9 +97,11 @@ def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:
     assert example.tan_half_vfov == np.float32(view.camera.tan_half_vfov)
 
 
-def test_a_draw_without_augmentation_is_the_full_view() -> None:
-    raw = plane_sample(1)
-    raw = RawSample(raw.rgb[:, :40], raw.depth[:, :40], camera(width=40, height=40))
+@pytest.mark.parametrize('width', [40, 20])
+def test_a_draw_without_augmentation_is_the_full_view(width: int) -> None:
+    """Of pixels twice as wide as high, too."""
+    raw, cam = plane_sample(1), camera(width=40, height=40).resized(width, 40)
+    raw = RawSample(raw.rgb[:, :width], raw.depth[:, :width], cam)
     config = replace(PLAIN, sizes='32x32')
     contract = config.contract()
     example = make_example(raw, (32, 32), 1.0, np.random.default_rng(0), config, contract)

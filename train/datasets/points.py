@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.camera import Camera, Rectifier, rectified_pixels
 from dmd_ros.core.records import RawSample
 
 
@@ -90,15 +89,12 @@ def rectified(
     """Free a picture, and depths at its pixels (u, v), from the lens distortion.
 
     Labels move as points, each to where it belongs: resampling them would blend near and far.
+    Those that the lens model cannot explain are left out.
     """
     if camera.is_distorted:
         rgb = Rectifier(camera)(rgb)
-        if u.size:
-            k, coefficients = camera.matrix, np.array(camera.distortion)
-            pixels = np.stack([u, v], axis=1).astype(np.float64)[:, None, :]
-            fisheye = camera.distortion_model == 'equidistant'
-            undistort = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
-            straight = undistort(pixels, k, coefficients, P=k)[:, 0]
-            u, v = straight[:, 0], straight[:, 1]
+        places = rectified_pixels(camera, np.stack([u, v], axis=1))
+        known = ~np.isnan(places[:, 0])
+        (u, v), z_m = places[known].T, z_m[known]
     depth = depth_from_pixels(u, v, z_m, camera.height, camera.width)
     return RawSample(rgb, depth, camera.rectified())

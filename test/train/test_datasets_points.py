@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depths at the pixels of a distorted picture, brought to the rectified one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmd_ros.core.camera import Camera
+from train.datasets import points
+
+WIDE = Camera(175, 175, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.32, 0.11, 0, 0, -0.017))
+
+
+# A NaN cast to a whole number is pixel 0 on ARM.
+@pytest.mark.filterwarnings('error')
+def test_labels_that_the_lens_model_cannot_explain_are_left_out() -> None:
+    """It reaches to 0.99 focal lengths; a driver gives depth in the corners all the same."""
+    v, u = (c.ravel() for c in np.mgrid[: WIDE.height, : WIDE.width])
+    radius = np.hypot(u - WIDE.cx, v - WIDE.cy) / WIDE.fx
+    z = np.where(radius > 1.0, 9.0, 2.0)
+    sample = points.rectified(np.zeros((240, 320, 3), np.uint8), WIDE, u, v, z)
+    labels = sample.depth[~np.isnan(sample.depth)]
+    assert (z == 9.0).sum() > 1000 and len(labels) > 30000
+    assert (labels == 2.0).all()
+    assert not sample.camera.is_distorted
