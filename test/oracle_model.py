@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from dmd_ros.core import depth_codec
+from dmd_ros.core import depth_codec, diffusion
 from dmd_ros.core.contract import METADATA_KEY, Contract
 
 CONTRACT = Contract(
@@ -94,3 +94,23 @@ def _v_graph() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         helper.make_node('Div', ['difference', 'sigma'], ['prediction']),
     ]
     return nodes, constants
+
+
+class Noisy:
+    """Predicts x = gain z, which at t = 1 is the noise itself; it counts and keeps its feeds."""
+
+    name = 'noisy'
+    device = 'cpu'
+
+    def __init__(self, gain: float = 0.2) -> None:
+        self.gain = gain
+        self.feeds: list[dict[str, np.ndarray]] = []
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.feeds.append({name: value.copy() for name, value in feeds.items()})
+        t = feeds['t'].reshape(-1, 1, 1, 1)
+        alpha, sigma = diffusion.alpha_sigma(t)
+        return {'prediction': (alpha * feeds['z'] - self.gain * feeds['z']) / sigma}
+
+    def close(self) -> None:
+        self.feeds.clear()

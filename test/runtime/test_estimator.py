@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from oracle_model import CONTRACT, grey_from_depth, write_oracle
+from oracle_model import CONTRACT, Noisy, grey_from_depth, write_oracle
 
 from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.estimator import BLEND, DepthEstimator
+from dmd_ros.estimator import DepthEstimator
 from dmd_ros.runtime.ort_backend import OrtBackend
 
 CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
@@ -27,26 +27,6 @@ HALF_LEVEL = (800 ** (0.5 / 255)) - 1
 @pytest.fixture(scope='module')
 def backend(tmp_path_factory: pytest.TempPathFactory) -> OrtBackend:
     return OrtBackend(write_oracle(tmp_path_factory.mktemp('model') / 'oracle.onnx'), threads=1)
-
-
-class Noisy:
-    """Predicts x = gain z, which at t = 1 is the noise itself; it counts and keeps its feeds."""
-
-    name = 'noisy'
-    device = 'cpu'
-
-    def __init__(self, gain: float = 0.2) -> None:
-        self.gain = gain
-        self.feeds: list[dict[str, np.ndarray]] = []
-
-    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        self.feeds.append({name: value.copy() for name, value in feeds.items()})
-        t = feeds['t'].reshape(-1, 1, 1, 1)
-        alpha, sigma = diffusion.alpha_sigma(t)
-        return {'prediction': (alpha * feeds['z'] - self.gain * feeds['z']) / sigma}
-
-    def close(self) -> None:
-        self.feeds.clear()
 
 
 def ramp_depth(camera: Camera = CAMERA) -> np.ndarray:
@@ -120,83 +100,6 @@ def test_steps_and_times() -> None:
 def test_none_takes_the_contract_s_steps_and_samples() -> None:
     estimator = DepthEstimator(replace(CONTRACT, steps=3, samples=2), Noisy())
     assert (estimator.steps, estimator.samples) == (3, 2)
-
-
-def depths(frames: int = 2, gain: float = 0.2, **settings: object) -> list[np.ndarray]:
-    estimator = DepthEstimator(CONTRACT, Noisy(gain), **settings)  # type: ignore[arg-type]
-    return [estimator(grey(), CAMERA).depth for _ in range(frames)]
-
-
-@pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
-@pytest.mark.parametrize('steps', [1, 3])
-def test_fixed_noise_is_the_same_in_every_frame_and_run(steps: int, sampler: str) -> None:
-    one, two = depths(steps=steps, sampler=sampler)
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(one, depths(1, steps=steps, sampler=sampler)[0])
-    other = depths(1, steps=steps, sampler=sampler, seed=1)[0]
-    assert not np.array_equal(one, other)
-
-
-@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_the_noise_of_the_steps_is_none_that_was_drawn_before(temporal: str) -> None:
-    """A backend that samples by itself is handed the noise: equal parts would not be Gaussian."""
-    handed: list[np.ndarray] = []
-
-    class Device(Noisy):
-        def sample(self, picture, tan_half_vfov, noise, fresh, times, sampler) -> np.ndarray:
-            handed.extend((noise, next(fresh), next(fresh)))
-            return 0 * noise
-
-    DepthEstimator(CONTRACT, Device(), steps=3, temporal=temporal)(grey(), CAMERA)
-    assert np.abs(np.corrcoef([z.ravel() for z in handed]) - np.eye(3)).max() < 0.1
-
-
-def test_random_noise_differs_between_frames_but_not_between_runs() -> None:
-    one, two = depths(temporal='random', steps=2)
-    assert not np.array_equal(one, two)
-    again = depths(temporal='random', steps=2)
-    np.testing.assert_array_equal(one, again[0])
-    np.testing.assert_array_equal(two, again[1])
-
-
-def test_reset_begins_again() -> None:
-    for temporal in ('fixed', 'random', 'blend'):
-        estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
-        first = estimator(grey(), CAMERA).depth
-        estimator(grey(), CAMERA)
-        estimator.reset()
-        np.testing.assert_array_equal(estimator(grey(), CAMERA).depth, first)
-
-
-def test_blend_starts_from_nine_tenths_noise_and_one_tenth_previous_code() -> None:
-    noisy = Noisy()
-    estimator = DepthEstimator(CONTRACT, noisy, temporal='blend')
-    estimator(grey(), CAMERA)
-    estimator(grey(), CAMERA)
-    first, second = (feeds['z'] for feeds in noisy.feeds)
-    previous = np.clip(0.2 * first, -1, 1)
-    assert BLEND == 0.1
-    np.testing.assert_allclose(second, 0.9 * first + 0.1 * previous, atol=1e-6)
-
-
-@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_a_frame_of_nan_does_not_poison_the_next(temporal: str) -> None:
-    noisy = Noisy()
-    estimator = DepthEstimator(CONTRACT, noisy, temporal=temporal)
-    shares = []
-    for gain in (0.2, float('nan'), 0.2):
-        noisy.gain = gain
-        shares.append(float(np.isnan(estimator(grey(), CAMERA).depth).mean()))
-    assert shares == [0.0, 1.0, 0.0]
-
-
-@pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_another_picture_size_is_no_problem(temporal: str) -> None:
-    estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
-    wide = Camera(100, 100, 95.5, 31.5, 192, 64)
-    for camera in (CAMERA, wide, CAMERA):
-        frame = estimator(grey(camera), camera)
-        assert frame.depth.shape == (camera.height, camera.width)
 
 
 def test_uncertainty_is_the_relative_spread_of_the_samples() -> None:
