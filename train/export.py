@@ -5,6 +5,10 @@
 Written: averaged weights as ONNX opset 17 with dynamic batch, height and width; in its metadata
 the contract and a golden input and output; a model card beside it. Nothing is written when ONNX
 Runtime and torch disagree.
+
+A short run on new data learns that and forgets some of the rest. The mean of its weights and of
+those that it started from (`--average`) often does better than both: Wortsman et al., "Robust
+fine-tuning of zero-shot models", 2022.
 """
 
 from __future__ import annotations
@@ -12,9 +16,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
 from dmd_ros.core.errors import CoreError
@@ -30,8 +36,10 @@ from train import checkpoint, onnx_file
 from train.card import card, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
+from train.init import changes_of_meaning
 from train.loop import build_net
 from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
+from train.onnx_weights import load_model
 from train.torch_backend import TorchBackend
 from train.unet import UNet
 
@@ -41,12 +49,14 @@ def export(
     out: Path,
     weights: str = 'fp16',
     notes: str = '',
+    average: Path | None = None,
     **contract_changes: object,
 ) -> Contract:
     """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
 
     weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
     notes: Markdown to append to the card (accuracy on real frames, failures, limits).
+    average: model file of `train.export` whose weights are averaged with those of the run.
     contract_changes: recommendations (steps, samples, name) that differ from the run's config.
     """
     state = checkpoint.find(source)
@@ -61,7 +71,8 @@ def export(
     except CoreError as error:
         raise TrainError(str(error)) from None
     net = build_net(config)
-    onnx_file.fill(net, state['ema'], weights)
+    learned = state['ema'] if average is None else mean_with(average, state['ema'], contract)
+    onnx_file.fill(net, learned, weights)
     backend = TorchBackend(net)
     feeds = random_feeds(contract, 1, 2, 3, seed=0)
     golden = golden_to_metadata(feeds, backend.run(feeds))
@@ -70,8 +81,27 @@ def export(
         out, trace(net, contract), metadata, weights, lambda path: compare(path, backend, contract)
     )
     run = source.parent.parent if source.is_file() else source
-    write_card(out, card(out, contract, config, state, run, net, worst, weights), notes)
+    stored = weights if average is None else f'{weights}, half and half with {average.name}'
+    write_card(out, card(out, contract, config, state, run, net, worst, stored), notes)
     return contract
+
+
+def mean_with(path: Path, weights: Mapping[str, Tensor], contract: Contract) -> dict[str, Tensor]:
+    """Average weights with those of a model file of the same network; raises `TrainError`."""
+    other = load_model(path)
+    theirs = other.net.state_dict()
+    same = theirs.keys() == weights.keys()
+    if not same or any(theirs[name].shape != w.shape for name, w in weights.items()):
+        raise TrainError(
+            f'--average {path}: preset {other.preset} (rays={other.net.rays}, '
+            f'fov={other.net.fov}) is another network than that of the run; give the model that '
+            'the run started from'
+        )
+    if changes := changes_of_meaning(other.contract, contract):
+        raise TrainError(
+            f'--average {path}: it means something else than the run: {"; ".join(changes)}'
+        )
+    return {name: 0.5 * (w + theirs[name]) for name, w in weights.items()}
 
 
 def trace(net: UNet, contract: Contract) -> bytes:
@@ -116,6 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--steps', type=int, help="recommended steps (default: the run's)")
     parser.add_argument('--samples', type=int, help="recommended samples (default: the run's)")
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
+    parser.add_argument(
+        '--average', type=Path, metavar='MODEL', help='.onnx file that the run started from'
+    )
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)
     changes = {
@@ -125,7 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
     }
     try:
         notes = options.notes.read_text() if options.notes else ''
-        contract = export(options.run, options.out, options.weights, notes, **changes)
+        contract = export(
+            options.run, options.out, options.weights, notes, options.average, **changes
+        )
     except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -16,10 +16,12 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden, contract_from_metadata
 from dmd_ros.runtime.ort_backend import OrtBackend
+from train import checkpoint
 from train import export as export_module
 from train.errors import TrainError
 from train.export import export, main, random_feeds, trace
 from train.loop import train
+from train.onnx_weights import load_model
 from train.presets import PRESETS
 from train.processes import Processes
 from train.torch_backend import TorchBackend
@@ -64,6 +66,39 @@ def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
     assert '64 (16 steps of 4)' in card
     assert card.endswith('## Limits\nGlass.\n')
     assert str(run) not in card
+
+
+def test_weights_are_averaged_with_those_of_a_model(run: Path, tmp_path: Path) -> None:
+    state = checkpoint.find(run)
+    state['ema'] = {name: 3.0 * w for name, w in state['ema'].items()}
+    checkpoint.save(tmp_path / 'other', state, 1)
+    export(tmp_path / 'other', tmp_path / 'three.onnx', 'fp32')
+    export(run, tmp_path / 'two.onnx', 'fp32', average=tmp_path / 'three.onnx')
+    one, two = checkpoint.find(run)['ema'], load_model(tmp_path / 'two.onnx').net.state_dict()
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], 2.0 * weight)
+    assert 'half and half with three.onnx' in (tmp_path / 'two.md').read_text()
+
+
+@pytest.mark.parametrize(
+    ('settings', 'reason'),
+    [
+        (['rays=false'], 'is another network than that of the run'),
+        (['rays=true', 'depth_max_m=10'], 'it means something else than the run: depth_max_m 10'),
+    ],
+)
+def test_weights_that_do_not_belong_together_are_not_averaged(
+    run: Path, tmp_path: Path, settings: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = ('total_samples=64', 'lr=0.01', 't1_fraction=1', *settings)
+    config = fast_config(write_set(tmp_path / 'set'), *trained)
+    train(tmp_path / 'run', config, Processes(0, 1, torch.device('cpu')))
+    other = tmp_path / 'other.onnx'
+    export(tmp_path / 'run', other)
+    out = tmp_path / 'mean.onnx'
+    assert main([str(run), '--out', str(out), '--average', str(other)]) == 1
+    assert reason in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_refuses_when_onnxruntime_disagrees(
