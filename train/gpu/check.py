@@ -214,6 +214,9 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
     words += ['-p', 'engine_size:={}x{}'.format(*request.size)]
     words += ['-p', f'engine_cache_dir:={check.engines}']
     left = max(1.0, check.end - time.monotonic())
+    # A script's background job ignores SIGINT, and so would the demo, which could not be stopped.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors='replace'
     ) as demo:
