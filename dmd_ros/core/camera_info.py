@@ -82,6 +82,11 @@ def info_size(info: Any) -> tuple[int, int]:
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 
+def same_frame(one: str, other: str) -> bool:
+    """Whether two frame_ids may be of one camera; an empty one matches any."""
+    return one == other or not one or not other
+
+
 def is_rectified_by_name(image_topic: str) -> bool:
     """Say whether the last part of a topic's name calls its images rectified: image_rect...
 

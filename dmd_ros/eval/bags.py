@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.camera_info import camera_from_info
+from dmd_ros.core.camera_info import camera_from_info, same_frame
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import (
     depth_from_compressed,
@@ -200,11 +200,7 @@ class BagReader:
 
     def _info_for(self, stamp_ns: int, frame_id: str) -> Any:
         """Choose the CameraInfo of an image; an empty frame_id on either side matches any."""
-        lists = [
-            infos
-            for name, infos in self._infos.items()
-            if name == frame_id or not name or not frame_id
-        ]
+        lists = [infos for name, infos in self._infos.items() if same_frame(name, frame_id)]
         if not lists:
             raise EvalError(
                 f'no camera_info with frame_id {frame_id!r} on {self.topics.camera_info} (it has '

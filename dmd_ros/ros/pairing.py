@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dmd_ros.core.camera_info import same_frame
+
 # Images that may wait for their camera_info: memory is bounded, and the newest wins anyway.
 _MAX_WAITING = 4
 _MAX_INFOS = 64
@@ -129,7 +131,7 @@ class Pairing:
         for waiting in [other for other in self._waiting if other <= stamp]:
             self._drop_waiting(waiting)
         frame, other = image.header.frame_id, info.header.frame_id
-        if frame and other and frame != other:
+        if not same_frame(frame, other):
             self._on_drop(
                 'frame_id',
                 f'image is in frame {frame!r}, camera_info in {other!r}: they are not of the same '

@@ -76,6 +76,14 @@ class Mark:
         return row
 
 
+def _filled(dash: tuple[float, float] | None) -> tuple[int, tuple[float, ...]]:
+    """Kind and p of a line: dash = (length, gap), None = solid."""
+    if dash is None:
+        return L.FILL, ()
+    period = dash[0] + dash[1]
+    return L.STRIPED, (period, dash[0] / period)
+
+
 class Brush:
     """Collects marks, all paint of which is as wide and as worn as that of one road."""
 
@@ -103,9 +111,7 @@ class Brush:
         width: float = 0.0,
     ) -> None:
         """Line along y at x between two y; dash = (length, gap)."""
-        kind, p = L.FILL, ()
-        if dash:
-            kind, p = L.STRIPED, (dash[0] + dash[1], dash[0] / (dash[0] + dash[1]))
+        kind, p = _filled(dash)
         middle, long = 0.5 * (y[0] + y[1]), y[1] - y[0]
         self.paint(Mark(kind, x, middle, width or self.width, long, colour, p=p))
 
@@ -118,9 +124,7 @@ class Brush:
         dash: tuple[float, float] | None = None,
     ) -> None:
         """Line along x at y between two x, or bars: a zebra is a wide dashed line."""
-        kind, p = L.FILL, ()
-        if dash:
-            kind, p = L.STRIPED, (dash[0] + dash[1], dash[0] / (dash[0] + dash[1]))
+        kind, p = _filled(dash)
         middle, long = 0.5 * (x[0] + x[1]), abs(x[1] - x[0])
         self.paint(Mark(kind, middle, y, width, long, colour, yaw=math.pi / 2, p=p))
 

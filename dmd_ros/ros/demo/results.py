@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.camera_info import camera_from_info, info_size
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.image_msg import depth_from_image
-from dmd_ros.eval import baselines, cloud_view, metrics, report, sheet
+from dmd_ros.eval import baselines, canvas, cloud_view, metrics, report, sheet
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.judge import settled
@@ -139,7 +138,7 @@ def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
     if judged.cloud is not None:
         sheet.write_picture(out / 'cloud.png', judged.cloud)
         short = sheet.draw_sheet(judged.rows[::2], scales, title, subtitle)
-        summary = np.vstack([_fitted(short), _fitted(judged.cloud)])
+        summary = np.vstack([canvas.scaled(p, _SUMMARY) for p in (short, judged.cloud)])
         sheet.write_picture(out / 'summary.jpg', summary)
 
 
@@ -195,11 +194,6 @@ def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.u
     camera: Camera = frame.camera
     rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
     return cloud_view.render(depth_m, rgb, camera.rectified())
-
-
-def _fitted(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height = round(picture.shape[0] * _SUMMARY / picture.shape[1])
-    return cv2.resize(picture, (_SUMMARY, height), interpolation=cv2.INTER_AREA)
 
 
 def _latency(sent: dict[int, int], received: dict[int, int]) -> dict[str, float]:
