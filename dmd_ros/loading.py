@@ -27,7 +27,7 @@ from dmd_ros.fov import (
     FovEstimator,
 )
 from dmd_ros.runtime import select
-from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
 # Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_cache` must not find itself
@@ -231,6 +231,11 @@ def _load_tensorrt(
     engine, contract, request = _engine(path, choice, wish, log, cancelled)
     from dmd_ros.runtime import engine_cache
 
+    try:
+        return engine_cache.start(engine, request, contract, log)
+    except StaleError as error:
+        log(f'{error} {engine.path}; it is built anew')
+    engine, contract, request = _engine(path, choice, replace(wish, force=True), log, cancelled)
     return engine_cache.start(engine, request, contract, log)
 
 

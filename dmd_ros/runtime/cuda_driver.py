@@ -24,6 +24,7 @@ _SIGNATURES: dict[str, list[type]] = {
     'cuDeviceGetCount': [_INT],
     'cuDeviceGet': [_INT, ctypes.c_int],
     'cuDeviceGetName': [ctypes.c_char_p, ctypes.c_int, ctypes.c_int],
+    'cuGetErrorString': [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)],
     'cuStreamBeginCapture_v2': [ctypes.c_void_p, ctypes.c_int],
     'cuStreamEndCapture': [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)],
     'cuGraphInstantiateWithFlags': [
@@ -39,6 +40,11 @@ _SIGNATURES: dict[str, list[type]] = {
 
 def gpus() -> tuple[str, ...]:
     """Names of the GPUs in CUDA's order; none where there is no driver or no GPU."""
+    return look()[0]
+
+
+def look() -> tuple[tuple[str, ...], str]:
+    """Names of the GPUs in CUDA's order; and why there are none, or an empty text."""
     try:
         library = _library()
         _check(library, 'cuInit', 0)
@@ -50,9 +56,9 @@ def gpus() -> tuple[str, ...]:
             _check(library, 'cuDeviceGet', ctypes.byref(device), index)
             _check(library, 'cuDeviceGetName', name, len(name), device)
             names.append(name.value.decode(errors='replace'))
-        return tuple(names)
-    except BackendError:
-        return ()
+        return tuple(names), '' if names else 'the driver knows no GPU'
+    except BackendError as error:
+        return (), str(error)
 
 
 class CudaGraph:
@@ -104,7 +110,10 @@ class CudaGraph:
 def _check(library: ctypes.CDLL, name: str, *arguments: object) -> None:
     code = getattr(library, name)(*arguments)
     if code != 0:
-        raise BackendError(f'{name} failed with CUDA error {code}')
+        text = ctypes.c_char_p()
+        library.cuGetErrorString(code, ctypes.byref(text))
+        words = (text.value or b'').decode(errors='replace')
+        raise BackendError(f'{name} failed with CUDA error {code} ({words})')
 
 
 def _library() -> ctypes.CDLL:

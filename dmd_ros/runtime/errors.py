@@ -9,3 +9,7 @@ class BackendError(RuntimeError):
 
 class RefusedError(BackendError):
     """An engine was built and failed its proof: another precision may pass."""
+
+
+class StaleError(BackendError):
+    """An engine that TensorRT itself does not accept here, though its key is right."""

@@ -25,12 +25,14 @@ _LIBRARIES = ('libnvinfer', 'libnvonnxparser', 'libcudnn', 'libcublas', 'libnvdl
 class Facts:
     """What this machine offers. A problem is a sentence, empty where there is none.
 
-    tensorrt: version. gpus: names, in CUDA's order. providers: of ONNX Runtime.
+    tensorrt: version. gpus: names, in CUDA's order. gpu_problem: why there are none. providers:
+    of ONNX Runtime.
     """
 
     tensorrt: str = ''
     tensorrt_problem: str = ''
     gpus: tuple[str, ...] = ()
+    gpu_problem: str = ''
     providers: tuple[str, ...] = ()
     onnxruntime_problem: str = ''
 
@@ -90,7 +92,11 @@ def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
     if device == 'cpu':
         return 'it needs a GPU and device is cpu'
     if not facts.gpus:
-        return 'no NVIDIA GPU or driver was found (check nvidia-smi; a container needs --gpus all)'
+        why = f'{facts.gpu_problem}; ' if facts.gpu_problem else ''
+        return (
+            f'no NVIDIA GPU or driver was found ({why}check nvidia-smi and CUDA_VISIBLE_DEVICES; '
+            'a container needs --gpus all)'
+        )
     if facts.tensorrt_problem:
         return facts.tensorrt_problem
     gpu = 0 if device == 'auto' else parse_device(device) or 0
@@ -139,7 +145,7 @@ def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
     """
     tensorrt = tensorrt_problem = onnxruntime_problem = ''
     providers: tuple[str, ...] = ()
-    gpus = () if device == 'cpu' else cuda_driver.gpus()
+    gpus, gpu_problem = ((), '') if device == 'cpu' else cuda_driver.look()
     if backend != 'onnxruntime' and gpus:
         try:
             tensorrt = tensorrt_module().version()
@@ -150,7 +156,7 @@ def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
         providers = tuple(ort.ort.get_available_providers())
     except ImportError as error:
         onnxruntime_problem = explain_import(error)
-    return Facts(tensorrt, tensorrt_problem, gpus, providers, onnxruntime_problem)
+    return Facts(tensorrt, tensorrt_problem, gpus, gpu_problem, providers, onnxruntime_problem)
 
 
 def tensorrt_module() -> ModuleType:
@@ -163,7 +169,7 @@ def tensorrt_module() -> ModuleType:
 
 def explain_import(error: Exception) -> str:
     """Turn an import error of an engine's library into what is missing and how to get it."""
-    text = str(error)
+    text = ' '.join(str(error).split())  # NumPy's and others' take many lines
     if 'libcuda.so' in text:
         return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'
     if any(name in text for name in _LIBRARIES):

@@ -26,7 +26,7 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, driver_major
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_session import Session, tensor_shape
 
@@ -37,7 +37,7 @@ _LOGGER = trt.Logger(trt.Logger.WARNING)
 _DRIVER = Path('/proc/driver/nvidia/version')
 _MIB = 1 << 20
 # Layers that compute no numbers of ours, and those that the parser adds without a node's name.
-_UNTYPED = (trt.LayerType.CONSTANT, trt.LayerType.SHAPE, trt.LayerType.FILL, trt.LayerType.CAST)
+_UNTYPED = ('CONSTANT', 'SHAPE', 'FILL', 'CAST')
 _NAMELESS = '(Unnamed'
 
 # The primary context of each GPU, the one that the CUDA runtime (torch, ONNX Runtime) uses too.
@@ -66,7 +66,7 @@ def _device(gpu: int) -> Any:
         count = cuda.Device.count()
     except cuda.Error as error:
         raise BackendError(f'CUDA cannot start ({error}); check nvidia-smi') from None
-    if gpu >= count:
+    if not 0 <= gpu < count:
         raise BackendError(f'there is no GPU {gpu}; this machine has {count}')
     return cuda.Device(gpu)
 
@@ -74,16 +74,28 @@ def _device(gpu: int) -> Any:
 @contextlib.contextmanager
 def _current(gpu: int) -> Iterator[None]:
     """Make the GPU's context current in this thread, and nobody else's business afterwards."""
-    with _contexts_lock:
-        if gpu not in _contexts:
-            _contexts[gpu] = _device(gpu).retain_primary_context()
-    _contexts[gpu].push()
     try:
-        yield
+        with _contexts_lock:
+            if gpu not in _contexts:
+                _contexts[gpu] = _device(gpu).retain_primary_context()
+        _contexts[gpu].push()
+        try:
+            yield
+        finally:
+            cuda.Context.pop()
     except cuda.Error as error:
         raise BackendError(f'CUDA failed on GPU {gpu}: {error}') from error
-    finally:
-        cuda.Context.pop()
+
+
+def _started(kind: Any) -> Any:
+    """Make TensorRT's builder or runtime; it makes none where its CUDA cannot start."""
+    try:
+        return kind(_LOGGER)
+    except TypeError as error:  # pybind11's word for a factory that returned nothing
+        raise BackendError(
+            f'TensorRT {version()} cannot start ({error}): its own messages above say why; often '
+            'the driver is too old for it (update it), or a part of TensorRT is missing'
+        ) from None
 
 
 def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log: Log) -> bytes:
@@ -92,7 +104,7 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
     trt_versions.check_precision(spec.precision, spoken)
     trt.init_libnvinfer_plugins(_LOGGER, '')
     with _current(gpu), BuildProgress(log) as progress:
-        builder = trt.Builder(_LOGGER)
+        builder = _started(trt.Builder)
         network = builder.create_network(_network_flags(spoken))
         graph = _graph(model, spec, spoken)
         _parse(network, graph, model)
@@ -118,7 +130,11 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
                 f'TensorRT {version()} could not build {model} for {spec.shape_text}, '
                 f'{spec.precision}; its own messages above say why'
             )
-        engine_file.write_atomic(timing_cache, bytes(config.get_timing_cache().serialize()))
+        try:
+            timings = bytes(config.get_timing_cache().serialize())
+            engine_file.write_atomic(timing_cache, timings)
+        except OSError as error:  # minutes of work are not lost for it
+            log(f'kernel timings are not kept for the next build ({error})')
         return bytes(plan)
 
 
@@ -157,7 +173,7 @@ def _weak_types(network: Any, config: Any, exact: set[str]) -> None:
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         kinds = {layer.get_output(i).dtype for i in range(layer.num_outputs)}
-        if kinds != {trt.float32} or layer.type in _UNTYPED:
+        if kinds != {trt.float32} or layer.type.name in _UNTYPED:
             continue
         if layer.name in exact:
             _set_type(layer, trt.float32)
@@ -184,7 +200,10 @@ def _profile(builder: Any, spec: EngineSpec) -> Any:
 
 def _load_timing_cache(config: Any, path: Path) -> None:
     """Start from the kernels timed before; one of another version or GPU is begun anew."""
-    for old in [path.read_bytes() if path.is_file() else b'', b'']:
+    kept = b''
+    with contextlib.suppress(OSError):
+        kept = path.read_bytes()
+    for old in (kept, b''):
         cache = config.create_timing_cache(old)
         if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
             return
@@ -232,10 +251,10 @@ class TrtBackend:
         self._weights_bytes = len(plan)
         spoken = trt_versions.dialect(version())
         with _current(gpu):
-            self._runtime = trt.Runtime(_LOGGER)
+            self._runtime = _started(trt.Runtime)
             engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise BackendError('TensorRT does not accept the engine; build it with force_rebuild')
+            raise StaleError('TensorRT does not accept the engine')
         scratch = int(getattr(engine, spoken.memory_attribute))
         self._session = Session(cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph)
         del engine

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from fake_gpu import run_ptx
 from oracle_model import CONTRACT
 
 from dmd_ros.core import diffusion
@@ -14,40 +15,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime import sampler_ptx
 from dmd_ros.runtime.backend import Feeds
 from dmd_ros.runtime.host_sampler import sample_on_host
-from dmd_ros.runtime.sampler_plan import Step, linear_steps
-
-
-def run_ptx(z: np.ndarray, v: np.ndarray, n: np.ndarray, step: Step) -> np.ndarray:
-    """Execute the arithmetic lines of the PTX text itself, for all elements at once."""
-    registers: dict[str, np.ndarray] = {'%z': z, '%v': v, '%n': n}
-    names = [f'%{name}' for name in re.findall(r'\.param \.f32 p_(\w+)', sampler_ptx.PTX)]
-    registers.update(zip(names, step.coefficients, strict=True))
-    body = sampler_ptx.PTX.split('ld.global.f32 %n, [%a_n];')[1].split('done:')[0]
-
-    def value(word: str) -> np.ndarray:
-        if word.startswith('0f'):
-            return np.array(int(word[2:], 16), np.uint32).view(np.float32)
-        return registers[word]
-
-    # No fma, and nothing that an assembler may contract to one: NumPy rounds every product.
-    operations = {
-        'mul.rn.f32': lambda a, b: a * b,
-        'add.rn.f32': lambda a, b: a + b,
-        'div.rn.f32': lambda a, b: a / b,
-        'setp.nan.f32': lambda a, b: np.isnan(a) | np.isnan(b),
-        'max.f32': np.fmax,  # PTX max and min return the operand that is a number
-        'min.f32': np.fmin,
-        'selp.f32': lambda a, b, p: np.where(p, a, b),
-    }
-    for line in filter(None, (line.strip() for line in body.splitlines())):
-        name, rest = line.rstrip(';').split(' ', 1)
-        words = re.split(r',\s*', rest)
-        if name == 'st.global.f32':
-            assert words[0] == '[%a_z]'
-            assert registers[words[1]].dtype == np.float32
-            return registers[words[1]]
-        registers[words[0]] = operations[name](*map(value, words[1:]))
-    raise AssertionError('the kernel stores nothing')
+from dmd_ros.runtime.sampler_plan import linear_steps
 
 
 def prediction(feeds: Feeds) -> np.ndarray:
@@ -69,7 +37,7 @@ def test_kernel_equals_host_to_the_bit(parameterisation: str, sampler: str, step
     z = noise
     for index, step in enumerate(linear_steps(parameterisation, times, sampler)):
         v = prediction({'z': z, 't': np.full(1, step.t, np.float32)})
-        z = run_ptx(z, v, fresh[index], step)
+        z = run_ptx(z, v, fresh[index], step.coefficients)
     assert expected.dtype == np.float32
     assert (expected == 1.0).any() and (np.abs(expected) < 1.0).any()
     np.testing.assert_array_equal(z, expected)
@@ -84,7 +52,7 @@ def test_a_contracted_product_would_be_seen() -> None:
     exact = np.float64(x_z) * z.astype(np.float64)
     contracted = (exact + x_v * v).astype(np.float32)
     wanted = np.clip(x_z * z + x_v * v, np.float32(-1.0), np.float32(1.0))
-    np.testing.assert_array_equal(run_ptx(z, v, np.zeros_like(z), step), wanted)
+    np.testing.assert_array_equal(run_ptx(z, v, np.zeros_like(z), step.coefficients), wanted)
     assert (np.clip(contracted, -1.0, 1.0) != wanted).mean() > 0.05
 
 
@@ -92,7 +60,7 @@ def test_kernel_keeps_nan() -> None:
     (step,) = linear_steps('v', [1.0], 'ddim')
     v = np.array([np.nan, -5.0, 5.0], np.float32)
     zeros = np.zeros(3, np.float32)
-    np.testing.assert_array_equal(run_ptx(zeros, v, zeros, step), [np.nan, 1.0, -1.0])
+    np.testing.assert_array_equal(run_ptx(zeros, v, zeros, step.coefficients), [np.nan, 1.0, -1.0])
 
 
 def test_kernel_declares_what_is_passed() -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_gpu import Gpu, Library
 from oracle_model import write_oracle
 
 from dmd_ros import loading
@@ -57,6 +58,11 @@ def test_choice(
         ('cpu', FULL, ['ONNX Runtime, fp32, on the CPU', 'it needs a GPU and device is cpu']),
         ('auto', CPU_ONLY, ['on the CPU', 'no NVIDIA GPU or driver', 'no CUDAExecutionProvider']),
         ('auto', NO_TENSORRT, ['TensorRT not taken: TensorRT cannot be imported']),
+        (
+            'auto',
+            Facts(gpu_problem='cuInit failed', providers=('CPUExecutionProvider',)),
+            ['no NVIDIA GPU or driver was found (cuInit failed; check nvidia-smi'],
+        ),
         (
             'auto',
             Facts(tensorrt='8.5.2', gpus=('Orin',), providers=(select.CUDA_PROVIDER,)),
@@ -116,11 +122,22 @@ def test_device(device: str, gpu: int | None) -> None:
         (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
         (ModuleNotFoundError('No module', name='onnxruntime'), ['dmd_ros[cpu]']),
+        (ImportError('\nIMPORTANT:\n\nNumPy', name='pycuda._driver'), ['(IMPORTANT: NumPy)']),
     ],
 )
 def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
     text = explain_import(error)
     assert all(word in text for word in words), text
+    assert '\n' not in text
+
+
+def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(Gpu())
+    monkeypatch.setattr(cuda_driver, '_library', lambda: library)
+    assert cuda_driver.look() == (('Fake',), '')
+    library._gpu.error['cuInit'] = 100  # what an empty CUDA_VISIBLE_DEVICES gives
+    with pytest.raises(BackendError, match=r'error 100 \(text of 100\).*CUDA_VISIBLE_DEVICES'):
+        decide('tensorrt', 'auto', 'auto', select.look_around('tensorrt'))
 
 
 @pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')

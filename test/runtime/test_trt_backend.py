@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build, proof and run on stand-ins for the driver and for each TensorRT that speaks otherwise."""
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import fake_tensorrt
+import numpy as np
+import pytest
+from fake_gpu import Gpu
+from oracle_model import CONTRACT, write_oracle
+
+from dmd_ros import loading
+from dmd_ros.core import diffusion
+from dmd_ros.runtime import engine_cache, engine_file, proof, select
+from dmd_ros.runtime.backend import OUTPUT
+from dmd_ros.runtime.engine_file import EngineSpec
+from dmd_ros.runtime.engine_store import BuildRequest, spec_for
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.host_sampler import sample_on_host
+from dmd_ros.runtime.ort_backend import OrtBackend
+
+SHAPE = (2, 48, 64)
+RANDOM = np.random.default_rng(0)
+NOISES = RANDOM.standard_normal((4, 2, 1, 48, 64), np.float32)
+RGB = RANDOM.standard_normal((1, 3, 48, 64), np.float32)
+
+
+def silent(text: str) -> None:
+    pass
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> BuildRequest:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    return BuildRequest(model, 'fp32', SHAPE[1:], SHAPE[0], folder=tmp_path / 'engines')
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> tuple[Gpu, Any]:
+    """A GPU, and `trt_backend` on it."""
+    return fake_tensorrt.install(monkeypatch, '10.3.0')
+
+
+def plan_of(module: Any, request: BuildRequest, log: Any = silent) -> tuple[bytes, EngineSpec]:
+    spec = spec_for(request, CONTRACT, module.machine(0))
+    timings = engine_cache.timing_cache(request.cache, spec)
+    return module.build_plan(request.model, spec, 0, timings, log), spec
+
+
+def loaded(module: Any, request: BuildRequest, log: Any = silent, use_graph: bool = True) -> Any:
+    return module.TrtBackend(*plan_of(module, request), CONTRACT, 0, log, use_graph)
+
+
+def sampled(backend: Any, steps: int = 3, sampler: str = 'ddpm', noises: Any = NOISES) -> Any:
+    times = diffusion.trailing_times(steps)
+    return backend.sample(RGB, 0.5, noises[0], iter(noises[1:]), times, sampler)
+
+
+def on_host(request: BuildRequest, steps: int = 3, sampler: str = 'ddpm') -> Any:
+    reference = OrtBackend(request.model, 'cpu', 1)
+    return sample_on_host(
+        lambda feeds: reference.run(feeds)[OUTPUT],
+        *(CONTRACT, RGB, 0.5, NOISES[0], iter(NOISES[1:])),
+        *(diffusion.trailing_times(steps), sampler),
+    )
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+@pytest.mark.parametrize('version', ['8.6.1', '10.0.1', '10.3.0', '11.1.0'])
+def test_every_version_builds_proves_and_runs(
+    monkeypatch: pytest.MonkeyPatch, request_: BuildRequest, version: str, precision: str
+) -> None:
+    """No name is used that the version lacks; each has the flags and types that it listens to."""
+    gpu, module = fake_tensorrt.install(monkeypatch, version)
+    request = dataclasses.replace(request_, precision=precision)
+    said: list[str] = []
+    engine = engine_cache.build(request, said.append)
+    assert engine.spec.tensorrt == version and engine.proof['sampler_error'] is not None
+    assert not gpu.live and not gpu.graphs and not gpu.contexts  # the proof has cleared up
+    (config,) = module.trt.configs
+    flags = {flag.name for flag in config.flags}
+    weak = version == '8.6.1'
+    weak_half = weak and precision == 'fp16'
+    assert flags == ({'FP16', 'PREFER_PRECISION_CONSTRAINTS'} if weak_half else set())
+    assert hasattr(config, 'sources') is weak
+    types = {layer.told for layer in config.network._layers}
+    assert types == ({'', 'float32'} if weak_half else {''})  # the oracle's are all exact
+    (profile,) = config.profiles
+    assert profile.shapes['z'] == ((2, 1, 48, 64),) * 3
+    backend = engine_cache.start(engine, request, CONTRACT, said.append)
+    allowed = 1e-6 if precision == 'fp32' else 0.02
+    assert np.abs(sampled(backend) - on_host(request)).max() <= allowed
+    assert 'GPU memory: weights' in said[-1] or 'CUDA graph' in said[-1]
+    backend.close()
+
+
+@pytest.mark.parametrize('use_graph', [True, False])
+def test_sampler_on_the_device_is_the_host_s_to_the_bit(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, use_graph: bool
+) -> None:
+    said: list[str] = []
+    backend = loaded(gpu[1], request_, said.append, use_graph)
+    for steps, sampler in ((1, 'ddpm'), (2, 'ddim'), (4, 'ddpm'), (1, 'ddpm')):
+        for _ in range(3):  # enqueued, then recorded, then once more
+            codes = sampled(backend, steps, sampler)
+            np.testing.assert_array_equal(codes, on_host(request_, steps, sampler))
+    assert gpu[0].launches == (8 if use_graph else 0)
+    assert sum('recorded as a CUDA graph' in line for line in said) == (4 if use_graph else 0)
+    assert backend.device_seconds(2) == 0.0005
+    backend.close()
+
+
+def test_a_frame_allocates_nothing_and_uploads_what_is_new(
+    gpu: tuple[Gpu, Any], request_: BuildRequest
+) -> None:
+    noises = NOISES.copy()
+    noises.flags.writeable = False
+    fixed = list(noises)
+    backend = loaded(gpu[1], request_)
+    for _ in range(2):
+        sampled(backend, noises=fixed)
+    before = gpu[0].allocations, gpu[0].uploads
+    sampled(backend, noises=fixed)
+    assert (gpu[0].allocations, gpu[0].uploads) == (before[0], before[1] + 2)  # picture, angle
+    first = sampled(backend)  # noise that may be written to: it may have been
+    assert gpu[0].uploads == before[1] + 4 + 3
+    np.testing.assert_array_equal(first, on_host(request_))
+    held = sum(memory.nbytes for memory in gpu[0].live.values())
+    assert backend.memory_bytes['buffers'] == held and backend.memory_bytes['scratch'] == 3 << 20
+
+
+def test_sizes_of_a_dynamic_engine(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
+    backend = loaded(gpu[1], dataclasses.replace(request_, size=None))
+    reference = OrtBackend(request_.model, 'cpu', 1)
+    for size in ((48, 64), (64, 48), (48, 64)):
+        feeds = proof.random_feeds(np.random.default_rng(1), CONTRACT, (2, *size), 0.5)
+        expected = reference.run(feeds)[OUTPUT]
+        np.testing.assert_array_equal(backend.run(feeds)[OUTPUT], expected)
+        assert len(gpu[0].live) == 5
+    feeds = proof.random_feeds(np.random.default_rng(1), CONTRACT, (1, 48, 64), 0.5)
+    with pytest.raises(BackendError, match=r'is for 2 samples of .* got 1 of 48x64'):
+        backend.run(feeds)
+
+
+def test_closing_in_any_order_from_any_thread(
+    gpu: tuple[Gpu, Any], request_: BuildRequest
+) -> None:
+    expected = on_host(request_)
+    first, second, third = (loaded(gpu[1], request_) for _ in range(3))
+    for backend in (first, second, third):
+        sampled(backend)
+    thread = threading.Thread(target=first.close)
+    thread.start()
+    thread.join()
+    first.close()
+    with pytest.raises(BackendError, match='is closed; load the estimator again'):
+        sampled(first)
+    del second  # nobody closed it
+    np.testing.assert_array_equal(sampled(third), expected)
+    assert len(gpu[0].graphs) == 1
+    third.close()
+    assert not gpu[0].live and not gpu[0].graphs and not gpu[0].contexts
+
+
+def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
+    gpu[0].error['cuGraphInstantiateWithFlags'] = 801
+    said: list[str] = []
+    backend = loaded(gpu[1], request_, said.append)
+    for _ in range(3):
+        np.testing.assert_array_equal(sampled(backend), on_host(request_))
+    why = 'cuGraphInstantiateWithFlags failed with CUDA error 801 (text of 801)'
+    assert said == [f'no CUDA graph ({why}); the sampler is enqueued step by step']
+    assert not gpu[0].graphs
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('start', r'cannot start \(pybind11.*driver is too old'),
+        ('parse', 'cannot read .*no such operator'),
+        ('build', 'could not build .* for 48x64, fp32; its own messages'),
+        ('retain', 'CUDA failed on GPU 0: out of memory'),
+    ],
+)
+def test_build_that_fails(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
+) -> None:
+    gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
+    with pytest.raises(BackendError, match=f'(?s){message}'):
+        engine_cache.build(request_, silent)
+    assert not gpu[0].contexts
+    assert engine_cache.main(engine_cache.command(request_)[3:]) == 1
+
+
+def test_error_of_the_command_is_one_line(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu[0].error['parse'] = True
+    engine_cache.main(engine_cache.command(request_)[3:])
+    assert capsys.readouterr().out.splitlines()[-1].endswith('In node 1: no such operator')
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('start', 'cannot start'),
+        ('retain', 'CUDA failed on GPU 0: out of memory'),
+        ('context', 'no execution context: not enough GPU memory'),
+    ],
+)
+def test_load_that_fails(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
+) -> None:
+    plan, spec = plan_of(gpu[1], request_)
+    gpu[1]._contexts.clear()
+    gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
+    with pytest.raises(BackendError, match=message):
+        gpu[1].TrtBackend(plan, spec, CONTRACT, 0, silent)
+    assert not gpu[0].contexts
+
+
+def test_gpus_that_are_not_there(gpu: tuple[Gpu, Any]) -> None:
+    for number in (-1, 1):
+        with pytest.raises(BackendError, match=f'no GPU {number}; this machine has 1'):
+            gpu[1].machine(number)
+
+
+def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
+    gpu: tuple[Gpu, Any], request_: BuildRequest
+) -> None:
+    spec = spec_for(request_, CONTRACT, gpu[1].machine(0))
+    timings = engine_cache.timing_cache(request_.cache, spec)
+    timings.mkdir(parents=True)
+    said: list[str] = []
+    assert gpu[1].build_plan(request_.model, spec, 0, timings, said.append)
+    assert 'timings are not kept' in said[-1]
+    timings.rmdir()
+    timings.write_bytes(b'of another TensorRT')
+    gpu[1].build_plan(request_.model, spec, 0, timings, silent)
+    assert timings.read_bytes() == b'timings'
+
+
+def test_too_old_a_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lacks names, which must not be missed before its number is looked at."""
+    fake_tensorrt.install(monkeypatch, '8.5.3')
+    why = select.decide('auto', 'auto', 'auto', select.look_around()).why
+    assert 'TensorRT 8.5.3 is older than 8.6' in why and 'ONNX Runtime' in why
+
+
+def test_engine_that_tensorrt_does_not_accept_is_built_anew(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child that builds is this process; a plan of other bytes stands for a foreign one."""
+    monkeypatch.setattr(engine_cache, 'run_child', lambda *_: engine_cache.build(forced, silent))
+    forced = dataclasses.replace(request_, samples=1, force=True)
+    engine = engine_cache.build(forced, silent)
+    foreign = engine.plan.replace(b'10.3.0', b'10.3.1')
+    engine_file.write(engine.path, engine.spec, foreign, engine.proof)
+    said: list[str] = []
+    estimator = loading.load_estimator(
+        request_.model,
+        *('tensorrt', 'cuda'),
+        precision='fp32',
+        size=SHAPE[1:],
+        engine_cache_dir=request_.cache,
+        log=said.append,
+    )
+    assert any('does not accept' in line and 'built anew' in line for line in said)
+    assert engine_file.read(engine.path, engine.spec).plan == engine.plan
+    estimator.close()
