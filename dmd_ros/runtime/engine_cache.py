@@ -90,8 +90,9 @@ def fetch(
     stem = request.model.stem
     if not request.force:
         path = request.cache / engine_file.file_name(spec, stem)
-        engine_store.check_refused(path.with_suffix('.refused'), spec)
-        engine = engine_store.look(spec, request.cache, stem, log)
+        with engine_store.usable(request.cache):
+            engine_store.check_refused(path.with_suffix('.refused'), spec)
+            engine = engine_store.look(spec, request.cache, stem, log)
         if engine is not None:
             return engine
     run_child(command(request), log, cancelled)
@@ -265,11 +266,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         engine = build(_request(options), log)
     except (BackendError, CoreError) as error:
-        print(f'{_ERROR}{error}', flush=True)
+        print(_ERROR + ' '.join(str(error).split()), flush=True)
         return _REFUSED_STATUS if isinstance(error, RefusedError) else 1
     log(f'engine {engine.path}: {engine.proof["text"]}')
     return 0
 
 
 if __name__ == '__main__':
+    # TensorRT builds for minutes outside Python, which would hear of Ctrl-C when that is over.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(main())

@@ -16,8 +16,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import struct
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -121,9 +121,9 @@ def write(path: Path, spec: EngineSpec, plan: bytes, proof: dict[str, Any]) -> N
 def write_atomic(path: Path, *parts: bytes) -> None:
     """Write a file that is there whole or not at all, whoever else writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
     try:
-        with os.fdopen(handle, 'wb') as stream:
+        with temporary.open('xb') as stream:
             for part in parts:
                 stream.write(part)
             stream.flush()

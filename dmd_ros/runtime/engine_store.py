@@ -66,7 +66,12 @@ class BuildRequest:
         if self.folder is not None:
             return self.folder.expanduser()
         root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-        return Path(root).expanduser() / 'dmd_ros' / 'engines'
+        try:
+            return Path(root).expanduser() / 'dmd_ros' / 'engines'
+        except RuntimeError:
+            raise BackendError(
+                'this user has no home folder for engines; set engine_cache_dir'
+            ) from None
 
 
 def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
@@ -147,11 +152,11 @@ def obtain(
                 return engine
         plan, proof = make()
         if not proof['passed']:
-            with _usable(folder):
+            with usable(folder):
                 engine_file.write_atomic(note, json.dumps(proof).encode())
                 path.unlink(missing_ok=True)
             raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
-        with _usable(folder):
+        with usable(folder):
             engine_file.write(path, spec, plan, proof)
             note.unlink(missing_ok=True)
         return engine_file.read(path, spec)
@@ -178,7 +183,7 @@ def _advice(spec: EngineSpec) -> str:
 
 
 @contextlib.contextmanager
-def _usable(folder: Path) -> Iterator[None]:
+def usable(folder: Path) -> Iterator[None]:
     """Name the folder that is read-only, full, or no folder at all."""
     try:
         yield
@@ -192,7 +197,7 @@ def _usable(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
     """Hold `path` against other processes; the system frees it however a process ends."""
-    with _usable(path.parent):
+    with usable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open('a+')
     with opened as stream:
@@ -204,6 +209,9 @@ def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
                 break
             except BlockingIOError:
                 pass
+            except OSError as error:  # of a network without locks; a rename is safe there too
+                log(f'{path} cannot be locked ({error}): others may build this engine as well')
+                break
             if cancelled():
                 raise BackendError('cancelled while another process builds this engine')
             waited = time.monotonic() - started

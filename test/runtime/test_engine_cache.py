@@ -5,7 +5,6 @@
 import dataclasses
 import json
 import os
-import queue
 import subprocess
 import sys
 import time
@@ -16,7 +15,6 @@ from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.runtime import engine_cache, engine_file, engine_store
-from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.errors import BackendError, RefusedError
@@ -276,6 +274,41 @@ def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -
     assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), silent).plan == b'x'
 
 
+def test_folder_without_locks(
+    spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network file systems."""
+
+    def flock(*_: object) -> None:
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(engine_store.fcntl, 'flock', flock)
+    said: list[str] = []
+    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), said.append).plan == b'x'
+    assert 'cannot be locked' in said[0] and 'No locks available' in said[0]
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    request_: BuildRequest, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: object) -> None:
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(engine_store, 'look', look)
+    with pytest.raises(BackendError, match=r'/engines .*Permission denied.*engine_cache_dir'):
+        engine_cache.fetch(request_, spec, silent)
+
+
+def test_written_files_may_be_read_as_the_umask_says(tmp_path: Path) -> None:
+    """An engine that root built for a robot is read by who runs the node."""
+    before = os.umask(0o027)
+    try:
+        engine_file.write_atomic(tmp_path / 'x.engine', b'data')
+    finally:
+        os.umask(before)
+    assert (tmp_path / 'x.engine').stat().st_mode & 0o777 == 0o640
+
+
 def wait_for(path: Path) -> None:
     end = time.monotonic() + 30
     while not path.exists():
@@ -283,73 +316,22 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def child(script: str) -> list[str]:
-    """Command that runs `script` where the engine command would run."""
-    return ['/bin/sh', '-c', script]
-
-
-def test_child_speaks_and_fails_with_its_error() -> None:
-    words = child('echo building; echo "error: the sentence"; exit 1')
-    said: list[str] = []
-    with pytest.raises(BackendError, match=r'^the sentence$'):
-        engine_cache.run_child(words, said.append, lambda: False)
-    assert said == ['building']
-
-
-@pytest.mark.parametrize(('kind', 'status'), [(RefusedError, 3), (BackendError, 1)])
-def test_refusal_is_told_by_the_exit_status(
-    kind: type[BackendError],
-    status: int,
-    request_: BuildRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """From the command that builds to the process that started it."""
-
-    def build(*_: object) -> None:
-        raise kind('the sentence')
-
-    monkeypatch.setattr(engine_cache, 'build', build)
-    assert engine_cache.main(arguments(request_)) == status
-    assert capsys.readouterr().out == 'error: the sentence\n'
-    words = child(f'echo "error: the sentence"; exit {status}')
-    with pytest.raises(BackendError, match=r'^the sentence$') as raised:
-        engine_cache.run_child(words, silent, lambda: False)
-    assert raised.type is kind
-
-
-def test_child_that_is_killed() -> None:
-    words = child('echo half way; kill -9 $$')
-    with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
-        engine_cache.run_child(words, silent, lambda: False)
-
-
-def test_child_is_stopped_at_once() -> None:
-    words = child('echo started; exec sleep 60')
-    said: list[str] = []
-    started = time.monotonic()
-    with pytest.raises(BackendError, match='cancelled'):
-        engine_cache.run_child(words, said.append, lambda: bool(said))
-    assert time.monotonic() - started < 5.0
-
-
-def arguments(request: BuildRequest) -> list[str]:
-    """What `main` gets of the command, after `python -m module`."""
-    return engine_cache.command(request)[3:]
-
-
-def test_command_line_round_trip(request_: BuildRequest) -> None:
-    asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
-    options = engine_cache._parser().parse_args(arguments(asked))
-    assert engine_cache._request(options) == asked
-    dynamic = dataclasses.replace(request_, size=None)
-    options = engine_cache._parser().parse_args(arguments(dynamic))
-    assert engine_cache._request(options) == dynamic
-
-
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert BuildRequest(Path('m.onnx')).cache == tmp_path / 'dmd_ros' / 'engines'
+
+
+def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number."""
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+    monkeypatch.delenv('HOME', raising=False)
+
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr('pwd.getpwuid', nobody)
+    with pytest.raises(BackendError, match=r'no home folder.*engine_cache_dir'):
+        BuildRequest(Path('m.onnx')).cache  # noqa: B018
 
 
 @pytest.mark.parametrize('text', ['192', '192x', 'x256', '-1x3', '192*256'])
@@ -369,20 +351,3 @@ def test_bad_size(text: str) -> None:
 )
 def test_driver_major(text: str | None, cuda: int, expected: str) -> None:
     assert engine_store.driver_major(text, cuda) == expected
-
-
-def test_progress_speaks_now_and_then() -> None:
-    said: queue.Queue[str] = queue.Queue()
-    started = time.monotonic()
-    with BuildProgress(said.put, period_s=0.05) as progress:
-        progress.start('Building', 10)
-        progress.start('Timing', 3)
-        progress.step('Timing', 1)
-        assert progress.text() == 'Building 0/10, Timing 2/3'
-        # What was said before is of an earlier state; now it is settled.
-        while 'Timing 2/3' not in said.get(timeout=30):
-            pass
-        progress.finish('Timing')
-        progress.finish('Building')
-        assert 'no details' in progress.text()
-    assert said.qsize() <= (time.monotonic() - started) / 0.05

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command that builds an engine, and who runs it: errors, stops, progress."""
+
+import dataclasses
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from oracle_model import write_oracle
+
+from dmd_ros.runtime import engine_cache
+from dmd_ros.runtime.build_progress import BuildProgress
+from dmd_ros.runtime.engine_store import BuildRequest
+from dmd_ros.runtime.errors import BackendError, RefusedError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def silent(text: str) -> None:
+    pass
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> BuildRequest:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    return BuildRequest(model, size=(48, 64), folder=tmp_path / 'engines')
+
+
+def child(script: str) -> list[str]:
+    """Command that runs `script` where the engine command would run."""
+    return ['/bin/sh', '-c', script]
+
+
+def test_child_speaks_and_fails_with_its_error() -> None:
+    words = child('echo building; echo "error: the sentence"; exit 1')
+    said: list[str] = []
+    with pytest.raises(BackendError, match=r'^the sentence$'):
+        engine_cache.run_child(words, said.append, lambda: False)
+    assert said == ['building']
+
+
+@pytest.mark.parametrize(('kind', 'status'), [(RefusedError, 3), (BackendError, 1)])
+def test_refusal_is_told_by_the_exit_status(
+    kind: type[BackendError],
+    status: int,
+    request_: BuildRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the command that builds to the process that started it."""
+
+    def build(*_: object) -> None:
+        raise kind('the sentence')
+
+    monkeypatch.setattr(engine_cache, 'build', build)
+    assert engine_cache.main(arguments(request_)) == status
+    assert capsys.readouterr().out == 'error: the sentence\n'
+    words = child(f'echo "error: the sentence"; exit {status}')
+    with pytest.raises(BackendError, match=r'^the sentence$') as raised:
+        engine_cache.run_child(words, silent, lambda: False)
+    assert raised.type is kind
+
+
+def test_child_that_is_killed() -> None:
+    words = child('echo half way; kill -9 $$')
+    with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
+        engine_cache.run_child(words, silent, lambda: False)
+
+
+def test_child_is_stopped_at_once() -> None:
+    words = child('echo started; exec sleep 60')
+    said: list[str] = []
+    started = time.monotonic()
+    with pytest.raises(BackendError, match='cancelled'):
+        engine_cache.run_child(words, said.append, lambda: bool(said))
+    assert time.monotonic() - started < 5.0
+
+
+def arguments(request: BuildRequest) -> list[str]:
+    """What `main` gets of the command, after `python -m module`."""
+    return engine_cache.command(request)[3:]
+
+
+def test_command_line_round_trip(request_: BuildRequest) -> None:
+    asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
+    options = engine_cache._parser().parse_args(arguments(asked))
+    assert engine_cache._request(options) == asked
+    dynamic = dataclasses.replace(request_, size=None)
+    options = engine_cache._parser().parse_args(arguments(dynamic))
+    assert engine_cache._request(options) == dynamic
+
+
+CTRL_C = """
+import hashlib, runpy
+import fake_tensorrt, pytest
+fake_tensorrt.install(pytest.MonkeyPatch(), '8.6.1')
+def build(*_):
+    print('in C', flush=True)
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)  # an hour, and no signal ends it
+fake_tensorrt._Builder.build_serialized_network = build
+runpy.run_module('dmd_ros.runtime.engine_cache', run_name='__main__')
+"""
+
+
+def test_ctrl_c_ends_the_command_while_tensorrt_builds(request_: BuildRequest) -> None:
+    words = [sys.executable, '-c', CTRL_C, *arguments(request_)]
+    paths = {'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "test"}'}
+    with subprocess.Popen(
+        words, cwd=ROOT, env=os.environ | paths, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any(line == 'in C\n' for line in process.stdout)
+        time.sleep(0.5)  # now it is
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(10) == -signal.SIGINT
+        finally:
+            process.kill()
+
+
+def test_progress_speaks_now_and_then() -> None:
+    said: queue.Queue[str] = queue.Queue()
+    started = time.monotonic()
+    with BuildProgress(said.put, period_s=0.05) as progress:
+        progress.start('Building', 10)
+        progress.start('Timing', 3)
+        progress.step('Timing', 1)
+        assert progress.text() == 'Building 0/10, Timing 2/3'
+        # What was said before is of an earlier state; now it is settled.
+        while 'Timing 2/3' not in said.get(timeout=30):
+            pass
+        progress.finish('Timing')
+        progress.finish('Building')
+        assert 'no details' in progress.text()
+    assert said.qsize() <= (time.monotonic() - started) / 0.05
