@@ -10,17 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import fake_tensorrt
 import pytest
-from oracle_model import write_oracle
+from oracle_model import CONTRACT, write_oracle
 
-from dmd_ros.runtime import cuda_driver
+from dmd_ros.runtime import cuda_driver, engine_cache
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.gpu import check as gpu_check
-from train.gpu import report, torch_child
+from train.gpu import report, rough_use, torch_child
 from train.gpu.__main__ import main
 from train.gpu.report import Row
 
@@ -201,3 +202,33 @@ def test_demo_that_fails_or_takes_too_long(
         gpu_check.node_over_dds(check, 'oracle', model)
     # Interrupted, not killed: a demo that is killed leaves its node behind.
     assert (tmp_path / 'python.stopped').exists() == ('stopped' in script)
+
+
+@pytest.fixture
+def rough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> BuildRequest:
+    """An engine asked for on a GPU that stands in; what builds it is this process."""
+    fake_tensorrt.install(monkeypatch, '10.3.0')
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    return BuildRequest(model, 'fp32', (48, 64), folder=tmp_path / 'engines')
+
+
+def test_rough_use(rough: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_child(*_: object) -> None:
+        engine_cache.build(rough, lambda _: None)
+
+    monkeypatch.setattr(engine_cache, 'run_child', run_child)
+    monkeypatch.setattr(rough_use, '_FRAMES', 5)
+    for work in (rough_use.several, rough_use.repeats, rough_use.truncated):
+        assert work(rough, CONTRACT, float('inf'))
+
+
+@pytest.mark.parametrize('work', [rough_use.command, rough_use.truncated, rough_use.several])
+def test_rough_use_ends_in_time(
+    rough: BuildRequest, monkeypatch: pytest.MonkeyPatch, work: Any
+) -> None:
+    """Where there is no engine it builds one, which may take longer than is left."""
+    monkeypatch.setattr(engine_cache, 'command', lambda _: ['/bin/sleep', '60'])
+    started = time.monotonic()
+    with pytest.raises(BackendError, match=r'not done in 1 s|build was cancelled'):
+        work(rough, CONTRACT, started + 0.5)
+    assert time.monotonic() - started < 20.0

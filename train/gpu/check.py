@@ -225,7 +225,7 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
         except subprocess.TimeoutExpired:
             # Killed, the demo would leave its node behind, on the GPU.
             demo.send_signal(signal.SIGINT)
-            demo.communicate()
+            demo.wait()  # not for whoever holds its stderr besides
             raise BackendError(f'not done in {left:.0f} s') from None
     if demo.returncode:
         last = (said.strip().splitlines() or ['without a word'])[-1]
@@ -242,7 +242,7 @@ def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks)
     for what, work in checks:
 
         def once(what: str = what, work: Any = work) -> None:
-            said = work(request, contract)
+            said = work(request, contract, check.end)
             note = said if said.startswith(rough_use.NOT_TRIED) else f'passed: {said}'
             check.say(note)
             check.rows.append(Row(model, what, 'fp16', note=note))

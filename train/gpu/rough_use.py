@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the check tries beside proofs and times: rough use of engines on a real GPU.
 
-Every function returns a sentence of what was seen and raises where it is wrong.
+Every function returns a sentence of what was seen and raises where it is wrong; `end`, of
+`time.monotonic`, is when it gives up a build or a process.
 """
 
 from __future__ import annotations
@@ -38,14 +39,19 @@ request = BuildRequest(
     Path(model), size=(height, width), folder=Path(folder), optimization_level=level
 )
 contract = OrtBackend(request.model).contract
-held = [rough_use.load(request, contract) for _ in range(2)]
+held = [rough_use.load(request, contract, float('inf')) for _ in range(2)]
 print([rough_use.codes(b, request.size, 0).shape for b in held])
 """
 
 
-def load(request: BuildRequest, contract: Contract) -> Any:
+def load(
+    request: BuildRequest,
+    contract: Contract,
+    end: float,
+    log: Callable[[str], None] = lambda _: None,
+) -> Any:
     """Load an engine without words."""
-    return engine_cache.load(request, contract, lambda _: None)
+    return engine_cache.load(request, contract, log, lambda: time.monotonic() > end)
 
 
 def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
@@ -58,11 +64,11 @@ def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
     return backend.sample(rgb, 0.5, noises[0], iter(noises[1:]), times, 'ddpm')
 
 
-def several(request: BuildRequest, contract: Contract) -> str:
+def several(request: BuildRequest, contract: Contract, end: float) -> str:
     """Three estimators in one process, from three threads; closed in mixed order."""
     size = request.size or contract.train_sizes[0]
     before = memory_mib()
-    backends = [load(request, contract) for _ in range(3)]
+    backends = [load(request, contract, end) for _ in range(3)]
     expected = [codes(backends[0], size, seed) for seed in range(3)]
     held = memory_mib() - before
     wrong: list[int] = []
@@ -88,10 +94,10 @@ def several(request: BuildRequest, contract: Contract) -> str:
     return f'{3 * _FRAMES} frames from 3 threads identical; GPU memory of the three {held} MiB'
 
 
-def repeats(request: BuildRequest, contract: Contract) -> str:
+def repeats(request: BuildRequest, contract: Contract, end: float) -> str:
     """Run a hundred equal frames with others in between."""
     size = request.size or contract.train_sizes[0]
-    backend = load(request, contract)
+    backend = load(request, contract, end)
     try:
         first = codes(backend, size, 0)
         for index in range(_FRAMES):
@@ -103,37 +109,32 @@ def repeats(request: BuildRequest, contract: Contract) -> str:
     return f'{_FRAMES} equal frames identical, others in between'
 
 
-def left_open(request: BuildRequest, contract: Contract) -> str:
+def left_open(request: BuildRequest, contract: Contract, end: float) -> str:
     """End a process without closing its estimators."""
     height, width = request.size or contract.train_sizes[0]
     words = [str(request.model), str(request.cache), str(height), str(width)]
     words.append(str(request.optimization_level))
-    result = subprocess.run(
-        [sys.executable, '-c', _LEAVE_OPEN, *words], capture_output=True, text=True, timeout=120
-    )
+    result = _run([sys.executable, '-c', _LEAVE_OPEN, *words], end)
     said = (result.stderr or result.stdout).strip()[-300:]
     _must(result.returncode == 0, f'status {result.returncode}: {said}')
     _must('rror' not in result.stderr, f'it said: {said}')  # TensorRT may warn
     return 'two estimators left open: the process ends with status 0, without an error'
 
 
-def command(request: BuildRequest, contract: Contract) -> str:
+def command(request: BuildRequest, contract: Contract, end: float) -> str:
     """Let the build command find what is there."""
     started = time.monotonic()
-    result = subprocess.run(
-        engine_cache.command(request), capture_output=True, text=True, timeout=300
-    )
+    result = _run(engine_cache.command(request), end)
     said = result.stdout.strip().splitlines()
     _must(result.returncode == 0, ' / '.join(said[-3:]))
     return f'{time.monotonic() - started:.1f} s; {said[-1][:200]}'
 
 
-def cancelled(request: BuildRequest, contract: Contract) -> str:
+def cancelled(request: BuildRequest, contract: Contract, end: float) -> str:
     """Stop a build that is not wanted any more."""
-    end = time.monotonic() + 4.0
-    forced = replace(request, force=True)
+    end = min(end, time.monotonic() + 4.0)
     try:
-        engine_cache.load(forced, contract, lambda _: None, lambda: time.monotonic() > end).close()
+        load(replace(request, force=True), contract, end).close()
         return f'{NOT_TRIED}: the build ended before it was cancelled'
     except BackendError as error:
         _must('cancelled' in str(error), f"expected an error with 'cancelled', got: {error}")
@@ -142,22 +143,21 @@ def cancelled(request: BuildRequest, contract: Contract) -> str:
     return f'a build stopped {late:.1f} s after it was cancelled'
 
 
-def truncated(request: BuildRequest, contract: Contract) -> str:
+def truncated(request: BuildRequest, contract: Contract, end: float) -> str:
     """Cut an engine short: that is said, and it is built anew."""
-    backend = load(request, contract)
-    backend.close()
+    load(request, contract, end).close()
     engine = engine_cache.engine_for(request, contract, lambda _: None)
     whole = engine.path.read_bytes()
     engine.path.write_bytes(whole[: len(whole) * 2 // 3])
     _must_raise(lambda: engine_file.read(engine.path, engine.spec), 'truncated')
     lines: list[str] = []
     started = time.monotonic()
-    engine_cache.load(request, contract, lines.append).close()
+    load(request, contract, end, lines.append).close()
     _must(any('is truncated' in line for line in lines), 'nobody said that it is truncated')
     return f'reported, and built anew in {time.monotonic() - started:.0f} s (kernels timed before)'
 
 
-Checks = tuple[tuple[str, Callable[[BuildRequest, Contract], str]], ...]
+Checks = tuple[tuple[str, Callable[[BuildRequest, Contract, float], str]], ...]
 CHECKS: Checks = (
     ('several estimators, any order of closing', several),
     ('repeated frames', repeats),
@@ -179,6 +179,14 @@ def memory_mib() -> int:
         return int(said.stdout.split()[0])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0
+
+
+def _run(words: list[str], end: float) -> subprocess.CompletedProcess[str]:
+    left = max(1.0, end - time.monotonic())
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=left)
+    except subprocess.TimeoutExpired:
+        raise BackendError(f'not done in {left:.0f} s') from None
 
 
 def _must(right: bool, complaint: str) -> None:
