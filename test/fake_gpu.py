@@ -51,7 +51,7 @@ class Gpu:
         return memory[offset : offset + count]
 
     def enqueue(self, work: Callable[[], None]) -> None:
-        assert self.contexts, 'no context is current'
+        assert isinstance(self.contexts[-1], _Context), 'another context is current'
         work() if self.recording is None else self.recording.append(work)
 
 

@@ -60,8 +60,15 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
         engine = tensorrt.TrtBackend(plan, spec, contract, request.device, log)
         try:
             golden = _golden(reference.metadata, request.model, log)
-            shape = (spec.batch, *spec.best)
-            figures = proof.prove(engine, reference, contract, shape, spec.precision, golden)
+            figures = proof.prove(
+                engine,
+                reference,
+                contract,
+                (spec.batch, *spec.best),
+                spec.precision,
+                golden,
+                other_sizes=spec.extreme_sizes,
+            )
         finally:
             engine.close()
         return plan, figures.to_dict()

@@ -64,6 +64,12 @@ class EngineSpec:
         return self.smallest == self.largest
 
     @property
+    def extreme_sizes(self) -> tuple[Size, ...]:
+        """The widest and the tallest picture of a dynamic engine; none of a static one."""
+        low, high = self.smallest, self.largest
+        return () if self.is_static else ((low[0], high[1]), (high[0], low[1]))
+
+    @property
     def shape_text(self) -> str:
         """Size for people and file names: '192x256' or 'dynamic'."""
         return f'{self.best[0]}x{self.best[1]}' if self.is_static else 'dynamic'

@@ -82,8 +82,9 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
             f'size {best[0]}x{best[1]} (height x width): both must be multiples of the stride '
             f'{contract.stride} of model {contract.name}'
         )
-    if request.samples < 1:
-        raise BackendError(f'samples={request.samples} must be >= 1')
+    for name in ('samples', 'workspace_mib'):
+        if getattr(request, name) < 1:
+            raise BackendError(f'{name}={getattr(request, name)} must be >= 1')
     smallest = largest = best
     if request.size is None:
         sizes = [best] + [network_size(1000, 10 * a, contract) for a in _ASPECTS]

@@ -9,7 +9,7 @@ between, and the sampler on the device must agree with `core.diffusion.sample`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,11 +129,13 @@ def prove(
     golden: Golden | None = None,
     repeats: int = REPEATS,
     seed: int | None = None,
+    other_sizes: Sequence[tuple[int, int]] = (),
 ) -> Proof:
     """Compare an engine with ONNX Runtime at `shape` (samples, height, width).
 
     golden is repeated to fill that shape; `reference` must reproduce it in its own shape first.
     seed: of the random inputs; None draws fresh ones, so that no engine is built to pass.
+    other_sizes: (height, width), of a dynamic engine, tried with one random input each.
     """
     random = np.random.default_rng(seed)
     reference_error = golden_error = None
@@ -143,7 +145,8 @@ def prove(
         feeds = fit(golden.feeds, shape)
         golden_error = _compare(engine, reference, feeds, contract)
     inputs = [random_feeds(random, contract, shape, t) for t in _RANDOM_TIMES]
-    errors = tuple(_compare(engine, reference, feeds, contract) for feeds in inputs)
+    others = [random_feeds(random, contract, (shape[0], *size), 1.0) for size in other_sizes]
+    errors = tuple(_compare(engine, reference, feeds, contract) for feeds in [*inputs, *others])
     deviation = _deviation(
         lambda i: engine.run(inputs[i])[OUTPUT], repeats=repeats, others=len(inputs) - 1
     )

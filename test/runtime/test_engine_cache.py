@@ -98,7 +98,11 @@ def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None
 
 @pytest.mark.parametrize(
     ('change', 'message'),
-    [({'size': (50, 64)}, r'50x64 .* multiples of the stride 16'), ({'samples': 0}, '>= 1')],
+    [
+        ({'size': (50, 64)}, r'50x64 .* multiples of the stride 16'),
+        ({'samples': 0}, 'samples=0 must be >= 1'),
+        ({'workspace_mib': -1}, 'workspace_mib=-1 must be >= 1'),
+    ],
 )
 def test_impossible_wishes(request_: BuildRequest, change: dict, message: str) -> None:
     with pytest.raises(BackendError, match=message):

@@ -15,11 +15,11 @@ from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros import loading
 from dmd_ros.core import diffusion
-from dmd_ros.runtime import engine_cache, engine_file, proof, select
+from dmd_ros.runtime import engine_cache, engine_file, proof, select, trt_session
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, spec_for
-from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend
 
@@ -154,6 +154,7 @@ def test_closing_in_any_order_from_any_thread(
     gpu: tuple[Gpu, Any], request_: BuildRequest
 ) -> None:
     expected = on_host(request_)
+    gpu[0].contexts.append('of another user of CUDA')
     first, second, third = (loaded(gpu[1], request_) for _ in range(3))
     for backend in (first, second, third):
         sampled(backend)
@@ -167,7 +168,50 @@ def test_closing_in_any_order_from_any_thread(
     np.testing.assert_array_equal(sampled(third), expected)
     assert len(gpu[0].graphs) == 1
     third.close()
-    assert not gpu[0].live and not gpu[0].graphs and not gpu[0].contexts
+    assert not gpu[0].live and not gpu[0].graphs
+    assert gpu[0].contexts == ['of another user of CUDA']
+
+
+def test_close_waits_for_the_frame(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = loaded(gpu[1], request_, use_graph=False)
+    sampled(backend)
+    inside, go_on, codes = threading.Event(), threading.Event(), []
+    enqueue = gpu[0].enqueue
+
+    def slowly(work: Any) -> None:
+        inside.set()
+        assert go_on.wait(30)
+        enqueue(work)
+
+    monkeypatch.setattr(gpu[0], 'enqueue', slowly)
+    frame = threading.Thread(target=lambda: codes.append(sampled(backend)))
+    frame.start()
+    assert inside.wait(30)
+    closing = threading.Thread(target=backend.close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive() and gpu[0].live
+    go_on.set()
+    for thread in (frame, closing):
+        thread.join(30)
+    np.testing.assert_array_equal(codes[0], on_host(request_))
+    assert not gpu[0].live
+
+
+def test_dynamic_engine_that_is_wrong_at_another_size_is_refused(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trt_session.Session.run
+
+    def wrong(session: Any, feeds: Any) -> Any:
+        return run(session, feeds) + (0.1 if feeds['z'].shape[3] > 64 else 0.0)
+
+    monkeypatch.setattr(trt_session.Session, 'run', wrong)
+    engine_cache.build(request_, silent)
+    with pytest.raises(RefusedError, match=r'random input 4'):
+        engine_cache.build(dataclasses.replace(request_, size=None), silent)
 
 
 def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
