@@ -3,7 +3,8 @@
 """What differs between TensorRT 8.6, 10 and 11, by name. Nothing here imports TensorRT.
 
 The facts were read from the Python binding sources of the releases 8.6.1, 9.3, 10.0, 10.1, 10.3,
-10.12, 10.16, 11.0 and 11.1 (github.com/NVIDIA/TensorRT, python/src).
+10.12, 10.16, 11.0 and 11.1 (github.com/NVIDIA/TensorRT, python/src), and from the signatures in
+the wheels of 10.3.0 and 11.4.0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Version = tuple[int, int]
 
 OLDEST: Version = (8, 6)
 # The newest version whose bindings were read; a newer one is tried, with a word in the log.
-NEWEST_READ: Version = (11, 1)
+NEWEST_READ: Version = (11, 4)
 PRECISIONS = ('fp32', 'fp16', 'bf16')
 
 

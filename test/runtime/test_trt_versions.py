@@ -53,4 +53,4 @@ def test_bf16_needs_10() -> None:
 def test_remarks() -> None:
     assert 'scale' in remarks(dialect('10.3.0'))[0]
     assert 'newer than' in remarks(dialect('12.0.0'))[0]
-    assert remarks(dialect('10.16.0')) == []
+    assert remarks(dialect('10.16.0')) == remarks(dialect('11.4.0.106')) == []
