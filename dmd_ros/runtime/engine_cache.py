@@ -149,18 +149,6 @@ def engine_for(
     return fetch(request, engine_store.spec_for(request, contract, machine), log, cancelled)
 
 
-def load(
-    request: BuildRequest,
-    contract: Contract,
-    log: Log,
-    cancelled: Cancelled = lambda: False,
-    use_graph: bool = True,
-) -> Any:
-    """Return a `TrtBackend` with a proved engine, built first if need be."""
-    engine = engine_for(request, contract, log, cancelled)
-    return start(engine, request, contract, log, use_graph)
-
-
 def start(
     engine: StoredEngine,
     request: BuildRequest,

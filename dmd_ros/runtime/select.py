@@ -80,12 +80,7 @@ def decide(backend: str, device: str, precision: str, facts: Facts) -> Choice:
         return Choice(
             'tensorrt', gpu, taken, f'TensorRT {facts.tensorrt}, {taken}, on GPU {gpu} ({name})'
         )
-    return _onnxruntime(device, precision, facts, no_tensorrt if backend == 'auto' else '')
-
-
-def without_tensorrt(device: str, precision: str, facts: Facts, problem: str) -> Choice:
-    """Choose for 'auto' once TensorRT was tried and failed with `problem`."""
-    return _onnxruntime(device, precision, facts, problem)
+    return without_tensorrt(device, precision, facts, no_tensorrt if backend == 'auto' else '')
 
 
 def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
@@ -110,7 +105,7 @@ def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
     return ''
 
 
-def _onnxruntime(device: str, precision: str, facts: Facts, no_tensorrt: str) -> Choice:
+def without_tensorrt(device: str, precision: str, facts: Facts, no_tensorrt: str) -> Choice:
     """ONNX Runtime on the device asked for; `no_tensorrt` says why TensorRT was passed over."""
     passed_over = f'; TensorRT not taken: {no_tensorrt}' if no_tensorrt else ''
     if facts.onnxruntime_problem:

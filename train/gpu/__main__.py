@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'--jobs {options.jobs} must be >= 1')
         return 2
     if not cuda_driver.gpus():
-        print('gpu-check needs an NVIDIA GPU: no driver or no GPU was found; check nvidia-smi')
+        print(f'gpu-check needs an NVIDIA GPU: {cuda_driver.look()[1]}; check nvidia-smi')
         return 2
     with tempfile.TemporaryDirectory() as folder:
         engines = options.engine_cache_dir or Path(folder)

@@ -50,8 +50,9 @@ def load(
     end: float,
     log: Callable[[str], None] = lambda _: None,
 ) -> Any:
-    """Load an engine without words."""
-    return engine_cache.load(request, contract, log, lambda: time.monotonic() > end)
+    """Load an engine, built first if there is none."""
+    engine = engine_cache.engine_for(request, contract, log, lambda: time.monotonic() > end)
+    return engine_cache.start(engine, request, contract, log)
 
 
 def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
