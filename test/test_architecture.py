@@ -29,6 +29,10 @@ LONG_FUNCTIONS = {'train/loop.py'}
 # Room -> what of this repository it may import: prefixes. A room is its longest matching prefix.
 CORE, RUNTIME = 'dmd_ros.core', 'dmd_ros.runtime'
 ENGINE = (CORE, RUNTIME, 'dmd_ros.fov', 'dmd_ros.estimator', 'dmd_ros.loading')
+KERNELS, RENDER = 'train.worlds.kernels', 'train.worlds.render'
+MATERIALS, THINGS = 'train.worlds.materials', 'train.worlds.things'
+# Who builds scenes knows how they are written down, and nothing of how they are rendered.
+BUILDING = (f'{KERNELS}.layout', f'{RENDER}.assets', f'{RENDER}.scene', MATERIALS)
 DOORS: dict[str, tuple[str, ...]] = {
     'dmd_ros/core': (CORE,),
     'dmd_ros/runtime': (CORE, RUNTIME),
@@ -43,6 +47,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     'dmd_ros/ros/bench': (*ENGINE, 'dmd_ros.ros', 'dmd_ros.eval'),
     'launch': ('dmd_ros',),
     'train': (*ENGINE, 'dmd_ros.eval', 'train'),
+    'train/worlds/kernels': (KERNELS,),
+    'train/worlds/render': (CORE, KERNELS, RENDER, 'train.batch_image'),
+    'train/worlds/materials': (f'{KERNELS}.layout', f'{RENDER}.assets', MATERIALS),
+    'train/worlds/things': (*BUILDING, THINGS),
+    'train/worlds/places': (*BUILDING, THINGS, 'train.worlds.places'),
 }
 CORE_LIBRARIES = {'numpy', 'cv2'}
 # What needs a clock, a file or a random state is no pure function.
@@ -262,6 +271,13 @@ PLANTED = [
     ('train/augment.py', 'from dmd_ros.ros import messages', 'behind no door of train'),
     ('train/augment.py', 'torch.log(depth)', 'torch.log belongs to dmd_ros/core/depth_codec.py'),
     ('train/augment.py', 'import rclpy', 'rclpy belongs to dmd_ros/ros'),
+    ('train/worlds/kernels/bvh.py', 'from train.worlds.render import scene', 'behind no door'),
+    ('train/worlds/render/view.py', 'from train.worlds.things import tables', 'behind no door'),
+    ('train/worlds/render/view.py', 'from train.worlds import Assets', 'behind no door'),
+    ('train/worlds/materials/table.py', 'import train.worlds.things.tables', 'behind no door'),
+    ('train/worlds/things/tables.py', 'from train.worlds.places import road', 'behind no door'),
+    ('train/worlds/things/tables.py', 'from train.worlds.render import view', 'behind no door'),
+    ('train/worlds/places/road.py', 'from train.worlds.generate import KINDS', 'behind no door'),
     ('launch/dmd.launch.py', 'import train', 'train is behind no door of launch'),
     ('dmd_ros/core/camera.py', 'def f():\n' + '    x = 1\n' * 61, 'f has 62 lines, at most 60'),
     ('dmd_ros/core/camera.py', 'x = 1\n' * 401, 'lines, at most 400'),
@@ -278,6 +294,8 @@ HARMLESS = [
     ('dmd_ros/eval/metrics.py', 'np.log(p)'),
     ('train/loop.py', 'import torch\ndef f():\n' + '    x = 1\n' * 90),
     ('train/loop.py', 'from dmd_ros.eval.metrics import score\nfrom dmd_ros.core import camera'),
+    ('train/worlds/places/road.py', 'from train.worlds.things import tables'),
+    ('train/worlds/things/tables.py', 'from train.worlds.materials import Materials'),
     ('test/core/test_camera.py', 'import torch, rclpy, dmd_ros.ros'),
 ]
 

@@ -27,8 +27,8 @@ from train.worlds import parts as parts_module
 from train.worlds.batch import renderer, unpacked
 from train.worlds.generate import KINDS
 from train.worlds.parts import WorldParts
-from train.worlds.sensor import expose
-from train.worlds.sensor_batch import expose_batch
+from train.worlds.render.sensor import expose
+from train.worlds.render.sensor_batch import expose_batch
 
 CPU = torch.device('cpu')
 SIZE = (32, 48)
@@ -138,7 +138,7 @@ def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
     batch = expose_batch(colour, quiet, torch.Generator().manual_seed(0))
     for i, draw in enumerate(quiet):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr('train.worlds.sensor.draw_sensor', lambda rng, draw=draw: draw)
+            patch.setattr('train.worlds.render.sensor.draw_sensor', lambda rng, draw=draw: draw)
             alone = expose(colour[i].numpy(), np.random.default_rng(0))
         apart = np.abs(batch[i].permute(1, 2, 0).numpy().astype(int) - alone)
         assert np.percentile(apart, 99) <= 3 and apart.mean() < 0.6
@@ -188,7 +188,7 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
 
 
 def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, 'train.worlds.launch_gpu', None)
+    monkeypatch.setitem(sys.modules, 'train.worlds.render.launch_gpu', None)
     with pytest.raises(TrainError, match='train-gpu'):
         renderer('', torch.device('cuda'))
 

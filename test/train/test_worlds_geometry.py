@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
-from train.worlds import kernels
-from train.worlds.assets import Assets
+from train.worlds.kernels import passes
 from train.worlds.materials import Materials
-from train.worlds.render import look, probe, render
-from train.worlds.scene import Scene, SceneBuilder, rotations
-from train.worlds.shell import DOOR_HEIGHT, DOOR_WIDTH, wall
+from train.worlds.places.shell import DOOR_HEIGHT, DOOR_WIDTH, wall
+from train.worlds.render.assets import Assets
+from train.worlds.render.scene import Scene, SceneBuilder, rotations
+from train.worlds.render.view import look, probe, render
 
 CAMERA = Camera(120.0, 122.0, 79.0, 61.0, 160, 120)
 
@@ -168,7 +168,7 @@ def test_passes_compute_in_single_precision(name: str) -> None:
     scene = numba.types.Tuple((table, table, table, which, table, vector, *textures))
     shared = () if name == 'gather_pixel' else (scene,)
     more = {'visible_pixel': 1, 'soft_pixel': 1, 'gather_pixel': 4, 'edge_pixel': 3}[name]
-    compiled = numba.njit(getattr(kernels, name).py_func, error_model='numpy')
+    compiled = numba.njit(getattr(passes, name).py_func, error_model='numpy')
     compiled.compile((*shared, place, place, table, which, picture, *[picture] * more))
     code = compiled.inspect_llvm(compiled.signatures[0])
     assert 'fmul' in code and 'double' not in code

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
-from train.worlds import layout as L
-from train.worlds.assets import Assets
 from train.worlds.generate import random_source
-from train.worlds.launch import render_cpu
+from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials
-from train.worlds.render import look, probe, scene_arrays
-from train.worlds.road_lines import Carriageway
-from train.worlds.road_marks import ENDLESS, LETTERS, Mark
-from train.worlds.scene import SceneBuilder
-from train.worlds.sky import draw_sky
-from train.worlds.streets import Street, outdoor_scene
+from train.worlds.materials.road_marks import ENDLESS, LETTERS, Mark
+from train.worlds.places.road_lines import Carriageway
+from train.worlds.places.sky import draw_sky
+from train.worlds.places.streets import Street, outdoor_scene
+from train.worlds.render.assets import Assets
+from train.worlds.render.launch import render_cpu
+from train.worlds.render.scene import SceneBuilder
+from train.worlds.render.view import look, probe, scene_arrays
 
 ABOVE = Camera(96.0, 96.0, 63.5, 63.5, 128, 128)  # from 6 m: 16 pixels per metre
 

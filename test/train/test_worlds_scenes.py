@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
-from train.worlds.assets import Assets
 from train.worlds.cameras import grid_rays, indoor_pose, street_pose, tabletop_pose
-from train.worlds.cellar import STOCK, cellar_scene
 from train.worlds.generate import random_source
-from train.worlds.material_cellar import CellarMaterials
 from train.worlds.materials import Materials
-from train.worlds.openings import annex
-from train.worlds.render import look, probe, render
-from train.worlds.rooms import build_shell, draw_plan, furnish, indoor_scene
-from train.worlds.scene import SceneBuilder, extents, rotations
-from train.worlds.sensor import draw_sensor, tone_table
-from train.worlds.shell import THICK
-from train.worlds.streets import outdoor_scene
-from train.worlds.tables import screens
-from train.worlds.tabletop import tabletop_scene
-from train.worlds.utilities import wall_bench
-from train.worlds.workbench import gripper
+from train.worlds.materials.cellar import CellarMaterials
+from train.worlds.places.cellar import STOCK, cellar_scene
+from train.worlds.places.openings import annex
+from train.worlds.places.rooms import build_shell, draw_plan, furnish, indoor_scene
+from train.worlds.places.shell import THICK
+from train.worlds.places.streets import outdoor_scene
+from train.worlds.places.tabletop import tabletop_scene
+from train.worlds.render.assets import Assets
+from train.worlds.render.scene import SceneBuilder, extents, rotations
+from train.worlds.render.sensor import draw_sensor, tone_table
+from train.worlds.render.view import look, probe, render
+from train.worlds.things.tables import screens
+from train.worlds.things.utilities import wall_bench
+from train.worlds.things.workbench import gripper
 
 CAMERA = Camera(110.0, 110.0, 79.5, 59.5, 160, 120)
 WIDE = Camera(110.0, 110.0, 199.5, 59.5, 400, 120)

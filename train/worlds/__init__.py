@@ -8,9 +8,18 @@
     generate(held_out(0), 100)                              # never meets a training seed
 
 Needs NumPy, OpenCV and numba only; no torch.
+
+    places     rooms, cellars, table tops, streets: where things stand
+    things     furniture, odds and ends, people, vehicles, houses
+    materials  what all of it is made of
+    render     scene -> picture: scenes, photographic tiles, launching, the camera's faults
+    kernels    what runs for every pixel, on CPU and GPU
+
+Each folder imports from those below it, never from those above or from the files here, which draw
+the worlds and their cameras, pre-render, show, measure and time them.
 """
 
-from train.worlds.assets import Assets
 from train.worlds.generate import EVALUATION_SEED, KINDS, WorldConfig, Worlds, generate, held_out
+from train.worlds.render.assets import Assets
 
 __all__ = ['EVALUATION_SEED', 'KINDS', 'Assets', 'WorldConfig', 'Worlds', 'generate', 'held_out']

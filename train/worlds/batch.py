@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from train.errors import TrainError
-from train.worlds.assets import Assets
-from train.worlds.launch import render_cpu
-from train.worlds.pack import LIGHTS, MATS, NODES, PRIMS
 from train.worlds.parts import Part
-from train.worlds.sensor_batch import expose_batch
+from train.worlds.render.assets import Assets
+from train.worlds.render.launch import render_cpu
+from train.worlds.render.pack import LIGHTS, MATS, NODES, PRIMS
+from train.worlds.render.sensor_batch import expose_batch
 
 # Part -> linear colour [B, H, W, 3] and depth [B, H, W] in metres, +inf = sky
 Renderer = Callable[[Part], tuple[Tensor, Tensor]]
@@ -62,7 +62,7 @@ def _numba_cuda() -> tuple[Any, Any]:
     try:
         from numba import cuda
 
-        from train.worlds.launch_gpu import GpuRenderer
+        from train.worlds.render.launch_gpu import GpuRenderer
     # numba-cuda 0.30 meets NumPy 2.5 with an AttributeError.
     except (ImportError, AttributeError) as error:
         raise TrainError(

@@ -16,8 +16,8 @@ import time
 
 import numba
 
-from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds
+from train.worlds.render.assets import Assets
 
 SIZES = ((192, 256), (96, 128))
 # A worker goes through whole scenes: their views follow each other.

@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
-from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
+from train.worlds.render.assets import Assets
 
 SHARD = 512
 REPORT = 16  # frames between two reports of a worker

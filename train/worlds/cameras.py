@@ -13,10 +13,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from train.worlds.render import Pose, look, probe
-from train.worlds.scene import Scene
-from train.worlds.shell import RoomPlan
-from train.worlds.streets import Spot
+from train.worlds.places.shell import RoomPlan
+from train.worlds.places.streets import Spot
+from train.worlds.render.scene import Scene
+from train.worlds.render.view import Pose, look, probe
 
 TRIES = 24
 # A wish that few views meet is given up earlier.

@@ -15,15 +15,15 @@ from numpy.random import Generator
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
-from train.worlds.assets import Assets
 from train.worlds.cameras import draw_camera, indoor_pose, street_pose, tabletop_pose
-from train.worlds.launch import render_cpu
-from train.worlds.render import Pose, scene_arrays
-from train.worlds.rooms import indoor_scene
-from train.worlds.scene import Scene
-from train.worlds.sensor import expose
-from train.worlds.streets import outdoor_scene
-from train.worlds.tabletop import tabletop_scene
+from train.worlds.places.rooms import indoor_scene
+from train.worlds.places.streets import outdoor_scene
+from train.worlds.places.tabletop import tabletop_scene
+from train.worlds.render.assets import Assets
+from train.worlds.render.launch import render_cpu
+from train.worlds.render.scene import Scene
+from train.worlds.render.sensor import expose
+from train.worlds.render.view import Pose, scene_arrays
 
 KINDS: Mapping[str, float] = {'indoor': 0.45, 'tabletop': 0.2, 'outdoor': 0.35}
 # Added to a seed for evaluation: training seeds lie below it, so the two never meet.

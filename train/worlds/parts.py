@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.worlds.assets import Assets
 from train.worlds.generate import WorldConfig, Worlds, random_source
-from train.worlds.pack import pack
-from train.worlds.sensor import SensorDraw, draw_sensor
+from train.worlds.render.assets import Assets
+from train.worlds.render.pack import pack
+from train.worlds.render.sensor import SensorDraw, draw_sensor
 
 # Scenes are several times as expensive to build as to look at once more.
 VIEWS = 6

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.worlds.assets import Assets
 from train.worlds.generate import KINDS, WorldConfig, Worlds
+from train.worlds.render.assets import Assets
 
 HEIGHT = 128
 NEAREST, FARTHEST = 0.25, 80.0

@@ -25,8 +25,8 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.report import markdown_table
 from train.errors import TrainError
-from train.worlds.assets import Assets
 from train.worlds.generate import WorldConfig, Worlds, held_out
+from train.worlds.render.assets import Assets
 
 # (kind of worlds, group of real frames, picture size): the rows of the table.
 ROWS = (

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.records import RawSample
-from train.worlds.assets import Assets
 from train.worlds.cameras import draw_camera, grid_rays
 from train.worlds.generate import build_world, random_source
-from train.worlds.render import Pose, probe, render
-from train.worlds.sensor import expose
+from train.worlds.render.assets import Assets
+from train.worlds.render.sensor import expose
+from train.worlds.render.view import Pose, probe, render
 
 # Pictures averaged for a frame: the noise of bounced light would flicker in a video.
 PASSES = 4

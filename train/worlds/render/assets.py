@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Optional photographic material tiles and sky panoramas, read from a folder.
+
+Layout: DIR/textures/<kind>/*.jpg with DIR/textures/licences.json, DIR/textures/hdri/*.jpg.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from train.worlds.kernels.photo import LEVELS, TILE
+
+# Metres that a tile covers where its licence entry does not say.
+TILE_METRES = {
+    'asphalt': 1.5,
+    'bark': 0.8,
+    'brick': 1.2,
+    'carpet': 0.6,
+    'ceiling': 1.2,
+    'concrete': 1.8,
+    'door': 1.0,
+    'fabric': 0.4,
+    'facade': 9.0,
+    'grass': 1.2,
+    'gravel': 0.9,
+    'leaves': 1.0,
+    'metal': 0.9,
+    'paper': 0.5,
+    'paving': 1.5,
+    'plaster': 1.8,
+    'plastic': 0.4,
+    'rock': 1.6,
+    'roof': 1.5,
+    'snow': 1.5,
+    'soil': 1.4,
+    'stone': 1.0,
+    'tiles': 1.0,
+    'wallpaper': 1.0,
+    'wood': 0.8,
+    'wood_floor': 1.4,
+    'wood_planks': 1.4,
+}
+# Panoramas that show nothing but sky more than 20 degrees above the horizon.
+SKIES = ('DaySkyHDRI041B', 'sky', 'rooitou_park', 'sunrise', 'kiara_1_dawn', 'venice')
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Tiles with their halvings in one flat array, and sky panoramas.
+
+    atlas: uint8, gamma 2 of linear light; tiles: start of each tile; metres: size of each tile;
+    kinds: tile numbers by kind; panos: uint8 [P, 512, 1024, 3], gamma 2.
+    """
+
+    atlas: NDArray[np.uint8]
+    tiles: NDArray[np.int64]
+    metres: tuple[float, ...]
+    kinds: dict[str, tuple[int, ...]]
+    panos: NDArray[np.uint8]
+
+    @property
+    def textures(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8]]:
+        """Atlas, tiles and panos for the kernels; without skies, one that is never looked at."""
+        panos = self.panos if len(self.panos) else np.zeros((1, 2, 2, 3), np.uint8)
+        return self.atlas, self.tiles, panos
+
+    @staticmethod
+    def none() -> Assets:
+        """Stand-in for the arrays when there is no folder; no material refers to it."""
+        return Assets(
+            np.zeros(3 * TILE * TILE * 2, np.uint8),
+            np.zeros(1, np.int64),
+            (1.0,),
+            {},
+            np.zeros((0, 2, 2, 3), np.uint8),
+        )
+
+    @staticmethod
+    def load(folder: str | Path) -> Assets:
+        """Read a folder; raises FileNotFoundError with the expected layout if it is not one."""
+        root = Path(folder) / 'textures'
+        if not (root / 'licences.json').is_file():
+            raise FileNotFoundError(
+                f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
+            )
+        facts = json.loads((root / 'licences.json').read_text())
+        parts: list[NDArray[np.uint8]] = []
+        metres: list[float] = []
+        kinds: dict[str, tuple[int, ...]] = {}
+        for kind, usual in TILE_METRES.items():
+            first = len(parts)
+            for path in sorted((root / kind).glob('*.jpg')):
+                size = facts.get(f'{kind}/{path.name}', {}).get('size_m')
+                parts.append(_pyramid(path))
+                metres.append(float(np.clip(size[0], 0.1, 20.0)) if size else usual)
+            kinds[kind] = tuple(range(first, len(parts)))
+        length = len(parts[0]) if parts else 0
+        return Assets(
+            np.concatenate(parts),
+            np.arange(len(parts), dtype=np.int64) * length,
+            tuple(metres),
+            kinds,
+            _skies(root / 'hdri'),
+        )
+
+
+def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    srgb = bgr[..., ::-1].astype(np.float32) / 255.0
+    return np.sqrt(srgb**2.2)
+
+
+def _pyramid(path: Path) -> NDArray[np.uint8]:
+    """Tile of 128 x 128 and its halvings, flat."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise FileNotFoundError(f'{path} is not a readable picture')
+    level = cv2.resize(_gamma2_from_srgb(image), (TILE, TILE), interpolation=cv2.INTER_AREA)
+    flat = []
+    for _ in range(LEVELS):
+        flat.append((level * 255.0 + 0.5).astype(np.uint8).ravel())
+        size = max(1, level.shape[0] // 2)
+        level = cv2.resize(level, (size, size), interpolation=cv2.INTER_AREA)
+    return np.concatenate(flat)
+
+
+def _skies(folder: Path) -> NDArray[np.uint8]:
+    """Panoramas [P, 512, 1024, 3], brightness normalised."""
+    panos = []
+    for name in SKIES:
+        image = cv2.imread(str(folder / f'{name}.jpg'), cv2.IMREAD_COLOR)
+        if image is None:
+            continue
+        small = cv2.resize(_gamma2_from_srgb(image), (1024, 512), interpolation=cv2.INTER_AREA)
+        top = small[:180].mean()
+        panos.append(np.clip(small * (0.72 / max(top, 0.05)) * 255.0, 0, 255).astype(np.uint8))
+    return np.stack(panos) if panos else np.zeros((0, 2, 2, 3), np.uint8)
