@@ -21,7 +21,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import Raw, is_storage, recover, unmerged
+from dmd_ros.eval.recovery import ADDED, Raw, recover, storage_kind, unmerged
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,18 @@ class Topic:
 class Bag:
     """A bag, open for reading, to be used in a `with` statement.
 
-    topics: by name. warnings: what the user should know, grows while reading.
+    topics: by name. warnings: what the user should know, grows while reading. ros1: whether its
+    messages are in ROS 1's form.
     Raises `EvalError` if there is nothing to read.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a bag folder or a single .mcap, .db3 or .bag file."""
+        """Open a bag folder or a single .mcap, .db3, .bag or .bag.active file."""
         self.path = path
         self.warnings: list[str] = []
         self._reader: AnyReader | None = None
         self._files: list[Path] = []
-        self._ros1 = False
+        self.ros1 = False
         if not path.exists():
             raise EvalError(f'bag {path} does not exist')
         try:
@@ -98,7 +99,7 @@ class Bag:
     def decode(self, message: Raw) -> Any:
         """Deserialise; raises `EvalError` if the bytes are no such message."""
         store = self._store if self._reader is None else self._reader.typestore
-        convert = store.deserialize_ros1 if self._ros1 else store.deserialize_cdr
+        convert = store.deserialize_ros1 if self.ros1 else store.deserialize_cdr
         try:
             return convert(message.data, message.msgtype)
         except Exception as error:
@@ -110,7 +111,7 @@ class Bag:
     def stamp_ns(self, message: Raw) -> int:
         """Read header.stamp without decoding the message, which must start with a Header."""
         try:
-            if self._ros1:
+            if self.ros1:
                 _, seconds, nanoseconds = struct.unpack_from('<III', message.data)
             else:
                 order = '<' if message.data[1] & 1 else '>'
@@ -125,8 +126,10 @@ class Bag:
         for file in storage_files(self.path):
             if wal := unmerged(file):
                 raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
+            if file.suffix == '.active':
+                raise EvalError(f'{file.name} was being recorded when its recorder was killed')
         paths = _entry_points(self.path)
-        self._ros1 = paths[0].suffix == '.bag'
+        self.ros1 = paths[0].suffix == '.bag'
         # Old recordings carry no message definitions; those of sensor_msgs have not changed.
         self._reader = AnyReader(paths, default_typestore=get_typestore(Stores.LATEST))
         try:
@@ -150,8 +153,8 @@ class Bag:
                 f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
                 'or .bag file'
             ) from None
-        self._ros1 = self._files[0].suffix == '.bag'
-        self._store = get_typestore(Stores.ROS1_NOETIC if self._ros1 else Stores.LATEST)
+        self.ros1 = storage_kind(self._files[0]) == '.bag'
+        self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
         counts = Counter((m.topic, m.msgtype) for m in self._recovered())
         if not counts:
             reason = '; '.join([reason, *self.warnings])
@@ -176,14 +179,18 @@ class Bag:
 
 
 def storage_files(path: Path) -> list[Path]:
-    """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2."""
+    """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2.
+
+    Of a file and what it was made of or into (decompressed by a player, compressed) only one.
+    """
 
     def parts(file: Path) -> list[str | int]:
         # Text and numbers take turns, text first: like is compared with like.
         return [int(s) if i % 2 else s for i, s in enumerate(re.split(r'(\d+)', file.name))]
 
-    files = path.iterdir() if path.is_dir() else [path]
-    return sorted(filter(is_storage, files), key=parts)
+    files = set(filter(storage_kind, path.iterdir() if path.is_dir() else [path]))
+    twice = {file for file in files if file.suffix in ADDED and file.with_suffix('') in files}
+    return sorted(files - twice, key=parts)
 
 
 def _entry_points(path: Path) -> list[Path]:

@@ -28,6 +28,8 @@ else:
     from backports import zstd
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+# What may follow the name of a storage file: compression, and ROS 1's mark of one being written.
+ADDED = ('.zstd', '.zst', '.active')
 
 
 class Raw(NamedTuple):
@@ -40,8 +42,8 @@ class Raw(NamedTuple):
 
 
 def recover(path: Path) -> Iterator[Raw]:
-    """Yield whole messages of a .mcap, .db3 or .bag file (also .zstd of them), until it ends."""
-    kind = path.with_suffix('').suffix if path.suffix in ('.zstd', '.zst') else path.suffix
+    """Yield whole messages of a storage file (see `storage_kind`), until it ends."""
+    kind = storage_kind(path)
     readers: dict[str, Callable[[Path], Iterator[Raw]]] = {
         '.mcap': _recover_mcap,
         '.db3': _recover_sqlite,
@@ -55,12 +57,10 @@ def recover(path: Path) -> Iterator[Raw]:
         yield message
 
 
-def is_storage(path: Path) -> bool:
-    """Say whether `recover` knows the file by its name."""
-    suffixes = path.suffixes
-    if suffixes and suffixes[-1] in ('.zstd', '.zst'):
-        suffixes = suffixes[:-1]
-    return bool(suffixes) and suffixes[-1] in ('.mcap', '.db3', '.bag')
+def storage_kind(path: Path) -> str:
+    """Give .mcap, .db3 or .bag, which the file is by its name; empty: none that is known here."""
+    kind = path.with_suffix('').suffix if path.suffix in ADDED else path.suffix
+    return kind if kind in ('.mcap', '.db3', '.bag') else ''
 
 
 def unmerged(path: Path) -> Path | None:

@@ -198,6 +198,41 @@ def test_a_message_that_cannot_be_decompressed_is_counted_and_the_rest_goes_on(b
     assert 'cannot be decoded' in reason and count == 1
 
 
+def test_what_a_killed_recorder_of_ros1_left_is_read(bags, pictures, tmp_path):
+    left = bytearray(bags['ros1'].read_bytes())
+    del left[int(0.6 * len(left)) :]
+    # After the file's header (13 + 4096 bytes) a chunk: its header, then its length, which stays 0
+    # until it is full.
+    (size,) = struct.unpack_from('<I', left, 4109)
+    left[4113 + size : 4117 + size] = bytes(4)
+    (tmp_path / 'drive_1.bag.active').write_bytes(left)
+    for path in (tmp_path / 'drive_1.bag.active', tmp_path):
+        with Bag(path) as bag:
+            messages = list(bag.raw([IMAGE]))
+            assert 'drive_1.bag.active was being recorded' in bag.warnings[0]
+            assert 0.5 * COUNT < len(messages) < 0.6 * COUNT
+            decoded = bag.decode(messages[-1])
+            np.testing.assert_array_equal(decoded.data, pictures[len(messages) - 1].reshape(-1))
+            assert bag.stamp_ns(messages[-1]) == messages[-1].time_ns
+    # Of a recording that was split, the files before it are whole.
+    shutil.copy(bags['ros1'], tmp_path / 'drive_0.bag')
+    with Bag(tmp_path) as bag:
+        assert bag.topics[IMAGE].count == COUNT + len(messages)
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path, kind):
+    path = cut(bags[kind], tmp_path / 'bag', 1.0)
+    file = storage_file(path)
+    file.with_name(file.name + '.zstd').write_bytes(recovery.zstd.compress(file.read_bytes()))
+    with Bag(path) as bag:
+        assert bag.topics[IMAGE].count == COUNT
+        assert bag.warnings == []
+    file.unlink()
+    with Bag(path) as bag:
+        assert bag.topics[IMAGE].count == COUNT
+
+
 def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
     path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
     file = storage_file(path)

@@ -77,9 +77,8 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
 
 def messages(bag: Bag, chosen: topics.Topics) -> Iterator[tuple[Raw, bytes]]:
     """Yield image and camera_info messages with what ROS 2 would have put on the wire."""
-    ros1 = bag.path.suffix == '.bag' or (bag.path.is_dir() and any(bag.path.glob('*.bag')))
     # The ROS 2 definitions: conversion leaves out the seq that only ROS 1 headers have.
     store = get_typestore(Stores.ROS2_JAZZY)
     for message in bag.raw([chosen.image, chosen.camera_info]):
         data = message.data
-        yield message, bytes(store.ros1_to_cdr(data, message.msgtype) if ros1 else data)
+        yield message, bytes(store.ros1_to_cdr(data, message.msgtype) if bag.ros1 else data)
