@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from dmd_ros.core import depth_codec, diffusion
+from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import METADATA_KEY, Contract
 
 CONTRACT = Contract(
@@ -37,6 +38,7 @@ CONTRACT = Contract(
     steps=1,
     samples=1,
 )
+CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
 
 
 def grey_from_depth(depth_m: np.ndarray, contract: Contract = CONTRACT) -> np.ndarray:
@@ -44,6 +46,11 @@ def grey_from_depth(depth_m: np.ndarray, contract: Contract = CONTRACT) -> np.nd
     code = depth_codec.encode(depth_m.astype(np.float32), contract)
     level = np.rint((code + 1.0) * 127.5).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=2)
+
+
+def grey(camera: Camera = CAMERA) -> np.ndarray:
+    """Give a picture of `camera` without anything in it."""
+    return np.full((camera.height, camera.width, 3), 128, np.uint8)
 
 
 def write_oracle(path: Path, metadata: bool = True, **changes: object) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from oracle_model import CONTRACT, Noisy, grey_from_depth, write_oracle
+from oracle_model import CAMERA, CONTRACT, Noisy, grey, grey_from_depth, write_oracle
 
 from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera
@@ -19,7 +19,6 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.runtime.ort_backend import OrtBackend
 
-CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
 # Half a grey level, of 255 over the log range 0.1 .. 80 m.
 HALF_LEVEL = (800 ** (0.5 / 255)) - 1
 
@@ -32,10 +31,6 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> OrtBackend:
 def ramp_depth(camera: Camera = CAMERA) -> np.ndarray:
     yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
     return np.exp(0.2 + xx / camera.width + 1.1 * yy / camera.height).astype(np.float32)
-
-
-def grey(camera: Camera = CAMERA) -> np.ndarray:
-    return np.full((camera.height, camera.width, 3), 128, np.uint8)
 
 
 @pytest.mark.parametrize('sampler', diffusion.SAMPLERS)

@@ -6,17 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle_model import CONTRACT, Noisy
+from oracle_model import CAMERA, CONTRACT, Noisy, grey
 
 from dmd_ros.core import diffusion
 from dmd_ros.core.camera import Camera
 from dmd_ros.estimator import BLEND, DepthEstimator
-
-CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
-
-
-def grey(camera: Camera = CAMERA) -> np.ndarray:
-    return np.full((camera.height, camera.width, 3), 128, np.uint8)
 
 
 def depths(frames: int = 2, gain: float = 0.2, **settings: object) -> list[np.ndarray]:
