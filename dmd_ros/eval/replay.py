@@ -69,11 +69,10 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
     source = load_camera_source(args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY)
     names = (args.image_topic, args.camera_info_topic, args.depth_topic)
     chosen = topics.choose(bag, *names, calibrated=source is None)
-    by_name = topics.looks_rectified(chosen.image)
     return BagReader(
         bag,
         chosen,
-        rectified={'auto': by_name, 'true': True, 'false': False}[args.rectified],
+        rectified=topics.is_rectified(chosen.image, args.rectified),
         camera_source=source,
         tolerance_s=args.depth_tolerance,
         stride=args.stride,

@@ -89,9 +89,15 @@ def is_depth(bag: Bag, name: str) -> bool:
     return named and message.format.split(';')[0].strip() in ('png', '16UC1', 'mono16', '32FC1')
 
 
-def looks_rectified(image: str) -> bool:
-    """Say whether a topic's name calls its images rectified, by the node's own rule."""
-    return is_rectified_by_name(_base(image))
+def is_rectified(image: str, setting: str) -> bool:
+    """Say whether the images of a topic are rectified, by the rule of the node's input_rectified.
+
+    setting: true, false, or auto, which goes by the topic's name. Raises `EvalError` for others.
+    """
+    meaning = {'auto': is_rectified_by_name(_base(image)), 'true': True, 'false': False}
+    if setting not in meaning:
+        raise EvalError(f'input_rectified is {setting!r}; allowed: {", ".join(meaning)}')
+    return meaning[setting]
 
 
 def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:

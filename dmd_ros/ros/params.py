@@ -204,12 +204,13 @@ def reach(metres: float) -> float:
     return metres if metres < _MAX_METRES else math.inf
 
 
-NAMES = tuple(field.name for field in dataclasses.fields(Settings))
+_FIELDS = dataclasses.fields(Settings)
+NAMES = tuple(field.name for field in _FIELDS)
 
 
 def declare(node: Any) -> Settings:
     """Declare all parameters on `node` and read them, overrides included."""
-    for field in dataclasses.fields(Settings):
+    for field in _FIELDS:
         try:
             node.declare_parameter(field.name, field.default, _descriptor(field))
         except InvalidParameterTypeException as error:
@@ -219,7 +220,7 @@ def declare(node: Any) -> Settings:
             ) from None
         except InvalidParameterValueException as error:
             raise NodeError(f'parameter {field.name}: {error}') from None
-    return Settings(**{name: node.get_parameter(name).value for name in NAMES})
+    return Settings(**{f.name: _as_declared(f, node.get_parameter(f.name).value) for f in _FIELDS})
 
 
 def ignored(node: Any) -> list[str]:
@@ -247,6 +248,15 @@ def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
     return dataclasses.replace(settings, **ours)
 
 
+def _as_declared(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Read `true` and `false`, which YAML takes for flags, as texts where these are choices."""
+    return str(value).lower() if _has_flags(field) else value
+
+
+def _has_flags(field: dataclasses.Field[Any]) -> bool:
+    return 'true' in field.metadata.get('choices', ())
+
+
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
     limits = field.metadata
     if 'choices' in limits and value not in limits['choices']:
@@ -258,7 +268,11 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     limits = field.metadata
-    descriptor = ParameterDescriptor(description=limits['meaning'], read_only=limits['fixed'])
+    descriptor = ParameterDescriptor(
+        description=limits['meaning'],
+        read_only=limits['fixed'],
+        dynamic_typing=_has_flags(field),
+    )
     if 'choices' in limits:
         descriptor.additional_constraints = 'one of ' + ', '.join(limits['choices'])
     if 'low' in limits:

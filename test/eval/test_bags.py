@@ -309,7 +309,7 @@ def test_named_topics_are_checked(tmp_path, names, message):
     ],
 )
 def test_rectified_by_name(name, expected):
-    assert topics.looks_rectified(name) is expected
+    assert topics.is_rectified(name, 'auto') is expected
 
 
 stamps = st.lists(st.integers(0, 200), max_size=12)

@@ -79,6 +79,14 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
     assert 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize('value', ['true', "'true'"])
+def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
+    with running(autostart=False, input_rectified=value) as robot:
+        assert robot.peer.state() == 'unconfigured'
+        assert robot.peer.get_parameter('input_rectified') in (True, 'true')
+        assert not robot.peer.set_parameter('input_rectified', 'false').successful
+
+
 def test_a_parameter_that_the_node_does_not_have_is_named_with_the_nearest_one(running):
     """ROS drops a misspelt name without a word, and the robot runs with the default."""
     points, image = (f'qos_overrides./{name}.depth' for name in ('points.publisher', 'image.sub'))

@@ -99,7 +99,7 @@ def extract(
         frames = BagReader(
             bag,
             chosen,
-            rectified=topics.looks_rectified(chosen.image),
+            rectified=topics.is_rectified(chosen.image, 'auto'),
             tolerance_s=MAX_APART_S,
             stride=every,
         )

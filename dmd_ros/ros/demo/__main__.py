@@ -42,17 +42,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = find_model(args.model)
     estimator = load_estimator(model, 'onnxruntime', 'cpu', threads=1)
     contract = estimator.contract
-    fov_source = dict(args.param).get('fov_source', CAMERA_INFO)
+    given = dict(args.param)
+    fov_source = given.get('fov_source', CAMERA_INFO)
     estimator.close()
     with Bag(args.bag) as bag:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
-        source = inspect(bag, chosen, args.limit)
+        source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()
     settings |= {'model': str(model), 'backend': args.backend, 'device': args.device}
-    settings |= dict(args.param)
+    settings |= given
     observed = perform(source, settings, out)
     _check(observed, source, out)
     judged = results.judge(source, contract, out)
@@ -103,6 +104,8 @@ def _parameter(text: str) -> tuple[str, Any]:
     if name not in NAMES and not name.startswith('qos_overrides.'):
         near = ', '.join(difflib.get_close_matches(name, NAMES) or NAMES)
         raise argparse.ArgumentTypeError(f'{name} is no parameter of the node; allowed: {near}')
+    if name == 'input_rectified':  # a text, which JSON would take for a flag
+        return name, value
     try:
         return name, json.loads(value)
     except ValueError:

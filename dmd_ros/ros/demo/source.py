@@ -44,9 +44,10 @@ class Source:
         }
 
 
-def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
+def inspect(bag: Bag, chosen: topics.Topics, limit: int, rectified: str = 'auto') -> Source:
     """Look at the stamps of a bag. limit: play at most so many images, 0 = all.
 
+    rectified: whether its images are: auto (by their topic's name in the bag), true, false.
     Raises `NodeError` where two images have the same stamp.
     """
     images, infos = [], set()
@@ -69,7 +70,7 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int) -> Source:
         path=bag.path,
         topics=chosen,
         compressed=bag.topics[chosen.image].msgtype == topics.COMPRESSED,
-        rectified=topics.looks_rectified(chosen.image),
+        rectified=topics.is_rectified(chosen.image, rectified),
         images=len(images),
         stamps_agree=exact >= _EXACT_SHARE * len(images),
     )
