@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -31,7 +32,10 @@ ARGUMENTS = {
     'params_file': (str(SHARE / 'config' / 'dmd.yaml'), 'parameters; see config/dmd.yaml'),
     'model': ('', 'overrides the parameter model'),
     'backend': ('', 'overrides the parameter backend'),
-    'image_transport': ('', 'overrides the parameter image_transport: raw or compressed'),
+    'image_transport': (
+        '',
+        'overrides the parameter image_transport: raw or compressed; RViz goes by it alone',
+    ),
     'use_sim_time': ('false', 'take time from /clock'),
     'rviz': ('false', 'open RViz'),
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
@@ -88,10 +92,26 @@ def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
     return Node(
         package='rviz2',
         executable='rviz2',
-        arguments=['-d', str(SHARE / 'config' / 'dmd.rviz'), '-f', value['fixed_frame']],
+        arguments=['-d', _rviz_config(value['image_transport']), '-f', value['fixed_frame']],
         parameters=[{'use_sim_time': overrides['use_sim_time']}],
-        remappings=[('/image', image), *((f'/{name}', f'{prefix}/{name}') for name in own)],
+        # The second one for image_transport before Kilted, which remaps what it has put together.
+        remappings=[
+            ('/image', image),
+            ('/image/compressed', f'{image}/compressed'),
+            *((f'/{name}', f'{prefix}/{name}') for name in own),
+        ],
     )
+
+
+def _rviz_config(transport: str) -> str:
+    """Give RViz's file: the topic's name in there alone tells it the transport of pictures."""
+    config = SHARE / 'config' / 'dmd.rviz'
+    if transport != 'compressed':
+        return str(config)
+    text = config.read_text().replace('Value: /image\n', 'Value: /image/compressed\n')
+    with tempfile.NamedTemporaryFile('w', prefix='dmd_', suffix='.rviz', delete=False) as file:
+        file.write(text)
+    return file.name
 
 
 def _flag(name: str, value: dict[str, str]) -> bool:

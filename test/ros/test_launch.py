@@ -96,35 +96,52 @@ def test_arguments_reach_the_node(oracle, tmp_path):
         assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
 
 
-def test_a_compressed_stream_takes_one_argument(oracle):
-    options = ('image:=/cam/image_raw', 'image_transport:=compressed', f'model:={oracle}')
-    with launched('dmd.launch.py', *options) as run:
-        run.process.wait_line('active: /cam/image_raw/compressed + /cam/camera_info -> ')
-
-
-def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, tmp_path):
-    programs = stand_in(tmp_path / 'lib' / 'rviz2' / 'rviz2')
+@pytest.fixture
+def rviz(tmp_path):
+    """A package rviz2 whose program notes how it was started; gives that note's file."""
     index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)
     (index / 'rviz2').touch()
     prefixes = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get('AMENT_PREFIX_PATH'))))
-    with launched(
-        'dmd.launch.py', f'model:={oracle}', 'rviz:=true', AMENT_PREFIX_PATH=prefixes
-    ) as run:
+    program = stand_in(tmp_path / 'lib' / 'rviz2' / 'rviz2')
+    return SimpleNamespace(program=program, environment={'AMENT_PREFIX_PATH': prefixes})
+
+
+def displays_of(note: SimpleNamespace) -> dict[str, str]:
+    """Reliability of what RViz was told to show, by topic."""
+    config = note.arguments[note.arguments.index('-d') + 1]
+    displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
+    return {
+        d['Topic']['Value']: d['Topic']['Reliability Policy'] for d in displays if 'Topic' in d
+    }
+
+
+def test_a_compressed_stream_takes_one_argument(oracle, rviz):
+    options = ('image:=/cam/image_raw', 'image_transport:=compressed', f'model:={oracle}')
+    with launched('dmd.launch.py', *options, 'rviz:=true', **rviz.environment) as run:
+        run.process.wait_line('active: /cam/image_raw/compressed + /cam/camera_info -> ')
+        run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
+    note = note_of(rviz.program)
+    # RViz takes "compressed" for the transport and subscribes through image_transport.
+    assert displays_of(note).keys() == {
+        '/image/compressed', '/depth/color', '/depth/image', '/points'
+    }  # fmt: skip
+    for rule in ('/image:=/cam/image_raw', '/image/compressed:=/cam/image_raw/compressed'):
+        assert rule in note.arguments
+
+
+def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, rviz):
+    with launched('dmd.launch.py', f'model:={oracle}', 'rviz:=true', **rviz.environment) as run:
         run.process.wait_line('active: /image + /camera_info -> /depth/image, /points')
         stamp = run.peer.stamp()
         run.peer.ask(image_of(GREY, stamp), info_of(stamp))
         run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
-    rviz = note_of(programs)
-    config = rviz.arguments[rviz.arguments.index('-d') + 1]
-    displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
-    topics = {
-        d['Topic']['Value']: d['Topic']['Reliability Policy'] for d in displays if 'Topic' in d
-    }
+    note = note_of(rviz.program)
+    topics = displays_of(note)
     assert set(topics) == {'/image', '/depth/color', '/depth/image', '/points'}
     assert topics['/points'] == 'Reliable'
     profile = ROOT / 'config' / 'fastdds_large_data.xml'
-    assert rviz.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
+    assert note.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
 
 
 def test_a_flag_that_is_none_is_named_in_the_error():
