@@ -171,9 +171,9 @@ class DmdNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _end_session(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _on_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Apply a change at once, or refuse it with the reason."""
@@ -190,21 +190,23 @@ class DmdNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         name, state = self.get_fully_qualified_name(), self._state_machine.current_state[1]
+        session = self._session  # who composes the node may end it in another thread
         if self._failure:
             status = diagnostics.failure(name, state, self._failure)
-        elif self._session is None:
+        elif session is None:
             status = diagnostics.status(name, state, self._about(), None, {})
         else:
-            summary, problems = self._session.judge()
+            summary, problems = session.judge()
             status = diagnostics.status(name, state, self._about(), summary, problems)
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, status))
 
     def _about(self) -> dict[str, str]:
         """Say what runs."""
-        if self._estimator is None:
+        estimator = self._estimator
+        if estimator is None:
             return {}
-        estimator, backend = self._estimator, self._estimator.backend
+        backend = estimator.backend
         return {
             'model': estimator.contract.name,
             'model file': self._model_file,

@@ -30,7 +30,10 @@ _REMIND_PERIOD = 30.0
 
 
 class Session:
-    """Executor thread: take messages, pair them, hand the newest pair to the worker."""
+    """Executor thread: take messages, pair them, hand the newest pair to the worker.
+
+    topics: full names of what is subscribed to: the image, and the camera_info if it is used.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class Session:
             post_callback=self._on_time_jump,
         )
         started.callback(jump.unregister)
-        self._image = LadderSubscription(
+        images = LadderSubscription(
             node,
             CompressedImage if settings.image_transport == 'compressed' else Image,
             image_topic,
@@ -86,23 +89,19 @@ class Session:
             self._on_image,
             lambda number: self._report.drop('lost in transport', '', number),
         )
-        started.callback(self._image.close)
-        self._info: LadderSubscription | None = None
+        started.callback(images.close)
+        self.topics: tuple[str, ...] = (images.topic,)
         if settings.fov_source != CAMERA_INFO:
             return
-        self._info = LadderSubscription(
+        info = LadderSubscription(
             node,
             CameraInfo,
             node.resolve_topic_name('camera_info'),
             info_ladder(settings.info_pairing == 'latest'),
             self._on_info,
         )
-        started.callback(self._info.close)
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Full names of what is subscribed to: the image, and the camera_info if it is used."""
-        return (self._image.topic, *(() if self._info is None else (self._info.topic,)))
+        started.callback(info.close)
+        self.topics += (info.topic,)
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next frame on."""

@@ -166,6 +166,21 @@ def test_a_composed_node_that_is_destroyed_while_active_leaves_no_worker(node):
     assert 'dmd_worker' not in {thread.name for thread in threading.enumerate()}
 
 
+def test_diagnostics_survive_a_deactivation_in_another_thread(node, monkeypatch):
+    """Who composes the node may well act on it in a thread that does not spin it."""
+    assert node.start()
+    session = node._session
+    close = session.close
+
+    def diagnose_meanwhile():
+        close()
+        node._diagnose()  # the timer, while the session ends
+        session.judge()  # and one that had begun before
+
+    monkeypatch.setattr(session, 'close', diagnose_meanwhile)
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+
+
 def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(
     node, monkeypatch, capfd
 ):
