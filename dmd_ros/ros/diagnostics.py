@@ -38,7 +38,7 @@ def problems(
         if silent:
             found['silent'] = (
                 f'nothing received on {silent} for {summary.since_start:.0f} s ({counts}); check '
-                'the topic names (ros2 topic list) and their QoS'
+                'the topic names (ros2 topic list), their types and QoS (ros2 topic info -v)'
             )
         elif summary.mismatched:
             pass  # the stamps agree and the frames do not: the last error says so

@@ -21,6 +21,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
@@ -228,8 +229,8 @@ def main(arguments: list[str] | None = None) -> int:
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        _init(arguments)
         return _run(stop)
     except NodeError as error:
         get_logger('dmd').fatal(str(error))
@@ -239,6 +240,20 @@ def main(arguments: list[str] | None = None) -> int:
         # Python's own end puts the default handlers back: a second signal would kill it there.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _init(arguments: list[str] | None) -> None:
+    """Initialise rclpy; raises `NodeError` for arguments that it does not understand."""
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rcl's: a rule or a file of parameters that it cannot read
+        raise NodeError(str(error)) from None
+    rest = ' '.join(remove_ros_args(arguments)[1:])
+    if rest:
+        raise NodeError(
+            f'{rest}: not known here; -p NAME:=VALUE, -r FROM:=TO and --params-file come after '
+            '--ros-args'
+        )
 
 
 def _run(stop: Stop) -> int:

@@ -79,6 +79,23 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
     assert 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--ros-args', '--params-file', '/nowhere.yaml'], '--params-file /nowhere.yaml'),
+        (['--ros-args', '-p', 'steps'], "'-p steps'"),
+        (['-p', 'steps:=2'], '-p steps:=2: not known here'),
+        (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: not known here'),
+    ],
+)
+def test_arguments_that_ros_cannot_read_or_would_drop_are_told(arguments, message):
+    with free_domain() as domain:
+        node = NodeProcess(domain, *arguments)
+        assert node.wait() == 1
+    assert message in node.output
+    assert 'Traceback' not in node.output
+
+
 @pytest.mark.parametrize('value', ['true', "'true'"])
 def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
     with running(autostart=False, input_rectified=value) as robot:
