@@ -19,7 +19,7 @@ MAX_PIXELS = 8192 * 8192
 # Deflate packs at most 1032 bytes into one, each of eight one-bit pixels; jpeg packs less.
 _MAX_PIXELS_PER_BYTE = 8 * 1032
 
-_JPEG, _PNG = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
+_JPEG, _JPEG_END, _PNG = b'\xff\xd8', b'\xff\xd9', b'\x89PNG\r\n\x1a\n'
 # Start-of-frame markers, which hold the size: 0xC0 to 0xCF without the tables DHT, JPG and DAC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -53,8 +53,6 @@ def _announced_size(data: bytes, name: str) -> tuple[int, int]:
     Decoders fill the rows missing from a cut-off file with grey, which looks like a wall.
     """
     if data.startswith(_JPEG):
-        if not data.rstrip(b'\0').endswith(b'\xff\xd9'):
-            raise CoreError(f'jpeg of {len(data)} bytes is cut off (no end marker)')
         return _jpeg_size(data, name)
     if data.startswith(_PNG):
         return _png_size(data)
@@ -82,8 +80,11 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    # Behind the end some cameras leave what was in their buffers; a thumbnail before the frame has
+    # an end of its own.
+    end = data.rfind(_JPEG_END)
     position = len(_JPEG)
-    while position + 9 <= len(data) and data[position] == 0xFF:
+    while position + 9 <= len(data) and data[position] == 0xFF and position < end:
         marker = data[position + 1]
         if marker == 0xFF:  # padding before a marker
             position += 1
@@ -92,6 +93,8 @@ def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
             return width, height
         else:
             position += 2 + struct.unpack_from('>H', data, position + 2)[0]
+    if end < position:
+        raise CoreError(f'jpeg of {len(data)} bytes is cut off (no end marker)')
     raise _undecodable(data, name, ': no frame header')
 
 

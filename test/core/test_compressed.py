@@ -87,10 +87,22 @@ def test_exif_does_not_turn_the_picture_away_from_its_camera_info() -> None:
     np.testing.assert_array_equal(decoded, rgb_from_compressed(message(JPEG)))
 
 
-def test_padding_of_zeros_after_the_end_is_harmless() -> None:
+@pytest.mark.parametrize('rest', [b'\0' * 100, b'\xff' * 9, JPEG[300:400]])
+def test_what_cameras_leave_after_the_end_is_harmless(rest: bytes) -> None:
+    """A jpeg off a USB camera comes with the rest of its buffer."""
     np.testing.assert_array_equal(
-        rgb_from_compressed(message(JPEG + b'\0' * 100)), rgb_from_compressed(message(JPEG))
+        rgb_from_compressed(message(JPEG + rest)), rgb_from_compressed(message(JPEG))
     )
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_picture() -> None:
+    thumbnail = b'\xff\xe1' + struct.pack('>H', len(JPEG) + 2) + JPEG
+    whole = JPEG[:2] + thumbnail + JPEG[2:]
+    np.testing.assert_array_equal(
+        rgb_from_compressed(message(whole)), rgb_from_compressed(message(JPEG))
+    )
+    with pytest.raises(CoreError, match='cut off'):
+        rgb_from_compressed(message(whole[:-40]))
 
 
 @pytest.mark.parametrize(
