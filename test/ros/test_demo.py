@@ -24,6 +24,7 @@ from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
+from dmd_ros.ros.demo.performance import Observed
 from dmd_ros.ros.errors import NodeError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,19 @@ def test_node_and_judge_agree_whether_images_are_rectified(
             ['--bag', str(bag), '--out', str(tmp_path / 'out'), '--model', str(oracle), *words]
         )
     assert told['input_rectified'] == str(rectified).lower()
+
+
+def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
+    oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    items = bag_factory.frames([grey_from_depth(d) for d in RAMPS])
+    whole = bag_factory.write_bag(tmp_path / 'whole', items)
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(bag_factory.storage_file(whole).read_bytes()[:-200])
+    monkeypatch.setattr(command, 'perform', lambda *_: Observed())
+    with pytest.raises(NodeError, match='the node gave no depth'):
+        command.main(['--bag', str(cut), '--out', str(tmp_path / 'out'), '--model', str(oracle)])
+    assert f'warning: {cut} is incomplete' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
         source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
+        for warning in bag.warnings:
+            print(f'warning: {warning}', file=sys.stderr)
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()
