@@ -175,7 +175,7 @@ class Settings:
             if not getattr(self, low) < getattr(self, high):
                 raise NodeError(
                     f'{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)}); '
-                    'set both in one atomic request'
+                    'set the other one first, or both in one atomic request'
                 )
         if (self.fov_source == 'fixed') != (self.fixed_vfov_deg > 0):
             raise NodeError(

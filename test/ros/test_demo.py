@@ -241,6 +241,7 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
     [
         ('steps=2', "'steps=2' is not NAME:=VALUE, for example steps:=2"),
         ('model:=other.onnx', "'model:=other.onnx': give --model other.onnx instead"),
+        ('autostart:=false', "'autostart:=false': autostart is the demo's own business"),
         ('stpes:=2', 'stpes is no parameter of the node; allowed: steps'),
         ('input_rectified:=maybe', "input_rectified is 'maybe'; allowed: auto, true, false"),
     ],

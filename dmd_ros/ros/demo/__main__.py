@@ -102,6 +102,9 @@ def _parameter(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME:=VALUE, for example steps:=2')
     if name in ('model', 'backend', 'device'):  # the result is judged by the model of --model
         raise argparse.ArgumentTypeError(f'{text!r}: give --{name} {value or "..."} instead')
+    # Without depth everybody would wait, without diagnostics there are no counts.
+    if name in ('autostart', 'build_only', 'image_transport', 'diagnostics_period'):
+        raise argparse.ArgumentTypeError(f"{text!r}: {name} is the demo's own business")
     # Of a name that it has not got the node only warns, and the report would say that it was set.
     if name not in NAMES and not name.startswith('qos_overrides.'):
         near = ', '.join(difflib.get_close_matches(name, NAMES) or NAMES)
