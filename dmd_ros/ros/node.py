@@ -40,7 +40,11 @@ _SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
 class DmdNode(LifecycleNode):
-    """Owns parameters and lifecycle; a `Session` does the work while the node is active."""
+    """Owns parameters and lifecycle; a `Session` does the work while the node is active.
+
+    Where it is composed, a `SingleThreadedExecutor` should spin it, and `start` and transitions be
+    called in that thread: rclpy's wait fails if a subscription with events is destroyed meanwhile.
+    """
 
     def __init__(self, cancelled: Callable[[], bool] = lambda: False, **arguments: Any) -> None:
         """Declare the parameters; raises `NodeError` for one of the wrong type or value.
