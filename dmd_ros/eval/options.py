@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -97,7 +98,7 @@ def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
     except BrokenPipeError:
         # The reader (head, less) has seen enough; files were written before the tables.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (EvalError, CoreError, BackendError) as error:
+    except (EvalError, CoreError, BackendError, OSError) as error:  # OSError: --out, above all
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -114,6 +115,14 @@ def positive(text: str) -> int:
 def count(text: str) -> int:
     """Read a whole number >= 0, for argparse."""
     return _at_least(text, 0)
+
+
+def seconds(text: str) -> float:
+    """Read a finite number >= 0, for argparse."""
+    value = float(text)
+    if not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is no time; seconds >= 0 are expected')
+    return value
 
 
 def _at_least(text: str, least: int) -> int:

@@ -237,7 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--image-topic', help='default: the only one')
     add('--camera-info-topic', help='default: the only one, or the one beside the image')
     add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
-    add('--depth-tolerance', type=float, default=0.02, metavar='S', help='default: %(default)s')
+    add('--depth-tolerance', type=options.seconds, default=0.02, metavar='S',
+        help='default: %(default)s')  # fmt: skip
     add(
         '--rectified',
         choices=('auto', 'true', 'false'),

@@ -290,7 +290,15 @@ def test_bad_options_are_one_line(items, tmp_path, model, options, message, caps
     assert message in failure(argv, capsys)
 
 
-@pytest.mark.parametrize('options', [['--steps', '0'], ['--stride', 'x'], ['--backend', 'abacus']])
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--steps', '0'],
+        ['--stride', 'x'],
+        ['--backend', 'abacus'],
+        *(['--depth-tolerance', value] for value in ('nan', '-1', 'soon')),
+    ],
+)
 def test_impossible_options_are_refused(items, tmp_path, model, options, capsys):
     with pytest.raises(SystemExit):
         replay.main(['bag', '--model', model, *options])
@@ -305,6 +313,13 @@ def test_bags_that_cannot_be_used(tmp_path, model, capsys):
     other = write_bag(tmp_path / 'other', [Item('/chatter', T0, 'hello', 'string')])
     assert 'no image topic; it has: /chatter' in failure([other, *out], capsys)
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(items, tmp_path, model, capsys):
+    bag = write_bag(tmp_path / 'bag', items)
+    (tmp_path / 'file').touch()
+    argv = [bag, '--model', model, '--out', tmp_path / 'file' / 'out']
+    assert f"Not a directory: '{tmp_path}/file/out'" in failure(argv, capsys)
 
 
 def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):

@@ -174,6 +174,13 @@ def test_what_cannot_be_played_is_said_before_anything_starts(
     assert 'Traceback' not in done.stderr
 
 
+def test_a_limit_below_zero_is_refused(capsys: pytest.CaptureFixture) -> None:
+    """Nothing would be played, and the demo would wait for it."""
+    with pytest.raises(SystemExit):
+        command.main(['--bag', '/nowhere', '--limit', '-3'])
+    assert 'argument --limit: -3 must be >= 0' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('prepare', 'message'),
     [

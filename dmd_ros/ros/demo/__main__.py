@@ -22,6 +22,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.options import count
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.ros.demo import results
@@ -130,14 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
     add('-p', '--param', type=_parameter, action='append', default=[], metavar='NAME:=VALUE',
         help='another parameter of the node, as often as needed')  # fmt: skip
-    add('--limit', type=int, default=300, help='play at most n images; 0: all (default: 300)')
+    add('--limit', type=count, default=300, help='play at most n images; 0: all (default: 300)')
     return parser
 
 
 if __name__ == '__main__':
     try:
         main()
-    except (NodeError, EvalError, CoreError, BackendError) as error:
+    except (NodeError, EvalError, CoreError, BackendError, OSError) as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted')
