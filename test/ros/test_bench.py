@@ -17,11 +17,19 @@ from unittest.mock import MagicMock
 import pytest
 from peers import free_domain
 
+from dmd_ros.ros.bench import __main__ as command
 from dmd_ros.ros.bench.driver import Driver
 from dmd_ros.ros.bench.live import latency
 
 COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize('option', ['--frames', '--memory-frames'])
+def test_no_frames_are_nothing_to_measure(option: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        command.main([option, '0'])
+    assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
 
 
 def bench(out: Path, model: Path, *arguments: str) -> dict:

@@ -16,6 +16,7 @@ from typing import Any
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import report
+from dmd_ros.eval.options import positive
 from dmd_ros.loading import find_model
 from dmd_ros.ros.bench import compute, live, machine
 from dmd_ros.ros.bench.table import stage_table
@@ -113,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--model', help='.onnx file or shipped model (default: the shipped one)')
     add('--oracle', help='.onnx file that costs nothing (default: the model)')
     add('--parts', nargs='+', choices=PARTS, default=PARTS, help='default: all')
-    add('--frames', type=int, default=100, help='of stages and latency (default: 100)')
-    add('--memory-frames', type=int, default=5000, help='default: %(default)s')
+    add('--frames', type=positive, default=100, help='of stages and latency (default: 100)')
+    add('--memory-frames', type=positive, default=5000, help='default: %(default)s')
     add(
         '--seconds',
         type=float,
