@@ -100,10 +100,11 @@ from dmd_ros.ros import loader, node
 
 def load_in_the_end(*arguments, cancelled, **options):
     print('loading', flush=True)
-    while not pathlib.Path(sys.argv[1]).exists() and not cancelled():
+    while not gate.exists() and not cancelled():
         time.sleep(0.01)
     return load(*arguments, cancelled=cancelled, **options)
 
+gate = pathlib.Path(sys.argv.pop(1))
 load, loader.load_estimator = loader.load_estimator, load_in_the_end
 sys.exit(node.main())
 """
