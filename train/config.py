@@ -22,6 +22,17 @@ RESUMABLE = (
     'picture_every', 'keep_checkpoints', 'validation', 'validation_frames', 'assets',
 )  # fmt: skip
 
+# The largest number that any setting may have: whole numbers up to it fit 64 bits.
+_MOST = 1e18
+# Settings that must be at least 1; all other numbers may be 0.
+_AT_LEAST_1 = (
+    'batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints',
+    'validate_every', 'picture_every', 'validation_frames', 'first_parts', 'store_parts', 'reuse',
+)  # fmt: skip
+
+# Seeds of training; `train.worlds.held_out` gives those from here on to evaluation.
+_SEEDS = 1 << 32
+
 # Kinds of procedural world; the renderer, which imports numba, is not needed to name them.
 WORLD_KINDS = ('indoor', 'tabletop', 'outdoor')
 
@@ -124,13 +135,8 @@ class TrainConfig:
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('worlds_on', self.worlds_on, ('workers', 'device'))
         _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
-        for key in (
-            'batch', 'total_samples', 'log_every', 'checkpoint_every', 'keep_checkpoints',
-            'first_parts', 'store_parts',
-        ):  # fmt: skip
-            if getattr(self, key) < 1:
-                raise TrainError(f'{key}={getattr(self, key)} must be >= 1')
-        for key in ('t1_fraction', 'unroll', 'cooldown'):
+        self._check_numbers()
+        for key in ('t1_fraction', 'unroll', 'cooldown', 'max_broken_share'):
             if not 0 <= getattr(self, key) <= 1:
                 raise TrainError(f'{key}={getattr(self, key)} must be a share in 0..1')
         if self.worlds_on == 'device' and self.first_parts < len(self.size_list):
@@ -143,14 +149,20 @@ class TrainConfig:
                 f'kinds={self.kinds!r} is for worlds_on=device alone; for workers, render a '
                 'cache: python -m train.worlds.cache --kinds'
             )
-        if self.reuse < 1:
-            raise TrainError(f'reuse={self.reuse:g} must be >= 1: how often a frame is used')
         if not 0 < self.fov_scale_min <= self.fov_scale_max:
             raise TrainError(
                 f'fov_scale {self.fov_scale_min}..{self.fov_scale_max} must be 0 < min <= max'
             )
         self.contract()
         _ = self.size_shares, self.kind_shares
+
+    def _check_numbers(self) -> None:
+        for key, value in dataclasses.asdict(self).items():
+            low = 1 if key in _AT_LEAST_1 else 0
+            if not isinstance(value, str) and not low <= value <= _MOST:
+                raise TrainError(f'{key}={value} must be >= {low} and <= {_MOST:g}')
+        if not self.clip:
+            raise TrainError('clip=0 would let nothing be learned; a large one (1e9) never clips')
 
     def _check_stage0(self) -> None:
         if self.validation:
@@ -269,7 +281,10 @@ def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
         if key not in hints or key == 'preset':
             raise TrainError(f'unknown setting {key!r}; allowed: {", ".join(sorted(hints))}')
         values[key] = _parse(key, value, hints[key])
-    return TrainConfig(**values)
+    config = TrainConfig(**values)
+    if config.seed >= _SEEDS:
+        raise TrainError(f'seed={config.seed} must be < {_SEEDS}: worlds beyond are held out')
+    return config
 
 
 def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
@@ -290,8 +305,11 @@ def _parse(key: str, value: str, kind: type) -> Any:
             raise TrainError(f'{key}={value!r} must be true or false')
         return value.lower() in ('true', '1')
     try:
-        if kind is int:
-            return int(float(value)) if 'e' in value.lower() else int(value.replace('_', ''))
+        if kind is int and 'e' in value.lower():  # 1e6
+            number = float(value)
+            if not number.is_integer():
+                raise ValueError
+            return int(number)
         return kind(value)
     except ValueError:
         raise TrainError(f'{key}={value!r} is not a {kind.__name__}') from None
