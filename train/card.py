@@ -10,6 +10,7 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
+from train.errors import TrainError
 from train.mixture import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
@@ -62,6 +63,14 @@ def card(
     )
 
 
+def read_notes(path: Path | None) -> str:
+    """Read Markdown to append to a card, '' without a file; raises `TrainError`."""
+    try:
+        return path.read_text(encoding='utf-8') if path else ''
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainError(f'--notes {path} cannot be read as text ({error})') from None
+
+
 def write_card(out: Path, text: str, notes: str) -> None:
     """Write the card of model file `out` beside it; notes: Markdown to append."""
     notes = notes.strip()
@@ -90,8 +99,11 @@ def _accuracy(run: Path, clock: int) -> str:
     """Say what the last validation up to this checkpoint gave."""
     last: dict[str, Any] | None = None
     path = run / 'losses.jsonl'
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        values = json.loads(line)
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            values = json.loads(line)
+        except ValueError:  # cut short when the disk was full or the machine went down
+            continue
         if 'validation/abs_rel' in values and values['clock'] <= clock:
             last = values
     if last is None:

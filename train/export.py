@@ -33,7 +33,7 @@ from dmd_ros.runtime.model_file import (
 )
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train import checkpoint, onnx_file
-from train.card import card, write_card
+from train.card import card, read_notes, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.init import changes_of_meaning
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         if (value := getattr(options, key)) is not None
     }
     try:
-        notes = options.notes.read_text() if options.notes else ''
+        notes = read_notes(options.notes)
         contract = export(
             options.run, options.out, options.weights, notes, options.average, **changes
         )

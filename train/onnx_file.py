@@ -65,6 +65,8 @@ def write(
 
     Raises `TrainError`; nothing is written then.
     """
+    if out.suffix != '.onnx':  # the card of x.md would be x.md
+        raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
     model = onnx.load_from_string(graph)
     if weights == 'fp16':
         store_half(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +162,29 @@ def test_command_line_names_what_is_missing(
 ) -> None:
     assert main([str(tmp_path), '--out', str(tmp_path / 'm.onnx')]) == 1
     assert 'holds no checkpoint' in capsys.readouterr().err
+
+
+def test_the_card_never_takes_the_models_place(run: Path, tmp_path: Path) -> None:
+    for name in ('model.md', 'model'):
+        with pytest.raises(TrainError, match='give one that ends in'):
+            export(run, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_notes_that_are_no_text_are_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = tmp_path / 'notes'
+    notes.write_bytes(b'\xff')
+    assert main([str(run), '--out', str(tmp_path / 'm.onnx'), '--notes', str(notes)]) == 1
+    assert f'--notes {notes} cannot be read as text' in capsys.readouterr().err
+
+
+def test_the_card_reads_past_a_line_that_was_cut_short(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / 'run'
+    shutil.copytree(run, copy)
+    scores = {f'validation/{key}': 0.25 for key in ('abs_rel', 'delta1', 'rmse', 'coverage')}
+    line = json.dumps({'clock': 32, **scores})
+    (copy / 'losses.jsonl').write_text(f'{line}\n{{"clock": 36, "lo{line}\n')
+    export(copy, tmp_path / 'm.onnx')
+    assert 'Held-out frames at 32 samples' in (tmp_path / 'm.md').read_text()

@@ -26,7 +26,7 @@ from dmd_ros.runtime.model_file import (
 )
 from dmd_ros.runtime.ort_backend import OrtFovBackend
 from train import checkpoint, onnx_file
-from train.card import facts_table, write_card
+from train.card import facts_table, read_notes, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.loop import build_net
@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     options = parser.parse_args(arguments)
     try:
-        notes = options.notes.read_text() if options.notes else ''
+        notes = read_notes(options.notes)
         contract = export(options.run, options.out, options.weights, notes)
     except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
