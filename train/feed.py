@@ -25,6 +25,7 @@ from train.mixture import (
     Mixture,
     batches,
     behave_as_worker,
+    interrupts_held,
     parse_sources,
     share_of,
     tensors,
@@ -89,7 +90,8 @@ class FromProcess(Iterator[Fed]):
         self._queue: Any = context.Queue(_AHEAD)
         work = (config, processes, first, self._queue)
         self._process: Any = context.Process(target=_produce, args=work)
-        self._process.start()
+        with interrupts_held():
+            self._process.start()
         atexit.register(self._process.kill)  # before the interpreter would wait for it
 
     def __next__(self) -> Fed:
@@ -131,8 +133,8 @@ class FromProcess(Iterator[Fed]):
 
 def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) -> None:
     """Put batches into the queue for ever; a text that says why, if there can be none."""
-    behave_as_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer ends this process, in good order
+    behave_as_worker()
 
     def stop(*_: object) -> None:
         queue.cancel_join_thread()

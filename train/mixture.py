@@ -8,12 +8,15 @@ any worker may make any batch, and several processes share a batch by taking sli
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import math
 import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -55,12 +58,6 @@ class Source(Protocol):
         ...
 
 
-def _folder(path: str, config: TrainConfig) -> Source:
-    from train.datasets.rgbd_folder import RgbdFolder
-
-    return RgbdFolder(path)
-
-
 def _worlds(path: str, config: TrainConfig) -> Source:
     from train.datasets.worlds import OnlineWorlds
 
@@ -76,13 +73,16 @@ def _cache(path: str, config: TrainConfig) -> Source:
 KINDS: dict[str, Callable[[str, TrainConfig], Source]] = {
     'worlds': _worlds,
     'cache': _cache,
-    'folder': _folder,
 }
 
 
 def open_source(text: str, config: TrainConfig) -> Source:
     """Open 'kind', 'kind:path' or, for readers of datasets, 'kind:path?option=value&...'."""
     kind, _, path = text.partition(':')
+    if not path and kind != 'worlds' and (kind in KINDS or kind in READERS):
+        raise TrainError(f'source {text!r} has no path; write {kind}:PATH')
+    if kind == 'images' and config.stage != 'stage0':
+        raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
     if kind in KINDS:
         return KINDS[kind](path, config)
     if kind not in READERS:
@@ -102,8 +102,8 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
             pairs.append((name, float(weight)) if separator else (weight, 1.0))
         except ValueError:
             raise TrainError(f'source {part!r}: the weight after @ is not a number') from None
-    if any(weight <= 0 for _, weight in pairs):
-        raise TrainError(f'sources={text!r}: weights must be > 0')
+    if not all(0 < weight < math.inf for _, weight in pairs):
+        raise TrainError(f'sources={text!r}: weights must be > 0 and finite')
     return pairs
 
 
@@ -166,7 +166,8 @@ class Mixture(Dataset[Made]):
                 make = make_picture_example if config.stage == 'stage0' else make_example
                 return make(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
-                broken.append(f'{source.name(key)}: {error}')
+                name = source.name(key)  # readers say it themselves
+                broken.append(f'{name}: {str(error).removeprefix(f"{name}: ")}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
 
 
@@ -201,11 +202,25 @@ def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]
     if workers:
         more = {'prefetch_factor': 4, 'multiprocessing_context': 'spawn'}
         more['worker_init_fn'] = behave_as_worker
-    return iter(
-        DataLoader(
-            data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
-        )
+    loader = DataLoader(
+        data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
     )
+    with interrupts_held():
+        return iter(loader)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach before `behave_as_worker`.
+
+    Before that a worker imports, and would die with a page of traceback.
+    """
+    resource_tracker.ensure_running()  # started later, it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tensors(arrays: Example, device: torch.device) -> Batch:
@@ -231,6 +246,7 @@ def behave_as_worker(worker: int = 0) -> None:
             sys.exit(1)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def batch_rng(*key: int) -> np.random.Generator:

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +23,14 @@ from train.datasets.rgbd_folder import RgbdFolder
 from train.errors import TrainError
 from train.example import Example
 from train.loop import build_net, train
-from train.mixture import Mixture, batches, parse_sources, tensors
+from train.mixture import (
+    Mixture,
+    batches,
+    made_ahead,
+    open_source,
+    parse_sources,
+    tensors,
+)
 from train.processes import Processes
 from train.state import TrainState
 
@@ -74,17 +84,21 @@ def test_sources_are_parsed() -> None:
     assert parse_sources('worlds@2,folder:/a/b') == [('worlds', 2.0), ('folder:/a/b', 1.0)]
     with pytest.raises(TrainError, match='not a number'):
         parse_sources('worlds@many')
-    with pytest.raises(TrainError, match='weights must be > 0'):
-        parse_sources('worlds@0')
+    for weight in ('0', 'nan', 'inf'):
+        with pytest.raises(TrainError, match='weights must be > 0'):
+            parse_sources(f'worlds@{weight}')
 
 
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
-        ('movies', "kind 'movies' is unknown; allowed: worlds, cache, folder"),
-        ('folder:/nowhere', 'no meta.json'),
+        ('movies', "kind 'movies' is unknown; allowed: worlds, cache, bag"),
+        ('folder:/nowhere', '/nowhere does not exist; expected .*/nowhere:\nmeta.json'),
         ('cache:/nowhere', 'no shards in /nowhere'),
         ('kitti:/nowhere', 'nowhere'),
+        ('bag:', "source 'bag:' has no path; write bag:PATH"),
+        ('folder', "source 'folder' has no path; write folder:PATH"),
+        ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
     ],
 )
 def test_a_wrong_source_stops_before_the_run(source: str, message: str) -> None:
@@ -99,8 +113,41 @@ def test_folder_gives_metres_and_holes(tmp_path: Path) -> None:
     assert raw.depth.shape == raw.rgb.shape[:2] == (raw.camera.height, raw.camera.width)
     assert 0.5 < np.nanmedian(raw.depth) < 30
     (folder / '000_depth.png').write_bytes(b'no picture')
-    with pytest.raises(TrainError, match=r'000_depth\.png is missing or not a picture'):
+    with pytest.raises(TrainError, match=r'set/000: .*000_depth\.png must be a 16-bit grey png'):
         RgbdFolder(str(folder)).load(0)
+
+
+@pytest.mark.parametrize('text', ['{', '{}', '[]', '{"frames": 3}', '{"frames": [{}]}'])
+def test_a_broken_list_of_frames_is_named(tmp_path: Path, text: str) -> None:
+    folder = write_set(tmp_path / 'set', 1)
+    (folder / 'meta.json').write_text(text)
+    with pytest.raises(TrainError, match=f'folder: cannot index {folder}'):
+        RgbdFolder(str(folder))
+    (folder / 'meta.json').write_text('{"frames": []}')
+    with pytest.raises(TrainError, match=f'folder: no samples below {folder}'):
+        RgbdFolder(str(folder))
+    (folder / 'meta.json').write_text('{"frames": [{"id": "000", "K": [1]}]}')
+    with pytest.raises(TrainError, match='set/000: IndexError'):
+        RgbdFolder(str(folder)).load(0)
+
+
+def test_a_cache_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    shard = tmp_path / 'shard-00000'
+    shard.mkdir()
+    np.save(shard / 'rgb.npy', np.zeros((2, 32, 32, 3), np.uint8))
+    np.save(shard / 'depth.npy', np.ones((1, 32, 32), np.float16))
+    np.save(shard / 'camera.npy', np.full((2, 4), 16.0))
+    source = open_source(f'cache:{tmp_path}', make_config('micro', ['sizes=32x32']))
+    assert source.load(0).depth.shape == (32, 32)
+    with pytest.raises(TrainError, match='fewer of them than pictures'):
+        source.load(1)
+    with open(shard / 'rgb.npy', 'r+b') as file:
+        file.truncate(1000)
+    with pytest.raises(TrainError, match=f'cache {tmp_path} has a broken shard'):
+        open_source(f'cache:{tmp_path}', make_config('micro', ['sizes=32x32']))
+    np.save(shard / 'rgb.npy', np.zeros((0, 32, 32, 3), np.uint8))
+    with pytest.raises(TrainError, match=f'cache {tmp_path} has no frames'):
+        open_source(f'cache:{tmp_path}', make_config('micro', ['sizes=32x32']))
 
 
 def test_broken_samples_are_named_and_too_many_stop_the_run(
@@ -115,7 +162,7 @@ def test_broken_samples_are_named_and_too_many_stop_the_run(
     alone = Processes(0, 1, torch.device('cpu'))
     with pytest.raises(TrainError, match=r'samples were broken, more than max_broken_share'):
         train(tmp_path / 'run', config, alone)
-    assert 'broken sample skipped: set/001' in caplog.text
+    assert 'broken sample skipped: folder set/001: cannot read' in caplog.text
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
@@ -143,6 +190,24 @@ def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
     while worker.exists() and ') Z ' not in worker.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not worker.exists() or ') Z ' in worker.read_text()
+
+
+class _Interrupted:
+    """Data that interrupt the worker while it is still starting."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.raise_signal, (signal.SIGINT,)
+
+
+def test_a_worker_interrupted_while_it_starts_says_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    made = made_ahead(_Interrupted(), range(9), workers=1)
+    (worker,) = multiprocessing.active_children()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert 'Traceback' not in capfd.readouterr().err
+    del made
 
 
 def test_each_process_judges_what_it_has_seen_itself(config: TrainConfig) -> None:

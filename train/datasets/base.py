@@ -34,6 +34,7 @@ BROKEN = (
     EOFError,
     KeyError,
     IndexError,
+    TypeError,
     ValueError,
     cv2.error,
     struct.error,

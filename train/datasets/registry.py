@@ -32,6 +32,7 @@ READERS: dict[str, tuple[str, str]] = {
     'vkitti2': ('vkitti2', 'VirtualKitti2'),
     'ddad': ('ddad', 'Ddad'),
     'images': ('images', 'ImageFolder'),
+    'folder': ('rgbd_folder', 'RgbdFolder'),
     'frames': ('frames', 'Frames'),
     'bag': ('bag', 'BagFrames'),
 }

@@ -46,6 +46,10 @@ class WorldCache:
             self._frames = CachedWorlds(path)
         except FileNotFoundError as error:
             raise TrainError(str(error)) from None
+        except (OSError, TypeError, ValueError) as error:
+            raise TrainError(f'cache {path} has a broken shard ({error}); delete it') from None
+        if not len(self):
+            raise TrainError(f'cache {path} has no frames; delete it and render it again')
 
     def __len__(self) -> int:
         """Count frames."""
@@ -57,7 +61,10 @@ class WorldCache:
 
     def load(self, index: int) -> RawSample:
         """Read frame `index`."""
-        return self._frames[index]
+        try:
+            return self._frames[index]
+        except IndexError:  # of depth or cameras, which were cut short
+            raise TrainError('its shard holds fewer of them than pictures') from None
 
     def __reduce__(self) -> tuple[type[WorldCache], tuple[str]]:
         """Travel to worker processes as a path, not as the shards' contents."""
