@@ -33,7 +33,8 @@ def folder(run: Path) -> Path:
 
 def check_space(run: Path, size_bytes: int) -> None:
     """Refuse to go on when the next checkpoint would not fit."""
-    free = shutil.disk_usage(run).free
+    there = next(path for path in (run, *run.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if free < SPACE_FACTOR * size_bytes:
         raise TrainError(
             f'no space for a checkpoint: {run} has {free / 1e6:.0f} MB free, '

@@ -16,21 +16,23 @@ from train.config import TrainConfig
 from train.errors import TrainError
 
 
-def config_of(
-    options: argparse.Namespace, new: Callable[[list[str]], TrainConfig]
-) -> TrainConfig:
+def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfig]) -> TrainConfig:
     """Build the config of --set and --assets: with `new`, or on top of a resumed run's own.
 
-    The run's own is taken with --resume and no --preset.
+    The run's own is taken with --resume and no --preset. Raises `TrainError` if there is none: the
+    defaults would be another run.
     """
     settings = list(options.settings)
     if options.assets is not None:
         settings.append(f'assets={options.assets}')
-    state = None
-    if options.resume and not options.preset:
-        state = checkpoint.load_newest(options.out)
-    if state is None:
+    if options.preset or not options.resume:
         return new(settings)
+    state = checkpoint.load_newest(options.out)
+    if state is None:
+        raise TrainError(
+            f'{options.out} holds no checkpoint to go on from; start the run again, with the '
+            '--preset and --set that it had'
+        )
     return TrainConfig.from_json(state['config']).changed(settings)
 
 
@@ -44,6 +46,15 @@ def run_command(train: Callable[[], object]) -> int:
         train()
     except (TrainError, BackendError, CoreError) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, or a file where the run's folder should be
+        print(f'error: {error}; mend that, or choose another folder', file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        advice = 'go on with --resume, with fewer workers or a smaller batch if memory ran out'
+        print(f'error: {str(error).splitlines()[0]}; {advice}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('stopped; go on with --resume', file=sys.stderr)

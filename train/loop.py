@@ -66,10 +66,10 @@ def train(
         load_weights(net, init, config.contract())
     state = TrainState(net, config, processes)
     state.restore(run, resume)
+    state.check_space(run)
     feed = Feed(config, processes)
     report = Report(run, config) if processes.is_main else None
     _introduce(net, config, processes, state.clock)
-    state.check_space(run)
     model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
     objective = _objective(model, device, config)
     contract = config.contract()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import subprocess
@@ -20,6 +21,7 @@ from dmd_ros.core.colormap import colorize
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.depth_codec import decode
 from train.config import TrainConfig
+from train.errors import TrainError
 from train.loss import Batch
 
 _PICTURES = 4
@@ -29,8 +31,18 @@ class Report:
     """Writers of one run folder; created by the main process only."""
 
     def __init__(self, run: Path, config: TrainConfig) -> None:
-        """Write config and revision, open log and TensorBoard."""
+        """Write config and revision, open log and TensorBoard.
+
+        Raises `TrainError` if another process trains in this folder.
+        """
         run.mkdir(parents=True, exist_ok=True)
+        self._losses = open(run / 'losses.jsonl', 'a')  # noqa: SIM115 (lives as long as the run)
+        try:
+            fcntl.lockf(self._losses, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainError(
+                f'another process trains in {run}; end that one, or choose another --out'
+            ) from None
         (run / 'config.json').write_text(config.to_json() + '\n')
         with open(run / 'revision.txt', 'a') as file:
             file.write(revision() + '\n')
@@ -38,7 +50,6 @@ class Report:
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%m-%d %H:%M:%S'))
         logging.getLogger('train').addHandler(handler)
         self._handler = handler
-        self._losses = open(run / 'losses.jsonl', 'a')  # noqa: SIM115 (lives as long as the run)
         self._board = SummaryWriter(str(run / 'tensorboard'))
 
     def losses(self, clock: int, values: dict[str, Any]) -> None:

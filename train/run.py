@@ -6,22 +6,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from train import checkpoint
 from train.command import config_of, run_command
-from train.config import TrainConfig
+from train.config import TrainConfig, check_resumable
 from train.errors import TrainError
 from train.feed import split
+from train.init import load_weights
 from train.loop import build_net, train
-from train.mixture import Mixture
+from train.mixture import Mixture, open_source
 from train.mixtures import pair
 from train.presets import PRESETS
 from train.processes import join, leave
 from train.recipes import RECIPES, configure, describe, needed_roots
-from train.unet import parameter_count
+from train.unet import UNet, parameter_count
 
 DEFAULT = 'nano'
 
@@ -35,10 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     config = config_of(options, partial(_new, options))
     if options.dry_run:
-        _dry_run(config, options.preset or DEFAULT)
+        _dry_run(config, options)
         return
-    if not config.sources:
-        roots = ' '.join(f'--root {name}=DIR' for name in needed_roots(options.preset or ''))
+    if missing := _missing_roots(config, options.preset or ''):
+        roots = ' '.join(f'--root {name}=DIR' for name in missing)
         raise TrainError(f'preset {options.preset} needs its data: {roots}, or --set sources=')
     processes = join()
     try:
@@ -80,22 +83,43 @@ def _new(options: argparse.Namespace, settings: list[str]) -> TrainConfig:
     return configure(options.preset or DEFAULT, settings, roots)
 
 
-def _dry_run(config: TrainConfig, name: str) -> None:
+def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
+    name = options.preset or DEFAULT
     print(config.describe())
     print(f'contract: {config.contract().to_json()}')
     with torch.device('meta'):
-        print(f'{config.preset}: {parameter_count(build_net(config)) / 1e6:.2f} M parameters')
+        net = build_net(config)
+    print(f'{config.preset}: {parameter_count(net) / 1e6:.2f} M parameters')
     print(describe(name, config))
-    if config.sources:
+    _look_at_weights(net, config, options)
+    if config.validation:
+        open_source(config.validation, config)
+    if missing := _missing_roots(config, name):
+        print(f'data not looked at: no --root for {", ".join(missing)}')
+    else:
         rendered, made = split(config, 1)
         if rendered is not None:
             print(f'of each batch: {rendered.batch} rendered on the device')
         if made is not None:
             shape = Mixture(made)[0].arrays.rgb.shape
             print(f'first batch: {shape[0]} x {shape[2:]}')
-    else:
-        print(f'data not looked at: no --root for {", ".join(needed_roots(name))}')
-    print('dry run: nothing was written')
+    print(f'dry run: nothing was trained, nothing written to {options.out}')
+
+
+def _look_at_weights(net: UNet, config: TrainConfig, options: argparse.Namespace) -> None:
+    """Refuse weights that `net` could not start from or go on with."""
+    if options.init is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # nothing is copied into a net without memory
+            load_weights(net, options.init, config.contract())
+    kept = checkpoint.load_newest(options.out) if options.resume else None
+    if kept is not None:
+        check_resumable(TrainConfig.from_json(kept['config']), config)
+
+
+def _missing_roots(config: TrainConfig, name: str) -> list[str]:
+    """Name the data sets of a recipe that has got no sources; nothing for a plain size."""
+    return [] if config.sources else needed_roots(name)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

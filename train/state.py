@@ -80,6 +80,8 @@ class TrainState:
         """Start counting the seconds: what was compiled before is no training."""
         self._begun = time.perf_counter() - self.seconds
         self.done = share_done(self.clock, self.seconds, self._config)
+        if self.done >= 1.0:
+            log.info('nothing to do: the run was over at %d samples', self.clock)
 
     def step(self, loss: Tensor) -> Tensor:
         """Learn from the loss of one batch -> norm of the gradient.

@@ -88,7 +88,7 @@ def test_no_space_is_said_before_training_is_lost(
     usage = namedtuple('usage', 'total used free')
     monkeypatch.setattr(checkpoint.shutil, 'disk_usage', lambda path: usage(1, 1, 1000))
     with pytest.raises(TrainError, match='no space for a checkpoint'):
-        checkpoint.check_space(tmp_path, 10_000)
+        checkpoint.check_space(tmp_path / 'not' / 'yet', 10_000)
 
 
 def test_a_failed_write_leaves_the_old_ones(

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from small_set import write_set
 
 from train.config import TrainConfig, check_resumable, make_config
 from train.errors import TrainError
@@ -25,6 +28,16 @@ from train.run import main
         (['depth_codec=cubic'], 'allowed: log, linear'),
         (['depth_min_m=90'], 'depth range 90'),
         (['fov_scale_min=2'], 'fov_scale'),
+        (['lr=nan'], 'lr=nan must be >= 0 and <='),
+        (['minutes=-1'], 'minutes=-1.0 must be >= 0'),
+        (['centre_jitter=inf'], 'centre_jitter=inf must be >= 0'),
+        (['picture_every=0'], 'picture_every=0 must be >= 1'),
+        (['validation_frames=0'], 'validation_frames=0 must be >= 1'),
+        (['clip=0'], 'clip=0 would let nothing be learned'),
+        (['max_broken_share=2'], 'share in 0..1'),
+        (['batch=1e400'], "batch='1e400' is not a int"),
+        (['batch=15e-1'], "batch='15e-1' is not a int"),
+        (['seed=4294967296'], 'seed=4294967296 must be < 4294967296: worlds beyond are held out'),
     ],
 )
 def test_bad_settings_name_value_and_fix(settings: list[str], message: str) -> None:
@@ -58,3 +71,22 @@ def test_resume_allows_longer_runs_and_nothing_else() -> None:
 def test_command_line_reports_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--out', 'unused', '--set', 'bogus=1']) == 1
     assert "unknown setting 'bogus'" in capsys.readouterr().err
+
+
+def test_nothing_to_go_on_from_is_no_new_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / 'typo'
+    assert main(['--out', str(run), '--resume']) == 1
+    assert 'holds no checkpoint to go on from; start the run again' in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_file_where_the_run_should_be_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'file').write_text('mine')
+    sources = f'sources=folder:{write_set(tmp_path / "set")}'
+    assert main(['--out', str(tmp_path / 'file'), '--preset', 'micro', '--set', sources]) == 1
+    assert f"File exists: '{tmp_path}/file'; mend that" in capsys.readouterr().err
+    assert (tmp_path / 'file').read_text() == 'mine'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -73,6 +74,34 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_losses(
         assert torch.equal(ends[0]['ema'][name], ends[1]['ema'][name])
 
 
+def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
+    command = _command(tmp_path, data, ('total_samples=1000000',))
+    with subprocess.Popen(command, cwd=ROOT, env=_environment()) as first:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / 'config.json').exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            before = (tmp_path / 'config.json').read_text()
+            with pytest.raises(TrainError, match=f'another process trains in {tmp_path}'):
+                train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
+            assert (tmp_path / 'config.json').read_text() == before
+        finally:
+            first.kill()
+    train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
+
+
+def test_a_worker_that_dies_ends_the_run_with_advice(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def killed(*args: object) -> None:
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        time.sleep(60)  # torch raises in here
+
+    monkeypatch.setattr(loop, '_objective', lambda *_: killed)
+    assert main([*_command(tmp_path, data, ('workers=1',))[3:]]) == 1
+    assert '--resume, with fewer workers or a smaller batch' in capsys.readouterr().err
+
+
 def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
     settings = ('total_samples=32', 'precision=fp32', 'clip=0.1', 't1_fraction=0.5')
     train(tmp_path / 'one', fast_config(data, *settings), ALONE)
@@ -114,7 +143,9 @@ def test_a_run_ends_by_the_clock(data: Path, tmp_path: Path) -> None:
     assert rows[-1]['lr'] == 0.0 < max(row['lr'] for row in rows)
 
 
-def test_resume_with_other_settings_is_refused(data: Path, tmp_path: Path) -> None:
+def test_resume_with_other_settings_is_refused(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
     with pytest.raises(TrainError, match=r'batch: 4 -> 8'):
         train(tmp_path, fast_config(data, 'total_samples=16', 'batch=8'), ALONE, resume=True)
@@ -123,6 +154,9 @@ def test_resume_with_other_settings_is_refused(data: Path, tmp_path: Path) -> No
     # The run's own settings are taken when none are given, and it may be made longer.
     assert main(['--out', str(tmp_path), '--resume', '--set', 'total_samples=16']) == 0
     assert max(losses_of(tmp_path)) == 16
+    with caplog.at_level('INFO'):
+        assert main(['--out', str(tmp_path), '--resume']) == 0
+    assert 'nothing to do: the run was over at 16 samples' in caplog.text
 
 
 def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
@@ -194,6 +228,26 @@ def test_dry_run_writes_nothing(
     assert main([*_command(run, data, ())[3:], '--dry-run']) == 0
     assert 'first batch: 4 x (32, 32)' in capsys.readouterr().out
     assert not run.exists()
+
+
+def test_dry_run_looks_at_all_that_the_run_would_open(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / 'run'
+    train(run, fast_config(data, 'total_samples=4'), ALONE)
+    dry = [*_command(tmp_path / 'new', data, ())[3:], '--dry-run']
+    assert main([*dry, '--init', str(run)]) == 0
+    assert 'nothing was trained, nothing written to' in capsys.readouterr().out
+    again = ['--out', str(run), '--resume', '--dry-run']
+    assert main(again) == 0
+    for command, message in (
+        ([*dry, '--init', str(run), '--set', 'rays=true'], 'do not fit this net'),
+        ([*dry, '--init', '/nowhere'], '/nowhere holds no checkpoint'),
+        ([*dry, '--set', 'validation=folder:/nowhere'], '/nowhere does not exist'),
+        ([*again, '--set', 'batch=8'], 'batch: 4 -> 8'),
+    ):
+        assert main(command) == 1
+        assert message in capsys.readouterr().err
 
 
 def _command(run: Path, data: Path, settings: tuple[str, ...]) -> list[str]:

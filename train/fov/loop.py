@@ -79,8 +79,8 @@ def train(
     processes = Processes(0, 1, device)
     state = TrainState(net, config, processes)
     state.restore(run, resume)
-    feed, report = Feed(config, processes), Report(run, config)
     state.check_space(run)
+    feed, report = Feed(config, processes), Report(run, config)
     log.info('settings:\n%s', config.describe())
     log.info(
         '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock
