@@ -192,7 +192,10 @@ def draw_time(u: float, t1_fraction: float) -> float:
 
 def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
-    yield from made_ahead(mixture, range(first, 1 << 62), workers)
+    try:
+        yield from made_ahead(mixture, range(first, 1 << 62), workers)
+    except TrainError as error:  # torch puts a worker's traceback before the message
+        raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
 
 
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:

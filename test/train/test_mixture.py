@@ -165,6 +165,17 @@ def test_broken_samples_are_named_and_too_many_stop_the_run(
     assert 'broken sample skipped: folder set/001: cannot read' in caplog.text
 
 
+@pytest.mark.parametrize('workers', [0, 1])
+def test_what_a_worker_refuses_is_said_without_its_traceback(tmp_path: Path, workers: int) -> None:
+    folder = write_set(tmp_path / 'set', 1)
+    mixture = Mixture(fast_config(folder))
+    (folder / '000_rgb.jpg').unlink()
+    with pytest.raises(TrainError) as error:
+        next(batches(mixture, 0, workers))
+    assert str(error.value).startswith('20 samples in a row are broken, the last: folder set/000')
+    assert str(error.value).endswith('000_rgb.jpg: No such file or directory')
+
+
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
 def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
     code = (
