@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -229,3 +230,16 @@ def test_ambiguity_and_bad_depth_are_explained(tmp_path):
     (tmp_path / 'text').write_text('no bag')
     with pytest.raises(TrainError, match='not a bag'):
         open_dataset('bag', tmp_path / 'text')
+
+
+def test_a_frame_that_the_disk_has_no_room_for_is_an_error(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    camera = Camera(60.0, 60.0, 31.5, 23.5, WIDTH, HEIGHT)
+    sample = RawSample(noise, np.ones((HEIGHT, WIDTH), np.float32), camera)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            write_frame(tmp_path / 'frame', sample, 'bag')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

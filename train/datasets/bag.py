@@ -183,7 +183,8 @@ def write_frame(folder: Path, sample: RawSample, source: str) -> None:
         np.savez(folder / 'depth_full.npz', u=u, v=v, z=sample.depth[v, u])
     camera = sample.camera
     meta = {key: getattr(camera, key) for key in ('fx', 'fy', 'cx', 'cy', 'width', 'height')}
-    cv2.imwrite(str(folder / 'rgb.png'), cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR))
-    cv2.imwrite(str(folder / 'depth.png'), codes)
+    # imwrite would say nothing of a full disk.
+    for name, picture in (('rgb', cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)), ('depth', codes)):
+        (folder / f'{name}.png').write_bytes(cv2.imencode('.png', picture)[1].tobytes())
     text = json.dumps({**meta, 'source': source}, indent=1)
     (folder / 'meta.json').write_text(text, encoding='utf-8')
