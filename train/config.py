@@ -16,7 +16,8 @@ from train.errors import TrainError
 from train.presets import preset
 
 # Settings that may differ when a run is resumed: they change how long, how fast or how loud it
-# runs, never which losses it gives. (total_samples moves the end of the schedule: an extension.)
+# runs, never which losses it gives. (total_samples moves the end of the schedule: an extension.
+# assets: the folder may have moved; what is in it must be the same.)
 RESUMABLE = (
     'total_samples', 'threads', 'workers', 'log_every', 'checkpoint_every', 'validate_every',
     'picture_every', 'keep_checkpoints', 'validation', 'validation_frames', 'assets',
