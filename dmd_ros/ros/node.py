@@ -251,8 +251,9 @@ def _init(arguments: list[str] | None) -> None:
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rcl's: a rule or a file of parameters that it cannot read
-        raise NodeError(str(error)) from None
-    rest = ' '.join(remove_ros_args(arguments)[1:])
+        raise NodeError(f'rclpy does not start with these arguments: {error}') from None
+    # -- separates, and is left over where `ros2 run` was given it.
+    rest = ' '.join(word for word in remove_ros_args(arguments)[1:] if word != '--')
     if rest:
         raise NodeError(
             f'{rest}: not known here; -p NAME:=VALUE, -r FROM:=TO and --params-file come after '

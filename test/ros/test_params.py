@@ -84,7 +84,9 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
     [
         (['--ros-args', '--params-file', '/nowhere.yaml'], '--params-file /nowhere.yaml'),
         (['--ros-args', '-p', 'steps'], "'-p steps'"),
+        (['--ros-args', '--steps'], "rclpy does not start with these arguments: ['--steps']"),
         (['-p', 'steps:=2'], '-p steps:=2: not known here'),
+        (['--', '--steps', '2', '--'], '[dmd]: --steps 2: not known here'),
         (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: not known here'),
     ],
 )
