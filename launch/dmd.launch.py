@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def _rviz_config(transport: str) -> str:
     text = config.read_text().replace('Value: /image\n', 'Value: /image/compressed\n')
     with tempfile.NamedTemporaryFile('w', prefix='dmd_', suffix='.rviz', delete=False) as file:
         file.write(text)
+    atexit.register(Path(file.name).unlink, missing_ok=True)  # the launch outlives RViz
     return file.name
 
 

@@ -121,9 +121,11 @@ def test_a_compressed_stream_takes_one_argument(oracle, rviz):
     with launched('dmd.launch.py', *options, 'rviz:=true', **rviz.environment) as run:
         run.process.wait_line('active: /cam/image_raw/compressed + /cam/camera_info -> ')
         run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
-    note = note_of(rviz.program)
+        note = note_of(rviz.program)
+        displays = displays_of(note)
+    assert not Path(note.arguments[note.arguments.index('-d') + 1]).exists()
     # RViz takes "compressed" for the transport and subscribes through image_transport.
-    assert displays_of(note).keys() == {
+    assert displays.keys() == {
         '/image/compressed', '/depth/color', '/depth/image', '/points'
     }  # fmt: skip
     for rule in ('/image:=/cam/image_raw', '/image/compressed:=/cam/image_raw/compressed'):
