@@ -51,7 +51,7 @@ def run_command(train: Callable[[], object]) -> int:
         print(f'error: {error}; mend that, or choose another folder', file=sys.stderr)
         return 1
     except RuntimeError as error:
-        if 'DataLoader worker' not in str(error):
+        if 'DataLoader worker (pid' not in str(error):  # it died; others are errors in it
             raise
         advice = 'go on with --resume, with fewer workers or a smaller batch if memory ran out'
         print(f'error: {str(error).splitlines()[0]}; {advice}', file=sys.stderr)

@@ -24,6 +24,8 @@ from train.config import TrainConfig
 from train.errors import TrainError
 from train.loss import Batch
 
+log = logging.getLogger(__name__)
+
 _PICTURES = 4
 
 
@@ -43,6 +45,8 @@ class Report:
             raise TrainError(
                 f'another process trains in {run}; end that one, or choose another --out'
             ) from None
+        except OSError as error:  # of a network without locks
+            log.warning('%s cannot be locked (%s): start no other run in it', run, error)
         (run / 'config.json').write_text(config.to_json() + '\n')
         with open(run / 'revision.txt', 'a') as file:
             file.write(revision() + '\n')

@@ -19,6 +19,7 @@ from small_set import FAST, fast_config, losses_of, write_set
 from torch._dynamo.testing import CompileCounter
 
 from train import checkpoint, loop
+from train.command import run_command
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.loop import train
@@ -79,7 +80,8 @@ def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, env=_environment()) as first:
         try:
             deadline = time.monotonic() + 60
-            while not (tmp_path / 'config.json').exists() and time.monotonic() < deadline:
+            # It is written after config.json, which may be empty when it appears.
+            while not (tmp_path / 'revision.txt').exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             before = (tmp_path / 'config.json').read_text()
             with pytest.raises(TrainError, match=f'another process trains in {tmp_path}'):
@@ -88,6 +90,27 @@ def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
         finally:
             first.kill()
     train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
+
+
+def test_a_folder_without_locks_is_trained_in(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on some network file systems."""
+
+    def lockf(*_: object) -> None:
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr('train.report.fcntl.lockf', lockf)
+    train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
+    assert f'{tmp_path} cannot be locked ([Errno 37] No locks available)' in caplog.text
+
+
+def test_an_error_in_a_worker_keeps_its_traceback() -> None:
+    def train() -> None:
+        raise RuntimeError('Caught RuntimeError in DataLoader worker process 0.\nits traceback')
+
+    with pytest.raises(RuntimeError, match='its traceback'):
+        run_command(train)
 
 
 def test_a_worker_that_dies_ends_the_run_with_advice(
