@@ -29,12 +29,6 @@ def silent(text: str) -> None:
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> BuildRequest:
-    model = write_oracle(tmp_path / 'oracle.onnx')
-    return BuildRequest(model, size=(48, 64), folder=tmp_path / 'engines')
-
-
-@pytest.fixture
 def spec(request_: BuildRequest) -> EngineSpec:
     return spec_for(request_, CONTRACT, MACHINE)
 

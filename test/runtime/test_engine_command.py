@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from oracle_model import write_oracle
 
 from dmd_ros.runtime import engine_cache
 from dmd_ros.runtime.build_progress import BuildProgress
@@ -24,12 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def silent(text: str) -> None:
     pass
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> BuildRequest:
-    model = write_oracle(tmp_path / 'oracle.onnx')
-    return BuildRequest(model, size=(48, 64), folder=tmp_path / 'engines')
 
 
 def child(script: str) -> list[str]:
