@@ -90,8 +90,9 @@ def test_command_line_round_trip(request_: BuildRequest) -> None:
 
 
 CTRL_C = """
-import hashlib, runpy
+import hashlib, runpy, signal
 import fake_tensorrt, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
 fake_tensorrt.install(pytest.MonkeyPatch(), '8.6.1')
 def build(*_):
     print('in C', flush=True)
