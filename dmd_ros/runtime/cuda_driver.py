@@ -122,5 +122,8 @@ def _library() -> ctypes.CDLL:
         for name, types in _SIGNATURES.items():
             getattr(library, name).argtypes = types
     except (OSError, AttributeError) as error:
-        raise BackendError(f'{LIBRARY} of the NVIDIA driver cannot be used ({error})') from None
+        text = str(error)
+        if text.startswith(LIBRARY) and 'No such file' in text:  # most robots: few words
+            raise BackendError(f'there is no {LIBRARY}') from None
+        raise BackendError(f'{LIBRARY} of the NVIDIA driver cannot be used ({text})') from None
     return library

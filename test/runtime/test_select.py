@@ -140,6 +140,16 @@ def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         decide('tensorrt', 'auto', 'auto', select.look_around('tensorrt'))
 
 
+def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cuda_driver, 'LIBRARY', 'libcuda_of_nobody.so.1')
+    assert cuda_driver.look() == ((), 'there is no libcuda_of_nobody.so.1')
+    broken = tmp_path / 'libcuda.so.1'
+    broken.write_text('cut short')
+    monkeypatch.setattr(cuda_driver, 'LIBRARY', str(broken))
+    names, why = cuda_driver.look()
+    assert names == () and 'cannot be used' in why and 'file too short' in why
+
+
 @pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
 def test_command_without_tensorrt(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
