@@ -192,10 +192,7 @@ def draw_time(u: float, t1_fraction: float) -> float:
 
 def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
-    try:
-        yield from made_ahead(mixture, range(first, 1 << 62), workers)
-    except TrainError as error:  # torch puts a worker's traceback before the message
-        raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
+    yield from made_ahead(mixture, range(first, 1 << 62), workers)
 
 
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
@@ -209,7 +206,15 @@ def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]
         data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
     )
     with interrupts_held():
-        return iter(loader)
+        started = iter(loader)
+    return _in_plain_words(started)
+
+
+def _in_plain_words(made: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from made
+    except TrainError as error:  # torch puts a worker's traceback before the message
+        raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
 
 
 @contextlib.contextmanager
