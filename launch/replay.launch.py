@@ -34,7 +34,7 @@ DEFAULTS = {'rate': '1.0', 'loop': 'false', 'rviz': 'true'}
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch; all arguments of dmd.launch.py work here too."""
+    """Describe the launch; all arguments of dmd.launch.py but use_sim_time work here too."""
     arguments = [
         DeclareLaunchArgument(name, default_value=DEFAULTS.get(name), description=meaning)
         for name, meaning in ARGUMENTS.items()

@@ -185,17 +185,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add('bag', type=Path)
+    add('bag', type=Path, help='ROS 1 or 2, with colour, camera_info and depth')
     add('--out', type=Path, required=True, help='folder of this run')
     add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
     add('--samples', type=int, default=20_000, help='to train on (default: %(default)s)')
     add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
-    add('--image', help='topic; found by itself if there is no choice')
-    add('--info', help='topic of camera_info')
-    add('--depth', help='topic')
+    add('--image', help='topic of the images')
+    add('--info', help='topic of the camera_info')
+    add('--depth', help='topic of the depth; topics are found where the bag leaves no choice')
     add('--every', type=positive, default=1, help='take one picture in so many')
-    add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
+        help='any setting that --dry-run prints')  # fmt: skip
     add('--resume', action='store_true', help='go on where the run was stopped')
     add(
         '--dry-run',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The objective: truncated-SNR L1 of DMD (arXiv 2312.13252, section 3.3), on labelled pixels only.
+"""The objective: truncated-SNR L1 of DMD (arXiv 2312.13252), on labelled pixels only.
 
 Every mean is taken per sample first: a sample with few labels weighs as much as a dense one, and a
 batch split over processes gives the same loss.

@@ -66,7 +66,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         f'{", ".join(RECIPES)}, or RECIPE:SIZE',
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
-    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
+        help='any setting that --dry-run prints',
+    )  # fmt: skip
     parser.add_argument(
         '--root', action='append', default=[], metavar='DATASET=DIR', dest='roots',
         help="of a recipe's data sets, with reader options as DIR?option=value&...",

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth in metres <-> the code in [-1, 1] that is diffused. The only log() of depth.
 
-y = 2 log(d / d_min) / log(d_max / d_min) - 1, clipped (arXiv 2312.13252, section 3.2): an error of
-equal size in y is an equal *relative* error of depth everywhere. 'linear' is the paper's ablation.
+y = 2 log(d / d_min) / log(d_max / d_min) - 1, clipped (arXiv 2312.13252): an error of equal size
+in y is an equal *relative* error of depth everywhere. 'linear' is the paper's ablation.
 Both ends of the code mean "at least this far" and "at most this close".
 """
 

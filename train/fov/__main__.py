@@ -29,9 +29,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.fov', description=__doc__)
     parser.add_argument('--preset', help=f'of the encoder: {", ".join(PRESETS)} (default: nano)')
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
-    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
+        help='any setting of train.run, whose --dry-run prints them',
+    )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
-    parser.add_argument('--init', type=Path, help='start from the encoder of this run')
+    parser.add_argument(
+        '--init', type=Path, help='start from the encoder of this run, checkpoint or .onnx'
+    )
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     return parser.parse_args(arguments)
 

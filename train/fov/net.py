@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The denoiser's encoder with a head that tells the field of view (arXiv 2312.13252, section 3.4).
+"""The denoiser's encoder with a head that tells the field of view (arXiv 2312.13252).
 
 The encoder sees the picture alone: no noisy depth, and neither the field of view nor its rays,
 which would be the answer. What a denoiser is told of its camera is here the same for all pictures,

@@ -127,9 +127,13 @@ def measure(row: Row, run: Callable[[], object], seconds: float) -> Row:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the two commands."""
-    parser = argparse.ArgumentParser(prog='python -m train.gpu.with_torch', description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog='python -m train.gpu.with_torch',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('export').add_argument('folder', type=Path)
+    commands.add_parser('export').add_argument('folder', type=Path, help='to write into')
     timing = commands.add_parser('time')
     timing.add_argument('--net', required=True, help='preset, or .onnx file of train.export')
     timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES)

@@ -28,7 +28,9 @@ _worlds: list[Worlds] = []
 def main() -> None:
     """Print a line per size and kind."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog='python -m train.worlds.bench',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--frames', type=int, default=256)
     parser.add_argument('--assets', help='folder of photographic materials')

@@ -36,7 +36,9 @@ _SECONDS = 3.0
 def main(arguments: list[str] | None = None) -> int:
     """Compare, time, write; 1 after an error, 2 without a GPU."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog='python -m train.worlds.bench_gpu',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--out', type=Path, default=Path('out/worlds_gpu'))

@@ -73,7 +73,9 @@ def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
 def main() -> None:
     """Write the sheet."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog='python -m train.worlds.sheet',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--assets')

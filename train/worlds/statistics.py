@@ -106,7 +106,9 @@ def _suits(sample: RawSample, size: tuple[int, int]) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; errors are one line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog='python -m train.worlds.statistics',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--assets', help='folder of photographic materials')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
