@@ -77,7 +77,8 @@ class DepthEstimator:
         """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).
 
         camera: None if, and only if, the estimator has a camera source.
-        Raises `CoreError` if the picture is not uint8 [H, W, 3] of the camera's size.
+        Raises `CoreError` if the picture is not uint8 [H, W, 3] of the camera's size,
+        `BackendError` if the network cannot be evaluated.
         """
         timings: dict[str, float] = {}
         clock = _Stopwatch(timings)

@@ -159,7 +159,7 @@ def build_engine(
 ) -> Path:
     """Have the TensorRT engine that `load_estimator` would use in the cache; return its file.
 
-    For a node's `build_only`. The arguments are those of `load_estimator`.
+    For a node's `build_only`. The arguments and errors are those of `load_estimator`.
     """
     path = find_model(model)
     choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
@@ -168,7 +168,10 @@ def build_engine(
 
 
 def find_model(model: str | os.PathLike[str] | None = None) -> Path:
-    """Resolve a path, a shipped model's name, or None (the default model) to an .onnx file."""
+    """Resolve a path, a shipped model's name, or None (the default model) to an .onnx file.
+
+    Raises `BackendError` if there is no such file.
+    """
     name = os.fspath(model) if model else DEFAULT_MODEL
     if name.endswith('.onnx') or os.sep in name:
         path = Path(name).expanduser()

@@ -85,7 +85,10 @@ class Camera:
 
     @classmethod
     def assumed(cls, tan_half_vfov: float, width: int, height: int) -> Camera:
-        """Give the pinhole camera of a field of view: square pixels, principal point centred."""
+        """Give the pinhole camera of a field of view: square pixels, principal point centred.
+
+        Raises `CoreError` unless the tangent is a finite number > 0.
+        """
         if not (math.isfinite(tan_half_vfov) and tan_half_vfov > 0):
             raise CoreError(f'tan(vfov / 2) = {tan_half_vfov} must be a finite number > 0')
         focal = height / (2.0 * tan_half_vfov)
@@ -152,7 +155,7 @@ class Camera:
         )
 
     def flipped(self) -> Camera:
-        """Give the camera of the picture mirrored left-right; it must be rectified."""
+        """Give the camera of the picture mirrored left-right; `CoreError` for a distorted one."""
         if self.is_distorted:
             raise CoreError('a mirrored lens has other coefficients; use rectified() first')
         return replace(self, cx=self.width - 1 - self.cx)
@@ -162,7 +165,7 @@ class Camera:
         return replace(self, distortion_model='', distortion=())
 
     def rays(self) -> NDArray[np.float32]:
-        """Directions (x/z, y/z) of all pixels, float32 [H, W, 2]; the camera must be rectified."""
+        """Directions (x/z, y/z) of all pixels, float32 [H, W, 2]; `CoreError` if distorted."""
         if self.is_distorted:
             raise CoreError('rays of a distorted camera are not straight; use rectified() first')
         # One plane per component in memory: the cloud reads them one after the other.

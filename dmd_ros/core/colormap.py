@@ -29,7 +29,8 @@ def colorize(
     """Colour depth [H, W] as uint8 [H, W, 3] RGB: near is red, far is blue.
 
     Equal steps of *inverse* depth are equal steps of colour, as parallax is what eyes judge.
-    NaN is black, +inf (beyond) white, -inf (too close) dark red.
+    NaN is black, +inf (beyond) white, -inf (too close) dark red. Raises `CoreError` unless
+    0 < near_m < far_m.
     """
     if not 0.0 < near_m < far_m:
         raise CoreError(f'colour scale {near_m}..{far_m} m; 0 < near < far is needed')

@@ -54,7 +54,8 @@ def x0_eps_from_prediction(
 ) -> tuple[Any, Any]:
     """Turn what the network predicts into its estimates of the code x and of the noise eps.
 
-    alpha, sigma: Python floats, or arrays that broadcast over z.
+    alpha, sigma: Python floats, or arrays that broadcast over z. Raises `CoreError` for an unknown
+    parameterisation.
     """
     if parameterisation == 'v':
         return alpha * z - sigma * prediction, sigma * z + alpha * prediction
@@ -66,7 +67,10 @@ def x0_eps_from_prediction(
 
 
 def trailing_times(steps: int) -> list[float]:
-    """Give the times of `steps` steps: evenly spaced, from t = 1 exactly, ending above 0."""
+    """Give the times of `steps` steps: evenly spaced, from t = 1 exactly, ending above 0.
+
+    Raises `CoreError` for less than one step.
+    """
     if steps < 1:
         raise CoreError(f'steps={steps} must be >= 1')
     return [1.0 - i / steps for i in range(steps)]
@@ -85,6 +89,7 @@ def sample(
     denoise: (z, t) -> (x_hat, eps_hat), x_hat already clipped to [-1, 1] if that is wanted.
     sampler: 'ddim' is deterministic; 'ddpm' (ancestral, the paper's) draws one array of noise per
     step but the last from `fresh_noise`, an iterator of arrays like `noise`.
+    Raises `CoreError` for another sampler, no times, or too little noise.
     """
     if sampler not in SAMPLERS:
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(SAMPLERS)}')

@@ -31,6 +31,7 @@ def flying_pixels(
     """Mark the pixels [H, W] of the view's source that hang across a torn gap.
 
     coarse_m: [h, w] metres on the network's grid, before up-sampling, > 0. threshold: see `torn`.
+    Raises `CoreError` if it is not the view's size.
     """
     if coarse_m.shape != (view.height, view.width):
         raise CoreError(f'map is {coarse_m.shape}, the view needs {(view.height, view.width)}')

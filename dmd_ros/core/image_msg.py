@@ -77,7 +77,10 @@ def rgb_from_image(msg: Any) -> NDArray[np.uint8]:
 
 
 def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
-    """Decode sensor_msgs/CompressedImage (jpeg, png) to uint8 [H, W, 3] RGB."""
+    """Decode sensor_msgs/CompressedImage (jpeg, png) to uint8 [H, W, 3] RGB.
+
+    Raises `CoreError` for anything else, and for damaged files.
+    """
     data = _bytes(msg.data)
     encoding = msg.format.partition(';')[0].strip()
     if encoding.startswith('bayer') and encoding in _PACKED:
@@ -95,6 +98,7 @@ def depth_from_image(msg: Any) -> NDArray[np.float32]:
     """Decode a depth image to float32 [H, W] metres; NaN = no value, +inf = beyond (REP-117).
 
     16UC1 is millimetres with 0 = invalid. In 32FC1 zero and negative depths are no depths.
+    Raises `CoreError` as `rgb_from_image` does.
     """
     if msg.encoding not in _DEPTH:
         raise CoreError(
@@ -105,7 +109,10 @@ def depth_from_image(msg: Any) -> NDArray[np.float32]:
 
 
 def depth_from_compressed(msg: Any) -> NDArray[np.float32]:
-    """Decode a 16-bit png or a compressedDepth message to float32 [H, W] metres."""
+    """Decode a 16-bit png or a compressedDepth message to float32 [H, W] metres.
+
+    Raises `CoreError` for anything else, and for damaged files.
+    """
     data = _bytes(msg.data)
     if 'compressedDepth' not in msg.format:
         return _metres(decode_file(data, cv2.IMREAD_UNCHANGED, msg.format))

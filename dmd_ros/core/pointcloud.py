@@ -31,7 +31,7 @@ def write_cloud(
 
     depth: [H, W] metres along Z. rays: [H, W, 2] from `Camera.rays`. rgb: uint8 [H, W, 3].
     points: contiguous float32, overwritten; missing points are NaN. holes: [H, W], where points
-    are to be missing besides.
+    are to be missing besides. Raises `CoreError` if `points` is not of that size.
     """
     height, width = depth.shape
     if points.shape != (height, width, 4) or not points.flags.c_contiguous:

@@ -175,7 +175,7 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """Bring a map [h, w] of the network's picture back to the source's grid [H, W].
 
     Bilinear, so it never overshoots; it is given the depth *code*, so log depth is interpolated.
-    Source pixels outside the view are NaN.
+    Source pixels outside the view are NaN. Raises `CoreError` if the map is not the view's size.
     """
     if code.shape != (view.height, view.width):
         raise CoreError(f'map is {code.shape}, the view needs {(view.height, view.width)}')

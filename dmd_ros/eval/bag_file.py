@@ -109,7 +109,10 @@ class Bag:
             ) from None
 
     def stamp_ns(self, message: Raw) -> int:
-        """Read header.stamp without decoding the message, which must start with a Header."""
+        """Read header.stamp without decoding the message, which must start with a Header.
+
+        Raises `EvalError` if it is too short for one.
+        """
         try:
             if self.ros1:
                 _, seconds, nanoseconds = struct.unpack_from('<III', message.data)

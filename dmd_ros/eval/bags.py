@@ -83,7 +83,7 @@ class BagReader:
         stride: int = 1,
         limit: int = 0,
     ) -> None:
-        """Walk the bag once, for the stamps and CameraInfos."""
+        """Walk the bag once, for stamps and CameraInfos; raises `EvalError` if it has none."""
         self.bag = bag
         self.topics = topics
         self.rectified = rectified

@@ -4,7 +4,8 @@
 
 Each is DIR/<name>/{rgb.png|jpg, depth.png, meta.json[, depth_full.npz]}. depth.png is uint16
 millimetres, 0 = unlabelled; depth_full.npz (u, v in pixels, z in metres) adds what does not fit,
-beyond 65.535 m. meta.json gives fx, fy, cx, cy, width, height (pixels) and scene.
+beyond 65.535 m. meta.json gives fx, fy, cx, cy, width, height (pixels) and, if it likes, scene
+(indoor, outdoor) and group.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class LabelledFrame:
 
 
 def find_frames(folder: Path) -> list[Path]:
-    """List the frame folders in `folder` (or `folder` itself, if it is one), by name."""
+    """List the frame folders in `folder` (or `folder` itself, if it is one), by name.
+
+    Raises `EvalError` if there are none.
+    """
     if not folder.is_dir():
         raise EvalError(f'{folder} is not a folder; give one with <name>/meta.json in it')
     if (folder / 'meta.json').is_file() and (folder / 'depth.png').is_file():

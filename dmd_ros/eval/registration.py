@@ -30,6 +30,7 @@ def on_grid_of(
 
     camera: that took the picture. If it has distortion, the estimate is on the rectified grid and
     the truth on the distorted one, as drivers register depth to the raw image.
+    Raises `EvalError` if picture and truth differ in aspect.
     """
     height, width = truth_m.shape
     squash = (width / height) / (camera.width / camera.height)

@@ -55,7 +55,7 @@ def draw_sheet(
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write uint8 [H, W, 3] RGB, in the format of the name's ending: .png or .jpg."""
+    """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
     if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options):
         raise EvalError(f'cannot write {path}; check the folder and its permissions')

@@ -209,7 +209,7 @@ NAMES = tuple(field.name for field in _FIELDS)
 
 
 def declare(node: Any) -> Settings:
-    """Declare all parameters on `node` and read them, overrides included."""
+    """Declare all parameters on `node` and read them; `NodeError` for a wrong override."""
     for field in _FIELDS:
         try:
             node.declare_parameter(field.name, field.default, _descriptor(field))

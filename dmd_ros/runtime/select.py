@@ -106,7 +106,10 @@ def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
 
 
 def without_tensorrt(device: str, precision: str, facts: Facts, no_tensorrt: str) -> Choice:
-    """ONNX Runtime on the device asked for; `no_tensorrt` says why TensorRT was passed over."""
+    """Choose ONNX Runtime; raises `BackendError` where it cannot do what is asked for.
+
+    no_tensorrt: why TensorRT was passed over.
+    """
     passed_over = f'; TensorRT not taken: {no_tensorrt}' if no_tensorrt else ''
     if facts.onnxruntime_problem:
         raise BackendError(facts.onnxruntime_problem + passed_over)

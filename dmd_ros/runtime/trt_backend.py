@@ -245,7 +245,7 @@ class TrtBackend:
         log: Log,
         use_graph: bool = True,
     ) -> None:
-        """Load the engine on the GPU."""
+        """Load the engine on the GPU; `StaleError` if TensorRT refuses it, `BackendError` else."""
         self.contract, self.device, self.precision = contract, f'cuda:{gpu}', spec.precision
         self.fixed_samples = spec.batch
         self._weights_bytes = len(plan)

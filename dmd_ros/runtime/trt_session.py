@@ -90,7 +90,7 @@ class Session:
         log: Callable[[str], None],
         use_graph: bool,
     ) -> None:
-        """Make stream, execution context and kernel."""
+        """Make stream, execution context and kernel; `BackendError` if memory is short."""
         self._cuda, self._engine, self._spec, self._current = cuda, engine, spec, current
         self._scratch_bytes, self._log, self._use_graph = scratch_bytes, log, use_graph
         self._lock = threading.Lock()
