@@ -57,8 +57,8 @@ def card(
     }
     table = facts_table(rows, config, state, difference, weights)
     return (
-        f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained from '
-        f'scratch by this repository.\n\n{table}\n\n## Accuracy\n\n'
+        f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained by '
+        f'this repository.\n\n{table}\n\n## Accuracy\n\n'
         f'{_accuracy(run, clock)}\n\n## Licence\n\nApache-2.0, weights included.\n'
     )
 
