@@ -15,6 +15,12 @@ from train.mixture import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
 
+# Of every card: nobody here knows what somebody's data are licensed for.
+LICENCE = (
+    '## Licence\n\nOf the code: Apache-2.0. Of the weights: what the licences of the training '
+    'data allow.\n'
+)
+
 
 def card(
     out: Path,
@@ -59,7 +65,7 @@ def card(
     return (
         f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained by '
         f'this repository.\n\n{table}\n\n## Accuracy\n\n'
-        f'{_accuracy(run, clock)}\n\n## Licence\n\nApache-2.0, weights included.\n'
+        f'{_accuracy(run, clock)}\n\n{LICENCE}'
     )
 
 

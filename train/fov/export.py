@@ -26,7 +26,7 @@ from dmd_ros.runtime.model_file import (
 )
 from dmd_ros.runtime.ort_backend import OrtFovBackend
 from train import checkpoint, onnx_file
-from train.card import facts_table, read_notes, write_card
+from train.card import LICENCE, facts_table, read_notes, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.loop import build_net
@@ -120,8 +120,7 @@ def card(
     table = facts_table(rows, config, state, difference, weights)
     return (
         f'# {contract.name}\n\nThe vertical field of view of an uncalibrated camera, estimated '
-        f'from a picture; for `fov_source: estimate`.\n\n{table}\n\n'
-        '## Licence\n\nApache-2.0, weights included.\n'
+        f'from a picture; for `fov_source: estimate`.\n\n{table}\n\n{LICENCE}'
     )
 
 
