@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 MAKEFILE = (ROOT / 'Makefile').read_text(encoding='utf-8')
+PAGES = sorted(page for folder in ('docs', 'models') for page in (ROOT / folder).glob('*.md'))
 # Written by the reader, not by us.
 PLACES = ('/path/to/', '/camera/', '~', '$', 'out/', 'runs/', 'models/first', '/dev/')
 
@@ -146,7 +147,29 @@ def test_there_are_two_commands_at_the_top() -> None:
     assert commands()[:2] == ['make demo', 'make test']
 
 
-@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))])
+def unknown_options(module: str, rest: str) -> list[str]:
+    """Say which options of `python -m MODULE REST` its source does not name."""
+    path = ROOT / module.replace('.', '/')
+    path = path / '__main__.py' if path.is_dir() else path.with_suffix('.py')
+    if not path.is_file():
+        return [f'no module {module}']
+    source = path.read_text() + (ROOT / 'dmd_ros' / 'eval' / 'options.py').read_text()
+    return [option for option in re.findall(r' (--[a-z-]+)', rest) if f"'{option}'" not in source]
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_commands_of_the_pages_are_known(page: Path) -> None:
+    text = page.read_text(encoding='utf-8').replace('\\\n', ' ')
+    for module, rest in re.findall(r'python -m ([\w.]+)([^`\n]*)', text):
+        assert unknown_options(module, rest) == [], module
+
+
+def test_unknown_options_are_found() -> None:
+    assert unknown_options('train.run', ' --out x --none') == ['--none']
+    assert unknown_options('train.nothing', '') == ['no module train.nothing']
+
+
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *PAGES])
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.S | re.M)
     for target in re.findall(r'\]\(([^)#]+)[^)]*\)', text):
