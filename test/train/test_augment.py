@@ -16,7 +16,7 @@ from dmd_ros.core.records import RawSample
 from train.augment import draw_view, fill_outside, scale_range
 from train.config import make_config
 from train.example import assemble, make_example
-from train.photometric import photometric
+from train.photometric import jpeg, photometric
 
 CONFIG = make_config('micro', ['sizes=32x32'])
 PLAIN = make_config(
@@ -117,3 +117,11 @@ def test_photometric_changes_colours_mildly_and_only_when_asked() -> None:
         for s in range(20)
     ]
     assert 2 < np.mean(shifts) < 50
+
+
+def test_jpeg_keeps_brightness_finer_than_colour() -> None:
+    """That of the eye, in which red counts more than blue."""
+    noisy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    lost = jpeg(noisy, 90).astype(float) - noisy
+    luma = np.array([0.299, 0.587, 0.114])
+    assert np.abs(lost @ luma).mean() < 0.3 * np.abs(lost @ luma[::-1]).mean()
