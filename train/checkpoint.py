@@ -94,6 +94,8 @@ def load_newest(run: Path) -> dict[str, Any] | None:
         try:
             return load(path)
         except TrainError as error:
+            if not path.exists():  # the run goes on, and has replaced it by a newer one
+                return load_newest(run)
             log.warning('%s; taking the one before it', error)
     if paths:
         raise TrainError(f'all {len(paths)} checkpoints of {run} are damaged; start a new run')
