@@ -275,11 +275,12 @@ def make_config(preset_name: str, settings: list[str]) -> TrainConfig:
 
 def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
     hints = get_type_hints(TrainConfig)
+    del hints['preset']  # it has an option of its own
     for text in settings:
         key, separator, value = text.partition('=')
         if not separator:
             raise TrainError(f'--set {text!r} is not key=value')
-        if key not in hints or key == 'preset':
+        if key not in hints:
             raise TrainError(f'unknown setting {key!r}; allowed: {", ".join(sorted(hints))}')
         values[key] = _parse(key, value, hints[key])
     config = TrainConfig(**values)
