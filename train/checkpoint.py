@@ -22,6 +22,8 @@ KEYS = {
     'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware',
     'revision',
 }  # fmt: skip
+# The weight, its average, two moments of the optimiser, float32.
+BYTES_PER_PARAMETER = 4 * 4
 # A checkpoint is written beside the old ones before those are removed.
 SPACE_FACTOR = 1.5
 

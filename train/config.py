@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from train.errors import TrainError
+from train.infill import METHODS as INFILL_METHODS
 from train.presets import preset
 
 # Settings that may differ when a run is resumed: they change how long, how fast or how loud it
@@ -135,7 +136,7 @@ class TrainConfig:
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('worlds_on', self.worlds_on, ('workers', 'device'))
-        _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
+        _one_of('infill', self.infill, INFILL_METHODS)
         self._check_numbers()
         for key in ('t1_fraction', 'unroll', 'cooldown', 'max_broken_share'):
             if not 0 <= getattr(self, key) <= 1:

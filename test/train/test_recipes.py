@@ -198,7 +198,7 @@ def test_the_documentation_states_the_same_sizes():
     rows = dict(re.findall(r'^\| (\w+) \| ([\d,]+|unknown) \|', text, re.MULTILINE))
     assert {name: None if size == 'unknown' else int(size.replace(',', ''))
             for name, size in rows.items()} == DISK_GB  # fmt: skip
-    used = {part.name for m in MIXTURES.values() for part in m.parts}
+    used = {part.name for parts in MIXTURES.values() for part in parts}
     assert used - {WORLDS, 'any'} == set(DISK_GB)
 
 
