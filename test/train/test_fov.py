@@ -32,11 +32,12 @@ from train.fov.__main__ import main
 from train.fov.export import export, random_feeds, trace
 from train.fov.loop import fov_config, train
 from train.fov.net import TYPICAL, FovNet
-from train.fov.validate import TorchFovBackend, errors_deg, fov_contract
+from train.fov.validate import errors_deg, fov_contract, torch_backend
 from train.fov.weights import load_encoder
 from train.loop import train as train_denoiser
 from train.presets import preset
 from train.processes import Processes
+from train.torch_backend import TorchBackend
 from train.unet import UNet
 
 ALONE = Processes(0, 1, torch.device('cpu'))
@@ -208,7 +209,7 @@ def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> N
     net = FovNet(preset('micro').net)
     net.load_state_dict(state['ema'])
     rgb = np.random.default_rng(0).integers(0, 256, (40, 48, 3)).astype(np.uint8)
-    ours = FovEstimator(fov_contract(TrainConfig.from_json(state['config'])), TorchFovBackend(net))
+    ours = FovEstimator(fov_contract(TrainConfig.from_json(state['config'])), torch_backend(net))
     assert FovEstimator(contract, backend)(rgb) == pytest.approx(ours(rgb), rel=2e-3)
     for size in ((8, 4), (64, 36)):
         feeds = random_feeds(contract, 3, size, 5)
@@ -224,9 +225,9 @@ def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> N
 def test_not_written_when_onnxruntime_disagrees(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = TorchFovBackend.run
+    real = TorchBackend.run
     monkeypatch.setattr(
-        fov_export.TorchFovBackend,
+        TorchBackend,
         'run',
         lambda self, feeds: {FOV_OUTPUT: real(self, feeds)[FOV_OUTPUT] * np.float32(1.01)},
     )

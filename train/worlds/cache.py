@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 from tqdm import tqdm
 
@@ -116,15 +117,17 @@ def _settings(root: Path, seed: int, config: WorldConfig, assets: str | None) ->
 
 
 def _work(
-    job: tuple[Path, list[int], int, WorldConfig, str | None, int, multiprocessing.Queue],
+    root: Path,
+    numbers: list[int],
+    seed: int,
+    config: WorldConfig,
+    assets: str | None,
+    report: Callable[[int], None],
 ) -> None:
-    import numba
-
-    root, numbers, seed, config, assets, threads, done = job
-    numba.set_num_threads(threads)
+    numba.set_num_threads(1)
     worlds = Worlds(seed, config, Assets.load(assets) if assets else None)
     for number in numbers:
-        write_shard(root, number, worlds, done.put)
+        write_shard(root, number, worlds, report)
 
 
 def _arguments() -> argparse.Namespace:
@@ -159,8 +162,7 @@ def write_cache(
     done = context.Queue()
     jobs = [
         context.Process(
-            target=_work,
-            args=((root, todo[w::workers], seed, config, assets, 1, done),),
+            target=_work, args=(root, todo[w::workers], seed, config, assets, done.put)
         )
         for w in range(workers)
     ]

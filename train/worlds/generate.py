@@ -28,6 +28,8 @@ from train.worlds.render.view import Pose, scene_arrays
 KINDS: Mapping[str, float] = {'indoor': 0.45, 'tabletop': 0.2, 'outdoor': 0.35}
 # Added to a seed for evaluation: training seeds lie below it, so the two never meet.
 EVALUATION_SEED = 1 << 32
+# Views of one scene follow each other; a prime stride meets a new scene each time.
+SCENE_STRIDE = 7
 # Frames that share a picture size when sizes are drawn: aligned batches of 32 stack.
 SIZE_BLOCK = 32
 ASPECTS = ((4 / 3, 0.5), (16 / 9, 0.2), (3.3, 0.2), (1.0, 0.1))
@@ -60,7 +62,7 @@ def held_out(seed: int) -> int:
 
 def random_source(*key: int) -> Generator:
     """Independent random numbers for each key."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+    return np.random.default_rng(key)
 
 
 @dataclass(frozen=True)
