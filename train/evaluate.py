@@ -28,8 +28,10 @@ from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.options import positive
 from dmd_ros.loading import load_estimator
 from dmd_ros.runtime.errors import BackendError
+from train.errors import TrainError
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 # Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
@@ -53,16 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
         estimator = load_estimator(
             options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
         )
-    except (BackendError, CoreError) as error:
+        assets = Assets.load(options.assets) if options.assets else None
+        seed = held_out(options.seed)
+    except (BackendError, CoreError, TrainError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    assets = Assets.load(options.assets) if options.assets else None
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
     every: dict[float, list[Verdict]] = {factor: [] for factor in options.fov_factor}
     rows: list[sheet.Row] = []
     for kind in KINDS:
-        worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
+        worlds = Worlds(seed, WorldConfig(kinds={kind: 1.0}), assets)
         verdicts: dict[float, list[Verdict]] = {factor: [] for factor in every}
         for index in tqdm(range(options.frames), desc=kind, unit='frame', file=sys.stderr):
             raw = worlds[index * SCENE_STRIDE]
@@ -144,7 +147,7 @@ def _draw(path: Path, rows: list[sheet.Row], name: str) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.evaluate', description=__doc__)
     parser.add_argument('model', help='.onnx file, or the name of a shipped model')
-    parser.add_argument('--frames', type=int, default=64, help='frames of each kind')
+    parser.add_argument('--frames', type=positive, default=64, help='frames of each kind')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
     parser.add_argument('--assets', help='folder of photographic materials')

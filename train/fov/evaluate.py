@@ -31,6 +31,7 @@ from dmd_ros.eval.report import markdown_table
 from dmd_ros.fov import EstimatedFov, FovEstimator
 from dmd_ros.loading import load_camera_source, load_estimator
 from dmd_ros.runtime.errors import BackendError
+from train.errors import TrainError
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         assert isinstance(source, EstimatedFov)
         denoiser = load_estimator(options.denoiser, backend='onnxruntime')
         groups = [look(source.estimator, *named) for named in _groups(options)]
-    except (BackendError, CoreError, EvalError) as error:
+    except (BackendError, CoreError, EvalError, TrainError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     every = _joined(groups)
