@@ -74,10 +74,14 @@ def test_outside_the_picture_nothing_is_labelled_and_noise_is_seen(seed: int) ->
 def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: float) -> None:
     cam = camera(fy=fy)
     view = draw_view(np.random.default_rng(seed), cam, (32, 32), CONFIG)
-    ratio = view.camera.tan_half_vfov / cam.tan_half_vfov
-    assert 0.75 < ratio < 1.6
-    low, high = scale_range(cam.tan_half_vfov, CONFIG)
-    assert CONFIG.fov_scale_min <= low <= high <= CONFIG.fov_scale_max
+    tan, own = view.camera.tan_half_vfov, cam.tan_half_vfov
+    assert 0.75 < tan / own < 1.6
+    scales = (CONFIG.fov_scale_min, CONFIG.fov_scale_max)
+    narrow, wide = CONFIG.tan_half_vfov_min, CONFIG.tan_half_vfov_max
+    if narrow <= scales[1] * own and scales[0] * own <= wide:
+        assert 0.97 * narrow < tan < 1.03 * wide  # windows are whole pixels
+    else:
+        assert scale_range(own, CONFIG) in [(scale, scale) for scale in scales]
 
 
 def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:

@@ -8,6 +8,7 @@ import json
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -18,13 +19,14 @@ from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
-from dmd_ros.loading import find_model, load_estimator
+from dmd_ros.loading import find_model
 from dmd_ros.runtime.backend import FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train import checkpoint
 from train import export as denoiser_export
 from train.config import TrainConfig
+from train.datasets.rgbd_folder import RgbdFolder
 from train.errors import TrainError
 from train.fov import evaluate
 from train.fov import export as fov_export
@@ -265,8 +267,6 @@ def test_errors_are_those_of_the_oracle(data: Path, tmp_path: Path) -> None:
     changes = {'tan_half_vfov_range': (0.25, 0.25), 'train_sizes': whole}
     backend = OrtFovBackend(write_fov_oracle(tmp_path / 'fov.onnx', **changes))
     assert isinstance(backend.contract, FovContract)
-    from train.datasets.rgbd_folder import RgbdFolder
-
     frames = [RgbdFolder(str(data)).load(i) for i in range(3)]
     truth = 2 * np.degrees(np.arctan(camera().tan_half_vfov))
     answer = 2 * np.degrees(np.arctan(0.25))
@@ -280,7 +280,7 @@ def test_evaluation_prints_degrees_and_depth(
     """Answers and a guess that are right for two pictures of three."""
     tan = 0.5
     path = write_fov_oracle(tmp_path / 'fov.onnx', tan_half_vfov_range=(tan, tan))
-    truth = Path(tmp_path / 'frames')
+    truth = tmp_path / 'frames'
     for name, focal in (('a', 32 / (2 * tan)), ('b', 32 / (2 * tan)), ('c', 32 / (2 * 0.25))):
         _write_frame(truth / name, focal)
     guess = str(2 * np.degrees(np.arctan(tan)))
@@ -306,13 +306,7 @@ def test_evaluation_says_what_it_cannot_read(
     assert 'is not a folder' in capsys.readouterr().err
 
 
-def test_the_default_denoiser_takes_a_camera() -> None:
-    assert load_estimator(backend='onnxruntime').fov_source == 'camera_info'
-
-
 def _write_frame(folder: Path, focal: float) -> None:
-    import cv2
-
     folder.mkdir(parents=True)
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
     cv2.imwrite(str(folder / 'rgb.png'), rgb)
