@@ -132,6 +132,18 @@ def test_a_cache_that_cannot_be_is_refused(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ('option', 'wrong', 'form'),
+    [('--size', '192', 'HEIGHTxWIDTH'), ('--kinds', 'indoor', 'KIND=WEIGHT')],
+)
+def test_a_cache_of_no_size_or_kind_is_refused(
+    option: str, wrong: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['--out', 'unused', '--frames', '1', option, wrong])
+    assert f"{option}: '{wrong}' is not {form}" in capsys.readouterr().err
+
+
 def test_trajectory_poses_and_depth_agree() -> None:
     walk = list(trajectory(3, 5, size=(96, 128), kind='indoor'))
     (first, pose_a), (second, pose_b) = walk[1], walk[2]

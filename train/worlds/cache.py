@@ -134,12 +134,19 @@ def _work(
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, width = (int(side) for side in text.split('x'))
+    try:
+        height, width = (int(side) for side in text.split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH') from None
     return height, width
 
 
 def _kinds(text: str) -> dict[str, float]:
-    return {kind: float(weight) for kind, weight in (item.split('=') for item in text.split(','))}
+    pairs = (item.partition('=') for item in text.split(','))
+    try:
+        return {kind: float(weight) for kind, _, weight in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not KIND=WEIGHT,...') from None
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
