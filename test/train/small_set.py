@@ -65,6 +65,11 @@ def fast_config(folder: Path, *settings: str) -> TrainConfig:
     return make_config('micro', [f'sources=folder:{folder}', *FAST, *settings])
 
 
+def set_options(*settings: str) -> list[str]:
+    """Give settings as a command line has them."""
+    return [word for setting in settings for word in ('--set', setting)]
+
+
 def losses_of(run: Path) -> dict[int, float]:
     """Loss by clock; a resumed run's second reading of a step replaces its first."""
     lines = (run / 'losses.jsonl').read_text().splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_set import FAST, write_set
+from small_set import FAST, set_options, write_set
 
 from train.config import TrainConfig, check_resumable, make_config
 from train.errors import TrainError
@@ -99,8 +99,8 @@ def test_a_full_disk_is_said_with_what_was_being_written(
     run = tmp_path / 'run'
     run.mkdir()
     (run / 'losses.jsonl').symlink_to('/dev/full')
-    settings = [f'sources=folder:{write_set(tmp_path / "set")}', *FAST, 'total_samples=4']
-    command = ['--out', str(run), '--preset', 'micro']
-    assert main([*command, *(word for s in settings for word in ('--set', s))]) == 1
+    sources = f'sources=folder:{write_set(tmp_path / "set")}'
+    settings = set_options(sources, *FAST, 'total_samples=4')
+    assert main(['--out', str(run), '--preset', 'micro', *settings]) == 1
     said = 'No space left on device (in losses, train/report.py); mend that'
     assert said in capsys.readouterr().err

@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 from fov_oracle import write_fov_oracle
-from small_set import FAST, camera, fast_config, losses_of, write_set
+from small_set import FAST, camera, fast_config, losses_of, set_options, write_set
 from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
@@ -164,17 +164,9 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     load_encoder(net, run)
     for name, weight in checkpoint.find(run)['ema'].items():
         assert torch.equal(net.state_dict()[name], weight)
-    arguments = [
-        '--out',
-        str(tmp_path / 'on'),
-        '--preset',
-        'micro',
-        '--init',
-        str(tmp_path / 'stage0'),
-    ]
-    for setting in (f'sources=folder:{data}', *FAST, 'total_samples=4', 'lr=1e-12'):
-        arguments += ['--set', setting]
-    assert main(arguments) == 0
+    arguments = ['--out', str(tmp_path / 'on'), '--preset', 'micro']
+    settings = set_options(f'sources=folder:{data}', *FAST, 'total_samples=4', 'lr=1e-12')
+    assert main([*arguments, '--init', str(tmp_path / 'stage0'), *settings]) == 0
     started = checkpoint.find(tmp_path / 'on')['net']
     assert torch.allclose(started['stem.weight'][:, :3], ema['stem.weight'][:, :3], atol=1e-6)
 
