@@ -48,7 +48,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     'launch': ('dmd_ros',),
     'train': (*ENGINE, 'dmd_ros.eval', 'train'),
     'train/worlds/kernels': (KERNELS,),
-    'train/worlds/render': (CORE, KERNELS, RENDER, 'train.batch_image'),
+    'train/worlds/render': (CORE, KERNELS, RENDER, 'train.batch_image', 'train.errors'),
     'train/worlds/materials': (f'{KERNELS}.layout', f'{RENDER}.assets', MATERIALS),
     'train/worlds/things': (*BUILDING, THINGS),
     'train/worlds/places': (*BUILDING, THINGS, 'train.worlds.places'),

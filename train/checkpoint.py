@@ -22,6 +22,8 @@ KEYS = {
     'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware',
     'revision',
 }  # fmt: skip
+# The weight, its average, two moments of the optimiser, float32.
+BYTES_PER_PARAMETER = 4 * 4
 # A checkpoint is written beside the old ones before those are removed.
 SPACE_FACTOR = 1.5
 
@@ -94,6 +96,8 @@ def load_newest(run: Path) -> dict[str, Any] | None:
         try:
             return load(path)
         except TrainError as error:
+            if not path.exists():  # the run goes on, and has replaced it by a newer one
+                return load_newest(run)
             log.warning('%s; taking the one before it', error)
     if paths:
         raise TrainError(f'all {len(paths)} checkpoints of {run} are damaged; start a new run')

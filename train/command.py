@@ -7,13 +7,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
+
+_HERE = Path(__file__).parent
 
 
 def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfig]) -> TrainConfig:
@@ -48,7 +52,7 @@ def run_command(train: Callable[[], object]) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, or a file where the run's folder should be
-        print(f'error: {error}; mend that, or choose another folder', file=sys.stderr)
+        print(f'error: {error}{_met(error)}; mend that, or choose another folder', file=sys.stderr)
         return 1
     except RuntimeError as error:
         if 'DataLoader worker (pid' not in str(error):  # it died; others are errors in it
@@ -60,3 +64,12 @@ def run_command(train: Callable[[], object]) -> int:
         print('stopped; go on with --resume', file=sys.stderr)
         return 130
     return 0
+
+
+def _met(error: OSError) -> str:
+    """Say who met an error that names no file, as that of a full disk; empty: it names one."""
+    if error.filename is not None:
+        return ''
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = next(frame for frame in reversed(frames) if _HERE in Path(frame.filename).parents)
+    return f' (in {ours.name}, {Path(ours.filename).relative_to(_HERE.parent)})'

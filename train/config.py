@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from train.errors import TrainError
+from train.infill import METHODS as INFILL_METHODS
 from train.presets import preset
 
 # Settings that may differ when a run is resumed: they change how long, how fast or how loud it
@@ -135,7 +136,7 @@ class TrainConfig:
         _one_of('optimizer', self.optimizer, ('adamw', 'muon'))
         _one_of('schedule', self.schedule, ('cosine', 'constant'))
         _one_of('worlds_on', self.worlds_on, ('workers', 'device'))
-        _one_of('infill', self.infill, ('nearest', 'inpaint', 'zero'))
+        _one_of('infill', self.infill, INFILL_METHODS)
         self._check_numbers()
         for key in ('t1_fraction', 'unroll', 'cooldown', 'max_broken_share'):
             if not 0 <= getattr(self, key) <= 1:
@@ -275,11 +276,12 @@ def make_config(preset_name: str, settings: list[str]) -> TrainConfig:
 
 def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
     hints = get_type_hints(TrainConfig)
+    del hints['preset']  # it has an option of its own
     for text in settings:
         key, separator, value = text.partition('=')
         if not separator:
             raise TrainError(f'--set {text!r} is not key=value')
-        if key not in hints or key == 'preset':
+        if key not in hints:
             raise TrainError(f'unknown setting {key!r}; allowed: {", ".join(sorted(hints))}')
         values[key] = _parse(key, value, hints[key])
     config = TrainConfig(**values)

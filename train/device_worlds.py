@@ -26,7 +26,7 @@ from dmd_ros.core.preprocess import normalise
 from train.batch_image import look_up, scalar
 from train.config import TrainConfig
 from train.loss import Batch
-from train.mixture import batch_rng, draw_batch, made_ahead, share_of
+from train.mixture import draw_batch, made_ahead, share_of
 from train.photometric import photometric_batch
 from train.worlds.batch import Renderer, picture_and_depth, renderer
 from train.worlds.parts import FRAMES, Part, WorldParts
@@ -81,9 +81,8 @@ class DeviceWorlds:
     def _tables(self, device: torch.device) -> None:
         contract = self._config.contract()
         levels = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
-        self._normal = torch.from_numpy(normalise(levels, contract)[0, :, 0]).to(
-            device
-        )  # [3, 256]
+        normal = normalise(levels, contract)[0, :, 0]  # [3, 256]
+        self._normal = torch.from_numpy(normal).to(device)
         halves = np.arange(_HALVES, dtype=np.uint32).astype(np.uint16).view(np.float16)
         with np.errstate(invalid='ignore'):
             codes = encode(np.maximum(halves.astype(np.float32), 0.0), contract)
@@ -159,7 +158,8 @@ class DeviceWorlds:
         return self._stores[size]
 
     def _draw(self, number: int) -> Batch:
-        config, rng = self._config, batch_rng(self._config.seed, _DRAW, self._rank, number)
+        config = self._config
+        rng = np.random.default_rng((config.seed, _DRAW, self._rank, number))
         size, times = draw_batch(config, number)
         store = self._stores[size]
         chosen = torch.from_numpy(rng.integers(store.frames, size=self._share)).to(self._device)
@@ -185,5 +185,6 @@ class DeviceWorlds:
         )
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
-        seed = batch_rng(self._config.seed, stream, self._rank, number, 1).integers(1 << 62)
-        return torch.Generator(self._device).manual_seed(int(seed))
+        key = (self._config.seed, stream, self._rank, number, 1)
+        seed = int(np.random.default_rng(key).integers(1 << 62))
+        return torch.Generator(self._device).manual_seed(seed)

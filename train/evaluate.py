@@ -26,13 +26,14 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
-from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from dmd_ros.eval.judge import settled
+from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.options import positive
 from dmd_ros.loading import load_estimator
 from dmd_ros.runtime.errors import BackendError
-from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
+from train.errors import TrainError
+from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
-# Views of one scene follow each other; a prime stride meets a new scene each time.
-_STRIDE = 7
 # Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
 _TYPICAL, _WORST = 2, 2
 
@@ -54,19 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
         estimator = load_estimator(
             options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
         )
-    except (BackendError, CoreError) as error:
+        assets = Assets.load(options.assets) if options.assets else None
+        seed = held_out(options.seed)
+    except (BackendError, CoreError, TrainError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    assets = Assets.load(options.assets) if options.assets else None
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
     every: dict[float, list[Verdict]] = {factor: [] for factor in options.fov_factor}
     rows: list[sheet.Row] = []
     for kind in KINDS:
-        worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
+        worlds = Worlds(seed, WorldConfig(kinds={kind: 1.0}), assets)
         verdicts: dict[float, list[Verdict]] = {factor: [] for factor in every}
         for index in tqdm(range(options.frames), desc=kind, unit='frame', file=sys.stderr):
-            raw = worlds[index * _STRIDE]
+            raw = worlds[index * SCENE_STRIDE]
             for factor in every:
                 verdicts[factor].append(judge(estimator, mistold(raw, factor)))
         for factor, found in verdicts.items():
@@ -94,10 +96,9 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
 
 def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
     """Judge the model, and the constant that is best for this frame; no alignment."""
-    near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
     depth = estimator(raw.rgb, raw.camera).depth
     flat = np.full_like(raw.depth, best_const(raw.depth[valid(raw.depth)]))
-    model = score(settle(depth, near, far), raw.depth)
+    model = score(settled(depth, estimator.contract), raw.depth)
     return Verdict(raw, depth, model, score(flat, raw.depth))
 
 
@@ -146,7 +147,7 @@ def _draw(path: Path, rows: list[sheet.Row], name: str) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.evaluate', description=__doc__)
     parser.add_argument('model', help='.onnx file, or the name of a shipped model')
-    parser.add_argument('--frames', type=int, default=64, help='frames of each kind')
+    parser.add_argument('--frames', type=positive, default=64, help='frames of each kind')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
     parser.add_argument('--assets', help='folder of photographic materials')

@@ -24,7 +24,7 @@ class Example:
     """Arrays of one example, or of a batch with a leading B.
 
     rgb: [3, h, w] normalised. code: [1, h, w] depth code without holes. labelled: [1, h, w] bool.
-    noise: [1, h, w] standard normal. t, tan_half_vfov: scalars.
+    noise: [1, h, w] standard normal. t, tan_half_vfov: scalars. (Stage 0: 3 channels each.)
     """
 
     rgb: NDArray[np.float32]

@@ -30,9 +30,9 @@ from train.mixture import (
     share_of,
     tensors,
 )
+from train.mixtures import WORLDS
 from train.processes import Processes
 
-WORLDS = 'worlds'
 # Batches that wait for the trainer, and how often it looks whether their maker lives.
 _AHEAD = 3
 _PATIENCE_S = 5.0

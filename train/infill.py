@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from train.errors import TrainError
 
+METHODS = ('nearest', 'inpaint', 'zero')
+
 
 def infill(code: NDArray[np.float32], method: str = 'nearest') -> NDArray[np.float32]:
     """Give code [h, w] without NaN: 'nearest' labelled pixel, 'inpaint' (smooth), or 'zero'."""
@@ -27,7 +29,7 @@ def infill(code: NDArray[np.float32], method: str = 'nearest') -> NDArray[np.flo
         return nearest
     if method == 'inpaint':
         return _smooth(nearest, holes)
-    raise TrainError(f'infill {method!r}; allowed: nearest, inpaint, zero')
+    raise TrainError(f'infill {method!r}; allowed: {", ".join(METHODS)}')
 
 
 def _nearest(code: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -35,7 +35,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Losses:
-    """total: what is minimised. x0_l1: mean |x - x_hat| per sample [B]. x_hat: [B, 1, H, W]."""
+    """total: what is minimised. x0_l1: mean |x - x_hat| per sample [B]. x_hat: [B, C, H, W]."""
 
     total: Tensor
     x0_l1: Tensor
@@ -70,7 +70,8 @@ def diffusion_loss(
     prediction = predict(batch.rgb, z, batch.t, batch.tan_half_vfov)
     x_hat, eps_hat = x0_eps_from_prediction(prediction, z, alpha, sigma, parameterisation)
     if unroll:
-        # No noise explains z from the truth any more, so only the estimate of x is judged.
+        # The noise that would explain z from the truth grows without bound towards t = 0 where the
+        # net's own estimate is off, so only the estimate of x is judged.
         per_sample = labelled_l1(x_hat, batch.code, batch.labelled)
     elif parameterisation == 'v':
         # max(|x - x_hat|, |eps - eps_hat|) = max(sigma, alpha) |v - v_hat|, without cancellation.

@@ -155,7 +155,7 @@ class Mixture(Dataset[Made]):
         return Made(stack(examples), tuple(broken))
 
     def _example(self, index: int, size: tuple[int, int], t: float, broken: list[str]) -> Example:
-        rng = batch_rng(self.config.seed, _SAMPLE, index)
+        rng = np.random.default_rng((self.config.seed, _SAMPLE, index))
         for _ in range(_ATTEMPTS):
             source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
             # An endless source is walked in order; a finite one is drawn from.
@@ -173,7 +173,7 @@ class Mixture(Dataset[Made]):
 
 def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[float]]:
     """Size (height, width) and times of batch `number`; they depend on seed and number alone."""
-    rng = batch_rng(config.seed, _BATCH, number)
+    rng = np.random.default_rng((config.seed, _BATCH, number))
     size = config.size_list[int(rng.choice(len(config.size_list), p=config.size_shares))]
     offset = float(rng.random())
     places = ((offset + place / config.batch) % 1.0 for place in range(config.batch))
@@ -255,8 +255,3 @@ def behave_as_worker(worker: int = 0) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def batch_rng(*key: int) -> np.random.Generator:
-    """Independent random numbers for each key."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))

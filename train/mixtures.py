@@ -53,51 +53,41 @@ class Part:
         return self.alias or self.dataset
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Datasets of one training stage; note: where its choices come from."""
-
-    parts: tuple[Part, ...]
-    note: str
-
-
 # The paper names the datasets, the stage that augments the field of view, and the need to infill.
 # It does not state weights: those below are ours. LiDAR is filled from the nearest return; the
 # smooth fill suits the few small holes of rendered and scanned rooms.
 # fmt: off
-MIXTURES = {
-    'stage0': Recipe((
+MIXTURES: dict[str, tuple[Part, ...]] = {
+    'stage0': (
         Part('images', 0.5, fov=True, infill='zero', alias='imagenet'),  # crops of many sizes
         Part('images', 0.5, fov=True, infill='zero', alias='places365'),
-    ), 'self-supervised: pictures alone, no label is looked at'),
-    'stage1': Recipe((
+    ),
+    'stage1': (
         Part('scannet', 0.35, fov=False, infill='nearest', options='every=10'),
         Part('scenenet', 0.20, fov=False, infill='inpaint'),
         Part('waymo', 0.30, fov=False, infill='nearest', options='every=5'),
         Part('diml_indoor', 0.15, fov=False, infill='nearest'),
-    ), 'supervised pre-training: 1.5 M steps at 1e-4, no FOV augmentation'),
-    'dmd-nk': Recipe((
+    ),
+    'dmd-nk': (
         Part('nyu_folder', 0.5, fov=True, infill='nearest'),
         Part('kitti', 0.5, fov=True, infill='nearest'),
-    ), 'DMD-NK: 50 k steps at 3e-5'),
-    'dmd-mix': Recipe((
+    ),
+    'dmd-mix': (
         Part('nyu_folder', 0.25, fov=True, infill='nearest'),
-        Part('taskonomy', 0.25, fov=False, infill='inpaint'),
+        Part('taskonomy', 0.25, fov=False, infill='inpaint'),  # brings fields of view of its own
         Part('kitti', 0.25, fov=True, infill='nearest'),
         Part('nuscenes', 0.25, fov=True, infill='nearest'),
-    ), 'DMD-MIX: 50 k steps at 3e-5; Taskonomy brings fields of view of its own'),
-    'worlds': Recipe((
-        Part(WORLDS, 1.0, fov=True, infill='nearest'),
-    ), 'procedural worlds: nothing to download'),
-    'worlds+any': Recipe((
+    ),
+    'worlds': (Part(WORLDS, 1.0, fov=True, infill='nearest'),),  # nothing to download
+    'worlds+any': (  # fine-tuning on your own data without forgetting the rest
         Part(WORLDS, 0.5, fov=True, infill='nearest'),
         Part(ANY, 0.5, fov=True, infill='nearest'),
-    ), 'fine-tuning on your own data without forgetting the rest'),
+    ),
 }
 # fmt: on
 
 
-def recipe(name: str) -> Recipe:
+def parts_of(name: str) -> tuple[Part, ...]:
     """Look a mixture up; raises `TrainError` that lists the known ones."""
     if name not in MIXTURES:
         raise TrainError(f'mixture {name!r} is unknown; allowed: {", ".join(MIXTURES)}')
@@ -109,7 +99,7 @@ def sources_text(name: str, roots: Mapping[str, str]) -> str:
 
     Raises `TrainError` if a root is missing or not needed.
     """
-    parts = recipe(name).parts
+    parts = parts_of(name)
     needed = [part.name for part in parts if part.dataset != WORLDS]
     missing = [dataset for dataset in needed if dataset not in roots]
     unknown = sorted(set(roots) - set(needed))
@@ -164,8 +154,8 @@ def table() -> str:
     rows = [
         [name, part.name, f'{part.weight:g}', 'on' if part.fov else 'off', part.infill,
          part.options or '-']
-        for name, recipe in MIXTURES.items()
-        for part in recipe.parts
+        for name, parts in MIXTURES.items()
+        for part in parts
     ]  # fmt: skip
     return markdown_table(('mixture', 'dataset', 'weight', 'FOV', 'infill', 'options'), rows)
 

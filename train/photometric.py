@@ -70,12 +70,16 @@ def photometric(
         out = cv2.GaussianBlur(out, (0, 0), float(draw.blur[0]))  # type: ignore[assignment]
     if draw.noise[0]:
         noisy = out + rng.standard_normal(out.shape, np.float32) * np.float32(draw.noise[0])
-        out = np.clip(noisy, 0, 255).astype(np.uint8)
-    if draw.jpeg[0]:
-        quality = int(draw.jpeg[0])
-        ok, data = cv2.imencode('.jpg', out, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        out = cv2.imdecode(data, cv2.IMREAD_COLOR) if ok else out  # type: ignore[assignment]
-    return out
+        out = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return jpeg(out, int(draw.jpeg[0])) if draw.jpeg[0] else out
+
+
+def jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Compress a picture [H, W, 3] and read it back."""
+    # OpenCV's order matters: brightness, of which green has most, is stored finer than colour.
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore
 
 
 def photometric_batch(

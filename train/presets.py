@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from train.errors import TrainError
-from train.unet import NetSpec
+from train.unet import NetSpec, UNet, parameter_count
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,6 @@ def preset(name: str) -> Preset:
 
 def main() -> None:
     """Print the table of presets."""
-    import torch
-
-    from train.unet import UNet, parameter_count
-
     for name, entry in PRESETS.items():
         with torch.device('meta'):
             count = parameter_count(UNet(entry.net))

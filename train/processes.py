@@ -46,16 +46,19 @@ class Processes:
             dist.barrier()
 
 
+def best_device(number: int = 0) -> torch.device:
+    """Give the GPU of this number, or the CPU where there is none."""
+    return torch.device('cuda', number) if torch.cuda.is_available() else torch.device('cpu')
+
+
 def join() -> Processes:
     """Join the group that torchrun started, or be alone."""
-    local = int(os.environ.get('LOCAL_RANK', '0'))
-    cuda = torch.cuda.is_available()
-    device = torch.device('cuda', local) if cuda else torch.device('cpu')
-    if cuda:
+    device = best_device(int(os.environ.get('LOCAL_RANK', '0')))
+    if device.type == 'cuda':
         torch.cuda.set_device(device)
     world = int(os.environ.get('WORLD_SIZE', '1'))
     if world > 1:
-        dist.init_process_group('nccl' if cuda else 'gloo')
+        dist.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
     return Processes(int(os.environ.get('RANK', '0')), world, device)
 
 

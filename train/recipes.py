@@ -20,8 +20,7 @@ import torch
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
-from train.mixtures import recipe as mixture
-from train.mixtures import sources_text
+from train.mixtures import parts_of, sources_text
 from train.presets import PRESETS, preset
 from train.speed import flops_per_sample
 from train.unet import UNet, parameter_count
@@ -30,8 +29,6 @@ from train.unet import UNet, parameter_count
 # of it that training is assumed to reach.
 PEAK_FLOPS = 989e12
 MFU = 0.35
-# Of weights, averages and AdamW's two moments, float32.
-_BYTES_PER_PARAMETER = 16
 BATCH = 64
 
 
@@ -119,7 +116,7 @@ def needed_roots(name: str) -> list[str]:
     recipe_name = name.partition(':')[0]
     if recipe_name not in RECIPES:
         return []
-    return [part.name for part in mixture(RECIPES[recipe_name].mixture).parts]
+    return [part.name for part in parts_of(RECIPES[recipe_name].mixture)]
 
 
 def estimate(config: TrainConfig) -> dict[str, float]:
@@ -139,7 +136,7 @@ def estimate(config: TrainConfig) -> dict[str, float]:
         'tflop_per_sample': per_sample / 1e12,
         'flop': flop,
         'gpu_hours': flop / (PEAK_FLOPS * MFU) / 3600,
-        'checkpoints_gb': files * _BYTES_PER_PARAMETER * count / 1e9,
+        'checkpoints_gb': files * checkpoint.BYTES_PER_PARAMETER * count / 1e9,
     }
 
 
@@ -168,7 +165,7 @@ def describe(name: str, config: TrainConfig) -> str:
 
 
 def _kinds(recipe: Recipe) -> set[str]:
-    return {part.dataset for part in mixture(recipe.mixture).parts}
+    return {part.dataset for part in parts_of(recipe.mixture)}
 
 
 def _disk(names: list[str]) -> str:

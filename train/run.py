@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> None:
     processes = join()
     try:
         train(options.out, config, processes, options.resume, options.init)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:  # torch's are all of the second kind
         if not _is_out_of_memory(error):
             raise
         store = f'store_parts (now {config.store_parts}), ' * (config.worlds_on == 'device')

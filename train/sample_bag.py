@@ -25,7 +25,6 @@ from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import View, prepare_depth
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bag_messages import make_header, make_info
-from train.errors import TrainError
 from train.worlds.generate import held_out
 from train.worlds.trajectory import trajectory
 
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'))
     args = parser.parse_args(argv)
     if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
-        raise TrainError(f'{args.folder} exists and is not a bag; choose another folder')
+        parser.error(f'{args.folder} exists and is not a bag; choose another folder')
     shutil.rmtree(args.folder, ignore_errors=True)
     width, height = args.size
     walk = trajectory(held_out(args.seed), args.frames, (height, width))

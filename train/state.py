@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 10
 # Broken samples are let pass until this many samples were seen: 1 % of 10 samples is none.
 _BROKEN_GRACE = 1_000
-# Of a checkpoint, per parameter: the weight, its average, two moments of the optimiser.
-_STATE_BYTES = 4 * 4
 
 
 def build_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -142,7 +140,8 @@ class TrainState:
     def check_space(self, run: Path) -> None:
         """Raise `TrainError` if the next checkpoint would not fit."""
         if self._processes.is_main:
-            checkpoint.check_space(run, _STATE_BYTES * parameter_count(self.net))
+            size = checkpoint.BYTES_PER_PARAMETER * parameter_count(self.net)
+            checkpoint.check_space(run, size)
 
     def save(self, run: Path) -> None:
         """Write a checkpoint, by the main process; the others wait for it."""

@@ -4,27 +4,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from torch import nn
 
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
-from train.unet import UNet
 
 
 class TorchBackend:
-    """Evaluate a network in float32."""
+    """Evaluate a network in float32; inputs, output: names of its tensors."""
 
     name = 'torch'
 
-    def __init__(self, net: UNet) -> None:
+    def __init__(
+        self, net: nn.Module, inputs: Sequence[str] = INPUTS, output: str = OUTPUT
+    ) -> None:
         """Take the network as it is; later changes of its weights are seen."""
-        self._net = net.eval()
+        self._net, self._inputs, self._output = net.eval(), inputs, output
         self.device = str(next(net.parameters()).device)
 
     @torch.no_grad()
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once."""
-        tensors = [torch.tensor(feeds[name]).to(self.device) for name in INPUTS]
-        return {OUTPUT: self._net(*tensors).float().cpu().numpy()}
+        tensors = [torch.tensor(feeds[name]).to(self.device) for name in self._inputs]
+        return {self._output: self._net(*tensors).float().cpu().numpy()}
 
     def close(self) -> None:
         """Nothing to release."""

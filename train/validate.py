@@ -12,14 +12,13 @@ from torch import Tensor
 
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from dmd_ros.eval.judge import settled
+from dmd_ros.eval.metrics import Score, mean_score, score
 from train.config import TrainConfig
 from train.mixture import open_source
 from train.torch_backend import TorchBackend
 from train.unet import UNet
-
-# Endless sources give several views of a scene in a row; a prime stride meets a new one each time.
-_STRIDE = 7
+from train.worlds import SCENE_STRIDE, held_out
 
 
 class Validator:
@@ -39,8 +38,6 @@ class Validator:
 
 def held_out_frames(config: TrainConfig) -> list[RawSample]:
     """Evenly spaced frames of the validation source; worlds take a held-out seed."""
-    from train.worlds import held_out
-
     source = open_source(
         config.validation, dataclasses.replace(config, seed=held_out(config.seed))
     )
@@ -48,13 +45,13 @@ def held_out_frames(config: TrainConfig) -> list[RawSample]:
     if len(source):
         keys = np.unique(np.linspace(0, len(source) - 1, count).round().astype(int))
     else:
-        keys = np.arange(count) * _STRIDE
+        keys = np.arange(count) * SCENE_STRIDE
     return [source.load(int(key)) for key in keys]
 
 
 def judge(estimator: DepthEstimator, frames: list[RawSample]) -> Score:
     """Mean score of an estimator over labelled frames, no alignment."""
-    near, far = estimator.contract.depth_min_m, estimator.contract.depth_max_m
     return mean_score(
-        score(settle(estimator(raw.rgb, raw.camera).depth, near, far), raw.depth) for raw in frames
+        score(settled(estimator(raw.rgb, raw.camera).depth, estimator.contract), raw.depth)
+        for raw in frames
     )

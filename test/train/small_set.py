@@ -13,6 +13,7 @@ import numpy as np
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from train.config import TrainConfig, make_config
+from train.worlds.cache import shard_path
 
 FAST = (
     'sizes=32x32', 'batch=4', 'workers=0', 'threads=1', 'warmup=8', 'schedule=constant',
@@ -49,9 +50,24 @@ def write_set(folder: Path, count: int = 4) -> Path:
     return folder
 
 
+def write_shard(root: Path, samples: list[RawSample]) -> None:
+    """Write samples as `train.worlds.cache` does, so that nothing has to be rendered."""
+    folder = shard_path(root, 0)
+    folder.mkdir(parents=True)
+    np.save(folder / 'rgb.npy', np.stack([s.rgb for s in samples]))
+    np.save(folder / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
+    cameras = [(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]
+    np.save(folder / 'camera.npy', np.array(cameras))
+
+
 def fast_config(folder: Path, *settings: str) -> TrainConfig:
     """Config of the smallest preset on the set in `folder`."""
     return make_config('micro', [f'sources=folder:{folder}', *FAST, *settings])
+
+
+def set_options(*settings: str) -> list[str]:
+    """Give settings as a command line has them."""
+    return [word for setting in settings for word in ('--set', setting)]
 
 
 def losses_of(run: Path) -> dict[int, float]:

@@ -6,12 +6,13 @@ import importlib
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small_set import plane_sample
+from small_set import plane_sample, write_shard
 
 from dmd_ros.core.records import RawSample
 from train import checkpoint
@@ -32,7 +33,6 @@ from train.ablate.scales import SCALES
 from train.ablate.verdict import CONTRARY, REPRODUCED, T_975, UNDECIDED, interval, judge_claim
 from train.errors import TrainError
 from train.evaluate import mistold
-from train.worlds.cache import shard_path
 
 HERE, THERE = Point('indoor'), Point('outdoor')
 CLAIM = Claim('a beats b', ('a', HERE), ('b', HERE))
@@ -43,14 +43,11 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose data sets are there already: planes seen through several lenses."""
     out = tmp_path_factory.mktemp('worlds')
     for name in DATA:
-        root = shard_path(data.folder(out, name), 0)
-        root.mkdir(parents=True)
-        raws = [plane_sample(i) for i in range(6)]
-        np.save(root / 'rgb.npy', np.stack([r.rgb for r in raws]))
-        np.save(root / 'depth.npy', np.stack([r.depth.astype(np.float16) for r in raws]))
-        lenses = [(f, f, r.camera.cx, r.camera.cy)
-                  for f, r in zip((30, 40, 50, 60, 70, 80), raws, strict=True)]  # fmt: skip
-        np.save(root / 'camera.npy', np.array(lenses, np.float64))
+        raws = [
+            replace(raw, camera=replace(raw.camera, fx=focal, fy=focal))
+            for raw, focal in zip(map(plane_sample, range(6)), range(30, 90, 10), strict=True)
+        ]
+        write_shard(data.folder(out, name), raws)
     return out
 
 

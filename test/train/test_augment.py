@@ -16,7 +16,7 @@ from dmd_ros.core.records import RawSample
 from train.augment import draw_view, fill_outside, scale_range
 from train.config import make_config
 from train.example import assemble, make_example
-from train.photometric import photometric
+from train.photometric import jpeg, photometric
 
 CONFIG = make_config('micro', ['sizes=32x32'])
 PLAIN = make_config(
@@ -74,10 +74,14 @@ def test_outside_the_picture_nothing_is_labelled_and_noise_is_seen(seed: int) ->
 def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: float) -> None:
     cam = camera(fy=fy)
     view = draw_view(np.random.default_rng(seed), cam, (32, 32), CONFIG)
-    ratio = view.camera.tan_half_vfov / cam.tan_half_vfov
-    assert 0.75 < ratio < 1.6
-    low, high = scale_range(cam.tan_half_vfov, CONFIG)
-    assert CONFIG.fov_scale_min <= low <= high <= CONFIG.fov_scale_max
+    tan, own = view.camera.tan_half_vfov, cam.tan_half_vfov
+    assert 0.75 < tan / own < 1.6
+    scales = (CONFIG.fov_scale_min, CONFIG.fov_scale_max)
+    narrow, wide = CONFIG.tan_half_vfov_min, CONFIG.tan_half_vfov_max
+    if narrow <= scales[1] * own and scales[0] * own <= wide:
+        assert 0.97 * narrow < tan < 1.03 * wide  # windows are whole pixels
+    else:
+        assert scale_range(own, CONFIG) in [(scale, scale) for scale in scales]
 
 
 def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:
@@ -117,3 +121,11 @@ def test_photometric_changes_colours_mildly_and_only_when_asked() -> None:
         for s in range(20)
     ]
     assert 2 < np.mean(shifts) < 50
+
+
+def test_jpeg_keeps_brightness_finer_than_colour() -> None:
+    """That of the eye, in which red counts more than blue."""
+    noisy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    lost = jpeg(noisy, 90).astype(float) - noisy
+    luma = np.array([0.299, 0.587, 0.114])
+    assert np.abs(lost @ luma).mean() < 0.3 * np.abs(lost @ luma[::-1]).mean()

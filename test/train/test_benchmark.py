@@ -8,10 +8,10 @@ import json
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from oracle_model import CONTRACT, write_oracle
+from oracle_model import CONTRACT, grey_from_depth, write_oracle
+from pictures import write
 
 from dmd_ros.core import depth_codec
 from dmd_ros.core.camera import Camera
@@ -49,11 +49,6 @@ def metres_of(level: int) -> float:
     """What the oracle says for a grey level."""
     code = np.array([2.0 * level / 255.0 - 1.0], np.float32)
     return float(depth_codec.decode(code, CONTRACT)[0])
-
-
-def write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)
 
 
 def write_ibims(root: Path, levels: tuple[int, ...], truth_m: float) -> Path:
@@ -160,8 +155,6 @@ def test_predictions_are_clamped_to_the_range(tmp_path, estimator):
 def test_the_mirrored_estimate_is_turned_back(tmp_path, estimator):
     truth = np.full((96, 128), 2.0, np.float32)
     truth[:, 64:] = 6.0
-    from oracle_model import grey_from_depth
-
     sample = RawSample(grey_from_depth(truth), truth, Camera(100, 100, 63.5, 47.5, 128, 96))
     protocol = benchmark.load_protocol('ibims')
     whole = benchmark.Protocol(**{**vars(protocol), 'crop': 'none'})

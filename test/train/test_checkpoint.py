@@ -63,6 +63,22 @@ def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
         checkpoint.find(tmp_path / 'elsewhere')
 
 
+def test_one_that_a_running_trainer_replaces_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint.save(tmp_path, _state(10), keep=1)
+    load = checkpoint.load
+
+    def replaced_before_it_is_opened(path: Path) -> dict[str, Any]:
+        if path.stem.endswith('10'):
+            checkpoint.save(tmp_path, _state(20), keep=1)
+        return load(path)
+
+    monkeypatch.setattr(checkpoint, 'load', replaced_before_it_is_opened)
+    assert checkpoint.find(tmp_path)['clock'] == 20
+    assert not caplog.text
+
+
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_set import write_set
+from small_set import FAST, set_options, write_set
 
 from train.config import TrainConfig, check_resumable, make_config
 from train.errors import TrainError
@@ -16,6 +16,7 @@ from train.run import main
     ('settings', 'message'),
     [
         (['nonsense=1'], "unknown setting 'nonsense'; allowed: .*batch"),
+        (['preset=tiny'], "unknown setting 'preset'; allowed: .*precision, rays"),
         (['batch'], 'not key=value'),
         (['batch=four'], "batch='four' is not a int"),
         (['batch=0'], 'batch=0 must be >= 1'),
@@ -90,3 +91,16 @@ def test_a_file_where_the_run_should_be_is_named(
     assert main(['--out', str(tmp_path / 'file'), '--preset', 'micro', '--set', sources]) == 1
     assert f"File exists: '{tmp_path}/file'; mend that" in capsys.readouterr().err
     assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_a_full_disk_is_said_with_what_was_being_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / 'run'
+    run.mkdir()
+    (run / 'losses.jsonl').symlink_to('/dev/full')
+    sources = f'sources=folder:{write_set(tmp_path / "set")}'
+    settings = set_options(sources, *FAST, 'total_samples=4')
+    assert main(['--out', str(run), '--preset', 'micro', *settings]) == 1
+    said = 'No space left on device (in losses, train/report.py); mend that'
+    assert said in capsys.readouterr().err

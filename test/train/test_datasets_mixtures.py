@@ -17,14 +17,14 @@ from train.mixture import Mixture, open_source, parse_sources
 
 
 def test_table_is_sound():
-    for name, recipe in mixtures.MIXTURES.items():
-        assert sum(part.weight for part in recipe.parts) == pytest.approx(1.0), name
-        for part in recipe.parts:
+    for name, parts in mixtures.MIXTURES.items():
+        assert sum(part.weight for part in parts) == pytest.approx(1.0), name
+        for part in parts:
             assert part.dataset in READERS or part.dataset in (mixtures.WORLDS, mixtures.ANY)
-    parts = {part.dataset: part for part in mixtures.recipe('dmd-mix').parts}
+    parts = {part.dataset: part for part in mixtures.parts_of('dmd-mix')}
     assert set(parts) == {'nyu_folder', 'taskonomy', 'kitti', 'nuscenes'}
     assert [name for name, part in parts.items() if not part.fov] == ['taskonomy']
-    assert not any(part.fov for part in mixtures.recipe('stage1').parts)
+    assert not any(part.fov for part in mixtures.parts_of('stage1'))
 
 
 def test_sources_open_with_the_parts_wishes(tmp_path):

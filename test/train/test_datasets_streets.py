@@ -10,19 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import grey, write
+from pictures import grey, labels, write
 
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
-
-
-def labels(depth: np.ndarray) -> dict[tuple[int, int], float]:
-    """Give the labelled pixels as {(row, column): metres}."""
-    return {
-        (int(v), int(u)): float(depth[v, u])
-        for v, u in zip(*np.nonzero(~np.isnan(depth)), strict=True)
-    }
-
 
 # KITTI
 

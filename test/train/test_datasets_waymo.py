@@ -10,15 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pictures import labels
 
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
-
-
-def labels(depth: np.ndarray) -> dict[tuple[int, int], float]:
-    """Give the labelled pixels as {(row, column): metres}."""
-    pixels = zip(*np.nonzero(~np.isnan(depth)), strict=True)
-    return {(int(v), int(u)): float(depth[v, u]) for v, u in pixels}
 
 
 def write_waymo(root: Path, distortion: tuple[float, ...], pixels: np.ndarray) -> None:

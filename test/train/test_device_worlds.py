@@ -8,6 +8,7 @@ import dataclasses
 import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -144,23 +145,28 @@ def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
         assert np.percentile(apart, 99) <= 3 and apart.mean() < 0.6
 
 
-def test_photometric_batch_is_photometric(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('noisy', [False, True])
+def test_photometric_batch_is_photometric(noisy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same draws and the same noise; jpeg is for single pictures alone."""
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (30, 24, 32, 3), np.uint8)
+    grain = torch.randn(30, 3, 24, 32)
     drawn = draw_photometric(rng, 30, 1.0)
-    calm = dataclasses.replace(drawn, noise=np.zeros(30), jpeg=np.zeros(30, np.int64))
-    kinds = set(zip(calm.grey > 0, calm.blur > 0, strict=True))
+    drawn = dataclasses.replace(drawn, noise=noisy * drawn.noise, jpeg=np.zeros(30, np.int64))
+    kinds = set(zip(drawn.grey > 0, drawn.blur > 0, strict=True))
     assert len(kinds) == 4  # grey, blurred, both, neither
-    monkeypatch.setattr('train.photometric.draw_photometric', lambda *_: calm)
+    monkeypatch.setattr('train.photometric.draw_photometric', lambda *_: drawn)
+    monkeypatch.setattr(torch, 'randn', lambda *_, **__: grain)
     images = torch.from_numpy(rgb.transpose(0, 3, 1, 2).copy())
     batch = photometric_batch(rng, images, 1.0, torch.Generator())
     for i in range(30):
-        fields = dataclasses.asdict(calm).items()
+        fields = dataclasses.asdict(drawn).items()
         one = Photometric(**{name: values[i : i + 1] for name, values in fields})
         monkeypatch.setattr('train.photometric.draw_photometric', lambda *_, one=one: one)
-        alone = photometric(rng, rgb[i], 1.0)
-        apart = np.abs(batch[i].permute(1, 2, 0).numpy().astype(int) - alone)
-        assert apart.max() <= 3
+        source = SimpleNamespace(standard_normal=lambda *_, i=i: grain[i].permute(1, 2, 0).numpy())
+        apart = batch[i].permute(1, 2, 0).numpy().astype(int) - photometric(source, rgb[i], 1.0)
+        assert np.abs(apart).max() <= 3
+        assert abs(apart.mean()) < 0.2  # cut off instead of rounded, it would be half a level
 
 
 def test_blur_keeps_flat_pictures_and_leaves_sigma_zero_alone() -> None:

@@ -47,6 +47,15 @@ def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
     assert 'm.onnx' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('wrong', [('--assets', '/nowhere'), ('--seed', '-1')])
+def test_worlds_that_cannot_be_are_one_sentence(
+    wrong: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(write_oracle(tmp_path / 'm.onnx')), *wrong]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and wrong[1] in said
+
+
 def test_factors_are_judged_on_the_same_frames(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden, contract_from_m
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train import checkpoint
 from train import export as export_module
+from train.config import make_config
 from train.errors import TrainError
 from train.export import export, main, random_feeds, trace
 from train.loop import train
@@ -116,20 +117,14 @@ def test_refuses_when_onnxruntime_disagrees(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize('name', ['nano', 'base'])
-def test_graph_has_plain_operators_only(name: str) -> None:
-    net = UNet(PRESETS[name].net, rays=True) if name == 'nano' else UNet(PRESETS['micro'].net)
-    config = fast_config(Path('unused'))
-    model = onnx.load_from_string(trace(net.eval(), _contract(config, net)))
+@pytest.mark.parametrize(('name', 'rays'), [('nano', True), ('micro', False)])
+def test_graph_has_plain_operators_only(name: str, rays: bool) -> None:
+    net = UNet(PRESETS[name].net, rays=rays)
+    contract = make_config(name, ['sizes=32x32']).contract()
+    model = onnx.load_from_string(trace(net.eval(), contract))
     assert {node.op_type for node in model.graph.node} <= PLAIN_OPERATORS
     assert [i.name for i in model.graph.input] == list(INPUTS)
     assert model.opset_import[0].version == 17
-
-
-def _contract(config, net: UNet):
-    from dataclasses import replace
-
-    return replace(config.contract(), stride=net.spec.stride, train_sizes=((32, 32),))
 
 
 def test_without_field_of_view_the_inputs_stay_the_same(tmp_path: Path) -> None:

@@ -8,23 +8,25 @@ import json
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 import torch
 from fov_oracle import write_fov_oracle
-from small_set import FAST, camera, fast_config, losses_of, write_set
+from small_set import FAST, camera, fast_config, losses_of, set_options, write_set
 from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
-from dmd_ros.loading import find_model, load_estimator
+from dmd_ros.loading import find_model
 from dmd_ros.runtime.backend import FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train import checkpoint
 from train import export as denoiser_export
 from train.config import TrainConfig
+from train.datasets.rgbd_folder import RgbdFolder
 from train.errors import TrainError
 from train.fov import evaluate
 from train.fov import export as fov_export
@@ -32,11 +34,12 @@ from train.fov.__main__ import main
 from train.fov.export import export, random_feeds, trace
 from train.fov.loop import fov_config, train
 from train.fov.net import TYPICAL, FovNet
-from train.fov.validate import TorchFovBackend, errors_deg, fov_contract
+from train.fov.validate import errors_deg, fov_contract, torch_backend
 from train.fov.weights import load_encoder
 from train.loop import train as train_denoiser
 from train.presets import preset
 from train.processes import Processes
+from train.torch_backend import TorchBackend
 from train.unet import UNet
 
 ALONE = Processes(0, 1, torch.device('cpu'))
@@ -161,17 +164,9 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     load_encoder(net, run)
     for name, weight in checkpoint.find(run)['ema'].items():
         assert torch.equal(net.state_dict()[name], weight)
-    arguments = [
-        '--out',
-        str(tmp_path / 'on'),
-        '--preset',
-        'micro',
-        '--init',
-        str(tmp_path / 'stage0'),
-    ]
-    for setting in (f'sources=folder:{data}', *FAST, 'total_samples=4', 'lr=1e-12'):
-        arguments += ['--set', setting]
-    assert main(arguments) == 0
+    arguments = ['--out', str(tmp_path / 'on'), '--preset', 'micro']
+    settings = set_options(f'sources=folder:{data}', *FAST, 'total_samples=4', 'lr=1e-12')
+    assert main([*arguments, '--init', str(tmp_path / 'stage0'), *settings]) == 0
     started = checkpoint.find(tmp_path / 'on')['net']
     assert torch.allclose(started['stem.weight'][:, :3], ema['stem.weight'][:, :3], atol=1e-6)
 
@@ -208,7 +203,7 @@ def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> N
     net = FovNet(preset('micro').net)
     net.load_state_dict(state['ema'])
     rgb = np.random.default_rng(0).integers(0, 256, (40, 48, 3)).astype(np.uint8)
-    ours = FovEstimator(fov_contract(TrainConfig.from_json(state['config'])), TorchFovBackend(net))
+    ours = FovEstimator(fov_contract(TrainConfig.from_json(state['config'])), torch_backend(net))
     assert FovEstimator(contract, backend)(rgb) == pytest.approx(ours(rgb), rel=2e-3)
     for size in ((8, 4), (64, 36)):
         feeds = random_feeds(contract, 3, size, 5)
@@ -224,9 +219,9 @@ def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> N
 def test_not_written_when_onnxruntime_disagrees(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = TorchFovBackend.run
+    real = TorchBackend.run
     monkeypatch.setattr(
-        fov_export.TorchFovBackend,
+        TorchBackend,
         'run',
         lambda self, feeds: {FOV_OUTPUT: real(self, feeds)[FOV_OUTPUT] * np.float32(1.01)},
     )
@@ -264,8 +259,6 @@ def test_errors_are_those_of_the_oracle(data: Path, tmp_path: Path) -> None:
     changes = {'tan_half_vfov_range': (0.25, 0.25), 'train_sizes': whole}
     backend = OrtFovBackend(write_fov_oracle(tmp_path / 'fov.onnx', **changes))
     assert isinstance(backend.contract, FovContract)
-    from train.datasets.rgbd_folder import RgbdFolder
-
     frames = [RgbdFolder(str(data)).load(i) for i in range(3)]
     truth = 2 * np.degrees(np.arctan(camera().tan_half_vfov))
     answer = 2 * np.degrees(np.arctan(0.25))
@@ -279,7 +272,7 @@ def test_evaluation_prints_degrees_and_depth(
     """Answers and a guess that are right for two pictures of three."""
     tan = 0.5
     path = write_fov_oracle(tmp_path / 'fov.onnx', tan_half_vfov_range=(tan, tan))
-    truth = Path(tmp_path / 'frames')
+    truth = tmp_path / 'frames'
     for name, focal in (('a', 32 / (2 * tan)), ('b', 32 / (2 * tan)), ('c', 32 / (2 * 0.25))):
         _write_frame(truth / name, focal)
     guess = str(2 * np.degrees(np.arctan(tan)))
@@ -305,13 +298,7 @@ def test_evaluation_says_what_it_cannot_read(
     assert 'is not a folder' in capsys.readouterr().err
 
 
-def test_the_default_denoiser_takes_a_camera() -> None:
-    assert load_estimator(backend='onnxruntime').fov_source == 'camera_info'
-
-
 def _write_frame(folder: Path, focal: float) -> None:
-    import cv2
-
     folder.mkdir(parents=True)
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
     cv2.imwrite(str(folder / 'rgb.png'), rgb)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_set import FAST, fast_config, losses_of, write_set
+from small_set import FAST, fast_config, losses_of, set_options, write_set
 from torch._dynamo.testing import CompileCounter
 
 from train import checkpoint, loop
@@ -122,7 +122,7 @@ def test_a_worker_that_dies_ends_the_run_with_advice(
         time.sleep(60)  # torch raises in here
 
     monkeypatch.setattr(loop, '_objective', lambda *_: killed)
-    assert main([*_command(tmp_path, data, ('workers=1',))[3:]]) == 1
+    assert main(_command(tmp_path, data, ('workers=1',))[3:]) == 1
     assert '--resume, with fewer workers or a smaller batch' in capsys.readouterr().err
 
 
@@ -236,9 +236,7 @@ def test_out_of_memory_says_what_to_lower(
         raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
 
     monkeypatch.setattr(loop, '_objective', lambda *_: full)
-    arguments = ['--out', str(tmp_path / 'r'), '--preset', 'micro']
-    for setting in (f'sources=folder:{data}', *FAST):
-        arguments += ['--set', setting]
+    arguments = _command(tmp_path / 'r', data, ())[3:]
     assert main(arguments) == 1
     assert 'lower batch (now 4) or sizes (now 32x32)' in capsys.readouterr().err
     assert main([*arguments, '--set', 'worlds_on=device']) == 1
@@ -276,9 +274,7 @@ def test_dry_run_looks_at_all_that_the_run_would_open(
 
 def _command(run: Path, data: Path, settings: tuple[str, ...]) -> list[str]:
     command = [sys.executable, '-m', 'train.run', '--out', str(run), '--preset', 'micro']
-    for setting in (f'sources=folder:{data}', *FAST, *settings):
-        command += ['--set', setting]
-    return command
+    return [*command, *set_options(f'sources=folder:{data}', *FAST, *settings)]
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dmd_ros.core.diffusion import v_target
+from dmd_ros.core.diffusion import add_noise, v_target
 from train.loss import Batch, alpha_sigma_of, diffusion_loss, end_to_end_loss, gradient_l1
 from train.mixture import draw_time
 
@@ -70,6 +70,21 @@ def test_weight_is_the_larger_of_both_errors() -> None:
     alpha, sigma = np.cos(np.pi * np.array(t) / 2), np.sin(np.pi * np.array(t) / 2)
     # |x - x_hat| = sigma |v - v_hat| and |eps - eps_hat| = alpha |v - v_hat|
     assert losses.total.item() == pytest.approx(0.25 * np.maximum(alpha, sigma).mean(), rel=1e-4)
+
+
+def test_unrolled_the_net_denoises_its_own_estimate() -> None:
+    batch = _batch([0.3, 0.8])
+    own, seen = 0.5 * batch.code, []
+
+    def predict(rgb: Tensor, z: Tensor, t: Tensor, tan: Tensor) -> Tensor:
+        seen.append(z)
+        return own
+
+    losses = diffusion_loss(predict, batch, 'x0', unroll=True)
+    levels = alpha_sigma_of(batch.t)
+    torch.testing.assert_close(seen[0], add_noise(batch.code, batch.noise, *levels))
+    torch.testing.assert_close(seen[1], add_noise(own, batch.noise, *levels))
+    torch.testing.assert_close(losses.total, losses.x0_l1.mean())
 
 
 @pytest.mark.parametrize('kind', ['v', 'eps', 'x0'])

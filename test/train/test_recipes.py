@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import write
-from small_set import FAST, losses_of
+from small_set import FAST, losses_of, set_options
 
 from train.config import make_config
 from train.mixture import Mixture
@@ -100,11 +100,9 @@ def test_a_recipe_runs_on_the_data_it_is_given(tmp_path):
             noise = np.random.default_rng(i).integers(0, 255, (40, 48, 3), dtype=np.uint8)
             write(tmp_path / name / 'class' / f'{i}.png', noise)
         roots += ['--root', f'{name}={tmp_path / name}']
-    settings = [*FAST, 'total_samples=8', 'precision=fp32']
+    settings = set_options(*FAST, 'total_samples=8', 'precision=fp32')
     arguments = ['--preset', 'stage0:micro', '--out', str(tmp_path / 'run'), *roots]
-    for setting in settings:
-        arguments += ['--set', setting]
-    assert main(arguments) == 0
+    assert main([*arguments, *settings]) == 0
     assert list((tmp_path / 'run' / 'checkpoints').glob('*.pt'))
 
 
@@ -166,10 +164,10 @@ def test_crops_of_stage_0_vary_in_size(tmp_path):
 def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, capsys):
     write(tmp_path / '0.png', np.zeros((64, 64, 3), np.uint8))
     arguments = ['--preset', 'stage0:micro', '--out', str(tmp_path / 'run'), '--dry-run']
-    settings = [f'sources=images:{tmp_path}', 'sizes=32x32', 'batch=2']
-    assert main([*arguments, *(word for s in settings for word in ('--set', s))]) == 0
+    settings = set_options(f'sources=images:{tmp_path}', 'sizes=32x32', 'batch=2')
+    assert main([*arguments, *settings]) == 0
     assert 'first batch: 2 x (32, 32)' in capsys.readouterr().out
-    assert main([*arguments, '--set', 'sources=worlds', *('--set', 'sizes=32x32')]) == 0
+    assert main([*arguments, *set_options('sources=worlds', 'sizes=32x32')]) == 0
     said = capsys.readouterr().out
     assert 'GPU hours' in said and 'GB on disk' not in said
 
@@ -198,7 +196,7 @@ def test_the_documentation_states_the_same_sizes():
     rows = dict(re.findall(r'^\| (\w+) \| ([\d,]+|unknown) \|', text, re.MULTILINE))
     assert {name: None if size == 'unknown' else int(size.replace(',', ''))
             for name, size in rows.items()} == DISK_GB  # fmt: skip
-    used = {part.name for m in MIXTURES.values() for part in m.parts}
+    used = {part.name for parts in MIXTURES.values() for part in parts}
     assert used - {WORLDS, 'any'} == set(DISK_GB)
 
 

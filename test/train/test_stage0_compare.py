@@ -7,31 +7,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from small_set import plane_sample
+from small_set import plane_sample, write_shard
 
 from train import checkpoint
 from train.stage0.compare import main
-from train.worlds.cache import shard_path
-
-
-def _write_shard(root: Path, seed: int, count: int) -> None:
-    """Write frames as `train.worlds.cache` does, so that nothing has to be rendered."""
-    folder = shard_path(root, 0)
-    folder.mkdir(parents=True)
-    samples = [plane_sample(seed + i) for i in range(count)]
-    np.save(folder / 'rgb.npy', np.stack([s.rgb for s in samples]))
-    np.save(folder / 'depth.npy', np.stack([s.depth.astype(np.float16) for s in samples]))
-    cameras = [(s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy) for s in samples]
-    np.save(folder / 'camera.npy', np.array(cameras))
 
 
 @pytest.fixture(scope='module')
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('compare')
-    _write_shard(folder / 'data' / 'train', 0, 8)
-    _write_shard(folder / 'data' / 'held_out', 100, 4)
+    write_shard(folder / 'data' / 'train', [plane_sample(i) for i in range(8)])
+    write_shard(folder / 'data' / 'held_out', [plane_sample(100 + i) for i in range(4)])
     return folder
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from small_set import camera
+from torch.nn import functional
 
 from train.presets import PRESETS
-from train.unet import UNet, parameter_count, pixel_rays
+from train.unet import Attention, UNet, parameter_count, pixel_rays
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,16 @@ def test_rays_are_the_cameras() -> None:
     tan = torch.tensor([cam.tan_half_vfov])
     rays = pixel_rays(torch.empty(1, 1, 16, 24), tan)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(rays, cam.rays(), atol=1e-6)
+
+
+def test_attention_is_torchs_own() -> None:
+    torch.manual_seed(0)
+    block, x = Attention(16, 8), torch.randn(2, 16, 3, 5)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    q, k, v = block.qkv(block.norm(x)).reshape(2, 3, 2, 8, 15).transpose(3, 4).unbind(1)
+    mixed = functional.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(x.shape)
+    torch.testing.assert_close(block(x), x + block.out(mixed), rtol=1e-4, atol=1e-5)
 
 
 def test_compiled_it_is_the_same_net() -> None:

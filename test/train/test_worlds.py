@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
+from train.errors import TrainError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, generate, held_out
-from train.worlds.cache import CachedWorlds, write_shard
+from train.worlds.cache import CachedWorlds, main, write_shard
 from train.worlds.trajectory import trajectory
 
 SMALL = (48, 64)
@@ -59,7 +60,7 @@ def test_held_out_seeds_never_meet_training_seeds() -> None:
     assert not np.array_equal(
         next(generate(held_out(3), 1, size=SMALL)).rgb, next(generate(3, 1, size=SMALL)).rgb
     )
-    with pytest.raises(ValueError, match=r'must be in \[0, 2\*\*32\)'):
+    with pytest.raises(TrainError, match=r'must be in \[0, 2\*\*32\)'):
         held_out(held_out(3))
 
 
@@ -74,12 +75,16 @@ def test_drawn_sizes_keep_the_area_within_aligned_blocks() -> None:
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match=r'unknown kinds .*moon.*allowed: indoor'):
+    with pytest.raises(TrainError, match=r'unknown kinds .*moon.*allowed: indoor'):
         Worlds(0, WorldConfig(kinds={'moon': 1.0}))
 
 
 def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match='expects DIR with textures'):
+    with pytest.raises(TrainError, match='expects DIR with textures'):
+        Assets.load(tmp_path)
+    (tmp_path / 'textures').mkdir()
+    (tmp_path / 'textures' / 'licences.json').write_text('{}')
+    with pytest.raises(TrainError, match=r'textures has no <kind>/\*\.jpg; kinds: asphalt'):
         Assets.load(tmp_path)
 
 
@@ -106,8 +111,37 @@ def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert np.allclose(cache[index].depth, worlds[index].depth, rtol=1e-3)
     with pytest.raises(IndexError, match='frame 6 of 6'):
         cache[6]
-    with pytest.raises(FileNotFoundError, match='write some with'):
+    with pytest.raises(TrainError, match='write some with'):
         CachedWorlds(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--seed', '4294967296'], r'error: seed 4294967296 must be in [0, 2**32)'),
+        (['--seed', '-1'], 'error: seed -1 must be in'),
+        (['--kinds', 'moon=1'], "error: unknown kinds ['moon']; allowed: indoor"),
+    ],
+)
+def test_a_cache_that_cannot_be_is_refused(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'cache'
+    assert main(['--out', str(out), '--frames', '1', *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('option', 'wrong', 'form'),
+    [('--size', '192', 'HEIGHTxWIDTH'), ('--kinds', 'indoor', 'KIND=WEIGHT')],
+)
+def test_a_cache_of_no_size_or_kind_is_refused(
+    option: str, wrong: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['--out', 'unused', '--frames', '1', option, wrong])
+    assert f"{option}: '{wrong}' is not {form}" in capsys.readouterr().err
 
 
 def test_trajectory_poses_and_depth_agree() -> None:

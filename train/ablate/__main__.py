@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -122,7 +123,7 @@ def _execute(plan: Plan, deadline: Deadline) -> bool:
             data.render(
                 work.out, name, work.scale, work.assets, work.render_workers, deadline.check
             )
-        frames = data.Frames(work.out, work.scale)
+        frames = cache(lambda test: data.test_frames(work.out, test, work.scale))
         for seed in plan.seeds:
             for name, points in plan.points.items():
                 start = time.monotonic()

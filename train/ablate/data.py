@@ -8,7 +8,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +89,6 @@ def lens_of(tan_half_vfov: float, kind: str) -> str:
     if not COVERED[0] <= ratio <= COVERED[1]:
         return FAR
     return OTHER if max(ratio, 1.0 / ratio) >= OTHER_FACTOR else ''
-
-
-class Frames:
-    """Test sets of one folder, each read once."""
-
-    def __init__(self, out: Path, scale: Scale) -> None:
-        """Read nothing yet."""
-        self.of = cache(lambda test: test_frames(out, test, scale))
 
 
 def _shards(name: str, scale: Scale) -> int:

@@ -16,6 +16,7 @@ from train.ablate.runs import Work, clock_of, config_of, evaluation
 from train.ablate.scales import Scale
 from train.loop import build_net
 from train.loss import Batch, diffusion_loss
+from train.processes import best_device
 from train.state import build_optimizer
 from train.worlds import Worlds
 
@@ -75,7 +76,7 @@ def measure(work: Work, renders: bool) -> Cost:
     config = config_of('base', 0, work)
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = torch.device('cuda', 0) if torch.cuda.is_available() else torch.device('cpu')
+    device = best_device()
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config)
     count, (height, width) = config.batch, config.size_list[0]

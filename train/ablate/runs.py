@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.report import write_json
 from train import checkpoint
@@ -24,7 +26,7 @@ from train.errors import TrainError
 from train.evaluate import mistold
 from train.loop import build_net, train
 from train.presets import preset
-from train.processes import Processes
+from train.processes import Processes, best_device
 from train.torch_backend import TorchBackend
 from train.validate import judge
 
@@ -115,8 +117,7 @@ def train_model(name: str, seed: int, work: Work, deadline: Deadline) -> None:
         return
     deadline.check()
     init = MODELS[name].init
-    device = torch.device('cuda', 0) if torch.cuda.is_available() else torch.device('cpu')
-    process = SlicedProcess(0, 1, device, deadline)
+    process = SlicedProcess(0, 1, best_device(), deadline)
     try:
         train(run, config, process, resume=True, init=work.run(init, seed) if init else None)
     except TrainError as error:
@@ -137,23 +138,24 @@ def evaluate_model(
     name: str,
     seed: int,
     points: list[Point],
-    frames: data.Frames,
+    frames: Callable[[str], list[RawSample]],
     work: Work,
     deadline: Deadline,
 ) -> None:
-    """Measure what is missing, saving after each point; raises `OutOfTimeError` between points."""
+    """Measure what is missing, saving after each point; raises `OutOfTimeError` between points.
+
+    frames: gives those of a test set by its name.
+    """
     config, run = config_of(name, seed, work), work.run(name, seed)
     found = evaluation(run, config.total_samples)
     todo = [point for point in points if point.key not in found['points']]
     if not todo:
         return
     deadline.check()
-    net = build_net(config)
+    net = build_net(config).to(best_device())
     state = checkpoint.find(run)
     found['made_by'] = {key: state[key] for key in MADE_BY}
     net.load_state_dict(state['ema'])
-    if torch.cuda.is_available():
-        net = net.cuda()
     backend = TorchBackend(net)
     for point in todo:
         deadline.check()
@@ -162,7 +164,7 @@ def evaluate_model(
             config.contract(), backend, steps=point.steps, samples=point.samples, seed=seed,
             temporal='random',
         )  # fmt: skip
-        told = [mistold(raw, point.fov_factor) for raw in frames.of(point.test)]
+        told = [mistold(raw, point.fov_factor) for raw in frames(point.test)]
         score = judge(estimator, told)
         found['points'][point.key] = {key: getattr(score, key) for key in METRICS}
         found['points'][point.key]['frames'] = len(told)

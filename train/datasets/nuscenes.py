@@ -147,7 +147,6 @@ def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
                     break  # the object goes on in the next chunk
                 yield row
                 start = text.find('{', end)
-                text = text if start >= 0 else ''
             text = text[start:] if start >= 0 else ''
     if text.strip():
         raise TrainError(f'{path} ends in the middle of a row: download it again')

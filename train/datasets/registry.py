@@ -11,6 +11,7 @@ from typing import Any
 
 from train.datasets.base import Reader
 from train.errors import TrainError
+from train.infill import METHODS
 
 # name -> (module in train.datasets, class)
 READERS: dict[str, tuple[str, str]] = {
@@ -38,10 +39,6 @@ READERS: dict[str, tuple[str, str]] = {
 }
 
 
-# Ways of filling the holes of labels, as `train.infill` has them.
-INFILL = ('nearest', 'inpaint', 'zero')
-
-
 def reader_class(name: str) -> type[Reader]:
     """Give the class of a reader; raises `TrainError` that lists the known names."""
     if name not in READERS:
@@ -58,10 +55,10 @@ def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
     """
     cls = reader_class(name)
     fov, infill = options.pop('fov', ''), options.pop('infill', '')
-    if fov not in ('', 'on', 'off') or infill not in ('', *INFILL):
+    if fov not in ('', 'on', 'off') or infill not in ('', *METHODS):
         raise TrainError(
             f'dataset {name!r}: fov={fov!r}, infill={infill!r}; allowed: on, off; '
-            f'{", ".join(INFILL)}'
+            f'{", ".join(METHODS)}'
         )
     reader = cls(root, **_typed(name, cls, options))
     reader.fov, reader.infill = fov, infill

@@ -36,8 +36,9 @@ COMPONENTS = (
 # The set's cameras look along x with y to the left and z up.
 _OPTICAL_FROM_CAMERA = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 _INTRINSICS = ('f_u', 'f_v', 'c_u', 'c_v', 'k1', 'k2', 'p1', 'p2', 'k3')
-_SEGMENT, _TIME = 'key.segment_context_name', 'key.frame_timestamp_micros'
+_TIME = 'key.frame_timestamp_micros'
 _CAMERA, _LASER = 'key.camera_name', 'key.laser_name'
+_CALIBRATION = '[CameraCalibrationComponent].'
 _Item = tuple[str, int, int]
 
 
@@ -121,9 +122,6 @@ class Waymo(Reader):
         if table.num_rows != 1:
             raise TrainError(f'{path} has {table.num_rows} rows for {key}, expected 1')
         return {name: table[name][0].as_py() for name in table.column_names}
-
-
-_CALIBRATION = '[CameraCalibrationComponent].'
 
 
 def _camera(row: dict[str, Any]) -> Camera:

@@ -44,8 +44,6 @@ class WorldCache:
         self._path = path
         try:
             self._frames = CachedWorlds(path)
-        except FileNotFoundError as error:
-            raise TrainError(str(error)) from None
         except (OSError, TypeError, ValueError) as error:
             raise TrainError(f'cache {path} has a broken shard ({error}); delete it') from None
         if not len(self):

@@ -25,15 +25,14 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
-from dmd_ros.eval.metrics import Score, mean_score, score, settle
+from dmd_ros.eval.judge import settled
+from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.report import markdown_table
 from dmd_ros.fov import EstimatedFov, FovEstimator
 from dmd_ros.loading import load_camera_source, load_estimator
 from dmd_ros.runtime.errors import BackendError
-from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
-
-# Views of one scene follow each other; a prime stride meets a new scene each time.
-_STRIDE = 7
+from train.errors import TrainError
+from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         assert isinstance(source, EstimatedFov)
         denoiser = load_estimator(options.denoiser, backend='onnxruntime')
         groups = [look(source.estimator, *named) for named in _groups(options)]
-    except (BackendError, CoreError, EvalError) as error:
+    except (BackendError, CoreError, EvalError, TrainError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     every = _joined(groups)
@@ -126,14 +125,12 @@ def assumed(samples: Iterable[RawSample], vfov_deg: np.ndarray) -> list[Camera]:
 
 def judge(denoiser: DepthEstimator, raw: RawSample, camera: Camera) -> Score:
     """Score the depth of a picture that is taken to be of this camera."""
-    depth = denoiser(raw.rgb, camera).depth
-    contract = denoiser.contract
-    return score(settle(depth, contract.depth_min_m, contract.depth_max_m), raw.depth)
+    return score(settled(denoiser(raw.rgb, camera).depth, denoiser.contract), raw.depth)
 
 
 def _groups(options: argparse.Namespace) -> Iterator[tuple[str, list[RawSample]]]:
     assets = Assets.load(options.assets) if options.assets else None
-    indices = range(0, options.frames * _STRIDE, _STRIDE)
+    indices = range(0, options.frames * SCENE_STRIDE, SCENE_STRIDE)
     for kind in KINDS if options.frames else ():
         # At the sizes and aspects that worlds are drawn in, and with the cameras of the kind.
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)

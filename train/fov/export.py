@@ -31,9 +31,10 @@ from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.loop import build_net
 from train.fov.net import FovNet
-from train.fov.validate import TorchFovBackend, fov_contract
+from train.fov.validate import fov_contract, torch_backend
 from train.mixture import shares_text
 from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
+from train.torch_backend import TorchBackend
 from train.unet import parameter_count
 
 
@@ -48,7 +49,7 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
     contract = fov_contract(config, out.stem)
     net = build_net(config)
     onnx_file.fill(net, state['ema'], weights)
-    backend = TorchFovBackend(net)
+    backend = torch_backend(net)
     feeds = random_feeds(contract, 1, (2 * contract.stride, 3 * contract.stride), seed=0)
     metadata = {
         METADATA_KEY: contract.to_json(),
@@ -76,7 +77,7 @@ def random_feeds(contract: FovContract, batch: int, size: tuple[int, int], seed:
     return {FOV_INPUT: np.kron(colours, block)}
 
 
-def compare(model: Path, backend: TorchFovBackend, contract: FovContract) -> float:
+def compare(model: Path, backend: TorchBackend, contract: FovContract) -> float:
     """Give the largest relative difference from torch; `TrainError` beyond the tolerance."""
     runtime = OrtFovBackend(model)
     worst = check_golden(

@@ -18,7 +18,7 @@ from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
 from train.presets import preset
-from train.processes import Processes
+from train.processes import Processes, best_device
 from train.report import Report
 from train.speed import Progress, hours
 from train.state import TrainState
@@ -70,7 +70,7 @@ def train(
     resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
     another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file).
     """
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    device = best_device()
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)

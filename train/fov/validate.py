@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,30 +14,16 @@ from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.core.contract import FovContract
 from dmd_ros.core.records import RawSample
 from dmd_ros.fov import FovEstimator
-from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from train.config import TrainConfig
 from train.fov.net import FovNet
+from train.torch_backend import TorchBackend
 from train.validate import held_out_frames
 
 
-class TorchFovBackend:
-    """A network in float32 behind the runtime's Backend protocol."""
-
-    name = 'torch'
-
-    def __init__(self, net: FovNet) -> None:
-        """Take the network as it is; later changes of its weights are seen."""
-        self._net = net.eval()
-        self.device = str(next(net.parameters()).device)
-
-    @torch.no_grad()
-    def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once."""
-        rgb = torch.tensor(feeds[FOV_INPUT]).to(self.device)
-        return {FOV_OUTPUT: self._net(rgb).float().cpu().numpy()}
-
-    def close(self) -> None:
-        """Nothing to release."""
+def torch_backend(net: FovNet) -> TorchBackend:
+    """Put a network behind the runtime's Backend protocol."""
+    return TorchBackend(net, (FOV_INPUT,), FOV_OUTPUT)
 
 
 class Validator:
@@ -48,7 +33,7 @@ class Validator:
         """Load the frames of `config.validation` once."""
         self._frames = held_out_frames(config)
         self._net = FovNet(net.spec).to(next(net.parameters()).device)
-        self._estimator = FovEstimator(fov_contract(config), TorchFovBackend(self._net))
+        self._estimator = FovEstimator(fov_contract(config), torch_backend(self._net))
 
     def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
         """Judge the weights: mean and median error in degrees."""

@@ -23,9 +23,7 @@ READY, ROW, ABOUT = 'ready', 'row ', 'about '
 class TorchChild:
     """One run of `python -m train.gpu.with_torch time`, whose clock starts with `measure`."""
 
-    def __init__(
-        self, python: str, net: str, precisions: list[str], samples: list[int]
-    ) -> None:
+    def __init__(self, python: str, net: str, precisions: list[str], samples: list[int]) -> None:
         """Start compiling; whatever goes wrong is said by `measure`. net: preset or .onnx file."""
         words = [python, '-m', 'train.gpu.with_torch', 'time', '--net', net]
         words += ['--precisions', *precisions, '--samples', *map(str, samples)]

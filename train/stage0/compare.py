@@ -28,7 +28,7 @@ from train.errors import TrainError
 from train.loop import build_net, train
 from train.loss import diffusion_loss
 from train.mixture import Mixture, open_source, parse_sources, tensors
-from train.processes import Processes
+from train.processes import Processes, best_device
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out
@@ -164,8 +164,7 @@ def _train(run: Path, config: TrainConfig, init: Path | None) -> None:
     state = checkpoint.load_newest(run)
     if state is None or state['clock'] < config.total_samples:
         print(f'training {run}', flush=True)
-        device = torch.device('cuda', 0) if torch.cuda.is_available() else torch.device('cpu')
-        train(run, config, Processes(0, 1, device), resume=True, init=init)
+        train(run, config, Processes(0, 1, best_device()), resume=True, init=init)
 
 
 def table(plan: Plan, rows: list[dict[str, float]]) -> str:

@@ -39,13 +39,12 @@ from train.report import picture_of
 from train.stage0.example import spoil
 from train.stage0.tasks import TASKS
 from train.unet import UNet
+from train.worlds import SCENE_STRIDE
 
 # Time of the noisy picture that is shown.
 NOISY_AT = 0.7
 COLUMNS = ('spoilt', f'noisy, t = {NOISY_AT}', 'denoised at once', 'from noise', 'original')
 _COLUMN, _GAP, _MARGIN, _CAPTION = 192, 6, 16, 30
-# Neighbouring pictures may show one scene.
-_STRIDE = 7
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +91,7 @@ def draw(
     for number, task in enumerate(TASKS):
         for index in range(pictures):
             rng = np.random.default_rng((seed, number, index))
-            key = (number * pictures + index) * _STRIDE
+            key = (number * pictures + index) * SCENE_STRIDE
             raw = frames.load(key % len(frames) if len(frames) else key)
             view = full_view(raw.camera, contract)
             example = spoil(raw.rgb, view, task, NOISY_AT, rng, contract)

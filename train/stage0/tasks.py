@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.errors import TrainError
+from train.photometric import jpeg
 
 Spoilt = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
@@ -66,13 +66,7 @@ def uncrop(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
 def compress(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
     """Compress as JPEG, badly."""
     quality = int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1))
-    # imencode takes BGR; the order matters, as colour is stored more coarsely than brightness.
-    swapped = np.ascontiguousarray(rgb[..., ::-1])
-    ok, data = cv2.imencode('.jpg', swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise TrainError(f'cannot compress a picture of {rgb.shape} as JPEG')
-    back = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(back[..., ::-1]), _nothing(rgb)  # type: ignore[index]
+    return jpeg(rgb, quality), _nothing(rgb)
 
 
 TASKS: dict[str, Callable[[np.random.Generator, NDArray[np.uint8]], Spoilt]] = {

@@ -19,7 +19,7 @@ Each folder imports from those below it, never from those above or from the file
 the worlds and their cameras, pre-render, show, measure and time them.
 """
 
-from train.worlds.generate import EVALUATION_SEED, KINDS, WorldConfig, Worlds, generate, held_out
+from train.worlds.generate import KINDS, SCENE_STRIDE, WorldConfig, Worlds, generate, held_out
 from train.worlds.render.assets import Assets
 
-__all__ = ['EVALUATION_SEED', 'KINDS', 'Assets', 'WorldConfig', 'Worlds', 'generate', 'held_out']
+__all__ = ['KINDS', 'SCENE_STRIDE', 'Assets', 'WorldConfig', 'Worlds', 'generate', 'held_out']

@@ -18,14 +18,18 @@ import multiprocessing
 import os
 import queue
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numba
 import numpy as np
 from tqdm import tqdm
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
+from dmd_ros.eval.options import positive
+from train.errors import TrainError
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
@@ -69,7 +73,7 @@ class CachedWorlds:
     def __init__(self, root: str | Path) -> None:
         folders = sorted(p for p in Path(root).glob('shard-*') if p.is_dir())
         if not folders:
-            raise FileNotFoundError(
+            raise TrainError(
                 f'no shards in {root}; write some with python -m train.worlds.cache --out {root}'
             )
         self._shards = [
@@ -109,42 +113,58 @@ def _settings(root: Path, seed: int, config: WorldConfig, assets: str | None) ->
     }
     path = root / 'settings.json'
     if path.exists() and json.loads(path.read_text()) != facts:
-        raise SystemExit(
+        raise TrainError(
             f'{path} has other settings: {path.read_text()}; use another --out, or delete it'
         )
     path.write_text(json.dumps(facts))
 
 
 def _work(
-    job: tuple[Path, list[int], int, WorldConfig, str | None, int, multiprocessing.Queue],
+    root: Path,
+    numbers: list[int],
+    seed: int,
+    config: WorldConfig,
+    assets: str | None,
+    report: Callable[[int], None],
 ) -> None:
-    import numba
-
-    root, numbers, seed, config, assets, threads, done = job
-    numba.set_num_threads(threads)
+    numba.set_num_threads(1)
     worlds = Worlds(seed, config, Assets.load(assets) if assets else None)
     for number in numbers:
-        write_shard(root, number, worlds, done.put)
+        write_shard(root, number, worlds, report)
 
 
-def _arguments() -> argparse.Namespace:
-    """Read the command line."""
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in text.split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH') from None
+    return height, width
+
+
+def _kinds(text: str) -> dict[str, float]:
+    pairs = (item.partition('=') for item in text.split(','))
+    try:
+        return {kind: float(weight) for kind, _, weight in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not KIND=WEIGHT,...') from None
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.cache',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument(
-        '--frames', type=int, required=True, help=f'rounded up to shards of {SHARD}'
-    )
+    rounded = f'rounded up to shards of {SHARD}'
+    parser.add_argument('--frames', type=positive, required=True, help=rounded)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
-    parser.add_argument('--size', default='192x256', help='HEIGHTxWIDTH')
+    parser.add_argument('--size', type=_size, default=(192, 256), metavar='HEIGHTxWIDTH')
     parser.add_argument('--assets', help='folder with photographic materials')
-    parser.add_argument('--kinds', default=','.join(f'{k}={v}' for k, v in KINDS.items()))
-    parser.add_argument('--workers', type=int, default=max(1, multiprocessing.cpu_count()))
-    return parser.parse_args()
+    parser.add_argument('--kinds', type=_kinds, default=dict(KINDS), metavar='KIND=WEIGHT,...')
+    parser.add_argument('--workers', type=positive, default=multiprocessing.cpu_count())
+    return parser.parse_args(arguments)
 
 
 def write_cache(
@@ -161,8 +181,7 @@ def write_cache(
     done = context.Queue()
     jobs = [
         context.Process(
-            target=_work,
-            args=((root, todo[w::workers], seed, config, assets, 1, done),),
+            target=_work, args=(root, todo[w::workers], seed, config, assets, done.put)
         )
         for w in range(workers)
     ]
@@ -175,23 +194,27 @@ def write_cache(
     for job in jobs:
         job.join()
     if any(job.exitcode for job in jobs):
-        raise SystemExit('a worker failed, see above; run the command again to resume')
+        raise TrainError('a worker failed, see above; run the command again to resume')
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    args = _arguments()
-    height, width = (int(v) for v in args.size.split('x'))
-    kinds = {k: float(v) for k, v in (item.split('=') for item in args.kinds.split(','))}
-    config = WorldConfig(size=(height, width), kinds=kinds)
-    seed = held_out(args.seed) if args.held_out else args.seed
-    args.out.mkdir(parents=True, exist_ok=True)
-    _settings(args.out, seed, config, args.assets)
-    for stale in args.out.glob('.shard-*'):
-        shutil.rmtree(stale)
-    shards = -(-args.frames // SHARD)
-    write_cache(args.out, shards, seed, config, args.assets, args.workers)
+    args = _parse(arguments)
+    config = WorldConfig(size=args.size, kinds=args.kinds)
+    try:
+        beyond = held_out(args.seed)  # seeds of training end where those begin
+        seed = beyond if args.held_out else args.seed
+        Worlds(seed, config)  # which refuses kinds that there are not
+        args.out.mkdir(parents=True, exist_ok=True)
+        _settings(args.out, seed, config, args.assets)
+        for stale in args.out.glob('.shard-*'):
+            shutil.rmtree(stale)
+        write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

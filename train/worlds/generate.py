@@ -15,6 +15,7 @@ from numpy.random import Generator
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
+from train.errors import TrainError
 from train.worlds.cameras import draw_camera, indoor_pose, street_pose, tabletop_pose
 from train.worlds.places.rooms import indoor_scene
 from train.worlds.places.streets import outdoor_scene
@@ -28,6 +29,8 @@ from train.worlds.render.view import Pose, scene_arrays
 KINDS: Mapping[str, float] = {'indoor': 0.45, 'tabletop': 0.2, 'outdoor': 0.35}
 # Added to a seed for evaluation: training seeds lie below it, so the two never meet.
 EVALUATION_SEED = 1 << 32
+# Views of one scene follow each other; a prime stride meets a new scene each time.
+SCENE_STRIDE = 7
 # Frames that share a picture size when sizes are drawn: aligned batches of 32 stack.
 SIZE_BLOCK = 32
 ASPECTS = ((4 / 3, 0.5), (16 / 9, 0.2), (3.3, 0.2), (1.0, 0.1))
@@ -54,13 +57,13 @@ class WorldConfig:
 def held_out(seed: int) -> int:
     """Seed for evaluation: never meets a training seed (0 <= seed < 2**32)."""
     if not 0 <= seed < EVALUATION_SEED:
-        raise ValueError(f'seed {seed} must be in [0, 2**32); held_out() is applied once')
+        raise TrainError(f'seed {seed} must be in [0, 2**32); held_out() is applied once')
     return seed + EVALUATION_SEED
 
 
 def random_source(*key: int) -> Generator:
     """Independent random numbers for each key."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+    return np.random.default_rng(key)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def build_world(kind: str, rng: Generator, assets: Assets) -> World:
     if kind == 'outdoor':
         scene, spots = outdoor_scene(rng, assets)
         return World(kind, scene, lambda r, camera: street_pose(r, scene, spots, camera))
-    raise ValueError(f'unknown kind {kind!r}; allowed: {", ".join(KINDS)}')
+    raise TrainError(f'unknown kind {kind!r}; allowed: {", ".join(KINDS)}')
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Worlds:
         self.assets = assets or Assets.none()
         unknown = set(self.config.kinds) - set(KINDS)
         if unknown or sum(self.config.kinds.values()) <= 0:
-            raise ValueError(
+            raise TrainError(
                 f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}, weights > 0'
             )
         self._world = lru_cache(maxsize=2)(self._build)

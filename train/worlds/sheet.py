@@ -8,13 +8,13 @@ python -m train.worlds.sheet --out sheet.png [--assets DIR] [--real DIR] [--kind
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.eval.frame_folder import find_frames, read_frame
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -42,19 +42,12 @@ def pair(bgr: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8
 
 
 def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
-    """Pairs of the frames in DIR/*/{rgb.*, depth.png, meta.json}."""
+    """Pairs of the frames of a folder, laid out as `dmd_ros.eval.frame_folder` says."""
     out = []
-    for meta in sorted(folder.glob('*/meta.json')):
-        rgb = next(p for p in meta.parent.iterdir() if p.stem == 'rgb')
-        depth = (
-            cv2.imread(str(meta.parent / 'depth.png'), cv2.IMREAD_UNCHANGED).astype(np.float32)
-            / 1000.0
-        )
-        label = json.loads(meta.read_text()).get('scene', '')
-        picture = pair(cv2.imread(str(rgb)), depth)
-        cv2.putText(
-            picture, f'real {label}', (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255), 1
-        )
+    for frame in map(read_frame, find_frames(folder)):
+        picture = pair(frame.sample.rgb[..., ::-1], frame.sample.depth)
+        label = f'real {frame.scene}'
+        cv2.putText(picture, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255), 1)
         out.append(picture)
     return out
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from train.errors import TrainError
 from train.worlds.kernels.photo import LEVELS, TILE
 
 # Metres that a tile covers where its licence entry does not say.
@@ -84,10 +85,10 @@ class Assets:
 
     @staticmethod
     def load(folder: str | Path) -> Assets:
-        """Read a folder; raises FileNotFoundError with the expected layout if it is not one."""
+        """Read a folder; raises `TrainError` with the expected layout if it is not one."""
         root = Path(folder) / 'textures'
         if not (root / 'licences.json').is_file():
-            raise FileNotFoundError(
+            raise TrainError(
                 f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
             )
         facts = json.loads((root / 'licences.json').read_text())
@@ -101,10 +102,11 @@ class Assets:
                 parts.append(_pyramid(path))
                 metres.append(float(np.clip(size[0], 0.1, 20.0)) if size else usual)
             kinds[kind] = tuple(range(first, len(parts)))
-        length = len(parts[0]) if parts else 0
+        if not parts:
+            raise TrainError(f'{root} has no <kind>/*.jpg; kinds: {", ".join(TILE_METRES)}')
         return Assets(
             np.concatenate(parts),
-            np.arange(len(parts), dtype=np.int64) * length,
+            np.arange(len(parts), dtype=np.int64) * len(parts[0]),
             tuple(metres),
             kinds,
             _skies(root / 'hdri'),
@@ -120,7 +122,7 @@ def _pyramid(path: Path) -> NDArray[np.uint8]:
     """Tile of 128 x 128 and its halvings, flat."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise FileNotFoundError(f'{path} is not a readable picture')
+        raise TrainError(f'{path} is not a readable picture')
     level = cv2.resize(_gamma2_from_srgb(image), (TILE, TILE), interpolation=cv2.INTER_AREA)
     flat = []
     for _ in range(LEVELS):
