@@ -173,10 +173,3 @@ def test_loading_without_a_gpu(tmp_path: Path) -> None:
         loading.build_engine(model)
     with pytest.raises(BackendError, match='precision is fp16'):
         loading.load_estimator(model, precision='fp16')
-
-
-def test_importing_the_package_loads_no_engine() -> None:
-    names = ('tensorrt', 'pycuda', 'onnx', 'onnxruntime')
-    code = f'import sys, dmd_ros; print([m for m in {names} if m in sys.modules])'
-    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
-    assert result.stdout.strip() == '[]'
