@@ -24,10 +24,6 @@ GOOD = {'passed': True, 'text': 'proved'}
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def silent(text: str) -> None:
-    pass
-
-
 @pytest.fixture
 def spec(request_: BuildRequest) -> EngineSpec:
     return spec_for(request_, CONTRACT, MACHINE)
@@ -158,8 +154,8 @@ def test_good_engine_is_not_rebuilt_unless_forced(spec: EngineSpec, tmp_path: Pa
     def make() -> tuple[bytes, dict]:
         return b'new', GOOD
 
-    assert obtain(spec, tmp_path, 'oracle', make, silent).plan != b'new'
-    assert obtain(spec, tmp_path, 'oracle', make, silent, force=True).plan == b'new'
+    assert obtain(spec, tmp_path, 'oracle', make, print).plan != b'new'
+    assert obtain(spec, tmp_path, 'oracle', make, print, force=True).plan == b'new'
 
 
 def test_stale_engine_is_named_when_one_is_missing(spec: EngineSpec, tmp_path: Path) -> None:
@@ -183,13 +179,13 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
 
     path = stored(spec, tmp_path)
     with pytest.raises(RefusedError, match=r'is refused: depth is wrong by 3 %.*to fp32'):
-        obtain(spec, tmp_path, 'oracle', make, silent, force=True)
+        obtain(spec, tmp_path, 'oracle', make, print, force=True)
     assert not path.exists()
     with pytest.raises(RefusedError, match=r'before and refused: depth is wrong.*force_rebuild'):
-        obtain(spec, tmp_path, 'oracle', make, silent)
+        obtain(spec, tmp_path, 'oracle', make, print)
     assert len(built) == 1
-    obtain(spec, tmp_path, 'oracle', lambda: make(True), silent, force=True)
-    assert obtain(spec, tmp_path, 'oracle', make, silent).plan == b'p'
+    obtain(spec, tmp_path, 'oracle', lambda: make(True), print, force=True)
+    assert obtain(spec, tmp_path, 'oracle', make, print).plan == b'p'
 
 
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,14 +228,14 @@ def test_a_folder_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / 'file').touch()
     with pytest.raises(BackendError, match=r'/file/engines, cannot be used .*engine_cache_dir'):
-        obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', GOOD), silent)
+        obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', GOOD), print)
 
     def full(*_: object) -> None:
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(engine_file.os, 'fsync', full)
     with pytest.raises(BackendError, match='No space left on device'):
-        obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), silent)
+        obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), print)
     assert not list(tmp_path.glob('*.engine'))
 
 
@@ -263,7 +259,7 @@ def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -
     wait_for(tmp_path / 'building')
     process.kill()
     process.communicate()
-    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), silent).plan == b'x'
+    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), print).plan == b'x'
 
 
 def test_folder_without_locks(
@@ -288,7 +284,7 @@ def test_a_folder_that_cannot_be_read_is_named(
 
     monkeypatch.setattr(Path, 'exists', exists)
     with pytest.raises(BackendError, match=r'/engines, cannot be used .*Permission denied'):
-        engine_cache.fetch(request_, spec, silent)
+        engine_cache.fetch(request_, spec, print)
 
 
 def test_written_files_may_be_read_as_the_umask_says(tmp_path: Path) -> None:
