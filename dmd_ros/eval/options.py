@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,18 +91,24 @@ def settings_of(
     }
 
 
-def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
-    """Run a command line; errors that have an explanation end in one line, not in a traceback."""
+def run_command(command: Callable[[Sequence[str] | None], None], *others: type[Exception]) -> int:
+    """Run a command line; errors that have an explanation end in one line, not in a traceback.
+
+    others: further classes of such errors.
+    """
     try:
         command(None)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) has seen enough; files were written before the tables.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (EvalError, CoreError, BackendError, OSError) as error:  # OSError: --out, above all
+    # OSError: --out, above all.
+    except (EvalError, CoreError, BackendError, OSError, *others) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        # A second one would end in a traceback, wherever Python is on its way out.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print('interrupted', file=sys.stderr)
         return 130
     return 0

@@ -275,6 +275,21 @@ def failure(argv, capsys):
     return error
 
 
+INTERRUPTED = """
+import signal, sys
+from dmd_ros.eval.options import run_command
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
+status = run_command(lambda _: signal.raise_signal(signal.SIGINT))
+signal.raise_signal(signal.SIGINT)  # again, on the way out
+sys.exit(status)
+"""
+
+
+def test_an_impatient_ctrl_c_ends_in_one_word():
+    done = subprocess.run([sys.executable, '-c', INTERRUPTED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, 'interrupted\n')
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
