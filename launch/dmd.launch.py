@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
@@ -19,10 +19,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 # launch/ and config/ are neighbours in a checkout as in share/dmd_ros: no package index is needed.
 SHARE = Path(__file__).resolve().parents[1]
 PROFILE = SHARE / 'config' / 'fastdds_large_data.xml'
-PROFILE_VARIABLE, OLD_PROFILE_VARIABLE = (
-    'FASTDDS_DEFAULT_PROFILES_FILE',
-    'FASTRTPS_DEFAULT_PROFILES_FILE',
-)
+PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+OLD_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 # Kilted and later only warn about the old name; these know no other.
 OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 
@@ -67,8 +65,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Build the nodes; here the arguments have values."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     image = value['image']
-    info = value['camera_info'] or image.rpartition('/')[0] + '/camera_info' * ('/' in image)
-    info = info or 'camera_info'
+    info = value['camera_info'] or str(PurePosixPath(image).with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
     overrides['use_sim_time'] = _flag('use_sim_time', value)
     node = Node(
