@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from peers import HEIGHT, WIDTH, image_of, info_of
+from peers import GREY, image_of, info_of
 
 from dmd_ros.ros.diagnostics import PATIENCE, problems
 from dmd_ros.ros.stats import Stats
-
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
 
 def test_rates_and_percentiles():
@@ -108,8 +105,7 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
 def test_diagnostics_tell_everything_a_person_asks(running):
     with running() as robot:
         peer = robot.peer
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         status = peer.received['diag'][-1].status[0]
         assert status.name == '/dmd: depth' and status.hardware_id == 'oracle'
@@ -139,8 +135,7 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
     options = {'listen': ('depth/image',), 'reliable': reliable}
     with running(samples=4, steps=8, peer=options) as robot:
         peer = robot.peer
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         first = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         seen = int(first['images']) + int(first.get('dropped: lost in transport', 0))
         sent = 0
@@ -166,5 +161,4 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
             return arrived - 4 <= done <= arrived
 
         peer.wait_diagnostics(complete)
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()

@@ -18,14 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
-from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain, image_of, info_of
+from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain
 
 pytest.importorskip('launch_ros')
 
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 # What `ros2 launch FILE name:=value ...` does.
 LAUNCH = """
 import sys
@@ -88,8 +86,7 @@ def test_arguments_reach_the_node(oracle, tmp_path):
             OUTPUTS.setdefault(topic, OUTPUTS[topic.removeprefix('/robot/')])
             peer.listen(topic)
         peer.aim('/cam/image_raw', '/cam/camera_info')
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         (cloud,) = peer.received['/robot/points'][-1:]
         assert (cloud.height, cloud.width) == (HEIGHT // 4, WIDTH // 4)  # from the file
         values = peer.wait_diagnostics(lambda d: d['state'] == 'active')
@@ -135,8 +132,7 @@ def test_a_compressed_stream_takes_one_argument(oracle, rviz):
 def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, rviz):
     with launched('dmd.launch.py', f'model:={oracle}', 'rviz:=true', **rviz.environment) as run:
         run.process.wait_line('active: /image + /camera_info -> /depth/image, /points')
-        stamp = run.peer.stamp()
-        run.peer.ask(image_of(GREY, stamp), info_of(stamp))
+        run.peer.ask_grey()
         run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
     note = note_of(rviz.program)
     topics = displays_of(note)
