@@ -40,12 +40,18 @@ ARGUMENTS = {
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
 }
 OVERRIDES = ('model', 'backend', 'image_transport')
+FLAG = ('true', 'false', 'True', 'False')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=meaning)
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=meaning,
+            choices=FLAG if default in FLAG else None,
+        )
         for name, (default, meaning) in ARGUMENTS.items()
     ]
     return LaunchDescription([*arguments, *profile(), OpaqueFunction(function=nodes)])
@@ -67,7 +73,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image).with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
-    overrides['use_sim_time'] = _flag('use_sim_time', value)
+    overrides['use_sim_time'] = value['use_sim_time'].lower() == 'true'
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
         # The interpreter that runs this file finds the module in all three.
@@ -80,7 +86,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output='screen',
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
-    return [*([_rviz(value, overrides)] if _flag('rviz', value) else []), node]
+    return [_rviz(value, overrides), node] if value['rviz'].lower() == 'true' else [node]
 
 
 def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
@@ -111,13 +117,6 @@ def _rviz_config(transport: str) -> str:
         file.write(text)
     atexit.register(Path(file.name).unlink, missing_ok=True)  # the launch outlives RViz
     return file.name
-
-
-def _flag(name: str, value: dict[str, str]) -> bool:
-    text = value[name].lower()
-    if text not in ('true', 'false'):
-        raise ValueError(f'{name}:={value[name]} is neither true nor false')
-    return text == 'true'
 
 
 def _python_path() -> dict[str, str]:

@@ -142,12 +142,15 @@ def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle,
     assert note.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
 
 
-def test_a_flag_that_is_none_is_named_in_the_error():
+@pytest.mark.parametrize(
+    ('file', 'name'), [('dmd', 'rviz'), ('dmd', 'use_sim_time'), ('replay', 'loop')]
+)
+def test_a_flag_that_is_none_is_named_in_the_error(file, name):
     with free_domain() as domain:
-        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
-        process = NodeProcess(domain, 'rviz:=maybe', command=command, cwd='/')
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / f'{file}.launch.py')]
+        process = NodeProcess(domain, 'bag:=x', f'{name}:=maybe', command=command, cwd='/')
         assert process.wait() == 1
-    assert 'rviz:=maybe is neither true nor false' in process.output
+    assert f'Argument "{name}" provided value "maybe" is not valid' in process.output
 
 
 def test_where_rviz_is_not_installed_nothing_starts(tmp_path):
