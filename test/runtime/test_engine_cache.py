@@ -90,12 +90,14 @@ def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None
         ({'workspace_mib': -1}, 'workspace_mib=-1 must be >= 1'),
     ],
 )
-def test_impossible_wishes(request_: BuildRequest, change: dict, message: str) -> None:
+def test_a_wish_that_cannot_be_is_refused(
+    request_: BuildRequest, change: dict, message: str
+) -> None:
     with pytest.raises(BackendError, match=message):
         spec_for(dataclasses.replace(request_, **change), CONTRACT, MACHINE)
 
 
-def test_round_trip(spec: EngineSpec, tmp_path: Path) -> None:
+def test_what_is_stored_is_read_back(spec: EngineSpec, tmp_path: Path) -> None:
     path = stored(spec, tmp_path)
     engine = engine_file.read(path, spec)
     assert engine.plan == b'plan' * 100 and engine.proof == GOOD and engine.spec == spec
@@ -262,7 +264,7 @@ def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -
     assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), print).plan == b'x'
 
 
-def test_folder_without_locks(
+def test_a_folder_without_locks_is_used_all_the_same(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on some network file systems."""
@@ -304,12 +306,16 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_engines_lie_in_the_cache_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert BuildRequest(Path('m.onnx')).cache == tmp_path / 'dmd_ros' / 'engines'
 
 
-def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_another_folder_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As in a container that runs under a number."""
     monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
     monkeypatch.delenv('HOME', raising=False)
@@ -324,7 +330,7 @@ def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('text', ['192', '192x', 'x256', '-1x3', '192*256', '3x²'])
-def test_bad_size(text: str) -> None:
+def test_a_size_that_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BackendError, match='like 192x256'):
         engine_store.parse_size(text)
 
@@ -338,5 +344,5 @@ def test_bad_size(text: str) -> None:
         ('', 12060, 'cuda 12'),
     ],
 )
-def test_driver_major(text: str | None, cuda: int, expected: str) -> None:
+def test_a_driver_is_known_by_its_major_number(text: str | None, cuda: int, expected: str) -> None:
     assert engine_store.driver_major(text, cuda) == expected

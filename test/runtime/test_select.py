@@ -44,7 +44,7 @@ except ImportError:
         ('onnxruntime', 'cuda', 'auto', CPU_ONLY, ('onnxruntime', 0, 'fp32')),
     ],
 )
-def test_choice(
+def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
     backend: str, device: str, precision: str, facts: Facts, expected: tuple[object, ...]
 ) -> None:
     choice = decide(backend, device, precision, facts)
@@ -92,12 +92,14 @@ def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
         ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ONNX Runtime'), 'no ONNX Runtime'),
     ],
 )
-def test_refusals(backend: str, device: str, precision: str, facts: Facts, message: str) -> None:
+def test_what_cannot_be_had_is_refused(
+    backend: str, device: str, precision: str, facts: Facts, message: str
+) -> None:
     with pytest.raises(BackendError, match=message):
         decide(backend, device, precision, facts)
 
 
-def test_after_a_failed_engine() -> None:
+def test_after_a_failed_engine_onnx_runtime_is_taken_and_says_why() -> None:
     choice = select.without_tensorrt('auto', 'auto', FULL, 'the new engine is refused: 3 %')
     assert choice.backend == 'onnxruntime' and choice.gpu == 0
     assert 'TensorRT not taken: the new engine is refused' in choice.why
@@ -106,7 +108,7 @@ def test_after_a_failed_engine() -> None:
 @pytest.mark.parametrize(
     ('device', 'gpu'), [('cpu', None), ('cuda', 0), ('cuda:0', 0), ('cuda:12', 12)]
 )
-def test_device(device: str, gpu: int | None) -> None:
+def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -> None:
     assert parse_device(device) == gpu
 
 
@@ -151,7 +153,7 @@ def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
-def test_command_without_tensorrt(tmp_path: Path) -> None:
+def test_the_command_says_in_one_line_that_tensorrt_is_missing(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -161,7 +163,7 @@ def test_command_without_tensorrt(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
-def test_loading_without_a_gpu(tmp_path: Path) -> None:
+def test_without_a_gpu_auto_takes_the_cpu_and_tensorrt_is_refused(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     said: list[str] = []
     estimator = loading.load_estimator(model, log=said.append)

@@ -230,7 +230,7 @@ def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRe
         ('retain', 'CUDA failed on GPU 0: out of memory'),
     ],
 )
-def test_build_that_fails(
+def test_a_build_that_fails_says_why_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
@@ -256,7 +256,7 @@ def test_error_of_the_command_is_one_line(
         ('context', 'no execution context: not enough GPU memory'),
     ],
 )
-def test_load_that_fails(
+def test_a_load_that_fails_says_why_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     plan, spec = plan_of(gpu[1], request_)
