@@ -14,7 +14,7 @@ from dmd_ros.ros.stats import Stats
 def test_rates_and_percentiles():
     stats = Stats(100.0)
     for k in range(100):
-        stats.image()
+        stats.image(100.0)
         stats.processed(k * 1e-3, {'decode': k * 1e-3})
     first = stats.summary(110.0)
     assert (first.image_rate, first.depth_rate) == (10.0, 10.0)
@@ -35,7 +35,7 @@ def test_the_window_of_latencies_is_bounded():
 
 def test_patience_with_slow_discovery():
     stats = Stats(0.0)
-    stats.image()
+    stats.image(0.0)
     assert problems(stats.summary(PATIENCE - 0.1), '/i', '/c') == {}
     assert list(problems(stats.summary(PATIENCE + 0.1), '/i', '/c')) == ['silent']
 
@@ -43,7 +43,7 @@ def test_patience_with_slow_discovery():
 def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
     stats = Stats(0.0)
     for _ in range(2):
-        stats.image()
+        stats.image(1.0)
         stats.info()
         stats.pair(1.0)
     stats.summary(1.0)
@@ -52,12 +52,23 @@ def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
     assert problems(stats.summary(11.0), '/i', '/c') == {}
 
 
+@pytest.mark.parametrize('period', [0.1, 60.0])
+def test_a_camera_that_stopped_and_one_without_infos_are_told_apart_at_any_period(period: float):
+    stats = Stats(0.0)
+    stats.info()
+    stats.image(99.0)
+    stats.summary(100.0 - period)
+    assert list(problems(stats.summary(100.0), '/i', '/c')) == ['unpaired']
+    stats.summary(130.0 - period)
+    assert problems(stats.summary(130.0), '/i', '/c')['stopped'].startswith('no image for 31 s')
+
+
 def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     stats = Stats(0.0)
 
     def second(now: float, reason: str) -> dict[str, str]:
         for _ in range(10):
-            stats.image()
+            stats.image(now)
             stats.info()
             stats.drop(reason)
             if reason == 'frame_id':
@@ -75,7 +86,7 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
 
     def second(now: float, paired: int) -> dict[str, str]:
         for number in range(10):
-            stats.image()
+            stats.image(now)
             stats.info()
             if number < paired:
                 stats.pair(now)
@@ -91,7 +102,7 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
 def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     stats = Stats(0.0)
     for _ in range(10):
-        stats.image()
+        stats.image(PATIENCE)
         stats.info()
         stats.drop('unpaired')
     summary = stats.summary(PATIENCE + 1.0)
