@@ -96,14 +96,15 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
 
     others: further classes of such errors.
     """
+    rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
+    explained: tuple[type[Exception], ...] = rooms + others
     try:
         command(None)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) has seen enough; files were written before the tables.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # OSError: --out, above all.
-    except (EvalError, CoreError, BackendError, OSError, *others) as error:
+    except explained as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
