@@ -98,6 +98,9 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     """
     rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
     explained: tuple[type[Exception], ...] = rooms + others
+    # A script's background job ignores it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt_once)
     try:
         command(None)
         sys.stdout.flush()
@@ -108,11 +111,15 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        # A second one would end in a traceback, wherever Python is on its way out.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print('interrupted', file=sys.stderr)
         return 130
     return 0
+
+
+def _interrupt_once(*_: object) -> None:
+    """Let an impatient second Ctrl-C neither cut the way out short nor end it in a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def positive(text: str) -> int:
