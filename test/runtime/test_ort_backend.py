@@ -193,10 +193,7 @@ def test_a_model_with_a_bad_contract_is_refused(
 
 
 def test_what_onnx_runtime_throws_while_running_is_ours(tmp_path: Path) -> None:
-    fixed = {
-        **SIGNATURE,
-        'z': (FLOAT, [1, 1, 48, 64]),
-    }
+    fixed = {**SIGNATURE, 'z': (FLOAT, [1, 1, 48, 64])}
     backend = OrtBackend(save(tmp_path / 'fixed.onnx', fixed))
     with pytest.raises(BackendError, match=r'ONNX Runtime cannot evaluate .*\(1, 1, 16, 32\)'):
         backend.run(feeds())

@@ -4,6 +4,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,6 @@ FULL = Facts(
     providers=(select.CUDA_PROVIDER, 'CPUExecutionProvider'),
 )
 NO_TENSORRT = Facts(tensorrt_problem='TensorRT cannot be imported', gpus=('H200',))
-try:
-    import tensorrt  # noqa: F401
-
-    HAS_TENSORRT = True
-except ImportError:
-    HAS_TENSORRT = False
 
 
 @pytest.mark.parametrize(
@@ -152,7 +147,7 @@ def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert names == () and 'cannot be used' in why and 'file too short' in why
 
 
-@pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
+@pytest.mark.skipif(find_spec('tensorrt') is not None, reason='TensorRT is installed')
 def test_the_command_says_in_one_line_that_tensorrt_is_missing(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
