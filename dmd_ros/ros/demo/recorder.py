@@ -18,6 +18,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.serialization import deserialize_message
+from rclpy.task import Future
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -78,21 +79,22 @@ def main() -> None:
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_recorder')
     recorder = Recorder(node, Path(sys.argv[1]))
-    threading.Thread(target=_follow_orders, args=(node, recorder), daemon=True).start()
+    ended = Future()
+    threading.Thread(target=_follow_orders, args=(node, recorder, ended), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
+        rclpy.spin_until_future_complete(node, ended)
     recorder.close()
     say('closed', counts=dict(recorder.counts))
 
 
-def _follow_orders(node: Any, recorder: Recorder) -> None:
+def _follow_orders(node: Any, recorder: Recorder, ended: Future) -> None:
     # Publishers show that the node is found; its diagnostics, that it has found us: middleware
     # tells of subscriptions in the order in which they were made.
     while not (recorder.counts[DIAGNOSTICS] and all(map(node.count_publishers, _TOPICS))):
         time.sleep(0.05)
     say('ready')
     sys.stdin.readline()
-    rclpy.try_shutdown()
+    ended.set_result(None)  # rclpy.shutdown() would fail the callback at hand
 
 
 def _stamp(data: bytes) -> int:
