@@ -174,7 +174,7 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     """
     name = os.fspath(model) if model else DEFAULT_MODEL
     if name.endswith('.onnx') or os.sep in name:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))  # leaves the home of nobody as it is
         if path.is_file():
             return path
         raise BackendError(f'model file {path} does not exist')

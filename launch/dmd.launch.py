@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
@@ -19,10 +19,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 # launch/ and config/ are neighbours in a checkout as in share/dmd_ros: no package index is needed.
 SHARE = Path(__file__).resolve().parents[1]
 PROFILE = SHARE / 'config' / 'fastdds_large_data.xml'
-PROFILE_VARIABLE, OLD_PROFILE_VARIABLE = (
-    'FASTDDS_DEFAULT_PROFILES_FILE',
-    'FASTRTPS_DEFAULT_PROFILES_FILE',
-)
+PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+OLD_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 # Kilted and later only warn about the old name; these know no other.
 OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 
@@ -42,12 +40,18 @@ ARGUMENTS = {
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
 }
 OVERRIDES = ('model', 'backend', 'image_transport')
+FLAG = ('true', 'false', 'True', 'False')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=meaning)
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=meaning,
+            choices=FLAG if default in FLAG else None,
+        )
         for name, (default, meaning) in ARGUMENTS.items()
     ]
     return LaunchDescription([*arguments, *profile(), OpaqueFunction(function=nodes)])
@@ -67,10 +71,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Build the nodes; here the arguments have values."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     image = value['image']
-    info = value['camera_info'] or image.rpartition('/')[0] + '/camera_info' * ('/' in image)
-    info = info or 'camera_info'
+    info = value['camera_info'] or str(PurePosixPath(image).with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
-    overrides['use_sim_time'] = _flag('use_sim_time', value)
+    overrides['use_sim_time'] = value['use_sim_time'].lower() == 'true'
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
         # The interpreter that runs this file finds the module in all three.
@@ -83,7 +86,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output='screen',
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
-    return [*([_rviz(value, overrides)] if _flag('rviz', value) else []), node]
+    return [_rviz(value, overrides), node] if value['rviz'].lower() == 'true' else [node]
 
 
 def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
@@ -114,13 +117,6 @@ def _rviz_config(transport: str) -> str:
         file.write(text)
     atexit.register(Path(file.name).unlink, missing_ok=True)  # the launch outlives RViz
     return file.name
-
-
-def _flag(name: str, value: dict[str, str]) -> bool:
-    text = value[name].lower()
-    if text not in ('true', 'false'):
-        raise ValueError(f'{name}:={value[name]} is neither true nor false')
-    return text == 'true'
 
 
 def _python_path() -> dict[str, str]:

@@ -25,19 +25,24 @@ NODE_LAUNCH = Path(__file__).resolve().with_name('dmd.launch.py')
 DISCOVERY_SECONDS = '2'
 
 ARGUMENTS = {
-    'bag': 'folder or file of the bag',
-    'rate': 'speed of playing',
-    'loop': 'play again and again',
-    'rviz': 'open RViz; without it, the launch ends with the bag',
+    'bag': (None, 'folder or file of the bag'),
+    'rate': ('1.0', 'speed of playing'),
+    'loop': ('false', 'play again and again'),
+    'rviz': ('true', 'open RViz; without it, the launch ends with the bag'),
 }
-DEFAULTS = {'rate': '1.0', 'loop': 'false', 'rviz': 'true'}
+FLAG = ('true', 'false', 'True', 'False')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch; all arguments of dmd.launch.py but use_sim_time work here too."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=DEFAULTS.get(name), description=meaning)
-        for name, meaning in ARGUMENTS.items()
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=meaning,
+            choices=FLAG if default in FLAG else None,
+        )
+        for name, (default, meaning) in ARGUMENTS.items()
     ]
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(NODE_LAUNCH)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,21 +91,35 @@ def settings_of(
     }
 
 
-def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
-    """Run a command line; errors that have an explanation end in one line, not in a traceback."""
+def run_command(command: Callable[[Sequence[str] | None], None], *others: type[Exception]) -> int:
+    """Run a command line; errors that have an explanation end in one line, not in a traceback.
+
+    others: further classes of such errors.
+    """
+    rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
+    explained: tuple[type[Exception], ...] = rooms + others
+    # A script's background job ignores it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt_once)
     try:
         command(None)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) has seen enough; files were written before the tables.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (EvalError, CoreError, BackendError, OSError) as error:  # OSError: --out, above all
+    except explained as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
     return 0
+
+
+def _interrupt_once(*_: object) -> None:
+    """Let an impatient second Ctrl-C neither cut the way out short nor end it in a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def positive(text: str) -> int:

@@ -42,13 +42,13 @@ def problems(
             )
         elif summary.mismatched:
             pass  # the stamps agree and the frames do not: the last error says so
-        elif summary.image_rate > 0:
+        elif summary.since_image > PATIENCE:
+            found['stopped'] = f'no image for {summary.since_image:.0f} s ({counts})'
+        else:
             found['unpaired'] = (
                 f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): none '
                 + _why_none(info_max_age)
             )
-        else:
-            found['stopped'] = f'no image for {summary.since_pair:.0f} s ({counts})'
     elif summary.since_start > PATIENCE and summary.unpaired > summary.paired:
         found['unpaired'] = (
             f'{summary.unpaired} of the last {summary.unpaired + summary.paired} images found no '

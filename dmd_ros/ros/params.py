@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,18 +33,14 @@ from dmd_ros.runtime.trt_versions import PRECISIONS
 _MAX_METRES = 1000.0  # as an upper limit: none
 
 
-def _fixed(default: Any, meaning: str, **limits: Any) -> Any:
-    """Declare a parameter that is read-only after start: it needs a rebuild of something."""
-    return dataclasses.field(
-        default=default, metadata={'meaning': meaning, 'fixed': True, **limits}
-    )
+def _live(default: Any, meaning: str, *, fixed: bool = False, **limits: Any) -> Any:
+    """Declare a parameter that takes effect with the next frame, unless it is fixed."""
+    metadata = {'meaning': meaning, 'fixed': fixed, **limits}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def _live(default: Any, meaning: str, **limits: Any) -> Any:
-    """Declare a parameter that takes effect with the next frame."""
-    return dataclasses.field(
-        default=default, metadata={'meaning': meaning, 'fixed': False, **limits}
-    )
+# Read-only after the start, as a change would need a rebuild of something.
+_fixed = functools.partial(_live, fixed=True)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from dmd_ros.loading import share_folders
@@ -166,21 +165,15 @@ class Family:
         """Give itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop everything."""
-        with self._held:
-            for child in self.children.values():
-                child.stop()
+    def __exit__(self, *_: object) -> None:
+        """Stop everything, even if stopping one of them is interrupted."""
+        self._held.close()
 
     def start(self, name: str, module: str, *arguments: str) -> Child:
         """Start `python -m module arguments`."""
         log = self._logs / f'{name}.log'
         child = Child(name, module, arguments, log, self._environment, self._events)
+        self._held.callback(child.stop)
         self.children[name] = child
         return child
 

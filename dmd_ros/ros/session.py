@@ -124,8 +124,9 @@ class Session:
         self._started.close()  # the last one first: nothing comes in while the worker ends
 
     def _on_image(self, image: Any) -> None:
-        self._stats.image()
-        self._hand_over(self._pairing.add_image(image, time.monotonic()))
+        now = time.monotonic()
+        self._stats.image(now)
+        self._hand_over(self._pairing.add_image(image, now))
 
     def _on_info(self, info: Any) -> None:
         self._stats.info()

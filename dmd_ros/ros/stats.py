@@ -37,6 +37,7 @@ class Summary:
     stages: Mapping[str, float]  # median per stage
     last_error: str
     since_start: float
+    since_image: float
     since_pair: float
     untrained: str = ''
     vfov_deg: float = 0.0  # of the newest image, vertical; 0 = none yet
@@ -62,16 +63,17 @@ class Stats:
         self._counts = _Counts()
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
-        self._started = self._last_pair = self._last_summary = now
+        self._started = self._last_image = self._last_pair = self._last_summary = now
         self._seen = _Counts()
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
 
-    def image(self) -> None:
+    def image(self, now: float) -> None:
         """Count an image that arrived."""
         with self._lock:
             self._counts.images += 1
+            self._last_image = now
 
     def info(self) -> None:
         """Count a camera_info that arrived."""
@@ -142,6 +144,7 @@ class Stats:
                 stages={name: _quantile(sorted(v), 0.5) for name, v in self._stages.items()},
                 last_error=self._last_error,
                 since_start=now - self._started,
+                since_image=now - self._last_image,
                 since_pair=now - self._last_pair,
                 untrained=self._untrained,
                 vfov_deg=self._vfov_deg,

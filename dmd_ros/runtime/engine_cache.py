@@ -17,15 +17,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.runtime import engine_file, engine_store, proof, select, trt_versions
+from dmd_ros.runtime import engine_store, proof, select, trt_versions
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
-from dmd_ros.runtime.engine_store import BuildRequest, Cancelled, Log
+from dmd_ros.runtime.engine_store import BuildRequest, Log
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 
@@ -33,6 +34,7 @@ from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 _ERROR = 'error: '
 _REFUSED_STATUS = 3
 _STOP_S = 5.0
+Cancelled = Callable[[], bool]
 
 
 def build(request: BuildRequest, log: Log) -> StoredEngine:
@@ -94,17 +96,11 @@ def fetch(
     cancelled: asked five times a second; once it says True the build is stopped at once and
     `BackendError` raised.
     """
-    stem = request.model.stem
-    if not request.force:
-        path = request.cache / engine_file.file_name(spec, stem)
-        with engine_store.usable(request.cache):
-            engine_store.check_refused(path.with_suffix('.refused'), spec)
-            engine = engine_store.look(spec, request.cache, stem, log)
-        if engine is not None:
-            return engine
+    where = (spec, request.cache, request.model.stem, log)
+    if not request.force and (engine := engine_store.find(*where)) is not None:
+        return engine
     run_child(command(request), log, cancelled)
-    engine = engine_store.look(spec, request.cache, stem, log)
-    if engine is None:
+    if (engine := engine_store.find(*where)) is None:
         raise BackendError(f'the build ended well but left no engine in {request.cache}')
     return engine
 

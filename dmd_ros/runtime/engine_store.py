@@ -21,7 +21,6 @@ from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
 
 Log = Callable[[str], None]
-Cancelled = Callable[[], bool]
 # Builds an engine: its plan, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, dict[str, Any]]]
 
@@ -63,14 +62,13 @@ class BuildRequest:
     @property
     def cache(self) -> Path:
         """Folder of the engines: as given, or the user's cache folder."""
-        if self.folder is not None:
-            return self.folder.expanduser()
-        root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+        root = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+        folder = self.folder or root / 'dmd_ros' / 'engines'
         try:
-            return Path(root).expanduser() / 'dmd_ros' / 'engines'
+            return folder.expanduser()
         except RuntimeError:
             raise BackendError(
-                'this user has no home folder for engines; set engine_cache_dir'
+                f'there is no home folder for {folder}; set engine_cache_dir to another folder'
             ) from None
 
 
@@ -116,17 +114,22 @@ def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
     return f'cuda {cuda_driver // 1000}'
 
 
-def look(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
-    """Return the stored engine for `spec` if it is whole; else say why there is none."""
+def find(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
+    """Return the stored engine for `spec` if it is whole; else say why there is none.
+
+    Raises `RefusedError` if it failed its proof before, `BackendError` for a useless folder.
+    """
     path = folder / engine_file.file_name(spec, stem)
-    if not path.exists():
-        log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
-        return None
-    try:
-        return engine_file.read(path, spec)
-    except BackendError as error:
-        log(f'{error}; it is built anew')
-        return None
+    with _usable(folder):
+        _check_refused(path.with_suffix('.refused'), spec)
+        if not path.exists():
+            log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
+            return None
+        try:
+            return engine_file.read(path, spec)
+        except BackendError as error:
+            log(f'{error}; it is built anew')
+            return None
 
 
 def obtain(
@@ -137,7 +140,6 @@ def obtain(
     log: Log,
     *,
     force: bool = False,
-    cancelled: Cancelled = lambda: False,
 ) -> StoredEngine:
     """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
 
@@ -146,24 +148,22 @@ def obtain(
     """
     path = folder / engine_file.file_name(spec, stem)
     note = path.with_suffix('.refused')
-    with lock(path.with_suffix('.lock'), log, cancelled):
-        if not force:
-            check_refused(note, spec)
-            if (engine := look(spec, folder, stem, log)) is not None:
-                return engine
+    with _lock(path.with_suffix('.lock'), log):
+        if not force and (engine := find(spec, folder, stem, log)) is not None:
+            return engine
         plan, proof = make()
         if not proof['passed']:
-            with usable(folder):
+            with _usable(folder):
                 engine_file.write_atomic(note, json.dumps(proof).encode())
                 path.unlink(missing_ok=True)
             raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
-        with usable(folder):
+        with _usable(folder):
             engine_file.write(path, spec, plan, proof)
             note.unlink(missing_ok=True)
         return engine_file.read(path, spec)
 
 
-def check_refused(note: Path, spec: EngineSpec) -> None:
+def _check_refused(note: Path, spec: EngineSpec) -> None:
     """Raise `RefusedError` with the figures if this very engine failed its proof before."""
     if not note.is_file():
         return
@@ -184,21 +184,21 @@ def _advice(spec: EngineSpec) -> str:
 
 
 @contextlib.contextmanager
-def usable(folder: Path) -> Iterator[None]:
-    """Name the folder that is read-only, full, or no folder at all."""
+def _usable(folder: Path) -> Iterator[None]:
+    """Name the folder that cannot be read or written, is full, or is no folder at all."""
     try:
         yield
     except OSError as error:
         raise BackendError(
-            f'engines cannot be stored in {folder} ({error}); make it writable, or set '
-            'engine_cache_dir to a folder that is'
+            f'the folder of the engines, {folder}, cannot be used ({error}); mend that, or set '
+            'engine_cache_dir to another folder'
         ) from None
 
 
 @contextlib.contextmanager
-def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
+def _lock(path: Path, log: Log) -> Iterator[None]:
     """Hold `path` against other processes; the system frees it however a process ends."""
-    with usable(path.parent):
+    with _usable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open('a+')
     with opened as stream:
@@ -213,8 +213,6 @@ def lock(path: Path, log: Log, cancelled: Cancelled) -> Iterator[None]:
             except OSError as error:  # of a network without locks; a rename is safe there too
                 log(f'{path} cannot be locked ({error}): others may build this engine as well')
                 break
-            if cancelled():
-                raise BackendError('cancelled while another process builds this engine')
             waited = time.monotonic() - started
             if waited - said >= _REPORT_S:
                 said = waited
@@ -239,6 +237,6 @@ def _why_missing(spec: EngineSpec, folder: Path) -> str:
 def parse_size(text: str) -> Size:
     """Read '192x256' as (height, width); raises `BackendError`."""
     height, _, width = text.lower().partition('x')
-    if not (height.isdigit() and width.isdigit()):
+    if not (height.isdecimal() and width.isdecimal()):
         raise BackendError(f'size {text!r}; write height x width, like 192x256')
     return int(height), int(width)

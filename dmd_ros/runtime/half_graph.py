@@ -218,11 +218,9 @@ class _Converter:
         outputs = {o.name for o in self.graph.output}
         for index, node in enumerate(self.graph.node):
             makes_float = any(name in self.floats for name in node.output)
-            if index in self.exact or not makes_float:
-                self._feed(node, TensorProto.FLOAT)
-                self.nodes.append(node)
-            elif node.op_type in ('Constant', 'ConstantOfShape', 'Cast'):
-                # Their type is an attribute: leave it, whoever reads them casts.
+            # The type of these is an attribute: leave it, whoever reads them casts.
+            typed = node.op_type in ('Constant', 'ConstantOfShape', 'Cast')
+            if index in self.exact or not makes_float or typed:
                 self._feed(node, TensorProto.FLOAT)
                 self.nodes.append(node)
             else:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnxruntime as ort
@@ -126,16 +124,9 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
     # Spinning workers would burn the robot's cores between frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
-    with _named(model):
-        return ort.InferenceSession(str(model), options, providers=[provider])
-
-
-@contextlib.contextmanager
-def _named(model: Path) -> Iterator[None]:
-    """Turn whatever the parser throws (its classes share no public base) into our error."""
     try:
-        yield
-    except Exception as error:
+        return ort.InferenceSession(str(model), options, providers=[provider])
+    except Exception as error:  # the parser's classes share no public base
         raise BackendError(
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
             'copy or export it again'

@@ -31,12 +31,12 @@ def specialise(proto: ModelProto, shapes: Shapes) -> ModelProto:
     proto = _with_inputs(proto, shapes)
     for _ in range(_MOST_ROUNDS):
         inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-        if not _fold(proto, known_shapes(inferred.graph)):
+        known = _known_shapes(inferred.graph)
+        if not _fold(proto, known):
             break
     for value in proto.graph.output:
-        known = known_shapes(inferred.graph).get(value.name)
-        if known is not None:
-            _set_shape(value, known)
+        if value.name in known:
+            _set_shape(value, known[value.name])
     return proto
 
 
@@ -57,14 +57,13 @@ def _set_shape(value: Any, shape: tuple[int, ...]) -> None:
     value.CopyFrom(fixed)
 
 
-def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
+def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors of which every side is known."""
     known = {i.name: tuple(i.dims) for i in graph.initializer}
     for value in [*graph.input, *graph.output, *graph.value_info]:
         tensor = value.type.tensor_type
-        sides = [d.dim_value for d in tensor.shape.dim]
         if tensor.HasField('shape') and all(d.HasField('dim_value') for d in tensor.shape.dim):
-            known[value.name] = tuple(sides)
+            known[value.name] = tuple(d.dim_value for d in tensor.shape.dim)
     return known
 
 

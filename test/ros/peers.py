@@ -41,6 +41,7 @@ GOALS = {
     'shutdown': 'finalized',
 }
 HEIGHT, WIDTH, FOCAL = 48, 64, 50.0
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 OUTPUTS = {
     'depth/image': Image,
     'depth/camera_info': CameraInfo,
@@ -229,6 +230,11 @@ class Peer:
                     **{topic.replace('/', '_'): message for topic, message in answers().items()}
                 )
         raise AssertionError(f'no {set(topics) - set(answers())}; last: {self.diagnostics()}')
+
+    def ask_grey(self, *topics: str) -> SimpleNamespace:
+        """Do that with a new grey picture of the ideal camera."""
+        stamp = self.stamp()
+        return self.ask(image_of(GREY, stamp), info_of(stamp), *topics)
 
     # Receiving.
 

@@ -5,12 +5,9 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 import pytest
-from peers import HEIGHT, WIDTH, Peer, image_of, info_of
+from peers import GREY, WIDTH, Peer, image_of, info_of
 from sensor_msgs.msg import CompressedImage
-
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
 
 @pytest.fixture(scope='module')
@@ -76,8 +73,7 @@ CASES = {
 def test_bad_frame_is_counted_and_explained_and_the_node_lives_on(robot, case):
     spoil, reason, message = CASES[case]
     peer = robot.peer
-    stamp = peer.stamp()
-    peer.ask(image_of(GREY, stamp), info_of(stamp))  # both sides know each other
+    peer.ask_grey()  # both sides know each other
     before = int(peer.diagnostics().get(f'dropped: {reason}', 0))
     stamp = peer.stamp()
     image, info = image_of(GREY, stamp), info_of(stamp)
@@ -86,14 +82,12 @@ def test_bad_frame_is_counted_and_explained_and_the_node_lives_on(robot, case):
     after = peer.wait_diagnostics(lambda d: int(d.get(f'dropped: {reason}', 0)) > before)
     assert int(after[f'dropped: {reason}']) == before + 1
     assert after['last error'].startswith(reason) and message in after['last error']
-    stamp = peer.stamp()
-    peer.ask(image_of(GREY, stamp), info_of(stamp))
+    peer.ask_grey()
 
 
 def test_logs_of_a_lasting_trouble_are_throttled(robot):
     peer = robot.peer
-    stamp = peer.stamp()
-    peer.ask(image_of(GREY, stamp), info_of(stamp))
+    peer.ask_grey()
     before = int(peer.diagnostics().get('dropped: bad image', 0))
     for k in range(1, 31):
         stamp = peer.stamp()
@@ -174,6 +168,5 @@ def test_a_camera_outside_the_trained_range_gets_a_warning(running):
         values = peer.wait_diagnostics(lambda d: 'tan(vfov/2) = 0.120' in d['message'])
         assert values['level'] == 1
         robot.node.wait_line('the model was trained for 0.200 to 1.200')
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         assert peer.wait_diagnostics(lambda d: d['level'] == 0)['message'] == 'active'

@@ -25,11 +25,20 @@ COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize('option', ['--frames', '--memory-frames'])
-def test_no_frames_are_nothing_to_measure(option: str, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (['--frames', '0'], 'argument --frames: 0 must be >= 1'),
+        (['--memory-frames', '0'], 'argument --memory-frames: 0 must be >= 1'),
+        (['--seconds', 'nan'], 'argument --seconds: nan is no time'),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    option: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     with pytest.raises(SystemExit):
-        command.main([option, '0'])
-    assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
+        command.main([*option, '--out', str(tmp_path), '--parts', 'denoiser'])
+    assert message in capsys.readouterr().err
 
 
 def bench(out: Path, model: Path, *arguments: str) -> dict:

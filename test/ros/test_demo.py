@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,9 @@ pytest.importorskip('rosbags')
 
 import bag_factory
 from bag_factory import CAMERA
+from diagnostic_msgs.msg import DiagnosticArray
 from oracle_model import CONTRACT, grey_from_depth
-from peers import free_domain
+from peers import NodeProcess, Peer, free_domain
 
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
@@ -68,6 +70,22 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     for name in ('sheet.png', 'cloud.png', 'summary.jpg'):
         assert cv2.imread(str(out / name)).std() > 10
     assert 'image sent to depth received, p95 ms' in done.stdout
+
+
+def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
+    """That it has found the node is not enough: what is published before is lost."""
+    with free_domain() as domain:
+        peer = Peer(domain, listen=())
+        publishers = [peer.node.create_publisher(k, t, 5) for t, k in recorder._TOPICS.items()]
+        words = [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')]
+        process = NodeProcess(domain, command=words)
+        assert peer.until(lambda: all(p.get_subscription_count() for p in publishers))
+        time.sleep(0.5)  # it has found these as well
+        assert 'ready' not in process.output
+        publishers[-1].publish(DiagnosticArray())
+        process.wait_line('ready')
+        assert process.wait() == 0  # its stdin has ended
+        peer.close()
 
 
 BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
@@ -169,7 +187,7 @@ def test_what_cannot_be_played_is_said_before_anything_starts(
 ) -> None:
     defaults = ['--model', str(oracle)] if '--model' not in arguments else []
     done = demo(*arguments, *defaults, '--out', str(tmp_path / 'demo'))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
 
@@ -200,7 +218,7 @@ def test_a_bag_without_pictures_is_said_before_anything_starts(
     (bag,) = tmp_path.iterdir()
     out = tmp_path / 'demo'
     done = demo('--bag', str(bag), '--model', str(oracle), '--out', str(out))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith('error: ') and message in done.stderr and str(bag) in done.stderr
     assert 'Traceback' not in done.stderr and not (out / 'recorded').exists()
 
@@ -255,5 +273,5 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
 )
 def test_parameters_that_the_demo_refuses(tmp_path: Path, word: str, said: str) -> None:
     done = demo('-p', word, '--out', str(tmp_path / 'demo'))
-    assert done.returncode in (1, 2)
+    assert done.returncode == 2
     assert said in done.stderr

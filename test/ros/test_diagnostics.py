@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from peers import HEIGHT, WIDTH, image_of, info_of
+from peers import GREY, image_of, info_of
 
 from dmd_ros.ros.diagnostics import PATIENCE, problems
 from dmd_ros.ros.stats import Stats
-
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
 
 def test_rates_and_percentiles():
     stats = Stats(100.0)
     for k in range(100):
-        stats.image()
+        stats.image(100.0)
         stats.processed(k * 1e-3, {'decode': k * 1e-3})
     first = stats.summary(110.0)
     assert (first.image_rate, first.depth_rate) == (10.0, 10.0)
@@ -38,7 +35,7 @@ def test_the_window_of_latencies_is_bounded():
 
 def test_patience_with_slow_discovery():
     stats = Stats(0.0)
-    stats.image()
+    stats.image(0.0)
     assert problems(stats.summary(PATIENCE - 0.1), '/i', '/c') == {}
     assert list(problems(stats.summary(PATIENCE + 0.1), '/i', '/c')) == ['silent']
 
@@ -46,7 +43,7 @@ def test_patience_with_slow_discovery():
 def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
     stats = Stats(0.0)
     for _ in range(2):
-        stats.image()
+        stats.image(1.0)
         stats.info()
         stats.pair(1.0)
     stats.summary(1.0)
@@ -55,12 +52,23 @@ def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
     assert problems(stats.summary(11.0), '/i', '/c') == {}
 
 
+@pytest.mark.parametrize('period', [0.1, 60.0])
+def test_a_camera_that_stopped_and_one_without_infos_are_told_apart_at_any_period(period: float):
+    stats = Stats(0.0)
+    stats.info()
+    stats.image(99.0)
+    stats.summary(100.0 - period)
+    assert list(problems(stats.summary(100.0), '/i', '/c')) == ['unpaired']
+    stats.summary(130.0 - period)
+    assert problems(stats.summary(130.0), '/i', '/c')['stopped'].startswith('no image for 31 s')
+
+
 def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     stats = Stats(0.0)
 
     def second(now: float, reason: str) -> dict[str, str]:
         for _ in range(10):
-            stats.image()
+            stats.image(now)
             stats.info()
             stats.drop(reason)
             if reason == 'frame_id':
@@ -78,7 +86,7 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
 
     def second(now: float, paired: int) -> dict[str, str]:
         for number in range(10):
-            stats.image()
+            stats.image(now)
             stats.info()
             if number < paired:
                 stats.pair(now)
@@ -94,7 +102,7 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
 def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     stats = Stats(0.0)
     for _ in range(10):
-        stats.image()
+        stats.image(PATIENCE)
         stats.info()
         stats.drop('unpaired')
     summary = stats.summary(PATIENCE + 1.0)
@@ -108,8 +116,7 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
 def test_diagnostics_tell_everything_a_person_asks(running):
     with running() as robot:
         peer = robot.peer
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         status = peer.received['diag'][-1].status[0]
         assert status.name == '/dmd: depth' and status.hardware_id == 'oracle'
@@ -139,8 +146,7 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
     options = {'listen': ('depth/image',), 'reliable': reliable}
     with running(samples=4, steps=8, peer=options) as robot:
         peer = robot.peer
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         first = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         seen = int(first['images']) + int(first.get('dropped: lost in transport', 0))
         sent = 0
@@ -166,5 +172,4 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
             return arrived - 4 <= done <= arrived
 
         peer.wait_diagnostics(complete)
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()

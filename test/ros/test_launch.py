@@ -18,14 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
-from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain, image_of, info_of
+from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain
 
 pytest.importorskip('launch_ros')
 
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 # What `ros2 launch FILE name:=value ...` does.
 LAUNCH = """
 import sys
@@ -88,8 +86,7 @@ def test_arguments_reach_the_node(oracle, tmp_path):
             OUTPUTS.setdefault(topic, OUTPUTS[topic.removeprefix('/robot/')])
             peer.listen(topic)
         peer.aim('/cam/image_raw', '/cam/camera_info')
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         (cloud,) = peer.received['/robot/points'][-1:]
         assert (cloud.height, cloud.width) == (HEIGHT // 4, WIDTH // 4)  # from the file
         values = peer.wait_diagnostics(lambda d: d['state'] == 'active')
@@ -135,8 +132,7 @@ def test_a_compressed_stream_takes_one_argument(oracle, rviz):
 def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle, rviz):
     with launched('dmd.launch.py', f'model:={oracle}', 'rviz:=true', **rviz.environment) as run:
         run.process.wait_line('active: /image + /camera_info -> /depth/image, /points')
-        stamp = run.peer.stamp()
-        run.peer.ask(image_of(GREY, stamp), info_of(stamp))
+        run.peer.ask_grey()
         run.process.wait_line('process has finished cleanly')  # the stand-in for RViz
     note = note_of(rviz.program)
     topics = displays_of(note)
@@ -146,12 +142,15 @@ def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle,
     assert note.environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
 
 
-def test_a_flag_that_is_none_is_named_in_the_error():
+@pytest.mark.parametrize(
+    ('file', 'name'), [('dmd', 'rviz'), ('dmd', 'use_sim_time'), ('replay', 'loop')]
+)
+def test_a_flag_that_is_none_is_named_in_the_error(file, name):
     with free_domain() as domain:
-        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
-        process = NodeProcess(domain, 'rviz:=maybe', command=command, cwd='/')
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / f'{file}.launch.py')]
+        process = NodeProcess(domain, 'bag:=x', f'{name}:=maybe', command=command, cwd='/')
         assert process.wait() == 1
-    assert 'rviz:=maybe is neither true nor false' in process.output
+    assert f'Argument "{name}" provided value "maybe" is not valid' in process.output
 
 
 def test_where_rviz_is_not_installed_nothing_starts(tmp_path):

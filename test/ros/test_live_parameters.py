@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter that may change at run time changes something. (Peers accept and ignore.)"""
+"""Every parameter that may change at run time does something; what may not is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from oracle_model import grey_from_depth
+from oracle_model import grey_from_depth, write_oracle
 from peers import HEIGHT, WIDTH, image_of, info_of
 from test_time import noisy_model
 
@@ -90,3 +90,37 @@ def test_info_max_age_applies_at_once(running):
             return int(values.get('dropped: unpaired', 0)) > 0
 
         assert peer.wait_diagnostics(dropped)['pairs'] == before['pairs']
+
+
+def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):
+    with running() as robot:
+        peer = robot.peer
+        result = peer.set_parameter('model', 'other.onnx')
+        assert not result.successful and 'read-only' in result.reason
+        for name, value, words in (
+            ('steps', 65, 'steps'),
+            ('steps', 'many', 'type'),
+            ('steps', 2.0, 'type'),
+            ('max_depth', -1.0, 'max_depth'),
+            ('temporal', 'mean', 'allowed: fixed, random, blend'),
+            ('min_depth', 1000.0, 'min_depth (1000.0) must be below max_depth (1000.0)'),
+            ('backend', 'tensorrt', 'read-only'),
+        ):
+            before = peer.get_parameter(name)
+            result = peer.set_parameter(name, value)
+            assert not result.successful and words in result.reason, (name, value, result)
+            assert peer.get_parameter(name) == before
+        for name, value in (('steps', 3), ('samples', 2), ('sampler', 'ddim'), ('seed', 9)):
+            assert peer.set_parameter(name, value).successful
+            assert peer.get_parameter(name) == value
+        peer.ask_grey()
+        values = peer.wait_diagnostics(lambda d: d.get('samples') == '2')
+        assert values['steps'] == '3'
+
+
+def test_steps_that_the_model_cannot_do_are_refused(running, tmp_path):
+    path = write_oracle(tmp_path / 'regressor.onnx', noise='zeros')
+    with running(model=path) as robot:
+        result = robot.peer.set_parameter('steps', 2)
+        assert not result.successful and 'deterministic' in result.reason
+        assert robot.peer.get_parameter('steps') == 0

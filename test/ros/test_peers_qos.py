@@ -13,14 +13,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rclpy.event_handler
-from peers import HEIGHT, TIMEOUT, WIDTH, depth_of, free_domain, image_of, info_of, qos
+from peers import GREY, TIMEOUT, depth_of, free_domain, image_of, info_of, qos
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from dmd_ros.ros import subscriptions
-
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
 
 @pytest.mark.parametrize('reliability', ['auto', 'best_effort'])
@@ -30,8 +28,7 @@ def test_cameras_and_consumers_of_either_reliability(running, reliability, relia
         image_reliability=reliability, peer={'reliable': reliable, 'listen_reliable': reliable}
     ) as robot:
         for _ in range(3):
-            stamp = robot.peer.stamp()
-            out = robot.peer.ask(image_of(GREY, stamp), info_of(stamp))
+            out = robot.peer.ask_grey()
             assert np.isfinite(depth_of(out.depth_image)).all()
         offered = robot.peer.node.get_publishers_info_by_topic('depth/image')
         assert [p.qos_profile.reliability for p in offered] == [ReliabilityPolicy.RELIABLE]
@@ -99,15 +96,22 @@ def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
         assert values['processed'] == '0'
         assert not [key for key in values if key.startswith('stage ')]
         peer.listen('depth/camera_info')
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         assert 'stage denoise (ms)' not in values  # camera_info needs no network
         peer.listen('depth/image')
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
         values = peer.wait_diagnostics(lambda d: 'stage denoise (ms)' in d)
         assert 'stage cloud (ms)' not in values and 'stage color (ms)' not in values
+
+
+def test_depth_does_not_depend_on_what_else_is_subscribed(running):
+    outputs = []
+    for listen in (('depth/image',), ('depth/image', 'points', 'depth/color')):
+        with running(peer={'listen': listen}) as robot:
+            out = robot.peer.ask_grey('depth/image')
+            outputs.append(depth_of(out.depth_image))
+    np.testing.assert_array_equal(*outputs)
 
 
 def test_uncertainty_alone_costs_nothing_while_there_is_but_one_sample(running):
@@ -122,8 +126,7 @@ def test_uncertainty_alone_costs_nothing_while_there_is_but_one_sample(running):
         )
         assert values['processed'] == '0'
         assert peer.set_parameter('samples', 2).successful
-        stamp = peer.stamp()
-        peer.ask(image_of(GREY, stamp), info_of(stamp))
+        peer.ask_grey()
 
 
 def test_topics_follow_namespace_and_remaps(running):

@@ -53,6 +53,26 @@ def test_families_at_the_same_time_have_domains_of_their_own(alone: Path) -> Non
             assert domain_of(three) == taken  # free again
 
 
+def test_an_impatient_ctrl_c_leaves_no_child_behind(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+
+    class Interrupted:
+        def __init__(self, name: str, *_: object) -> None:
+            self.name = name
+
+        def stop(self) -> None:
+            stopped.append(self.name)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, 'Child', Interrupted)
+    with pytest.raises(KeyboardInterrupt), processes.Family(alone) as family:
+        for name in ('node', 'recorder', 'player'):
+            family.start(name, 'module')
+    assert stopped == ['player', 'recorder', 'node']
+
+
 def test_a_domain_that_the_user_has_set_is_kept(
     alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

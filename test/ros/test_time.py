@@ -8,10 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from oracle_model import write_oracle
-from peers import HEIGHT, WIDTH, depth_of, image_of, info_of
+from peers import GREY, depth_of, image_of, info_of
 from rosgraph_msgs.msg import Clock
 
-GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 SECOND = 1_000_000_000
 
 

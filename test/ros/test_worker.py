@@ -9,57 +9,47 @@ import threading
 from dmd_ros.ros.worker import Worker
 
 
+class Gated:
+    """A worker that waits for `go_on` in the middle of each item; `done` has those behind it."""
+
+    def __init__(self) -> None:
+        self.entered, self.go_on = threading.Event(), threading.Event()
+        self.done: list[int] = []
+        self.worker = Worker(self._process)
+        assert self.worker.offer(1) is None
+        assert self.entered.wait(10)
+
+    def _process(self, item: int) -> None:
+        self.entered.set()
+        assert self.go_on.wait(10)
+        self.done.append(item)
+
+
 def test_newest_wins_while_one_is_in_work():
-    entered, go_on, done = threading.Event(), threading.Event(), []
-
-    def process(item: int) -> None:
-        entered.set()
-        assert go_on.wait(10)
-        done.append(item)
-
-    worker = Worker(process)
-    assert worker.offer(1) is None
-    assert entered.wait(10)
-    assert worker.offer(2) is None  # waits in the box
-    assert worker.offer(3) == 2  # displaced, and the caller counts it
-    entered.clear()
-    go_on.set()
-    assert entered.wait(10)
-    worker.stop()
-    assert done == [1, 3]
+    gated = Gated()
+    assert gated.worker.offer(2) is None  # waits in the box
+    assert gated.worker.offer(3) == 2  # displaced, and the caller counts it
+    gated.entered.clear()
+    gated.go_on.set()
+    assert gated.entered.wait(10)
+    gated.worker.stop()
+    assert gated.done == [1, 3]
 
 
 def test_stop_finishes_the_item_at_hand_and_drops_the_next():
-    entered, go_on, done = threading.Event(), threading.Event(), []
-
-    def process(item: int) -> None:
-        entered.set()
-        assert go_on.wait(10)
-        done.append(item)
-
-    worker = Worker(process)
-    worker.offer(1)
-    assert entered.wait(10)
-    worker.offer(2)
-    stopper = threading.Thread(target=worker.stop)
+    gated = Gated()
+    gated.worker.offer(2)
+    stopper = threading.Thread(target=gated.worker.stop)
     stopper.start()
-    go_on.set()
+    gated.go_on.set()
     stopper.join(10)
-    assert not stopper.is_alive() and done == [1]
+    assert not stopper.is_alive() and gated.done == [1]
 
 
 def test_clear_gives_back_what_waited():
-    entered, go_on = threading.Event(), threading.Event()
-
-    def process(item: int) -> None:
-        entered.set()
-        assert go_on.wait(10)
-
-    worker = Worker(process)
-    worker.offer(1)
-    assert entered.wait(10)
-    worker.offer(2)
-    assert worker.clear() == 2
-    assert worker.clear() is None
-    go_on.set()
-    worker.stop()
+    gated = Gated()
+    gated.worker.offer(2)
+    assert gated.worker.clear() == 2
+    assert gated.worker.clear() is None
+    gated.go_on.set()
+    gated.worker.stop()

@@ -21,10 +21,6 @@ from dmd_ros.runtime.errors import BackendError, RefusedError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def silent(text: str) -> None:
-    pass
-
-
 def child(script: str) -> list[str]:
     """Command that runs `script` where the engine command would run."""
     return ['/bin/sh', '-c', script]
@@ -56,14 +52,14 @@ def test_refusal_is_told_by_the_exit_status(
     assert capsys.readouterr().out == 'error: the sentence\n'
     words = child(f'echo "error: the sentence"; exit {status}')
     with pytest.raises(BackendError, match=r'^the sentence$') as raised:
-        engine_cache.run_child(words, silent, lambda: False)
+        engine_cache.run_child(words, print, lambda: False)
     assert raised.type is kind
 
 
 def test_child_that_is_killed() -> None:
     words = child('echo half way; kill -9 $$')
     with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
-        engine_cache.run_child(words, silent, lambda: False)
+        engine_cache.run_child(words, print, lambda: False)
 
 
 def test_child_is_stopped_at_once() -> None:

@@ -143,7 +143,7 @@ def test_true_half_arithmetic(model: Path) -> None:
 
 
 @pytest.mark.parametrize('precision', ['fp16', 'bf16'])
-def test_types(model: Path, precision: str) -> None:
+def test_ends_angles_and_scales_stay_float32(model: Path, precision: str) -> None:
     proto = converted(model, precision)
     half = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}[precision]
     weights = {i.name: i.data_type for i in proto.graph.initializer}
@@ -286,7 +286,7 @@ def test_bfloat16_rounds_to_even() -> None:
     assert back[2] == 1.0 and back[3] == 1.015625
 
 
-def test_not_onnx(tmp_path: Path) -> None:
+def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'bad.onnx'
     path.write_bytes(b'\xff' * 40)
     with pytest.raises(BackendError, match='cannot be read as ONNX'):

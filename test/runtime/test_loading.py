@@ -84,7 +84,7 @@ def test_asking_for_cuda_never_gives_the_cpu(model: Path) -> None:
         assert estimator.backend.device == 'cuda'
 
 
-@pytest.mark.parametrize('name', ['absent.onnx', 'folder/absent.onnx', 'folder/absent'])
+@pytest.mark.parametrize('name', ['absent.onnx', 'folder/absent', '~nobody_at_all/absent.onnx'])
 def test_a_missing_file_is_named(name: str) -> None:
     with pytest.raises(BackendError, match=f'model file {name} does not exist'):
         load_estimator(name)
@@ -192,11 +192,6 @@ def test_both_precisions_refused(
     assert '1.05 %' in said and '0.02 %' in said and 'ONNX Runtime' in said
 
 
-def test_bad_settings_are_refused(model: Path) -> None:
-    with pytest.raises(CoreError, match='steps=0'):
-        load_estimator(model, backend='onnxruntime', steps=0)
-
-
 def test_settings_that_are_refused_leave_no_engine_open(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,10 +208,10 @@ def test_the_robot_needs_no_torch_and_no_engine_to_import_the_package() -> None:
     """A fresh interpreter: what `import dmd_ros` brings in."""
     code = (
         'import sys, dmd_ros; '
-        'print([m for m in ("torch", "onnxruntime", "tensorrt", "rclpy", "train") '
-        'if m in sys.modules])'
+        'print(sys.modules.keys() & {"torch", "onnx", "onnxruntime", "tensorrt", "pycuda", '
+        '"rclpy", "train"})'
     )
     out = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert out.stdout.strip() == '[]'
+    assert out.stdout.strip() == 'set()'

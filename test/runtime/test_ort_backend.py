@@ -40,7 +40,7 @@ def test_the_provider_is_the_one_that_onnx_runtime_granted(model: Path) -> None:
     assert backend.contract == CONTRACT
 
 
-def test_it_computes(model: Path) -> None:
+def test_its_prediction_is_the_oracle_s(model: Path) -> None:
     inputs = feeds(batch=3, t=0.4)
     prediction = OrtBackend(model, threads=1).run(inputs)['prediction']
     alpha, sigma = np.cos(0.2 * np.pi), np.sin(0.2 * np.pi)
@@ -193,10 +193,7 @@ def test_a_model_with_a_bad_contract_is_refused(
 
 
 def test_what_onnx_runtime_throws_while_running_is_ours(tmp_path: Path) -> None:
-    fixed = {
-        **SIGNATURE,
-        'z': (FLOAT, [1, 1, 48, 64]),
-    }
+    fixed = {**SIGNATURE, 'z': (FLOAT, [1, 1, 48, 64])}
     backend = OrtBackend(save(tmp_path / 'fixed.onnx', fixed))
     with pytest.raises(BackendError, match=r'ONNX Runtime cannot evaluate .*\(1, 1, 16, 32\)'):
         backend.run(feeds())

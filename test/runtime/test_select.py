@@ -4,6 +4,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,6 @@ FULL = Facts(
     providers=(select.CUDA_PROVIDER, 'CPUExecutionProvider'),
 )
 NO_TENSORRT = Facts(tensorrt_problem='TensorRT cannot be imported', gpus=('H200',))
-try:
-    import tensorrt  # noqa: F401
-
-    HAS_TENSORRT = True
-except ImportError:
-    HAS_TENSORRT = False
 
 
 @pytest.mark.parametrize(
@@ -44,7 +39,7 @@ except ImportError:
         ('onnxruntime', 'cuda', 'auto', CPU_ONLY, ('onnxruntime', 0, 'fp32')),
     ],
 )
-def test_choice(
+def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
     backend: str, device: str, precision: str, facts: Facts, expected: tuple[object, ...]
 ) -> None:
     choice = decide(backend, device, precision, facts)
@@ -92,12 +87,14 @@ def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
         ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ONNX Runtime'), 'no ONNX Runtime'),
     ],
 )
-def test_refusals(backend: str, device: str, precision: str, facts: Facts, message: str) -> None:
+def test_what_cannot_be_had_is_refused(
+    backend: str, device: str, precision: str, facts: Facts, message: str
+) -> None:
     with pytest.raises(BackendError, match=message):
         decide(backend, device, precision, facts)
 
 
-def test_after_a_failed_engine() -> None:
+def test_after_a_failed_engine_onnx_runtime_is_taken_and_says_why() -> None:
     choice = select.without_tensorrt('auto', 'auto', FULL, 'the new engine is refused: 3 %')
     assert choice.backend == 'onnxruntime' and choice.gpu == 0
     assert 'TensorRT not taken: the new engine is refused' in choice.why
@@ -106,7 +103,7 @@ def test_after_a_failed_engine() -> None:
 @pytest.mark.parametrize(
     ('device', 'gpu'), [('cpu', None), ('cuda', 0), ('cuda:0', 0), ('cuda:12', 12)]
 )
-def test_device(device: str, gpu: int | None) -> None:
+def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -> None:
     assert parse_device(device) == gpu
 
 
@@ -150,8 +147,8 @@ def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert names == () and 'cannot be used' in why and 'file too short' in why
 
 
-@pytest.mark.skipif(HAS_TENSORRT, reason='TensorRT is installed')
-def test_command_without_tensorrt(tmp_path: Path) -> None:
+@pytest.mark.skipif(find_spec('tensorrt') is not None, reason='TensorRT is installed')
+def test_the_command_says_in_one_line_that_tensorrt_is_missing(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -161,7 +158,7 @@ def test_command_without_tensorrt(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
-def test_loading_without_a_gpu(tmp_path: Path) -> None:
+def test_without_a_gpu_auto_takes_the_cpu_and_tensorrt_is_refused(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     said: list[str] = []
     estimator = loading.load_estimator(model, log=said.append)
@@ -173,10 +170,3 @@ def test_loading_without_a_gpu(tmp_path: Path) -> None:
         loading.build_engine(model)
     with pytest.raises(BackendError, match='precision is fp16'):
         loading.load_estimator(model, precision='fp16')
-
-
-def test_importing_the_package_loads_no_engine() -> None:
-    names = ('tensorrt', 'pycuda', 'onnx', 'onnxruntime')
-    code = f'import sys, dmd_ros; print([m for m in {names} if m in sys.modules])'
-    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
-    assert result.stdout.strip() == '[]'

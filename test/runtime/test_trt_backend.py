@@ -29,10 +29,6 @@ NOISES = RANDOM.standard_normal((4, 2, 1, 48, 64), np.float32)
 RGB = RANDOM.standard_normal((1, 3, 48, 64), np.float32)
 
 
-def silent(text: str) -> None:
-    pass
-
-
 @pytest.fixture
 def request_(tmp_path: Path) -> BuildRequest:
     model = write_oracle(tmp_path / 'oracle.onnx')
@@ -45,13 +41,13 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> tuple[Gpu, Any]:
     return fake_tensorrt.install(monkeypatch, '10.3.0')
 
 
-def plan_of(module: Any, request: BuildRequest, log: Any = silent) -> tuple[bytes, EngineSpec]:
+def plan_of(module: Any, request: BuildRequest, log: Any = print) -> tuple[bytes, EngineSpec]:
     spec = spec_for(request, CONTRACT, module.machine(0))
     timings = engine_cache.timing_cache(request.cache, spec)
     return module.build_plan(request.model, spec, 0, timings, log), spec
 
 
-def loaded(module: Any, request: BuildRequest, log: Any = silent, use_graph: bool = True) -> Any:
+def loaded(module: Any, request: BuildRequest, log: Any = print, use_graph: bool = True) -> Any:
     return module.TrtBackend(*plan_of(module, request), CONTRACT, 0, log, use_graph)
 
 
@@ -209,9 +205,9 @@ def test_dynamic_engine_that_is_wrong_at_another_size_is_refused(
         return run(session, feeds) + (0.1 if feeds['z'].shape[3] > 64 else 0.0)
 
     monkeypatch.setattr(trt_session.Session, 'run', wrong)
-    engine_cache.build(request_, silent)
+    engine_cache.build(request_, print)
     with pytest.raises(RefusedError, match=r'random input 4'):
-        engine_cache.build(dataclasses.replace(request_, size=None), silent)
+        engine_cache.build(dataclasses.replace(request_, size=None), print)
 
 
 def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
@@ -234,12 +230,12 @@ def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRe
         ('retain', 'CUDA failed on GPU 0: out of memory'),
     ],
 )
-def test_build_that_fails(
+def test_a_build_that_fails_says_why_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
     with pytest.raises(BackendError, match=f'(?s){message}'):
-        engine_cache.build(request_, silent)
+        engine_cache.build(request_, print)
     assert not gpu[0].contexts
     assert engine_cache.main(engine_cache.command(request_)[3:]) == 1
 
@@ -260,14 +256,14 @@ def test_error_of_the_command_is_one_line(
         ('context', 'no execution context: not enough GPU memory'),
     ],
 )
-def test_load_that_fails(
+def test_a_load_that_fails_says_why_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     plan, spec = plan_of(gpu[1], request_)
     gpu[1]._contexts.clear()
     gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
     with pytest.raises(BackendError, match=message):
-        gpu[1].TrtBackend(plan, spec, CONTRACT, 0, silent)
+        gpu[1].TrtBackend(plan, spec, CONTRACT, 0, print)
     assert not gpu[0].contexts
 
 
@@ -288,7 +284,7 @@ def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
     assert 'timings are not kept' in said[-1]
     timings.rmdir()
     timings.write_bytes(b'of another TensorRT')
-    gpu[1].build_plan(request_.model, spec, 0, timings, silent)
+    gpu[1].build_plan(request_.model, spec, 0, timings, print)
     assert timings.read_bytes() == b'timings'
 
 
@@ -303,9 +299,9 @@ def test_engine_that_tensorrt_does_not_accept_is_built_anew(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The child that builds is this process; a plan of other bytes stands for a foreign one."""
-    monkeypatch.setattr(engine_cache, 'run_child', lambda *_: engine_cache.build(forced, silent))
+    monkeypatch.setattr(engine_cache, 'run_child', lambda *_: engine_cache.build(forced, print))
     forced = dataclasses.replace(request_, samples=1, force=True)
-    engine = engine_cache.build(forced, silent)
+    engine = engine_cache.build(forced, print)
     foreign = engine.plan.replace(b'10.3.0', b'10.3.1')
     engine_file.write(engine.path, engine.spec, foreign, engine.proof)
     said: list[str] = []

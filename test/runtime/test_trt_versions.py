@@ -19,7 +19,7 @@ from dmd_ros.runtime.trt_versions import check_precision, dialect, parse, remark
         ('11.1.0.106', False, True, False, True, 'device_memory_size_v2'),
     ],
 )
-def test_differences(
+def test_each_version_has_its_dialect(
     version: str, batch_flag: bool, strong: bool, typed_flag: bool, monitor: bool, memory: str
 ) -> None:
     spoken = dialect(version)
@@ -37,7 +37,7 @@ def test_too_old_names_the_way_out() -> None:
         dialect('8.5.2')
 
 
-def test_no_version() -> None:
+def test_what_is_no_version_is_refused() -> None:
     with pytest.raises(BackendError, match='no version number'):
         parse('unknown')
 
@@ -50,7 +50,7 @@ def test_bf16_needs_10() -> None:
         check_precision('int8', dialect('10.0.1'))
 
 
-def test_remarks() -> None:
+def test_known_trouble_and_unknown_versions_are_remarked_on() -> None:
     assert 'scale' in remarks(dialect('10.3.0'))[0]
     assert 'newer than' in remarks(dialect('12.0.0'))[0]
     assert remarks(dialect('10.16.0')) == remarks(dialect('11.4.0.106')) == []

@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import report
-from dmd_ros.eval.options import positive
+from dmd_ros.eval.options import positive, run_command, seconds
 from dmd_ros.loading import find_model
 from dmd_ros.ros.bench import compute, live, machine
 from dmd_ros.ros.bench.table import stage_table
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.processes import Family
-from dmd_ros.runtime.errors import BackendError
 
 # Hz, slow enough that no frame waits for the one before.
 _LATENCY_RATE = {live.VGA: 10.0, live.HD: 4.0}
@@ -118,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--memory-frames', type=positive, default=5000, help='default: %(default)s')
     add(
         '--seconds',
-        type=float,
+        type=seconds,
         default=60.0,
         help='of the flood; a tenth for denoiser and clouds (default: 60)',
     )
@@ -126,9 +124,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (NodeError, CoreError, BackendError) as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
+    sys.exit(run_command(main, NodeError))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
         't': np.ones(1, np.float32),
         'tan_half_vfov': np.full(1, 0.5, np.float32),
     }
-    median = median_seconds(lambda: backend.run(feeds), seconds)
+    (median,) = _medians({'run': lambda: backend.run(feeds)}, seconds).values()
     estimator.close()
     return {
         'model': contract.name,
@@ -50,10 +50,7 @@ def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
 
 
 def clouds(width: int, height: int, seconds: float = 6.0) -> dict[str, float]:
-    """Median ms of building one cloud from depth and colours, beside other ways and memcpy.
-
-    All in turn, again and again, so that whatever else the machine does hits all alike.
-    """
+    """Median ms of building one cloud from depth and colours, beside other ways and memcpy."""
     camera = scene.camera(width, height)
     rays, rgb = camera.rays(), scene.picture(width, height)
     depth = np.exp(scene.code(height, width)[0, 0]).astype(np.float32)
@@ -64,27 +61,25 @@ def clouds(width: int, height: int, seconds: float = 6.0) -> dict[str, float]:
         MEMCPY: lambda: np.copyto(copy, points),
         **_other_ways(depth, rays, rgb),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    ends = time.perf_counter() + seconds
-    while time.perf_counter() < ends or len(times[MEMCPY]) < 5:
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - started)
-    return {name: float(np.median(found)) * 1e3 for name, found in times.items()}
+    return {name: 1e3 * median for name, median in _medians(ways, seconds).items()}
 
 
-def median_seconds(work: Callable[[], Any], seconds: float) -> float:
-    """Median time of `work`, repeated for so many seconds after three calls to warm up."""
-    for _ in range(3):
-        work()
-    times: list[float] = []
+def _medians(ways: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
+    """Median time of each way, after three rounds to warm up.
+
+    All in turn, again and again, so that whatever else the machine does hits all alike.
+    """
+    rounds: list[list[float]] = []
     ends = time.perf_counter() + seconds
-    while time.perf_counter() < ends or len(times) < 5:
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
+    while time.perf_counter() < ends or len(rounds) < 8:
+        rounds.append([_seconds(way) for way in ways.values()])
+    return dict(zip(ways, np.median(rounds[3:], axis=0).tolist(), strict=True))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def _other_ways(

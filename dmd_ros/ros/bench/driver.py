@@ -30,7 +30,7 @@ from dmd_ros.ros.processes import say
 
 # Closed loop: a frame that was dropped must not stop the run.
 _PATIENCE = 1.0
-_LOST = 'dropped: lost in transport'
+LOST = 'dropped: lost in transport'
 # Seconds that counters must stand still (diagnostics come four times a second) where images may
 # have got lost on the way; and where some still wait in the node for a lost camera_info.
 _STILL, _STUCK = 1.0, 10.0
@@ -159,7 +159,7 @@ def _spin(node: Any) -> None:
 
 
 def _arrived(said: Mapping[str, str]) -> int:
-    return int(said.get('images', 0)) + int(said.get(_LOST, 0))
+    return int(said.get('images', 0)) + int(said.get(LOST, 0))
 
 
 def _unfinished(said: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from dmd_ros.ros.processes import say
@@ -39,15 +40,16 @@ def main() -> None:
 
     for name, (topic, kind) in _TOPICS.items():
         node.create_subscription(kind, topic, note(name), 2, raw=True)
-    threading.Thread(target=_follow_orders, daemon=True).start()
+    ended = Future()
+    threading.Thread(target=_follow_orders, args=(ended,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
+        rclpy.spin_until_future_complete(node, ended)
     say('came', came=came)
 
 
-def _follow_orders() -> None:
+def _follow_orders(ended: Future) -> None:
     sys.stdin.readline()
-    rclpy.try_shutdown()
+    ended.set_result(None)  # rclpy.shutdown() would fail the callback at hand
 
 
 if __name__ == '__main__':

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from dmd_ros.ros.bench.driver import LOST
 from dmd_ros.ros.bench.machine import resident_mb
 from dmd_ros.ros.processes import Event, Family
 
 # Short, so that little time is spent on waiting for counters.
 DIAGNOSTICS_PERIOD = 0.25
 VGA, HD = (640, 480), (1920, 1080)
-_LOST = 'dropped: lost in transport'
 _BURST = (200, 200.0)  # images, Hz
 
 
@@ -121,7 +121,7 @@ def flood(live: LiveNode, seconds: float, rate: float = 100.0) -> dict[str, Any]
     drops = {k: v for k, v in change.items() if k.startswith('dropped: ') and v}
     latencies = event['latency_ms']['depth']
     half = len(latencies) // 2
-    in_node = sum(v for k, v in drops.items() if k != _LOST)
+    in_node = sum(v for k, v in drops.items() if k != LOST)
     return {
         'rate sent': event['sent'] / event['seconds'],
         'images sent': event['sent'],
@@ -131,7 +131,7 @@ def flood(live: LiveNode, seconds: float, rate: float = 100.0) -> dict[str, Any]
         'received but not accounted for': change['images'] - change['processed'] - in_node,
         'sent but neither received nor counted as lost': event['sent']
         - change['images']
-        - drops.get(_LOST, 0),
+        - drops.get(LOST, 0),
         'latency p50 ms, first half': _percentile(latencies[:half], 50),
         'latency p50 ms, second half': _percentile(latencies[half:], 50),
         'latency p95 ms': _percentile(latencies, 95),

@@ -18,11 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.core.errors import CoreError
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.options import count
+from dmd_ros.eval.options import count, run_command
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.ros.demo import results
@@ -30,7 +28,6 @@ from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.params import NAMES
-from dmd_ros.runtime.errors import BackendError
 
 SAMPLE_BAG = Path('test/data/sample_bag')
 _LEFT = ('recorded', 'logs', 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
@@ -136,9 +133,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (NodeError, EvalError, CoreError, BackendError, OSError) as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
+    sys.exit(run_command(main, NodeError))

@@ -17,6 +17,8 @@ from dmd_ros.ros.processes import Event, Family
 
 # Seconds: TensorRT may have to build an engine first.
 _START = 1800.0
+# Seconds: compressing large clouds may lag far behind.
+_FINISH = 600.0
 # Seconds without any depth after the last image, after which no more is expected.
 _QUIET = 5.0
 # Diagnostics come once a second: two periods hold a message that saw everything.
@@ -77,7 +79,7 @@ def perform(source: Source, settings: Mapping[str, Any], out: Path) -> Observed:
         player.tell('play')
         observed = _observe(family, source.images)
         family.children['recorder'].tell('stop')
-        observed.recorded = family.wait_for('recorder', 'closed')['counts']
+        observed.recorded = family.wait_for('recorder', 'closed', _FINISH)['counts']
         observed.node_status = family.children['node'].stop()
         return observed
 

@@ -18,6 +18,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.serialization import deserialize_message
+from rclpy.task import Future
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -25,7 +26,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from dmd_ros.ros.processes import say
 
 DEPTH, INFO, POINTS, DIAGNOSTICS = '/depth/image', '/depth/camera_info', '/points', '/diagnostics'
+# Diagnostics last: see `_follow_orders`.
 _TOPICS = {DEPTH: Image, INFO: CameraInfo, POINTS: PointCloud2, DIAGNOSTICS: DiagnosticArray}
+# On a busy machine a message is taken up to a second after it came: none is to be overwritten.
+_QUEUE = 100
 
 
 class Recorder:
@@ -44,7 +48,8 @@ class Recorder:
         for topic, kind in _TOPICS.items():
             name = f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}'
             connection = self._bag.add_connection(topic, name, typestore=store)
-            node.create_subscription(kind, topic, self._callback(topic, connection), 5, raw=True)
+            callback = self._callback(topic, connection)
+            node.create_subscription(kind, topic, callback, _QUEUE, raw=True)
 
     def close(self) -> None:
         """Finish the bag."""
@@ -74,19 +79,22 @@ def main() -> None:
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_recorder')
     recorder = Recorder(node, Path(sys.argv[1]))
-    threading.Thread(target=_follow_orders, args=(node,), daemon=True).start()
+    ended = Future()
+    threading.Thread(target=_follow_orders, args=(node, recorder, ended), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
+        rclpy.spin_until_future_complete(node, ended)
     recorder.close()
     say('closed', counts=dict(recorder.counts))
 
 
-def _follow_orders(node: Any) -> None:
-    while not all(node.count_publishers(topic) for topic in _TOPICS):
+def _follow_orders(node: Any, recorder: Recorder, ended: Future) -> None:
+    # Publishers show that the node is found; its diagnostics, that it has found us: middleware
+    # tells of subscriptions in the order in which they were made.
+    while not (recorder.counts[DIAGNOSTICS] and all(map(node.count_publishers, _TOPICS))):
         time.sleep(0.05)
     say('ready')
     sys.stdin.readline()
-    rclpy.try_shutdown()
+    ended.set_result(None)  # rclpy.shutdown() would fail the callback at hand
 
 
 def _stamp(data: bytes) -> int:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,17 @@ _DROPPED = 'dropped: '
 _NO_CAMERA = FixedFov(90.0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Judged:
     """Recorded depth against the bag's ground truth, and the frames chosen to be shown.
 
     scores, constants: of the estimates, and of the best constant per frame; empty without truth.
     """
 
-    scores: list[Score]
-    constants: list[Score]
-    rows: list[sheet.Row]
-    cloud: NDArray[np.uint8] | None
+    scores: list[Score] = field(default_factory=list)
+    constants: list[Score] = field(default_factory=list)
+    rows: list[sheet.Row] = field(default_factory=list)
+    cloud: NDArray[np.uint8] | None = None
 
 
 def judge(source: Source, contract: Contract, out: Path) -> Judged:
@@ -53,8 +53,7 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
     Where the node took no camera_info, its depth is that of the picture as it came, distorted or
     not, by the camera that it assumed.
     """
-    judged = Judged([], [], [], None)
-    cloud = None
+    judged = Judged()
     with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
         assumed = not source.topics.camera_info
         reader = BagReader(
@@ -72,8 +71,8 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
             if number in chosen:
                 judged.rows.append(row)
             if number == count // 2:
-                cloud = _render_cloud(frame, depth)
-    return Judged(judged.scores, judged.constants, judged.rows, cloud)
+                judged.cloud = _render_cloud(frame, depth)
+    return judged
 
 
 def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +190,7 @@ def _judge_frame(
 
 
 def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
-    camera: Camera = frame.camera
+    camera = frame.camera
     rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
     return cloud_view.render(depth_m, rgb, camera.rectified())
 

@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+
+INTERRUPTED = """
+import signal, sys
+from dmd_ros.eval.options import run_command
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
+def command(_):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.raise_signal(signal.SIGINT)
+        print('cleared up')
+status = run_command(command)
+signal.raise_signal(signal.SIGINT)
+sys.exit(status)
+"""
+
+
+def test_an_impatient_ctrl_c_does_not_cut_the_first_one_short() -> None:
+    done = subprocess.run([sys.executable, '-c', INTERRUPTED], capture_output=True, text=True)
+    said = (done.returncode, done.stdout, done.stderr)
+    assert said == (130, 'cleared up\n', 'interrupted\n')
