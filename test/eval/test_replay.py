@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import json
 import os
 import subprocess
@@ -347,6 +348,31 @@ def test_an_earlier_run_is_not_overwritten_unasked(items, tmp_path, model, capsy
     capsys.readouterr()
     assert 'exists already' in failure(argv, capsys)
     replay.main([*map(str, argv), '--quiet', '--overwrite'])
+
+
+def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, capsys):
+    bag, out = write_bag(tmp_path / 'bag', items), tmp_path / 'out'
+    run(bag, out, model)
+    options = ['--model', model, '--out', out, '--overwrite']
+    before = (out / 'results.json').read_bytes()
+    assert 'does not exist' in failure([tmp_path / 'bog', *options], capsys)
+    assert 'what --overwrite would remove' in failure([out / 'depth', *options], capsys)
+    (out / 'depth' / '000.png').touch()
+    assert 'no replay has written' in failure([bag, *options], capsys)
+    assert (out / 'results.json').read_bytes() == before
+    assert (out / 'depth' / '000.png').exists() and storage_file(bag).exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_bag(
+    items, tmp_path, model, monkeypatch, capsys
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(replay.DepthBagWriter, 'write', full)
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    assert 'No space left on device); without clouds' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
 
 
 def test_the_command_line_runs_as_documented(items, tmp_path, model):
