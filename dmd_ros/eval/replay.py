@@ -119,7 +119,7 @@ def _results(
     for trouble in session.troubles(reader.topics.depth):
         bag.warn(trouble)
     return {
-        'bag': bag.path.name,
+        'bag': bag.path.resolve().name,  # that of `.` too
         'topics': reader.topics,
         'settings': settings,
         'images_in_bag': reader.images_in_bag,

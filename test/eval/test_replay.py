@@ -167,6 +167,11 @@ def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
 
 
+def test_the_folder_that_one_stands_in_has_a_name(items, tmp_path, model, monkeypatch):
+    monkeypatch.chdir(write_bag(tmp_path / 'bag', items))
+    assert run('.', tmp_path / 'out', model)['bag'] == 'bag'
+
+
 def test_pictures_are_written(items, tmp_path, model):
     run(write_bag(tmp_path / 'bag', items), tmp_path / 'out', model)
     assert cv2.imread(str(tmp_path / 'out' / 'sheet.png')).shape[1] > 1700
