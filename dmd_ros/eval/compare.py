@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         table = compare(_read(args.first), _read(args.second))
     except (LookupError, TypeError, AttributeError) as error:
         raise EvalError(
-            f'{args.first} and {args.second} are not results.json of this version ({error!r}); run '
-            'both again'
+            f'{args.first} and {args.second} are no results.json of this version ({error!r}); '
+            'run both again'
         ) from None
     print(table)
 
@@ -77,8 +77,8 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     ]
     if not pairs:
         raise EvalError(
-            'no frame was judged in both against the same truth: are they of one recording, and is '
-            'there ground truth (a depth topic)?'
+            'no frame was judged in both against the same truth: are they of one recording, and '
+            'is there ground truth (a depth topic)?'
         )
     header = (f'{len(pairs)} frames', 'first', 'second', 'second better in')
     settings = [

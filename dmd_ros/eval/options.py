@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -101,6 +100,9 @@ def run_command(command: Callable[[Sequence[str] | None], None]) -> int:
     except (EvalError, CoreError, BackendError, OSError) as error:  # OSError: --out, above all
         print(f'error: {error}', file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f'error: out of memory; give fewer --samples ({error})', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
@@ -118,10 +120,10 @@ def count(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Read a finite number >= 0, for argparse."""
+    """Read a number from 0 to 1e9, for argparse."""
     value = float(text)
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is no time; seconds >= 0 are expected')
+    if not 0.0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f'{text} is no time; 0 to 1e9 seconds are expected')
     return value
 
 
