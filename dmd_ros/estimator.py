@@ -116,7 +116,7 @@ class DepthEstimator:
 
         Raises `CoreError` if there is none, or one too many, or it is not the picture's.
         """
-        _check_picture(rgb)
+        preprocess.check_picture(rgb)
         if self.camera_source is not None:
             if camera is not None:
                 raise CoreError(
@@ -129,6 +129,8 @@ class DepthEstimator:
                 'no camera was given: metres need a field of view. Give a Camera, or load the '
                 "estimator with fov_source='fixed' (and vfov_deg) or 'estimate'"
             )
+        if not isinstance(camera, Camera):
+            raise CoreError(f'camera is {type(camera).__name__}; give a dmd_ros.Camera')
         if rgb.shape[:2] != (camera.height, camera.width):
             raise CoreError(
                 f'picture is {rgb.shape[1]}x{rgb.shape[0]}, its camera '
@@ -293,8 +295,3 @@ def _check_prediction(prediction: NDArray[np.float32], shape: tuple[int, ...]) -
             f'the denoiser returned {prediction.shape} for {shape}; the model file does not keep '
             'its contract: export it again'
         )
-
-
-def _check_picture(rgb: NDArray[np.uint8]) -> None:
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')

@@ -80,8 +80,7 @@ class FovEstimator:
         the range that it was trained for, and brought to the rows of the whole picture.
         Raises `CoreError` for what is no picture.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise CoreError(f'picture is {rgb.dtype} {rgb.shape}; uint8 [H, W, 3] RGB is expected')
+        preprocess.check_picture(rgb)
         height, width = rgb.shape[:2]
         # The view needs a size alone; what it says of the lens is not used.
         view = preprocess.centred_view(Camera.assumed(1.0, width, height), self.contract)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -63,6 +64,8 @@ class Camera:
                 f'focal lengths fx={self.fx:g}, fy={self.fy:g} must be > 0 pixels; '
                 'K[0] == 0 means an uncalibrated camera: run a calibration first'
             )
+        if not all(isinstance(side, Integral) for side in (self.width, self.height)):
+            raise CoreError(f'camera size {self.width!r} x {self.height!r} must be whole numbers')
         if self.width <= 0 or self.height <= 0:
             raise CoreError(f'camera size {self.width}x{self.height} must be positive')
         if self.distortion_model:

@@ -268,6 +268,13 @@ def _five_to_two(rows: NDArray[Any]) -> NDArray[np.uint16]:
     return sums.reshape(-1, *rows.shape[1:])
 
 
+def check_picture(rgb: object) -> None:
+    """Raise `CoreError` for what is no picture of 8-bit colours."""
+    found = f'{rgb.dtype} {rgb.shape}' if isinstance(rgb, np.ndarray) else type(rgb).__name__
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.shape[2:] != (3,):
+        raise CoreError(f'picture is {found}; uint8 [H, W, 3] RGB is expected')
+
+
 def _check_size(image: NDArray[Any], view: View) -> None:
     expected = (view.source.height, view.source.width)
     if image.shape[:2] != expected:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # One depth per kind of scene, metres.
-CONST_M = {'indoor': 2.5, 'outdoor': 15.0}
+CONST_M = {'indoor': 2.5, 'table top': 2.5, 'outdoor': 15.0}
 
 
 def best_const(truth_m: NDArray[np.float32]) -> float:

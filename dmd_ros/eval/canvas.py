@@ -39,6 +39,18 @@ def text_width(text: str, size: int) -> int:
     return math.ceil(font(size).getlength(text))
 
 
+def fitted(text: str, size: int, width: int) -> tuple[str, int]:
+    """Give a line that fits into `width` pixels, and its size: smaller, then cut in the middle."""
+    smallest = size * 3 // 4
+    while size > smallest and text_width(text, size) > width:
+        size -= 1
+    kept, whole = len(text), text
+    while kept > 2 and text_width(text, size) > width:
+        kept -= 1
+        text = f'{whole[: kept // 2]}...{whole[-(kept - kept // 2) :]}'
+    return text, size
+
+
 def write(
     canvas: Rgb,
     x: int,

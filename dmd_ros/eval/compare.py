@@ -3,7 +3,7 @@
 """Two models side by side: python -m dmd_ros.eval.compare A/results.json B/results.json.
 
 Both files are of `dmd_ros.eval.replay`, or both of `dmd_ros.eval.frames`, on the same recording.
-Only frames that both have judged count, each frame the same.
+Only frames that both have judged against the same truth count, each frame the same.
 """
 
 from __future__ import annotations
@@ -52,7 +52,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ('first', 'second'):
         parser.add_argument(name, type=Path, metavar='JSON', help=f'results.json of the {name}')
     args = parser.parse_args(argv)
-    print(compare(_read(args.first), _read(args.second)))
+    try:
+        table = compare(_read(args.first), _read(args.second))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise EvalError(
+            f'{args.first} and {args.second} are no results.json of this version ({error!r}); '
+            'run both again'
+        ) from None
+    print(table)
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
@@ -64,9 +71,15 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
         if of(first) != of(second):
             raise EvalError(f'another {what}: {of(first)} and {of(second)}; run both on the same')
     a, b = _verdicts(first), _verdicts(second)
-    pairs = [(a[name], b[name]) for name in a if name in b]
+    # The best constant is told the truth: where it differs, so does what was judged by.
+    pairs = [
+        (v, b[n]) for n, v in a.items() if n in b and v['best_const_m'] == b[n]['best_const_m']
+    ]
     if not pairs:
-        raise EvalError('no frame was judged in both: is there ground truth (a depth topic)?')
+        raise EvalError(
+            'no frame was judged in both against the same truth: are they of one recording, and '
+            'is there ground truth (a depth topic)?'
+        )
     header = (f'{len(pairs)} frames', 'first', 'second', 'second better in')
     settings = [
         [name, str(first['settings'].get(name)), str(second['settings'].get(name)), '']
@@ -84,7 +97,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvalError(f'cannot read {path} ({error}); give a results.json') from None
     if not isinstance(content, dict) or not {'settings', 'frames'} <= content.keys():
         raise EvalError(f'{path} is no results.json of dmd_ros.eval.replay or dmd_ros.eval.frames')

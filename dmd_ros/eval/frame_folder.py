@@ -33,10 +33,9 @@ TABLE_TOP_M = 1.5
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """One frame of a folder: `scene` is meta's (indoor or outdoor), `group` one of `GROUPS`."""
+    """One frame of a folder; group: one of `GROUPS`."""
 
     name: str
-    scene: str
     group: str
     sample: RawSample
     meta: Mapping[str, Any]
@@ -75,7 +74,7 @@ def read_frame(folder: Path) -> LabelledFrame:
         raise EvalError(
             f'{folder / "meta.json"} has no {error}; it must give the camera'
         ) from None
-    except (CoreError, TypeError, ValueError) as error:
+    except (CoreError, TypeError, ValueError, OverflowError) as error:
         raise EvalError(f'{folder / "meta.json"}: {error}') from None
     size = (camera.height, camera.width)
     if rgb.shape[:2] != size or truth.shape != size:
@@ -83,9 +82,8 @@ def read_frame(folder: Path) -> LabelledFrame:
             f'{folder}: rgb is {rgb.shape[:2]}, depth {truth.shape}, meta.json says {size} (rows, '
             'columns); all three must agree'
         )
-    scene = str(meta.get('scene', 'indoor'))
     sample = RawSample(rgb, truth, camera)
-    return LabelledFrame(folder.name, scene, group_of(meta, truth), sample, meta)
+    return LabelledFrame(folder.name, group_of(meta, truth), sample, meta)
 
 
 def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
@@ -109,7 +107,7 @@ def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
 def _read_meta(path: Path) -> dict[str, Any]:
     try:
         meta = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvalError(f'cannot read {path}: {error}') from None
     if not isinstance(meta, dict):
         raise EvalError(f'{path} must hold a JSON object, not {type(meta).__name__}')
@@ -140,7 +138,9 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
         try:
             with np.load(full) as points:
                 u, v, z = (points[key] for key in 'uvz')
-            depth[v.astype(np.intp), u.astype(np.intp)] = z
-        except (OSError, KeyError, ValueError, IndexError) as error:
+            # Unlike an index in brackets, it knows no negative pixels.
+            places = np.ravel_multi_index((v.astype(np.intp), u.astype(np.intp)), depth.shape)
+            depth.reshape(-1)[places] = z
+        except Exception as error:  # those of NumPy, zip and zlib share no base
             raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None
     return depth

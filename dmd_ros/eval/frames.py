@@ -20,8 +20,10 @@ from tqdm import tqdm
 
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge, options, report, sheet
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import GROUPS, LabelledFrame, find_frames, read_frame
 from dmd_ros.eval.judge import Limits, Summary, Verdict
+from dmd_ros.eval.metrics import valid_mask
 
 # Colour scales of the contact sheet, metres.
 SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
@@ -49,7 +51,6 @@ def evaluate(
             limits,
             name=frame.name,
             group=frame.group,
-            scene=frame.scene,
         )
         verdicts.append(verdict)
         timings.append(estimated.timings)
@@ -98,8 +99,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     estimator = options.estimator_from(args)
     warnings: list[str] = []
     rows: list[sheet.Row] = []
-    frames = _read_all(paths, estimator, warnings, args.quiet)
+    frames = _read_all(paths, estimator, limits, warnings, args.quiet)
     verdicts, timings = evaluate(estimator, frames, limits, args.mirror, rows)
+    if not verdicts:
+        raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(warnings)}')
     estimator.close()
     for warning in warnings:
         print(f'warning: {warning}', file=sys.stderr)
@@ -128,10 +131,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _read_all(
-    paths: Sequence[Path], estimator: DepthEstimator, warnings: list[str], quiet: bool
+    paths: Sequence[Path],
+    estimator: DepthEstimator,
+    limits: Limits,
+    warnings: list[str],
+    quiet: bool,
 ) -> Iterable[LabelledFrame]:
     for path in tqdm(paths, unit='frame', disable=quiet):
         frame = read_frame(path)
+        if not valid_mask(frame.sample.depth, limits.min_m, limits.max_m).any():
+            warnings.append(
+                f'{frame.name} is left out: it has no depth between {limits.min_m:g} and '
+                f'{limits.max_m:g} m'
+            )
+            continue
         untrained = estimator.untrained_for(frame.sample.camera)
         troubles = (judge.baseline_disagreement(frame), untrained and f'{frame.name}: {untrained}')
         warnings += filter(None, troubles)

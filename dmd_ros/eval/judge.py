@@ -59,6 +59,7 @@ class Summary:
 
     median_scale: the median over frames. median_scale_spread: the mean |ln| distance from it, as a
     factor: 1.1 means that scale errs by about 10 % from frame to frame, beyond the common error.
+    beats_const: None where there is no `const`.
     """
 
     frames: int
@@ -69,7 +70,7 @@ class Summary:
     scaled: Score
     const: Score
     best_const: Score
-    beats_const: int
+    beats_const: int | None
     beats_best_const: int
 
 
@@ -105,12 +106,11 @@ def judge(
     *,
     name: str = '',
     group: str = '',
-    scene: str | None = None,
 ) -> Verdict:
-    """Judge settled depth [H, W] against ground truth; without a scene there is no `const`."""
+    """Judge settled depth [H, W] against ground truth; without a group there is no `const`."""
     low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
     scale = metrics.median_scale(depth_m, truth_m, low, high)
-    const_m = baselines.CONST_M['outdoor' if scene == 'outdoor' else 'indoor']
+    const_m = baselines.CONST_M.get(group, math.nan)
     best_m = baselines.best_const(truth_m[metrics.valid_mask(truth_m, low, high)])
 
     def score(estimate_m: NDArray[np.float32]) -> Score:
@@ -123,8 +123,8 @@ def judge(
         buckets=metrics.score_buckets(depth_m, truth_m, low, high),
         median_scale=scale,
         scaled=score(depth_m * np.float32(scale)),
-        const_m=math.nan if scene is None else const_m,
-        const=score(np.full_like(truth_m, math.nan if scene is None else const_m)),
+        const_m=const_m,
+        const=score(np.full_like(truth_m, const_m)),
         best_const_m=best_m,
         best_const=score(np.full_like(truth_m, best_m)),
     )
@@ -146,7 +146,11 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
         scaled=metrics.mean_score(v.scaled for v in rows),
         const=metrics.mean_score(v.const for v in rows),
         best_const=metrics.mean_score(v.best_const for v in rows),
-        beats_const=sum(v.score.abs_rel < v.const.abs_rel for v in rows),
+        beats_const=(
+            None
+            if all(math.isnan(v.const_m) for v in rows)
+            else sum(v.score.abs_rel < v.const.abs_rel for v in rows)
+        ),
         beats_best_const=sum(v.score.abs_rel < v.best_const.abs_rel for v in rows),
     )
 
@@ -167,15 +171,21 @@ def baseline_disagreement(frame: LabelledFrame) -> str | None:
     if not isinstance(stated, dict):
         return None
     truth = frame.sample.depth[metrics.valid_mask(frame.sample.depth, 0.0, _PNG_MAX_M)]
+    if not truth.size:
+        return None
     best_m = baselines.best_const(truth)
     own = {'best_const': best_m}
     for name, depth_m in (('const', stated.get('const')), ('best_const', best_m)):
-        if depth_m is not None and truth.size:
+        if isinstance(depth_m, (int, float)) and depth_m > 0:
             found = metrics.score_pixels(np.full_like(truth, depth_m), truth)
             own |= {f'absrel_{name}': found.abs_rel, f'd1_{name}': found.delta1}
     differing = [
         f'{key} {stated[key]} (own: {value:.4f})'
         for key, value in own.items()
-        if key in stated and abs(stated[key] - value) > _BASELINE_TOLERANCE
+        if key in stated and not _agrees(stated[key], value)
     ]
     return f'{frame.name}: meta.json states {", ".join(differing)}' if differing else None
+
+
+def _agrees(stated: object, own: float) -> bool:
+    return isinstance(stated, (int, float)) and abs(stated - own) <= _BASELINE_TOLERANCE

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import signal
 import sys
@@ -110,6 +109,9 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     except explained as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f'error: out of memory; give fewer --samples ({error})', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
@@ -133,10 +135,10 @@ def count(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Read a finite number >= 0, for argparse."""
+    """Read a number from 0 to 1e9, for argparse."""
     value = float(text)
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is no time; seconds >= 0 are expected')
+    if not 0.0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f'{text} is no time; 0 to 1e9 seconds are expected')
     return value
 
 

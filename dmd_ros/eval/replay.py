@@ -29,7 +29,7 @@ from dmd_ros.eval.replay_session import Kept, ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
 
-_OUTPUTS = ('results.json', 'sheet.png', 'cloud.png')
+_OUTPUTS, _DEPTH = ('results.json', 'sheet.png', 'cloud.png'), 'depth'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     limits = options.limits_from(args)
     out: Path = args.out
-    _clear(out, args.overwrite)
+    left = _left_over(out, args.overwrite, args.bag)
     with Bag(args.bag) as bag:
         reader = _reader(bag, args)
         estimator = options.estimator_from(args, temporal=args.temporal)
@@ -53,8 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         keep = _sheet_places(len(reader.chosen))
         session = ReplaySession(estimator, limits, keep, with_points=not args.no_points)
+        # Not before everything else is known to be in order: a slip must not cost an earlier run.
+        _remove(left)
         out.mkdir(parents=True, exist_ok=True)
-        _run(reader, session, out / 'depth', args.quiet)
+        _run(reader, session, out / _DEPTH, args.quiet)
         estimator.close()
         if reader.camera_source is not None:
             reader.camera_source.close()
@@ -97,8 +99,13 @@ def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -
         if not session.results:
             reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
             raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
-    except Exception:
+    except Exception as error:
         shutil.rmtree(target, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise EvalError(
+                f'cannot write {target} ({error}); without clouds (--no-points) it is a fifth of '
+                'the size'
+            ) from None
         raise
 
 
@@ -112,7 +119,7 @@ def _results(
     for trouble in session.troubles(reader.topics.depth):
         bag.warn(trouble)
     return {
-        'bag': bag.path.name,
+        'bag': bag.path.resolve().name,  # that of `.` too
         'topics': reader.topics,
         'settings': settings,
         'images_in_bag': reader.images_in_bag,
@@ -216,12 +223,22 @@ def _sheet_places(count: int, rows: int = 6) -> set[int]:
     return {round(i * (count - 1) / max(1, min(rows, count) - 1)) for i in range(min(rows, count))}
 
 
-def _clear(out: Path, overwrite: bool) -> None:
-    """Refuse to mix two runs in one folder; with `overwrite`, remove what an earlier one left."""
-    left = [out / name for name in (*_OUTPUTS, 'depth') if (out / name).exists()]
+def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:
+    """List what an earlier run left in `out`; raises `EvalError` if that must stay."""
+    left = [out / name for name in (*_OUTPUTS, _DEPTH) if (out / name).exists()]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
-    for path in left:
+    depth = out / _DEPTH
+    foreign = {path.name for path in depth.glob('*')} - {'metadata.yaml', f'{_DEPTH}.mcap'}
+    if depth.resolve() in (bag.resolve(), *bag.resolve().parents):
+        raise EvalError(f'{bag} is what --overwrite would remove; choose another --out')
+    if foreign:
+        raise EvalError(f'no replay has written {depth / min(foreign)}; choose another --out')
+    return left
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
         else:

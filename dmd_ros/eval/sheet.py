@@ -76,8 +76,8 @@ def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
 
 def _header(title: str, subtitle: str, width: int) -> NDArray[np.uint8]:
     block = _blank(_HEADER, width)
-    cv.write(block, _MARGIN, 18, title, 28)
-    cv.write(block, _MARGIN, 54, subtitle, 16, cv.FAINT)
+    cv.write(block, _MARGIN, 18, *cv.fitted(title, 28, width - 2 * _MARGIN))
+    cv.write(block, _MARGIN, 54, *cv.fitted(subtitle, 16, width - 2 * _MARGIN), cv.FAINT)
     return block
 
 
@@ -90,7 +90,7 @@ def _section(
     """Draw a section's name and the column titles, each with its colour scale."""
     block = _blank(_SECTION, width)
     block[4:5, _MARGIN : width - _MARGIN] = (214, 214, 210)
-    cv.write(block, _MARGIN, 16, section, 22)
+    cv.write(block, _MARGIN, 16, *cv.fitted(section, 22, COLUMN))
     for column, title in enumerate(titles[1:], start=1):
         left = _left(column)
         cv.write(block, left, 14, title, 16)
@@ -114,8 +114,9 @@ def _row(row: Row, scale: tuple[float, float], width: int) -> NDArray[np.uint8]:
     for column, picture in enumerate(panels):
         left = _left(column)
         block[: picture.shape[0], left : left + COLUMN] = picture
-    cv.write(block, _MARGIN, height + 6, row.caption, 16)
-    cv.write(block, _left(1), height + 6, row.figures, 16, cv.FAINT)
+    cv.write(block, _MARGIN, height + 6, *cv.fitted(row.caption, 16, COLUMN))
+    room = width - _MARGIN - _left(1)
+    cv.write(block, _left(1), height + 6, *cv.fitted(row.figures, 16, room), cv.FAINT)
     return block
 
 

@@ -69,6 +69,8 @@ def choose(
         depth = None
     else:
         _check(bag, depth, (IMAGE, COMPRESSED), 'depth')
+        if depth == image:
+            raise EvalError(f'{image} cannot be both image and depth topic; choose another')
     return Topics(image, camera_info, depth)
 
 
@@ -80,8 +82,11 @@ def is_depth(bag: Bag, name: str) -> bool:
     first = next(bag.raw([name]), None)
     if first is None:
         return False
-    message: Any = bag.decode(first)
     named = 'depth' in name.lower()
+    try:
+        message: Any = bag.decode(first)
+    except EvalError:  # of this or of another camera: what is chosen in the end will say so
+        return named
     if bag.topics[name].msgtype == IMAGE:
         return message.encoding in ('16UC1', '32FC1') or (message.encoding == 'mono16' and named)
     if 'compressedDepth' in message.format:
@@ -104,7 +109,8 @@ def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}')
+        instead = '; or set fov_source to estimate or fixed' if what == 'camera_info' else ''
+        raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}{instead}')
     raise EvalError(
         f'bag {bag.path} has several {what} topics; choose one with {option}: {", ".join(names)}'
     )

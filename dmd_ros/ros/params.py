@@ -26,6 +26,7 @@ from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.backend import MAX_THREADS
 from dmd_ros.runtime.engine_store import parse_size
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.trt_versions import PRECISIONS
@@ -51,7 +52,7 @@ class Settings:
     model: str = _fixed('', 'path of an .onnx file or name of a shipped model; empty: default')
     backend: str = _fixed('auto', 'engine that evaluates the denoiser', choices=BACKENDS)
     device: str = _fixed('auto', 'where it is evaluated: auto, cpu, cuda, cuda:1, ...')
-    threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=256)
+    threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=MAX_THREADS)
     precision: str = _fixed(
         'auto',
         'of the denoiser; auto: fp16 on TensorRT if that passes its proof, else fp32',

@@ -21,6 +21,9 @@ OUTPUT = 'prediction'
 FOV_INPUT = 'rgb'
 FOV_OUTPUT = 'tan_half_vfov'
 
+# Of the CPU; ONNX Runtime starts as many as it is told to, be they a hundred thousand.
+MAX_THREADS = 256
+
 
 class Backend(Protocol):
     """One loaded network. `name` and `device` say what really runs, for logs and diagnostics."""

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.backend import (
+    FOV_INPUT,
+    FOV_OUTPUT,
+    INPUTS,
+    MAX_THREADS,
+    OUTPUT,
+    Feeds,
+    Outputs,
+)
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import contract_from_metadata, fov_contract_from_metadata
 
@@ -117,8 +125,11 @@ def _provider(device: str) -> str:
 def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
     if not model.is_file():
         raise BackendError(f'model file {model} does not exist; give the path of an .onnx file')
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
-        raise BackendError(f'threads={threads!r} must be a whole number >= 0 (0 = all cores)')
+    whole = isinstance(threads, int) and not isinstance(threads, bool)
+    if not whole or not 0 <= threads <= MAX_THREADS:
+        raise BackendError(
+            f'threads={threads!r} must be a whole number from 0 (all cores) to {MAX_THREADS}'
+        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     # Spinning workers would burn the robot's cores between frames.

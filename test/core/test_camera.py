@@ -275,6 +275,7 @@ NAN = float('nan')
         ((0, 1, 0, 0, 4, 4), 'uncalibrated'),
         ((1, -1, 0, 0, 4, 4), 'must be > 0'),
         ((1, 1, 0, 0, 0, 4), '0x4 must be positive'),
+        ((1, 1, 0, 0, 6.0, 4), '6.0 x 4 must be whole numbers'),
         ((1, 1, 0, 0, 4, 4, 'thin_prism', (0.1,)), "'thin_prism'; allowed: plumb_bob"),
         ((1, 1, 0, 0, 4, 4, 'equidistant', (0.1,)), 'equidistant has 1 coefficients, expected 4'),
         ((1, 1, 0, 0, 4, 4, 'plumb_bob', (0.1, 0, 0)), 'expected 4 or 5'),

@@ -260,6 +260,15 @@ def test_doubt_is_an_error_that_lists_the_candidates(tmp_path, extra, message):
         topics.choose(bag)
 
 
+@pytest.mark.parametrize(('name', 'depth'), [('/b/image_raw', False), ('/b/depth', True)])
+def test_a_first_message_that_is_broken_leaves_the_name_to_tell(name, depth):
+    def broken(_):
+        raise EvalError('message of another camera cannot be decoded')
+
+    bag = SimpleNamespace(topics={}, raw=lambda names: iter(names), decode=broken)
+    assert topics.is_depth(bag, name) is depth
+
+
 def test_several_infos_and_none_beside_the_image(tmp_path):
     items = [Item('/cam/image', T0, grey(1), 'image')]
     items += [Item(f'/{n}/camera_info', T0, CAMERA, 'info') for n in 'ab']
@@ -272,7 +281,7 @@ def test_several_infos_and_none_beside_the_image(tmp_path):
     ('items', 'message'),
     [
         ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
-        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic; it has: /camera/image_raw'),
+        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic.*or set fov_source'),
         ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
         ([Item(DEPTH, T0, metres(1), 'depth32')], r'no image topic'),
     ],
@@ -289,6 +298,7 @@ def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
         ({'image': INFO}, r'image topic .* is of type sensor_msgs/msg/CameraInfo; allowed'),
         ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
         ({'depth': INFO}, r'depth topic .* is of type'),
+        ({'depth': IMAGE}, r'cannot be both image and depth topic'),
     ],
 )
 def test_named_topics_are_checked(tmp_path, names, message):

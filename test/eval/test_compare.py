@@ -86,12 +86,19 @@ def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
         (lambda r: r['topics'].update(depth='/d'), 'another depth topic'),
         (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'another range of truth'),
         (lambda r: r.update(frames=[]), 'no frame was judged in both'),
+        (lambda r: r['frames'][1].update(verdict=None), 'same truth: are they of one recording'),
         (lambda r: r.pop('frames'), 'is no results.json of'),
+        (
+            lambda r: r.pop('latency_ms'),
+            "of this version (KeyError('latency_ms')); run both again",
+        ),
+        (lambda r: r.update(topics=None), 'of this version'),
     ],
 )
 def test_what_cannot_be_compared_is_said(result, change, message, capsys):
     folder, first = result
     second = copy.deepcopy(first)
+    first['frames'][0]['verdict']['best_const_m'] = 5.0  # another truth
     change(second)
     paths = [saved(folder / 'x.json', first), saved(folder / 'y.json', second)]
     assert run_command(lambda _: compare.main(paths)) == 2

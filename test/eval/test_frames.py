@@ -152,6 +152,12 @@ def spoil(folder, name):
         'bad depth': lambda: cv2.imwrite(str(folder / 'depth.png'), np.zeros((48, 64), np.uint8)),
         'bad npz': lambda: np.savez(folder / 'depth_full.npz', u=[1]),
         'far npz': lambda: np.savez(folder / 'depth_full.npz', u=[999], v=[0], z=[70.0]),
+        'negative npz': lambda: np.savez(folder / 'depth_full.npz', u=[-1], v=[0], z=[70.0]),
+        'cut npz': lambda: (folder / 'depth_full.npz').write_bytes(b'PK\3\4'),
+        'empty npz': lambda: (folder / 'depth_full.npz').touch(),
+        'endless width': lambda: (folder / 'meta.json').write_text(
+            json.dumps({**META, 'width': np.inf})
+        ),
     }
     files[name]()
 
@@ -171,6 +177,10 @@ def spoil(folder, name):
         ('bad depth', r'depth\.png must be a readable 16-bit'),
         ('bad npz', r'depth_full\.npz must hold u, v'),
         ('far npz', r'depth_full\.npz must hold u, v'),
+        ('negative npz', r'depth_full\.npz must hold u, v'),
+        ('cut npz', r'depth_full\.npz must hold u, v'),
+        ('empty npz', r'depth_full\.npz must hold u, v'),
+        ('endless width', r'meta\.json: cannot convert float infinity'),
     ],
 )
 def test_a_bad_frame_names_the_file_at_fault(tmp_path, name, message):
@@ -198,6 +208,30 @@ def test_a_wrong_baseline_in_meta_is_reported(tmp_path, model):
     results = run(tmp_path / 'frames', tmp_path / 'out', model)
     assert 'meta.json states' in results['warnings'][0]
     assert 'absrel_const 0.1 (own: ' in results['warnings'][0]
+
+
+def test_a_baseline_that_is_no_number_is_a_warning(tmp_path, model):
+    stated = {'const': 'near', 'absrel_const': None, 'best_const': 'x'}
+    write_frame(tmp_path / 'frames' / 'f', slope(), baseline=stated)
+    (warning,) = run(tmp_path / 'frames', tmp_path / 'out', model)['warnings']
+    assert 'best_const x (own: ' in warning
+
+
+def test_const_is_that_of_the_group_however_it_is_spelt(tmp_path, model):
+    write_frame(tmp_path / 'frames' / 'a', slope(5, 75), scene='Outdoor')
+    write_frame(tmp_path / 'frames' / 'b', slope(5, 75), group='outdoor')
+    found = run(tmp_path / 'frames', tmp_path / 'out', model)['frames']
+    assert [(f['group'], f['const_m']) for f in found] == [('outdoor', 15.0)] * 2
+
+
+def test_a_frame_without_truth_is_left_out_and_that_is_said(folder, tmp_path, model, capsys):
+    write_frame(folder / 'void', np.full((48, 64), np.nan, np.float32))
+    results = run(folder, tmp_path / 'out', model)
+    assert results['groups']['total']['frames'] == len(results['frames']) == 3
+    assert results['warnings'] == ['void is left out: it has no depth between 0.001 and 80 m']
+    argv = [str(folder / 'void'), '--model', model, '--out', str(tmp_path / 'o'), '--quiet']
+    assert run_command(lambda _: frames.main(argv)) == 2
+    assert 'was judged: void is left out' in capsys.readouterr().err
 
 
 def test_a_camera_that_the_model_does_not_know_is_named(tmp_path, model):
@@ -230,9 +264,7 @@ def test_real_frames_agree_with_the_baselines_that_they_state():
     found = [read_frame(path) for path in find_frames(REAL)]
     assert [w for f in found if (w := judge.baseline_disagreement(f))] == []
     verdicts = [
-        judge.judge(
-            np.full_like(f.sample.depth, 3.0), f.sample.depth, group=f.group, scene=f.scene
-        )
+        judge.judge(np.full_like(f.sample.depth, 3.0), f.sample.depth, group=f.group)
         for f in found
     ]
     summaries = judge.by_group(verdicts, ('indoor', 'table top', 'outdoor'))

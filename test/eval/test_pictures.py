@@ -56,6 +56,25 @@ def row(truth=True, height=48, width=64, section='a'):
     return sheet.Row(section, 'caption', 'figures', rgb, depth, depth if truth else None)
 
 
+def test_long_names_stay_in_their_column():
+    long = 'm' * 200
+    rgb, depth = np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 2.0, np.float32)
+    named = sheet.Row(long, long, 'figures', rgb, depth)
+    short = sheet.Row('a', 'caption', 'figures', rgb, depth)
+    pictures = [sheet.draw_sheet([r], {r.section: (1, 10)}, 'title') for r in (named, short)]
+    beside = 24 + sheet.COLUMN + 8  # where the next column begins
+    np.testing.assert_array_equal(*(picture[:, beside:] for picture in pictures))
+
+
+def test_a_line_is_made_smaller_before_it_is_cut():
+    assert canvas.fitted('front', 22, 420) == ('front', 22)
+    for name in ('/front_stereo/camera_left/color/image_raw', 'x' * 200):
+        text, size = canvas.fitted(name, 22, 420)
+        assert canvas.text_width(text, size) <= 420 and 16 <= size < 22
+        assert text == name or '...' in text
+        assert text[-4:] == name[-4:]
+
+
 def test_sheet_has_a_column_less_without_truth():
     full = sheet.draw_sheet([row()], {'a': (1, 10)}, 'title')
     bare = sheet.draw_sheet([row(truth=False)], {'a': (1, 10)}, 'title')

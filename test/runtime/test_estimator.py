@@ -284,11 +284,17 @@ def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
         (np.zeros((96, 128), np.uint8), r'\(96, 128\); uint8 \[H, W, 3\]'),
         (np.zeros((96, 128, 4), np.uint8), r'\(96, 128, 4\)'),
         (np.zeros((48, 64, 3), np.uint8), 'picture is 64x48, its camera 128x96'),
+        ([[[0, 0, 0]]], r'picture is list; uint8 \[H, W, 3\]'),
     ],
 )
 def test_pictures_of_another_kind_are_refused(rgb: np.ndarray, message: str) -> None:
     with pytest.raises(CoreError, match=message):
         DepthEstimator(CONTRACT, Noisy())(rgb, CAMERA)
+
+
+def test_a_matrix_is_no_camera() -> None:
+    with pytest.raises(CoreError, match=r'camera is ndarray; give a dmd_ros\.Camera'):
+        DepthEstimator(CONTRACT, Noisy())(np.zeros((96, 128, 3), np.uint8), CAMERA.matrix)
 
 
 def test_every_stage_is_timed() -> None:

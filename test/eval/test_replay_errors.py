@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import errno
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, storage_file, write_bag
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.eval import replay
+from dmd_ros.eval.options import run_command
+
+
+@pytest.fixture(scope='module')
+def items():
+    depth = np.full((48, 64), 2.0, np.float32)
+    return frames([grey_from_depth(depth)] * 2, [depth] * 2)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(write_oracle(tmp_path / 'm.onnx'))
+
+
+def failure(argv, capsys):
+    assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert 'Traceback' not in error
+    return error
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--image-topic', '/nope'], 'has no topic /nope; it has: /camera/image_raw'),
+        (['--depth-topic', INFO], 'is of type sensor_msgs/msg/CameraInfo'),
+        (['--model', 'none.onnx'], 'model file none.onnx does not exist'),
+        (['--max-depth', '0'], '0 <= min < max'),
+        (['--threads', '257'], 'threads=257 must be a whole number from 0 (all cores) to 256'),
+        (['--samples', str(10**12)], 'out of memory; give fewer --samples'),
+    ],
+)
+def test_bad_options_are_one_line(items, tmp_path, model, options, message, capsys):
+    bag = write_bag(tmp_path / 'bag', items)
+    argv = [bag, '--model', model, '--out', tmp_path / 'out', *options]
+    assert message in failure(argv, capsys)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--steps', '0'],
+        ['--stride', 'x'],
+        ['--backend', 'abacus'],
+        *(['--depth-tolerance', value] for value in ('nan', '-1', 'soon', '1e300')),
+    ],
+)
+def test_impossible_options_are_refused(items, tmp_path, model, options, capsys):
+    with pytest.raises(SystemExit):
+        replay.main(['bag', '--model', model, *options])
+    assert 'error: argument' in capsys.readouterr().err
+
+
+def test_bags_that_cannot_be_used(tmp_path, model, capsys):
+    out = ['--model', model, '--out', tmp_path / 'out']
+    assert 'does not exist' in failure([tmp_path / 'none', *out], capsys)
+    (tmp_path / 'empty.mcap').write_bytes(b'')
+    assert 'beyond reading' in failure([tmp_path / 'empty.mcap', *out], capsys)
+    other = write_bag(tmp_path / 'other', [Item('/chatter', T0, 'hello', 'string')])
+    assert 'no image topic; it has: /chatter' in failure([other, *out], capsys)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(items, tmp_path, model, capsys):
+    bag = write_bag(tmp_path / 'bag', items)
+    (tmp_path / 'file').touch()
+    argv = [bag, '--model', model, '--out', tmp_path / 'file' / 'out']
+    assert f"Not a directory: '{tmp_path}/file/out'" in failure(argv, capsys)
+
+
+def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):
+    bad = [Item(IMAGE, T0, b'', 'bytes'), Item(INFO, T0, CAMERA, 'info')]
+    argv = [write_bag(tmp_path / 'bag', bad), '--model', model, '--out', tmp_path / 'out']
+    assert 'could be used: 1 x compressed image is empty' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
+
+
+def test_truth_of_another_view_is_refused(items, tmp_path, model, capsys):
+    wide = [
+        replace(item, content=np.ascontiguousarray(item.content[:24]))
+        if item.topic == DEPTH
+        else item
+        for item in items
+    ]
+    argv = [write_bag(tmp_path / 'bag', wide), '--model', model, '--out', tmp_path / 'out']
+    assert '--depth-topic none' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
+
+
+def test_an_earlier_run_is_not_overwritten_unasked(items, tmp_path, model, capsys):
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    replay.main([*map(str, argv), '--quiet'])
+    capsys.readouterr()
+    assert 'exists already' in failure(argv, capsys)
+    replay.main([*map(str, argv), '--quiet', '--overwrite'])
+
+
+def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, capsys):
+    bag, out = write_bag(tmp_path / 'bag', items), tmp_path / 'out'
+    options = ['--model', model, '--out', out, '--overwrite']
+    replay.main([*map(str, [bag, *options]), '--quiet'])
+    before = (out / 'results.json').read_bytes()
+    assert 'does not exist' in failure([tmp_path / 'bog', *options], capsys)
+    assert 'what --overwrite would remove' in failure([out / 'depth', *options], capsys)
+    (out / 'depth' / '000.png').touch()
+    assert 'no replay has written' in failure([bag, *options], capsys)
+    assert (out / 'results.json').read_bytes() == before
+    assert (out / 'depth' / '000.png').exists() and storage_file(bag).exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_bag(
+    items, tmp_path, model, monkeypatch, capsys
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(replay.DepthBagWriter, 'write', full)
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    assert 'No space left on device); without clouds' in failure(argv, capsys)
+    assert not (tmp_path / 'out' / 'depth').exists()
