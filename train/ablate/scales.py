@@ -34,7 +34,7 @@ class Scale:
 SCALES = {
     # preset, net's size, frame, samples, batch, seeds, frames to train on, frames per test set
     'smoke': Scale('micro', (32, 32), (40, 40), 16, 8, 2, 512, 2, speaks=False),
-    'reduced': Scale('nano', (48, 64), (60, 80), 32_000, 16, 4, 8_192, 128),  # 2 CPU cores
+    'reduced': Scale('nano', (48, 64), (60, 80), 32_000, 16, 5, 8_192, 128),  # 2 CPU cores
     'full': Scale('tiny', (96, 128), (120, 160), 500_000, 128, 5, 131_072, 256),  # one GPU
 }
 # fmt: on
