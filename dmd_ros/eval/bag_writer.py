@@ -26,6 +26,18 @@ _TYPES = {
 }
 
 
+def check_replaceable(folder: Path, bag: Path) -> None:
+    """Raise `EvalError` if removing the bag that was written as `folder` would cost more than it.
+
+    bag: what is about to be read, which may be that very bag.
+    """
+    if folder.resolve() in (bag.resolve(), *bag.resolve().parents):
+        raise EvalError(f'{bag} is what would be replaced; choose another --out')
+    foreign = {path.name for path in folder.glob('*')} - {'metadata.yaml', f'{folder.name}.mcap'}
+    if foreign:
+        raise EvalError(f'{folder / min(foreign)} is of no earlier run; choose another --out')
+
+
 class DepthBagWriter:
     """A new rosbag2 folder (mcap) of depth, its camera and clouds.
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.eval import cloud_view, options, report, sheet, topics
 from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bag_writer import DepthBagWriter
+from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Summary
@@ -228,12 +228,7 @@ def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:
     left = [out / name for name in (*_OUTPUTS, _DEPTH) if (out / name).exists()]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
-    depth = out / _DEPTH
-    foreign = {path.name for path in depth.glob('*')} - {'metadata.yaml', f'{_DEPTH}.mcap'}
-    if depth.resolve() in (bag.resolve(), *bag.resolve().parents):
-        raise EvalError(f'{bag} is what --overwrite would remove; choose another --out')
-    if foreign:
-        raise EvalError(f'no replay has written {depth / min(foreign)}; choose another --out')
+    check_replaceable(out / _DEPTH, bag)
     return left
 
 

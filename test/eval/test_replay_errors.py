@@ -114,9 +114,9 @@ def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, ca
     replay.main([*map(str, [bag, *options]), '--quiet'])
     before = (out / 'results.json').read_bytes()
     assert 'does not exist' in failure([tmp_path / 'bog', *options], capsys)
-    assert 'what --overwrite would remove' in failure([out / 'depth', *options], capsys)
+    assert 'what would be replaced' in failure([out / 'depth', *options], capsys)
     (out / 'depth' / '000.png').touch()
-    assert 'no replay has written' in failure([bag, *options], capsys)
+    assert 'is of no earlier run' in failure([bag, *options], capsys)
     assert (out / 'results.json').read_bytes() == before
     assert (out / 'depth' / '000.png').exists() and storage_file(bag).exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from peers import NodeProcess, Peer, free_domain
 
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed
@@ -190,6 +192,18 @@ def test_what_cannot_be_played_is_said_before_anything_starts(
     assert done.returncode == 2
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_demo_removes_neither_the_bag_that_it_plays_nor_what_it_has_not_written(
+    oracle: Path, tmp_path: Path
+) -> None:
+    bag = shutil.copytree(SAMPLE, tmp_path / 'recorded')
+    words = ['--out', str(tmp_path), '--model', str(oracle)]
+    with pytest.raises(EvalError, match='is what would be replaced; choose another --out'):
+        command.main(['--bag', str(bag), *words])
+    with pytest.raises(EvalError, match='is of no earlier run'):
+        command.main(['--bag', str(SAMPLE), *words])
+    assert len(list(bag.iterdir())) == len(list(SAMPLE.iterdir()))
 
 
 def test_a_limit_below_zero_is_refused(capsys: pytest.CaptureFixture) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_writer import check_replaceable
 from dmd_ros.eval.options import count, run_command
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
@@ -30,7 +31,8 @@ from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.params import NAMES
 
 SAMPLE_BAG = Path('test/data/sample_bag')
-_LEFT = ('recorded', 'logs', 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
+_RECORDED = 'recorded'
+_LEFT = (_RECORDED, 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
         for warning in bag.warnings:
             print(f'warning: {warning}', file=sys.stderr)
+    check_replaceable(out / _RECORDED, args.bag)
     _clear(out)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()
@@ -84,7 +87,7 @@ def _check(observed: Observed, source: Source, out: Path) -> None:
 
 
 def _clear(out: Path) -> None:
-    """Remove what an earlier demo left, and nothing else."""
+    """Remove what an earlier demo left, and nothing else; logs are written over."""
     for path in (out / name for name in _LEFT):
         if path.is_dir():
             shutil.rmtree(path)
