@@ -29,11 +29,14 @@ _STOP_SECONDS = 10.0
 _TAIL_LINES = 15
 
 Event = dict[str, Any]
+_SAYING = threading.Lock()
 
 
 def say(event: str, **values: Any) -> None:
-    """Report from a child to its parent."""
-    print(json.dumps({'event': event, **values}), flush=True)
+    """Report from a child to its parent, from any thread."""
+    line = json.dumps({'event': event, **values}) + '\n'
+    with _SAYING:  # print() alone mixes the lines of two threads
+        print(line, end='', flush=True)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -36,15 +37,17 @@ SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, '-m', 'dmd_ros.ros.demo', *arguments]
     with free_domain() as domain:
-        return subprocess.run(
-            [sys.executable, '-m', 'dmd_ros.ros.demo', *arguments],
-            cwd=ROOT,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        env = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(words, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+        try:
+            out, err = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # its children would haunt the tests to come
+            out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(

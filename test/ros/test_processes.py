@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import site
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -38,6 +41,20 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     monkeypatch.delenv('ROS_DOMAIN_ID', raising=False)
     return tmp_path
+
+
+def test_threads_of_a_child_do_not_mix_their_lines() -> None:
+    """A lost 'ready' would be waited for until the demo's patience ends."""
+    program = (
+        'import threading; from dmd_ros.ros.processes import say;'
+        'many = lambda name: [say(name, at=i) for i in range(5000)];'
+        'threads = [threading.Thread(target=many, args=(name,)) for name in ("one", "two")];'
+        '[t.start() for t in threads]; [t.join() for t in threads]'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    for name in ('one', 'two'):
+        assert [e['at'] for e in events if e['event'] == name] == list(range(5000))
 
 
 def domain_of(family: processes.Family) -> str:
