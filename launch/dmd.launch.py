@@ -71,7 +71,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Build the nodes; here the arguments have values."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     image = value['image']
-    info = value['camera_info'] or str(PurePosixPath(image).with_name('camera_info'))
+    info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
     overrides['use_sim_time'] = value['use_sim_time'].lower() == 'true'
     node = Node(

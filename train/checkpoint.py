@@ -96,7 +96,7 @@ def load_newest(run: Path) -> dict[str, Any] | None:
         try:
             return load(path)
         except TrainError as error:
-            if not path.exists():  # the run goes on, and has replaced it by a newer one
+            if not os.path.lexists(path):  # the run goes on, and has replaced it by a newer one
                 return load_newest(run)
             log.warning('%s; taking the one before it', error)
     if paths:

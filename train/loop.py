@@ -83,6 +83,7 @@ def train(
     progress = Progress(state.clock, config.total_samples)
     window: list[Tensor] = []
     flops, waited, mean_loss = 0.0, 0.0, math.nan
+    began, first = time.perf_counter(), state.clock + config.batch
     state.begin()
     while state.done < 1.0:
         started = time.perf_counter()
@@ -95,6 +96,11 @@ def train(
         clock, ends = state.clock, state.done >= 1.0
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
+        if report is not None and clock == first:  # on a CPU the first figures take minutes
+            log.info(
+                'the first batch of %d took %.1f s, with all that had to start; figures come '
+                'every %d samples', config.batch, time.perf_counter() - began, config.log_every,
+            )  # fmt: skip
         if ends or state.due(config.log_every):
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)

@@ -8,6 +8,7 @@ was cut off is read by `dmd_ros.eval.recovery`.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections import Counter
@@ -179,6 +180,11 @@ class Bag:
             # Where a length or a text is damaged, any step of the reading may fail.
             except Exception as error:
                 self.warn(f'{path} is damaged; read until there ({_short(error)})')
+
+
+def bag_name(path: Path) -> str:
+    """Name that reports call a bag by: that of `.` too, and of a link its own."""
+    return os.path.basename(os.path.abspath(path))
 
 
 def storage_files(path: Path) -> list[Path]:

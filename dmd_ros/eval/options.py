@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +22,9 @@ from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.runtime.errors import BackendError
+
+# Seconds in which a second Ctrl-C is not heard.
+_DEAF_S = 3.0
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -97,9 +103,7 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     """
     rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
     explained: tuple[type[Exception], ...] = rooms + others
-    # A script's background job ignores it.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt_once)
+    _hear_ctrl_c_once()
     try:
         command(None)
         sys.stdout.flush()
@@ -110,7 +114,7 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
         print(f'error: {error}', file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f'error: out of memory; give fewer --samples ({error})', file=sys.stderr)
+        print(f'error: out of memory; fewer samples need less ({error})', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -118,10 +122,21 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     return 0
 
 
-def _interrupt_once(*_: object) -> None:
+def _hear_ctrl_c_once() -> None:
     """Let an impatient second Ctrl-C neither cut the way out short nor end it in a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    # A script's background job ignores it; Python hears it in the main thread alone.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    heard = -math.inf
+
+    def interrupt(*_: object) -> None:
+        nonlocal heard
+        if time.monotonic() - heard > _DEAF_S:
+            heard = time.monotonic()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def positive(text: str) -> int:

@@ -10,6 +10,7 @@ and cloud.png. Metrics need a depth topic in the bag; everything else does not.
 from __future__ import annotations
 
 import argparse
+import errno
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.eval import cloud_view, options, report, sheet, topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
@@ -102,10 +103,9 @@ def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -
     except Exception as error:
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError):
-            raise EvalError(
-                f'cannot write {target} ({error}); without clouds (--no-points) it is a fifth of '
-                'the size'
-            ) from None
+            full = error.errno == errno.ENOSPC
+            advice = '; without clouds (--no-points) it is a fifth of the size' if full else ''
+            raise EvalError(f'cannot write {target} ({error}){advice}') from None
         raise
 
 
@@ -119,7 +119,7 @@ def _results(
     for trouble in session.troubles(reader.topics.depth):
         bag.warn(trouble)
     return {
-        'bag': bag.path.resolve().name,  # that of `.` too
+        'bag': bag_name(bag.path),
         'topics': reader.topics,
         'settings': settings,
         'images_in_bag': reader.images_in_bag,

@@ -109,7 +109,8 @@ def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        instead = '; or set fov_source to estimate or fixed' if what == 'camera_info' else ''
+        blind = '; it may be missing where fov_source is estimate or fixed'
+        instead = blind if what == 'camera_info' else ''
         raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}{instead}')
     raise EvalError(
         f'bag {bag.path} has several {what} topics; choose one with {option}: {", ".join(names)}'

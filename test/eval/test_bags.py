@@ -281,7 +281,7 @@ def test_several_infos_and_none_beside_the_image(tmp_path):
     ('items', 'message'),
     [
         ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
-        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic.*or set fov_source'),
+        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic.*missing where fov_source'),
         ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
         ([Item(DEPTH, T0, metres(1), 'depth32')], r'no image topic'),
     ],

@@ -40,7 +40,7 @@ def failure(argv, capsys):
         (['--model', 'none.onnx'], 'model file none.onnx does not exist'),
         (['--max-depth', '0'], '0 <= min < max'),
         (['--threads', '257'], 'threads=257 must be a whole number from 0 (all cores) to 256'),
-        (['--samples', str(10**12)], 'out of memory; give fewer --samples'),
+        (['--samples', str(10**12)], 'out of memory; fewer samples'),
     ],
 )
 def test_bad_options_are_one_line(items, tmp_path, model, options, message, capsys):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ pytest.importorskip('rosbags')
 
 import bag_factory
 from bag_factory import CAMERA
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
 from peers import NodeProcess, Peer, free_domain
 
@@ -79,18 +80,21 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
 
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
     """That it has found the node is not enough: what is published before is lost."""
-    with free_domain() as domain:
+    node_says = DiagnosticStatus(name='dmd: depth', values=[KeyValue(key='images', value='0')])
+    with free_domain() as domain, contextlib.ExitStack() as held:
         peer = Peer(domain, listen=())
+        held.callback(peer.close)
         publishers = [peer.node.create_publisher(k, t, 5) for t, k in recorder._TOPICS.items()]
         words = [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')]
         process = NodeProcess(domain, command=words)
+        held.callback(process.stop)
         assert peer.until(lambda: all(p.get_subscription_count() for p in publishers))
+        publishers[-1].publish(DiagnosticArray(status=[DiagnosticStatus(name='camera: rate')]))
         time.sleep(0.5)  # it has found these as well
-        assert 'ready' not in process.output
-        publishers[-1].publish(DiagnosticArray())
-        process.wait_line('ready')
+        assert '"ready"' not in process.output
+        publishers[-1].publish(DiagnosticArray(status=[node_says]))
+        process.wait_line('"ready"')
         assert process.wait() == 0  # its stdin has ended
-        peer.close()
 
 
 BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')

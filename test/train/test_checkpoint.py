@@ -59,6 +59,9 @@ def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, _state(1), keep=1).write_bytes(b'x')
     with pytest.raises(TrainError, match='all 1 checkpoints'):
         checkpoint.load_newest(tmp_path)
+    (checkpoint.folder(tmp_path) / '000000000099.pt').symlink_to(tmp_path / 'gone.pt')
+    with pytest.raises(TrainError, match='all 2 checkpoints'):
+        checkpoint.load_newest(tmp_path)
     with pytest.raises(TrainError, match='holds no checkpoint'):
         checkpoint.find(tmp_path / 'elsewhere')
 

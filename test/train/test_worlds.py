@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from dmd_ros.core.camera import Camera
 from train.errors import TrainError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, generate, held_out
 from train.worlds.cache import CachedWorlds, main, write_shard
+from train.worlds.sheet import HEIGHT, real_pairs
 from train.worlds.trajectory import trajectory
 
 SMALL = (48, 64)
@@ -202,3 +205,14 @@ def test_gpu_kernels_give_the_picture_of_the_cpu() -> None:
     env = {**os.environ, 'NUMBA_ENABLE_CUDASIM': '1', 'NUMBA_DISABLE_JIT': '1'}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_sheet_takes_real_frames_beside_worlds(tmp_path: Path) -> None:
+    (tmp_path / 'desk').mkdir()
+    cv2.imwrite(str(tmp_path / 'desk' / 'rgb.png'), np.full((48, 64, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / 'desk' / 'depth.png'), np.full((48, 64), 1500, np.uint16))
+    meta = {'fx': 60.0, 'fy': 60.0, 'cx': 31.5, 'cy': 23.5, 'width': 64, 'height': 48}
+    (tmp_path / 'desk' / 'meta.json').write_text(json.dumps({**meta, 'scene': 'indoor'}))
+    (picture,) = real_pairs(tmp_path)
+    assert picture.shape == (2 * HEIGHT, round(HEIGHT * 64 / 48), 3)
+    assert np.ptp(picture[HEIGHT:]) > 0

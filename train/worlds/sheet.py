@@ -46,7 +46,7 @@ def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
     out = []
     for frame in map(read_frame, find_frames(folder)):
         picture = pair(frame.sample.rgb[..., ::-1], frame.sample.depth)
-        label = f'real {frame.scene}'
+        label = f'real {frame.group}'
         cv2.putText(picture, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255), 1)
         out.append(picture)
     return out

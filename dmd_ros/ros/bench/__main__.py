@@ -105,6 +105,12 @@ def _pairs(name: str, values: Mapping[str, Any]) -> str:
     return report.markdown_table((name, 'value'), values.items())
 
 
+def _duration(text: str) -> float:
+    if not (value := seconds(text)):
+        raise argparse.ArgumentTypeError(f'{text} must be > 0')
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.ros.bench', description=__doc__)
     add = parser.add_argument
@@ -116,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--memory-frames', type=positive, default=5000, help='default: %(default)s')
     add(
         '--seconds',
-        type=seconds,
+        type=_duration,
         default=60.0,
         help='of the flood; a tenth for denoiser and clouds (default: 60)',
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import check_replaceable
 from dmd_ros.eval.options import count, run_command
 from dmd_ros.fov import CAMERA_INFO
@@ -61,13 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     _check(observed, source, out)
     judged = results.judge(source, contract, out)
     about = {
-        'bag': source.path.name,
+        'bag': bag_name(source.path),
         'topics': source.topics,
         'model': contract.name,
         'node parameters': settings,
     }
     found = results.figures(observed, judged, about)
-    results.write(out, found, judged, f'{contract.name} on {source.path.name}')
+    results.write(out, found, judged, f'{contract.name} on {bag_name(source.path)}')
     print(results.table(found))
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
 

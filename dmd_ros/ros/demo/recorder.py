@@ -38,6 +38,7 @@ class Recorder:
     def __init__(self, node: Any, folder: Path) -> None:
         """Subscribe, and open the bag."""
         self.counts: Counter[str] = Counter()
+        self.node_found_us = threading.Event()
         self._bag = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
         self._bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._bag.open()
@@ -62,10 +63,11 @@ class Recorder:
             at = time.monotonic_ns()
             self.counts[topic] += 1
             self._jobs.put((connection, time.time_ns(), data))
-            if topic == DIAGNOSTICS:
-                say('diagnostics', values=_values(data))
-            else:
+            if topic != DIAGNOSTICS:
                 say('received', topic=topic, stamp=_stamp(data), at=at)
+            elif values := _values(data):
+                self.node_found_us.set()
+                say('diagnostics', values=values)
 
         return take
 
@@ -90,7 +92,7 @@ def main() -> None:
 def _follow_orders(node: Any, recorder: Recorder, ended: Future) -> None:
     # Publishers show that the node is found; its diagnostics, that it has found us: middleware
     # tells of subscriptions in the order in which they were made.
-    while not (recorder.counts[DIAGNOSTICS] and all(map(node.count_publishers, _TOPICS))):
+    while not (recorder.node_found_us.is_set() and all(map(node.count_publishers, _TOPICS))):
         time.sleep(0.05)
     say('ready')
     sys.stdin.readline()
@@ -104,8 +106,10 @@ def _stamp(data: bytes) -> int:
 
 
 def _values(data: bytes) -> dict[str, str]:
-    message = deserialize_message(data, DiagnosticArray)
-    return {pair.key: pair.value for status in message.status for pair in status.values}
+    """Read what our node says of itself; nothing from others that share the topic."""
+    statuses = deserialize_message(data, DiagnosticArray).status
+    ours = (status for status in statuses if status.name.endswith(': depth'))
+    return {pair.key: pair.value for status in ours for pair in status.values}
 
 
 if __name__ == '__main__':
