@@ -268,11 +268,13 @@ def _five_to_two(rows: NDArray[Any]) -> NDArray[np.uint16]:
     return sums.reshape(-1, *rows.shape[1:])
 
 
-def check_picture(rgb: object) -> None:
+def check_picture(rgb: Any) -> None:
     """Raise `CoreError` for what is no picture of 8-bit colours."""
-    found = f'{rgb.dtype} {rgb.shape}' if isinstance(rgb, np.ndarray) else type(rgb).__name__
-    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.shape[2:] != (3,):
-        raise CoreError(f'picture is {found}; uint8 [H, W, 3] RGB is expected')
+    is_array = isinstance(rgb, np.ndarray)
+    if is_array and rgb.dtype == np.uint8 and rgb.shape[2:] == (3,):
+        return
+    found = f'{rgb.dtype} {rgb.shape}' if is_array else type(rgb).__name__
+    raise CoreError(f'picture is {found}; uint8 [H, W, 3] RGB is expected')
 
 
 def _check_size(image: NDArray[Any], view: View) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dmd_ros.core.diffusion import SAMPLERS
@@ -137,6 +139,15 @@ def _hear_ctrl_c_once() -> None:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove the files and folders that an earlier run left; those that are not there are fine."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def positive(text: str) -> int:

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         keep = _sheet_places(len(reader.chosen))
         session = ReplaySession(estimator, limits, keep, with_points=not args.no_points)
         # Not before everything else is known to be in order: a slip must not cost an earlier run.
-        _remove(left)
+        options.remove(left)
         out.mkdir(parents=True, exist_ok=True)
         _run(reader, session, out / _DEPTH, args.quiet)
         estimator.close()
@@ -230,14 +230,6 @@ def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
     check_replaceable(out / _DEPTH, bag)
     return left
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _parser() -> argparse.ArgumentParser:

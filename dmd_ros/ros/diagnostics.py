@@ -13,6 +13,8 @@ from dmd_ros.ros.stats import Summary
 
 # Seconds that a silent or unpaired topic is put down to slow discovery.
 PATIENCE = 5.0
+# How the name of a status of ours ends: others share the topic.
+_OURS = ': depth'
 
 
 def problems(
@@ -92,7 +94,7 @@ def status(
 
     state: lifecycle state. about: what runs (model, backend, ...). found: see `problems`.
     """
-    status = DiagnosticStatus(name=f'{name}: depth', hardware_id=about.get('model', ''))
+    status = DiagnosticStatus(name=name + _OURS, hardware_id=about.get('model', ''))
     status.level, status.message = DiagnosticStatus.OK, state
     if found:
         status.level, status.message = DiagnosticStatus.WARN, '; '.join(found.values())
@@ -115,6 +117,12 @@ def array(stamp: Any, status: DiagnosticStatus) -> DiagnosticArray:
     message = DiagnosticArray(status=[status])
     message.header.stamp = stamp
     return message
+
+
+def values_of(message: DiagnosticArray) -> dict[str, str]:
+    """Read what a node of ours says of itself; empty for what others say on the topic."""
+    ours = (status for status in message.status if status.name.endswith(_OURS))
+    return {pair.key: pair.value for status in ours for pair in status.values}
 
 
 def _values(summary: Summary) -> dict[str, str]:

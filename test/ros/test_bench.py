@@ -100,7 +100,8 @@ def test_counters_are_read_when_every_image_is_accounted_for() -> None:
     def tell() -> None:
         for values in said:
             pairs = [SimpleNamespace(key=key, value=value) for key, value in values.items()]
-            driver._on_diagnostics(SimpleNamespace(status=[SimpleNamespace(values=pairs)]))
+            status = SimpleNamespace(name='dmd: depth', values=pairs)
+            driver._on_diagnostics(SimpleNamespace(status=[status]))
             time.sleep(0.1)
 
     teller = threading.Thread(target=tell)

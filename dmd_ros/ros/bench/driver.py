@@ -25,6 +25,7 @@ from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from dmd_ros.ros.bench import scene
+from dmd_ros.ros.diagnostics import values_of
 from dmd_ros.ros.messages import info_from_camera
 from dmd_ros.ros.processes import say
 
@@ -130,8 +131,9 @@ class Driver:
         return [(came[s] - at) * 1e-6 for s, at in self._sent.items() if s in came]
 
     def _on_diagnostics(self, message: Any) -> None:
-        self.diagnostics = {p.key: p.value for status in message.status for p in status.values}
-        self._told.set()
+        if found := values_of(message):
+            self.diagnostics = found
+            self._told.set()
 
 
 def main() -> None:

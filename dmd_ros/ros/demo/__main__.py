@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import check_replaceable
-from dmd_ros.eval.options import count, run_command
+from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, find_model, load_estimator
 from dmd_ros.ros.demo import results
@@ -52,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for warning in bag.warnings:
             print(f'warning: {warning}', file=sys.stderr)
     check_replaceable(out / _RECORDED, args.bag)
-    _clear(out)
+    remove(out / name for name in _LEFT)  # logs are written over
+    out.mkdir(parents=True, exist_ok=True)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()
     settings |= {'model': str(model), 'backend': args.backend, 'device': args.device}
@@ -84,16 +84,6 @@ def _check(observed: Observed, source: Source, out: Path) -> None:
         raise NodeError(
             f'the node ended with status {observed.node_status}; see {out / "logs" / "node.log"}'
         )
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo left, and nothing else; logs are written over."""
-    for path in (out / name for name in _LEFT):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

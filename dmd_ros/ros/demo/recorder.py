@@ -23,6 +23,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from dmd_ros.ros.diagnostics import values_of
 from dmd_ros.ros.processes import say
 
 DEPTH, INFO, POINTS, DIAGNOSTICS = '/depth/image', '/depth/camera_info', '/points', '/diagnostics'
@@ -65,7 +66,7 @@ class Recorder:
             self._jobs.put((connection, time.time_ns(), data))
             if topic != DIAGNOSTICS:
                 say('received', topic=topic, stamp=_stamp(data), at=at)
-            elif values := _values(data):
+            elif values := values_of(deserialize_message(data, DiagnosticArray)):
                 self.node_found_us.set()
                 say('diagnostics', values=values)
 
@@ -103,13 +104,6 @@ def _stamp(data: bytes) -> int:
     """Read header.stamp of a serialised message: after 4 bytes of encapsulation."""
     seconds, nanoseconds = struct.unpack_from('<iI', data, 4)
     return int(seconds) * 10**9 + int(nanoseconds)
-
-
-def _values(data: bytes) -> dict[str, str]:
-    """Read what our node says of itself; nothing from others that share the topic."""
-    statuses = deserialize_message(data, DiagnosticArray).status
-    ours = (status for status in statuses if status.name.endswith(': depth'))
-    return {pair.key: pair.value for status in ours for pair in status.values}
 
 
 if __name__ == '__main__':
