@@ -59,7 +59,8 @@ def card(
         'Data': shares_text(config.sources),
         'Augmentation': augmentation,
         'Objective': objective,
-        'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})',
+        'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})'
+        + started_from(state),
     }
     table = facts_table(rows, config, state, difference, weights)
     return (
@@ -67,6 +68,12 @@ def card(
         f'this repository.\n\n{table}\n\n## Accuracy\n\n'
         f'{_accuracy(run, clock)}\n\n{LICENCE}'
     )
+
+
+def started_from(state: dict[str, Any]) -> str:
+    """Say what a run's samples came on top of; empty: nothing, or its checkpoint does not say."""
+    origin = state.get('origin', '')
+    return f', starting from the weights of {origin}' if origin else ''
 
 
 def read_notes(path: Path | None) -> str:

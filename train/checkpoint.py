@@ -18,6 +18,7 @@ from train.errors import TrainError
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+# And 'origin' (see `train.init.origin`), which older ones lack.
 KEYS = {
     'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware',
     'revision',

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -26,13 +28,15 @@ _MEANING = (
 )  # fmt: skip
 
 
-def load_weights(net: UNet, source: Path, contract: Contract) -> None:
+def load_weights(net: UNet, source: Path, contract: Contract) -> str:
     """Fill a net from a run folder or checkpoint (its averaged weights) or an .onnx file.
 
     A depth net takes those of stage 0 as well, see `train.stage0.adapt`. contract: of the new run;
-    where it means something else than the old one, a warning says so. Raises `TrainError`.
+    where it means something else than the old one, a warning says so. Gives what they are, see
+    `origin`. Raises `TrainError`.
     """
     old: Contract | None = None
+    state: dict[str, Any] | None = None
     if source.suffix == '.onnx':
         model = load_model(source)
         weights: dict[str, Tensor] = dict(model.net.state_dict())
@@ -58,6 +62,21 @@ def load_weights(net: UNet, source: Path, contract: Contract) -> None:
         ) from None
     for change in changes_of_meaning(old, contract) if old else ():
         log.warning('--init %s: %s; the net has to learn anew what that means', source, change)
+    return origin(source, state)
+
+
+def origin(source: Path, state: dict[str, Any] | None) -> str:
+    """Name weights to start from, for those who get the new ones; by no path of this machine.
+
+    state: the checkpoint that was read, which says how far its run had come; None: a model file,
+    of which there may be many by one name.
+    """
+    path = source.resolve()  # `.` has no name, and that of a link may soon mean another
+    if state is None:
+        return f'{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})'
+    if path.is_file() and path.parent.name == checkpoint.folder(Path()).name:
+        path = path.parent.parent  # the run; its checkpoints are called by their samples
+    return f'{path.name} at {state["clock"]:,} samples'
 
 
 def changes_of_meaning(old: Contract, new: Contract) -> list[str]:

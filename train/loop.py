@@ -62,13 +62,12 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    if init is not None:
-        load_weights(net, init, config.contract())
-    state = TrainState(net, config, processes)
+    origin = load_weights(net, init, config.contract()) if init is not None else ''
+    state = TrainState(net, config, processes, origin)
     state.restore(run, resume)
     state.check_space(run)
     feed = Feed(config, processes)
-    report = Report(run, config) if processes.is_main else None
+    report = Report(run, config, state.origin) if processes.is_main else None
     _introduce(net, config, processes, state.clock)
     model: nn.Module = DistributedDataParallel(net) if processes.world > 1 else net
     objective = _objective(model, device, config)

@@ -32,10 +32,11 @@ _PICTURES = 4
 class Report:
     """Writers of one run folder; created by the main process only."""
 
-    def __init__(self, run: Path, config: TrainConfig) -> None:
-        """Write config and revision, open log and TensorBoard.
+    def __init__(self, run: Path, config: TrainConfig, origin: str = '') -> None:
+        """Write config, revision and what the run started from; open log and TensorBoard.
 
-        Raises `TrainError` if another process trains in this folder.
+        origin: see `train.init.origin`. Raises `TrainError` if another process trains in this
+        folder.
         """
         run.mkdir(parents=True, exist_ok=True)
         self._losses = open(run / 'losses.jsonl', 'a')  # noqa: SIM115 (lives as long as the run)
@@ -54,6 +55,10 @@ class Report:
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%m-%d %H:%M:%S'))
         logging.getLogger('train').addHandler(handler)
         self._handler = handler
+        (run / 'origin.txt').unlink(missing_ok=True)  # of a run that came to no checkpoint
+        if origin:
+            (run / 'origin.txt').write_text(origin + '\n')
+            log.info('first weights: those of %s', origin)
         self._board = SummaryWriter(str(run / 'tensorboard'))
 
     def losses(self, clock: int, values: dict[str, Any]) -> None:

@@ -44,15 +44,18 @@ class TrainState:
     """A network with its optimiser and averages, on one clock.
 
     clock: samples seen, by all processes. broken: samples of this process that could not be read.
-    seconds: of training. done: share of the run that is over; at 1 it ends.
+    seconds: of training. done: share of the run that is over; at 1 it ends. origin: what the first
+    weights were, see `train.init.origin`; empty: random, or nobody knows any more.
     """
 
-    def __init__(self, net: nn.Module, config: TrainConfig, processes: Processes) -> None:
+    def __init__(
+        self, net: nn.Module, config: TrainConfig, processes: Processes, origin: str = ''
+    ) -> None:
         """Start from the network's weights, at 0 samples."""
         self.net, self._config, self._processes = net, config, processes
         self.optimizer = build_optimizer(net, config)
         self.ema = Ema(net, config.ema)
-        self.clock, self.broken, self.seconds = 0, 0, 0.0
+        self.clock, self.broken, self.seconds, self.origin = 0, 0, 0.0, origin
         self.done, self._begun = 0.0, time.perf_counter()
         self._before = self._bad_steps = 0
 
@@ -69,6 +72,7 @@ class TrainState:
             self.ema.load(kept['ema'])
             self.optimizer.load_state_dict(kept['optimizer'])
             self.clock, self.broken, self.seconds = kept['clock'], kept['broken'], kept['seconds']
+            self.origin = kept.get('origin', '')  # whatever --init says by now
         elif not resume and any(checkpoint.folder(run).glob('*')):
             raise TrainError(
                 f'{run} already holds a run; add --resume to go on, or choose another'
@@ -157,6 +161,7 @@ class TrainState:
                 'seconds': self.seconds,
                 'hardware': hardware(self._processes.device, self._processes.world),
                 'revision': revision(),
+                'origin': self.origin,
             }
             checkpoint.save(run, kept, self._config.keep_checkpoints)
         self._processes.barrier()

@@ -167,8 +167,13 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     arguments = ['--out', str(tmp_path / 'on'), '--preset', 'micro']
     settings = set_options(f'sources=folder:{data}', *FAST, 'total_samples=4', 'lr=1e-12')
     assert main([*arguments, '--init', str(tmp_path / 'stage0'), *settings]) == 0
-    started = checkpoint.find(tmp_path / 'on')['net']
-    assert torch.allclose(started['stem.weight'][:, :3], ema['stem.weight'][:, :3], atol=1e-6)
+    started = checkpoint.find(tmp_path / 'on')
+    stem = started['net']['stem.weight']
+    assert torch.allclose(stem[:, :3], ema['stem.weight'][:, :3], atol=1e-6)
+    assert started['origin'] == 'stage0 at 8 samples'
+    export(tmp_path / 'on', tmp_path / 'fov.onnx')
+    card = (tmp_path / 'fov.md').read_text()
+    assert '(batches of 4), starting from the weights of stage0 at 8 samples |' in card
 
 
 def test_an_encoder_of_another_preset_is_refused(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import onnx
@@ -74,6 +75,45 @@ def test_a_run_starts_from_a_model_file(
     other = fast_config(data, 'rays=true')
     with pytest.raises(TrainError, match=r'preset micro \(rays=False, fov=True\) do not fit'):
         train(tmp_path / 'other', other, ALONE, init=path)
+
+
+@pytest.fixture(scope='module')
+def first(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return _exported(data, tmp_path_factory.mktemp('first'), 'fp32')
+
+
+@pytest.mark.parametrize('kind', ['model', 'run', 'checkpoint'])
+def test_what_a_run_started_from_is_kept_and_on_its_card(
+    data: Path, tmp_path: Path, first: tuple[Path, Path], kind: str
+) -> None:
+    run, model = first
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()[:12]
+    source, name = {
+        'model': (model, f'model.onnx (sha256 {digest})'),
+        'run': (run, 'run at 64 samples'),
+        'checkpoint': (next(checkpoint.folder(run).glob('*.pt')), 'run at 64 samples'),
+    }[kind]
+    train(tmp_path, fast_config(data, 'total_samples=4'), ALONE, init=source)
+    train(tmp_path, fast_config(data, 'total_samples=8'), ALONE, resume=True)
+    state = checkpoint.find(tmp_path)
+    assert (state['clock'], state['origin']) == (8, name)
+    assert (tmp_path / 'origin.txt').read_text() == f'{name}\n'
+    export(tmp_path, tmp_path / 'm.onnx')
+    card = (tmp_path / 'm.md').read_text()
+    assert f'| 8 (2 steps of 4), starting from the weights of {name} |' in card
+    assert str(source.parent) not in card
+
+
+def test_a_checkpoint_of_before_origins_were_kept_goes_on(data: Path, tmp_path: Path) -> None:
+    train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
+    state = checkpoint.find(tmp_path)
+    del state['origin']
+    checkpoint.save(tmp_path, state, 1)
+    train(tmp_path, fast_config(data, 'total_samples=8'), ALONE, resume=True)
+    assert (checkpoint.find(tmp_path)['clock'], checkpoint.find(tmp_path)['origin']) == (8, '')
+    assert not (tmp_path / 'origin.txt').exists()
+    export(tmp_path, tmp_path / 'm.onnx')
+    assert '| 8 (2 steps of 4) |' in (tmp_path / 'm.md').read_text()
 
 
 def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:

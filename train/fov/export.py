@@ -26,7 +26,7 @@ from dmd_ros.runtime.model_file import (
 )
 from dmd_ros.runtime.ort_backend import OrtFovBackend
 from train import checkpoint, onnx_file
-from train.card import LICENCE, facts_table, read_notes, write_card
+from train.card import LICENCE, facts_table, read_notes, started_from, write_card
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.loop import build_net
@@ -116,7 +116,7 @@ def card(
         'Data': shares_text(config.sources),
         'Augmentation': f'{crops}flip {config.flip}, photometric {config.photometric:g}',
         'Objective': 'L1 of log tan(vfov / 2)',
-        'Samples seen': f'{state["clock"]:,} (batches of {config.batch})',
+        'Samples seen': f'{state["clock"]:,} (batches of {config.batch}){started_from(state)}',
     }
     table = facts_table(rows, config, state, difference, weights)
     return (

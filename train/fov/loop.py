@@ -74,13 +74,12 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    if init is not None:
-        load_encoder(net, init)
+    origin = load_encoder(net, init) if init is not None else ''
     processes = Processes(0, 1, device)
-    state = TrainState(net, config, processes)
+    state = TrainState(net, config, processes, origin)
     state.restore(run, resume)
     state.check_space(run)
-    feed, report = Feed(config, processes), Report(run, config)
+    feed, report = Feed(config, processes), Report(run, config, state.origin)
     log.info('settings:\n%s', config.describe())
     log.info(
         '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock

@@ -14,6 +14,7 @@ from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.net import TYPICAL, FovNet
+from train.init import origin
 from train.onnx_weights import load_model
 from train.unet import FOV_FREQUENCIES, sin_cos
 
@@ -24,13 +25,14 @@ _WHOLE = (*_ENCODER, 'norm', 'head')
 _RGB, _RAYS = 3, 2
 
 
-def load_encoder(net: FovNet, source: Path) -> None:
+def load_encoder(net: FovNet, source: Path) -> str:
     """Fill the encoder from a run folder or checkpoint (averaged weights), or an .onnx file.
 
     A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another run for the
-    field of view the head is taken as well. Raises `TrainError`.
+    field of view the head is taken as well. Gives what was taken from, see `train.init.origin`.
+    Raises `TrainError`.
     """
-    weights, stage, rays = _read(source)
+    weights, stage, rays, named = _read(source)
     parts = _WHOLE if stage == 'fov' else _ENCODER
     taken = {name: w.float() for name, w in weights.items() if name.split('.')[0] in parts}
     stem = taken['stem.weight']  # [first, picture, what is denoised, rays]
@@ -50,13 +52,14 @@ def load_encoder(net: FovNet, source: Path) -> None:
         shift = weights['fov_projection.weight'].float() @ angle + weights['fov_projection.bias']
         taken['time.2.bias'] = taken['time.2.bias'] + shift
     net.load_state_dict({**own, **{name: taken[name] for name in own if name in taken}})
+    return named
 
 
-def _read(source: Path) -> tuple[Mapping[str, Tensor], str, bool]:
-    """Read weights by name, the stage that they are of, and whether that saw rays."""
+def _read(source: Path) -> tuple[Mapping[str, Tensor], str, bool, str]:
+    """Read weights by name, the stage that they are of, whether that saw rays, and the origin."""
     if source.suffix == '.onnx':
         model = load_model(source)
-        return model.net.state_dict(), 'diffusion', model.net.rays
+        return model.net.state_dict(), 'diffusion', model.net.rays, origin(source, None)
     state = checkpoint.find(source)
     config = TrainConfig.from_json(state['config'])
-    return state['ema'], config.stage, config.rays
+    return state['ema'], config.stage, config.rays, origin(source, state)
