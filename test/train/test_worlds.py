@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import pytest
 
 from dmd_ros.core.camera import Camera
 from train.errors import TrainError
-from train.worlds import KINDS, Assets, WorldConfig, Worlds, generate, held_out
+from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, generate, held_out, sheet
 from train.worlds.cache import CachedWorlds, main, write_shard
 from train.worlds.sheet import HEIGHT, real_pairs
 from train.worlds.trajectory import trajectory
@@ -89,6 +90,21 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
     (tmp_path / 'textures' / 'licences.json').write_text('{}')
     with pytest.raises(TrainError, match=r'textures has no <kind>/\*\.jpg; kinds: asphalt'):
         Assets.load(tmp_path)
+    (tmp_path / 'textures' / 'licences.json').write_text('{')
+    with pytest.raises(TrainError, match=r'cannot read .*licences\.json: '):
+        Assets.load(tmp_path)
+
+
+@pytest.mark.parametrize('main', [bench.main, sheet.main])
+def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
+    tmp_path: Path, main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ['--out', str(tmp_path / 'sheet.png')] if main is sheet.main else []
+    assert main(['--assets', str(tmp_path), *out]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith('error: ') and said.err.count('\n') == 1
+    assert '--assets expects DIR with textures' in said.err and not said.out
+    assert not list(tmp_path.iterdir())
 
 
 def test_photographic_materials_are_used() -> None:

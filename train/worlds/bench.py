@@ -12,10 +12,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import sys
 import time
+from collections.abc import Sequence
 
 import numba
 
+from train.errors import TrainError
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -25,8 +28,8 @@ _SCENES = 2
 _worlds: list[Worlds] = []
 
 
-def main() -> None:
-    """Print a line per size and kind."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a line per size and kind; errors are one line."""
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.bench',
         description=__doc__,
@@ -35,13 +38,21 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=256)
     parser.add_argument('--assets', help='folder of photographic materials')
     parser.add_argument('--workers', type=int, default=os.cpu_count())
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    try:
+        # Not left to the workers: a pool starts one that fails again, for ever.
+        if options.assets:
+            Assets.load(options.assets)
+    except TrainError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
     for size in SIZES:
         for kinds in (*({kind: 1.0} for kind in KINDS), dict(KINDS)):
             config = WorldConfig(size=size, kinds=kinds)
             rate = _rate(config, options.assets, options.frames, options.workers)
             label = f'{size[0]}x{size[1]} {"+".join(kinds)}'
             print(f'{label:32} {rate:6.1f} frames/s, {options.workers} workers', flush=True)
+    return 0
 
 
 def _rate(config: WorldConfig, assets: str | None, frames: int, workers: int) -> float:
@@ -68,4 +79,4 @@ def _make(index: int) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,13 +8,18 @@ python -m train.worlds.sheet --out sheet.png [--assets DIR] [--real DIR] [--kind
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.eval.sheet import write_picture
+from train.errors import TrainError
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -63,8 +68,8 @@ def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
     return np.concatenate([np.pad(r, ((0, 4), (0, width - r.shape[1]), (0, 0))) for r in full])
 
 
-def main() -> None:
-    """Write the sheet."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the sheet; errors are one line."""
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.sheet',
         description=__doc__,
@@ -77,7 +82,17 @@ def main() -> None:
     parser.add_argument('--count', type=int, default=12, help='frames per kind')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--width', type=int, default=1536)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    try:
+        write_picture(args.out, flow(_pictures(args), args.width)[..., ::-1])
+    except (TrainError, EvalError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _pictures(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
+    """Pairs of the real frames, then of every kind of world."""
     assets = Assets.load(args.assets) if args.assets else None
     pictures = real_pairs(args.real) if args.real else []
     for kind in args.kind or sorted(KINDS):
@@ -87,9 +102,8 @@ def main() -> None:
         for index in range(args.count):
             sample = worlds[index]
             pictures.append(pair(sample.rgb[..., ::-1], sample.depth))
-    if not cv2.imwrite(str(args.out), flow(pictures, args.width)):
-        raise SystemExit(f'cannot write {args.out}')
+    return pictures
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -91,7 +91,10 @@ class Assets:
             raise TrainError(
                 f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
             )
-        facts = json.loads((root / 'licences.json').read_text())
+        try:
+            facts = json.loads((root / 'licences.json').read_text(encoding='utf-8'))
+        except (OSError, ValueError) as error:
+            raise TrainError(f'cannot read {root}/licences.json: {error}') from None
         parts: list[NDArray[np.uint8]] = []
         metres: list[float] = []
         kinds: dict[str, tuple[int, ...]] = {}
