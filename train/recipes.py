@@ -150,8 +150,8 @@ def describe(name: str, config: TrainConfig) -> str:
     rate = f'an H100 (bf16, {PEAK_FLOPS / 1e12:.0f} TFLOP/s by its data sheet) used to {MFU:.0%}'
     lines = [
         f'estimate, not measured: {work}',
-        f'  {cost["gpu_hours"]:,.1f} GPU hours on {rate}; data are assumed to keep up',
-        f'  checkpoints: {cost["checkpoints_gb"]:.1f} GB',
+        f'  {_gpu_time(cost["gpu_hours"])} on {rate}; data are assumed to keep up',
+        f'  checkpoints: {_size(cost["checkpoints_gb"])}',
     ]
     recipe_name = name.partition(':')[0]
     if recipe_name in RECIPES:
@@ -162,6 +162,17 @@ def describe(name: str, config: TrainConfig) -> str:
         if recipe.init:
             lines.append(f'  starts from a run of {recipe.init}: --init RUN')
     return '\n'.join(lines)
+
+
+def _gpu_time(hours: float) -> str:
+    """Write the hours of a large run, or the minutes of one that is over before the first."""
+    if hours >= 1.0:
+        return f'{hours:,.1f} GPU hours'
+    return f'{60.0 * hours:.1f} GPU minutes' if hours >= 1.0 / 60.0 else 'less than a GPU minute'
+
+
+def _size(gb: float) -> str:
+    return f'{gb:.1f} GB' if gb >= 1.0 else f'{1000.0 * gb:.0f} MB'
 
 
 def _kinds(recipe: Recipe) -> set[str]:

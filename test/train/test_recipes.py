@@ -22,6 +22,7 @@ from train.recipes import (
     PEAK_FLOPS,
     RECIPES,
     configure,
+    describe,
     estimate,
     needed_roots,
 )
@@ -78,6 +79,19 @@ def test_cost_counts_sizes_as_often_as_they_are_drawn():
 
     small, large = cost('96x128'), cost('192x256')
     assert cost('96x128@3,192x256@1') == pytest.approx(0.75 * small + 0.25 * large)
+
+
+@pytest.mark.parametrize(
+    ('name', 'samples', 'time', 'size'),
+    [
+        ('micro', 1_000_000, 'less than a GPU minute', '6 MB'),
+        ('tiny', 10_000_000, '10.3 GPU minutes', '435 MB'),
+        ('paper', 1_000_000, '1.3 GPU hours', '39.6 GB'),
+    ],
+)
+def test_what_small_runs_cost_is_not_rounded_to_nothing(name, samples, time, size):
+    said = describe(name, configure(name, [f'total_samples={samples}'], {}))
+    assert f'  {time} on an H100' in said and f'  checkpoints: {size}' in said
 
 
 @pytest.mark.parametrize('name', list(RECIPES))
@@ -169,7 +183,7 @@ def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, caps
     assert 'first batch: 2 x (32, 32)' in capsys.readouterr().out
     assert main([*arguments, *set_options('sources=worlds', 'sizes=32x32')]) == 0
     said = capsys.readouterr().out
-    assert 'GPU hours' in said and 'GB on disk' not in said
+    assert 'on an H100' in said and 'GB on disk' not in said
 
 
 @pytest.mark.parametrize(
