@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from dmd_ros.eval.errors import EvalError
 COLUMN = 420  # pixels
 _GAP, _MARGIN = 8, 24
 _HEADER, _SECTION, _CAPTION = 84, 62, 34
+# What helps against the system's reason for not writing a file.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    **dict.fromkeys(_FULL, 'free some space, or choose another place'),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check the folder's permissions"),
+    errno.ENOENT: 'make its folder first',
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,18 @@ def draw_sheet(
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options):
-        raise EvalError(f'cannot write {path}; check the folder and its permissions')
+    try:
+        # In two steps: OpenCV writes files too, but does not tell why it could not.
+        _, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    except cv2.error:
+        raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg') from None
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, 'choose another place')
+        if error.errno in _FULL:
+            path.unlink()  # half a picture
+        raise EvalError(f'cannot write {path}: {error.strerror}; {remedy}') from None
 
 
 def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the pictures must show; how they look was judged by eye."""
 
+import errno
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -91,9 +94,32 @@ def test_sheet_mixes_sizes_and_sections(tmp_path):
     np.testing.assert_array_equal(read[..., ::-1], picture)
 
 
-def test_sheet_that_cannot_be_written_says_where(tmp_path):
-    with pytest.raises(EvalError, match=r'cannot write .*no/such'):
-        sheet.write_picture(tmp_path / 'no' / 'such.png', np.zeros((2, 2, 3), np.uint8))
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('no/such.png', r'no/such\.png: No such file or directory; make its folder first'),
+        ('full.png', r'full\.png: No space left on device; free some space, or choose another'),
+        ('file/such.png', r'file/such\.png: Not a directory; choose another place'),
+        ('folder.png', r'folder\.png: Is a directory; choose another place'),
+        ('such.txt', r'such\.txt: give a name that ends in \.png or \.jpg'),
+    ],
+)
+def test_sheet_that_cannot_be_written_says_where_and_why(tmp_path, name, reason):
+    (tmp_path / 'full.png').symlink_to('/dev/full')
+    (tmp_path / 'folder.png').mkdir()
+    (tmp_path / 'file').touch()
+    with pytest.raises(EvalError, match=f'cannot write .*{reason}'):
+        sheet.write_picture(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
+    assert (tmp_path / 'full.png').is_symlink() is (name != 'full.png')  # nothing half is left
+
+
+def test_a_folder_that_may_not_be_written_is_blamed_on_permissions(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(sheet.Path, 'write_bytes', refuse)
+    with pytest.raises(EvalError, match="Permission denied; check the folder's permissions"):
+        sheet.write_picture(tmp_path / 's.png', np.zeros((2, 2, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
