@@ -8,9 +8,11 @@ was cut off is read by `dmd_ros.eval.recovery`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -134,13 +136,14 @@ class Bag:
                 raise EvalError(f'{file.name} was being recorded when its recorder was killed')
         paths = _entry_points(self.path)
         self.ros1 = paths[0].suffix == '.bag'
-        # Old recordings carry no message definitions; those of sensor_msgs have not changed.
-        self._reader = AnyReader(paths, default_typestore=get_typestore(Stores.LATEST))
-        try:
-            self._reader.open()
-        except BaseException:
-            self._reader = None
-            raise
+        with _plainly_named(paths) as plain:
+            # Old recordings carry no message definitions; those of sensor_msgs have not changed.
+            self._reader = AnyReader(plain, default_typestore=get_typestore(Stores.LATEST))
+            try:
+                self._reader.open()
+            except BaseException:
+                self._reader = None
+                raise
         counts: Counter[str] = Counter()
         types = {}
         for connection in self._reader.connections:
@@ -215,6 +218,29 @@ def _entry_points(path: Path) -> list[Path]:
     if len(files) != 1:
         raise EvalError(f'{len(files)} storage files and no metadata.yaml')
     return files
+
+
+@contextlib.contextmanager
+def _plainly_named(paths: list[Path]) -> Iterator[list[Path]]:
+    """Give entry points that the reader can open; they need not be there any more once it has.
+
+    It puts the names of sqlite3 files into URIs, and does not quote what means something in them.
+    """
+    files = storage_files(paths[0])
+    if not any(storage_kind(f) == '.db3' and set(str(f)) & set('#?%') for f in files):
+        yield paths
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder, links = Path(name), []
+        is_folder = paths[0].is_dir()
+        metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8') if is_folder else ''
+        # The longest name first: another may be a part of it.
+        for number, file in enumerate(sorted(files, key=lambda f: -len(f.name))):
+            links.append(folder / f'{number}{file.name[file.name.rindex(".db3") :]}')
+            links[-1].symlink_to(file.resolve())
+            metadata = metadata.replace(file.name, links[-1].name)
+        (folder / 'metadata.yaml').write_text(metadata, encoding='utf-8')
+        yield [folder] if is_folder else links
 
 
 def _short(error: BaseException) -> str:

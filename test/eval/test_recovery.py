@@ -120,6 +120,25 @@ def test_what_a_killed_recorder_left_in_the_wal_is_read(killed, tmp_path, share,
     assert {path.name: path.read_bytes() for path in (tmp_path / 'bag').iterdir()} == before
 
 
+@pytest.mark.parametrize('kind', ['sqlite3', 'sqlite3+message', 'sqlite3+file', 'mcap'])
+@pytest.mark.parametrize('name', ['run#2', 'why?', '20%41', 'a b'])
+def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, name):
+    path = write_bag(tmp_path / 'bag', frames(pictures[:5]), kind).rename(tmp_path / name)
+    file = storage_file(path)
+    moved = file.rename(path / file.name.replace('bag', name))
+    metadata = path / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace(file.name, moved.name))
+    for way in (path, moved) if kind == 'sqlite3' else (path,):
+        with Bag(way) as bag:
+            assert len(list(bag.raw([IMAGE, INFO]))) == 10
+            assert bag.warnings == []
+    if kind == 'sqlite3':  # and what is cut off is still called that
+        moved.write_bytes(moved.read_bytes()[: moved.stat().st_size * 3 // 4])
+        with Bag(path) as bag:
+            assert 0 < len(list(bag.raw([IMAGE, INFO]))) < 10
+            assert 'is incomplete' in bag.warnings[0]
+
+
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
 def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path, kind):
     """A recorder that is killed leaves none, and drive_10 was written after drive_2."""
