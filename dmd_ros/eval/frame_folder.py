@@ -29,6 +29,8 @@ from dmd_ros.eval.metrics import valid_mask
 GROUPS = ('indoor', 'table top', 'outdoor')
 # An indoor view with a nearer median is of a table, not of a room.
 TABLE_TOP_M = 1.5
+# Files of a frame by which it is found.
+_PARTS = ('meta.json', 'depth.png')
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def find_frames(folder: Path) -> list[Path]:
         raise EvalError(f'{folder} is not a folder; give one with <name>/meta.json in it')
     if (folder / 'meta.json').is_file() and (folder / 'depth.png').is_file():
         return [folder]
-    found = sorted(path.parent for path in folder.glob('*/meta.json'))
+    # One that has lost its meta.json is a frame too: whoever reads it says what it lacks.
+    found = sorted({path.parent for name in _PARTS for path in folder.glob(f'*/{name}')})
     if not found:
         raise EvalError(f'{folder} has no <name>/meta.json in it: there is no frame to evaluate')
     return found
@@ -120,7 +123,7 @@ def _read_rgb(folder: Path) -> NDArray[np.uint8]:
     if path is None:
         raise EvalError(f'{folder} has none of {", ".join(names)}')
     # EXIF orientation would turn the picture but not its intrinsics.
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = _decoded(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise EvalError(f'cannot decode {path}')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -128,7 +131,7 @@ def _read_rgb(folder: Path) -> NDArray[np.uint8]:
 
 def _read_depth(folder: Path) -> NDArray[np.float32]:
     path = folder / 'depth.png'
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    image = _decoded(path, cv2.IMREAD_UNCHANGED) if path.is_file() else None
     if image is None or image.dtype != np.uint16 or image.ndim != 2:
         raise EvalError(f'{path} must be a readable 16-bit grey png (millimetres, 0 = unlabelled)')
     depth = image.astype(np.float32) * np.float32(1e-3)
@@ -144,3 +147,10 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
         except Exception as error:  # those of NumPy, zip and zlib share no base
             raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None
     return depth
+
+
+def _decoded(path: Path, flags: int) -> NDArray[Any] | None:
+    try:
+        return cv2.imread(str(path), flags)
+    except cv2.error:  # of a size that cannot be meant; of any other damage it gives None
+        return None

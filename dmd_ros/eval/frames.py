@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge a model on a folder of labelled frames: python -m dmd_ros.eval.frames DIR [--out DIR].
 
-Leaves results.json, results.md and sheet.png in --out. The layout of DIR is described in
+Leaves results.json, results.md and sheet.png in --out. A frame that cannot be read is named there
+and the others are judged; the exit status is 2 then. The layout of DIR is described in
 `dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the baselines beside them in
 `dmd_ros.eval.baselines`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     estimator = options.estimator_from(args)
-    warnings: list[str] = []
     rows: list[sheet.Row] = []
-    frames = _read_all(paths, estimator, limits, warnings, args.quiet)
+    frames = _Frames(paths, estimator, limits, args.quiet)
     verdicts, timings = evaluate(estimator, frames, limits, args.mirror, rows)
     if not verdicts:
-        raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(warnings)}')
+        raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
     estimator.close()
-    for warning in warnings:
+    for warning in frames.warnings:
         print(f'warning: {warning}', file=sys.stderr)
     settings = {**options.settings_of(args, estimator, limits), 'mirror': args.mirror}
     summaries = judge.by_group(verdicts, GROUPS)
@@ -113,13 +113,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         out / 'results.json',
         {
             'settings': settings,
+            'frames_in_folder': len(paths),
+            'frames_left_out': frames.left_out,
             'groups': summaries,
             'frames': verdicts,
-            'warnings': warnings,
+            'warnings': frames.warnings,
             'latency_ms': latency,
         },
     )
-    table = summary_table(verdicts, summaries)
+    table = summary_table(verdicts, summaries) + _left_out(frames.left_out, len(paths))
     (out / 'results.md').write_text(f'# {_title(settings)}\n\n{table}', encoding='utf-8')
     sheet.write_picture(
         out / 'sheet.png',
@@ -128,27 +130,57 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(table)
     print(report.markdown_table(report.LATENCY_HEADER, report.latency_rows(latency)))
     print(f'written: {out}/results.json, results.md, sheet.png')
+    if frames.broken:  # a script that asks for these frames must hear that it has not got all
+        raise EvalError(
+            f'{frames.broken} of {len(paths)} frames of {args.folder} cannot be read (see the '
+            'warnings); only the others were judged'
+        )
 
 
-def _read_all(
-    paths: Sequence[Path],
-    estimator: DepthEstimator,
-    limits: Limits,
-    warnings: list[str],
-    quiet: bool,
-) -> Iterable[LabelledFrame]:
-    for path in tqdm(paths, unit='frame', disable=quiet):
-        frame = read_frame(path)
-        if not valid_mask(frame.sample.depth, limits.min_m, limits.max_m).any():
-            warnings.append(
-                f'{frame.name} is left out: it has no depth between {limits.min_m:g} and '
-                f'{limits.max_m:g} m'
-            )
-            continue
-        untrained = estimator.untrained_for(frame.sample.camera)
-        troubles = (judge.baseline_disagreement(frame), untrained and f'{frame.name}: {untrained}')
-        warnings += filter(None, troubles)
-        yield frame
+class _Frames:
+    """The frames that can be judged, one after the other.
+
+    Iterating fills left_out (why a frame is not judged, by its name), broken (how many of those
+    cannot be read) and warnings.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], estimator: DepthEstimator, limits: Limits, quiet: bool
+    ) -> None:
+        self.left_out: dict[str, str] = {}
+        self.broken = 0
+        self.warnings: list[str] = []
+        self._paths, self._estimator = paths, estimator
+        self._limits, self._quiet = limits, quiet
+
+    def __iter__(self) -> Iterator[LabelledFrame]:
+        low, high = self._limits.min_m, self._limits.max_m
+        for path in tqdm(self._paths, unit='frame', disable=self._quiet):
+            try:
+                frame = read_frame(path)
+            except (EvalError, OSError) as error:
+                self.broken += 1
+                self._leave_out(path.name, str(error))
+                continue
+            if not valid_mask(frame.sample.depth, low, high).any():
+                self._leave_out(frame.name, f'it has no depth between {low:g} and {high:g} m')
+                continue
+            untrained = self._estimator.untrained_for(frame.sample.camera)
+            differing = judge.baseline_disagreement(frame)
+            self.warnings += filter(None, (differing, untrained and f'{frame.name}: {untrained}'))
+            yield frame
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.left_out[name] = reason
+        self.warnings.append(f'{name} is left out: {reason}')
+
+
+def _left_out(reasons: Mapping[str, str], count: int) -> str:
+    """List as Markdown the frames that are not in any figure; nothing if there are none."""
+    if not reasons:
+        return ''
+    header = (f'left out, {len(reasons)} of {count} frames', 'reason')
+    return '\n' + report.markdown_table(header, list(reasons.items()))
 
 
 def _figures(score: Any) -> list[float]:

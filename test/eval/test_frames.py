@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -138,6 +140,18 @@ def test_groups(meta, metres, group):
     assert group_of(meta, np.full((4, 4), metres, np.float32)) == group
 
 
+def _chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+HUGE = b'\x89PNG\r\n\x1a\n' + b''.join(
+    [
+        _chunk(b'IHDR', struct.pack('>IIBBBBB', 70_000, 70_000, 16, 0, 0, 0, 0)),
+        _chunk(b'IEND', b''),
+    ]
+)
+
+
 def spoil(folder, name):
     files = {
         'no meta': lambda: (folder / 'meta.json').write_text('{'),
@@ -148,7 +162,9 @@ def spoil(folder, name):
         'size': lambda: (folder / 'meta.json').write_text(json.dumps({**META, 'width': 65})),
         'no rgb': lambda: (folder / 'rgb.png').unlink(),
         'bad rgb': lambda: (folder / 'rgb.png').write_bytes(b'no picture'),
+        'huge rgb': lambda: (folder / 'rgb.png').write_bytes(HUGE),
         'no depth': lambda: (folder / 'depth.png').unlink(),
+        'huge depth': lambda: (folder / 'depth.png').write_bytes(HUGE),
         'bad depth': lambda: cv2.imwrite(str(folder / 'depth.png'), np.zeros((48, 64), np.uint8)),
         'bad npz': lambda: np.savez(folder / 'depth_full.npz', u=[1]),
         'far npz': lambda: np.savez(folder / 'depth_full.npz', u=[999], v=[0], z=[70.0]),
@@ -173,7 +189,9 @@ def spoil(folder, name):
         ('size', r'meta\.json says \(48, 65\)'),
         ('no rgb', r'none of rgb\.png, rgb\.jpg'),
         ('bad rgb', r'cannot decode .*rgb\.png'),
+        ('huge rgb', r'cannot decode .*rgb\.png'),
         ('no depth', r'depth\.png must be a readable 16-bit'),
+        ('huge depth', r'depth\.png must be a readable 16-bit'),
         ('bad depth', r'depth\.png must be a readable 16-bit'),
         ('bad npz', r'depth_full\.npz must hold u, v'),
         ('far npz', r'depth_full\.npz must hold u, v'),
@@ -232,6 +250,46 @@ def test_a_frame_without_truth_is_left_out_and_that_is_said(folder, tmp_path, mo
     argv = [str(folder / 'void'), '--model', model, '--out', str(tmp_path / 'o'), '--quiet']
     assert run_command(lambda _: frames.main(argv)) == 2
     assert 'was judged: void is left out' in capsys.readouterr().err
+
+
+def test_bad_frames_cost_no_other_and_are_named_in_all_that_is_left(
+    folder, tmp_path, model, capsys
+):
+    good = run(folder, tmp_path / 'good', model)
+    for name in ('no meta', 'bad depth', 'cut npz', 'meta gone'):
+        write_frame(folder / name, slope())
+        if name != 'meta gone':
+            spoil(folder / name, name)
+    (folder / 'meta gone' / 'meta.json').unlink()
+    write_frame(folder / 'void', np.full((48, 64), np.nan, np.float32))
+    argv = [str(folder), '--model', model, '--out', str(tmp_path / 'out'), '--quiet']
+    assert run_command(lambda _: frames.main(argv)) == 2
+    said = capsys.readouterr()
+    results = json.loads((tmp_path / 'out' / 'results.json').read_text())
+    assert (results['frames'], results['groups']) == (good['frames'], good['groups'])
+    assert (good['frames_in_folder'], good['frames_left_out']) == (3, {})
+    assert results['frames_in_folder'] == 8
+    left = results['frames_left_out']
+    assert list(left) == ['bad depth', 'cut npz', 'meta gone', 'no meta', 'void']
+    assert 'cannot read' in left['meta gone'] and 'must be a readable 16-bit' in left['bad depth']
+    table = (tmp_path / 'out' / 'results.md').read_text()
+    assert 'left out, 5 of 8 frames' in table
+    assert 'left out' not in (tmp_path / 'good' / 'results.md').read_text()
+    for name, reason in left.items():
+        assert f'warning: {name} is left out: {reason}\n' in said.err
+        assert f'| {name} ' in table and reason in table
+    assert said.err.splitlines()[-1].startswith(f'error: 4 of 8 frames of {folder} cannot be read')
+    assert (tmp_path / 'out' / 'sheet.png').is_file()
+
+
+def test_where_every_frame_is_bad_all_reasons_are_given(tmp_path, model, capsys):
+    for name in ('no fx', 'no rgb'):
+        spoil(write_frame(tmp_path / 'frames' / name, slope()), name)
+    argv = [str(tmp_path / 'frames'), '--model', model, '--out', str(tmp_path / 'o'), '--quiet']
+    assert run_command(lambda _: frames.main(argv)) == 2
+    error = capsys.readouterr().err
+    assert 'no fx is left out: ' in error and 'has none of rgb.png' in error
+    assert not list((tmp_path / 'o').iterdir())
 
 
 def test_a_camera_that_the_model_does_not_know_is_named(tmp_path, model):
