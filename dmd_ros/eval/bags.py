@@ -119,17 +119,22 @@ class BagReader:
 
     def __iter__(self) -> Iterator[BagFrame]:
         """Yield the chosen images in order; unusable ones are counted in `skipped`."""
-        for place, (image, depth) in self._matched():
-            try:
-                yield self._frame(self.chosen[place], image, depth)
-            except (CoreError, EvalError) as error:
-                self.skipped[str(error)] += 1
-        if self.inexact_infos:
-            self.bag.warn(
-                f'{self.inexact_infos} of {len(self.chosen)} images have no camera_info of equal '
-                'stamp; the nearest one of the same frame_id was taken, up to '
-                f'{self._farthest_info_s:.3g} s away'
-            )
+        place = 0
+        try:
+            for place, (image, depth) in self._matched():
+                try:
+                    frame = self._frame(self.chosen[place], image, depth)
+                except (CoreError, EvalError) as error:
+                    self.skipped[str(error)] += 1
+                else:
+                    yield frame
+        finally:  # also where nobody wants the rest
+            if self.inexact_infos:
+                self.bag.warn(
+                    f'{self.inexact_infos} of {place + 1} images have no camera_info of equal '
+                    'stamp; the nearest one of the same frame_id was taken, up to '
+                    f'{self._farthest_info_s:.3g} s away'
+                )
 
     def _matched(self) -> Iterator[tuple[int, tuple[Raw, Raw | None]]]:
         """Yield (place in `chosen`, (image, depth)) in order, as soon as both have been read."""

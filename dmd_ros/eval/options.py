@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import shutil
@@ -12,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,32 @@ def _hear_ctrl_c_once() -> None:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
+
+
+@contextlib.contextmanager
+def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait while this is entered; gives a function that tells whether it came.
+
+    Who loops asks it after each step, so that none is cut in two, and what the steps made can be
+    kept. A second one that comes `_DEAF_S` later is heard at once: a step may take for ever.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: False
+        return
+    heard: list[float] = []
+
+    def note(number: int, frame: Any) -> None:
+        if heard and time.monotonic() - heard[0] > _DEAF_S:
+            before(number, frame)
+        elif not heard:
+            heard.append(time.monotonic())
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(heard)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def remove(paths: Iterable[Path]) -> None:

@@ -4,7 +4,8 @@
 
 Deterministic, and no frame is lost, however slow the machine. Leaves in --out: depth/ (rosbag2
 mcap of depth/image, depth/camera_info and points at the input's stamps), results.json, sheet.png
-and cloud.png. Metrics need a depth topic in the bag; everything else does not.
+and cloud.png. Metrics need a depth topic in the bag; everything else does not. Ctrl-C ends it with
+the image at hand, and leaves all that, of the images so far; a second one, seconds later, at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import errno
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         # Not before everything else is known to be in order: a slip must not cost an earlier run.
         options.remove(left)
         out.mkdir(parents=True, exist_ok=True)
-        _run(reader, session, out / _DEPTH, args.quiet)
-        estimator.close()
-        if reader.camera_source is not None:
-            reader.camera_source.close()
-        results = _results(bag, reader, settings, session)
-    report.write_json(out / 'results.json', results)
-    _draw(out, results, session)
-    _tell(out, results)
+        with options.ctrl_c_between_steps() as stopped:
+            _run(reader, session, out / _DEPTH, args.quiet, stopped)
+            estimator.close()
+            if reader.camera_source is not None:
+                reader.camera_source.close()
+            results = _results(bag, reader, settings, session, stopped())
+            report.write_json(out / 'results.json', results)
+            _draw(out, results, session)
+            _tell(out, results)
+    if stopped():
+        raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
 
 
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
@@ -83,8 +87,17 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
     )
 
 
-def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -> None:
-    """Estimate every frame and write what comes of it; after an error, nothing is left."""
+def _run(
+    reader: BagReader,
+    session: ReplaySession,
+    target: Path,
+    quiet: bool,
+    stopped: Callable[[], bool],
+) -> None:
+    """Estimate every frame and write what comes of it; after an error, nothing is left.
+
+    stopped: whether to leave it at the frames so far.
+    """
     try:
         with DepthBagWriter(target) as writer:
             for frame in tqdm(reader, total=len(reader.chosen), unit='frame', disable=quiet):
@@ -97,6 +110,8 @@ def _run(reader: BagReader, session: ReplaySession, target: Path, quiet: bool) -
                     estimate.camera,
                     session.points,
                 )
+                if stopped():
+                    break
         if not session.results:
             reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
             raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
@@ -114,8 +129,15 @@ def _results(
     reader: BagReader,
     settings: Mapping[str, Any],
     session: ReplaySession,
+    stopped: bool,
 ) -> dict[str, Any]:
     """Collect what results.json holds; all but `latency_ms` is the same in every run."""
+    seen = len(session.results) + sum(reader.skipped.values())
+    if stopped and seen < len(reader.chosen):
+        bag.warn(
+            f'interrupted after {seen} of {len(reader.chosen)} images: all that is said here is '
+            'of those alone'
+        )
     for trouble in session.troubles(reader.topics.depth):
         bag.warn(trouble)
     return {

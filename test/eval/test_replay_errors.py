@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import errno
+import json
 import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, storage_file, write_bag
 from oracle_model import grey_from_depth, write_oracle
 
-from dmd_ros.eval import replay
+from dmd_ros.eval import options, replay
+from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.options import run_command
 
 
@@ -119,6 +122,65 @@ def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, ca
     assert 'is of no earlier run' in failure([bag, *options], capsys)
     assert (out / 'results.json').read_bytes() == before
     assert (out / 'depth' / '000.png').exists() and storage_file(bag).exists()
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """Ctrl-C so many times in the middle of the second image; handlers are put back."""
+    step, before = replay.ReplaySession.step, signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def times(number):
+        def spoilt(self, frame):
+            if len(self.results) == 1:
+                for _ in range(number):
+                    signal.raise_signal(signal.SIGINT)
+            return step(self, frame)
+
+        monkeypatch.setattr(replay.ReplaySession, 'step', spoilt)
+
+    yield times
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize('number', [1, 3])  # three in a row are of one impatient hand
+def test_ctrl_c_leaves_what_was_judged_so_far(tmp_path, model, press, number, capsys):
+    depth = np.full((48, 64), 2.0, np.float32)
+    four = frames([grey_from_depth(depth)] * 4, [depth] * 4)
+    early = [replace(i, stamp_ns=i.stamp_ns - 1) if i.topic == INFO else i for i in four]
+    bag = write_bag(tmp_path / 'bag', early)
+    press(number)
+    argv = [bag, '--model', model, '--out', tmp_path / 'out', '--quiet']
+    assert run_command(lambda _: replay.main([*map(str, argv)])) == 130
+    results = json.loads((tmp_path / 'out' / 'results.json').read_text())
+    assert (results['images_chosen'], results['images_evaluated']) == (4, 2)
+    early, interrupted = results['warnings']
+    assert early.startswith('2 of 2 images have no camera_info of equal stamp')
+    assert interrupted == (
+        'interrupted after 2 of 4 images: all that is said here is of those alone'
+    )
+    with Bag(tmp_path / 'out' / 'depth') as written:
+        assert {t.count for t in written.topics.values()} == {2} and not written.warnings
+    assert (tmp_path / 'out' / 'sheet.png').is_file()
+    said = capsys.readouterr()
+    assert 'warning: interrupted after 2 of 4' in said.err and 'written: ' in said.out
+    assert said.err.endswith('interrupted\n')
+
+
+def test_ctrl_c_at_the_last_image_cuts_nothing_off(items, tmp_path, model, press):
+    press(1)
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 130
+    results = json.loads((tmp_path / 'out' / 'results.json').read_text())
+    assert (results['images_evaluated'], results['warnings']) == (2, [])
+
+
+def test_a_late_second_ctrl_c_is_heard_at_once(items, tmp_path, model, press, monkeypatch):
+    monkeypatch.setattr(options, '_DEAF_S', -1.0)
+    press(2)
+    argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
+    assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 130
+    assert not (tmp_path / 'out' / 'results.json').exists()
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_bag(
