@@ -58,7 +58,10 @@ class LadderSubscription:
     """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
 
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
-    but never reached the callback (lost on the way, or overwritten while the executor was busy).
+    but never reached the callback (lost on the way, or overwritten while the executor was busy),
+    from the first that did on: what was overwritten before cannot be told from what was published
+    before anybody subscribed. Numbers are the publisher's own; Fast DDS gives none of reception,
+    and no message_lost event for what its history of one message overwrites.
     None: the whole queue is taken at once, as the executor alone takes one a round, and where it
     is slower than they come it would lag behind by the whole queue for good.
     """
