@@ -69,6 +69,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         'dmd_ros/runtime/film_graph.py',
         'dmd_ros/runtime/half_graph.py',
         'dmd_ros/runtime/norm_graph.py',
+        'dmd_ros/runtime/skip_graph.py',
         'dmd_ros/runtime/static_graph.py',
         'train',
     ),

@@ -26,7 +26,14 @@ from onnx import (
     numpy_helper,
 )
 
-from dmd_ros.runtime import condition_graph, exact_layers, film_graph, norm_graph, static_graph
+from dmd_ros.runtime import (
+    condition_graph,
+    exact_layers,
+    film_graph,
+    norm_graph,
+    skip_graph,
+    static_graph,
+)
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.static_graph import Shapes
 
@@ -105,10 +112,12 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
     _constants_to_initializers(proto.graph, _float_tensors(inferred.graph))
+    sides = _sides(inferred.graph)
     if shapes:
         film_graph.rewrite(proto.graph)
+        skip_graph.rewrite(proto.graph, sides)
     del proto.metadata_props[:]
-    return proto, _sides(inferred.graph)
+    return proto, sides
 
 
 def _finished(

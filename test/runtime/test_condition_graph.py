@@ -83,7 +83,7 @@ def graphs_of(proto: ModelProto) -> Graphs:
 
 
 @pytest.mark.parametrize(
-    ('settings', 'before', 'after'), [(TYPED, 410, 319), (WEAK, 349, 259)], ids=['10', '8.6']
+    ('settings', 'before', 'after'), [(TYPED, 404, 313), (WEAK, 343, 253)], ids=['10', '8.6']
 )
 def test_nothing_of_time_and_angle_is_left(
     settings: dict[str, bool], before: int, after: int
