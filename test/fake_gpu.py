@@ -44,11 +44,12 @@ class Gpu:
         self.allocations += 1
         return address
 
-    def at(self, address: int, count: int) -> np.ndarray:
-        """Return float32 numbers of the device's memory, which must be allocated."""
-        memory, offset = self.live[address >> 32 << 32], (address & 0xFFFFFFFF) // 4
-        assert offset + count <= memory.size
-        return memory[offset : offset + count]
+    def at(self, address: int, count: int, kind: Any = np.float32) -> np.ndarray:
+        """Return numbers of the device's memory, which must be allocated."""
+        memory = self.live[address >> 32 << 32].view(np.uint8)
+        offset, size = address & 0xFFFFFFFF, count * np.dtype(kind).itemsize
+        assert offset + size <= memory.size
+        return memory[offset : offset + size].view(kind)
 
     def enqueue(self, work: Callable[[], None]) -> None:
         assert isinstance(self.contexts[-1], _Context), 'another context is current'

@@ -20,6 +20,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from fake_gpu import Gpu, Library, driver
+from onnx import TensorProto, helper, numpy_helper
 
 from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.backend import OUTPUT
@@ -34,12 +35,16 @@ _ENUMS = {
     },
     'BuilderFlag': {'TF32': _ALWAYS, 'FP16': _TO_10, 'PREFER_PRECISION_CONSTRAINTS': _TO_10},
     'MemoryPoolType': {'WORKSPACE': _ALWAYS},
+    'TensorFormat': {'LINEAR': _ALWAYS, 'HWC8': _ALWAYS},
     'NetworkDefinitionCreationFlag': {
         'EXPLICIT_BATCH': _TO_10,
         'STRONGLY_TYPED': ((9, 0), (99, 0)),
     },
     'TacticSource': {'EDGE_MASK_CONVOLUTIONS': _ALWAYS, 'JIT_CONVOLUTIONS': _ALWAYS},
 }
+
+
+_TYPES = {TensorProto.FLOAT: 'float32', TensorProto.FLOAT16: 'float16'}
 
 
 class _Blob:
@@ -60,8 +65,8 @@ class _Timings:
 class _Tensor:
     is_network_output = False
 
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: str, name: str = '', shape: tuple[int, ...] = ()) -> None:
+        self.dtype, self.name, self.shape, self.allowed_formats = dtype, name, shape, 1
 
 
 class _Layer:
@@ -86,6 +91,14 @@ class _Network:
     def __init__(self, trt: Any) -> None:
         self._trt, self.graph = trt, b''
         self._layers: list[_Layer] = []
+        self.inputs: list[_Tensor] = []
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self.inputs)
+
+    def get_input(self, index: int) -> _Tensor:
+        return self.inputs[index]
 
     @property
     def num_layers(self) -> int:
@@ -97,6 +110,10 @@ class _Network:
     def read(self, graph: bytes) -> None:
         self.graph = graph
         proto = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
+        for value in proto.graph.input:
+            tensor = value.type.tensor_type
+            sides = tuple(side.dim_value or -1 for side in tensor.shape.dim)
+            self.inputs.append(_Tensor(_TYPES[tensor.elem_type], value.name, sides))
         types = {v.name: v.type.tensor_type.elem_type for v in proto.graph.value_info}
         for node in proto.graph.node:
             kinds = self._trt.LayerType
@@ -194,17 +211,35 @@ class _Builder:
         config.network = network  # type: ignore[attr-defined]
         if 'build' in self._trt.gpu.error:
             return None
-        return _Blob(pickle.dumps((self._trt.__version__, network.graph)))
+        for tensor in network.inputs:
+            self._check(tensor, network, config)
+        if 'types' in self._trt.gpu.error:  # a builder that does not do as it is told
+            network.inputs[-1].dtype = self._trt.gpu.error['types']
+        types = {tensor.name: tensor.dtype for tensor in network.inputs}
+        return _Blob(pickle.dumps((self._trt.__version__, network.graph, types)))
+
+    def _check(self, tensor: _Tensor, network: _Network, config: _Config) -> None:
+        """Whether an input has a known size, a type that may be, and memory in our order."""
+        sized = tensor.name in config.profiles[0].shapes
+        assert sized or all(side > 0 for side in tensor.shape), tensor.name
+        formats = self._trt.TensorFormat
+        if tensor.allowed_formats != 1 << int(formats.LINEAR):
+            assert self._trt.number < (10, 0) and config.flags >= {self._trt.BuilderFlag.FP16}
+            assert tensor.dtype == 'float16'
+            channels, *sides = tensor.shape[1:]
+            assert sides == [1, 1] and channels % 8 == 0
+            assert tensor.allowed_formats == 1 << int(formats.LINEAR) | 1 << int(formats.HWC8)
 
 
 class _Engine:
-    def __init__(self, trt: Any, graph: bytes) -> None:
-        self.gpu = trt.gpu
+    def __init__(self, trt: Any, graph: bytes, types: dict[str, str]) -> None:
+        self.gpu, self.types = trt.gpu, types
+        graph = _without_group_norms(graph)
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
-        inputs = [i.name for i in self.session.get_inputs()]
-        self.names = [*inputs, OUTPUT]
+        self.inputs = {i.name: i for i in self.session.get_inputs()}
+        self.names = [*self.inputs, OUTPUT]
         self.num_io_tensors = len(self.names)
         if trt.number < (11, 0):
             self.device_memory_size = 3 << 20
@@ -213,6 +248,10 @@ class _Engine:
 
     def get_tensor_name(self, index: int) -> str:
         return self.names[index]
+
+    def get_tensor_dtype(self, name: str) -> str:
+        assert name in self.names
+        return self.types[name]
 
     def create_execution_context(self) -> _ExecutionContext | None:
         return None if 'context' in self.gpu.error else _ExecutionContext(self)
@@ -225,24 +264,29 @@ class _ExecutionContext:
         self._at: dict[str, int] = {}
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        assert name in self._engine.inputs
         self._shapes[name] = shape
         return True
 
     def set_tensor_address(self, name: str, address: int) -> bool:
-        assert name in self._engine.names
+        assert name in self._engine.names and address % 256 == 0
         self._at[name] = address
         return True
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         assert isinstance(stream_handle, int)
-        gpu, shapes, at = self._engine.gpu, dict(self._shapes), dict(self._at)
+        engine, gpu, at = self._engine, self._engine.gpu, dict(self._at)
+        shapes = {n: tuple(i.shape) for n, i in engine.inputs.items()} | self._shapes
 
-        def view(name: str, shape: tuple[int, ...]) -> np.ndarray:
-            return gpu.at(at[name], int(np.prod(shape))).reshape(shape)
+        def view(name: str, shape: tuple[int, ...], kind: str = 'float32') -> np.ndarray:
+            return gpu.at(at[name], int(np.prod(shape)), kind).reshape(shape)
 
         def work() -> None:
-            feeds = {name: view(name, shape) for name, shape in shapes.items()}
-            view(OUTPUT, shapes['z'])[:] = self._engine.session.run([OUTPUT], feeds)[0]
+            feeds = {}
+            for name, shape in shapes.items():
+                wanted = np.float16 if 'float16' in engine.inputs[name].type else np.float32
+                feeds[name] = view(name, shape, engine.types[name]).astype(wanted)
+            view(OUTPUT, shapes['z'])[:] = engine.session.run([OUTPUT], feeds)[0]
 
         gpu.enqueue(work)
         return True
@@ -253,8 +297,31 @@ class _Runtime:
         self._trt = trt
 
     def deserialize_cuda_engine(self, plan: bytes) -> _Engine | None:
-        version, graph = pickle.loads(plan)
-        return _Engine(self._trt, graph) if version == self._trt.__version__ else None
+        version, graph, types = pickle.loads(plan)
+        return _Engine(self._trt, graph, types) if version == self._trt.__version__ else None
+
+
+def _without_group_norms(graph: bytes) -> bytes:
+    """Write group normalisation as opset 17 has it: ONNX Runtime asks for the version."""
+    proto = onnx.load_from_string(graph)
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    for node in nodes:
+        if node.op_type != 'GroupNormalization':
+            proto.graph.node.append(node)
+            continue
+        x, out = node.input[0], node.output[0]
+        options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        cut = np.array([0, options.pop('num_groups'), -1])
+        proto.graph.initializer.append(numpy_helper.from_array(cut, f'{out}/cut'))
+        for kind, names, made, more in (
+            ('Reshape', [x, f'{out}/cut'], f'{out}/groups', {}),
+            ('InstanceNormalization', [f'{out}/groups', *node.input[1:]], f'{out}/even', options),
+            ('Shape', [x], f'{out}/sides', {}),
+            ('Reshape', [f'{out}/even', f'{out}/sides'], out, {}),
+        ):
+            proto.graph.node.append(helper.make_node(kind, names, [made], **more))
+    return proto.SerializeToString()
 
 
 def tensorrt(gpu: Gpu, version: str) -> Any:

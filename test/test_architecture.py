@@ -64,9 +64,12 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'tensorrt': ('dmd_ros/runtime/trt_backend.py',),
     'pycuda': ('dmd_ros/runtime/trt_backend.py',),
     'onnx': (
+        'dmd_ros/runtime/condition_graph.py',
+        'dmd_ros/runtime/exact_layers.py',
         'dmd_ros/runtime/film_graph.py',
         'dmd_ros/runtime/half_graph.py',
         'dmd_ros/runtime/norm_graph.py',
+        'dmd_ros/runtime/skip_graph.py',
         'dmd_ros/runtime/static_graph.py',
         'train',
     ),

@@ -51,15 +51,15 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
     machine = tensorrt.machine(request.device)
     spec = engine_store.spec_for(request, contract, machine)
 
-    def make() -> tuple[bytes, dict[str, Any]]:
+    def make() -> tuple[bytes, bytes, dict[str, Any]]:
         log(
             f'building {request.model} for {machine.gpu}: TensorRT {machine.tensorrt}, '
             f'{spec.precision}, {spec.shape_text}, {spec.batch} samples; this takes minutes'
         )
         cache = timing_cache(request.cache, spec)
-        plan: bytes = tensorrt.build_plan(request.model, spec, request.device, cache, log)
+        plan, conditions = tensorrt.build_plan(request.model, spec, request.device, cache, log)
         log(f'engine of {len(plan) >> 20} MiB built; proving it against ONNX Runtime')
-        engine = tensorrt.TrtBackend(plan, spec, contract, request.device, log)
+        engine = tensorrt.TrtBackend(plan, conditions, spec, contract, request.device, log)
         try:
             golden = _golden(reference.metadata, request.model, log)
             figures = proof.prove(
@@ -73,7 +73,7 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
             )
         finally:
             engine.close()
-        return plan, figures.to_dict()
+        return plan, conditions, figures.to_dict()
 
     stem = request.model.stem
     return engine_store.obtain(spec, request.cache, stem, make, log, force=request.force)
@@ -156,7 +156,8 @@ def start(
     tensorrt = select.tensorrt_module()
     log(f'engine {engine.path}: {engine.proof["text"]}')
     backend = tensorrt.TrtBackend(
-        engine.plan, engine.spec, contract, request.device, log, use_graph
+        *(engine.plan, engine.conditions, engine.spec),
+        *(contract, request.device, log, use_graph),
     )
     held = ', '.join(
         f'{name} {size / 2**20:.0f} MiB' for name, size in backend.memory_bytes.items()

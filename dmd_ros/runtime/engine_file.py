@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine on disk: what it was made for, its proof and TensorRT's plan, in one file.
 
-    8 bytes   magic
-    4 bytes   length of the header, little endian
-    header    JSON: spec, plan_bytes, plan_sha256, proof
-    plan      what TensorRT serialised
+    8 bytes     magic
+    4 bytes     length of the header, little endian
+    header      JSON: spec, plan_bytes, conditions_bytes, plan_sha256 (of both), proof
+    plan        what TensorRT serialised
+    conditions  what the host computes for it: ONNX, see `condition_graph`; may be empty
 
 One file is renamed into place at once, so no header ever stands beside another engine's plan.
 """
@@ -26,10 +27,16 @@ from typing import Any
 from dmd_ros.runtime.errors import BackendError
 
 # Part of every key: raise it when `half_graph` or the builder's settings change.
-RECIPE = 6
+RECIPE = 8
 MAGIC = b'DMDENG\x00\x01'
 _MAX_HEADER = 1 << 20
-_HEADER = {'spec': dict, 'proof': dict, 'plan_bytes': int, 'plan_sha256': str}
+_HEADER = {
+    'spec': dict,
+    'proof': dict,
+    'plan_bytes': int,
+    'conditions_bytes': int,
+    'plan_sha256': str,
+}
 
 Size = tuple[int, int]  # height, width
 
@@ -88,11 +95,12 @@ class EngineSpec:
 
 @dataclass(frozen=True)
 class StoredEngine:
-    """A checked engine: what it is for, TensorRT's plan, the figures of its proof."""
+    """A checked engine: what it is for, TensorRT's plan, its conditions, figures of its proof."""
 
     path: Path
     spec: EngineSpec
     plan: bytes
+    conditions: bytes
     proof: dict[str, Any]
 
 
@@ -112,16 +120,19 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, spec: EngineSpec, plan: bytes, proof: dict[str, Any]) -> None:
+def write(
+    path: Path, spec: EngineSpec, plan: bytes, conditions: bytes, proof: dict[str, Any]
+) -> None:
     """Store an engine: written beside its place, flushed, then renamed."""
     header = {
         'spec': spec.to_dict(),
         'plan_bytes': len(plan),
-        'plan_sha256': hashlib.sha256(plan).hexdigest(),
+        'conditions_bytes': len(conditions),
+        'plan_sha256': hashlib.sha256(plan + conditions).hexdigest(),
         'proof': proof,
     }
     text = json.dumps(header, sort_keys=True).encode()
-    write_atomic(path, MAGIC + struct.pack('<I', len(text)) + text, plan)
+    write_atomic(path, MAGIC + struct.pack('<I', len(text)) + text, plan, conditions)
 
 
 def write_atomic(path: Path, *parts: bytes) -> None:
@@ -143,18 +154,18 @@ def write_atomic(path: Path, *parts: bytes) -> None:
 
 def read(path: Path, spec: EngineSpec) -> StoredEngine:
     """Load an engine made for exactly `spec`; raises `BackendError` that says what is wrong."""
-    header, plan = _parts(path)
+    header, content = _parts(path)
     made_for = header['spec']
     if made_for != spec.to_dict():
         differences = '; '.join(spec_differences(made_for, spec))
         raise BackendError(f'engine {path} is not for this use: {differences}')
-    if len(plan) != header['plan_bytes']:
-        raise BackendError(
-            f'engine {path} is truncated: {len(plan)} of {header["plan_bytes"]} bytes'
-        )
-    if hashlib.sha256(plan).hexdigest() != header['plan_sha256']:
+    size = header['plan_bytes']
+    whole = size + header['conditions_bytes']
+    if len(content) != whole:
+        raise BackendError(f'engine {path} is truncated: {len(content)} of {whole} bytes')
+    if hashlib.sha256(content).hexdigest() != header['plan_sha256']:
         raise BackendError(f'engine {path} is damaged: its checksum does not fit')
-    return StoredEngine(path, spec, plan, header['proof'])
+    return StoredEngine(path, spec, content[:size], content[size:], header['proof'])
 
 
 def spec_differences(made_for: dict[str, Any], spec: EngineSpec) -> list[str]:
@@ -183,15 +194,17 @@ def _parts(path: Path, with_plan: bool = True) -> tuple[dict[str, Any], bytes]:
                 raise BackendError(f'{path} is no engine of dmd_ros')
             (length,) = struct.unpack('<I', start[len(MAGIC) :])
             text = stream.read(min(length, _MAX_HEADER))
-            plan = stream.read() if with_plan else b''
+            content = stream.read() if with_plan else b''
     except OSError as error:
         raise BackendError(f'engine {path} cannot be read ({error})') from None
     try:
         header = json.loads(text)
     except ValueError:
         header = None
+    if isinstance(header, dict):
+        header = {'conditions_bytes': 0, **header}  # there were none before recipe 7
     if not isinstance(header, dict) or any(
         not isinstance(header.get(name), kind) for name, kind in _HEADER.items()
     ):
         raise BackendError(f'engine {path} has a damaged header')
-    return header, plan
+    return header, content

@@ -21,8 +21,8 @@ from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
 
 Log = Callable[[str], None]
-# Builds an engine: its plan, and the proof with 'passed' and 'text'.
-Make = Callable[[], tuple[bytes, dict[str, Any]]]
+# Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
+Make = Callable[[], tuple[bytes, bytes, dict[str, Any]]]
 
 # Width by height, in percent, of the fields of view that a dynamic engine is made for: upright
 # phone to wide stereo. All of them, because rounding to the stride makes the sizes jump.
@@ -151,14 +151,14 @@ def obtain(
     with _lock(path.with_suffix('.lock'), log):
         if not force and (engine := find(spec, folder, stem, log)) is not None:
             return engine
-        plan, proof = make()
+        plan, conditions, proof = make()
         if not proof['passed']:
             with _usable(folder):
                 engine_file.write_atomic(note, json.dumps(proof).encode())
                 path.unlink(missing_ok=True)
             raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
         with _usable(folder):
-            engine_file.write(path, spec, plan, proof)
+            engine_file.write(path, spec, plan, conditions, proof)
             note.unlink(missing_ok=True)
         return engine_file.read(path, spec)
 

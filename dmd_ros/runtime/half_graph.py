@@ -9,24 +9,49 @@ has no fraction left in fp16. Raise `engine_file.RECIPE` when the graphs written
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
-from dmd_ros.runtime import film_graph, norm_graph, static_graph
+from dmd_ros.runtime import (
+    condition_graph,
+    exact_layers,
+    film_graph,
+    norm_graph,
+    skip_graph,
+    static_graph,
+)
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.static_graph import Shapes
 
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
-# These keep float32, and so does everything that they are computed from.
-_ROOTS = ('Sin', 'Cos')
-# float32 by themselves: sums over many elements, and ranges beyond fp16.
-_EXACT = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
 
-# Where the middle of a network begins and ends: see `_first_nodes`, `_last_nodes`.
-_HEAVY = ('Conv', 'Gemm', 'MatMul')
+
+@dataclass(frozen=True)
+class Graphs:
+    """What an engine is built from, as serialised ONNX.
+
+    network: for TensorRT. conditions: what the host computes for it, see `condition_graph`; empty
+    if nothing. half: names of the network's inputs that conditions give in fp16; a network that
+    leaves types to TensorRT declares them float32 all the same.
+    """
+
+    network: bytes
+    conditions: bytes = b''
+    half: frozenset[str] = frozenset()
 
 
 def convert(
@@ -39,6 +64,44 @@ def convert(
     inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
+    proto, sides = _read(model, shapes)
+    return _finished(proto, sides, precision, plain_norms)
+
+
+def convert_split(
+    model: Path,
+    precision: str,
+    *,
+    says_types: bool,
+    plain_norms: bool,
+    half_inputs: bool,
+    shapes: Shapes,
+) -> Graphs:
+    """Do as `convert`, but leave to the host what it can compute.
+
+    says_types: the graph itself is in `precision`; else it is float32, and TensorRT is told later.
+    half_inputs: what crosses to layers in fp16 alone is fp16. (In bf16, which NumPy does not know,
+    it is float32 and rounded by the network.)
+    """
+    proto, sides = _read(model, shapes)
+    network, conditions = condition_graph.split(proto)
+    if conditions is None:
+        return Graphs(_finished(proto, sides, precision if says_types else 'fp32', plain_norms))
+    crossing = {o.name for o in conditions.graph.output}
+    half = crossing if half_inputs and precision == 'fp16' else set()
+    if says_types:
+        made = _finished(network, sides, precision, plain_norms, half)
+        half = half & {i.name for i in network.graph.input if _kind(i) == TensorProto.FLOAT16}
+    else:
+        made = _finished(network, sides, 'fp32', plain_norms)
+        exact = exact_layers.exact_names(made)
+        half = half - {n for node in network.graph.node if node.name in exact for n in node.input}
+    given = condition_graph.with_half(conditions, half).SerializeToString()
+    return Graphs(made, given, frozenset(half))
+
+
+def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Sides]:
+    """Load a model, of one size if there are shapes; and the sides of its tensors."""
     try:
         proto = onnx.load(str(model))
         if shapes:
@@ -48,112 +111,50 @@ def convert(
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
-    floats = _float_tensors(inferred.graph)
-    _constants_to_initializers(proto.graph, floats)
+    _constants_to_initializers(proto.graph, _float_tensors(inferred.graph))
+    sides = _sides(inferred.graph)
     if shapes:
         film_graph.rewrite(proto.graph)
-        floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
+        skip_graph.rewrite(proto.graph, sides)
+    del proto.metadata_props[:]
+    return proto, sides
+
+
+def _finished(
+    proto: ModelProto,
+    sides: norm_graph.Sides,
+    precision: str,
+    plain_norms: bool,
+    half: Iterable[str] = (),
+) -> bytes:
+    """Bring a graph into its types and operators, in place. half: inputs that may be half too."""
+    graph = proto.graph
     if precision != 'fp32':
         # TensorRT's parser knows no instance normalisation in bf16.
         half_norms = precision == 'fp16' and not plain_norms
-        exact = _EXACT if half_norms else (*_EXACT, 'InstanceNormalization')
-        _Converter(proto.graph, floats, _TYPES[precision], exact).run()
+        more = () if half_norms else ('InstanceNormalization',)
+        exact = (*exact_layers.TYPES, *more)
+        floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
+        _Converter(graph, floats, _TYPES[precision], exact, half).run()
     if plain_norms:
-        norm_graph.rewrite(proto.graph, _sides(inferred.graph))
-    for node in proto.graph.node:
+        norm_graph.rewrite(graph, sides)
+    for node in graph.node:
         node.name = node.name or node.output[0]
-    del proto.metadata_props[:]
     try:
         return proto.SerializeToString()
     except Exception:  # protobuf's classes changed their base over the years
-        raise BackendError(f'{model} is larger than 2 GiB in {precision}; use fp16') from None
-
-
-def exact_names(graph: bytes) -> set[str]:
-    """Names of the nodes that must work in float32, of a float32 graph made by `convert`."""
-    nodes = onnx.load_from_string(graph).graph
-    exact = exact_nodes(nodes) | _first_nodes(nodes) | _last_nodes(nodes)
-    return {
-        node.name
-        for index, node in enumerate(nodes.node)
-        if index in exact or norm_graph.EXACT in node.name
-    }
-
-
-def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = _EXACT) -> set[int]:
-    """Return indices of the nodes that keep float32: see `_ROOTS` and `_EXACT`."""
-    makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
-    exact = {i for i, node in enumerate(graph.node) if node.op_type in exact_types}
-    waiting = [i for i, node in enumerate(graph.node) if node.op_type in _ROOTS]
-    while waiting:
-        index = waiting.pop()
-        exact.add(index)
-        sources = (makers[name] for name in graph.node[index].input if name in makers)
-        waiting += [s for s in sources if s not in exact]
-    return exact
-
-
-def _first_nodes(graph: GraphProto) -> set[int]:
-    """Find the layers that read the noisy code, and what is computed for them.
-
-    Noise in z is what the network is asked to find: rounded to fp16 it is wrong by a sixth of the
-    allowed error.
-    """
-    readers: dict[str, list[int]] = {}
-    for index, node in enumerate(graph.node):
-        for name in node.input:
-            readers.setdefault(name, []).append(index)
-    found: set[int] = set()
-    waiting = ['z']
-    while waiting:
-        for index in readers.get(waiting.pop(), []):
-            node = graph.node[index]
-            if index in found or node.op_type == 'Shape':
-                continue
-            found.add(index)
-            if not node.op_type.startswith(_HEAVY):
-                waiting += node.output
-    names = [(name, True) for index in found for name in graph.node[index].input]
-    return found | _nodes_before(graph, names)
-
-
-def _last_nodes(graph: GraphProto) -> set[int]:
-    """Find the last convolution, what follows it, what is computed just before it, and from what.
-
-    What is rounded there is depth itself: in fp16 it would cost half of the allowed error.
-    """
-    found = _nodes_before(graph, [(o.name, False) for o in graph.output])
-    sources = {name for index in found for name in graph.node[index].input}
-    convolutions = (i for i, node in enumerate(graph.node) if node.op_type == 'Conv')
-    return found | {i for i in convolutions if graph.node[i].output[0] in sources}
-
-
-def _nodes_before(graph: GraphProto, waiting: list[tuple[str, bool]]) -> set[int]:
-    """Find what tensors are computed from, back to the heavy layers.
-
-    waiting: names, each with whether a convolution lies behind it already; else the first one is
-    passed.
-    """
-    makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
-    found: set[int] = set()
-    while waiting:
-        name, past = waiting.pop()
-        index = makers.get(name)
-        if index is None or index in found:
-            continue
-        node = graph.node[index]
-        if past and node.op_type.startswith(_HEAVY):
-            continue
-        found.add(index)
-        waiting += [(source, past or node.op_type == 'Conv') for source in node.input]
-    return found
+        raise BackendError(f'the model is larger than 2 GiB in {precision}; use fp16') from None
 
 
 def _float_tensors(graph: GraphProto) -> set[str]:
     """Names of all float32 tensors; a node whose outputs nobody could type is left alone."""
     typed = [*graph.input, *graph.output, *graph.value_info]
-    names = {v.name for v in typed if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    names = {v.name for v in typed if _kind(v) == TensorProto.FLOAT}
     return names | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+
+
+def _kind(value: ValueInfoProto) -> int:
+    return int(value.type.tensor_type.elem_type)
 
 
 def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
@@ -204,23 +205,29 @@ class _Converter:
     """Rewrites one graph in place."""
 
     def __init__(
-        self, graph: GraphProto, floats: set[str], kind: int, exact_types: tuple[str, ...]
+        self,
+        graph: GraphProto,
+        floats: set[str],
+        kind: int,
+        exact_types: tuple[str, ...],
+        half_inputs: Iterable[str],
     ) -> None:
-        self.exact = exact_nodes(graph, exact_types) | _first_nodes(graph) | _last_nodes(graph)
+        self.exact = exact_layers.exact_nodes(graph, exact_types)
         self.graph, self.floats, self.kind = graph, floats, kind
         self.initializers = {i.name: i for i in graph.initializer}
-        self.is_half: set[str] = set()  # tensors that now have the half type
+        full = {n for i, node in enumerate(graph.node) if self._is_full(i) for n in node.input}
+        self.is_half = set(half_inputs) - full  # tensors that now have the half type
         self.nodes: list[NodeProto] = []
         self.casts: dict[tuple[str, int], str] = {}
         self.extra: dict[str, TensorProto] = {}
 
     def run(self) -> None:
+        for value in self.graph.input:
+            if value.name in self.is_half:
+                value.type.tensor_type.elem_type = self.kind
         outputs = {o.name for o in self.graph.output}
         for index, node in enumerate(self.graph.node):
-            makes_float = any(name in self.floats for name in node.output)
-            # The type of these is an attribute: leave it, whoever reads them casts.
-            typed = node.op_type in ('Constant', 'ConstantOfShape', 'Cast')
-            if index in self.exact or not makes_float or typed:
+            if self._is_full(index):
                 self._feed(node, TensorProto.FLOAT)
                 self.nodes.append(node)
             else:
@@ -228,6 +235,13 @@ class _Converter:
                 self._make_half(node, outputs)
         del self.graph.value_info[:]
         static_graph.replace_nodes(self.graph, self.nodes, self.extra.values())
+
+    def _is_full(self, index: int) -> bool:
+        """Whether a node keeps the types that it has."""
+        node = self.graph.node[index]
+        # The type of these is an attribute: leave it, whoever reads them casts.
+        typed = node.op_type in ('Constant', 'ConstantOfShape', 'Cast')
+        return index in self.exact or typed or not any(n in self.floats for n in node.output)
 
     def _feed(self, node: NodeProto, kind: int) -> None:
         """Give the node every float input in the type `kind`, through casts where needed."""

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from dmd_ros.runtime.backend import (
     FOV_INPUT,
@@ -20,6 +23,7 @@ from dmd_ros.runtime.backend import (
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import contract_from_metadata, fov_contract_from_metadata
 
+_KINDS = {'tensor(float)': np.dtype(np.float32), 'tensor(float16)': np.dtype(np.float16)}
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
@@ -85,6 +89,32 @@ class _OrtNetwork:
             )
 
 
+class OrtConditions:
+    """Computes what an engine takes of time and field of view; see `condition_graph`."""
+
+    def __init__(self, graph: bytes) -> None:
+        """Load a serialised ONNX graph; raises `BackendError` if it is none."""
+        providers = [_PROVIDERS['cpu']]
+        try:
+            self._session = ort.InferenceSession(graph, _options(1), providers=providers)
+        except Exception as error:  # the parser's classes share no public base
+            raise BackendError(
+                f'the conditions of an engine cannot be loaded ({error}); build it again'
+            ) from None
+        self._names = [o.name for o in self._session.get_outputs()]
+        self.kinds = {o.name: _KINDS[o.type] for o in self._session.get_outputs()}
+
+    def __call__(
+        self, t: NDArray[np.float32], tan_half_vfov: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Evaluate for t [B] and tan_half_vfov [B] -> tensors, float32 or float16, by name."""
+        try:
+            made = self._session.run(None, {'t': t, 'tan_half_vfov': tan_half_vfov})
+        except Exception as error:  # its classes share no public base
+            raise BackendError(f'ONNX Runtime cannot evaluate conditions: {error}') from None
+        return dict(zip(self._names, made, strict=True))
+
+
 class OrtBackend(_OrtNetwork):
     """A denoiser."""
 
@@ -130,15 +160,19 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
         raise BackendError(
             f'threads={threads!r} must be a whole number from 0 (all cores) to {MAX_THREADS}'
         )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Spinning workers would burn the robot's cores between frames.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(model), options, providers=[provider])
+        return ort.InferenceSession(str(model), _options(threads), providers=[provider])
     except Exception as error:  # the parser's classes share no public base
         raise BackendError(
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
             'copy or export it again'
         ) from None
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Spinning workers would burn the robot's cores between frames.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.log_severity_level = 3
+    return options

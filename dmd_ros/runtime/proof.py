@@ -223,33 +223,30 @@ def _prove_sampler(
     engine: Any, contract: Contract, shape: tuple[int, int, int], random: Any, repeats: int
 ) -> tuple[float, float]:
     """Largest difference of codes from the host's sampler, and between equal frames."""
-    feeds = random_feeds(random, contract, (1, *shape[1:]), 1.0)
     noises = random.standard_normal((4, shape[0], 1, *shape[1:]), np.float32)
-    fov = float(feeds['tan_half_vfov'][0])
-    other = random_feeds(random, contract, (1, *shape[1:]), 1.0)['rgb']
+    # Another camera as well: what an engine keeps of a field of view must not outlive it.
+    inputs = [random_feeds(random, contract, (1, *shape[1:]), 1.0) for _ in range(2)]
+    frames = [(feeds['rgb'], float(feeds['tan_half_vfov'][0])) for feeds in inputs]
     worst = deviation = 0.0
     for steps, sampler in _SAMPLERS:
         times = diffusion.trailing_times(steps)
 
-        def on_device(rgb: Floats, times: Any = times, sampler: str = sampler) -> Floats:
+        def on_device(index: int, times: Any = times, sampler: str = sampler) -> Floats:
+            rgb, fov = frames[index]
             codes: Floats = engine.sample(rgb, fov, noises[0], iter(noises[1:]), times, sampler)
             return codes
 
-        expected = sample_on_host(
-            lambda f: engine.run(f)[OUTPUT],
-            contract,
-            feeds['rgb'],
-            fov,
-            noises[0],
-            iter(noises[1:]),
-            times,
-            sampler,
-        )
+        def on_host(index: int, times: Any = times, sampler: str = sampler) -> Floats:
+            rgb, fov = frames[index]
+            run: Callable[[Feeds], Floats] = lambda feeds: engine.run(feeds)[OUTPUT]  # noqa: E731
+            noise = noises[0], iter(noises[1:])
+            return sample_on_host(run, contract, rgb, fov, *noise, times, sampler)
+
         # The first frame is enqueued step by step, those after it are one recorded graph.
-        for _ in range(2):
-            worst = max(worst, _largest(np.abs(on_device(feeds['rgb']) - expected)))
-        pictures = (feeds['rgb'], other)
-        changed = _deviation(lambda i: on_device(pictures[i]), repeats // len(_SAMPLERS), 1)  # noqa: B023
+        expected = [on_host(index) for index in range(2)]
+        for index in (0, 0, 1):
+            worst = max(worst, _largest(np.abs(on_device(index) - expected[index])))
+        changed = _deviation(on_device, repeats // len(_SAMPLERS), 1)
         deviation = max(deviation, changed)
     return worst, deviation
 

@@ -21,13 +21,14 @@ import tensorrt as trt
 from numpy.typing import NDArray
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime import engine_file, half_graph, trt_versions
+from dmd_ros.runtime import engine_file, exact_layers, half_graph, trt_types, trt_versions
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, driver_major
 from dmd_ros.runtime.errors import BackendError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
+from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape
 
 Floats = NDArray[np.float32]
@@ -36,9 +37,6 @@ Floats = NDArray[np.float32]
 _LOGGER = trt.Logger(trt.Logger.WARNING)
 _DRIVER = Path('/proc/driver/nvidia/version')
 _MIB = 1 << 20
-# Layers that compute no numbers of ours, and those that the parser adds without a node's name.
-_UNTYPED = ('CONSTANT', 'SHAPE', 'FILL', 'CAST')
-_NAMELESS = '(Unnamed'
 
 # The primary context of each GPU, the one that the CUDA runtime (torch, ONNX Runtime) uses too.
 # Retained once and for good: pycuda lets go of a context only in the thread that made it.
@@ -98,16 +96,21 @@ def _started(kind: Any) -> Any:
         ) from None
 
 
-def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log: Log) -> bytes:
-    """Compile the model for `spec` on this GPU; takes minutes. Raises `BackendError`."""
+def build_plan(
+    model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log: Log
+) -> tuple[bytes, bytes]:
+    """Compile the model for `spec` on this GPU -> plan, conditions (`Graphs`); takes minutes.
+
+    Raises `BackendError`.
+    """
     spoken = trt_versions.dialect(version())
     trt_versions.check_precision(spec.precision, spoken)
     trt.init_libnvinfer_plugins(_LOGGER, '')
     with _current(gpu), BuildProgress(log) as progress:
         builder = _started(trt.Builder)
         network = builder.create_network(_network_flags(spoken))
-        graph = _graph(model, spec, spoken)
-        _parse(network, graph, model)
+        graphs = _graphs(model, spec, spoken)
+        _parse(network, graphs.network, model)
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, spec.workspace_mib * _MIB)
         if spoken.own_tactics_only:
@@ -118,8 +121,11 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
         # that keep float32 in an fp16 engine keep it for.
         config.clear_flag(trt.BuilderFlag.TF32)
         if spec.precision != 'fp32' and not spoken.strong_types:
-            _weak_types(network, config, half_graph.exact_names(graph))
-        config.add_optimization_profile(_profile(builder, spec))
+            config.set_flag(trt.BuilderFlag.FP16)
+            config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
+            trt_types.tell_layers(trt, network, exact_layers.exact_names(graphs.network))
+            trt_types.tell_inputs(trt, network, graphs.half)
+        config.add_optimization_profile(_profile(builder, network, spec))
         _load_timing_cache(config, timing_cache)
         if spoken.progress_monitor:
             monitor = _monitor(progress)  # must outlive the build
@@ -135,7 +141,7 @@ def build_plan(model: Path, spec: EngineSpec, gpu: int, timing_cache: Path, log:
             engine_file.write_atomic(timing_cache, timings)
         except OSError as error:  # minutes of work are not lost for it
             log(f'kernel timings are not kept for the next build ({error})')
-        return bytes(plan)
+        return bytes(plan), graphs.conditions
 
 
 def _network_flags(spoken: trt_versions.Dialect) -> int:
@@ -152,46 +158,26 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
         raise BackendError(f'TensorRT {version()} cannot read {model}: {errors}')
 
 
-def _graph(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> bytes:
+def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half_graph.Graphs:
     """ONNX for this version: it says the types only where the version listens to it."""
+    if spec.is_static:  # nothing computes shapes when it runs, nor what no picture changes
+        return half_graph.convert_split(
+            model,
+            spec.precision,
+            says_types=spoken.strong_types,
+            plain_norms=spoken.plain_norms,
+            half_inputs=spoken.half_inputs,
+            shapes={name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS},
+        )
     precision = spec.precision if spoken.strong_types else 'fp32'
-    shapes = None
-    if spec.is_static:  # nothing computes shapes when it runs
-        shapes = {name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS}
-    return half_graph.convert(model, precision, plain_norms=spoken.plain_norms, shapes=shapes)
+    return half_graph.Graphs(half_graph.convert(model, precision, plain_norms=spoken.plain_norms))
 
 
-def _weak_types(network: Any, config: Any, exact: set[str]) -> None:
-    """Before version 10: tell layers their types. exact: names of the nodes that keep float32.
-
-    Types are told layer by layer, since a convolution's output counts as float32 until somebody
-    says otherwise, whatever type the graph gives to its input. A normalisation computes in float32
-    whatever it reads and makes: TensorRT chooses those types.
-    """
-    config.set_flag(trt.BuilderFlag.FP16)
-    config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
-        kinds = {layer.get_output(i).dtype for i in range(layer.num_outputs)}
-        if kinds != {trt.float32} or layer.type.name in _UNTYPED:
-            continue
-        if layer.name in exact:
-            _set_type(layer, trt.float32)
-        elif layer.type != trt.LayerType.NORMALIZATION and not layer.name.startswith(_NAMELESS):
-            _set_type(layer, trt.float16)
-
-
-def _set_type(layer: Any, kind: Any) -> None:
-    layer.precision = kind
-    for index in range(layer.num_outputs):
-        output = layer.get_output(index)
-        if not output.is_network_output:  # those are float32 whatever happens inside
-            layer.set_output_type(index, kind)
-
-
-def _profile(builder: Any, spec: EngineSpec) -> Any:
+def _profile(builder: Any, network: Any, spec: EngineSpec) -> Any:
+    """Say the sizes of pictures, t and tan_half_vfov; conditions have one size as they are."""
     profile = builder.create_optimization_profile()
-    for name in INPUTS:
+    there = {network.get_input(index).name for index in range(network.num_inputs)}
+    for name in (name for name in INPUTS if name in there):
         sizes = (spec.smallest, spec.best, spec.largest)
         shapes = [tensor_shape(name, (spec.batch, *size)) for size in sizes]
         profile.set_shape(name, *shapes)
@@ -227,11 +213,27 @@ def _monitor(progress: BuildProgress) -> Any:
     return Monitor()
 
 
+def _evaluator(conditions: bytes, engine: Any) -> Evaluate:
+    """Load what the host computes for an engine; `StaleError` if it is not of the engine's types.
+
+    Of another type TensorRT would read past the end.
+    """
+    from dmd_ros.runtime.ort_backend import OrtConditions
+
+    evaluate = OrtConditions(conditions)
+    kinds = {np.dtype(np.float32): trt.float32, np.dtype(np.float16): trt.float16}
+    there = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
+    for name, kind in evaluate.kinds.items():
+        if name in there and engine.get_tensor_dtype(name) != kinds[kind]:
+            raise StaleError(f'TensorRT does not take {name} in {kind} for the engine')
+    return evaluate
+
+
 class TrtBackend:
     """A denoiser on TensorRT; also runs the sampler, as one CUDA graph per frame.
 
-    plan: what `build_plan` made for `spec`. use_graph: False enqueues step by step, to compare.
-    May be called from any thread, and closed from any, in any order with others.
+    plan, conditions: what `build_plan` made for `spec`. use_graph: False enqueues step by step, to
+    compare. May be called from any thread, and closed from any, in any order with others.
     """
 
     name = 'tensorrt'
@@ -239,6 +241,7 @@ class TrtBackend:
     def __init__(
         self,
         plan: bytes,
+        conditions: bytes,
         spec: EngineSpec,
         contract: Contract,
         gpu: int,
@@ -255,8 +258,11 @@ class TrtBackend:
             engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise StaleError('TensorRT does not accept the engine')
+        evaluate = _evaluator(conditions, engine) if conditions else None
         scratch = int(getattr(engine, spoken.memory_attribute))
-        self._session = Session(cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph)
+        self._session = Session(
+            *(cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph, evaluate)
+        )
         del engine
         # Runs at the latest when Python ends, while CUDA is still there.
         self._finalizer = weakref.finalize(self, self._session.close)

@@ -4,13 +4,14 @@
 
 Per picture size everything is allocated once: page-locked host arrays, device buffers, and the
 CUDA graph of the sampler. A frame copies in, launches, copies out and waits, letting other Python
-threads run while it waits.
+threads run while it waits. What follows from time and field of view alone is computed and copied
+when one of them changes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -23,6 +24,7 @@ from dmd_ros.runtime.cuda_driver import CudaGraph
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.sampler_plan import Step
+from dmd_ros.runtime.trt_memory import Conditions, Evaluate, Memory, SamplerMemory
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, int, int]  # samples, height, width
@@ -50,34 +52,12 @@ def check_shape(shape: Shape, spec: EngineSpec) -> None:
         )
 
 
-class Memory:
-    """A page-locked host array and its device buffer, of equal size."""
-
-    def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
-        """Allocate both; the context must be current."""
-        self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
-        self.host.fill(0.0)
-        self.allocation = cuda.mem_alloc(self.host.nbytes)
-        self.address = int(self.allocation)
-        self._cuda = cuda
-
-    def upload(self, array: Floats, stream: Any) -> None:
-        """Copy an array of the first items in."""
-        part = self.host[: len(array)]
-        np.copyto(part, array)
-        self._cuda.memcpy_htod_async(self.address, part, stream)
-
-    def free(self) -> None:
-        """Free both; the context must be current."""
-        self.allocation.free()
-        del self.host
-
-
 class Session:
     """Runs one engine for `trt_backend.TrtBackend`, one call at a time.
 
     cuda: pycuda.driver. engine: TensorRT's. current: makes the GPU's context current.
-    scratch_bytes: what an execution context of the engine takes.
+    scratch_bytes: what an execution context of the engine takes. evaluate: computes the tensors
+    that the engine takes of t and tan_half_vfov, if it takes any; it is of one size then.
     """
 
     def __init__(
@@ -89,15 +69,18 @@ class Session:
         scratch_bytes: int,
         log: Callable[[str], None],
         use_graph: bool,
+        evaluate: Evaluate | None = None,
     ) -> None:
         """Make stream, execution context and kernel; `BackendError` if memory is short."""
         self._cuda, self._engine, self._spec, self._current = cuda, engine, spec, current
         self._scratch_bytes, self._log, self._use_graph = scratch_bytes, log, use_graph
         self._lock = threading.Lock()
+        self._evaluate = evaluate
         self._closed = False
         self._shape: Shape | None = None
         self._memory: dict[str, Memory] = {}
-        self._sampler: _Sampler | None = None
+        self._conditions: Conditions | None = None
+        self._sampler: SamplerMemory | None = None
         with current():
             self._context = engine.create_execution_context()
             if self._context is None:
@@ -113,9 +96,12 @@ class Session:
         """Evaluate the network once."""
         with self._lock, self._current():
             self._prepare((len(feeds['z']), *feeds['z'].shape[2:]))
-            for name in INPUTS:
+            for name in self._memory.keys() & feeds.keys():
                 self._memory[name].upload(feeds[name], self._stream)
-                self._bind(name, self._memory[name])
+                self._bind(name, self._memory[name].address)
+            if self._conditions is not None:
+                self._conditions.upload(feeds['t'], feeds['tan_half_vfov'], self._stream)
+                self._bind_all(self._conditions.addresses)
             self._execute()
             return self._result(self._memory[OUTPUT])
 
@@ -132,12 +118,15 @@ class Session:
             self._prepare((len(noise), *noise.shape[2:]))
             if self._sampler is None or self._sampler.steps != tuple(steps):
                 self._drop_sampler()
-                self._sampler = _Sampler(self._cuda, tuple(steps), self._memory, self._stream)
+                self._sampler = SamplerMemory(
+                    self._cuda, tuple(steps), noise.shape, 't' in self._tensors, self._evaluate
+                )
             sampler = self._sampler
             self._memory['rgb'].upload(rgb[:1], self._stream)
             fov = np.full(len(noise), tan_half_vfov, np.float32)
-            self._memory['tan_half_vfov'].upload(fov, self._stream)
-            sampler.upload(noise, fresh, self._stream)
+            if 'tan_half_vfov' in self._memory:
+                self._memory['tan_half_vfov'].upload(fov, self._stream)
+            sampler.upload(noise, fresh, fov, self._stream)
             self._launch(sampler)
             codes = self._result(self._memory['z'])
             if sampler.graph is None:
@@ -160,6 +149,8 @@ class Session:
     def memory_bytes(self) -> dict[str, int]:
         """GPU memory by purpose."""
         held = [*self._memory.values(), *(self._sampler.memory if self._sampler else [])]
+        if self._conditions is not None:
+            held.append(self._conditions.memory)
         return {
             'scratch': self._scratch_bytes,
             'buffers': sum(m.host.nbytes for m in held),
@@ -185,32 +176,37 @@ class Session:
             return
         check_shape(shape, self._spec)
         self._drop_memory()
-        for name in (*INPUTS, OUTPUT):
+        # TensorRT drops inputs that a network does not use.
+        read = [name for name in INPUTS if name in self._tensors]
+        for name in {*read, 'rgb', 'z', OUTPUT}:
             self._memory[name] = Memory(self._cuda, tensor_shape(name, shape))
-        for name in INPUTS:
-            if name in self._tensors and not self._context.set_input_shape(
-                name, tensor_shape(name, shape)
-            ):
+        for name in read:
+            if not self._context.set_input_shape(name, tensor_shape(name, shape)):
                 raise BackendError(f'TensorRT refuses shape {tensor_shape(name, shape)} of {name}')
-        self._bind(OUTPUT, self._memory[OUTPUT])
+        if self._evaluate is not None:
+            self._conditions = Conditions(self._cuda, self._evaluate, shape[0])
+        self._bind(OUTPUT, self._memory[OUTPUT].address)
         self._shape = shape
 
-    def _bind(self, name: str, memory: Memory) -> None:
-        # TensorRT drops inputs that a network does not use.
+    def _bind_all(self, addresses: Mapping[str, int]) -> None:
+        for name, address in addresses.items():
+            self._bind(name, address)
+
+    def _bind(self, name: str, address: int) -> None:
         if name in self._tensors:
-            self._context.set_tensor_address(name, memory.address)
+            self._context.set_tensor_address(name, address)
 
     def _execute(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
             raise BackendError('TensorRT could not run the engine; its messages above say why')
 
-    def _launch(self, sampler: _Sampler) -> None:
+    def _launch(self, sampler: SamplerMemory) -> None:
         if sampler.graph is not None:
             sampler.graph.launch()
         else:
             self._enqueue(sampler)
 
-    def _enqueue(self, sampler: _Sampler) -> None:
+    def _enqueue(self, sampler: SamplerMemory) -> None:
         """Put the whole sampler on the stream: the same calls whether recorded or not."""
         cuda, memory, stream = self._cuda, self._memory, self._stream
         picture = memory['rgb'].host[0].nbytes
@@ -219,11 +215,12 @@ class Session:
             cuda.memcpy_dtod_async(target, memory['rgb'].address, picture, stream)
         z = memory['z']
         cuda.memcpy_dtod_async(z.address, sampler.start.address, z.host.nbytes, stream)
-        for name in ('rgb', 'z', 'tan_half_vfov'):
-            self._bind(name, memory[name])
+        for name in INPUTS:
+            if name in memory:
+                self._bind(name, memory[name].address)
         grid = (-(-z.host.size // sampler_ptx.THREADS), 1)
-        for step, time, noise in zip(sampler.steps, sampler.times, sampler.noise, strict=True):
-            self._bind('t', time)
+        for index, (step, noise) in enumerate(zip(sampler.steps, sampler.noise, strict=True)):
+            self._bind_all(sampler.addresses(index))
             self._execute()
             self._kernel.prepared_async_call(
                 grid,
@@ -237,7 +234,7 @@ class Session:
                 z.host.size,
             )
 
-    def _record(self, sampler: _Sampler) -> None:
+    def _record(self, sampler: SamplerMemory) -> None:
         """Record the sampler as a CUDA graph, if that is wanted and possible."""
         if not self._use_graph or sampler.graph_failed:
             return
@@ -263,38 +260,6 @@ class Session:
         self._shape = None
         while self._memory:
             self._memory.popitem()[1].free()
-
-
-class _Sampler:
-    """What one sequence of steps needs on the device besides the network's tensors."""
-
-    def __init__(
-        self, cuda: Any, steps: tuple[Step, ...], memory: dict[str, Memory], stream: Any
-    ) -> None:
-        self.steps = steps
-        shape = memory['z'].host.shape
-        self.start = Memory(cuda, shape)
-        self.times = [Memory(cuda, shape[:1]) for _ in steps]
-        self.noise = [Memory(cuda, shape) if step.z_n else None for step in steps]
-        self.memory = [self.start, *self.times, *(n for n in self.noise if n)]
-        self.graph: CudaGraph | None = None
-        self.graph_failed = False
-        self._uploaded: list[Floats | None] = [None] * (1 + len(steps))
-        for step, time in zip(steps, self.times, strict=True):
-            time.upload(np.full(shape[:1], step.t, np.float32), stream)
-
-    def upload(self, noise: Floats, fresh: Sequence[Floats | None], stream: Any) -> None:
-        """Copy noise in; the very array that is there already (fixed noise) is not copied."""
-        arrays, targets = [noise, *fresh], [self.start, *self.noise]
-        for index, (array, target) in enumerate(zip(arrays, targets, strict=True)):
-            if target is None or array is None or array is self._uploaded[index]:
-                continue
-            target.upload(array, stream)
-            self._uploaded[index] = None if array.flags.writeable else array
-
-    def free(self) -> None:
-        """Free all; the context must be current and the stream idle."""
-        if self.graph is not None:
-            self.graph.close()
-        for memory in self.memory:
-            memory.free()
+        if self._conditions is not None:
+            self._conditions.memory.free()
+            self._conditions = None

@@ -31,7 +31,7 @@ def spec(request_: BuildRequest) -> EngineSpec:
 
 def stored(spec: EngineSpec, folder: Path, plan: bytes = b'plan' * 100) -> Path:
     path = folder / engine_file.file_name(spec, 'oracle')
-    engine_file.write(path, spec, plan, GOOD)
+    engine_file.write(path, spec, plan, b'', GOOD)
     return path
 
 
@@ -120,7 +120,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         path.write_bytes(changes[how])
     else:
         field, value = {'stale': ('tensorrt', '10.2.0'), 'foreign': ('gpu', 'H200')}[how]
-        engine_file.write(path, dataclasses.replace(spec, **{field: value}), b'p', GOOD)
+        engine_file.write(path, dataclasses.replace(spec, **{field: value}), b'p', b'', GOOD)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_bad_engine_is_reported_and_rebuilt(
     with pytest.raises(BackendError, match=words):
         engine_file.read(path, spec)
     said: list[str] = []
-    engine = obtain(spec, tmp_path, 'oracle', lambda: (b'new', GOOD), said.append)
+    engine = obtain(spec, tmp_path, 'oracle', lambda: (b'new', b'', GOOD), said.append)
     assert engine.plan == b'new'
     assert words in said[0] and 'built anew' in said[0]
     assert engine_file.read(path, spec).plan == b'new'
@@ -154,7 +154,7 @@ def test_good_engine_is_not_rebuilt_unless_forced(spec: EngineSpec, tmp_path: Pa
     stored(spec, tmp_path)
 
     def make() -> tuple[bytes, dict]:
-        return b'new', GOOD
+        return b'new', b'', GOOD
 
     assert obtain(spec, tmp_path, 'oracle', make, print).plan != b'new'
     assert obtain(spec, tmp_path, 'oracle', make, print, force=True).plan == b'new'
@@ -175,9 +175,9 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
 ) -> None:
     built = []
 
-    def make(passed: bool = False) -> tuple[bytes, dict]:
+    def make(passed: bool = False) -> tuple[bytes, bytes, dict]:
         built.append(passed)
-        return b'p', {'passed': passed, 'text': 'depth is wrong by 3 %'}
+        return b'p', b'', {'passed': passed, 'text': 'depth is wrong by 3 %'}
 
     path = stored(spec, tmp_path)
     with pytest.raises(RefusedError, match=r'is refused: depth is wrong by 3 %.*to fp32'):
@@ -213,7 +213,7 @@ def make():
     (folder / 'building').touch()
     while not (folder / 'go_on').exists():
         time.sleep(0.02)
-    return b'plan' * 50000, {'passed': True, 'text': 'proved'}
+    return b'plan' * 50000, b'', {'passed': True, 'text': 'proved'}
 engine = obtain(spec, folder, 'm', make, lambda text: print(text, flush=True))
 print(len(engine.plan))
 """
@@ -230,14 +230,14 @@ def test_a_folder_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / 'file').touch()
     with pytest.raises(BackendError, match=r'/file/engines, cannot be used .*engine_cache_dir'):
-        obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', GOOD), print)
+        obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', b'', GOOD), print)
 
     def full(*_: object) -> None:
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(engine_file.os, 'fsync', full)
     with pytest.raises(BackendError, match='No space left on device'):
-        obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), print)
+        obtain(spec, tmp_path, 'm', lambda: (b'x', b'', GOOD), print)
     assert not list(tmp_path.glob('*.engine'))
 
 
@@ -261,7 +261,7 @@ def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -
     wait_for(tmp_path / 'building')
     process.kill()
     process.communicate()
-    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), print).plan == b'x'
+    assert obtain(spec, tmp_path, 'm', lambda: (b'x', b'', GOOD), print).plan == b'x'
 
 
 def test_a_folder_without_locks_is_used_all_the_same(
@@ -274,7 +274,7 @@ def test_a_folder_without_locks_is_used_all_the_same(
 
     monkeypatch.setattr(engine_store.fcntl, 'flock', flock)
     said: list[str] = []
-    assert obtain(spec, tmp_path, 'm', lambda: (b'x', GOOD), said.append).plan == b'x'
+    assert obtain(spec, tmp_path, 'm', lambda: (b'x', b'', GOOD), said.append).plan == b'x'
     assert 'cannot be locked' in said[0] and 'No locks available' in said[0]
 
 

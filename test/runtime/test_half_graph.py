@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros.core.contract import METADATA_KEY
-from dmd_ros.runtime import half_graph, proof
+from dmd_ros.runtime import exact_layers, half_graph, proof
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
 from dmd_ros.runtime.static_graph import Shapes
@@ -200,7 +200,7 @@ def test_plain_norms_compute_the_same(
 def test_what_must_be_float32_for_weak_types(model: Path) -> None:
     """The sine and its angle, and statistics."""
     graph = half_graph.convert(model, 'fp32', plain_norms=True)
-    exact = half_graph.exact_names(graph)
+    exact = exact_layers.exact_names(graph)
     nodes = {node.name: node.op_type for node in onnx.load_from_string(graph).graph.node}
     assert {'sine', 'angle', 'prediction'} <= exact
     assert 'emb_flat' not in exact
@@ -232,7 +232,7 @@ def test_first_and_last_layers_are_float32_for_weak_types() -> None:
     inputs = [value(name, TensorProto.FLOAT, image) for name in ('rgb', 'z')]
     outputs = [value('prediction', TensorProto.FLOAT, image)]
     proto = helper.make_model(helper.make_graph(nodes, 'ends', inputs, outputs))
-    exact = half_graph.exact_names(proto.SerializeToString())
+    exact = exact_layers.exact_names(proto.SerializeToString())
     ends = {'branch', 'middle', 'sum', 'b', 'last', 'prediction'}
     assert exact == {'bright', 'both', 'first'} | ends
 
@@ -255,7 +255,7 @@ def test_shipped_model_layer_by_layer() -> None:
     graph = proto.graph
     names = [*(n.name for n in graph.node), *(i.name for i in graph.initializer)]
     assert len(names) == len(set(names))
-    exact = half_graph.exact_names(converted)
+    exact = exact_layers.exact_names(converted)
     convolutions = {n.name for n in graph.node if n.op_type == 'Conv' and n.name in exact}
     ends = {'/stem/Conv', '/up.0.0/block/conv2/Conv', '/up.0.0/block/shortcut/Conv', '/head/Conv'}
     assert convolutions == ends

@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime import half_graph, static_graph
+from dmd_ros.runtime import exact_layers, half_graph, static_graph
 
 SHAPES = {'x': (2, 6, 8, 10)}
 
@@ -118,7 +118,7 @@ def test_statistics_stay_float32(tmp_path: Path) -> None:
     path = write(tmp_path / 'norm.onnx', groups=1, cut=(0, 1, -1))
     proto = written(path, SHAPES)
     del proto.graph.node[-1]  # what Sin is computed from is exact as well
-    exact = half_graph.exact_names(proto.SerializeToString())
+    exact = exact_layers.exact_names(proto.SerializeToString())
     nodes = {node.name: node.op_type for node in proto.graph.node}
     kept = sorted(nodes[name] for name in exact)
     assert kept == ['Add', 'Mul', 'ReduceMean', 'ReduceMean', 'Sqrt']

@@ -41,10 +41,12 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> tuple[Gpu, Any]:
     return fake_tensorrt.install(monkeypatch, '10.3.0')
 
 
-def plan_of(module: Any, request: BuildRequest, log: Any = print) -> tuple[bytes, EngineSpec]:
+def plan_of(
+    module: Any, request: BuildRequest, log: Any = print
+) -> tuple[bytes, bytes, EngineSpec]:
     spec = spec_for(request, CONTRACT, module.machine(0))
     timings = engine_cache.timing_cache(request.cache, spec)
-    return module.build_plan(request.model, spec, 0, timings, log), spec
+    return *module.build_plan(request.model, spec, 0, timings, log), spec
 
 
 def loaded(module: Any, request: BuildRequest, log: Any = print, use_graph: bool = True) -> Any:
@@ -122,7 +124,7 @@ def test_a_frame_allocates_nothing_and_uploads_what_is_new(
         sampled(backend, noises=fixed)
     before = gpu[0].allocations, gpu[0].uploads
     sampled(backend, noises=fixed)
-    assert (gpu[0].allocations, gpu[0].uploads) == (before[0], before[1] + 2)  # picture, angle
+    assert (gpu[0].allocations, gpu[0].uploads) == (before[0], before[1] + 1)  # the picture
     other = NOISES[::-1].copy()
     views = list(other)
     first = sampled(backend, noises=views)
@@ -259,11 +261,11 @@ def test_error_of_the_command_is_one_line(
 def test_a_load_that_fails_says_why_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
-    plan, spec = plan_of(gpu[1], request_)
+    plan, conditions, spec = plan_of(gpu[1], request_)
     gpu[1]._contexts.clear()
     gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
     with pytest.raises(BackendError, match=message):
-        gpu[1].TrtBackend(plan, spec, CONTRACT, 0, print)
+        gpu[1].TrtBackend(plan, conditions, spec, CONTRACT, 0, print)
     assert not gpu[0].contexts
 
 
@@ -280,7 +282,7 @@ def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
     timings = engine_cache.timing_cache(request_.cache, spec)
     timings.mkdir(parents=True)
     said: list[str] = []
-    assert gpu[1].build_plan(request_.model, spec, 0, timings, said.append)
+    assert gpu[1].build_plan(request_.model, spec, 0, timings, said.append)[0]
     assert 'timings are not kept' in said[-1]
     timings.rmdir()
     timings.write_bytes(b'of another TensorRT')
@@ -303,7 +305,7 @@ def test_engine_that_tensorrt_does_not_accept_is_built_anew(
     forced = dataclasses.replace(request_, samples=1, force=True)
     engine = engine_cache.build(forced, print)
     foreign = engine.plan.replace(b'10.3.0', b'10.3.1')
-    engine_file.write(engine.path, engine.spec, foreign, engine.proof)
+    engine_file.write(engine.path, engine.spec, foreign, engine.conditions, engine.proof)
     said: list[str] = []
     estimator = loading.load_estimator(
         request_.model,

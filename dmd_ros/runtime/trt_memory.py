@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a session holds on the device: allocated once, copied to when something is new.
+
+The context must be current in every call here, and the stream idle when something is freed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.runtime.cuda_driver import CudaGraph
+from dmd_ros.runtime.sampler_plan import Step
+
+Floats = NDArray[np.float32]
+# t [B] and tan_half_vfov [B] -> what the network takes of them, by name: see `condition_graph`.
+Evaluate = Callable[[Floats, Floats], Mapping[str, NDArray[Any]]]
+
+# TensorRT wants its tensors at such addresses, as the CUDA runtime would give them.
+_ALIGNMENT = 256
+
+
+class Memory:
+    """A page-locked host array and its device buffer, of equal size."""
+
+    def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
+        """Allocate both."""
+        self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
+        self.host.fill(0.0)
+        self.allocation = cuda.mem_alloc(self.host.nbytes)
+        self.address = int(self.allocation)
+        self._cuda = cuda
+
+    def upload(self, array: Floats, stream: Any) -> None:
+        """Copy an array of the first items in."""
+        part = self.host[: len(array)]
+        np.copyto(part, array)
+        self._cuda.memcpy_htod_async(self.address, part, stream)
+
+    def free(self) -> None:
+        """Free both."""
+        self.allocation.free()
+        del self.host
+
+
+class Conditions:
+    """All that one evaluation of the network takes of t and tan_half_vfov, in one buffer.
+
+    addresses: of the tensors, by name; they stay, so a recorded graph reads what is there.
+    """
+
+    def __init__(self, cuda: Any, evaluate: Evaluate, samples: int) -> None:
+        """Allocate, for B = samples."""
+        self._cuda, self._evaluate = cuda, evaluate
+        self._of: tuple[Floats, Floats] | None = None
+        self._offsets: dict[str, int] = {}
+        size = 0
+        zero = np.zeros(samples, np.float32)
+        for name, tensor in evaluate(zero, zero).items():
+            self._offsets[name] = size
+            size += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+        self.memory = Memory(cuda, (size // np.dtype(np.float32).itemsize,))
+        self.addresses = {n: self.memory.address + at for n, at in self._offsets.items()}
+
+    def upload(self, t: Floats, tan_half_vfov: Floats, stream: Any) -> None:
+        """Compute for t [B] and tan_half_vfov [B] and copy in, unless it is there already."""
+        of = t, tan_half_vfov
+        if self._of is not None and all(map(np.array_equal, of, self._of)):
+            return
+        self._of = None
+        host = self.memory.host.view(np.uint8)
+        for name, tensor in self._evaluate(*of).items():
+            flat = np.ascontiguousarray(tensor).reshape(-1).view(np.uint8)
+            host[self._offsets[name] :][: flat.size] = flat
+        self._cuda.memcpy_htod_async(self.memory.address, self.memory.host, stream)
+        self._of = t.copy(), tan_half_vfov.copy()
+
+
+class SamplerMemory:
+    """What one sequence of steps needs besides the network's pictures; its graph once recorded.
+
+    times: t [B] of each step, for a network that reads it, else empty. conditions: of each step,
+    for a network that has any, else empty.
+    """
+
+    def __init__(
+        self,
+        cuda: Any,
+        steps: tuple[Step, ...],
+        shape: tuple[int, ...],
+        reads_time: bool,
+        evaluate: Evaluate | None,
+    ) -> None:
+        """Allocate for noisy codes of `shape` [B, 1, h, w]."""
+        self.steps = steps
+        self.start = Memory(cuda, shape)
+        self.noise = [Memory(cuda, shape) if step.z_n else None for step in steps]
+        self._t = [np.full(shape[:1], step.t, np.float32) for step in steps]
+        self.times = [Memory(cuda, shape[:1]) for _ in steps] if reads_time else []
+        self.conditions = [Conditions(cuda, evaluate, shape[0]) for _ in steps] if evaluate else []
+        self.memory = [self.start, *self.times, *(n for n in self.noise if n)]
+        self.memory += [conditions.memory for conditions in self.conditions]
+        self.graph: CudaGraph | None = None
+        self.graph_failed = False
+        self._uploaded: list[Floats | None] = [None] * (1 + len(steps))
+        self._has_times = False
+
+    def upload(
+        self, noise: Floats, fresh: Sequence[Floats | None], tan_half_vfov: Floats, stream: Any
+    ) -> None:
+        """Copy in what is new; the very array that is there already (fixed noise) is not copied.
+
+        fresh: noise of each step that takes any. tan_half_vfov: [B].
+        """
+        if not self._has_times:
+            for time, t in zip(self.times, self._t, strict=False):
+                time.upload(t, stream)
+            self._has_times = True
+        for conditions, t in zip(self.conditions, self._t, strict=False):
+            conditions.upload(t, tan_half_vfov, stream)
+        arrays, targets = [noise, *fresh], [self.start, *self.noise]
+        for index, (array, target) in enumerate(zip(arrays, targets, strict=True)):
+            if target is None or array is None or array is self._uploaded[index]:
+                continue
+            target.upload(array, stream)
+            self._uploaded[index] = None if array.flags.writeable else array
+
+    def addresses(self, index: int) -> dict[str, int]:
+        """Addresses of the tensors that only step `index` reads, by name."""
+        time = {'t': self.times[index].address} if self.times else {}
+        return time | (self.conditions[index].addresses if self.conditions else {})
+
+    def free(self) -> None:
+        """Free all."""
+        if self.graph is not None:
+            self.graph.close()
+        for memory in self.memory:
+            memory.free()
