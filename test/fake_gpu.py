@@ -27,8 +27,17 @@ class Gpu:
         self.allocations = self.uploads = 0
         self.graphs: dict[int, list[Callable[[], None]]] = {}
         self.launches = 0  # of graphs
-        self.recording: list[Callable[[], None]] | None = None
         self._threads = threading.local()
+        self.lock = threading.Lock()
+
+    @property
+    def recording(self) -> list[Callable[[], None]] | None:
+        """What this thread's stream captures, if it does: capturing is a thread's own business."""
+        return getattr(self._threads, 'recording', None)
+
+    @recording.setter
+    def recording(self, work: list[Callable[[], None]] | None) -> None:
+        self._threads.recording = work
 
     @property
     def contexts(self) -> list[Any]:
@@ -39,9 +48,10 @@ class Gpu:
 
     def allocate(self, size: int) -> int:
         assert self.contexts, 'no context is current'
-        address = (self.allocations + 1) << 32
+        with self.lock:
+            self.allocations += 1
+            address = self.allocations << 32
         self.live[address] = np.full(size // 4, np.nan, np.float32)
-        self.allocations += 1
         return address
 
     def at(self, address: int, count: int, kind: Any = np.float32) -> np.ndarray:
@@ -94,8 +104,9 @@ class Library:
 
     def cuStreamEndCapture(self, _: Any, graph: Any) -> int:  # noqa: N802
         work, self._gpu.recording = self._gpu.recording, None
-        graph._obj.value = 1 + max(self._gpu.graphs, default=0)
-        self._gpu.graphs[graph._obj.value] = work or []
+        with self._gpu.lock:
+            graph._obj.value = 1 + max(self._gpu.graphs, default=0)
+            self._gpu.graphs[graph._obj.value] = work or []
         return 0
 
     def cuGraphInstantiateWithFlags(self, out: Any, graph: Any, _: int) -> int:  # noqa: N802

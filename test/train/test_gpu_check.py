@@ -21,7 +21,7 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.gpu import check as gpu_check
-from train.gpu import report, rough_use, torch_child
+from train.gpu import report, rough_use, sections, torch_child
 from train.gpu.__main__ import main
 from train.gpu.report import Row
 
@@ -67,6 +67,24 @@ def test_most_wanted_comes_first_and_what_is_missing_is_named(
     assert {'node over DDS', 'ONNX Runtime CUDA'} <= {row['what'] for row in rows}
 
 
+def test_sections_alone_and_in_the_order_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if importlib.util.find_spec('tensorrt') is not None:
+        pytest.skip('TensorRT is installed')
+    monkeypatch.setattr(cuda_driver, 'gpus', lambda: ('GPU',))
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    out = tmp_path / 'out'
+    words = ['--out', str(out), '--model', str(model), '--sections', 'any-size', 'node', 'fp32']
+    assert main(words) == 1
+    rows = json.loads((out / 'gpu.json').read_text())['rows']
+    whats = [(row['what'], row['precision']) for row in rows]
+    assert whats == [('TensorRT, any size', 'fp16'), ('node over DDS', ''), ('TensorRT', 'fp32')]
+    with pytest.raises(SystemExit):
+        main([*words, 'no-such-section'])
+    assert 'any-size' in capsys.readouterr().err
+
+
 class StandIn(OrtBackend):
     """What a loaded engine offers, computed by ONNX Runtime."""
 
@@ -83,12 +101,23 @@ class StandIn(OrtBackend):
 def test_rows_of_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     engine = SimpleNamespace(proof={'text': 'proved'})
-    monkeypatch.setattr(gpu_check.engine_cache, 'engine_for', lambda *_: engine)
+    sizes: list[object] = []
+
+    def engine_for(request: BuildRequest, *_: object) -> SimpleNamespace:
+        sizes.append(request.size)
+        return engine
+
+    monkeypatch.setattr(gpu_check.engine_cache, 'engine_for', engine_for)
     monkeypatch.setattr(gpu_check.engine_cache, 'start', lambda *_: StandIn(model))
     monkeypatch.setattr(gpu_check, 'clock', lambda run, _: (run(), (1.0, 2.0))[1])
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
     gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1)
     gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1, gpu_check.MORE_STEPS)
+    gpu_check.tensorrt(check, 'oracle', model, 'fp16', 1, any_size=True)
+    assert sizes[2] is None and None not in sizes[:2]
+    assert {row.model for row in check.rows[9:]} == {'oracle, any size'}
+    del check.rows[9:]
+    del check.proofs[1:]
     graph, frame = 'sampler, TensorRT with CUDA graph', 'VGA frame to depth, TensorRT'
     plain = 'sampler, TensorRT step by step'
     assert [(r.what, r.steps) for r in check.rows] == [
@@ -160,7 +189,7 @@ def test_build_only_builds_in_order_and_reports(
 
     monkeypatch.setattr(gpu_check.engine_cache, 'engine_for', engine_for)
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=60.0)
-    gpu_check.build_only(check, model, presets, jobs=1)
+    sections.build_only(check, model, presets, jobs=1)
     assert asked[:4] == [
         ('oracle', 'fp16', 1),
         ('oracle', 'fp32', 1),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `make gpu-check` runs: engines of TensorRT, and torch beside them, on a real GPU.
 
-`check` does it, section by section; `rough_use` mistreats engines; `with_torch` runs in the Python
-that has torch, started and read by `torch_child`; `report` writes it down.
+`sections` says what is done in which order, `check` does it; `rough_use` mistreats engines;
+`with_torch` runs in the Python that has torch, started and read by `torch_child`; `report` writes
+it down.
 """

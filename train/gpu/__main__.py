@@ -16,7 +16,8 @@ from pathlib import Path
 
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
-from train.gpu.check import LIMIT_S, Check, build_only, run
+from train.gpu.check import LIMIT_S, Check
+from train.gpu.sections import SECTIONS, build_only, run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
             if options.build_only:
                 build_only(check, options.model, options.presets, options.jobs)
             else:
-                run(check, options.model, options.presets)
+                run(check, options.model, options.presets, options.sections)
         finally:
             check.save()
             check.say(f'written: {options.out}/gpu.md, gpu.json')
@@ -62,12 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--presets', type=Path, help='folder that with_torch has exported to')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
     parser.add_argument('--limit-s', type=float, default=LIMIT_S, help='default: %(default)s')
+    parser.add_argument(
+        '--sections', nargs='+', choices=tuple(SECTIONS), default=tuple(SECTIONS),
+        metavar='SECTION', help=f'these alone, in this order; default: {" ".join(SECTIONS)}',
+    )  # fmt: skip
     parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
     parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
     parser.add_argument(
         '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
     )
-    parser.add_argument('--jobs', type=int, default=4, help='builds at once; default: %(default)s')
+    parser.add_argument('--jobs', type=int, default=1, help='builds at once; default: %(default)s')
     return parser
 
 

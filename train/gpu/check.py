@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sections of the check: engines built, proved and timed, each a row of the table.
+"""What the check can do: an engine built, proved and timed, torch beside it, the node.
 
-First comes the shipped model, then the presets with random weights and without ray directions:
-time does not depend on weights, and the proof is as strict as for trained ones. Whatever is found
-is on disk after every section: a check that is cut short has lost nothing.
+`sections` says what is done in which order. Whatever is found is on disk after every section: a
+check that is cut short has lost nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +29,6 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.loading import find_model
 from dmd_ros.runtime import engine_cache
 from dmd_ros.runtime.engine_file import StoredEngine
 from dmd_ros.runtime.engine_store import BuildRequest
@@ -39,7 +36,7 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.gpu import report, rough_use
 from train.gpu.report import Row, clock
-from train.gpu.torch_child import TorchChild, export_presets
+from train.gpu.torch_child import TorchChild
 
 LIMIT_S = 540
 # Kept back for writing, and for what cannot be stopped halfway.
@@ -48,16 +45,6 @@ VGA = (480, 640)
 FIRST_STEPS, MORE_STEPS = (1,), (2, 4)
 # Longest wait for torch to compile.
 TORCH_S = 150.0
-# (preset, precision, samples), the most wanted first: time may run out.
-ENGINES = (
-    ('nano', 'fp16', 1),
-    ('small', 'fp16', 1),
-    ('base', 'fp16', 1),
-    ('nano', 'fp32', 1),
-    ('nano', 'fp16', 8),
-    ('small', 'fp16', 8),
-    ('base', 'fp16', 8),
-)
 
 
 @dataclass
@@ -93,10 +80,12 @@ class Check:
         with self._lock:
             report.write(self.out, self.about, self.rows, self.proofs)
 
-    def request(self, model: Path, precision: str, samples: int) -> tuple[BuildRequest, Contract]:
-        """Ask for an engine for VGA pictures -> the request, the model's contract."""
+    def request(
+        self, model: Path, precision: str, samples: int, any_size: bool = False
+    ) -> tuple[BuildRequest, Contract]:
+        """Ask for an engine for VGA pictures, or for any -> the request, the model's contract."""
         contract = OrtBackend(model, 'cpu').contract
-        size = network_size(*VGA, contract)
+        size = None if any_size else network_size(*VGA, contract)
         request = BuildRequest(
             model, precision, size, samples, folder=self.engines, optimization_level=self.level
         )
@@ -128,10 +117,12 @@ def tensorrt(
     precision: str,
     samples: int,
     all_steps: Sequence[int] = FIRST_STEPS,
+    any_size: bool = False,
 ) -> None:
     """Build and prove one engine; time the sampler with and without its CUDA graph."""
-    request, contract = check.request(path, precision, samples)
-    engine, proof = _proved(check, model, request, contract, check.say)
+    request, contract = check.request(path, precision, samples, any_size)
+    model += ', any size' * any_size
+    engine, proof = proved(check, model, request, contract, check.say)
     for use_graph in (True, False):
         backend = engine_cache.start(engine, request, contract, check.say, use_graph)
         try:
@@ -141,7 +132,8 @@ def tensorrt(
                 check.proofs.append(proof | {'gpu_memory_mib': memory})
             for steps in all_steps:
                 row = Row(model, '', precision, samples, steps)
-                check.rows.append(_time_sampler(row, backend, use_graph, request.size))
+                size = network_size(*VGA, contract)
+                check.rows.append(_time_sampler(row, backend, use_graph, size))
                 if use_graph:
                     check.rows.append(_time_frame(row, contract, backend, 'TensorRT'))
                 check.save()
@@ -149,7 +141,7 @@ def tensorrt(
             backend.close()
 
 
-def _proved(
+def proved(
     check: Check, model: str, request: BuildRequest, contract: Contract, log: Callable[[str], None]
 ) -> tuple[StoredEngine, dict[str, Any]]:
     """Have the engine, built first if need be, and its row of the table of proofs."""
@@ -255,84 +247,3 @@ def measure_torch(check: Check, child: TorchChild) -> None:
     rows, about = child.measure(min(check.end, time.monotonic() + TORCH_S))
     check.rows += rows
     check.about |= about
-
-
-def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int) -> None:
-    """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
-    path = model or find_model(None)
-    wanted = [(path.stem, path, *kind) for kind in (('fp16', 1), ('fp32', 1), ('fp16', 8))]
-    models = _presets(check, presets)
-    wanted += [(name, models[name], *kind) for name, *kind in ENGINES if name in models]
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda engine: _build_section(check, *engine), wanted))
-
-
-def _build_section(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
-    def work() -> None:
-        request, contract = check.request(path, precision, samples)
-        prefix = f'{model} {precision} {samples}: '
-        _, proof = _proved(check, model, request, contract, lambda text: check.say(prefix + text))
-        check.proofs.append(proof)
-        check.say(f'{prefix}{proof["proof"]}')
-
-    check.section(model, 'TensorRT engine', work, precision=precision, samples=samples)
-
-
-def run(check: Check, model: Path | None, presets: Path | None) -> None:
-    """Run every section, the most wanted first."""
-    path = model or find_model(None)
-    name = path.stem
-    engine = partial(_engine_section, check)
-    engine(name, path, 'fp16', 1)
-    # Only now: nothing may run beside those times. It compiles while engines are used roughly.
-    child = TorchChild(check.torch_python, str(path), ['fp16'], [1])
-    try:
-        used_roughly(check, name, path, rough_use.CHECKS)
-        check.section(name, 'torch', partial(measure_torch, check, child))
-    finally:
-        child.stop()
-    engine(name, path, 'fp32', 1)
-    engine(name, path, 'fp16', 1, MORE_STEPS)
-    engine(name, path, 'fp16', 8)
-    check.section(name, 'node over DDS', partial(node_over_dds, check, name, path))
-    models = _presets(check, presets)
-    for preset, precision, samples in ENGINES:
-        engine(preset, models.get(preset), precision, samples)
-    used_roughly(check, name, path, rough_use.BUILDING_CHECKS)
-    check.section(name, 'ONNX Runtime CUDA', partial(onnxruntime_cuda, check, name, path))
-    for net in (str(path), 'nano', 'small', 'base'):
-        check.section(Path(net).stem, 'torch, all', partial(_torch_alone, check, net))
-
-
-def _torch_alone(check: Check, net: str) -> None:
-    child = TorchChild(check.torch_python, net, ['fp16', 'bf16', 'fp32'], [1, 8])
-    try:
-        measure_torch(check, child)
-    finally:
-        child.stop()
-
-
-def _presets(check: Check, folder: Path | None) -> dict[str, Path]:
-    """ONNX files of the presets: from `folder`, else exported now by the Python with torch."""
-    if folder is None:
-        folder = check.engines / 'presets'
-        export = partial(export_presets, check.torch_python, folder, check.end)
-        check.section('presets', 'export', export)
-    return {path.stem: path for path in folder.glob('*.onnx')}
-
-
-def _engine_section(
-    check: Check,
-    model: str,
-    path: Path | None,
-    precision: str,
-    samples: int,
-    all_steps: Sequence[int] = FIRST_STEPS,
-) -> None:
-    def work() -> None:
-        if path is None:
-            raise BackendError(f'there is no ONNX file of {model}')
-        tensorrt(check, model, path, precision, samples, all_steps)
-
-    about = {'precision': precision, 'samples': samples, 'steps': all_steps[0]}
-    check.section(model, 'TensorRT', work, **about)

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sections of the check, in the order of how much they are wanted: time may run out.
+
+First comes the shipped model, then the presets with random weights and without ray directions:
+time does not depend on weights, and the proof is as strict as for trained ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from dmd_ros.loading import find_model
+from dmd_ros.runtime.errors import BackendError
+from train.gpu import check as work
+from train.gpu import rough_use
+from train.gpu.check import FIRST_STEPS, MORE_STEPS, Check
+from train.gpu.torch_child import TorchChild, export_presets
+
+# (precision, samples) of the shipped model's engines for one size.
+SHIPPED = (('fp16', 1), ('fp32', 1), ('fp16', 8))
+# (preset, precision, samples).
+ENGINES = (
+    ('nano', 'fp16', 1),
+    ('small', 'fp16', 1),
+    ('base', 'fp16', 1),
+    ('nano', 'fp32', 1),
+    ('nano', 'fp16', 8),
+    ('small', 'fp16', 8),
+    ('base', 'fp16', 8),
+)
+
+
+def _shipped(check: Check, path: Path, presets: Path | None) -> None:
+    _engine(check, path.stem, path, 'fp16', 1)
+
+
+def _rough_use_and_torch(check: Check, path: Path, presets: Path | None) -> None:
+    # Not sooner: nothing may run beside the times of the section before. It compiles while engines
+    # are used roughly.
+    child = TorchChild(check.torch_python, str(path), ['fp16'], [1])
+    try:
+        work.used_roughly(check, path.stem, path, rough_use.CHECKS)
+        check.section(path.stem, 'torch', partial(work.measure_torch, check, child))
+    finally:
+        child.stop()
+
+
+def _fp32(check: Check, path: Path, presets: Path | None) -> None:
+    _engine(check, path.stem, path, 'fp32', 1)
+
+
+def _steps(check: Check, path: Path, presets: Path | None) -> None:
+    _engine(check, path.stem, path, 'fp16', 1, MORE_STEPS)
+
+
+def _samples(check: Check, path: Path, presets: Path | None) -> None:
+    _engine(check, path.stem, path, 'fp16', 8)
+
+
+def _node(check: Check, path: Path, presets: Path | None) -> None:
+    check.section(path.stem, 'node over DDS', partial(work.node_over_dds, check, path.stem, path))
+
+
+def _any_size(check: Check, path: Path, presets: Path | None) -> None:
+    _engine(check, path.stem, path, 'fp16', 1, any_size=True)
+
+
+def _presets(check: Check, path: Path, presets: Path | None) -> None:
+    models = _preset_files(check, presets)
+    for preset, precision, samples in ENGINES:
+        _engine(check, preset, models.get(preset), precision, samples)
+
+
+def _building(check: Check, path: Path, presets: Path | None) -> None:
+    work.used_roughly(check, path.stem, path, rough_use.BUILDING_CHECKS)
+
+
+def _onnxruntime(check: Check, path: Path, presets: Path | None) -> None:
+    cuda = partial(work.onnxruntime_cuda, check, path.stem, path)
+    check.section(path.stem, 'ONNX Runtime CUDA', cuda)
+
+
+def _more_torch(check: Check, path: Path, presets: Path | None) -> None:
+    for net in (str(path), 'nano', 'small', 'base'):
+        check.section(Path(net).stem, 'torch, all', partial(_torch_alone, check, net))
+
+
+Section = Callable[[Check, Path, Path | None], None]
+SECTIONS: dict[str, Section] = {
+    'shipped': _shipped,
+    'rough-use-and-torch': _rough_use_and_torch,
+    'fp32': _fp32,
+    'steps': _steps,
+    'samples': _samples,
+    'node': _node,
+    'any-size': _any_size,
+    'presets': _presets,
+    'building': _building,
+    'onnxruntime': _onnxruntime,
+    'more-torch': _more_torch,
+}
+
+
+def run(
+    check: Check,
+    model: Path | None,
+    presets: Path | None,
+    sections: Sequence[str] = tuple(SECTIONS),
+) -> None:
+    """Run sections of `SECTIONS` in the order given.
+
+    model: file, or the shipped one. presets: folder that `with_torch` has exported to; None: the
+    Python with torch exports them when they are wanted.
+    """
+    path = model or find_model(None)
+    for name in sections:
+        SECTIONS[name](check, path, presets)
+
+
+def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int) -> None:
+    """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
+    path = model or find_model(None)
+    wanted = [(path.stem, path, *kind) for kind in SHIPPED]
+    models = _preset_files(check, presets)
+    wanted += [(name, models[name], *kind) for name, *kind in ENGINES if name in models]
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda engine: _build(check, *engine), wanted))
+
+
+def _build(check: Check, model: str, path: Path, precision: str, samples: int) -> None:
+    def build() -> None:
+        request, contract = check.request(path, precision, samples)
+        prefix = f'{model} {precision} {samples}: '
+        say = partial(_say_with, check, prefix)
+        _, proof = work.proved(check, model, request, contract, say)
+        check.proofs.append(proof)
+        say(proof['proof'])
+
+    check.section(model, 'TensorRT engine', build, precision=precision, samples=samples)
+
+
+def _say_with(check: Check, prefix: str, text: str) -> None:
+    check.say(prefix + text)
+
+
+def _engine(
+    check: Check,
+    model: str,
+    path: Path | None,
+    precision: str,
+    samples: int,
+    all_steps: Sequence[int] = FIRST_STEPS,
+    any_size: bool = False,
+) -> None:
+    def measure() -> None:
+        if path is None:
+            raise BackendError(f'there is no ONNX file of {model}')
+        work.tensorrt(check, model, path, precision, samples, all_steps, any_size)
+
+    about = {'precision': precision, 'samples': samples, 'steps': all_steps[0]}
+    check.section(model, 'TensorRT, any size' if any_size else 'TensorRT', measure, **about)
+
+
+def _torch_alone(check: Check, net: str) -> None:
+    child = TorchChild(check.torch_python, net, ['fp16', 'bf16', 'fp32'], [1, 8])
+    try:
+        work.measure_torch(check, child)
+    finally:
+        child.stop()
+
+
+def _preset_files(check: Check, folder: Path | None) -> dict[str, Path]:
+    """ONNX files of the presets: from `folder`, else exported now by the Python with torch."""
+    if folder is None:
+        folder = check.engines / 'presets'
+        export = partial(export_presets, check.torch_python, folder, check.end)
+        check.section('presets', 'export', export)
+    return {path.stem: path for path in folder.glob('*.onnx')}
