@@ -166,7 +166,6 @@ def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half
             spec.precision,
             says_types=spoken.strong_types,
             plain_norms=spoken.plain_norms,
-            half_inputs=spoken.half_inputs,
             shapes={name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS},
         )
     precision = spec.precision if spoken.strong_types else 'fp32'
