@@ -22,7 +22,7 @@ from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import engine_cache, engine_file, proof, trt_memory, trt_types
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_store import BuildRequest, spec_for
-from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtConditions
 
@@ -339,6 +339,13 @@ def test_engine_of_other_types_than_its_conditions_is_not_run(
     """Memory for fp16 is half as long: TensorRT would read what is behind it."""
     gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
     gpu.error['types'] = built
-    with pytest.raises(StaleError, match=r'does not take .* in float16'):
-        loaded(module, wish(nets['no-rays'], tmp_path, 'fp16'))
+    request = wish(nets['no-rays'], tmp_path, 'fp16')
+    with pytest.raises(RefusedError, match=r'does not take .* in float16'):
+        loaded(module, request)
     assert not gpu.contexts and not gpu.live
+    # Nor built anew at every start: what is remembered makes `precision:=auto` take fp32.
+    with pytest.raises(RefusedError, match=r'engine is refused: TensorRT does not take'):
+        engine_cache.build(request, print)
+    with pytest.raises(RefusedError, match=r'before and refused: TensorRT does not take'):
+        engine_cache.build(request, print)
+    assert len(module.trt.configs) == 2
