@@ -8,6 +8,7 @@ Engines are stand-ins (`fake_tensorrt`); networks are real ones, with weights th
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,32 @@ def test_equal_frames_compute_and_copy_nothing(
     computed.clear()
     backend.run(feeds)
     assert not computed
+    backend.close()
+
+
+@pytest.mark.parametrize('copies', [1, 2, 3, 4], ids=['first', 'second', 'start', 'fresh'])
+def test_copy_that_failed_is_not_taken_for_what_was_there_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], copies: int
+) -> None:
+    """Conditions of either step, the noise to start from, fresh noise: after the picture."""
+    gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
+    backend = loaded(module, wish(nets['nano'], tmp_path))
+    times, cuda = diffusion.trailing_times(2), sys.modules['pycuda.driver']
+    old, new = noises(2)[:2], noises(2)[2:]
+    expected = backend.sample(RGB, 0.5, old[0], iter(old[1:]), times, 'ddpm')
+    copy, last = cuda.memcpy_htod_async, gpu.uploads + 1 + copies
+
+    def torn(*arguments: Any) -> None:
+        copy(*arguments)
+        if gpu.uploads == last:
+            raise cuda.Error('lost')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda, 'memcpy_htod_async', torn)
+        with pytest.raises(BackendError, match='lost'):
+            backend.sample(RGB, 0.9, new[0], iter(new[1:]), times, 'ddpm')
+    said = backend.sample(RGB, 0.5, old[0], iter(old[1:]), times, 'ddpm')
+    np.testing.assert_array_equal(said, expected)
     backend.close()
 
 
