@@ -28,6 +28,14 @@ _MEANING = (
 )  # fmt: skip
 
 
+def needed(init: Path | None, run: Path, resume: bool) -> Path | None:
+    """Give what a run has to start from; None where it goes on from a checkpoint of its own.
+
+    The command is the same as at its beginning then, and those weights may long be elsewhere.
+    """
+    return None if resume and any(checkpoint.folder(run).glob('*.pt')) else init
+
+
 def load_weights(net: UNet, source: Path, contract: Contract) -> str:
     """Fill a net from a run folder or checkpoint (its averaged weights) or an .onnx file.
 

@@ -21,7 +21,7 @@ from dmd_ros.eval.metrics import METRICS
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import Feed
-from train.init import load_weights
+from train.init import load_weights, needed
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
 from train.mixture import share_of
 from train.presets import preset
@@ -55,14 +55,16 @@ def train(
     """Train in folder `run`; return the mean training loss since the last report.
 
     resume: go on from the newest whole checkpoint of the run. init: start from the averaged
-    weights of another run's checkpoint (file or run folder), or from a model file (.onnx).
+    weights of another run's checkpoint (file or run folder), or from a model file (.onnx); not
+    looked at where the run goes on.
     """
     device = processes.device
     torch.backends.cudnn.benchmark = True  # sizes repeat: the search for kernels pays
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    origin = load_weights(net, init, config.contract()) if init is not None else ''
+    first = needed(init, run, resume)
+    origin = load_weights(net, first, config.contract()) if first is not None else ''
     state = TrainState(net, config, processes, origin)
     state.restore(run, resume)
     state.check_space(run)

@@ -17,7 +17,7 @@ from train.command import config_of, run_command
 from train.config import TrainConfig, check_resumable
 from train.errors import TrainError
 from train.feed import split
-from train.init import load_weights
+from train.init import load_weights, needed
 from train.loop import build_net, train
 from train.mixture import Mixture, open_source
 from train.mixtures import pair
@@ -111,10 +111,11 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
 
 def _look_at_weights(net: UNet, config: TrainConfig, options: argparse.Namespace) -> None:
     """Refuse weights that `net` could not start from or go on with."""
-    if options.init is not None:
+    first = needed(options.init, options.out, options.resume)
+    if first is not None:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # nothing is copied into a net without memory
-            load_weights(net, options.init, config.contract())
+            load_weights(net, first, config.contract())
     kept = checkpoint.load_newest(options.out) if options.resume else None
     if kept is not None:
         check_resumable(TrainConfig.from_json(kept['config']), config)

@@ -14,7 +14,7 @@ import re
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -231,16 +231,27 @@ def _plainly_named(paths: list[Path]) -> Iterator[list[Path]]:
         yield paths
         return
     with tempfile.TemporaryDirectory() as name:
-        folder, links = Path(name), []
+        folder, links = Path(name), {}
+        for number, file in enumerate(files):
+            links[file.name] = f'{number}{file.name[file.name.rindex(".db3") :]}'
+            (folder / links[file.name]).symlink_to(file.resolve())
         is_folder = paths[0].is_dir()
-        metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8') if is_folder else ''
-        # The longest name first: another may be a part of it.
-        for number, file in enumerate(sorted(files, key=lambda f: -len(f.name))):
-            links.append(folder / f'{number}{file.name[file.name.rindex(".db3") :]}')
-            links[-1].symlink_to(file.resolve())
-            metadata = metadata.replace(file.name, links[-1].name)
-        (folder / 'metadata.yaml').write_text(metadata, encoding='utf-8')
-        yield [folder] if is_folder else links
+        if is_folder:
+            metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8')
+            metadata = _renamed(metadata, links)
+            (folder / 'metadata.yaml').write_text(metadata, encoding='utf-8')
+        try:
+            yield [folder] if is_folder else [folder / link for link in links.values()]
+        except Exception as error:  # which names what nobody else knows, and is soon gone
+            real = {str(folder / links[file.name]): str(file) for file in files}
+            real[str(folder)] = str(files[0].parent)
+            raise EvalError(_renamed(str(error), real)) from None
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """Replace names in a text, all at once: a new one may be an old one too, or part of it."""
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.sub('|'.join(map(re.escape, longest_first)), lambda found: names[found[0]], text)
 
 
 def _short(error: BaseException) -> str:

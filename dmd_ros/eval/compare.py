@@ -129,7 +129,8 @@ def _row(
 def _totals(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[list[object]]:
     """Give what is known of a run as a whole."""
     rows: list[list[object]] = []
-    if 'flicker' in first and first['settings']['stride'] == second['settings']['stride']:
+    seen = [[frame.get('index') for frame in results['frames']] for results in (first, second)]
+    if 'flicker' in first and seen[0] == seen[1]:  # not after Ctrl-C, nor of another stride
         both = [results['flicker']['predicted_median'] for results in (first, second)]
         rows.append(['flicker, median relative change', *both, None])
     times = [results['latency_ms']['total']['p50'] for results in (first, second)]

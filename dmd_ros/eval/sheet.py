@@ -67,15 +67,18 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
     try:
         # In two steps: OpenCV writes files too, but does not tell why it could not.
-        _, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+        made, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     except cv2.error:
         raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg') from None
+    if not made:
+        height, width = picture.shape[:2]
+        raise EvalError(f'cannot write {path}: {width} x {height} is too large; .png takes more')
     try:
         path.write_bytes(data.tobytes())
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, 'choose another place')
         if error.errno in _FULL:
-            path.unlink()  # half a picture
+            path.unlink(missing_ok=True)  # half a picture, if there was space for a name
         raise EvalError(f'cannot write {path}: {error.strerror}; {remedy}') from None
 
 

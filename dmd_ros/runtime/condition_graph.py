@@ -20,7 +20,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from dmd_ros.runtime import static_graph
 
 # What conditions are computed from; [B] each.
-INPUTS = ('t', 'tan_half_vfov')
+_SOURCES = ('t', 'tan_half_vfov')
 
 
 def split(proto: ModelProto) -> tuple[ModelProto, ModelProto | None]:
@@ -35,7 +35,7 @@ def split(proto: ModelProto) -> tuple[ModelProto, ModelProto | None]:
     _join(whole.graph, _dependent(whole.graph))
     inferred = onnx.shape_inference.infer_shapes(whole).graph
     typed = {v.name: v for v in [*inferred.value_info, *inferred.output]}
-    made = _dependent(whole.graph) - set(INPUTS)
+    made = _dependent(whole.graph) - set(_SOURCES)
     network = [node for node in whole.graph.node if not made & set(node.output)]
     read = {name for node in network for name in node.input}
     crossing = [n for node in whole.graph.node for n in node.output if n in made & read]
@@ -44,7 +44,7 @@ def split(proto: ModelProto) -> tuple[ModelProto, ModelProto | None]:
         return proto, None
     values = [typed[name] for name in crossing]
     inputs = [i for i in whole.graph.input if i.name in read]
-    conditions = [i for i in whole.graph.input if i.name in INPUTS]
+    conditions = [i for i in whole.graph.input if i.name in _SOURCES]
     return (
         _part(whole, [*inputs, *values], whole.graph.output),
         _part(whole, conditions, values),
@@ -84,7 +84,7 @@ def with_half(conditions: ModelProto, names: Iterable[str]) -> ModelProto:
 
 def _dependent(graph: GraphProto) -> set[str]:
     """Tensors that follow from time and field of view, and from no picture."""
-    found = set(INPUTS)
+    found = set(_SOURCES)
     pictures = {i.name for i in graph.input} - found
     for node in graph.node:
         if pictures & set(node.input):

@@ -59,7 +59,10 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
         cache = timing_cache(request.cache, spec)
         plan, conditions = tensorrt.build_plan(request.model, spec, request.device, cache, log)
         log(f'engine of {len(plan) >> 20} MiB built; proving it against ONNX Runtime')
-        engine = tensorrt.TrtBackend(plan, conditions, spec, contract, request.device, log)
+        try:
+            engine = tensorrt.TrtBackend(plan, conditions, spec, contract, request.device, log)
+        except RefusedError as error:  # it would be the next time too: the cache remembers
+            return plan, conditions, {'passed': False, 'text': str(error)}
         try:
             golden = _golden(reference.metadata, request.model, log)
             figures = proof.prove(

@@ -74,21 +74,20 @@ def convert_split(
     *,
     says_types: bool,
     plain_norms: bool,
-    half_inputs: bool,
     shapes: Shapes,
 ) -> Graphs:
     """Do as `convert`, but leave to the host what it can compute.
 
     says_types: the graph itself is in `precision`; else it is float32, and TensorRT is told later.
-    half_inputs: what crosses to layers in fp16 alone is fp16. (In bf16, which NumPy does not know,
-    it is float32 and rounded by the network.)
+    What crosses to layers in fp16 alone is fp16. (In bf16, which NumPy does not know, it is
+    float32 and rounded by the network.)
     """
     proto, sides = _read(model, shapes)
     network, conditions = condition_graph.split(proto)
     if conditions is None:
         return Graphs(_finished(proto, sides, precision if says_types else 'fp32', plain_norms))
     crossing = {o.name for o in conditions.graph.output}
-    half = crossing if half_inputs and precision == 'fp16' else set()
+    half = crossing if precision == 'fp16' else set()
     if says_types:
         made = _finished(network, sides, precision, plain_norms, half)
         half = half & {i.name for i in network.graph.input if _kind(i) == TensorProto.FLOAT16}

@@ -26,7 +26,7 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, driver_major
-from dmd_ros.runtime.errors import BackendError, StaleError
+from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape
@@ -166,7 +166,6 @@ def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half
             spec.precision,
             says_types=spoken.strong_types,
             plain_norms=spoken.plain_norms,
-            half_inputs=spoken.half_inputs,
             shapes={name: tensor_shape(name, (spec.batch, *spec.best)) for name in INPUTS},
         )
     precision = spec.precision if spoken.strong_types else 'fp32'
@@ -214,9 +213,9 @@ def _monitor(progress: BuildProgress) -> Any:
 
 
 def _evaluator(conditions: bytes, engine: Any) -> Evaluate:
-    """Load what the host computes for an engine; `StaleError` if it is not of the engine's types.
+    """Load what the host computes for an engine; `RefusedError` if the engine has other types.
 
-    Of another type TensorRT would read past the end.
+    TensorRT would read past the end. Building it once more would not help: another precision may.
     """
     from dmd_ros.runtime.ort_backend import OrtConditions
 
@@ -225,7 +224,7 @@ def _evaluator(conditions: bytes, engine: Any) -> Evaluate:
     there = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
     for name, kind in evaluate.kinds.items():
         if name in there and engine.get_tensor_dtype(name) != kinds[kind]:
-            raise StaleError(f'TensorRT does not take {name} in {kind} for the engine')
+            raise RefusedError(f'TensorRT does not take {name} in {kind}, as it was told')
     return evaluate
 
 
@@ -248,7 +247,11 @@ class TrtBackend:
         log: Log,
         use_graph: bool = True,
     ) -> None:
-        """Load the engine on the GPU; `StaleError` if TensorRT refuses it, `BackendError` else."""
+        """Load the engine on the GPU.
+
+        `StaleError` if TensorRT refuses it, `RefusedError` if it is not what was built for,
+        `BackendError` else.
+        """
         self.contract, self.device, self.precision = contract, f'cuda:{gpu}', spec.precision
         self.fixed_samples = spec.batch
         self._weights_bytes = len(plan)

@@ -126,8 +126,10 @@ class SamplerMemory:
         for index, (array, target) in enumerate(zip(arrays, targets, strict=True)):
             if target is None or array is None or array is self._uploaded[index]:
                 continue
+            self._uploaded[index] = None
             target.upload(array, stream)
-            self._uploaded[index] = None if array.flags.writeable else array
+            if not array.flags.writeable:
+                self._uploaded[index] = array
 
     def addresses(self, index: int) -> dict[str, int]:
         """Addresses of the tensors that only step `index` reads, by name."""

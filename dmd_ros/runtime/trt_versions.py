@@ -33,8 +33,7 @@ class Dialect:
     STRONGLY_TYPED flag must be set (ignored in 11). progress_monitor: IProgressMonitor exists, so
     progress is known and a build can be stopped. memory_attribute: where an engine says how much
     memory a context takes. plain_norms: see `norm_graph`. own_tactics_only: cuDNN and
-    cuBLAS are to be left alone, so that they need not fit. half_inputs: a network's inputs may be
-    fp16, where precision is. precisions: what can be built.
+    cuBLAS are to be left alone, so that they need not fit. precisions: what can be built.
     """
 
     version: str
@@ -45,7 +44,6 @@ class Dialect:
     memory_attribute: str
     plain_norms: bool
     own_tactics_only: bool
-    half_inputs: bool
     precisions: tuple[str, ...]
 
 
@@ -75,7 +73,6 @@ def dialect(version: str) -> Dialect:
         memory_attribute='device_memory_size_v2' if number >= (10, 1) else 'device_memory_size',
         plain_norms=not strong,
         own_tactics_only=not strong,
-        half_inputs=True,
         precisions=PRECISIONS if strong else ('fp32', 'fp16'),
     )
 

@@ -56,6 +56,15 @@ def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, caps
     assert not {'model', 'seed'} & rows.keys()  # the settings that agree
 
 
+@pytest.mark.parametrize('same', [True, False])
+def test_flicker_is_compared_over_the_same_images_alone(result, same):
+    """An interrupted replay has the settings of the whole one."""
+    first, second = result[1], copy.deepcopy(result[1])
+    if not same:
+        second['frames'].pop()
+    assert ('flicker' in compare.compare(first, second)) is same
+
+
 def test_only_frames_that_both_have_judged_count(result):
     first, second = result[1], copy.deepcopy(result[1])
     second['frames'][0]['verdict'] = None

@@ -113,13 +113,25 @@ def test_sheet_that_cannot_be_written_says_where_and_why(tmp_path, name, reason)
     assert (tmp_path / 'full.png').is_symlink() is (name != 'full.png')  # nothing half is left
 
 
-def test_a_folder_that_may_not_be_written_is_blamed_on_permissions(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('error', 'reason'),
+    [
+        (errno.EACCES, "Permission denied; check the folder's permissions"),
+        (errno.EDQUOT, 'quota exceeded; free some space'),  # not even the name was made
+    ],
+)
+def test_what_cannot_be_begun_says_why(tmp_path, monkeypatch, error, reason):
     def refuse(*_):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(sheet.Path, 'write_bytes', refuse)
-    with pytest.raises(EvalError, match="Permission denied; check the folder's permissions"):
+    with pytest.raises(EvalError, match=reason):
         sheet.write_picture(tmp_path / 's.png', np.zeros((2, 2, 3), np.uint8))
+
+
+def test_a_picture_that_jpeg_cannot_hold_is_one_error(tmp_path):
+    with pytest.raises(EvalError, match=r'\.jpg: 1 x 70000 is too large; \.png takes more'):
+        sheet.write_picture(tmp_path / 's.jpg', np.zeros((70_000, 1, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

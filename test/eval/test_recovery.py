@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags that were cut off: everything that is whole is read, nothing else, and the user is told."""
 
+import contextlib
 import io
 import re
 import shutil
@@ -136,7 +137,29 @@ def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, 
         moved.write_bytes(moved.read_bytes()[: moved.stat().st_size * 3 // 4])
         with Bag(path) as bag:
             assert 0 < len(list(bag.raw([IMAGE, INFO]))) < 10
-            assert 'is incomplete' in bag.warnings[0]
+            assert f'is incomplete (Cannot open database {moved}' in bag.warnings[0]
+        moved.unlink()
+        with pytest.raises(EvalError, match=re.escape(f"missing: ['{moved}']")):
+            Bag(path)
+
+
+def test_files_of_a_bag_may_be_called_by_any_number(pictures, tmp_path):
+    """Whatever they are called by while the reader opens them."""
+    parts = [write_bag(tmp_path / n, frames(pictures[:3]), 'sqlite3') for n in ('first', 'second')]
+    path = parts[0].rename(tmp_path / 'a#b')
+    names = [storage_file(path).name, '0.db3']
+    storage_file(parts[1]).rename(path / names[1])
+    with contextlib.closing(sqlite3.connect(path / names[1])) as database, database:
+        database.execute('UPDATE messages SET timestamp = timestamp + 1000000000000')
+    metadata = path / 'metadata.yaml'
+    text = metadata.read_text()
+    files = re.search(r'  files:\n((?: *-.*\n(?:    .*\n)*))  message_count', text)[1]
+    text = text.replace(files, files + files.replace(*names))
+    text = text.replace(f'  - {names[0]}\n', f'  - {names[0]}\n  - {names[1]}\n')
+    metadata.write_text(text)
+    with Bag(path) as bag:
+        assert len({m.time_ns for m in bag.raw([IMAGE])}) == 6
+        assert bag.warnings == []
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])

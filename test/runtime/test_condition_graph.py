@@ -24,8 +24,8 @@ from dmd_ros.runtime.trt_session import tensor_shape
 SHIPPED = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'
 SHAPE = (2, 64, 96)
 SHAPES = {name: tensor_shape(name, SHAPE) for name in INPUTS}
-TYPED = {'says_types': True, 'plain_norms': False, 'half_inputs': True}
-WEAK = {'says_types': False, 'plain_norms': True, 'half_inputs': True}
+TYPED = {'says_types': True, 'plain_norms': False}
+WEAK = {'says_types': False, 'plain_norms': True}
 
 
 def feeds_of(shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> dict[str, np.ndarray]:
@@ -157,14 +157,15 @@ def test_layers_that_keep_float32_are_those_of_the_whole_graph() -> None:
     assert 'Concat' in rays  # the stem reads them, which is float32
 
 
-def test_half_inputs_are_none_where_nobody_wants_them() -> None:
-    for settings in (TYPED, WEAK):
-        off = settings | {'half_inputs': False}
-        graphs = half_graph.convert_split(SHIPPED, 'fp16', shapes=SHAPES, **off)
-        assert not graphs.half
-        assert {v.dtype for v in run(graphs.conditions, feeds_of()).values()} == {np.dtype('f4')}
-    graphs = half_graph.convert_split(SHIPPED, 'bf16', shapes=SHAPES, **TYPED)
-    assert not graphs.half and graphs.conditions
+@pytest.mark.parametrize(
+    ('precision', 'settings'), [('bf16', TYPED), ('fp32', TYPED), ('fp32', WEAK)]
+)
+def test_what_crosses_is_float32_where_the_network_is_not_fp16(
+    precision: str, settings: dict[str, bool]
+) -> None:
+    graphs = half_graph.convert_split(SHIPPED, precision, shapes=SHAPES, **settings)
+    assert not graphs.half
+    assert {v.dtype for v in run(graphs.conditions, feeds_of()).values()} == {np.dtype('f4')}
 
 
 # x * w + b, times 1 + t, plus the angle: a norm's weights and a block's scale and shift.

@@ -8,6 +8,7 @@ Engines are stand-ins (`fake_tensorrt`); networks are real ones, with weights th
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import engine_cache, engine_file, proof, trt_memory, trt_types
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_store import BuildRequest, spec_for
-from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
+from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.host_sampler import sample_on_host
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtConditions
 
@@ -183,6 +184,32 @@ def test_equal_frames_compute_and_copy_nothing(
     backend.close()
 
 
+@pytest.mark.parametrize('copies', [1, 2, 3, 4], ids=['first', 'second', 'start', 'fresh'])
+def test_copy_that_failed_is_not_taken_for_what_was_there_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], copies: int
+) -> None:
+    """Conditions of either step, the noise to start from, fresh noise: after the picture."""
+    gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
+    backend = loaded(module, wish(nets['nano'], tmp_path))
+    times, cuda = diffusion.trailing_times(2), sys.modules['pycuda.driver']
+    old, new = noises(2)[:2], noises(2)[2:]
+    expected = backend.sample(RGB, 0.5, old[0], iter(old[1:]), times, 'ddpm')
+    copy, last = cuda.memcpy_htod_async, gpu.uploads + 1 + copies
+
+    def torn(*arguments: Any) -> None:
+        copy(*arguments)
+        if gpu.uploads == last:
+            raise cuda.Error('lost')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda, 'memcpy_htod_async', torn)
+        with pytest.raises(BackendError, match='lost'):
+            backend.sample(RGB, 0.9, new[0], iter(new[1:]), times, 'ddpm')
+    said = backend.sample(RGB, 0.5, old[0], iter(old[1:]), times, 'ddpm')
+    np.testing.assert_array_equal(said, expected)
+    backend.close()
+
+
 @pytest.mark.parametrize('version', VERSIONS)
 def test_engines_prove_are_stored_and_come_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], version: str
@@ -339,6 +366,13 @@ def test_engine_of_other_types_than_its_conditions_is_not_run(
     """Memory for fp16 is half as long: TensorRT would read what is behind it."""
     gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
     gpu.error['types'] = built
-    with pytest.raises(StaleError, match=r'does not take .* in float16'):
-        loaded(module, wish(nets['no-rays'], tmp_path, 'fp16'))
+    request = wish(nets['no-rays'], tmp_path, 'fp16')
+    with pytest.raises(RefusedError, match=r'does not take .* in float16'):
+        loaded(module, request)
     assert not gpu.contexts and not gpu.live
+    # Nor built anew at every start: what is remembered makes `precision:=auto` take fp32.
+    with pytest.raises(RefusedError, match=r'engine is refused: TensorRT does not take'):
+        engine_cache.build(request, print)
+    with pytest.raises(RefusedError, match=r'before and refused: TensorRT does not take'):
+        engine_cache.build(request, print)
+    assert len(module.trt.configs) == 2

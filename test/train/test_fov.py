@@ -174,6 +174,10 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     export(tmp_path / 'on', tmp_path / 'fov.onnx')
     card = (tmp_path / 'fov.md').read_text()
     assert '(batches of 4), starting from the weights of stage0 at 8 samples |' in card
+    (tmp_path / 'stage0').rename(tmp_path / 'elsewhere')  # the run goes on without
+    longer = ['--set', 'total_samples=8', '--resume', '--init', str(tmp_path / 'stage0')]
+    assert main(['--out', str(tmp_path / 'on'), *longer]) == 0
+    assert checkpoint.find(tmp_path / 'on')['clock'] == 8
 
 
 def test_an_encoder_of_another_preset_is_refused(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import onnx
@@ -19,6 +20,7 @@ from train.export import compare, export
 from train.loop import train
 from train.onnx_weights import load_model
 from train.processes import Processes
+from train.run import main
 from train.torch_backend import TorchBackend
 
 ALONE = Processes(0, 1, torch.device('cpu'))
@@ -114,6 +116,23 @@ def test_a_checkpoint_of_before_origins_were_kept_goes_on(data: Path, tmp_path: 
     assert not (tmp_path / 'origin.txt').exists()
     export(tmp_path, tmp_path / 'm.onnx')
     assert '| 8 (2 steps of 4) |' in (tmp_path / 'm.md').read_text()
+
+
+def test_a_run_goes_on_after_its_first_weights_have_moved(
+    data: Path, tmp_path: Path, first: tuple[Path, Path]
+) -> None:
+    """The same command with --resume, as a script gives it."""
+    source = Path(shutil.copyfile(first[1], tmp_path / 'first.onnx'))
+    run = tmp_path / 'run'
+    train(run, fast_config(data, 'total_samples=4'), ALONE, init=source)
+    origin = checkpoint.find(run)['origin']
+    source.unlink()
+    train(run, fast_config(data, 'total_samples=8'), ALONE, resume=True, init=source)
+    state = checkpoint.find(run)
+    assert (state['clock'], state['origin']) == (8, origin) and origin
+    assert main(['--out', str(run), '--resume', '--init', str(source), '--dry-run']) == 0
+    with pytest.raises(TrainError, match='does not exist'):  # there is nothing to go on from
+        train(tmp_path / 'new', fast_config(data), ALONE, resume=True, init=source)
 
 
 def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:

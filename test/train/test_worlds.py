@@ -107,6 +107,28 @@ def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (['--count', '0'], 'there is no picture to show; raise --count'),
+        (['--count', '1', '--width', '10'], '--width 10 is too narrow for a picture of'),
+    ],
+)
+def test_a_sheet_that_would_hold_nothing_is_refused_in_one_line(
+    tmp_path: Path, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sheet.main(['--out', str(tmp_path / 's.png'), '--kind', 'tabletop', *options]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f'error: {reason}') and said.count('\n') == 1
+
+
+def test_bench_refuses_to_measure_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ('--workers', '--frames'):
+        with pytest.raises(SystemExit):
+            bench.main([option, '0'])
+        assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
+
+
 def test_photographic_materials_are_used() -> None:
     folder = Path(os.environ.get('DMD_SHARED', '../shared')) / 'train'
     if not (folder / 'textures' / 'licences.json').is_file():

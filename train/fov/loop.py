@@ -17,6 +17,7 @@ from train.feed import Feed
 from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
+from train.init import needed
 from train.presets import preset
 from train.processes import Processes, best_device
 from train.report import Report
@@ -68,13 +69,15 @@ def train(
     """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
 
     resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
-    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file).
+    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file); not
+    looked at where the run goes on.
     """
     device = best_device()
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    origin = load_encoder(net, init) if init is not None else ''
+    first = needed(init, run, resume)
+    origin = load_encoder(net, first) if first is not None else ''
     processes = Processes(0, 1, device)
     state = TrainState(net, config, processes, origin)
     state.restore(run, resume)

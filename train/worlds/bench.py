@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numba
 
+from dmd_ros.eval.options import positive
 from train.errors import TrainError
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--frames', type=int, default=256)
+    parser.add_argument('--frames', type=positive, default=256)
     parser.add_argument('--assets', help='folder of photographic materials')
-    parser.add_argument('--workers', type=int, default=os.cpu_count())
+    parser.add_argument('--workers', type=positive, default=os.cpu_count())
     options = parser.parse_args(argv)
     try:
         # Not left to the workers: a pool starts one that fails again, for ever.

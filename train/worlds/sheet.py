@@ -58,7 +58,12 @@ def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
 
 
 def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
-    """Lay pictures of one height out in rows."""
+    """Lay pictures of one height out in rows; raises `TrainError` if there is none, or no room."""
+    widest = max((p.shape[1] for p in pictures), default=0)
+    if not widest:
+        raise TrainError('there is no picture to show; raise --count, or give --real')
+    if widest > width:
+        raise TrainError(f'--width {width} is too narrow for a picture of {widest} pixels')
     rows: list[list[NDArray[np.uint8]]] = [[]]
     for picture in pictures:
         if sum(p.shape[1] for p in rows[-1]) + picture.shape[1] > width:
