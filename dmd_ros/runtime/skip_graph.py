@@ -20,6 +20,9 @@ from onnx import GraphProto, NodeProto, helper, numpy_helper
 from dmd_ros.runtime import static_graph
 from dmd_ros.runtime.norm_graph import Sides
 
+# A skip that is scaled by less is left alone: there a norm's epsilon would be seen.
+_SMALLEST = 0.1
+
 
 def rewrite(graph: GraphProto, sides: Sides) -> None:
     """Rewrite every concatenation of scaled tensors that nothing but such layers read.
@@ -79,7 +82,7 @@ class _Skips:
         for picture, number in (node.input, node.input[::-1]):
             if number in self.stored and picture not in self.stored:
                 values = self._values(number)
-                if values.size == 1 and values.item() > 0:
+                if values.size == 1 and values.item() >= _SMALLEST:
                     return picture, float(values.item())
         return None
 

@@ -42,6 +42,7 @@ def block(groups: int = 2, **changed: list[str]) -> ModelProto:
     numbers = {
         'factor': np.array(FACTOR, np.float32),
         'minus': np.array(-1.0, np.float32),
+        'tiny': np.array(0.01, np.float32),
         'many': np.full((4, 1, 1), FACTOR, np.float32),
         'cut': np.array([0, groups, -1]),
         'sides': np.array([2, 8, 5, 5]),
@@ -88,12 +89,13 @@ def test_computes_the_same_without_the_factor(scaled: list[str]) -> None:
     [
         (1, {}),
         (2, {'scaled': ['skip', 'minus']}),
+        (2, {'scaled': ['skip', 'tiny']}),
         (2, {'scaled': ['skip', 'many']}),
         (2, {'scaled': ['skip', 'h']}),
         (2, {'prediction': ['both', 'main']}),
         (2, {'main': ['normed', 'w'], 'normed': ['both', 'grid']}),
     ],
-    ids=['across groups', 'negative', 'many', 'no number', 'other reader', 'no norm'],
+    ids=['across groups', 'negative', 'tiny', 'many', 'no number', 'other reader', 'no norm'],
 )
 def test_leaves_alone_what_is_another_thing(groups: int, changed: dict[str, list[str]]) -> None:
     proto = block(groups, **changed)
