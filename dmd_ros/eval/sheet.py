@@ -64,12 +64,14 @@ def draw_sheet(
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
+    if not cv2.haveImageWriter(f'picture{path.suffix}'):
+        raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg')
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
     try:
         # In two steps: OpenCV writes files too, but does not tell why it could not.
         made, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
-    except cv2.error:
-        raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg') from None
+    except cv2.error:  # before version 5 it throws where it gives False later
+        made = False
     if not made:
         height, width = picture.shape[:2]
         raise EvalError(f'cannot write {path}: {width} x {height} is too large; .png takes more')
