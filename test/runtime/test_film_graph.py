@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import GraphProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto
+from small_graph import small_graph
 
 from dmd_ros.runtime import film_graph, half_graph
 
@@ -29,12 +30,6 @@ def block(**changed: list[str]) -> onnx.ModelProto:
         ('Mul', ['x', 'factor'], 'scaled'),
         ('Add', ['scaled', 'shift'], 'y'),
     ]
-    nodes = [
-        helper.make_node(
-            op, changed.get(out, inputs), [out], **({'transB': 1} if op == 'Gemm' else {})
-        )
-        for op, inputs, out in steps
-    ]
     numbers = {
         'w': random.standard_normal((2 * CHANNELS, WIDTH)).astype(np.float32),
         'b': random.standard_normal(2 * CHANNELS).astype(np.float32),
@@ -43,18 +38,10 @@ def block(**changed: list[str]) -> onnx.ModelProto:
         'whole': np.array([2 * CHANNELS]),
     }
     counted = {name: np.array([i]) for i, name in enumerate(('zero', 'one', 'two', 'three'))}
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        'block',
-        [
-            value('emb', TensorProto.FLOAT, [2, WIDTH]),
-            value('x', TensorProto.FLOAT, [2, CHANNELS, 4, 4]),
-        ],
-        [value('y', TensorProto.FLOAT, [2, CHANNELS, 4, 4])],
-        [numpy_helper.from_array(v, k) for k, v in (numbers | counted).items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    picture = [2, CHANNELS, 4, 4]
+    inputs, outputs = {'emb': [2, WIDTH], 'x': picture}, {'y': picture}
+    attributes = {'Gemm': {'transB': 1}}
+    return small_graph(steps, inputs, outputs, numbers | counted, changed, attributes)
 
 
 def run(proto: onnx.ModelProto) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto
+from small_graph import small_graph
 
 from dmd_ros.runtime import half_graph, skip_graph
 
@@ -33,12 +34,6 @@ def block(groups: int = 2, **changed: list[str]) -> ModelProto:
         ('Conv', ['normed', 'w'], 'main'),
         ('Add', ['shortcut', 'main'], 'prediction'),
     ]
-    nodes = [
-        helper.make_node(
-            op, changed.get(out, inputs), [out], **({'axis': 1} if op == 'Concat' else {})
-        )
-        for op, inputs, out in steps
-    ]
     numbers = {
         'factor': np.array(FACTOR, np.float32),
         'minus': np.array(-1.0, np.float32),
@@ -51,15 +46,8 @@ def block(groups: int = 2, **changed: list[str]) -> ModelProto:
         'w': random.standard_normal((3, 8, 1, 1)).astype(np.float32),
         'grid': np.array([2, 8, 5, 5]),
     }
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        'block',
-        [value(name, TensorProto.FLOAT, shape) for name, shape in PICTURE.items()],
-        [value('prediction', TensorProto.FLOAT, [2, 3, 5, 5])],
-        [numpy_helper.from_array(v, k) for k, v in numbers.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    prediction = {'prediction': [2, 3, 5, 5]}
+    return small_graph(steps, PICTURE, prediction, numbers, changed, {'Concat': {'axis': 1}})
 
 
 def run(proto: ModelProto) -> np.ndarray:

@@ -45,13 +45,16 @@ def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
     assert [r['what'] for r in written['rows']] == ['x', 'y']
 
 
-def test_most_wanted_comes_first_and_what_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """With a GPU in name only: no engine, no torch, and yet a whole report."""
+@pytest.fixture
+def gpu_in_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec('tensorrt') is not None:
         pytest.skip('TensorRT is installed')
     monkeypatch.setattr(cuda_driver, 'gpus', lambda: ('GPU',))
+
+
+@pytest.mark.usefixtures('gpu_in_name_only')
+def test_most_wanted_comes_first_and_what_is_missing_is_named(tmp_path: Path) -> None:
+    """No engine, no torch, and yet a whole report."""
     model = write_oracle(tmp_path / 'oracle.onnx')
     out = tmp_path / 'out'
     words = ['--out', str(out), '--model', str(model), '--torch-python', '/bin/false']
@@ -67,12 +70,10 @@ def test_most_wanted_comes_first_and_what_is_missing_is_named(
     assert {'node over DDS', 'ONNX Runtime CUDA'} <= {row['what'] for row in rows}
 
 
+@pytest.mark.usefixtures('gpu_in_name_only')
 def test_sections_alone_and_in_the_order_asked_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if importlib.util.find_spec('tensorrt') is not None:
-        pytest.skip('TensorRT is installed')
-    monkeypatch.setattr(cuda_driver, 'gpus', lambda: ('GPU',))
     model = write_oracle(tmp_path / 'oracle.onnx')
     out = tmp_path / 'out'
     words = ['--out', str(out), '--model', str(model), '--sections', 'any-size', 'node', 'fp32']
