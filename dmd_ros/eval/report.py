@@ -86,10 +86,12 @@ LATENCY_HEADER = ('stage', 'p50 ms', 'p95 ms', 'max ms')
 
 
 def format_cell(value: object) -> str:
-    """Three decimals for a float, a dash for "no value", text as it is."""
+    """Three decimals for a float, a dash for "no value", text as it is shown in one cell."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return '-'
-    return f'{value:.3f}' if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f'{value:.3f}'
+    return ' '.join(str(value).splitlines()).replace('|', r'\|')  # names of files may hold both
 
 
 def write_json(path: Path, content: Any) -> None:

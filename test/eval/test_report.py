@@ -40,6 +40,11 @@ def test_markdown_table_is_aligned_and_spells_missing_values(tmp_path):
     ]
 
 
+def test_cells_of_a_table_hold_any_name():
+    table = report.markdown_table(('name', 'x'), [('a|b\nc', 1)])
+    assert table.splitlines()[-1] == r'| a\|b c |   1 |'
+
+
 def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
     empty = score(np.ones((1, 1), np.float32), np.full((1, 1), np.nan, np.float32))
     report.write_json(

@@ -90,9 +90,10 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
     (tmp_path / 'textures' / 'licences.json').write_text('{}')
     with pytest.raises(TrainError, match=r'textures has no <kind>/\*\.jpg; kinds: asphalt'):
         Assets.load(tmp_path)
-    (tmp_path / 'textures' / 'licences.json').write_text('{')
-    with pytest.raises(TrainError, match=r'cannot read .*licences\.json: '):
-        Assets.load(tmp_path)
+    for wrong in ('{', '[1]', '["asphalt"]', '1'):
+        (tmp_path / 'textures' / 'licences.json').write_text(wrong)
+        with pytest.raises(TrainError, match=r'cannot read .*licences\.json: '):
+            Assets.load(tmp_path)
 
 
 @pytest.mark.parametrize('main', [bench.main, sheet.main])

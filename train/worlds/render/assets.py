@@ -92,8 +92,8 @@ class Assets:
                 f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
             )
         try:
-            facts = json.loads((root / 'licences.json').read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
+            facts = dict(json.loads((root / 'licences.json').read_text(encoding='utf-8')))
+        except (OSError, ValueError, TypeError) as error:
             raise TrainError(f'cannot read {root}/licences.json: {error}') from None
         parts: list[NDArray[np.uint8]] = []
         metres: list[float] = []
