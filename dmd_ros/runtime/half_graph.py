@@ -65,7 +65,7 @@ def convert(
     Raises `BackendError` if the file cannot be read, is too large or has control flow.
     """
     proto, sides = _read(model, shapes)
-    return _finished(proto, sides, precision, plain_norms)
+    return _finished(model, proto, sides, precision, plain_norms)
 
 
 def convert_split(
@@ -85,14 +85,15 @@ def convert_split(
     proto, sides = _read(model, shapes)
     network, conditions = condition_graph.split(proto)
     if conditions is None:
-        return Graphs(_finished(proto, sides, precision if says_types else 'fp32', plain_norms))
+        whole = precision if says_types else 'fp32'
+        return Graphs(_finished(model, proto, sides, whole, plain_norms))
     crossing = {o.name for o in conditions.graph.output}
     half = crossing if precision == 'fp16' else set()
     if says_types:
-        made = _finished(network, sides, precision, plain_norms, half)
+        made = _finished(model, network, sides, precision, plain_norms, half)
         half = half & {i.name for i in network.graph.input if _kind(i) == TensorProto.FLOAT16}
     else:
-        made = _finished(network, sides, 'fp32', plain_norms)
+        made = _finished(model, network, sides, 'fp32', plain_norms)
         exact = exact_layers.exact_names(made)
         half = half - {n for node in network.graph.node if node.name in exact for n in node.input}
     given = condition_graph.with_half(conditions, half).SerializeToString()
@@ -120,6 +121,7 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
 
 
 def _finished(
+    model: Path,
     proto: ModelProto,
     sides: norm_graph.Sides,
     precision: str,
@@ -142,7 +144,7 @@ def _finished(
     try:
         return proto.SerializeToString()
     except Exception:  # protobuf's classes changed their base over the years
-        raise BackendError(f'the model is larger than 2 GiB in {precision}; use fp16') from None
+        raise BackendError(f'{model} is larger than 2 GiB in {precision}; use fp16') from None
 
 
 def _float_tensors(graph: GraphProto) -> set[str]:

@@ -121,6 +121,7 @@ def tensorrt(
 ) -> None:
     """Build and prove one engine; time the sampler with and without its CUDA graph."""
     request, contract = check.request(path, precision, samples, any_size)
+    size = network_size(*VGA, contract)
     model += ', any size' * any_size
     engine, proof = proved(check, model, request, contract, check.say)
     for use_graph in (True, False):
@@ -132,7 +133,6 @@ def tensorrt(
                 check.proofs.append(proof | {'gpu_memory_mib': memory})
             for steps in all_steps:
                 row = Row(model, '', precision, samples, steps)
-                size = network_size(*VGA, contract)
                 check.rows.append(_time_sampler(row, backend, use_graph, size))
                 if use_graph:
                     check.rows.append(_time_frame(row, contract, backend, 'TensorRT'))

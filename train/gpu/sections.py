@@ -20,6 +20,9 @@ from train.gpu import rough_use
 from train.gpu.check import FIRST_STEPS, MORE_STEPS, Check
 from train.gpu.torch_child import TorchChild, export_presets
 
+# Does what it can with a model's file and the presets' folder; see `run`.
+Section = Callable[[Check, Path, Path | None], None]
+
 # (precision, samples) of the shipped model's engines for one size.
 SHIPPED = (('fp16', 1), ('fp32', 1), ('fp16', 8))
 # (preset, precision, samples).
@@ -34,8 +37,15 @@ ENGINES = (
 )
 
 
-def _shipped(check: Check, path: Path, presets: Path | None) -> None:
-    _engine(check, path.stem, path, 'fp16', 1)
+def _shipped(
+    precision: str, samples: int, steps: Sequence[int] = FIRST_STEPS, any_size: bool = False
+) -> Section:
+    """Make the section of one engine of the shipped model."""
+
+    def section(check: Check, path: Path, presets: Path | None) -> None:
+        _engine(check, path.stem, path, precision, samples, steps, any_size)
+
+    return section
 
 
 def _rough_use_and_torch(check: Check, path: Path, presets: Path | None) -> None:
@@ -49,24 +59,8 @@ def _rough_use_and_torch(check: Check, path: Path, presets: Path | None) -> None
         child.stop()
 
 
-def _fp32(check: Check, path: Path, presets: Path | None) -> None:
-    _engine(check, path.stem, path, 'fp32', 1)
-
-
-def _steps(check: Check, path: Path, presets: Path | None) -> None:
-    _engine(check, path.stem, path, 'fp16', 1, MORE_STEPS)
-
-
-def _samples(check: Check, path: Path, presets: Path | None) -> None:
-    _engine(check, path.stem, path, 'fp16', 8)
-
-
 def _node(check: Check, path: Path, presets: Path | None) -> None:
     check.section(path.stem, 'node over DDS', partial(work.node_over_dds, check, path.stem, path))
-
-
-def _any_size(check: Check, path: Path, presets: Path | None) -> None:
-    _engine(check, path.stem, path, 'fp16', 1, any_size=True)
 
 
 def _presets(check: Check, path: Path, presets: Path | None) -> None:
@@ -89,15 +83,14 @@ def _more_torch(check: Check, path: Path, presets: Path | None) -> None:
         check.section(Path(net).stem, 'torch, all', partial(_torch_alone, check, net))
 
 
-Section = Callable[[Check, Path, Path | None], None]
 SECTIONS: dict[str, Section] = {
-    'shipped': _shipped,
+    'shipped': _shipped('fp16', 1),
     'rough-use-and-torch': _rough_use_and_torch,
-    'fp32': _fp32,
-    'steps': _steps,
-    'samples': _samples,
+    'fp32': _shipped('fp32', 1),
+    'steps': _shipped('fp16', 1, MORE_STEPS),
+    'samples': _shipped('fp16', 8),
     'node': _node,
-    'any-size': _any_size,
+    'any-size': _shipped('fp16', 1, any_size=True),
     'presets': _presets,
     'building': _building,
     'onnxruntime': _onnxruntime,
@@ -135,16 +128,13 @@ def _build(check: Check, model: str, path: Path, precision: str, samples: int) -
     def build() -> None:
         request, contract = check.request(path, precision, samples)
         prefix = f'{model} {precision} {samples}: '
-        say = partial(_say_with, check, prefix)
-        _, proof = work.proved(check, model, request, contract, say)
+        _, proof = work.proved(
+            check, model, request, contract, lambda text: check.say(prefix + text)
+        )
         check.proofs.append(proof)
-        say(proof['proof'])
+        check.say(f'{prefix}{proof["proof"]}')
 
     check.section(model, 'TensorRT engine', build, precision=precision, samples=samples)
-
-
-def _say_with(check: Check, prefix: str, text: str) -> None:
-    check.say(prefix + text)
 
 
 def _engine(
