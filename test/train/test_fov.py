@@ -14,13 +14,14 @@ import onnx
 import pytest
 import torch
 from fov_oracle import write_fov_oracle
+from onnx import numpy_helper
 from small_set import FAST, camera, fast_config, losses_of, set_options, write_set
 from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
 from dmd_ros.loading import find_model
-from dmd_ros.runtime.backend import FOV_OUTPUT
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train import checkpoint
@@ -35,7 +36,7 @@ from train.fov.export import export, random_feeds, trace
 from train.fov.loop import fov_config, train
 from train.fov.net import TYPICAL, FovNet
 from train.fov.validate import errors_deg, fov_contract, torch_backend
-from train.fov.weights import load_encoder
+from train.fov.weights import load_encoder, load_fov_model
 from train.loop import train as train_denoiser
 from train.presets import preset
 from train.processes import Processes
@@ -178,6 +179,35 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     longer = ['--set', 'total_samples=8', '--resume', '--init', str(tmp_path / 'stage0')]
     assert main(['--out', str(tmp_path / 'on'), *longer]) == 0
     assert checkpoint.find(tmp_path / 'on')['clock'] == 8
+
+
+def test_a_run_starts_from_a_model_file_of_its_kind(run: Path, tmp_path: Path) -> None:
+    """The head as well: the answers are those of the file from the first sample on."""
+    file, net = tmp_path / 'fov.onnx', FovNet(preset('micro').net)
+    export(run, file, 'fp32')
+    said = load_encoder(net, file)
+    for name, weight in checkpoint.find(run)['ema'].items():
+        assert torch.equal(net.state_dict()[name], weight), name
+    assert said.startswith('fov.onnx (sha256 ')
+
+
+def test_the_shipped_model_can_be_trained_on() -> None:
+    shipped = find_model('dmd_fov')
+    pictures = torch.rand(2, 3, 96, 128)
+    told = OrtFovBackend(shipped).run({FOV_INPUT: pictures.numpy()})[FOV_OUTPUT]
+    net = load_fov_model(shipped).eval()
+    assert net(pictures).tolist() == pytest.approx(told.tolist(), rel=1e-4)
+
+
+def test_a_model_file_whose_weights_are_others_is_refused(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / 'fov.onnx'
+    export(run, file, 'fp32')
+    model = onnx.load(file)
+    head = next(i for i in model.graph.initializer if i.name == 'head.2.bias')
+    head.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(head) + 1, 'head.2.bias'))
+    onnx.save(model, file)
+    with pytest.raises(TrainError, match='output on the golden input differs'):
+        load_fov_model(file)
 
 
 def test_an_encoder_of_another_preset_is_refused(
