@@ -18,8 +18,10 @@ import pytest
 from peers import free_domain
 
 from dmd_ros.ros.bench import __main__ as command
+from dmd_ros.ros.bench import stages
 from dmd_ros.ros.bench.driver import Driver
 from dmd_ros.ros.bench.live import latency
+from dmd_ros.runtime import engine_cache, select
 
 COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,21 @@ def test_stages_denoiser_and_clouds(oracle: Path, tmp_path: Path) -> None:
         assert 0 < stages['delivered_share']['depth'] <= 1
         assert found[f'cloud {size}']['write_cloud'] > 0
     assert found['denoiser']['model'] == 'oracle'
+
+
+def test_stages_build_no_engine_where_tensorrt_is(
+    oracle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They want the contract alone; the denoiser answers at once."""
+    facts = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
+    monkeypatch.setattr(select, 'look_around', lambda *_: facts)
+    monkeypatch.setattr(engine_cache, 'engine_for', lambda *_: pytest.fail('builds an engine'))
+    monkeypatch.setattr(stages, 'keep_freed_memory', lambda: True)
+    monkeypatch.setattr(stages, 'send_in_background', lambda: None)
+    monkeypatch.setattr(sys, 'argv', ['stages', '640', '480', '5', str(oracle)])
+    monkeypatch.setattr(stages.rclpy, 'init', MagicMock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):  # having read the model
+        stages.main()
 
 
 def test_a_camera_that_is_too_fast_leaves_no_image_unaccounted_for(
