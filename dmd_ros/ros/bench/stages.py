@@ -143,6 +143,8 @@ class Bench:
         return result
 
     def _copy(self, stage: str, size: int) -> None:
+        if not size:  # nothing to compare with
+            return
         started = time.perf_counter()
         np.copyto(self._buffers[0, :size], self._buffers[1, :size])
         self.copies[stage].append(time.perf_counter() - started)
