@@ -198,6 +198,12 @@ def test_the_sheet_shows_every_task(run, tmp_path, capsys):
     assert 'give a run of stage0' in capsys.readouterr().err
 
 
+def test_a_sheet_that_cannot_be_written_is_one_line(run, capsys):
+    arguments = ['--pictures', '1', '--steps', '1', '--out', f'{__file__}/sheet.png']
+    assert sheet.main([str(run), *arguments]) == 1
+    assert capsys.readouterr().err.startswith('error: ')
+
+
 def test_known_pixels_are_kept_when_restoring(data, run):
     net, config = sheet.load(run)
     contract = config.contract()

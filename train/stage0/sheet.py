@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         picture = draw(net, config, source, options.pictures, options.steps, options.seed)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_picture(options.out, picture)
-    except (TrainError, EvalError) as error:
+    except (TrainError, EvalError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'wrote {options.out}')
