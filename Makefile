@@ -67,7 +67,7 @@ out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
 gpu-check:  ## TensorRT built, proved and timed on this GPU, in out/gpu (GPU_PYTHON=..., TORCH_PYTHON=..., MODEL=...)
 	$(GPU_PYTHON) -m train.gpu --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(MODEL))
 
-sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
+sample-bag: .venv/.ready  ## render another test/data/sample_bag, a room of the procedural worlds as they are now
 	.venv/bin/python -m train.sample_bag test/data/sample_bag
 
 wheel: .venv/.ready  ## build the Python package into out/wheel

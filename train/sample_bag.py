@@ -4,7 +4,8 @@
 
 A camera moves through a procedural room that no training seed ever draws. rosbag2 mcap of
 CompressedImage (jpeg), CameraInfo, and true depth (16-bit png, millimetres, at half the size to
-keep the repository small). The same arguments give the same bytes.
+keep the repository small). The same arguments give the same bytes as long as worlds stay the same:
+test/data/sample_bag is of earlier ones, and a new one in its place shows another room.
 """
 
 from __future__ import annotations
