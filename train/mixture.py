@@ -81,6 +81,10 @@ def open_source(text: str, config: TrainConfig) -> Source:
     kind, _, path = text.partition(':')
     if not path and kind != 'worlds' and (kind in KINDS or kind in READERS):
         raise TrainError(f'source {text!r} has no path; write {kind}:PATH')
+    if path and kind == 'worlds':
+        raise TrainError(
+            f'source {text!r}: worlds are rendered, from no path; write worlds, or cache:{path}'
+        )
     if kind == 'images' and config.stage != 'stage0':
         raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
     if kind in KINDS:

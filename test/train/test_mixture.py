@@ -98,6 +98,7 @@ def test_sources_are_parsed() -> None:
         ('kitti:/nowhere', 'nowhere'),
         ('bag:', "source 'bag:' has no path; write bag:PATH"),
         ('folder', "source 'folder' has no path; write folder:PATH"),
+        ('worlds:/shards', 'worlds are rendered, from no path; write worlds, or cache:/shards'),
         ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
     ],
 )
