@@ -111,6 +111,13 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
     return pairs
 
 
+def wait_text(config: TrainConfig) -> str:
+    """Say what the first batch may have to wait for; empty: nothing."""
+    if all(name != 'worlds' for name, _ in parse_sources(config.sources)):
+        return ''
+    return 'where the code that renders worlds has not run yet, it is compiled now, for minutes'
+
+
 def shares_text(text: str) -> str:
     """Name the kinds of sources with their shares, for people: 'worlds 93%, folder 7%'."""
     pairs = parse_sources(text)

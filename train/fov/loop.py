@@ -18,6 +18,7 @@ from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
 from train.init import needed
+from train.mixture import wait_text
 from train.presets import preset
 from train.processes import Processes, best_device
 from train.report import Report
@@ -87,6 +88,8 @@ def train(
     log.info(
         '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock
     )
+    if words := wait_text(config):
+        log.info(words)
     validator = Validator(net, config) if config.validation else None
     progress = Progress(state.clock, config.total_samples)
     data = feed(state.clock // config.batch)
