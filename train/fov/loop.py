@@ -69,9 +69,8 @@ def train(
 ) -> float:
     """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
 
-    resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
-    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file); not
-    looked at where the run goes on.
+    resume: go on from the newest whole checkpoint of the run. init: start from another run or a
+    model file, see `train.fov.weights`; not looked at where the run goes on.
     """
     device = best_device()
     if config.threads:
