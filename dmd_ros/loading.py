@@ -175,12 +175,12 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     name = os.fspath(model) if model else DEFAULT_MODEL
     if name.endswith('.onnx') or os.sep in name:
         path = Path(os.path.expanduser(name))  # leaves the home of nobody as it is
-        if path.is_file():
+        if os.path.isfile(path):  # Path.is_file() raises for what may not be looked at
             return path
-        raise BackendError(f'model file {path} does not exist')
+        raise BackendError(f'model file {path} does not exist, or may not be reached')
     tried = [folder / 'models' / f'{name}.onnx' for folder in share_folders()]
     for path in tried:
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     raise BackendError(
         f'no shipped model {name!r}; looked for {", ".join(map(str, tried))}. Give the path of an '

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,11 @@ def _provider(device: str) -> str:
 
 
 def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
-    if not model.is_file():
-        raise BackendError(f'model file {model} does not exist; give the path of an .onnx file')
+    if not os.path.isfile(model):
+        raise BackendError(
+            f'model file {model} does not exist, or may not be reached; give the path of an .onnx '
+            'file'
+        )
     whole = isinstance(threads, int) and not isinstance(threads, bool)
     if not whole or not 0 <= threads <= MAX_THREADS:
         raise BackendError(

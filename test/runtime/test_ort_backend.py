@@ -100,6 +100,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         OrtBackend(tmp_path / 'absent.onnx')
 
 
+def test_a_name_that_no_file_can_have_is_that_of_no_model() -> None:
+    with pytest.raises(BackendError, match='does not exist'):
+        OrtBackend(Path('x' * 300))
+
+
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match='does not exist'):
         OrtBackend(tmp_path)
