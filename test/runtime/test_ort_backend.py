@@ -119,6 +119,13 @@ def test_a_truncated_file_is_refused(model: Path, tmp_path: Path, share: float) 
         OrtBackend(cut)
 
 
+def test_a_file_damaged_in_its_metadata_is_refused(model: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / 'damaged.onnx'
+    damaged.write_bytes(model.read_bytes().replace(b'"depth_codec"', b'"depth\xffcodec"'))
+    with pytest.raises(BackendError, match=r'damaged\.onnx has metadata that are no text'):
+        OrtBackend(damaged)
+
+
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     text = tmp_path / 'readme.onnx'
     text.write_text('This is not a model.\n' * 50)
