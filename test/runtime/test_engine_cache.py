@@ -18,6 +18,7 @@ from dmd_ros.runtime import engine_cache, engine_file, engine_store
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.trt_session import check_shape
 
 MACHINE = Machine('10.3.0', 'Orin', '8.7', '540')
 GOOD = {'passed': True, 'text': 'proved'}
@@ -80,6 +81,15 @@ def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None
         size = network_size(height, width, CONTRACT)
         for low, side, high in zip(spec.smallest, size, spec.largest, strict=True):
             assert low <= side <= high
+
+
+def test_dynamic_engine_takes_every_picture_that_its_model_was_trained_for(
+    request_: BuildRequest,
+) -> None:
+    contract = dataclasses.replace(CONTRACT, train_sizes=((192, 256), (160, 288), (128, 416)))
+    spec = spec_for(dataclasses.replace(request_, size=None), contract, MACHINE)
+    for size in [*contract.train_sizes, network_size(375, 1242, contract)]:  # the last is KITTI's
+        check_shape((1, *size), spec)
 
 
 @pytest.mark.parametrize(
