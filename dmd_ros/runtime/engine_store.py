@@ -24,10 +24,10 @@ Log = Callable[[str], None]
 # Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, bytes, dict[str, Any]]]
 
-# Width by height, in percent, of the fields of view that a dynamic engine is made for: upright
+# Width by height, in thousandths, of the fields of view that a dynamic engine is made for: upright
 # phone to wide stereo, besides those that the model was trained for. All of them, because rounding
-# to the stride makes the sizes jump.
-_ASPECTS = range(50, 251, 2)
+# to the stride makes the sizes jump: one may be the largest for half a percent of aspects.
+_ASPECTS = range(500, 2501)
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -86,7 +86,7 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
             raise BackendError(f'{name}={getattr(request, name)} must be >= 1')
     smallest = largest = best
     if request.size is None:
-        sizes = [*contract.train_sizes, *(network_size(1000, 10 * a, contract) for a in _ASPECTS)]
+        sizes = [*contract.train_sizes, *(network_size(1000, a, contract) for a in _ASPECTS)]
         heights, widths = zip(*sizes, strict=True)
         smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
     return EngineSpec(

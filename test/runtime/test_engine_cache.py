@@ -92,6 +92,16 @@ def test_dynamic_engine_takes_every_picture_that_its_model_was_trained_for(
         check_shape((1, *size), spec)
 
 
+@pytest.mark.parametrize(('stride', 'size'), [(16, (480, 640)), (8, (352, 464)), (32, (320, 320))])
+def test_dynamic_engine_leaves_out_no_aspect_between(
+    request_: BuildRequest, stride: int, size: tuple[int, int]
+) -> None:
+    contract = dataclasses.replace(CONTRACT, stride=stride, train_sizes=(size,))
+    spec = spec_for(dataclasses.replace(request_, size=None), contract, MACHINE)
+    for width in range(1000, 5001):
+        check_shape((1, *network_size(2000, width, contract)), spec)
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
