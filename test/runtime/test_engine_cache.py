@@ -103,6 +103,17 @@ def test_dynamic_engine_leaves_out_no_aspect_between(
 
 
 @pytest.mark.parametrize(
+    ('size', 'advice'), [((48, 64), 'this size, or with size none'), (None, 'this size: this one')]
+)
+def test_an_engine_that_takes_every_usual_camera_sends_nobody_to_itself(
+    request_: BuildRequest, size: tuple[int, int] | None, advice: str
+) -> None:
+    spec = spec_for(dataclasses.replace(request_, size=size), CONTRACT, MACHINE)
+    with pytest.raises(BackendError, match=f'got 1 of 32x160; load it .*{advice}'):
+        check_shape((1, 32, 160), spec)
+
+
+@pytest.mark.parametrize(
     ('change', 'message'),
     [
         ({'size': (50, 64)}, r'50x64 .* multiples of the stride 16'),
