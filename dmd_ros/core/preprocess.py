@@ -238,6 +238,10 @@ def _scaled(window: NDArray[Any], width: int, height: int) -> NDArray[Any]:
         return _two_fifths(window)
     # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
     shrinks = width <= columns and height <= rows
+    if not shrinks and (columns > 2 * width or rows > 2 * height):
+        # Pixels far from square: one way alone shrinks, and INTER_LINEAR would skip some of them.
+        narrow = (min(columns, width), min(rows, height))
+        window = cv2.resize(window, narrow, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(window, (width, height), interpolation=how)
 
