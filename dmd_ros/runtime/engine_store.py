@@ -166,11 +166,9 @@ def obtain(
 
 def _check_refused(note: Path, spec: EngineSpec) -> None:
     """Raise `RefusedError` with the figures if this very engine failed its proof before."""
-    if not note.is_file():
-        return
-    try:
+    try:  # without asking whether there is one, which another process may remove meanwhile
         text = json.loads(note.read_text())['text']
-    except (ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     raise RefusedError(
         f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '

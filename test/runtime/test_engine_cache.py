@@ -223,6 +223,15 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
     assert obtain(spec, tmp_path, 'oracle', make, print).plan == b'p'
 
 
+def test_a_refusal_that_another_process_takes_back_meanwhile_is_none(
+    spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(spec, tmp_path)
+    monkeypatch.setattr(Path, 'is_file', lambda _: True)  # as the note was a moment before
+    engine = engine_store.find(spec, tmp_path, 'oracle', print)
+    assert engine is not None and engine.plan == b'plan' * 100
+
+
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*_: object) -> None:
         raise OSError('no space left')
