@@ -78,6 +78,21 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     assert 'image sent to depth received, p95 ms' in done.stdout
 
 
+def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_path: Path) -> None:
+    """A broken one, and one whose camera_info came when the recording had ended."""
+    items = bag_factory.frames([grey_from_depth(RAMPS[0])] * 11)
+    items[-4] = replace(items[-4], kind='bytes', content=b'no picture')
+    items = [replace(i, kind='png') if i.kind == 'image' else i for i in items[:-1]]
+    bag = bag_factory.write_bag(tmp_path / 'bag', items)
+    out = tmp_path / 'demo'
+    done = demo('--bag', str(bag), '--out', str(out), '--model', str(oracle))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / 'demo.json').read_text())
+    assert found['images_sent'] == 11
+    assert found['dropped']['bad image'] == 1
+    assert found['depth_received'] == found['processed'] >= 1
+
+
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
     """That it has found the node is not enough: what is published before is lost."""
     node_says = DiagnosticStatus(name='dmd: depth', values=[KeyValue(key='images', value='0')])

@@ -29,7 +29,6 @@ from dmd_ros.ros.demo.source import Source
 
 _ROWS = 6
 _SUMMARY = 1000  # pixels across
-_DROPPED = 'dropped: '
 # Whatever it says: the camera that the node recorded takes its place.
 _NO_CAMERA = FixedFov(90.0)
 
@@ -78,7 +77,6 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
 def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dict[str, Any]:
     """Collect what demo.json holds. The node's own counts stand beside what was seen outside."""
     said = observed.diagnostics
-    drops = {k.removeprefix(_DROPPED): int(v) for k, v in said.items() if k.startswith(_DROPPED)}
     score = metrics.mean_score(judged.scores)
     return {
         'settings': settings,
@@ -87,7 +85,7 @@ def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dic
         'processed': int(said.get('processed', 0)),
         'depth_received': len(observed.depth),
         'clouds_received': len(observed.points),
-        'dropped': drops,
+        'dropped': observed.drops,
         'latency_ms': {
             'image sent to depth received': _latency(observed.sent, observed.depth),
             'image sent to cloud received': _latency(observed.sent, observed.points),
