@@ -28,6 +28,7 @@ from peers import NodeProcess, Peer, free_domain
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.judge import Limits
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed
@@ -148,6 +149,23 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
     judged = results.judge(camera, CONTRACT, tmp_path)
     assert [score.abs_rel for score in judged.scores] == [0.0] * 3
     np.testing.assert_array_equal(judged.cloud, cloud_view.render(RAMPS[1], pictures[1], assumed))
+
+
+def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path: Path) -> None:
+    """There it says +inf, which of the model alone means the far end of what that knows."""
+    pictures = [grey_from_depth(d) for d in RAMPS]
+    path = bag_factory.write_bag(tmp_path / 'bag', bag_factory.frames(pictures, RAMPS))
+    limited = [np.where(d > 3.0, np.float32(np.inf), d) for d in RAMPS]
+    answers = bag_factory.frames(pictures, limited)
+    answers = [replace(i, topic=recorder.DEPTH) for i in answers if i.kind == 'depth32']
+    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    with Bag(path) as bag:
+        camera = source.inspect(bag, topics.choose(bag), 0)
+    limits = command._limits({'max_depth': 3.0, 'steps': 1})
+    judged = results.judge(camera, CONTRACT, tmp_path, limits)
+    assert [score.abs_rel for score in judged.scores] == [0.0] * 3
+    assert max(score.abs_rel for score in judged.constants) < 1.0
+    assert command._limits({'max_depth': 1000.0, 'min_depth': 0.0}) == Limits()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from dmd_ros.core.image_msg import depth_from_image
 from dmd_ros.eval import baselines, canvas, cloud_view, metrics, report, sheet
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
-from dmd_ros.eval.judge import settled
+from dmd_ros.eval.judge import Limits, settled
 from dmd_ros.eval.metrics import Score
 from dmd_ros.eval.registration import on_grid_of
 from dmd_ros.fov import FixedFov
@@ -46,11 +46,12 @@ class Judged:
     cloud: NDArray[np.uint8] | None = None
 
 
-def judge(source: Source, contract: Contract, out: Path) -> Judged:
+def judge(source: Source, contract: Contract, out: Path, limits: Limits | None = None) -> Judged:
     """Compare what was recorded with what the bag knows.
 
-    Where the node took no camera_info, its depth is that of the picture as it came, distorted or
-    not, by the camera that it assumed.
+    limits: range of truth that is judged, if the node has kept to one. Where it took no
+    camera_info, its depth is that of the picture as it came, distorted or not, by the camera that
+    it assumed.
     """
     judged = Judged()
     with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
@@ -66,7 +67,7 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
         count = recorded.topics[recorder.DEPTH].count
         chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
-            row = _judge_frame(frame, depth, contract, judged)
+            row = _judge_frame(frame, depth, contract, limits or Limits(), judged)
             if number in chosen:
                 judged.rows.append(row)
             if number == count // 2:
@@ -172,6 +173,7 @@ def _judge_frame(
     frame: BagFrame,
     depth_m: NDArray[np.float32],
     contract: Contract,
+    limits: Limits,
     judged: Judged,
 ) -> sheet.Row:
     caption = f'{frame.stamp_ns / 1e9:.3f} s'
@@ -179,10 +181,11 @@ def _judge_frame(
         return sheet.Row('camera', caption, '', frame.rgb, depth_m)
     truth = frame.truth_m
     on_truth = on_grid_of(depth_m, truth, frame.camera)
-    score = metrics.score(settled(on_truth, contract), truth)
-    constant = baselines.best_const(truth[metrics.valid_mask(truth)])
+    low, high = limits.min_m, limits.max_m
+    score = metrics.score(settled(on_truth, contract), truth, low, high)
+    constant = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
     judged.scores.append(score)
-    judged.constants.append(metrics.score(np.full_like(truth, constant), truth))
+    judged.constants.append(metrics.score(np.full_like(truth, constant), truth, low, high))
     text = f'AbsRel {score.abs_rel:.3f}   d1 {score.delta1:.2f}   RMSE {score.rmse:.2f} m'
     return sheet.Row('camera', caption, text, frame.rgb, on_truth, truth)
 
