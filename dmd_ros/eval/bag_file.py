@@ -24,7 +24,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import ADDED, Raw, recover, storage_kind, unmerged
+from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Bag:
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
-                    yield Raw(connection.topic, connection.msgtype, time_ns, data)
+                    message = Raw(connection.topic, connection.msgtype, time_ns, data)
+                    yield message if self.ros1 else inflated(message)
         # Damage in the middle of a file that opens well; again of any class.
         except Exception as error:
             self.warn(f'{self.path} is damaged; read until there ({_short(error)})')

@@ -82,11 +82,15 @@ def test_a_cut_file_beside_its_metadata_and_alone(bags, tmp_path, kind):
             assert bag.warnings
 
 
-def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path):
-    path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
-    with Bag(path) as bag:
-        assert bag.topics[IMAGE].count == COUNT
-        assert bag.warnings == []
+@pytest.mark.parametrize('kind', ['mcap', 'mcap+message', 'sqlite3+message', 'mcap+chunks'])
+def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path, kind):
+    with Bag(bags[kind]) as bag:
+        whole = list(bag.raw([IMAGE, INFO]))
+    path = cut(bags[kind], tmp_path / 'bag', 1.0)
+    for opened in (path, storage_file(path)):
+        with Bag(opened) as bag:
+            assert list(bag.raw([IMAGE, INFO])) == whole
+            assert bag.warnings == []
 
 
 @pytest.fixture(scope='module')
