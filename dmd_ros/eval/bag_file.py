@@ -148,12 +148,17 @@ class Bag:
         counts: Counter[str] = Counter()
         types = {}
         for connection in self._reader.connections:
+            # The reader leaves out what metadata.yaml says otherwise than the storage: it is
+            # edited where a player is to use another QoS.
+            if connection.msgcount and next(self._reader.messages([connection]), None) is None:
+                raise EvalError(f'metadata.yaml describes {connection.topic} unlike its storage')
             counts[connection.topic] += connection.msgcount
             types[connection.topic] = connection.msgtype
         self.topics = {name: Topic(name, kind, counts[name]) for name, kind in types.items()}
 
     def _recover(self, error: Exception) -> None:
         """Read front to back what the regular reader refuses."""
+        self.close()
         reason = _short(error)
         self._files = storage_files(self.path)
         if not self._files:
@@ -172,7 +177,7 @@ class Bag:
             ) from None
         self.topics = {name: Topic(name, kind, n) for (name, kind), n in counts.items()}
         self.warnings.append(
-            f'{self.path} is incomplete ({reason}); read as far as it goes: '
+            f'{self.path} is incomplete or unusual ({reason}); read as far as it goes: '
             f'{sum(counts.values())} messages'
         )
 

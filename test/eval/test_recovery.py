@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +94,28 @@ def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path,
             assert bag.warnings == []
 
 
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3+message'])
+def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(bags, tmp_path, kind):
+    with Bag(bags[kind]) as bag:
+        whole = list(bag.raw([IMAGE, INFO]))
+    path = Path(shutil.copytree(bags[kind], tmp_path / 'bag'))
+    metadata = (path / 'metadata.yaml').read_text()
+    key, time = 'offered_qos_profiles: []', '{sec: 0, nsec: 0}'
+    assert key in metadata
+    profile = (
+        f'[{{history: keep_last, depth: 1, reliability: reliable, durability: transient_local, '
+        f'deadline: {time}, lifespan: {time}, liveliness: automatic, liveliness_lease_duration: '
+        f'{time}, avoid_ros_namespace_conventions: false}}]'
+    )
+    # Of the last topic alone, then of all.
+    for count in (1, -1):
+        edited = profile.join(metadata.rsplit('[]', count))
+        (path / 'metadata.yaml').write_text(edited)
+        with Bag(path) as bag:
+            assert list(bag.raw([IMAGE, INFO])) == whole
+            assert 'unusual (metadata.yaml describes /camera' in bag.warnings[0]
+
+
 @pytest.fixture(scope='module')
 def killed(bags, tmp_path_factory):
     """The files that a recorder leaves if it dies when half of the messages are in the -wal."""
@@ -141,7 +164,7 @@ def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, 
         moved.write_bytes(moved.read_bytes()[: moved.stat().st_size * 3 // 4])
         with Bag(path) as bag:
             assert 0 < len(list(bag.raw([IMAGE, INFO]))) < 10
-            assert f'is incomplete (Cannot open database {moved}' in bag.warnings[0]
+            assert f'is incomplete or unusual (Cannot open database {moved}' in bag.warnings[0]
         moved.unlink()
         with pytest.raises(EvalError, match=re.escape(f"missing: ['{moved}']")):
             Bag(path)
@@ -200,15 +223,20 @@ def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
     assert found == originals[: len(found)]
 
 
-def test_damage_in_the_middle_ends_the_reading_with_a_warning(bags, tmp_path):
-    shutil.copytree(bags['mcap+chunks'], tmp_path / 'bag')
-    file = storage_file(tmp_path / 'bag')
+@pytest.mark.parametrize(
+    ('at', 'least', 'said'),
+    [(0.2, 10, 'read as far as it goes'), (0.8, 2 * COUNT, 'damaged; read until there')],
+)
+def test_damage_in_the_middle_ends_the_reading_with_a_warning(pictures, tmp_path, at, least, said):
+    path = write_bag(tmp_path / 'bag', frames(4 * pictures), 'mcap+chunks')  # of two chunks
+    file = storage_file(path)
     content = bytearray(file.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
+    damage, size = int(at * len(content)), 1 << 17  # of a block of zstd
+    content[damage : damage + size] = b'\xff' * size
     file.write_bytes(content)
-    with Bag(tmp_path / 'bag') as bag:
-        list(bag.raw([IMAGE]))
-        assert any('damaged; read until there' in w for w in bag.warnings)
+    with Bag(path) as bag:
+        assert least <= len(list(bag.raw([IMAGE]))) < 4 * COUNT
+        assert said in bag.warnings[0]
 
 
 @pytest.mark.parametrize(
