@@ -9,6 +9,7 @@ was cut off is read by `dmd_ros.eval.recovery`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import struct
@@ -25,6 +26,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
+
+# What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
+# makes none) are not in order of time; up to there it gives them as they lie.
+_UNORDERED = 'not in timestamp order'
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Bag:
         self.path = path
         self.warnings: list[str] = []
         self._reader: AnyReader | None = None
-        self._files: list[Path] = []
+        self._files = storage_files(path)
         self.ros1 = False
         if not path.exists():
             raise EvalError(f'bag {path} does not exist')
@@ -88,6 +93,7 @@ class Bag:
 
     def raw(self, topics: Sequence[str]) -> Iterator[Raw]:
         """Yield the messages of the given topics in order of recording."""
+        count = 0
         try:
             if self._reader is None:
                 yield from (m for m in self._recovered() if m.topic in topics)
@@ -96,9 +102,14 @@ class Bag:
                 for connection, time_ns, data in self._reader.messages(wanted):
                     message = Raw(connection.topic, connection.msgtype, time_ns, data)
                     yield message if self.ros1 else inflated(message)
-        # Damage in the middle of a file that opens well; again of any class.
+                    count += 1
         except Exception as error:
-            self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
+            if _UNORDERED in str(error):
+                rest = (m for m in self._recovered() if m.topic in topics)
+                yield from itertools.islice(rest, count, None)
+            else:
+                # Damage in the middle of a file that opens well; again of any class.
+                self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
 
     def decode(self, message: Raw) -> Any:
         """Deserialise; raises `EvalError` if the bytes are no such message."""
@@ -130,7 +141,7 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def _open(self) -> None:
-        for file in storage_files(self.path):
+        for file in self._files:
             if wal := unmerged(file):
                 raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
             if file.suffix == '.active':
@@ -160,7 +171,6 @@ class Bag:
         """Read front to back what the regular reader refuses."""
         self.close()
         reason = _short(error)
-        self._files = storage_files(self.path)
         if not self._files:
             raise EvalError(
                 f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
