@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -53,3 +54,14 @@ def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
     read = json.loads((tmp_path / 'r.json').read_text())
     assert read['s']['abs_rel'] is None
     assert (read['a'], read['n'], read['i']) == (0.5, 3, None)
+
+
+def test_json_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))  # as good as a full disk
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/r\.json'"):
+            report.write_json(tmp_path / 'r.json', {'long': 'x' * 99})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
