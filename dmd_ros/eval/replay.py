@@ -118,8 +118,8 @@ def _run(
     except Exception as error:
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError):
-            full = error.errno == errno.ENOSPC
-            advice = '; without clouds (--no-points) it is a fifth of the size' if full else ''
+            smaller = error.errno == errno.ENOSPC and session.points is not None
+            advice = '; without clouds (--no-points) it is a fifth of the size' if smaller else ''
             raise EvalError(f'cannot write {target} ({error}){advice}') from None
         raise
 
