@@ -91,7 +91,9 @@ def format_cell(value: object) -> str:
         return '-'
     if isinstance(value, float):
         return f'{value:.3f}'
-    return ' '.join(str(value).splitlines()).replace('|', r'\|')  # names of files may hold both
+    # Names of files may hold line ends, bars, and bytes that are no text.
+    text = ' '.join(str(value).splitlines()).replace('|', r'\|')
+    return text.encode(errors='backslashreplace').decode()
 
 
 def write_json(path: Path, content: Any) -> None:

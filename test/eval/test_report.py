@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
+import os
 import resource
 
 import numpy as np
@@ -42,8 +43,8 @@ def test_markdown_table_is_aligned_and_spells_missing_values(tmp_path):
 
 
 def test_cells_of_a_table_hold_any_name():
-    table = report.markdown_table(('name', 'x'), [('a|b\nc', 1)])
-    assert table.splitlines()[-1] == r'| a\|b c |   1 |'
+    table = report.markdown_table(('name', 'x'), [('a|b\nc', 1), (os.fsdecode(b'f\xe9'), 2)])
+    assert table.splitlines()[-2:] == [r'| a\|b c  |   1 |', r'| f\udce9 |   2 |']
 
 
 def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
