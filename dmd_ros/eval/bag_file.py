@@ -202,8 +202,9 @@ class Bag:
 
 
 def bag_name(path: Path) -> str:
-    """Name that reports call a bag by: that of `.` too, and of a link its own."""
-    return os.path.basename(os.path.abspath(path))
+    """Name that reports call a bag by: that of `.` too, and of a link its own; always text."""
+    name = os.path.basename(os.path.abspath(path))
+    return name.encode(errors='backslashreplace').decode()
 
 
 def storage_files(path: Path) -> list[Path]:

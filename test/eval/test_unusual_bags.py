@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags that are whole and yet not as the regular reader expects them."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bag_factory import IMAGE, INFO, frames, write_bag
 
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bag_file import Bag, bag_name
 
 PICTURES = [np.full((48, 64, 3), level, np.uint8) for level in range(6)]
 
@@ -54,3 +57,7 @@ def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_orde
         assert list(bag.raw([IMAGE, INFO])) == messages
         assert list(bag.raw([INFO])) == [m for m in messages if m.topic == INFO]
         assert bag.warnings == []
+
+
+def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
+    assert bag_name(Path(os.fsdecode(b'/bags/caf\xe9'))) == r'caf\udce9'
