@@ -185,6 +185,11 @@ class Bag:
                 f'bag {self.path} is empty or damaged beyond reading ({reason}); record or copy '
                 'it again'
             ) from None
+        if any(kind.startswith('sensor_msgs/') and '/msg/' not in kind for _, kind in counts):
+            raise EvalError(
+                f'{self.path} holds messages of ROS 1 in an mcap, which are not read; give the '
+                '.bag file that it was made from'
+            ) from None
         self.topics = {name: Topic(name, kind, n) for (name, kind), n in counts.items()}
         self.warnings.append(
             f'{self.path} is incomplete or unusual ({reason}); read as far as it goes: '

@@ -10,6 +10,7 @@ import pytest
 from bag_factory import IMAGE, INFO, frames, write_bag
 
 from dmd_ros.eval.bag_file import Bag, bag_name
+from dmd_ros.eval.errors import EvalError
 
 PICTURES = [np.full((48, 64, 3), level, np.uint8) for level in range(6)]
 
@@ -36,27 +37,48 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
             assert 'unusual (metadata.yaml describes /camera' in bag.warnings[0]
 
 
+def write_mcap(path, messages, profile='ros2', **options):
+    """Write as other recorders do, without the definitions of messages."""
+    writer_module = pytest.importorskip('mcap.writer')
+    with path.open('wb') as file:
+        writer = writer_module.Writer(file, **options)
+        writer.start(profile, 'test')
+        channels = {}
+        for topic, msgtype, time_ns, data in messages:
+            if topic not in channels:
+                name, definition, encoding = (
+                    (msgtype, '', 'cdr')
+                    if profile == 'ros2'
+                    else (msgtype.replace('/msg/', '/'), 'ros1msg', 'ros1')
+                )
+                schema = writer.register_schema(name, definition, b'')
+                channels[topic] = writer.register_channel(topic, encoding, schema)
+            writer.add_message(channels[topic], time_ns, data, time_ns)
+        writer.finish()
+
+
 def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_order(tmp_path):
     """Recorders note when a message came, and write it when they get round to it."""
-    writer_module = pytest.importorskip('mcap.writer')
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES))) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
     messages[4:6] = messages[5], messages[4]._replace(time_ns=messages[4].time_ns - 1)
     path = tmp_path / 'fast.mcap'
-    with path.open('wb') as file:
-        writer = writer_module.Writer(file, use_chunking=False)
-        writer.start('ros2', 'test')
-        channels = {}
-        for topic, msgtype, time_ns, data in messages:
-            if topic not in channels:
-                schema = writer.register_schema(msgtype, '', b'')
-                channels[topic] = writer.register_channel(topic, 'cdr', schema)
-            writer.add_message(channels[topic], time_ns, data, time_ns)
-        writer.finish()
+    write_mcap(path, messages, use_chunking=False)
     with Bag(path) as bag:
         assert list(bag.raw([IMAGE, INFO])) == messages
         assert list(bag.raw([INFO])) == [m for m in messages if m.topic == INFO]
         assert bag.warnings == []
+
+
+def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
+    with Bag(write_bag(tmp_path / 'bag', frames(PICTURES), 'ros1')) as bag:
+        messages = list(bag.raw([IMAGE, INFO]))
+    path = tmp_path / 'converted.mcap'
+    write_mcap(path, messages, 'ros1')
+    with pytest.raises(
+        EvalError, match=r'holds messages of ROS 1 in an mcap.*give the \.bag file'
+    ):
+        Bag(path)
 
 
 def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
