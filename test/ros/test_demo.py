@@ -25,6 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
 from peers import NodeProcess, Peer, free_domain
 
+from dmd_ros.core.camera import Rectifier
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
@@ -166,6 +167,21 @@ def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path: Path) -> 
     assert [score.abs_rel for score in judged.scores] == [0.0] * 3
     assert max(score.abs_rel for score in judged.constants) < 1.0
     assert command._limits({'max_depth': 1000.0, 'min_depth': 0.0}) == Limits()
+
+
+def test_a_picture_is_shown_on_the_grid_of_the_map_beside_it(tmp_path: Path) -> None:
+    """Depth of a distorted picture is that of the rectified one, unless it is compared."""
+    pictures = [grey_from_depth(d) for d in RAMPS]
+    items = bag_factory.frames(pictures, RAMPS, camera=BARREL)
+    path = bag_factory.write_bag(tmp_path / 'bag', items)
+    answers = [replace(i, topic=recorder.DEPTH) for i in items if i.kind == 'depth32']
+    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    rectify = Rectifier(BARREL)
+    for depth, shown in ((topics.NONE, [rectify(p) for p in pictures]), (None, pictures)):
+        with Bag(path) as bag:
+            camera = source.inspect(bag, topics.choose(bag, depth=depth), 0)
+        judged = results.judge(camera, CONTRACT, tmp_path)
+        np.testing.assert_array_equal([row.rgb for row in judged.rows], shown)
 
 
 @pytest.mark.parametrize(

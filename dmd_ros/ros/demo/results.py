@@ -68,6 +68,8 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits | None =
         chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
             row = _judge_frame(frame, depth, contract, limits or Limits(), judged)
+            if number in chosen and frame.truth_m is None:
+                row = replace(row, rgb=_rectified(frame))  # as its depth is
             if number in chosen:
                 judged.rows.append(row)
             if number == count // 2:
@@ -191,9 +193,11 @@ def _judge_frame(
 
 
 def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
-    camera = frame.camera
-    rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
-    return cloud_view.render(depth_m, rgb, camera.rectified())
+    return cloud_view.render(depth_m, _rectified(frame), frame.camera.rectified())
+
+
+def _rectified(frame: BagFrame) -> NDArray[np.uint8]:
+    return Rectifier(frame.camera)(frame.rgb) if frame.camera.is_distorted else frame.rgb
 
 
 def _latency(sent: dict[int, int], received: dict[int, int]) -> dict[str, float]:
