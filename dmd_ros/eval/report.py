@@ -89,18 +89,25 @@ def format_cell(value: object) -> str:
         return '-'
     if isinstance(value, float):
         return f'{value:.3f}'
-    return ' '.join(str(value).splitlines()).replace('|', r'\|')  # names of files may hold both
+    # Names of files may hold line ends, bars, and bytes that are no text.
+    text = ' '.join(str(value).splitlines()).replace('|', r'\|')
+    return text.encode(errors='backslashreplace').decode()
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null.
 
-    In one step: a process that is killed leaves the old file or the new one.
+    In one step: a process that is killed leaves the old file or the new one. Raises `OSError` that
+    names the file.
     """
     text = json.dumps(plain(content), indent=1, allow_nan=False)
     part = path.with_name(f'.{path.name}.partial')
-    part.write_text(text + '\n', encoding='utf-8')
-    os.replace(part, path)
+    try:
+        part.write_text(text + '\n', encoding='utf-8')
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def plain(value: Any) -> Any:

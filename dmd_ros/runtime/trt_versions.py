@@ -80,7 +80,7 @@ def dialect(version: str) -> Dialect:
 def check_precision(precision: str, spoken: Dialect) -> None:
     """Raise `BackendError` if this version cannot build the precision."""
     if precision not in PRECISIONS:
-        raise BackendError(f'precision {precision!r}; allowed: auto, {", ".join(PRECISIONS)}')
+        raise BackendError(f'precision {precision!r}; allowed: {", ".join(PRECISIONS)}')
     if precision not in spoken.precisions:
         raise BackendError(
             f'precision {precision} needs TensorRT 10 or newer, this is {spoken.version}; allowed '

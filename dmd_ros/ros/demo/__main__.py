@@ -13,13 +13,15 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import check_replaceable
+from dmd_ros.eval.judge import Limits
+from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, contract_of, find_model
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings |= given
     observed = perform(source, settings, out)
     _check(observed, source, out)
-    judged = results.judge(source, contract, out)
+    judged = results.judge(source, contract, out, _limits(given))
     about = {
         'bag': bag_name(source.path),
         'topics': source.topics,
@@ -68,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     results.write(out, found, judged, f'{contract.name} on {bag_name(source.path)}')
     print(results.table(found))
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
+
+
+def _limits(given: Mapping[str, Any]) -> Limits:
+    """Range of truth for which the node was asked: beyond it says no more than that."""
+    near, far = given.get('min_depth', MIN_M), given.get('max_depth', MAX_M)
+    return Limits(max(MIN_M, near), min(MAX_M, far))
 
 
 def _check(observed: Observed, source: Source, out: Path) -> None:
