@@ -188,6 +188,14 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
+def contract_of(model: str | os.PathLike[str] | None = None) -> Contract:
+    """Read what a model promises, on the CPU whatever else there is; raises `BackendError`."""
+    backend = _onnxruntime('OrtBackend', find_model(model), 'cpu', 1)
+    contract: Contract = backend.contract
+    backend.close()
+    return contract
+
+
 def share_folders() -> Iterator[Path]:
     """Yield where shared files may lie: source checkout, ament workspaces, pip installations."""
     yield Path(__file__).resolve().parent.parent
@@ -212,7 +220,7 @@ class _Wish:
 def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
     from dmd_ros.runtime.engine_store import BuildRequest
 
-    contract: Contract = _onnxruntime('OrtBackend', path, 'cpu', 1).contract
+    contract = contract_of(path)
     return contract, BuildRequest(
         model=path,
         precision=choice.precision,

@@ -337,6 +337,23 @@ def test_evaluation_says_what_it_cannot_read(
     assert 'is not a folder' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--frames', '0'], '--frames 0 without a --folder'),
+        (['--frames', '-1'], '--frames: -1 must be >= 0'),
+        (['--guess', '0'], '--guess 0 must be above 0 and below 180 degrees'),
+        (['--guess', 'nan'], '--guess nan must be above 0'),
+    ],
+)
+def test_evaluation_of_nothing_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(arguments)
+    assert message in capsys.readouterr().err
+
+
 def _write_frame(folder: Path, focal: float) -> None:
     folder.mkdir(parents=True)
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)

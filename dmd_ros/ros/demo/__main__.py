@@ -24,7 +24,7 @@ from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
-from dmd_ros.loading import BACKENDS, find_model, load_estimator
+from dmd_ros.loading import BACKENDS, contract_of, find_model
 from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
@@ -41,11 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     out: Path = args.out
     model = find_model(args.model)
-    estimator = load_estimator(model, 'onnxruntime', 'cpu', threads=1)
-    contract = estimator.contract
+    contract = contract_of(model)
     given = dict(args.param)
     fov_source = given.get('fov_source', CAMERA_INFO)
-    estimator.close()
     with Bag(args.bag) as bag:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
