@@ -135,6 +135,19 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
     np.testing.assert_array_equal(judged.cloud, cloud_view.render(RAMPS[1], pictures[1], assumed))
 
 
+def test_a_last_image_without_an_answer_does_not_keep_the_demo_waiting(
+    oracle: Path, tmp_path: Path
+) -> None:
+    *items, last = bag_factory.frames([grey_from_depth(RAMPS[0])] * 12)
+    assert last.kind == 'info'  # the recording was stopped between an image and this
+    bag = bag_factory.write_bag(tmp_path / 'bag', items)
+    out = tmp_path / 'demo'
+    done = demo('--bag', str(bag), '--out', str(out), '--model', str(oracle))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / 'demo.json').read_text())
+    assert found['images_sent'] == 12 and 1 <= found['depth_received'] <= 11
+
+
 @pytest.mark.parametrize(
     ('topic', 'words', 'rectified'),
     [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from dmd_ros.ros.processes import Event, Family
 _START = 1800.0
 # Seconds: compressing large clouds may lag far behind.
 _FINISH = 600.0
-# Seconds without any depth after the last image, after which no more is expected.
+# Seconds without any answer after the last image, after which no more is expected.
 _QUIET = 5.0
 # Diagnostics come once a second: two periods hold a message that saw everything.
 _LAST_DIAGNOSTICS = 2.5
@@ -99,9 +100,13 @@ def _observe(family: Family, images: int) -> Observed:
                 if event['event'] == 'done':
                     playing = False
                     break
+        answered = time.monotonic()
         for _, event in family.events(_QUIET):
             seen.note(event)
-            if seen.complete:
+            if event['event'] == 'received':
+                answered = time.monotonic()
+            # The last image may have no answer, and diagnostics go on for ever.
+            if seen.complete or time.monotonic() - answered > _QUIET:
                 break
         bar.set_postfix_str(_counted(seen))
     left = 2
