@@ -18,8 +18,10 @@ import pytest
 from peers import free_domain
 
 from dmd_ros.ros.bench import __main__ as command
+from dmd_ros.ros.bench import table
 from dmd_ros.ros.bench.driver import Driver
 from dmd_ros.ros.bench.live import latency
+from dmd_ros.ros.processes import Family
 
 COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,15 @@ def test_stages_denoiser_and_clouds(oracle: Path, tmp_path: Path) -> None:
         assert 0 < stages['delivered_share']['depth'] <= 1
         assert found[f'cloud {size}']['write_cloud'] > 0
     assert found['denoiser']['model'] == 'oracle'
+
+
+def test_many_frames_of_the_stages_are_waited_for(
+    oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, '_PATIENCE', 8.0)  # 300 frames take at least 9 s
+    with Family(tmp_path) as family:
+        found, _ = table.stage_table(family, (64, 48), oracle, 300)
+    assert found['everything_but_the_denoiser_ms'] > 0
 
 
 def test_a_camera_that_is_too_fast_leaves_no_image_unaccounted_for(
