@@ -35,12 +35,13 @@ ARGUMENTS = {
         '',
         'overrides the parameter image_transport: raw or compressed; RViz goes by it alone',
     ),
-    'use_sim_time': ('false', 'take time from /clock'),
+    'use_sim_time': ('', 'overrides the parameter use_sim_time: true takes time from /clock'),
     'rviz': ('false', 'open RViz'),
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
 }
 OVERRIDES = ('model', 'backend', 'image_transport')
 FLAG = ('true', 'false', 'True', 'False')
+CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -50,7 +51,7 @@ def generate_launch_description() -> LaunchDescription:
             name,
             default_value=default,
             description=meaning,
-            choices=FLAG if default in FLAG else None,
+            choices=CHOICES.get(name),
         )
         for name, (default, meaning) in ARGUMENTS.items()
     ]
@@ -73,7 +74,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
-    overrides['use_sim_time'] = value['use_sim_time'].lower() == 'true'
+    # Not set unless asked for: the file, or a launch around this one, may have set it.
+    given = value['use_sim_time'].lower()
+    sim_time = [{'use_sim_time': given == 'true'}] if given else []
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
         # The interpreter that runs this file finds the module in all three.
@@ -81,15 +84,15 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments=['-m', 'dmd_ros.ros.node'],
         additional_env=_python_path(),
         namespace=value['namespace'],
-        parameters=[value['params_file'], overrides],
+        parameters=[value['params_file'], overrides, *sim_time],
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
-    return [_rviz(value, overrides), node] if value['rviz'].lower() == 'true' else [node]
+    return [_rviz(value, sim_time), node] if value['rviz'].lower() == 'true' else [node]
 
 
-def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
+def _rviz(value: dict[str, str], sim_time: list[dict[str, bool]]) -> Node:
     prefix = '/'.join(('', *filter(None, value['namespace'].split('/'))))
     image = value['image'] if value['image'].startswith('/') else f'{prefix}/{value["image"]}'
     own = ('points', 'depth/image', 'depth/color')
@@ -97,7 +100,7 @@ def _rviz(value: dict[str, str], overrides: dict[str, object]) -> Node:
         package='rviz2',
         executable='rviz2',
         arguments=['-d', _rviz_config(value['image_transport']), '-f', value['fixed_frame']],
-        parameters=[{'use_sim_time': overrides['use_sim_time']}],
+        parameters=sim_time,
         # The second one for image_transport before Kilted, which remaps what it has put together.
         remappings=[
             ('/image', image),

@@ -42,10 +42,10 @@ def problems(
                 f'nothing received on {silent} for {summary.since_start:.0f} s ({counts}); check '
                 'the topic names (ros2 topic list), their types and QoS (ros2 topic info -v)'
             )
-        elif summary.mismatched:
-            pass  # the stamps agree and the frames do not: the last error says so
         elif summary.since_image > PATIENCE:
             found['stopped'] = f'no image for {summary.since_image:.0f} s ({counts})'
+        elif summary.mismatched:
+            found['failed'] = summary.last_error  # the stamps agree and the frames do not
         else:
             found['unpaired'] = (
                 f'no image has had a camera_info for {summary.since_pair:.0f} s ({counts}): none '

@@ -31,6 +31,7 @@ from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.loader import Loader, retuned
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.outputs import Outputs
+from dmd_ros.ros.services import refuse_what_fails
 from dmd_ros.ros.session import Session
 from dmd_ros.ros.spinner import Spinner, Stop
 from dmd_ros.ros.transport import send_in_background
@@ -64,6 +65,7 @@ class DmdNode(LifecycleNode):
             raise NodeError(f'{error}. Write the value as true or false') from None
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
+        refuse_what_fails(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock running, somebody must still say so.
         self._timer = self.create_timer(

@@ -96,12 +96,13 @@ class Pairing:
         self._infos[stamp] = info
         if len(self._infos) > _MAX_INFOS:
             self._infos.popitem(last=False)
-        waiting = next(reversed(self._waiting), stamp) if self.latest else stamp
-        match = self._info_for(waiting)
-        if waiting not in self._waiting or match is None:
-            return None
-        image, received = self._waiting.pop(waiting)
-        return self._pair(image, match, received)
+        # The newest image may be too young for an info that comes late.
+        for waiting in reversed(list(self._waiting)):
+            match = self._info_for(waiting)
+            if match is not None:
+                image, received = self._waiting.pop(waiting)
+                return self._pair(image, match, received)
+        return None
 
     def reset(self, start: int | None = None) -> None:
         """Forget everything that belongs to the time before a jump.

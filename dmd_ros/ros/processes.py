@@ -22,6 +22,7 @@ from typing import Any
 from dmd_ros.loading import share_folders
 from dmd_ros.ros.errors import NodeError
 
+_CHILD = 'dmd_ros.ros.child'
 PROFILE = Path('config') / 'fastdds_large_data.xml'
 # Domains that robots hardly use, and whose ports lie beyond those that Linux hands out.
 _DOMAINS = range(215, 233)
@@ -79,7 +80,10 @@ def shared_file(path: Path) -> Path:
 
 
 class Child:
-    """A Python module running as a process; its stdout is events, its stderr goes to a log."""
+    """A Python module running as a process; its stdout is events, its stderr goes to a log.
+
+    It ends with this process, whatever that dies of.
+    """
 
     def __init__(
         self,
@@ -95,7 +99,7 @@ class Child:
         self.log = log
         self._log = log.open('w', encoding='utf-8')
         self.process = subprocess.Popen(
-            [sys.executable, '-m', module, *arguments],
+            [sys.executable, '-m', _CHILD, str(os.getpid()), module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -17,8 +17,9 @@ _WINDOW = 300
 class Summary:
     """A consistent copy of the counters; times in s.
 
-    Since the previous copy: rates in Hz, new_errors, mismatched (camera_info of another frame),
-    paired and unpaired (images that found their camera_info, or did not).
+    Since the previous copy: rates in Hz, new_errors, paired and unpaired (images that found their
+    camera_info, or did not). mismatched: whether the last image without its camera_info had one
+    of another frame.
     """
 
     images: int
@@ -30,7 +31,7 @@ class Summary:
     image_rate: float
     depth_rate: float
     new_errors: int
-    mismatched: int
+    mismatched: bool
     paired: int
     unpaired: int
     latency: tuple[float, float, float]  # p50, p95, max
@@ -65,6 +66,7 @@ class Stats:
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_image = self._last_pair = self._last_summary = now
         self._seen = _Counts()
+        self._mismatched = False
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
@@ -95,6 +97,8 @@ class Stats:
         """Count lost frames under a reason."""
         with self._lock:
             self._counts.drops[reason] += number
+            if reason in ('frame_id', 'unpaired'):
+                self._mismatched = reason == 'frame_id'
 
     def error(self, message: str) -> None:
         """Remember the last error."""
@@ -137,7 +141,7 @@ class Stats:
                 image_rate=(counts.images - seen.images) / period,
                 depth_rate=(counts.processed - seen.processed) / period,
                 new_errors=counts.errors - seen.errors,
-                mismatched=counts.drops['frame_id'] - seen.drops['frame_id'],
+                mismatched=self._mismatched,
                 paired=counts.pairs - seen.pairs,
                 unpaired=counts.drops['unpaired'] - seen.drops['unpaired'],
                 latency=_percentiles(self._latencies),

@@ -19,8 +19,10 @@ from peers import free_domain
 
 from dmd_ros.ros.bench import __main__ as command
 from dmd_ros.ros.bench import stages as stages_process
+from dmd_ros.ros.bench import table
 from dmd_ros.ros.bench.driver import Driver
 from dmd_ros.ros.bench.live import latency
+from dmd_ros.ros.processes import Family
 from dmd_ros.runtime import engine_cache, select
 
 COMMAND = (sys.executable, '-m', 'dmd_ros.ros.bench')
@@ -90,6 +92,15 @@ def test_stages_build_no_engine_where_tensorrt_is(
     monkeypatch.setattr(stages_process.rclpy, 'init', MagicMock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):  # having read the model
         stages_process.main()
+
+
+def test_many_frames_of_the_stages_are_waited_for(
+    oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, '_PATIENCE', 8.0)  # 300 frames take at least 9 s
+    with Family(tmp_path) as family:
+        found, _ = table.stage_table(family, (64, 48), oracle, 300)
+    assert found['everything_but_the_denoiser_ms'] > 0
 
 
 def test_a_camera_that_is_too_fast_leaves_no_image_unaccounted_for(

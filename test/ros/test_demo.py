@@ -23,7 +23,7 @@ import bag_factory
 from bag_factory import CAMERA
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
-from peers import NodeProcess, Peer, free_domain
+from peers import TIMEOUT, NodeProcess, Peer, free_domain
 
 from dmd_ros.core.camera import Rectifier
 from dmd_ros.eval import cloud_view, topics
@@ -112,6 +112,29 @@ def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> Non
         publishers[-1].publish(DiagnosticArray(status=[node_says]))
         process.wait_line('"ready"')
         assert process.wait() == 0  # its stdin has ended
+
+
+def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
+    node_says = DiagnosticStatus(name='dmd: depth', values=[KeyValue(key='images', value='0')])
+    with free_domain() as domain, contextlib.ExitStack() as held:
+        peer = Peer(domain, listen=())
+        held.callback(peer.close)
+        publisher = peer.node.create_publisher(DiagnosticArray, recorder.DIAGNOSTICS, 5)
+        process = subprocess.Popen(
+            [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')],
+            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        held.callback(process.kill)
+        assert peer.until(lambda: publisher.get_subscription_count() > 1)  # the peer listens too
+        assert process.stdout is not None
+        process.stdout.close()
+        deadline = time.monotonic() + TIMEOUT
+        while process.poll() is None and time.monotonic() < deadline:
+            publisher.publish(DiagnosticArray(status=[node_says]))
+            time.sleep(0.1)
+        assert process.poll() == 1
 
 
 BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')

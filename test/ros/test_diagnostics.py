@@ -78,7 +78,11 @@ def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     for now in (1.0, 10.0, 11.0):
         found = second(now, 'frame_id')
         assert list(found) == ['failed'] and "in 'right'" in found['failed']
-    assert list(second(12.0, 'unpaired')) == ['unpaired']
+        # Diagnostics may come more often than images.
+        again = problems(stats.summary(now + 0.1), '/i', '/c')
+        assert list(again) == ([] if now < PATIENCE else ['failed'])
+    assert 'stopped' in problems(stats.summary(11.0 + 2 * PATIENCE), '/i', '/c')
+    assert list(second(32.0, 'unpaired')) == ['unpaired']
 
 
 def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():

@@ -93,6 +93,18 @@ def test_arguments_reach_the_node(oracle, tmp_path):
         assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
 
 
+@pytest.mark.parametrize('argument', ['', 'true', 'false'])
+def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
+    oracle, tmp_path, argument
+):
+    params = tmp_path / 'my.yaml'
+    params.write_text('/**:\n  ros__parameters:\n    use_sim_time: true\n')
+    options = (f'params_file:={params}', f'model:={oracle}', f'use_sim_time:={argument}')
+    with launched('dmd.launch.py', *options) as run:
+        run.process.wait_line('active: ')
+        assert run.peer.get_parameter('use_sim_time') == (argument != 'false')
+
+
 @pytest.fixture
 def rviz(tmp_path):
     """A package rviz2 whose program notes how it was started; gives that note's file."""

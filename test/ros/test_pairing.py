@@ -126,6 +126,17 @@ def test_latest_with_an_age_takes_the_nearest_info():
     assert bench.image(1700).info.name == '2000'
 
 
+def test_latest_with_an_age_pairs_images_whose_infos_lag_by_more_than_a_frame():
+    bench = Bench(latest=True, max_age_ms=10)
+    bench.image(1000)
+    pairs = []
+    for k in range(1, 20):
+        bench.image(1000 + 33 * k)
+        pairs.append(bench.info(1001 + 33 * (k - 1)))
+    stamps = [pair.image.header.stamp.nanosec // MS for pair in pairs]
+    assert stamps == [33 * k % 1000 for k in range(19)] and bench.drops == []
+
+
 def test_time_jump_starts_a_new_epoch_and_forgets_waiting_images():
     bench = Bench()
     bench.info(10_000)

@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import site
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
-from peers import free_domain
+from peers import ROOT, TIMEOUT, free_domain
 
 from dmd_ros.ros import processes
 from dmd_ros.ros.errors import NodeError
@@ -88,6 +90,49 @@ def test_an_impatient_ctrl_c_leaves_no_child_behind(
         for name in ('node', 'recorder', 'player'):
             family.start(name, 'module')
     assert stopped == ['player', 'recorder', 'node']
+
+
+SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
+# A demo that has started its children and goes on for long.
+PARENT = """
+import sys, time
+from pathlib import Path
+from dmd_ros.ros.processes import Family
+
+with Family(Path(sys.argv[1])) as family:
+    family.start_node({'model': sys.argv[2], 'threads': 1})
+    family.start('recorder', 'dmd_ros.ros.demo.recorder', sys.argv[1] + '/recorded')
+    family.wait_for('recorder', 'ready')
+    # It waits for somebody who takes compressed images.
+    family.start('player', 'dmd_ros.ros.demo.player', sys.argv[3], '/image/compressed', '', '1')
+    print(*(child.process.pid for child in family.children.values()), flush=True)
+    time.sleep(600)
+"""
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except OSError:
+        return True
+    return state == 'Z'
+
+
+def test_children_end_with_a_parent_that_is_killed(oracle: Path, tmp_path: Path) -> None:
+    """Their domain is free then, and the next demo would hear a node left behind as well."""
+    words = [sys.executable, '-c', PARENT, str(tmp_path), str(oracle), str(SAMPLE)]
+    with free_domain() as domain:
+        env = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
+        parent = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None
+        children = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        deadline = time.monotonic() + TIMEOUT
+        while not all(map(has_ended, children)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert len(children) == 3 and all(map(has_ended, children))
 
 
 def test_a_domain_that_the_user_has_set_is_kept(

@@ -20,7 +20,7 @@ from dmd_ros.ros.processes import Event, Family
 _START = 1800.0
 # Seconds: compressing large clouds may lag far behind.
 _FINISH = 600.0
-# Seconds without any depth after the last image, after which no more is expected.
+# Seconds without any answer after the last image, after which no more is expected.
 _QUIET = 5.0
 # Diagnostics come once a second: two periods hold a message that saw everything.
 _LAST_DIAGNOSTICS = 2.5

@@ -45,7 +45,7 @@ class Recorder:
         self._bag.open()
         store = get_typestore(Stores.ROS2_JAZZY)
         self._jobs: queue.SimpleQueue[tuple[Any, int, bytes] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write)
+        self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
         for topic, kind in _TOPICS.items():
             name = f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}'
