@@ -177,6 +177,24 @@ def test_frames_of_an_older_version_are_refused(tmp_path):
         open_dataset('bag', bag)
 
 
+def test_frames_whose_depth_measured_nothing_are_left_out(tmp_path, capsys):
+    """A covered camera, or the first second of one that starts."""
+    items = []
+    for i in range(4):
+        depth = np.full((48, 64), np.nan if i in (0, 3) else 1.0 + i, np.float32)
+        rgb = np.full((48, 64, 3), i, np.uint8)
+        items += [
+            Item(IMAGE, i, rgb, 'image'),
+            Item(INFO, i, CAMERA, 'info'),
+            Item(DEPTH, i, depth, 'depth32'),
+        ]
+    assert levels(open_dataset('bag', write_items(tmp_path / 'some', items))) == [1, 2]
+    assert '2 image(s) skipped: no pixel of its depth is measured' in capsys.readouterr().err
+    blind = write_items(tmp_path / 'blind', [*items[:3], *items[9:]])
+    with pytest.raises(TrainError, match='no labelled frame: no pixel of its depth is measured'):
+        open_dataset('bag', blind)
+
+
 def test_distortion_is_removed(tmp_path):
     lens = [-0.4, 0.1, 0.0, 0.0, 0.0]
     sample = open_dataset('bag', write_bag(tmp_path / 'bent', lens)).load(0)

@@ -104,10 +104,15 @@ def extract(
             stride=every,
         )
         for frame in frames:
-            if frame.truth_m is not None:
-                name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
-                write_frame(building / name, labelled(frame), path.name)
-                count += 1
+            if frame.truth_m is None:
+                continue
+            sample = labelled(frame)
+            if np.isnan(sample.depth).all():
+                frames.skipped['no pixel of its depth is measured'] += 1
+                continue
+            name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
+            write_frame(building / name, sample, path.name)
+            count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
             raise TrainError(f'{path} gives no labelled frame: {reasons}')
