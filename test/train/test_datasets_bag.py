@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import threading
 from pathlib import Path
 
 import cv2
@@ -146,6 +147,24 @@ def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path,
     assert levels(open_dataset('bag', bag, part='train')) == [0, 5, 1, 6, 2, 7, 3, 8]
     assert levels(open_dataset('bag', bag, part='held_out')) == [4, 9]
     assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
+
+
+def test_processes_that_train_together_write_the_frames_once(tmp_path, monkeypatch):
+    """A second one opens the bag while the first has written half of its frames."""
+    bag = record(tmp_path / 'bag', [1, 2])
+    found = []
+    second = threading.Thread(target=lambda: found.append(levels(open_dataset('bag', bag))))
+
+    def writing(*arguments) -> None:
+        if not second.ident:
+            second.start()
+            second.join(timeout=0.5)  # it waits for this one
+        write_frame(*arguments)
+
+    monkeypatch.setattr('train.datasets.bag.write_frame', writing)
+    assert levels(open_dataset('bag', bag)) == [0, 1]
+    second.join()
+    assert found == [[0, 1]]
 
 
 def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
