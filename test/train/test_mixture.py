@@ -98,6 +98,8 @@ def test_sources_are_parsed() -> None:
         ('kitti:/nowhere', 'nowhere'),
         ('bag:', "source 'bag:' has no path; write bag:PATH"),
         ('folder', "source 'folder' has no path; write folder:PATH"),
+        ('folder:/nowhere?fov', "option 'fov' behind a path must be OPTION=VALUE"),
+        ('kitti:/nowhere?list_file=', "option 'list_file=' behind a path must be OPTION=VALUE"),
         ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
     ],
 )

@@ -8,6 +8,7 @@ import importlib
 import inspect
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from train.datasets.base import Reader
 from train.errors import TrainError
@@ -45,6 +46,14 @@ def reader_class(name: str) -> type[Reader]:
         raise TrainError(f'dataset {name!r} is unknown; allowed: {", ".join(sorted(READERS))}')
     module, cls = READERS[name]
     return getattr(importlib.import_module(f'train.datasets.{module}'), cls)
+
+
+def options_of(query: str) -> dict[str, str]:
+    """Split 'option=value&...', as it stands behind a path; raises `TrainError`."""
+    for part in query.split('&'):
+        if part and not part.partition('=')[2]:
+            raise TrainError(f'option {part!r} behind a path must be OPTION=VALUE')
+    return dict(parse_qsl(query))
 
 
 def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
