@@ -25,6 +25,8 @@ from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import View, prepare_depth
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bag_messages import make_header, make_info
+from dmd_ros.eval.options import positive
+from train.errors import TrainError
 from train.worlds.generate import held_out
 from train.worlds.trajectory import trajectory
 
@@ -45,15 +47,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add('folder', type=Path, help='the bag; replaced if it is there')
     add('--seed', type=int, default=4, help='default: %(default)s')
-    add('--frames', type=int, default=30, help='default: %(default)s')
+    add('--frames', type=positive, default=30, help='default: %(default)s')
     add('--rate', type=float, default=6.0, metavar='HZ', help='default: %(default)s')
     add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'))
     args = parser.parse_args(argv)
+    # Before the old bag is removed.
+    if not 1e-3 <= args.rate <= 1e9:
+        parser.error(f'--rate {args.rate:g} must be from 0.001 to 1e9 Hz')
+    if min(args.size) < 2:
+        parser.error(f'--size {args.size[0]} {args.size[1]} must be at least 2 2')
+    try:
+        seed = held_out(args.seed)
+    except TrainError as error:
+        parser.error(str(error))
     if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
         parser.error(f'{args.folder} exists and is not a bag; choose another folder')
     shutil.rmtree(args.folder, ignore_errors=True)
     width, height = args.size
-    walk = trajectory(held_out(args.seed), args.frames, (height, width))
+    walk = trajectory(seed, args.frames, (height, width))
     samples = (sample for sample, _ in tqdm(walk, total=args.frames, unit='frame'))
     write_bag(args.folder, samples, round(1e9 / args.rate))
 
