@@ -26,6 +26,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
@@ -78,7 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
     for factor, found in every.items():
         print(_table_row(_label('all', factor), found))
     if options.sheet is not None:
-        _draw(options.sheet, rows, estimator.contract.name)
+        try:
+            _draw(options.sheet, rows, estimator.contract.name)
+        except (EvalError, OSError) as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 1
     return 0
 
 

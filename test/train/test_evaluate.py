@@ -77,3 +77,13 @@ def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(['m.onnx', '--fov-factor', '1', '0'])
     assert '--fov-factor 0 must be from 0.1 to 10' in capsys.readouterr().err
+
+
+def test_a_sheet_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, sheet = str(write_oracle(tmp_path / 'm.onnx')), tmp_path / 'sheet.doc'
+    assert main([model, '--frames', '1', '--sheet', str(sheet)]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].startswith('| all')
+    assert f'error: cannot write {sheet}: give a name that ends in .png' in said.err
