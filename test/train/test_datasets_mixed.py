@@ -173,6 +173,9 @@ def test_unknown_names_and_options(tmp_path):
         open_dataset('images', tmp_path, speed=3)
     with pytest.raises(TrainError, match="every='x' must be like 1"):
         open_dataset('scannet', tmp_path, every='x')
+    for every in ('0', '-1'):  # backwards would be no error of Python's
+        with pytest.raises(TrainError, match=rf"'scannet': every={every}; allowed: 1 or more"):
+            open_dataset('scannet', tmp_path, every=every)
     with pytest.raises(TrainError, match="confident='1' must be like False"):
         open_dataset('diml_outdoor', tmp_path, confident='1')
     with pytest.raises(TrainError, match="infill='magic'; allowed: on, off; nearest"):

@@ -93,6 +93,8 @@ def _typed(name: str, cls: type[Reader], options: dict[str, Any]) -> dict[str, A
             raise TrainError(
                 f'dataset {name!r}: {key}={value!r} must be like {defaults[key]!r}'
             ) from None
+    if typed.get('every', 1) < 1:
+        raise TrainError(f'dataset {name!r}: every={typed["every"]}; allowed: 1 or more')
     return typed
 
 
