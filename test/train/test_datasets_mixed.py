@@ -227,3 +227,17 @@ def test_readers_travel_to_workers(tmp_path):
     reader = pickle.loads(pickle.dumps(open_dataset('frames', tmp_path)))
     assert reader.load(0).rgb.shape == (24, 32, 3)
     assert reader.name(0) == 'frames one'
+
+
+@pytest.mark.parametrize(
+    'one',
+    [np.uint8(1), np.uint16(1), np.uint16(255), np.uint8([0, 0, 1]), np.uint8([1, 0, 0, 255])],
+    ids=['8 bits', '16 bits', '255 of 16 bits', 'red', 'blue, opaque'],
+)
+def test_a_mask_may_have_any_depth_of_colour(tmp_path, one):
+    mask = np.zeros((4, 6, *np.shape(one)), one.dtype)
+    if np.shape(one) == (4,):
+        mask[..., 3] = 255
+    mask[1, 2] = one
+    read = base.read_mask(write(tmp_path / 'mask.png', mask))
+    assert np.argwhere(read).tolist() == [[1, 2]]
