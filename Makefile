@@ -18,6 +18,9 @@ TORCH_PYTHON ?= $(GPU_PYTHON)
 PARTS := setup.py package.xml $(wildcard constraints/*.txt)
 # Debian splits ensurepip off its Python; pip can then be copied into the environment instead.
 venv = $(PYTHON) -m venv $(1) || { $(PYTHON) -m venv --without-pip $(1) && $(PYTHON) -m pip install --target "$$($(1)/bin/python -c 'import site; print(site.getsitepackages()[0])')" pip; }
+# A name with spaces stays one word; not quoted, so that the shell knows ~.
+space := $(subst ,, )
+whole = $(subst $(space),\ ,$(1))
 install = $(1)/bin/python -m pip install $(PIP_ARGS) -c constraints/$(2).txt
 
 .PHONY: help setup test test-kilted test-jazzy lint bench gpu-check demo sample-bag wheel clean
@@ -56,18 +59,18 @@ lint: .venv/.ready  ## ruff and mypy
 	.venv/bin/mypy
 
 demo: .venv-demo/.ready  ## a bag through the real node over DDS, results in out/demo (BAG=..., MODEL=...)
-	.venv-demo/bin/python -m dmd_ros.ros.demo --out out/demo $(if $(BAG),--bag $(BAG)) $(if $(MODEL),--model $(MODEL))
+	.venv-demo/bin/python -m dmd_ros.ros.demo --out out/demo $(if $(BAG),--bag $(call whole,$(BAG))) $(if $(MODEL),--model $(call whole,$(MODEL)))
 
 bench: .venv/.ready out/bench/oracle.onnx  ## what things cost on this machine, in out/bench (BENCH_ARGS=...)
-	.venv/bin/python -m dmd_ros.ros.bench --out out/bench --oracle out/bench/oracle.onnx $(if $(MODEL),--model $(MODEL)) $(BENCH_ARGS)
+	.venv/bin/python -m dmd_ros.ros.bench --out out/bench --oracle out/bench/oracle.onnx $(if $(MODEL),--model $(call whole,$(MODEL))) $(BENCH_ARGS)
 
 out/bench/oracle.onnx: .venv/.ready test/oracle_model.py
 	mkdir -p $(@D) && PYTHONPATH=test .venv/bin/python -c 'import pathlib, oracle_model; oracle_model.write_oracle(pathlib.Path("$@"))'
 
 gpu-check:  ## TensorRT built, proved and timed on this GPU, in out/gpu (GPU_PYTHON=..., TORCH_PYTHON=..., MODEL=...)
-	$(GPU_PYTHON) -m train.gpu --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(MODEL))
+	$(GPU_PYTHON) -m train.gpu --out out/gpu --torch-python $(TORCH_PYTHON) $(if $(MODEL),--model $(call whole,$(MODEL)))
 
-sample-bag: .venv/.ready  ## render test/data/sample_bag again from the procedural worlds
+sample-bag: .venv/.ready  ## render another test/data/sample_bag, a room of the procedural worlds as they are now
 	.venv/bin/python -m train.sample_bag test/data/sample_bag
 
 wheel: .venv/.ready  ## build the Python package into out/wheel

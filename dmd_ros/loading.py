@@ -66,9 +66,9 @@ def load_estimator(
     'onnxruntime'. device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
     precision: 'auto' (on TensorRT fp16, and fp32 where the proof refuses that, with a warning),
     'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine for one camera
-    (fastest), or None for one that takes any. engine_cache_dir: where engines lie. force_rebuild:
-    build the engine even if there is one. cancelled: asked while an engine is built, which takes
-    minutes; True stops it. settings: those of `DepthEstimator`.
+    (fastest), or None for one that takes every usual one. engine_cache_dir: where engines lie.
+    force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
+    built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
     fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
@@ -175,17 +175,25 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     name = os.fspath(model) if model else DEFAULT_MODEL
     if name.endswith('.onnx') or os.sep in name:
         path = Path(os.path.expanduser(name))  # leaves the home of nobody as it is
-        if path.is_file():
+        if os.path.isfile(path):  # Path.is_file() raises for what may not be looked at
             return path
-        raise BackendError(f'model file {path} does not exist')
+        raise BackendError(f'model file {path} does not exist, or may not be reached')
     tried = [folder / 'models' / f'{name}.onnx' for folder in share_folders()]
     for path in tried:
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     raise BackendError(
         f'no shipped model {name!r}; looked for {", ".join(map(str, tried))}. Give the path of an '
         '.onnx file instead'
     )
+
+
+def contract_of(model: str | os.PathLike[str] | None = None) -> Contract:
+    """Read what a model promises, on the CPU whatever else there is; raises `BackendError`."""
+    backend = _onnxruntime('OrtBackend', find_model(model), 'cpu', 1)
+    contract: Contract = backend.contract
+    backend.close()
+    return contract
 
 
 def share_folders() -> Iterator[Path]:
@@ -212,7 +220,7 @@ class _Wish:
 def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
     from dmd_ros.runtime.engine_store import BuildRequest
 
-    contract: Contract = _onnxruntime('OrtBackend', path, 'cpu', 1).contract
+    contract = contract_of(path)
     return contract, BuildRequest(
         model=path,
         precision=choice.precision,

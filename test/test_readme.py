@@ -147,6 +147,15 @@ def test_there_are_two_commands_at_the_top() -> None:
     assert commands()[:2] == ['make demo', 'make test']
 
 
+def test_names_with_spaces_stay_whole() -> None:
+    make = ['make', '--no-print-directory', '-n', '-o', '.venv-demo/.ready', 'demo']
+    done = subprocess.run(
+        [*make, 'BAG=/a/my bag', 'MODEL=/a/b  c.onnx'],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shlex.split(done.stdout)[-4:] == ['--bag', '/a/my bag', '--model', '/a/b  c.onnx']
+
+
 def unknown_options(module: str, rest: str) -> list[str]:
     """Say which options of `python -m MODULE REST` its source does not name."""
     path = ROOT / module.replace('.', '/')

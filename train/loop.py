@@ -23,7 +23,7 @@ from train.errors import TrainError
 from train.feed import Feed
 from train.init import load_weights, needed
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
-from train.mixture import share_of
+from train.mixture import share_of, wait_text
 from train.presets import preset
 from train.processes import Processes
 from train.report import Report
@@ -192,3 +192,5 @@ def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int)
             config.preset, parameter_count(net) / 1e6, processes.world, processes.device,
             torch.get_num_threads(), clock,
         )  # fmt: skip
+        if words := wait_text(config):
+            log.info(words)

@@ -80,6 +80,10 @@ def open_source(text: str, config: TrainConfig) -> Source:
     kind, _, path = text.partition(':')
     if not path and kind != 'worlds' and (kind in KINDS or kind in READERS):
         raise TrainError(f'source {text!r} has no path; write {kind}:PATH')
+    if path and kind == 'worlds':
+        raise TrainError(
+            f'source {text!r}: worlds are rendered, from no path; write worlds, or cache:{path}'
+        )
     if kind == 'images' and config.stage != 'stage0':
         raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
     if kind in KINDS:
@@ -104,6 +108,13 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
     if not all(0 < weight < math.inf for _, weight in pairs):
         raise TrainError(f'sources={text!r}: weights must be > 0 and finite')
     return pairs
+
+
+def wait_text(config: TrainConfig) -> str:
+    """Say what the first batch may have to wait for; empty: nothing."""
+    if all(name != 'worlds' for name, _ in parse_sources(config.sources)):
+        return ''
+    return 'where the code that renders worlds has not run yet, it is compiled now, for minutes'
 
 
 def shares_text(text: str) -> str:

@@ -8,6 +8,7 @@ then shows that they are in the right places.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import onnx
 import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
-from torch import Tensor
+from torch import Tensor, nn
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime.errors import BackendError
@@ -24,7 +25,7 @@ from dmd_ros.runtime.model_file import check_golden, contract_from_metadata
 from train.errors import TrainError
 from train.presets import PRESETS, preset
 from train.torch_backend import TorchBackend
-from train.unet import UNet
+from train.unet import NetSpec, UNet
 
 # Suffix of weights that `train.onnx_file.store_half` stores in half the space.
 _HALF = '_fp16'
@@ -43,15 +44,10 @@ class Model:
 
 def load_model(path: Path) -> Model:
     """Read an .onnx file written by `train.export`; raises `TrainError`."""
-    try:
-        model = onnx.load(str(path))
-    except FileNotFoundError:
-        raise TrainError(f'model {path} does not exist') from None
-    except (DecodeError, OSError) as error:
-        raise TrainError(f'{path} is not an ONNX file ({error})') from None
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    weights = _weights(model)
-    net, name = _net_of(weights, path)
+    weights, metadata = read_file(path)
+    fov, rays = 'fov_projection.weight' in weights, _channels_in(weights) == 6
+    name = preset_of(weights, lambda spec: UNet(spec, fov=fov, rays=rays), path, 'train.export')
+    net = UNet(preset(name).net, fov=fov, rays=rays)
     net.load_state_dict(weights)
     try:
         contract = contract_from_metadata(metadata, str(path))
@@ -59,6 +55,39 @@ def load_model(path: Path) -> Model:
     except BackendError as error:
         raise TrainError(f'cannot start from it: {error}') from None
     return Model(net, name, contract)
+
+
+def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all weights, float32, by their name in the network, and the metadata of a model file.
+
+    Raises `TrainError` if there is no such file, or it is no ONNX file.
+    """
+    try:
+        model = onnx.load(str(path))
+    except FileNotFoundError:
+        raise TrainError(f'model {path} does not exist') from None
+    except (DecodeError, OSError) as error:
+        raise TrainError(f'{path} is not an ONNX file ({error})') from None
+    return _weights(model), {entry.key: entry.value for entry in model.metadata_props}
+
+
+def preset_of(
+    weights: Mapping[str, Tensor],
+    build: Callable[[NetSpec], nn.Module],
+    path: Path,
+    exporter: str,
+) -> str:
+    """Name the preset whose network has weights of these names and shapes; else `TrainError`."""
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    for name in PRESETS:
+        with torch.device('meta'):
+            like = build(preset(name).net)
+        if {key: tuple(value.shape) for key, value in like.state_dict().items()} == shapes:
+            return name
+    raise TrainError(
+        f'{path} has {len(shapes)} weights that fit no preset of {", ".join(PRESETS)}; start from '
+        f'a file that this version of {exporter} wrote, or from the run itself'
+    )
 
 
 def _weights(model: onnx.ModelProto) -> dict[str, Tensor]:
@@ -78,17 +107,6 @@ def _weights(model: onnx.ModelProto) -> dict[str, Tensor]:
     return {name: torch.from_numpy(a.astype(np.float32)) for name, a in found.items()}
 
 
-def _net_of(weights: dict[str, Tensor], path: Path) -> tuple[UNet, str]:
-    """Build the network that has weights of these names and shapes."""
-    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-    inputs = shapes.get('stem.weight', (0, 0))[1]
-    fov, rays = 'fov_projection.weight' in shapes, inputs == 6
-    for name in PRESETS:
-        with torch.device('meta'):
-            like = UNet(preset(name).net, fov=fov, rays=rays)
-        if {key: tuple(value.shape) for key, value in like.state_dict().items()} == shapes:
-            return UNet(preset(name).net, fov=fov, rays=rays), name
-    raise TrainError(
-        f'{path} has {len(shapes)} weights that fit no preset of {", ".join(PRESETS)}; start from '
-        'a file that this version of train.export wrote, or from the run itself'
-    )
+def _channels_in(weights: Mapping[str, Tensor]) -> int:
+    stem = weights.get('stem.weight')
+    return 0 if stem is None else stem.shape[1]

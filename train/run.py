@@ -19,7 +19,7 @@ from train.errors import TrainError
 from train.feed import split
 from train.init import load_weights, needed
 from train.loop import build_net, train
-from train.mixture import Mixture, open_source
+from train.mixture import Mixture, open_source, wait_text
 from train.mixtures import pair
 from train.presets import PRESETS
 from train.processes import join, leave
@@ -98,6 +98,8 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
         if rendered is not None:
             print(f'of each batch: {rendered.batch} rendered on the device')
         if made is not None:
+            if words := wait_text(made):
+                print(words, flush=True)
             shape = Mixture(made)[0].arrays.rgb.shape
             print(f'first batch: {shape[0]} x {shape[2:]}')
     print(f'dry run: nothing was trained, nothing written to {options.out}')

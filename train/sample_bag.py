@@ -4,7 +4,8 @@
 
 A camera moves through a procedural room that no training seed ever draws. rosbag2 mcap of
 CompressedImage (jpeg), CameraInfo, and true depth (16-bit png, millimetres, at half the size to
-keep the repository small). The same arguments give the same bytes.
+keep the repository small). The same arguments give the same bytes as long as worlds stay the same:
+test/data/sample_bag is of earlier ones, and a new one in its place shows another room.
 """
 
 from __future__ import annotations
@@ -51,19 +52,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     add('--rate', type=float, default=6.0, metavar='HZ', help='default: %(default)s')
     add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'))
     args = parser.parse_args(argv)
-    # Before the old bag is removed.
-    if not 1e-3 <= args.rate <= 1e9:
-        parser.error(f'--rate {args.rate:g} must be from 0.001 to 1e9 Hz')
+    if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
+        parser.error(f'{args.folder} exists and is not a bag; choose another folder')
+    width, height = args.size
     if min(args.size) < 2:
-        parser.error(f'--size {args.size[0]} {args.size[1]} must be at least 2 2')
+        parser.error(f'--size {width} {height}: both must be >= 2, as depth has half the size')
+    if not 0.001 <= args.rate <= 1000.0:
+        parser.error(f'--rate {args.rate:g} must be from 0.001 to 1000 Hz')
     try:
         seed = held_out(args.seed)
     except TrainError as error:
         parser.error(str(error))
-    if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
-        parser.error(f'{args.folder} exists and is not a bag; choose another folder')
     shutil.rmtree(args.folder, ignore_errors=True)
-    width, height = args.size
     walk = trajectory(seed, args.frames, (height, width))
     samples = (sample for sample, _ in tqdm(walk, total=args.frames, unit='frame'))
     write_bag(args.folder, samples, round(1e9 / args.rate))

@@ -242,7 +242,7 @@ def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np
 
 def _searched_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Search for the directions (x/z, y/z) [N, 2] that fall on pixels [N, 2]; NaN: not found."""
-    k, d, zero = camera.matrix, np.asarray(camera.distortion), np.zeros(3)
+    k, d, zero = camera.matrix, np.asarray(camera.distortion, np.float64), np.zeros(3)
     places, fisheye = pixels[:, None], camera.distortion_model == 'equidistant'
     if fisheye:
         rays = cv2.fisheye.undistortPoints(places, k, d)

@@ -9,6 +9,7 @@ was cut off is read by `dmd_ros.eval.recovery`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import struct
@@ -24,7 +25,11 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import ADDED, Raw, recover, storage_kind, unmerged
+from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
+
+# What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
+# makes none) are not in order of time; up to there it gives them as they lie.
+_UNORDERED = 'not in timestamp order'
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Bag:
         self.path = path
         self.warnings: list[str] = []
         self._reader: AnyReader | None = None
-        self._files: list[Path] = []
+        self._files = storage_files(path)
         self.ros1 = False
         if not path.exists():
             raise EvalError(f'bag {path} does not exist')
@@ -88,16 +93,23 @@ class Bag:
 
     def raw(self, topics: Sequence[str]) -> Iterator[Raw]:
         """Yield the messages of the given topics in order of recording."""
+        count = 0
         try:
             if self._reader is None:
                 yield from (m for m in self._recovered() if m.topic in topics)
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
-                    yield Raw(connection.topic, connection.msgtype, time_ns, data)
-        # Damage in the middle of a file that opens well; again of any class.
+                    message = Raw(connection.topic, connection.msgtype, time_ns, data)
+                    yield message if self.ros1 else inflated(message)
+                    count += 1
         except Exception as error:
-            self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
+            if _UNORDERED in str(error):
+                rest = (m for m in self._recovered() if m.topic in topics)
+                yield from itertools.islice(rest, count, None)
+            else:
+                # Damage in the middle of a file that opens well; again of any class.
+                self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
 
     def decode(self, message: Raw) -> Any:
         """Deserialise; raises `EvalError` if the bytes are no such message."""
@@ -129,7 +141,7 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def _open(self) -> None:
-        for file in storage_files(self.path):
+        for file in self._files:
             if wal := unmerged(file):
                 raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
             if file.suffix == '.active':
@@ -147,14 +159,18 @@ class Bag:
         counts: Counter[str] = Counter()
         types = {}
         for connection in self._reader.connections:
+            # The reader leaves out what metadata.yaml says otherwise than the storage: it is
+            # edited where a player is to use another QoS.
+            if connection.msgcount and next(self._reader.messages([connection]), None) is None:
+                raise EvalError(f'metadata.yaml describes {connection.topic} unlike its storage')
             counts[connection.topic] += connection.msgcount
             types[connection.topic] = connection.msgtype
         self.topics = {name: Topic(name, kind, counts[name]) for name, kind in types.items()}
 
     def _recover(self, error: Exception) -> None:
         """Read front to back what the regular reader refuses."""
+        self.close()
         reason = _short(error)
-        self._files = storage_files(self.path)
         if not self._files:
             raise EvalError(
                 f'{self.path} is not a bag ({reason}); give a rosbag2 folder, or a .mcap, .db3 '
@@ -169,9 +185,14 @@ class Bag:
                 f'bag {self.path} is empty or damaged beyond reading ({reason}); record or copy '
                 'it again'
             ) from None
+        if any(kind.startswith('sensor_msgs/') and '/msg/' not in kind for _, kind in counts):
+            raise EvalError(
+                f'{self.path} holds messages of ROS 1 in an mcap, which are not read; give the '
+                '.bag file that it was made from'
+            ) from None
         self.topics = {name: Topic(name, kind, n) for (name, kind), n in counts.items()}
         self.warnings.append(
-            f'{self.path} is incomplete ({reason}); read as far as it goes: '
+            f'{self.path} is incomplete or unusual ({reason}); read as far as it goes: '
             f'{sum(counts.values())} messages'
         )
 
@@ -186,8 +207,9 @@ class Bag:
 
 
 def bag_name(path: Path) -> str:
-    """Name that reports call a bag by: that of `.` too, and of a link its own."""
-    return os.path.basename(os.path.abspath(path))
+    """Name that reports call a bag by: that of `.` too, and of a link its own; always text."""
+    name = os.path.basename(os.path.abspath(path))
+    return name.encode(errors='backslashreplace').decode()
 
 
 def storage_files(path: Path) -> list[Path]:

@@ -84,9 +84,9 @@ def depth_colours(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> 
 
 
 def error_colours(predicted_m: NDArray[np.float32], truth_m: NDArray[np.float32]) -> Rgb:
-    """Colour ln(p / g) [H, W]: blue is too near, red too far, pale is right."""
+    """Colour ln(p / g) [H, W]: blue is too near (-inf too), red too far, pale is right."""
     with np.errstate(invalid='ignore', divide='ignore'):
-        level = np.log(predicted_m / truth_m) / np.float32(math.log(ERROR_FACTOR))
+        level = np.log(np.maximum(predicted_m, 0.0) / truth_m) / np.float32(math.log(ERROR_FACTOR))
     return level_colours(level.astype(np.float32))
 
 

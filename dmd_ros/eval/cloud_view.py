@@ -32,15 +32,13 @@ def render(
     height: int = 800,
     raise_deg: float = 26.0,
     turn_deg: float = 24.0,
-    max_m: float | None = None,
 ) -> NDArray[np.uint8]:
     """Render depth [H, W] with its colours as a cloud; gives uint8 [height, width, 3] RGB.
 
     The eye stands behind the camera, raised and turned by the given angles about the middle of the
-    cloud; the camera itself, if in view, is drawn as a pyramid. max_m: what is farther is left
-    out (default: the farthest 3 %).
+    cloud; the camera itself, if in view, is drawn as a pyramid. The farthest 3 % are left out.
     """
-    points, colours, sizes = _cloud(depth_m, rgb, camera, max_m)
+    points, colours, sizes = _cloud(depth_m, rgb, camera)
     canvas = _background(width * _SUPERSAMPLE, height * _SUPERSAMPLE)
     if len(points):
         eye = _Eye(points, canvas.shape[1], canvas.shape[0], raise_deg, turn_deg)
@@ -101,14 +99,12 @@ def _cloud(
     depth_m: NDArray[np.float32],
     rgb: NDArray[np.uint8],
     camera: Camera,
-    max_m: float | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
     """Points [N, 3], their colours [N, 3], and the size [N], metres, that each pixel covers."""
     known = np.isfinite(depth_m) & ~steep_pixels(depth_m, _EDGE)
-    if max_m is None and known.any():
-        max_m = float(np.percentile(depth_m[known], 97))
-    with np.errstate(invalid='ignore'):
-        known &= depth_m <= (max_m or math.inf)
+    if known.any():
+        with np.errstate(invalid='ignore'):
+            known &= depth_m <= float(np.percentile(depth_m[known], 97))
     z = depth_m[known]
     points = np.column_stack([camera.rays()[known] * z[:, None], z]).astype(np.float32)
     return points, rgb[known], z / np.float32(camera.fx)

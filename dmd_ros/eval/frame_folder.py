@@ -150,7 +150,9 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
 
 
 def _decoded(path: Path, flags: int) -> NDArray[Any] | None:
+    # Not with cv2.imread, which ends the process where a name is not UTF-8.
+    content = np.fromfile(path, np.uint8)
     try:
-        return cv2.imread(str(path), flags)
-    except cv2.error:  # of a size that cannot be meant; of any other damage it gives None
+        return cv2.imdecode(content, flags)
+    except cv2.error:  # empty, or of a size that cannot be meant; of other damage it gives None
         return None

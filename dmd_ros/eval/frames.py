@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge a model on a folder of labelled frames: python -m dmd_ros.eval.frames DIR [--out DIR].
 
-Leaves results.json, results.md and sheet.png in --out. A frame that cannot be read is named there
-and the others are judged; the exit status is 2 then. The layout of DIR is described in
-`dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the baselines beside them in
-`dmd_ros.eval.baselines`.
+Leaves results.json, results.md and sheet.png (of at most 100 of the frames) in --out. A frame that
+cannot be read is named there and the others are judged; the exit status is 2 then. The layout of
+DIR is described in `dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the
+baselines beside them in `dmd_ros.eval.baselines`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from dmd_ros.eval.metrics import valid_mask
 
 # Colour scales of the contact sheet, metres.
 SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
+# Its rows at most, evenly spread: their maps are held in memory, and pictures have their limits.
+_ROWS = 100
 
 _HEADER = (
     'frames', 'n', 'AbsRel', 'd1', 'RMSE m', 'log10', 'SILog', 'scale g/p', 'AbsRel scaled',
@@ -40,10 +42,10 @@ def evaluate(
     frames: Iterable[LabelledFrame],
     limits: Limits | None = None,
     mirror: bool = False,
-    rows: list[sheet.Row] | None = None,
-) -> tuple[list[Verdict], list[Mapping[str, float]]]:
-    """Judge every frame; gives verdicts and stage times, and appends sheet rows to `rows`."""
-    verdicts, timings = [], []
+    shown: Collection[str] = (),
+) -> tuple[list[Verdict], list[Mapping[str, float]], list[sheet.Row]]:
+    """Judge every frame; gives verdicts, stage times, and sheet rows of those named in `shown`."""
+    verdicts, timings, rows = [], [], []
     for frame in frames:
         estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
         verdict = judge.judge(
@@ -55,11 +57,11 @@ def evaluate(
         )
         verdicts.append(verdict)
         timings.append(estimated.timings)
-        if rows is not None:
+        if frame.name in shown:
             # With "beyond" and "too close" as they were said, not as they were judged.
-            shown = depth if mirror else estimated.depth
-            rows.append(_sheet_row(frame, verdict, shown))
-    return verdicts, timings
+            said = depth if mirror else estimated.depth
+            rows.append(_sheet_row(frame, verdict, said))
+    return verdicts, timings, rows
 
 
 def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary]) -> str:
@@ -98,9 +100,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     estimator = options.estimator_from(args)
-    rows: list[sheet.Row] = []
     frames = _Frames(paths, estimator, limits, args.quiet)
-    verdicts, timings = evaluate(estimator, frames, limits, args.mirror, rows)
+    shown = {paths[place].name for place in sheet.places(len(paths), _ROWS)}
+    verdicts, timings, rows = evaluate(estimator, frames, limits, args.mirror, shown)
     if not verdicts:
         raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
     estimator.close()

@@ -128,12 +128,11 @@ def score_buckets(
     truth_m: NDArray[np.float32],
     min_m: float = MIN_M,
     max_m: float = MAX_M,
-    buckets_m: Sequence[tuple[float, float]] = BUCKETS_M,
 ) -> dict[str, Score]:
     """Judge one frame per range of true depth; a range with too few pixels is absent."""
     p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
     scores = {}
-    for low, high in buckets_m:
+    for low, high in BUCKETS_M:
         inside = (g > low) & (g <= high)
         if np.count_nonzero(inside) >= MIN_BUCKET_PIXELS:
             scores[f'{low:g}-{high:g} m'] = score_pixels(p[inside], g[inside])

@@ -50,11 +50,18 @@ def recover(path: Path) -> Iterator[Raw]:
         '.bag': _recover_ros1,
     }
     for message in readers[kind](path):
-        # rosbag2's message compression; a CDR header never looks like that. What is damaged comes
-        # out short, cannot be decoded, and is counted with what cannot.
-        if message.data[:4] == _ZSTD_MAGIC and kind != '.bag':
-            message = message._replace(data=decompress('zstd', message.data))
-        yield message
+        yield message if kind == '.bag' else inflated(message)
+
+
+def inflated(message: Raw) -> Raw:
+    """Undo rosbag2's message compression, of which only metadata.yaml tells.
+
+    A CDR header never looks like zstd. What is damaged comes out short, cannot be decoded, and is
+    counted with what cannot.
+    """
+    if message.data[:4] != _ZSTD_MAGIC:
+        return message
+    return message._replace(data=decompress('zstd', message.data))
 
 
 def storage_kind(path: Path) -> str:

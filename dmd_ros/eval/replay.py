@@ -32,6 +32,7 @@ from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
 
 _OUTPUTS, _DEPTH = ('results.json', 'sheet.png', 'cloud.png'), 'depth'
+_ROWS = 6  # of the contact sheet
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             'input_rectified': reader.rectified,
             'depth_tolerance_s': args.depth_tolerance,
         }
-        keep = _sheet_places(len(reader.chosen))
+        keep = sheet.places(len(reader.chosen), _ROWS)
         session = ReplaySession(estimator, limits, keep, with_points=not args.no_points)
         # Not before everything else is known to be in order: a slip must not cost an earlier run.
         options.remove(left)
@@ -118,8 +119,8 @@ def _run(
     except Exception as error:
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError):
-            full = error.errno == errno.ENOSPC
-            advice = '; without clouds (--no-points) it is a fifth of the size' if full else ''
+            smaller = error.errno == errno.ENOSPC and session.points is not None
+            advice = '; without clouds (--no-points) it is a fifth of the size' if smaller else ''
             raise EvalError(f'cannot write {target} ({error}){advice}') from None
         raise
 
@@ -238,11 +239,6 @@ def _subtitle(results: Mapping[str, Any]) -> str:
     if results['flicker']['pairs']:
         parts.append(f'flicker {report.format_cell(results["flicker"]["predicted_median"])}')
     return '; '.join(parts)
-
-
-def _sheet_places(count: int, rows: int = 6) -> set[int]:
-    """Spread the rows of the contact sheet evenly over the frames."""
-    return {round(i * (count - 1) / max(1, min(rows, count) - 1)) for i in range(min(rows, count))}
 
 
 def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:

@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 
 
-def percentiles(values: Iterable[float], levels: Sequence[float] = (50, 95)) -> dict[str, float]:
+def percentiles(values: Iterable[float]) -> dict[str, float]:
     """Give {'p50': ..., 'p95': ..., 'max': ...} in the unit of `values`; NaN if there are none."""
     array = np.fromiter(values, np.float64)
     if array.size == 0:
-        return {f'p{level:g}': math.nan for level in levels} | {'max': math.nan}
-    found = np.percentile(array, levels)
-    return {f'p{level:g}': float(v) for level, v in zip(levels, found, strict=True)} | {
-        'max': float(array.max())
-    }
+        return dict.fromkeys(('p50', 'p95', 'max'), math.nan)
+    p50, p95 = np.percentile(array, (50, 95))
+    return {'p50': float(p50), 'p95': float(p95), 'max': float(array.max())}
 
 
 def stage_latency_ms(
@@ -91,18 +89,25 @@ def format_cell(value: object) -> str:
         return '-'
     if isinstance(value, float):
         return f'{value:.3f}'
-    return ' '.join(str(value).splitlines()).replace('|', r'\|')  # names of files may hold both
+    # Names of files may hold line ends, bars, and bytes that are no text.
+    text = ' '.join(str(value).splitlines()).replace('|', r'\|')
+    return text.encode(errors='backslashreplace').decode()
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null.
 
-    In one step: a process that is killed leaves the old file or the new one.
+    In one step: a process that is killed leaves the old file or the new one. Raises `OSError` that
+    names the file.
     """
     text = json.dumps(plain(content), indent=1, allow_nan=False)
     part = path.with_name(f'.{path.name}.partial')
-    part.write_text(text + '\n', encoding='utf-8')
-    os.replace(part, path)
+    try:
+        part.write_text(text + '\n', encoding='utf-8')
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def plain(value: Any) -> Any:

@@ -84,6 +84,11 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
         raise EvalError(f'cannot write {path}: {error.strerror}; {remedy}') from None
 
 
+def places(count: int, rows: int) -> set[int]:
+    """Spread at most `rows` rows evenly over `count` frames; gives their places."""
+    return {round(i * (count - 1) / max(1, min(rows, count) - 1)) for i in range(min(rows, count))}
+
+
 def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     """Choose round metres that hold nearly all of the depths, for a colour scale."""
     known = [m[np.isfinite(m)] for m in maps_m]

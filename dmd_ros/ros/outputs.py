@@ -37,7 +37,7 @@ _OVERRIDABLE = (
 
 
 class Outputs:
-    """Publishers and their message buffers. Used by one thread, except for `wanted`."""
+    """Publishers and their message buffers. Used by one thread at a time."""
 
     def __init__(self, node: Any, depth_encoding: str) -> None:
         """Create lifecycle publishers on `node`; raises `NodeError` for a QoS that cannot be."""

@@ -62,7 +62,7 @@ class Settings:
     engine_size: str = _fixed(
         '',
         "height x width of the network's picture, as 192x256, for a TensorRT engine of one camera "
-        '(fastest); empty: any camera',
+        '(fastest); empty: every usual camera',
     )
     force_rebuild: bool = _fixed(False, 'build the TensorRT engine even if there is one')
     build_only: bool = _fixed(False, 'build the TensorRT engine, then exit')

@@ -148,14 +148,14 @@ class Child:
 class Family:
     """Children that are all stopped when the `with` statement ends, whatever happened.
 
-    logs: folder of their stderr. extra: further environment variables.
+    logs: folder of their stderr.
     """
 
-    def __init__(self, logs: Path, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, logs: Path) -> None:
         """Start nothing yet."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
-        self._environment = {**environment(), **(extra or {})}
+        self._environment = environment()
         self._held = contextlib.ExitStack()
         # A domain that the user has set is kept.
         if 'ROS_DOMAIN_ID' not in self._environment:

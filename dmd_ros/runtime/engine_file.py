@@ -203,8 +203,10 @@ def _parts(path: Path, with_plan: bool = True) -> tuple[dict[str, Any], bytes]:
         header = None
     if isinstance(header, dict):
         header = {'conditions_bytes': 0, **header}  # there were none before recipe 7
-    if not isinstance(header, dict) or any(
-        not isinstance(header.get(name), kind) for name, kind in _HEADER.items()
+    if (
+        not isinstance(header, dict)
+        or any(not isinstance(header.get(name), kind) for name, kind in _HEADER.items())
+        or not isinstance(header['proof'].get('text'), str)
     ):
         raise BackendError(f'engine {path} has a damaged header')
     return header, content

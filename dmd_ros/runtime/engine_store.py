@@ -24,9 +24,10 @@ Log = Callable[[str], None]
 # Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, bytes, dict[str, Any]]]
 
-# Width by height, in percent, of the fields of view that a dynamic engine is made for: upright
-# phone to wide stereo. All of them, because rounding to the stride makes the sizes jump.
-_ASPECTS = range(50, 251, 2)
+# Width by height, in thousandths, of the fields of view that a dynamic engine is made for: upright
+# phone to wide stereo, besides those that the model was trained for. All of them, because rounding
+# to the stride makes the sizes jump: one may be the largest for half a percent of aspects.
+_ASPECTS = range(500, 2501)
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -85,7 +86,7 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
             raise BackendError(f'{name}={getattr(request, name)} must be >= 1')
     smallest = largest = best
     if request.size is None:
-        sizes = [best] + [network_size(1000, 10 * a, contract) for a in _ASPECTS]
+        sizes = [*contract.train_sizes, *(network_size(1000, a, contract) for a in _ASPECTS)]
         heights, widths = zip(*sizes, strict=True)
         smallest, largest = (min(heights), min(widths)), (max(heights), max(widths))
     return EngineSpec(
@@ -165,11 +166,9 @@ def obtain(
 
 def _check_refused(note: Path, spec: EngineSpec) -> None:
     """Raise `RefusedError` with the figures if this very engine failed its proof before."""
-    if not note.is_file():
-        return
-    try:
+    try:  # without asking whether there is one, which another process may remove meanwhile
         text = json.loads(note.read_text())['text']
-    except (ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     raise RefusedError(
         f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '

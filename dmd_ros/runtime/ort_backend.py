@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class _OrtNetwork:
             )
         self.device = device
         self._check_tensors(self._session, model)
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.metadata = _metadata(self._session, model)
 
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
@@ -153,8 +154,11 @@ def _provider(device: str) -> str:
 
 
 def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
-    if not model.is_file():
-        raise BackendError(f'model file {model} does not exist; give the path of an .onnx file')
+    if not os.path.isfile(model):
+        raise BackendError(
+            f'model file {model} does not exist, or may not be reached; give the path of an .onnx '
+            'file'
+        )
     whole = isinstance(threads, int) and not isinstance(threads, bool)
     if not whole or not 0 <= threads <= MAX_THREADS:
         raise BackendError(
@@ -166,6 +170,16 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
         raise BackendError(
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
             'copy or export it again'
+        ) from None
+
+
+def _metadata(session: ort.InferenceSession, model: Path) -> dict[str, str]:
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise BackendError(
+            f'{model} has metadata that are no text ({error.reason}), so it is damaged: copy or '
+            'export it again'
         ) from None
 
 

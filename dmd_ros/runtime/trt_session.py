@@ -43,12 +43,14 @@ def check_shape(shape: Shape, spec: EngineSpec) -> None:
     ranges = zip(spec.smallest, size, spec.largest, strict=True)
     if samples != spec.batch or any(not low <= side <= high for low, side, high in ranges):
         allowed = f'{spec.smallest[0]}x{spec.smallest[1]}'
-        if not spec.is_static:
+        if spec.is_static:
+            other = ', or with size none for an engine that takes every usual camera'
+        else:
             allowed += f' to {spec.largest[0]}x{spec.largest[1]}'
+            other = ': this one takes every usual camera, and no other'
         raise BackendError(
             f'the engine is for {spec.batch} samples of {allowed} (height x width), got {samples} '
-            f'of {size[0]}x{size[1]}; load it with these samples and this size, or with size none '
-            'for an engine that takes every usual camera'
+            f'of {size[0]}x{size[1]}; load it with these samples and this size{other}'
         )
 
 

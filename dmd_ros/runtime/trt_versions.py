@@ -31,9 +31,9 @@ class Dialect:
     precision: from 10 on we ask for it by flag, in 11 there is nothing else (BuilderFlag.FP16 and
     BF16, ILayer.precision are gone); before, each layer is told its type. typed_flag: the
     STRONGLY_TYPED flag must be set (ignored in 11). progress_monitor: IProgressMonitor exists, so
-    progress is known and a build can be stopped. memory_attribute: where an engine says how much
-    memory a context takes. plain_norms: see `norm_graph`. own_tactics_only: cuDNN and
-    cuBLAS are to be left alone, so that they need not fit. precisions: what can be built.
+    progress is known. memory_attribute: where an engine says how much memory a context takes.
+    plain_norms: see `norm_graph`. own_tactics_only: cuDNN and cuBLAS are to be left alone, so that
+    they need not fit. precisions: what can be built.
     """
 
     version: str
@@ -80,7 +80,7 @@ def dialect(version: str) -> Dialect:
 def check_precision(precision: str, spoken: Dialect) -> None:
     """Raise `BackendError` if this version cannot build the precision."""
     if precision not in PRECISIONS:
-        raise BackendError(f'precision {precision!r}; allowed: auto, {", ".join(PRECISIONS)}')
+        raise BackendError(f'precision {precision!r}; allowed: {", ".join(PRECISIONS)}')
     if precision not in spoken.precisions:
         raise BackendError(
             f'precision {precision} needs TensorRT 10 or newer, this is {spoken.version}; allowed '

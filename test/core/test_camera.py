@@ -264,6 +264,13 @@ def test_zero_coefficients_bend_nothing_but_a_fisheye() -> None:
     assert Camera(1, 1, 0, 0, 4, 4, 'equidistant', (0.0,) * 4).is_distorted
 
 
+def test_whole_numbers_are_coefficients_too() -> None:
+    camera = Camera(200, 200, 31.5, 23.5, 64, 48, 'equidistant', (0, 0, 0, 0))
+    theta = math.atan(0.1)
+    back = rectified_pixels(camera, np.array([[31.5 + 200 * theta, 23.5]]))
+    np.testing.assert_allclose(back, [[31.5 + 200 * 0.1, 23.5]], atol=1e-3)
+
+
 NAN = float('nan')
 
 

@@ -105,6 +105,22 @@ def test_shrinking_averages_what_each_pixel_covers(size: tuple[int, int]) -> Non
     assert abs((small - expected).mean()) < 0.2  # halving rounds 0.5 up
 
 
+@pytest.mark.parametrize(
+    ('fx', 'fy', 'size'), [(1000, 125, (1280, 120)), (125, 1000, (120, 1280))]
+)
+def test_pixels_far_from_square_are_averaged_the_way_that_shrinks(
+    fx: float, fy: float, size: tuple[int, int]
+) -> None:
+    """Binned by 8 one way: every fourth line is bright, and every pixel covers four of them."""
+    width, height = size
+    lines = np.zeros((max(size), min(size), 3), np.uint8)
+    lines[::4] = 200
+    rgb = lines if height > width else np.ascontiguousarray(lines.transpose(1, 0, 2))
+    view = preprocess.full_view(Camera(fx, fy, width / 2, height / 2, width, height), QVGA)
+    assert {view.width, view.height} == {320, 240}
+    np.testing.assert_array_equal(preprocess.cut_rgb(rgb, view), 50)
+
+
 @pytest.mark.parametrize('size', [(640, 480), (640, 360), (40, 170), (10, 5)])
 def test_two_fifths_are_the_area_s_own_numbers(size: tuple[int, int]) -> None:
     """Of any grey values, of a window too; a multiple of 5 rows that bands do not divide."""

@@ -220,6 +220,28 @@ def test_a_single_frame_folder_is_accepted(tmp_path):
     assert find_frames(folder) == [folder]
 
 
+def test_the_sheet_of_many_frames_shows_some_of_them(tmp_path, model, monkeypatch):
+    """Those of all would not fit into memory, or into a picture."""
+    monkeypatch.setattr(frames, '_ROWS', 3)
+    heights = []
+    for count in (3, 7):
+        for i in range(count):
+            write_frame(tmp_path / str(count) / str(i), slope())
+        results = run(tmp_path / str(count), tmp_path / 'out', model)
+        assert len(results['frames']) == count
+        heights.append(cv2.imread(str(tmp_path / 'out' / 'sheet.png')).shape[0])
+    assert heights[0] == heights[1] > 3 * 300
+
+
+def test_a_folder_may_have_a_name_that_is_no_text(tmp_path, model, capsys):
+    """As an archive of another system leaves it; OpenCV ends the process at such a path."""
+    name = os.fsdecode(b'caf\xe9')
+    write_frame(tmp_path / 'frames' / 'f', slope()).rename(tmp_path / 'frames' / name)
+    results = run(tmp_path / 'frames', tmp_path / 'out', model)
+    assert [frame['name'] for frame in results['frames']] == [name]
+    assert r'| caf\udce9 ' in capsys.readouterr().out
+
+
 def test_a_wrong_baseline_in_meta_is_reported(tmp_path, model):
     stated = {'const': 2.5, 'absrel_const': 0.1, 'best_const': 1.0}
     write_frame(tmp_path / 'frames' / 'f', slope(), baseline=stated)

@@ -34,12 +34,14 @@ def test_colours_of_what_is_no_distance():
 
 
 def test_error_is_blue_when_too_near_and_red_when_too_far():
-    p, g = np.array([[1, 2, 4, 2]], np.float32), np.array([[2, 2, 2, NAN]], np.float32)
-    near, right, far, nothing = canvas.error_colours(p, g)[0].astype(int)
+    p = np.array([[1, 2, 4, 2, NAN, -np.inf, np.inf]], np.float32)
+    g = np.array([[2, 2, 2, NAN, 2, 2, 2]], np.float32)
+    near, right, far, nothing, *others = canvas.error_colours(p, g)[0].astype(int)
     assert near[2] > near[0] + 100
     assert far[0] > far[2] + 100
     assert right.min() > 220
     assert tuple(nothing) == canvas.NOTHING
+    np.testing.assert_array_equal(others, [nothing, near, far])
 
 
 def test_sparse_points_survive_scaling():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
+import os
+import resource
 
 import numpy as np
 import pytest
@@ -41,8 +43,8 @@ def test_markdown_table_is_aligned_and_spells_missing_values(tmp_path):
 
 
 def test_cells_of_a_table_hold_any_name():
-    table = report.markdown_table(('name', 'x'), [('a|b\nc', 1)])
-    assert table.splitlines()[-1] == r'| a\|b c |   1 |'
+    table = report.markdown_table(('name', 'x'), [('a|b\nc', 1), (os.fsdecode(b'f\xe9'), 2)])
+    assert table.splitlines()[-2:] == [r'| a\|b c  |   1 |', r'| f\udce9 |   2 |']
 
 
 def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
@@ -53,3 +55,14 @@ def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
     read = json.loads((tmp_path / 'r.json').read_text())
     assert read['s']['abs_rel'] is None
     assert (read['a'], read['n'], read['i']) == (0.5, 3, None)
+
+
+def test_json_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))  # as good as a full disk
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/r\.json'"):
+            report.write_json(tmp_path / 'r.json', {'long': 'x' * 99})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())

@@ -25,9 +25,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
 from peers import NodeProcess, Peer, free_domain
 
+from dmd_ros.core.camera import Rectifier
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.judge import Limits
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed
@@ -76,6 +78,21 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     for name in ('sheet.png', 'cloud.png', 'summary.jpg'):
         assert cv2.imread(str(out / name)).std() > 10
     assert 'image sent to depth received, p95 ms' in done.stdout
+
+
+def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_path: Path) -> None:
+    """A broken one, and one whose camera_info came when the recording had ended."""
+    items = bag_factory.frames([grey_from_depth(RAMPS[0])] * 11)
+    items[-4] = replace(items[-4], kind='bytes', content=b'no picture')
+    items = [replace(i, kind='png') if i.kind == 'image' else i for i in items[:-1]]
+    bag = bag_factory.write_bag(tmp_path / 'bag', items)
+    out = tmp_path / 'demo'
+    done = demo('--bag', str(bag), '--out', str(out), '--model', str(oracle))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / 'demo.json').read_text())
+    assert found['images_sent'] == 11
+    assert found['dropped']['bad image'] == 1
+    assert found['depth_received'] == found['processed'] >= 1
 
 
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
@@ -135,6 +152,38 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
     np.testing.assert_array_equal(judged.cloud, cloud_view.render(RAMPS[1], pictures[1], assumed))
 
 
+def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path: Path) -> None:
+    """There it says +inf, which of the model alone means the far end of what that knows."""
+    pictures = [grey_from_depth(d) for d in RAMPS]
+    path = bag_factory.write_bag(tmp_path / 'bag', bag_factory.frames(pictures, RAMPS))
+    limited = [np.where(d > 3.0, np.float32(np.inf), d) for d in RAMPS]
+    answers = bag_factory.frames(pictures, limited)
+    answers = [replace(i, topic=recorder.DEPTH) for i in answers if i.kind == 'depth32']
+    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    with Bag(path) as bag:
+        camera = source.inspect(bag, topics.choose(bag), 0)
+    limits = command._limits({'max_depth': 3.0, 'steps': 1})
+    judged = results.judge(camera, CONTRACT, tmp_path, limits)
+    assert [score.abs_rel for score in judged.scores] == [0.0] * 3
+    assert max(score.abs_rel for score in judged.constants) < 1.0
+    assert command._limits({'max_depth': 1000.0, 'min_depth': 0.0}) == Limits()
+
+
+def test_a_picture_is_shown_on_the_grid_of_the_map_beside_it(tmp_path: Path) -> None:
+    """Depth of a distorted picture is that of the rectified one, unless it is compared."""
+    pictures = [grey_from_depth(d) for d in RAMPS]
+    items = bag_factory.frames(pictures, RAMPS, camera=BARREL)
+    path = bag_factory.write_bag(tmp_path / 'bag', items)
+    answers = [replace(i, topic=recorder.DEPTH) for i in items if i.kind == 'depth32']
+    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    rectify = Rectifier(BARREL)
+    for depth, shown in ((topics.NONE, [rectify(p) for p in pictures]), (None, pictures)):
+        with Bag(path) as bag:
+            camera = source.inspect(bag, topics.choose(bag, depth=depth), 0)
+        judged = results.judge(camera, CONTRACT, tmp_path)
+        np.testing.assert_array_equal([row.rgb for row in judged.rows], shown)
+
+
 @pytest.mark.parametrize(
     ('topic', 'words', 'rectified'),
     [
@@ -180,7 +229,7 @@ def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
     monkeypatch.setattr(command, 'perform', lambda *_: Observed())
     with pytest.raises(NodeError, match='the node gave no depth'):
         command.main(['--bag', str(cut), '--out', str(tmp_path / 'out'), '--model', str(oracle)])
-    assert f'warning: {cut} is incomplete' in capsys.readouterr().err
+    assert f'warning: {cut} is incomplete or unusual' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

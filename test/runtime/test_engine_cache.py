@@ -18,6 +18,7 @@ from dmd_ros.runtime import engine_cache, engine_file, engine_store
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, Machine, obtain, spec_for
 from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.trt_session import check_shape
 
 MACHINE = Machine('10.3.0', 'Orin', '8.7', '540')
 GOOD = {'passed': True, 'text': 'proved'}
@@ -82,6 +83,36 @@ def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None
             assert low <= side <= high
 
 
+def test_dynamic_engine_takes_every_picture_that_its_model_was_trained_for(
+    request_: BuildRequest,
+) -> None:
+    contract = dataclasses.replace(CONTRACT, train_sizes=((192, 256), (160, 288), (128, 416)))
+    spec = spec_for(dataclasses.replace(request_, size=None), contract, MACHINE)
+    for size in [*contract.train_sizes, network_size(375, 1242, contract)]:  # the last is KITTI's
+        check_shape((1, *size), spec)
+
+
+@pytest.mark.parametrize(('stride', 'size'), [(16, (480, 640)), (8, (352, 464)), (32, (320, 320))])
+def test_dynamic_engine_leaves_out_no_aspect_between(
+    request_: BuildRequest, stride: int, size: tuple[int, int]
+) -> None:
+    contract = dataclasses.replace(CONTRACT, stride=stride, train_sizes=(size,))
+    spec = spec_for(dataclasses.replace(request_, size=None), contract, MACHINE)
+    for width in range(1000, 5001):
+        check_shape((1, *network_size(2000, width, contract)), spec)
+
+
+@pytest.mark.parametrize(
+    ('size', 'advice'), [((48, 64), 'this size, or with size none'), (None, 'this size: this one')]
+)
+def test_an_engine_that_takes_every_usual_camera_sends_nobody_to_itself(
+    request_: BuildRequest, size: tuple[int, int] | None, advice: str
+) -> None:
+    spec = spec_for(dataclasses.replace(request_, size=size), CONTRACT, MACHINE)
+    with pytest.raises(BackendError, match=f'got 1 of 32x160; load it .*{advice}'):
+        check_shape((1, 32, 160), spec)
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -112,6 +143,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         'truncated': data[:-7],
         'damaged': data[:plan_at] + b'X' + data[plan_at + 1 :],
         'damaged header': data[:12] + b'\0' + data[13:],
+        'no proof in its header': data.replace(b'"text"', b'"tdxt"'),
         'no engine of dmd_ros': b'ptrt' + data[4:],
         'cut in its header': data[:40],
         'empty': b'',
@@ -129,6 +161,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         ('truncated', 'is truncated: 393 of 400 bytes'),
         ('damaged', 'checksum does not fit'),
         ('damaged header', 'damaged header'),
+        ('no proof in its header', 'damaged header'),
         ('no engine of dmd_ros', 'is no engine of dmd_ros'),
         ('cut in its header', 'damaged header'),
         ('empty', 'is no engine of dmd_ros'),
@@ -188,6 +221,15 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
     assert len(built) == 1
     obtain(spec, tmp_path, 'oracle', lambda: make(True), print, force=True)
     assert obtain(spec, tmp_path, 'oracle', make, print).plan == b'p'
+
+
+def test_a_refusal_that_another_process_takes_back_meanwhile_is_none(
+    spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(spec, tmp_path)
+    monkeypatch.setattr(Path, 'is_file', lambda _: True)  # as the note was a moment before
+    engine = engine_store.find(spec, tmp_path, 'oracle', print)
+    assert engine is not None and engine.plan == b'plan' * 100
 
 
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,12 @@ def test_a_missing_file_is_named(name: str) -> None:
         load_estimator(name)
 
 
+@pytest.mark.parametrize('name', ['x' * 300, f'{"x" * 300}.onnx'])
+def test_a_name_that_no_file_can_have_is_that_of_no_model(name: str) -> None:
+    with pytest.raises(BackendError, match=r'no shipped model|does not exist'):
+        load_estimator(name)
+
+
 def test_an_unknown_shipped_model_lists_where_it_was_looked_for() -> None:
     with pytest.raises(BackendError, match=r"no shipped model 'nothing'; looked for .*/nothing"):
         find_model('nothing')

@@ -100,6 +100,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         OrtBackend(tmp_path / 'absent.onnx')
 
 
+def test_a_name_that_no_file_can_have_is_that_of_no_model() -> None:
+    with pytest.raises(BackendError, match='does not exist'):
+        OrtBackend(Path('x' * 300))
+
+
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match='does not exist'):
         OrtBackend(tmp_path)
@@ -112,6 +117,13 @@ def test_a_truncated_file_is_refused(model: Path, tmp_path: Path, share: float) 
     cut.write_bytes(data[: int(share * len(data))])
     with pytest.raises(BackendError, match=r'cut\.onnx'):
         OrtBackend(cut)
+
+
+def test_a_file_damaged_in_its_metadata_is_refused(model: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / 'damaged.onnx'
+    damaged.write_bytes(model.read_bytes().replace(b'"depth_codec"', b'"depth\xffcodec"'))
+    with pytest.raises(BackendError, match=r'damaged\.onnx has metadata that are no text'):
+        OrtBackend(damaged)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -73,17 +73,22 @@ def test_factors_are_judged_on_the_same_frames(
         assert true[1:] == wrong[1:]
 
 
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [('s.txt', 'give a name that ends in .png or .jpg'), ('m.onnx/s.png', 'm.onnx')],
+)
+def test_a_sheet_that_cannot_be_written_costs_no_figures(
+    name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(write_oracle(tmp_path / 'm.onnx'))
+    assert main([model, '--frames', '1', '--sheet', str(tmp_path / name)]) == 1
+    said = capsys.readouterr()
+    assert '| all | 3 |' in said.out
+    last = said.err.splitlines()[-1]
+    assert last.startswith('error: ') and message in last
+
+
 def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['m.onnx', '--fov-factor', '1', '0'])
     assert '--fov-factor 0 must be from 0.1 to 10' in capsys.readouterr().err
-
-
-def test_a_sheet_that_cannot_be_written_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, sheet = str(write_oracle(tmp_path / 'm.onnx')), tmp_path / 'sheet.doc'
-    assert main([model, '--frames', '1', '--sheet', str(sheet)]) == 1
-    said = capsys.readouterr()
-    assert said.out.splitlines()[-1].startswith('| all')
-    assert f'error: cannot write {sheet}: give a name that ends in .png' in said.err

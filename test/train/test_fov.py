@@ -14,13 +14,14 @@ import onnx
 import pytest
 import torch
 from fov_oracle import write_fov_oracle
+from onnx import numpy_helper
 from small_set import FAST, camera, fast_config, losses_of, set_options, write_set
 from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
 from dmd_ros.loading import find_model
-from dmd_ros.runtime.backend import FOV_OUTPUT
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train import checkpoint
@@ -35,7 +36,7 @@ from train.fov.export import export, random_feeds, trace
 from train.fov.loop import fov_config, train
 from train.fov.net import TYPICAL, FovNet
 from train.fov.validate import errors_deg, fov_contract, torch_backend
-from train.fov.weights import load_encoder
+from train.fov.weights import load_encoder, load_fov_model
 from train.loop import train as train_denoiser
 from train.presets import preset
 from train.processes import Processes
@@ -180,6 +181,35 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     assert checkpoint.find(tmp_path / 'on')['clock'] == 8
 
 
+def test_a_run_starts_from_a_model_file_of_its_kind(run: Path, tmp_path: Path) -> None:
+    """The head as well: the answers are those of the file from the first sample on."""
+    file, net = tmp_path / 'fov.onnx', FovNet(preset('micro').net)
+    export(run, file, 'fp32')
+    said = load_encoder(net, file)
+    for name, weight in checkpoint.find(run)['ema'].items():
+        assert torch.equal(net.state_dict()[name], weight), name
+    assert said.startswith('fov.onnx (sha256 ')
+
+
+def test_the_shipped_model_can_be_trained_on() -> None:
+    shipped = find_model('dmd_fov')
+    pictures = torch.rand(2, 3, 96, 128)
+    told = OrtFovBackend(shipped).run({FOV_INPUT: pictures.numpy()})[FOV_OUTPUT]
+    net = load_fov_model(shipped).eval()
+    assert net(pictures).tolist() == pytest.approx(told.tolist(), rel=1e-4)
+
+
+def test_a_model_file_whose_weights_are_others_is_refused(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / 'fov.onnx'
+    export(run, file, 'fp32')
+    model = onnx.load(file)
+    head = next(i for i in model.graph.initializer if i.name == 'head.2.bias')
+    head.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(head) + 1, 'head.2.bias'))
+    onnx.save(model, file)
+    with pytest.raises(TrainError, match='output on the golden input differs'):
+        load_fov_model(file)
+
+
 def test_an_encoder_of_another_preset_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -305,6 +335,23 @@ def test_evaluation_says_what_it_cannot_read(
     path = write_fov_oracle(tmp_path / 'fov.onnx')
     assert evaluate.main([str(path), '--frames', '0', '--folder', str(tmp_path / 'no')]) == 1
     assert 'is not a folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--frames', '0'], '--frames 0 without a --folder'),
+        (['--frames', '-1'], '--frames: -1 must be >= 0'),
+        (['--guess', '0'], '--guess 0 must be above 0 and below 180 degrees'),
+        (['--guess', 'nan'], '--guess nan must be above 0'),
+    ],
+)
+def test_evaluation_of_nothing_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(arguments)
+    assert message in capsys.readouterr().err
 
 
 def _write_frame(folder: Path, focal: float) -> None:

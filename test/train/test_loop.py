@@ -273,7 +273,8 @@ def test_dry_run_writes_nothing(
 ) -> None:
     run = tmp_path / 'run'
     assert main([*_command(run, data, ())[3:], '--dry-run']) == 0
-    assert 'first batch: 4 x (32, 32)' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'first batch: 4 x (32, 32)' in said and 'compiled' not in said
     assert not run.exists()
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from train.mixture import (
     open_source,
     parse_sources,
     tensors,
+    wait_text,
 )
 from train.processes import Processes
 from train.state import TrainState
@@ -89,6 +90,14 @@ def test_sources_are_parsed() -> None:
             parse_sources(f'worlds@{weight}')
 
 
+def test_whoever_waits_for_worlds_is_told() -> None:
+    """Compiling takes minutes in which nothing else is said."""
+    alone = make_config('micro', ['sizes=32x32'])
+    assert 'compiled now, for minutes' in wait_text(alone)
+    assert wait_text(replace(alone, sources='folder:/a@1,worlds@2')) == wait_text(alone)
+    assert wait_text(replace(alone, sources='cache:/worlds@1')) == ''
+
+
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
@@ -100,6 +109,7 @@ def test_sources_are_parsed() -> None:
         ('folder', "source 'folder' has no path; write folder:PATH"),
         ('folder:/nowhere?fov', "option 'fov' behind a path must be OPTION=VALUE"),
         ('kitti:/nowhere?list_file=', "option 'list_file=' behind a path must be OPTION=VALUE"),
+        ('worlds:/shards', 'worlds are rendered, from no path; write worlds, or cache:/shards'),
         ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
     ],
 )

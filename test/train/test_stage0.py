@@ -198,6 +198,19 @@ def test_the_sheet_shows_every_task(run, tmp_path, capsys):
     assert 'give a run of stage0' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('option', ['--pictures', '--steps'])
+def test_a_sheet_of_nothing_is_refused(option, capsys):
+    with pytest.raises(SystemExit):
+        sheet.main(['unused', '--out', 'unused.png', option, '0'])
+    assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
+
+
+def test_a_sheet_that_cannot_be_written_is_one_line(run, capsys):
+    arguments = ['--pictures', '1', '--steps', '1', '--out', f'{__file__}/sheet.png']
+    assert sheet.main([str(run), *arguments]) == 1
+    assert capsys.readouterr().err.startswith('error: ')
+
+
 def test_known_pixels_are_kept_when_restoring(data, run):
     net, config = sheet.load(run)
     contract = config.contract()

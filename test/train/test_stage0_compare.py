@@ -54,3 +54,18 @@ def test_a_size_that_is_none_is_refused(tmp_path, capsys):
     assert "--size 'large' is not HEIGHTxWIDTH" in capsys.readouterr().err
     assert main(['--out', str(tmp_path), '--seeds', '0']) == 1
     assert '--seeds 0 must be >= 1' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (['--preset', 'huge'], "preset 'huge' is unknown"),
+        (['--size', '50x64'], 'size 50x64 is impossible'),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_worlds_are_rendered(
+    wrong, message, tmp_path, capsys
+):
+    assert main(['--out', str(tmp_path / 'out'), *wrong]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

@@ -123,6 +123,12 @@ def test_a_sheet_that_would_hold_nothing_is_refused_in_one_line(
     assert said.startswith(f'error: {reason}') and said.count('\n') == 1
 
 
+def test_a_sheet_of_no_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sheet.main(['--out', 'unused.png', '--seed', '-1'])
+    assert 'argument --seed: -1 must be >= 0' in capsys.readouterr().err
+
+
 def test_bench_refuses_to_measure_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     for option in ('--workers', '--frames'):
         with pytest.raises(SystemExit):
@@ -176,14 +182,25 @@ def test_a_cache_that_cannot_be_is_refused(
 
 @pytest.mark.parametrize(
     ('option', 'wrong', 'form'),
-    [('--size', '192', 'HEIGHTxWIDTH'), ('--kinds', 'indoor', 'KIND=WEIGHT')],
+    [
+        ('--size', '192', 'is not HEIGHTxWIDTH'),
+        ('--size', '0x256', 'both must be >= 1'),
+        ('--kinds', 'indoor', 'is not KIND=WEIGHT'),
+    ],
 )
 def test_a_cache_of_no_size_or_kind_is_refused(
-    option: str, wrong: str, form: str, capsys: pytest.CaptureFixture[str]
+    option: str, wrong: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main(['--out', 'unused', '--frames', '1', option, wrong])
-    assert f"{option}: '{wrong}' is not {form}" in capsys.readouterr().err
+        main(['--out', str(tmp_path / 'unused'), '--frames', '1', option, wrong])
+    said = capsys.readouterr().err
+    assert f"{option}: '{wrong}'" in said and form in said
+    assert not (tmp_path / 'unused').exists()
+
+
+def test_a_cache_where_no_folder_can_be_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--out', f'{__file__}/cache', '--frames', '1']) == 1
+    assert capsys.readouterr().err.startswith('error: ')
 
 
 def test_trajectory_poses_and_depth_agree() -> None:

@@ -53,7 +53,7 @@ def test_box_corners_stand_where_they_were_put() -> None:
 
 def test_doorway_is_as_large_as_a_door() -> None:
     def build(b: SceneBuilder, m: Materials) -> None:
-        wall(b, m, 4.0, 2.6, m.white, 2.0)
+        wall(b, 4.0, 2.6, m.white, 2.0)
 
     scene = make(build)
     heights = np.linspace(0.02, 2.5, 1250)

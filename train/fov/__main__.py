@@ -35,7 +35,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
     parser.add_argument(
-        '--init', type=Path, help='start from the encoder of this run, checkpoint or .onnx'
+        '--init',
+        type=Path,
+        help='start from this run, checkpoint or .onnx: its encoder, and its head if it has one',
     )
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     return parser.parse_args(arguments)

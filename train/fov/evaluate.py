@@ -27,6 +27,7 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.options import count
 from dmd_ros.eval.report import markdown_table
 from dmd_ros.fov import EstimatedFov, FovEstimator
 from dmd_ros.loading import load_camera_source, load_estimator
@@ -164,13 +165,18 @@ def _degrees(value: float) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.fov.evaluate', description=__doc__)
     parser.add_argument('model', nargs='?', help='.onnx file or name (default: the shipped one)')
-    parser.add_argument('--frames', type=int, default=64, help='worlds of each kind; 0: none')
+    parser.add_argument('--frames', type=count, default=64, help='worlds of each kind; 0: none')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--folder', type=Path, action='append', default=[], metavar='DIR')
     parser.add_argument('--guess', type=float, default=50.0, help='degrees, for all pictures')
     parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
     parser.add_argument('--assets', help='folder of photographic materials')
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.frames and not options.folder:
+        parser.error('--frames 0 without a --folder: there is no picture to look at')
+    if not 0.0 < options.guess < 180.0:
+        parser.error(f'--guess {options.guess:g} must be above 0 and below 180 degrees')
+    return options
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
 from train.init import needed
+from train.mixture import wait_text
 from train.presets import preset
 from train.processes import Processes, best_device
 from train.report import Report
@@ -68,9 +69,8 @@ def train(
 ) -> float:
     """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
 
-    resume: go on from the newest whole checkpoint of the run. init: start from the encoder of
-    another run (a denoiser's or a pre-training's; its folder, a checkpoint, or a model file); not
-    looked at where the run goes on.
+    resume: go on from the newest whole checkpoint of the run. init: start from another run or a
+    model file, see `train.fov.weights`; not looked at where the run goes on.
     """
     device = best_device()
     if config.threads:
@@ -87,6 +87,8 @@ def train(
     log.info(
         '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock
     )
+    if words := wait_text(config):
+        log.info(words)
     validator = Validator(net, config) if config.validation else None
     progress = Progress(state.clock, config.total_samples)
     data = feed(state.clock // config.batch)

@@ -10,17 +10,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import check_golden
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.fov.net import TYPICAL, FovNet
+from train.fov.validate import torch_backend
 from train.init import origin
-from train.onnx_weights import load_model
+from train.onnx_weights import load_model, preset_of, read_file
+from train.presets import preset
 from train.unet import FOV_FREQUENCIES, sin_cos
 
 # The parts that a denoiser of the same preset shares with the field-of-view network.
 _ENCODER = ('stem', 'time', 'down_samples', 'down')
 _WHOLE = (*_ENCODER, 'norm', 'head')
+_HEAD = 'head.0.weight'  # which a denoiser has not
 # Channels of a stem: the picture first, the rays last.
 _RGB, _RAYS = 3, 2
 
@@ -28,9 +34,9 @@ _RGB, _RAYS = 3, 2
 def load_encoder(net: FovNet, source: Path) -> str:
     """Fill the encoder from a run folder or checkpoint (averaged weights), or an .onnx file.
 
-    A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another run for the
-    field of view the head is taken as well. Gives what was taken from, see `train.init.origin`.
-    Raises `TrainError`.
+    A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another network for
+    the field of view, run or file, the head is taken as well. Gives what was taken from, see
+    `train.init.origin`. Raises `TrainError`.
     """
     weights, stage, rays, named = _read(source)
     parts = _WHOLE if stage == 'fov' else _ENCODER
@@ -55,9 +61,24 @@ def load_encoder(net: FovNet, source: Path) -> str:
     return named
 
 
+def load_fov_model(path: Path) -> FovNet:
+    """Read an .onnx file written by `train.fov.export`; raises `TrainError`."""
+    weights, metadata = read_file(path)
+    net = FovNet(preset(preset_of(weights, FovNet, path, 'train.fov.export')).net)
+    net.load_state_dict(weights)
+    run = torch_backend(net).run
+    try:
+        check_golden(run, metadata, str(path), inputs=(FOV_INPUT,), output=FOV_OUTPUT)
+    except BackendError as error:
+        raise TrainError(f'cannot start from it: {error}') from None
+    return net
+
+
 def _read(source: Path) -> tuple[Mapping[str, Tensor], str, bool, str]:
     """Read weights by name, the stage that they are of, whether that saw rays, and the origin."""
     if source.suffix == '.onnx':
+        if _HEAD in read_file(source)[0]:
+            return load_fov_model(source).state_dict(), 'fov', True, origin(source, None)
         model = load_model(source)
         return model.net.state_dict(), 'diffusion', model.net.rays, origin(source, None)
     state = checkpoint.find(source)

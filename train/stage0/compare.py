@@ -92,9 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def compare(plan: Plan) -> list[dict[str, float]]:
     """Do whatever is not done yet; one row of figures per seed."""
+    before, _ = plan.config('stage0', 0), plan.config('diffusion', 0)  # refused, if they must be
     _render(plan)
     first = plan.out / 'runs' / 'stage0'
-    _train(first, plan.config('stage0', 0), None)
+    _train(first, before, None)
     rows = []
     for seed in range(plan.seeds):
         row: dict[str, float] = {'seed': seed}

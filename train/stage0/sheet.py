@@ -28,6 +28,7 @@ from dmd_ros.core.diffusion import (
 from dmd_ros.core.preprocess import full_view
 from dmd_ros.eval import canvas
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.options import count, positive
 from dmd_ros.eval.sheet import write_picture
 from train import checkpoint
 from train.config import TrainConfig
@@ -54,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     add('run', type=Path, help='run folder of stage 0, or one of its checkpoints')
     add('--out', type=Path, required=True, help='the picture to write')
     add('--source', help="pictures, named as in `sources` (default: the run's)")
-    add('--pictures', type=int, default=2, help='per task (default: %(default)s)')
-    add('--steps', type=int, default=16, help='of the sampler (default: %(default)s)')
-    add('--seed', type=int, default=0)
+    add('--pictures', type=positive, default=2, help='per task (default: %(default)s)')
+    add('--steps', type=positive, default=16, help='of the sampler (default: %(default)s)')
+    add('--seed', type=count, default=0)
     options = parser.parse_args(arguments)
     try:
         net, config = load(options.run)
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         picture = draw(net, config, source, options.pictures, options.steps, options.seed)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_picture(options.out, picture)
-    except (TrainError, EvalError) as error:
+    except (TrainError, EvalError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'wrote {options.out}')

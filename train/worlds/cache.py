@@ -138,6 +138,8 @@ def _size(text: str) -> tuple[int, int]:
         height, width = (int(side) for side in text.split('x'))
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH') from None
+    if min(height, width) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r}: both must be >= 1')
     return height, width
 
 
@@ -210,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stale in args.out.glob('.shard-*'):
             shutil.rmtree(stale)
         write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
-    except TrainError as error:
+    except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

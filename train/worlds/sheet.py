@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.eval.options import count
 from dmd_ros.eval.sheet import write_picture
 from train.errors import TrainError
 from train.worlds.generate import KINDS, WorldConfig, Worlds
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
     parser.add_argument('--kind', choices=sorted(KINDS), action='append', help='default: all')
     parser.add_argument('--count', type=int, default=12, help='frames per kind')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=count, default=0)
     parser.add_argument('--width', type=int, default=1536)
     args = parser.parse_args(argv)
     try:

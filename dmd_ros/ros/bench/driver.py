@@ -3,7 +3,8 @@
 """A camera and a listener in one process, for timing the live node from outside.
 
 Takes orders as JSON lines on stdin: {"width", "height", "frames", "rate"}. rate in Hz; 0 sends the
-next image as soon as the cloud of the one before has come.
+next image as soon as the cloud of the one before has come. {"first": true, "width", "height"}
+sends images until the first depth has come.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.preprocess import network_size
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.loading import load_estimator
+from dmd_ros.loading import contract_of
 from dmd_ros.ros.bench import scene
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
@@ -143,6 +143,8 @@ class Bench:
         return result
 
     def _copy(self, stage: str, size: int) -> None:
+        if not size:  # nothing to compare with
+            return
         started = time.perf_counter()
         np.copyto(self._buffers[0, :size], self._buffers[1, :size])
         self.copies[stage].append(time.perf_counter() - started)
@@ -153,9 +155,7 @@ def main() -> None:
     keep_freed_memory()
     send_in_background()
     width, height, frames = (int(text) for text in sys.argv[1:4])
-    estimator = load_estimator(sys.argv[4], threads=1)
-    contract = estimator.contract
-    estimator.close()
+    contract = contract_of(sys.argv[4])
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_bench_stages')
     bench = Bench(node, width, height, contract)

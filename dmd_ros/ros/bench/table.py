@@ -40,7 +40,7 @@ def stage_table(
         'delivered_ms': {name: ms for name, (ms, _) in delivered.items()},
         'delivered_share': {name: share for name, (_, share) in delivered.items()},
     }
-    rows = [_row(name, ms, copies[name]) for name, ms in stages.items() if name != _ASIDE]
+    rows = [_row(name, ms, copies.get(name)) for name, ms in stages.items() if name != _ASIDE]
     rows.append(['everything but the denoiser', total, '', ''])
     rows.append(_row(f'{_ASIDE} (instead of bgr8)', stages[_ASIDE], copies[_ASIDE]))
     for name, (ms, share) in delivered.items():
@@ -50,10 +50,9 @@ def stage_table(
     return figures, report.markdown_table(header, rows)
 
 
-def _row(name: str, ms: float, copy: float) -> list[object]:
-    # A memcpy of next to nothing is no yardstick.
-    comparable = copy > 1e-3
-    return [name, ms, copy if comparable else '', f'{ms / copy:.1f}' if comparable else '']
+def _row(name: str, ms: float, copy: float | None) -> list[object]:
+    """copy: ms of a memcpy of the stage's bytes; None where it has none."""
+    return [name, ms, '', ''] if copy is None else [name, ms, copy, f'{ms / copy:.1f}']
 
 
 def _delivery(sent: dict[str, Any], came: dict[str, Any], name: str) -> tuple[float, float]:

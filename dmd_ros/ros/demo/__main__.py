@@ -13,16 +13,18 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import check_replaceable
+from dmd_ros.eval.judge import Limits
+from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
-from dmd_ros.loading import BACKENDS, find_model, load_estimator
+from dmd_ros.loading import BACKENDS, contract_of, find_model
 from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
@@ -39,11 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     out: Path = args.out
     model = find_model(args.model)
-    estimator = load_estimator(model, 'onnxruntime', 'cpu', threads=1)
-    contract = estimator.contract
+    contract = contract_of(model)
     given = dict(args.param)
     fov_source = given.get('fov_source', CAMERA_INFO)
-    estimator.close()
     with Bag(args.bag) as bag:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings |= given
     observed = perform(source, settings, out)
     _check(observed, source, out)
-    judged = results.judge(source, contract, out)
+    judged = results.judge(source, contract, out, _limits(given))
     about = {
         'bag': bag_name(source.path),
         'topics': source.topics,
@@ -70,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     results.write(out, found, judged, f'{contract.name} on {bag_name(source.path)}')
     print(results.table(found))
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
+
+
+def _limits(given: Mapping[str, Any]) -> Limits:
+    """Range of truth for which the node was asked: beyond it says no more than that."""
+    near, far = given.get('min_depth', MIN_M), given.get('max_depth', MAX_M)
+    return Limits(max(MIN_M, near), min(MAX_M, far))
 
 
 def _check(observed: Observed, source: Source, out: Path) -> None:

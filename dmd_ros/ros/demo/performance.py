@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ _FINISH = 600.0
 _QUIET = 5.0
 # Diagnostics come once a second: two periods hold a message that saw everything.
 _LAST_DIAGNOSTICS = 2.5
+_DROPPED = 'dropped: '
+# Reasons for which the node drops an image that it has not yet paired.
+_UNPAIRED = ('frame_id', 'lost in transport', 'out_of_order', 'time jump', 'unpaired')
 
 
 @dataclass
@@ -44,6 +48,20 @@ class Observed:
         """Whether the last image that was sent has come back as depth and as a cloud."""
         last = next(reversed(self.sent), None)
         return last is not None and last in self.depth and last in self.points
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Images that the node has dropped, by reason."""
+        said = self.diagnostics.items()
+        return {k.removeprefix(_DROPPED): int(v) for k, v in said if k.startswith(_DROPPED)}
+
+    @property
+    def in_hand(self) -> int:
+        """Pairs that the node had, by its last words, yet to process or drop."""
+        dropped = sum(n for reason, n in self.drops.items() if reason not in _UNPAIRED)
+        kinds = ('pairs', 'processed', 'idle (nobody listens)')
+        pairs, processed, idle = (int(self.diagnostics.get(kind, 0)) for kind in kinds)
+        return pairs - processed - idle - dropped
 
     def note(self, event: Event) -> None:
         """Enter an event of the player or the recorder."""
@@ -99,9 +117,14 @@ def _observe(family: Family, images: int) -> Observed:
                 if event['event'] == 'done':
                     playing = False
                     break
+        heard = time.monotonic()
         for _, event in family.events(_QUIET):
             seen.note(event)
-            if seen.complete:
+            if event['event'] == 'received':
+                heard = time.monotonic()
+            # Diagnostics come for ever; an image may take the node longer than all this.
+            quiet = time.monotonic() - heard > _QUIET and not seen.in_hand
+            if seen.complete or quiet:
                 break
         bar.set_postfix_str(_counted(seen))
     left = 2

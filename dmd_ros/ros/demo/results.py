@@ -19,7 +19,7 @@ from dmd_ros.core.image_msg import depth_from_image
 from dmd_ros.eval import baselines, canvas, cloud_view, metrics, report, sheet
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
-from dmd_ros.eval.judge import settled
+from dmd_ros.eval.judge import Limits, settled
 from dmd_ros.eval.metrics import Score
 from dmd_ros.eval.registration import on_grid_of
 from dmd_ros.fov import FixedFov
@@ -29,7 +29,6 @@ from dmd_ros.ros.demo.source import Source
 
 _ROWS = 6
 _SUMMARY = 1000  # pixels across
-_DROPPED = 'dropped: '
 # Whatever it says: the camera that the node recorded takes its place.
 _NO_CAMERA = FixedFov(90.0)
 
@@ -47,11 +46,12 @@ class Judged:
     cloud: NDArray[np.uint8] | None = None
 
 
-def judge(source: Source, contract: Contract, out: Path) -> Judged:
+def judge(source: Source, contract: Contract, out: Path, limits: Limits | None = None) -> Judged:
     """Compare what was recorded with what the bag knows.
 
-    Where the node took no camera_info, its depth is that of the picture as it came, distorted or
-    not, by the camera that it assumed.
+    limits: range of truth that is judged, if the node has kept to one. Where it took no
+    camera_info, its depth is that of the picture as it came, distorted or not, by the camera that
+    it assumed.
     """
     judged = Judged()
     with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
@@ -67,7 +67,9 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
         count = recorded.topics[recorder.DEPTH].count
         chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
-            row = _judge_frame(frame, depth, contract, judged)
+            row = _judge_frame(frame, depth, contract, limits or Limits(), judged)
+            if number in chosen and frame.truth_m is None:
+                row = replace(row, rgb=_rectified(frame))  # as its depth is
             if number in chosen:
                 judged.rows.append(row)
             if number == count // 2:
@@ -78,7 +80,6 @@ def judge(source: Source, contract: Contract, out: Path) -> Judged:
 def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dict[str, Any]:
     """Collect what demo.json holds. The node's own counts stand beside what was seen outside."""
     said = observed.diagnostics
-    drops = {k.removeprefix(_DROPPED): int(v) for k, v in said.items() if k.startswith(_DROPPED)}
     score = metrics.mean_score(judged.scores)
     return {
         'settings': settings,
@@ -87,7 +88,7 @@ def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dic
         'processed': int(said.get('processed', 0)),
         'depth_received': len(observed.depth),
         'clouds_received': len(observed.points),
-        'dropped': drops,
+        'dropped': observed.drops,
         'latency_ms': {
             'image sent to depth received': _latency(observed.sent, observed.depth),
             'image sent to cloud received': _latency(observed.sent, observed.points),
@@ -174,6 +175,7 @@ def _judge_frame(
     frame: BagFrame,
     depth_m: NDArray[np.float32],
     contract: Contract,
+    limits: Limits,
     judged: Judged,
 ) -> sheet.Row:
     caption = f'{frame.stamp_ns / 1e9:.3f} s'
@@ -181,18 +183,21 @@ def _judge_frame(
         return sheet.Row('camera', caption, '', frame.rgb, depth_m)
     truth = frame.truth_m
     on_truth = on_grid_of(depth_m, truth, frame.camera)
-    score = metrics.score(settled(on_truth, contract), truth)
-    constant = baselines.best_const(truth[metrics.valid_mask(truth)])
+    low, high = limits.min_m, limits.max_m
+    score = metrics.score(settled(on_truth, contract), truth, low, high)
+    constant = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
     judged.scores.append(score)
-    judged.constants.append(metrics.score(np.full_like(truth, constant), truth))
+    judged.constants.append(metrics.score(np.full_like(truth, constant), truth, low, high))
     text = f'AbsRel {score.abs_rel:.3f}   d1 {score.delta1:.2f}   RMSE {score.rmse:.2f} m'
     return sheet.Row('camera', caption, text, frame.rgb, on_truth, truth)
 
 
 def _render_cloud(frame: BagFrame, depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
-    camera = frame.camera
-    rgb = Rectifier(camera)(frame.rgb) if camera.is_distorted else frame.rgb
-    return cloud_view.render(depth_m, rgb, camera.rectified())
+    return cloud_view.render(depth_m, _rectified(frame), frame.camera.rectified())
+
+
+def _rectified(frame: BagFrame) -> NDArray[np.uint8]:
+    return Rectifier(frame.camera)(frame.rgb) if frame.camera.is_distorted else frame.rgb
 
 
 def _latency(sent: dict[int, int], received: dict[int, int]) -> dict[str, float]:

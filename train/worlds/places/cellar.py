@@ -125,14 +125,14 @@ def _shell(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan, garage: bool) ->
         mat = m.wall() if rng.random() < 0.35 else main
         with b.at(x, y, 0.0, yaw):
             if index == 0 and garage:
-                wall(b, m, length, h, mat, None)
+                wall(b, length, h, mat, None)
                 openings.append(_gate(b, m, length))
             elif index == wide and length > 2.4:
                 openings.append(annex(b, m, index, length, h, mat, STOCK))
             elif index == 2 or rng.random() < 0.25:
                 openings.append(doorway(b, m, index, length, h, mat))
             else:
-                wall(b, m, length, h, mat, None)
+                wall(b, length, h, mat, None)
                 if rng.random() < 0.5:
                     openings.append(_small_window(b, m, index, length, h, day))
     return openings

@@ -37,7 +37,7 @@ def doorway(
     """Wall with a shut door or an open one and what lies behind."""
     at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + 0.01, length - DOOR_WIDTH))
     ajar = m.rng.random() < 0.5
-    wall(b, m, length, height, mat, at if ajar else None)
+    wall(b, length, height, mat, at if ajar else None)
     door(b, m, at, m.rng.uniform(0.6, 1.9) if ajar else None)
     beyond = side_room(b, m, at, height, length) if ajar else (0.0, 0.0)
     return Opening(index, at, 0.55, 0.0, beyond)
@@ -60,7 +60,7 @@ def annex(
     gap = rng.uniform(1.1, min(3.6, length - 0.5))
     at = rng.uniform(gap / 2 + 0.15, length - gap / 2 - 0.15)
     head = height - 0.02 if rng.random() < 0.4 else rng.uniform(2.0, height - 0.1)
-    wall(b, m, length, height, mat, at, (gap, head))
+    wall(b, length, height, mat, at, (gap, head))
     deep = rng.uniform(2.2, 6.0)
     end = -THICK - deep
     ground = m.floor()

@@ -80,7 +80,7 @@ def build_shell(b: SceneBuilder, m: Materials, plan: RoomPlan) -> list[Opening]:
             elif index == 0 or rng.random() < 0.4:
                 openings.append(doorway(b, m, index, length, h, mat))
             else:
-                wall(b, m, length, h, mat, None)
+                wall(b, length, h, mat, None)
                 if rng.random() < 0.7 and sum(o.sill > 0 for o in openings) < 2:
                     openings += window_opening(b, m, index, length, h, day)
     return openings

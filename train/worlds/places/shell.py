@@ -156,7 +156,6 @@ def picture(b: SceneBuilder, m: Materials, x: float, z: float) -> None:
 
 def wall(
     b: SceneBuilder,
-    m: Materials,
     length: float,
     height: float,
     mat: int,

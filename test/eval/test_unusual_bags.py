@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags that are whole and yet not as the regular reader expects them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bag_factory import IMAGE, INFO, frames, write_bag
+
+from dmd_ros.eval.bag_file import Bag, bag_name
+from dmd_ros.eval.errors import EvalError
+
+PICTURES = [np.full((48, 64, 3), level, np.uint8) for level in range(6)]
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3+message'])
+def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, kind):
+    path = write_bag(tmp_path / 'bag', frames(PICTURES), kind)
+    with Bag(path) as bag:
+        whole = list(bag.raw([IMAGE, INFO]))
+    metadata = (path / 'metadata.yaml').read_text()
+    key, time = 'offered_qos_profiles: []', '{sec: 0, nsec: 0}'
+    assert key in metadata
+    profile = (
+        f'[{{history: keep_last, depth: 1, reliability: reliable, durability: transient_local, '
+        f'deadline: {time}, lifespan: {time}, liveliness: automatic, liveliness_lease_duration: '
+        f'{time}, avoid_ros_namespace_conventions: false}}]'
+    )
+    # Of the last topic alone, then of all.
+    for count in (1, -1):
+        edited = profile.join(metadata.rsplit('[]', count))
+        (path / 'metadata.yaml').write_text(edited)
+        with Bag(path) as bag:
+            assert list(bag.raw([IMAGE, INFO])) == whole
+            assert 'unusual (metadata.yaml describes /camera' in bag.warnings[0]
+
+
+def write_mcap(path, messages, profile='ros2', **options):
+    """Write as other recorders do, without the definitions of messages."""
+    writer_module = pytest.importorskip('mcap.writer')
+    with path.open('wb') as file:
+        writer = writer_module.Writer(file, **options)
+        writer.start(profile, 'test')
+        channels = {}
+        for topic, msgtype, time_ns, data in messages:
+            if topic not in channels:
+                name, definition, encoding = (
+                    (msgtype, '', 'cdr')
+                    if profile == 'ros2'
+                    else (msgtype.replace('/msg/', '/'), 'ros1msg', 'ros1')
+                )
+                schema = writer.register_schema(name, definition, b'')
+                channels[topic] = writer.register_channel(topic, encoding, schema)
+            writer.add_message(channels[topic], time_ns, data, time_ns)
+        writer.finish()
+
+
+def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_order(tmp_path):
+    """Recorders note when a message came, and write it when they get round to it."""
+    with Bag(write_bag(tmp_path / 'bag', frames(PICTURES))) as bag:
+        messages = list(bag.raw([IMAGE, INFO]))
+    messages[4:6] = messages[5], messages[4]._replace(time_ns=messages[4].time_ns - 1)
+    path = tmp_path / 'fast.mcap'
+    write_mcap(path, messages, use_chunking=False)
+    with Bag(path) as bag:
+        assert list(bag.raw([IMAGE, INFO])) == messages
+        assert list(bag.raw([INFO])) == [m for m in messages if m.topic == INFO]
+        assert bag.warnings == []
+
+
+def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
+    with Bag(write_bag(tmp_path / 'bag', frames(PICTURES), 'ros1')) as bag:
+        messages = list(bag.raw([IMAGE, INFO]))
+    path = tmp_path / 'converted.mcap'
+    write_mcap(path, messages, 'ros1')
+    with pytest.raises(
+        EvalError, match=r'holds messages of ROS 1 in an mcap.*give the \.bag file'
+    ):
+        Bag(path)
+
+
+def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
+    assert bag_name(Path(os.fsdecode(b'/bags/caf\xe9'))) == r'caf\udce9'
