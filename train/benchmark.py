@@ -87,7 +87,14 @@ def load_protocol(name: str) -> Protocol:
     if not path.is_file():
         known = ', '.join(protocol_names())
         raise TrainError(f'protocol {name!r} is unknown; allowed: {known}, or a .yaml file')
-    raw = yaml.safe_load(path.read_text(encoding='utf-8'))
+    try:
+        return _protocol(path, yaml.safe_load(path.read_text(encoding='utf-8')))
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        found = ' '.join(str(error).split())
+        raise TrainError(f'{path} is no protocol ({found}); see those of {PROTOCOLS}') from None
+
+
+def _protocol(path: Path, raw: dict[str, Any]) -> Protocol:
     names = {field.name for field in fields(Protocol)} - {'name'}
     missing, unknown = sorted(names - raw.keys()), sorted(raw.keys() - names)
     if missing or unknown:
@@ -95,7 +102,7 @@ def load_protocol(name: str) -> Protocol:
     if raw['crop'] not in CROPS:
         raise TrainError(f'{path}: crop={raw["crop"]!r}; allowed: {", ".join(CROPS)}')
     size = raw['input_size']
-    settings = {key: _frozen(value) for key, value in raw['options'].items()}
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in raw['options'].items()}
     changes = {'options': settings, 'input_size': tuple(size) if size else None}
     rows = {key: tuple(row) for key, row in raw['rows'].items()}
     return Protocol(**{**raw, **changes, 'rows': rows, 'name': path.stem})
@@ -212,6 +219,14 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
     return report.markdown_table(header, rows)
 
 
+def _result(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text(encoding='utf-8'))
+        return {key: result[key] for key in ('protocol', 'settings', 'native', 'score', 'samples')}
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainError(f'{path} is no result of this command ({error!r})') from None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     args = _parser().parse_args(arguments)
@@ -221,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> None:
     try:
         if args.table:
-            print(table_of([json.loads(path.read_text()) for path in args.table]))
+            print(table_of([_result(path) for path in args.table]))
         else:
             _benchmark(args)
     except (TrainError, OSError, ValueError, KeyError) as error:
@@ -278,10 +293,6 @@ def _parser() -> argparse.ArgumentParser:
     add('--table', type=Path, nargs='+', metavar='JSON', help='only print results as one table')
     options.add_model_options(parser)
     return parser
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 if __name__ == '__main__':

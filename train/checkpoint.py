@@ -47,8 +47,9 @@ def check_space(run: Path, size_bytes: int) -> None:
 
 
 def save(run: Path, state: dict[str, Any], keep: int) -> Path:
-    """Write a checkpoint, then remove all but the newest `keep`.
+    """Write a checkpoint, then remove all but the newest `keep` up to it.
 
+    Those that go on beyond it are damaged, or the run would have gone on from there.
     Written under another name, flushed to disk and renamed: whenever the process dies, every file
     named *.pt was complete.
     """
@@ -66,7 +67,8 @@ def save(run: Path, state: dict[str, Any], keep: int) -> Path:
         raise TrainError(
             f'cannot write checkpoint {target} ({error}); free disk space and resume with --resume'
         ) from None
-    for old in sorted(target.parent.glob('*.pt'))[:-keep]:
+    written = [path for path in sorted(target.parent.glob('*.pt')) if path <= target]
+    for old in written[:-keep]:
         old.unlink()
     return target
 

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import cv2
+import torch
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.errors import BackendError
@@ -17,6 +21,11 @@ from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
 
+# How torch (on the CPU, and of a size beyond all numbers), OpenCV and NumPy in a worker say it.
+_NO_MEMORY = (
+    "can't allocate memory", 'Storage size calculation overflowed', 'Insufficient memory',
+    'MemoryError',
+)  # fmt: skip
 _HERE = Path(__file__).parent
 
 
@@ -64,6 +73,27 @@ def run_command(train: Callable[[], object]) -> int:
         print('stopped; go on with --resume', file=sys.stderr)
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def memory_advice(config: TrainConfig, smaller: str) -> Iterator[None]:
+    """Say in a `TrainError` what to lower where memory runs out; smaller: what else may be."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, cv2.error) as error:  # torch's are all of the second kind
+        if not _is_out_of_memory(error):
+            raise
+        met = str(error).partition('\n')[0] or type(error).__name__
+        store = f'store_parts (now {config.store_parts}), ' * (config.worlds_on == 'device')
+        raise TrainError(
+            f'out of memory ({met}); lower {store}batch (now '
+            f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller {smaller}'
+        ) from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(said in str(error) for said in _NO_MEMORY)
 
 
 def _met(error: OSError) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx
 from torch import Tensor
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
@@ -104,7 +105,7 @@ def mean_with(path: Path, weights: Mapping[str, Tensor], contract: Contract) -> 
     return {name: 0.5 * (w + theirs[name]) for name, w in weights.items()}
 
 
-def trace(net: UNet, contract: Contract) -> bytes:
+def trace(net: UNet, contract: Contract) -> onnx.ModelProto:
     """Turn a network into ONNX with dynamic batch, height and width."""
     axes = {'rgb': PICTURE_AXES, 'z': PICTURE_AXES, OUTPUT: PICTURE_AXES}
     axes |= {'t': {0: 'batch'}, 'tan_half_vfov': {0: 'batch'}}

@@ -170,8 +170,14 @@ def split(config: TrainConfig, world: int) -> tuple[TrainConfig | None, TrainCon
         return None, config
     total = sum(weight for _, weight in sources)
     others = ','.join(f'{name}@{weight:g}' for name, weight in sources if name != WORLDS)
-    count = min(each, max(1, round(each * (1 - share / total)))) if others else 0
-    rendered = dataclasses.replace(config, batch=(each - count) * world) if count < each else None
+    if others and each < 2:
+        raise TrainError(
+            f'batch={config.batch} is one sample for each process, which cannot be shared between '
+            f'worlds rendered on the device and {others}; raise batch, or set worlds_on=workers'
+        )
+    # At least one of both: a small share is no reason to leave a source out.
+    count = min(each - 1, max(1, round(each * (1 - share / total)))) if others else 0
+    rendered = dataclasses.replace(config, batch=(each - count) * world)
     made = dataclasses.replace(config, batch=count * world, sources=others) if count else None
     return rendered, made
 

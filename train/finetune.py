@@ -32,7 +32,7 @@ from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import write_json, write_markdown_table
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train.command import run_command
+from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
 from train.datasets.bag import BagFrames
 from train.errors import TrainError
@@ -76,7 +76,8 @@ def finetune(options: argparse.Namespace) -> dict[str, Score]:
         return scores
     processes = join()
     try:
-        train(options.out, config, processes, options.resume, path)
+        with memory_advice(config, 'model'):
+            train(options.out, config, processes, options.resume, path)
         if processes.is_main:
             out = options.out / 'model.onnx'
             export(options.out, out, name=f'{model.contract.name}_{Path(options.bag).stem}')

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from multiprocessing import resource_tracker
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
@@ -28,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from train.config import TrainConfig
-from train.datasets.registry import READERS, open_dataset
+from train.datasets.registry import READERS, open_dataset, options_of
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
@@ -94,7 +93,7 @@ def open_source(text: str, config: TrainConfig) -> Source:
             f'source kind {kind!r} is unknown; allowed: {", ".join((*KINDS, *sorted(READERS)))}'
         )
     path, _, query = path.partition('?')
-    return open_dataset(kind, path, **dict(parse_qsl(query)))
+    return open_dataset(kind, path, **options_of(query))
 
 
 def parse_sources(text: str) -> list[tuple[str, float]]:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dmd_ros.eval.report import markdown_table
-from train.datasets.registry import READERS
+from train.datasets.registry import READERS, options_of
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _source(part: Part, root: str) -> str:
     for sign in ',@':
         if sign in path + own:
             raise TrainError(f'root {root!r} must not contain {sign!r}; use a link without it')
+    options_of(own)
     # What the user gives comes last and wins.
     settings = {'fov': 'on' if part.fov else 'off', 'infill': part.infill}
     for text in (part.options, own):

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 import warnings
@@ -24,6 +23,8 @@ from train.errors import TrainError
 OPSET = 17
 # Smaller tensors stay float32: nothing is won.
 _HALF_FROM = 256
+# What an ONNX file may have (protobuf's limit), less 1 MiB for graph and metadata.
+_MOST_BYTES = 2**31 - 2**20
 # Which axes of a picture may have any length.
 PICTURE_AXES = {0: 'batch', 2: 'height', 3: 'width'}
 
@@ -36,27 +37,30 @@ def fill(net: nn.Module, averages: Mapping[str, Tensor], weights: str) -> None:
         round_to_half(net)
 
 
-def to_onnx(net: nn.Module, feeds: Feeds, output: str, axes: dict[str, dict[int, str]]) -> bytes:
+def to_onnx(
+    net: nn.Module, feeds: Feeds, output: str, axes: dict[str, dict[int, str]]
+) -> onnx.ModelProto:
     """Trace a network that takes `feeds`, in their order; axes: those of any length, by name."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
+        # Through a folder: beyond 2 GiB, the weights of preset paper, the tracer needs more files.
+        path = f'{folder}/net.onnx'  # the tracer wants a text
         torch.onnx.export(
             net,
             tuple(torch.as_tensor(array) for array in feeds.values()),
-            buffer,  # type: ignore[arg-type]
+            path,
             dynamo=False,  # the traced graph is plain; dynamo's needs more operators
             opset_version=OPSET,
             input_names=list(feeds),
             output_names=[output],
             dynamic_axes=axes,
         )
-    return buffer.getvalue()
+        return onnx.load(path)
 
 
 def write(
     out: Path,
-    graph: bytes,
+    model: onnx.ModelProto,
     metadata: dict[str, str],
     weights: str,
     compare: Callable[[Path], float],
@@ -67,9 +71,13 @@ def write(
     """
     if out.suffix != '.onnx':  # the card of x.md would be x.md
         raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
-    model = onnx.load_from_string(graph)
     if weights == 'fp16':
         store_half(model)
+    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _MOST_BYTES:
+        raise TrainError(
+            f'{out}: weights in {weights} take more than the 2 GiB that one file may have; take '
+            '--weights fp16, or a smaller preset'
+        )
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     return _write_if_equal(model, out, compare)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from train import checkpoint
-from train.command import config_of, run_command
+from train.command import config_of, memory_advice, run_command
 from train.config import TrainConfig, check_resumable
 from train.errors import TrainError
 from train.feed import split
@@ -38,22 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     config = config_of(options, partial(_new, options))
     if options.dry_run:
-        _dry_run(config, options)
+        with memory_advice(config, 'preset'):
+            _dry_run(config, options)
         return
     if missing := _missing_roots(config, options.preset or ''):
         roots = ' '.join(f'--root {name}=DIR' for name in missing)
         raise TrainError(f'preset {options.preset} needs its data: {roots}, or --set sources=')
     processes = join()
     try:
-        train(options.out, config, processes, options.resume, options.init)
-    except (MemoryError, RuntimeError) as error:  # torch's are all of the second kind
-        if not _is_out_of_memory(error):
-            raise
-        store = f'store_parts (now {config.store_parts}), ' * (config.worlds_on == 'device')
-        raise TrainError(
-            f'out of memory ({str(error).splitlines()[0]}); lower {store}batch (now '
-            f'{config.batch}) or sizes (now {config.sizes}), or choose a smaller preset'
-        ) from error
+        with memory_advice(config, 'preset'):
+            train(options.out, config, processes, options.resume, options.init)
     finally:
         leave()
 
@@ -126,11 +120,6 @@ def _look_at_weights(net: UNet, config: TrainConfig, options: argparse.Namespace
 def _missing_roots(config: TrainConfig, name: str) -> list[str]:
     """Name the data sets of a recipe that has got no sources; nothing for a plain size."""
     return [] if config.sources else needed_roots(name)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 if __name__ == '__main__':

@@ -52,7 +52,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for parameter in net.parameters():  # new ones begin with zeros at every block's end
             if parameter.abs().max() == 0:
                 torch.nn.init.normal_(parameter, std=0.05)
-        proto = onnx.load_from_string(trace(net, CONTRACT))
+        proto = trace(net, CONTRACT)
         onnx.helper.set_model_props(proto, {METADATA_KEY: CONTRACT.to_json()})
         paths[name] = folder / f'{name}.onnx'
         onnx.save(proto, paths[name])

@@ -337,7 +337,7 @@ def test_operators_of_the_exported_network(tmp_path: Path) -> None:
     from train.presets import preset
     from train.unet import UNet
 
-    proto = onnx.load_from_string(trace(UNet(preset('nano').net, rays=True), CONTRACT))
+    proto = trace(UNet(preset('nano').net, rays=True), CONTRACT)
     store_half(proto)
     path = tmp_path / 'net.onnx'
     onnx.save(proto, path)

@@ -253,3 +253,19 @@ def test_protocol_files_are_checked(tmp_path):
     path.write_text(text.replace('crop: eigen', 'crop: round'))
     with pytest.raises(TrainError, match="crop='round'; allowed: eigen, garg, none"):
         benchmark.load_protocol(str(path))
+    path.write_text(text.replace('input_size:', 'input_size: 5 #'))
+    with pytest.raises(
+        TrainError, match=r"own.yaml is no protocol \('int' object is not iterable\)"
+    ):
+        benchmark.load_protocol(str(path))
+    path.write_text('title: [a\n')
+    with pytest.raises(TrainError, match=r'own.yaml is no protocol \(while parsing'):
+        benchmark.load_protocol(str(path))
+
+
+@pytest.mark.parametrize('text', ['[1]', '{"score": {}}', 'no json'])
+def test_what_is_no_result_is_named(tmp_path, text, capsys):
+    path = tmp_path / 'results.json'
+    path.write_text(text)
+    assert benchmark.main(['--table', str(path)]) == 2
+    assert f'error: {path} is no result of this command' in capsys.readouterr().err

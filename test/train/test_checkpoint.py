@@ -54,6 +54,16 @@ def test_a_damaged_newest_one_is_skipped_with_a_warning(
     assert '000000000020.pt is damaged' in caplog.text
 
 
+def test_a_damaged_newer_one_takes_no_place_of_those_that_are_kept(tmp_path: Path) -> None:
+    """A run that goes on from the one before it, with shorter ways between checkpoints."""
+    checkpoint.save(tmp_path, _state(10), keep=2)
+    checkpoint.save(tmp_path, _state(20), keep=2).write_bytes(b'x')
+    checkpoint.save(tmp_path, _state(12), keep=1)
+    state = checkpoint.load_newest(tmp_path)
+    assert state is not None
+    assert state['clock'] == 12
+
+
 def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
     assert checkpoint.load_newest(tmp_path) is None
     checkpoint.save(tmp_path, _state(1), keep=1).write_bytes(b'x')

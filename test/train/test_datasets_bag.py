@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import threading
 from pathlib import Path
 
 import cv2
@@ -148,6 +149,24 @@ def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path,
     assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
 
 
+def test_processes_that_train_together_write_the_frames_once(tmp_path, monkeypatch):
+    """A second one opens the bag while the first has written half of its frames."""
+    bag = record(tmp_path / 'bag', [1, 2])
+    found = []
+    second = threading.Thread(target=lambda: found.append(levels(open_dataset('bag', bag))))
+
+    def writing(*arguments) -> None:
+        if not second.ident:
+            second.start()
+            second.join(timeout=0.5)  # it waits for this one
+        write_frame(*arguments)
+
+    monkeypatch.setattr('train.datasets.bag.write_frame', writing)
+    assert levels(open_dataset('bag', bag)) == [0, 1]
+    second.join()
+    assert found == [[0, 1]]
+
+
 def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
     bag = record(tmp_path / 'bag', [1, 2, 3])
     assert levels(open_dataset('bag', bag)) == [0, 1, 2]
@@ -175,6 +194,24 @@ def test_frames_of_an_older_version_are_refused(tmp_path):
     origin.write_text(json.dumps(made))
     with pytest.raises(TrainError, match=r'layout None, now 2\. Delete that folder'):
         open_dataset('bag', bag)
+
+
+def test_frames_whose_depth_measured_nothing_are_left_out(tmp_path, capsys):
+    """A covered camera, or the first second of one that starts."""
+    items = []
+    for i in range(4):
+        depth = np.full((48, 64), np.nan if i in (0, 3) else 1.0 + i, np.float32)
+        rgb = np.full((48, 64, 3), i, np.uint8)
+        items += [
+            Item(IMAGE, i, rgb, 'image'),
+            Item(INFO, i, CAMERA, 'info'),
+            Item(DEPTH, i, depth, 'depth32'),
+        ]
+    assert levels(open_dataset('bag', write_items(tmp_path / 'some', items))) == [1, 2]
+    assert '2 image(s) skipped: no pixel of its depth is measured' in capsys.readouterr().err
+    blind = write_items(tmp_path / 'blind', [*items[:3], *items[9:]])
+    with pytest.raises(TrainError, match='no labelled frame: no pixel of its depth is measured'):
+        open_dataset('bag', blind)
 
 
 def test_distortion_is_removed(tmp_path):

@@ -173,6 +173,9 @@ def test_unknown_names_and_options(tmp_path):
         open_dataset('images', tmp_path, speed=3)
     with pytest.raises(TrainError, match="every='x' must be like 1"):
         open_dataset('scannet', tmp_path, every='x')
+    for every in ('0', '-1'):  # backwards would be no error of Python's
+        with pytest.raises(TrainError, match=rf"'scannet': every={every}; allowed: 1 or more"):
+            open_dataset('scannet', tmp_path, every=every)
     with pytest.raises(TrainError, match="confident='1' must be like False"):
         open_dataset('diml_outdoor', tmp_path, confident='1')
     with pytest.raises(TrainError, match="infill='magic'; allowed: on, off; nearest"):
@@ -224,3 +227,17 @@ def test_readers_travel_to_workers(tmp_path):
     reader = pickle.loads(pickle.dumps(open_dataset('frames', tmp_path)))
     assert reader.load(0).rgb.shape == (24, 32, 3)
     assert reader.name(0) == 'frames one'
+
+
+@pytest.mark.parametrize(
+    'one',
+    [np.uint8(1), np.uint16(1), np.uint16(255), np.uint8([0, 0, 1]), np.uint8([1, 0, 0, 255])],
+    ids=['8 bits', '16 bits', '255 of 16 bits', 'red', 'blue, opaque'],
+)
+def test_a_mask_may_have_any_depth_of_colour(tmp_path, one):
+    mask = np.zeros((4, 6, *np.shape(one)), one.dtype)
+    if np.shape(one) == (4,):
+        mask[..., 3] = 255
+    mask[1, 2] = one
+    read = base.read_mask(write(tmp_path / 'mask.png', mask))
+    assert np.argwhere(read).tolist() == [[1, 2]]

@@ -83,6 +83,7 @@ def test_any_takes_every_reader():
         (['worlds', '--root', 'kitti'], "--root 'kitti' must be DATASET=PATH"),
         (['worlds+any', '--root', 'any=/robot'], 'give any=kind:path'),
         (['worlds+any', '--root', 'any=bag:/a@b'], "must not contain '@'"),
+        (['worlds+any', '--root', 'any=bag:/a?every:3'], "option 'every:3' behind a path must be"),
     ],
 )
 def test_errors(arguments, message, capsys):

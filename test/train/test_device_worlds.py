@@ -186,6 +186,10 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
     feed = Feed(mixed, Processes(0, 1, CPU))
     batches = list(islice(feed(0), 2))
     assert [len(batch.rgb) for batch, _ in batches] == [8, 8]
+    few_worlds = config(f'sources=worlds@0.01,folder:{folder}@0.99')
+    assert [part and part.batch for part in split(few_worlds, 2)] == [2, 6]
+    with pytest.raises(TrainError, match=r'is one sample for each process.*worlds_on=workers'):
+        split(mixed, mixed.batch)
     assert split(config('sources=worlds@1'), 1)[1] is None
     on_workers = dataclasses.replace(mixed, worlds_on='workers', kinds='')
     assert split(on_workers, 1) == (None, on_workers)

@@ -17,7 +17,7 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden, contract_from_metadata
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train import checkpoint
+from train import checkpoint, onnx_file
 from train import export as export_module
 from train.config import make_config
 from train.errors import TrainError
@@ -121,7 +121,7 @@ def test_refuses_when_onnxruntime_disagrees(
 def test_graph_has_plain_operators_only(name: str, rays: bool) -> None:
     net = UNet(PRESETS[name].net, rays=rays)
     contract = make_config(name, ['sizes=32x32']).contract()
-    model = onnx.load_from_string(trace(net.eval(), contract))
+    model = trace(net.eval(), contract)
     assert {node.op_type for node in model.graph.node} <= PLAIN_OPERATORS
     assert [i.name for i in model.graph.input] == list(INPUTS)
     assert model.opset_import[0].version == 17
@@ -183,3 +183,22 @@ def test_the_card_reads_past_a_line_that_was_cut_short(run: Path, tmp_path: Path
     (copy / 'losses.jsonl').write_text(f'{line}\n{{"clock": 36, "lo{line}\n')
     export(copy, tmp_path / 'm.onnx')
     assert 'Held-out frames at 32 samples' in (tmp_path / 'm.md').read_text()
+
+
+def test_weights_beyond_2_gib_are_traced_and_refused_where_they_do_not_fit(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of preset paper: torch traces them into a file by name alone, and halves fit."""
+    real, traced_to = torch.onnx.export, []
+
+    def exporting(net, inputs, file, **options):
+        traced_to.append(file)
+        return real(net, inputs, file, **options)
+
+    monkeypatch.setattr(torch.onnx, 'export', exporting)
+    monkeypatch.setattr(onnx_file, '_MOST_BYTES', 300_000)
+    with pytest.raises(TrainError, match=r'in fp32 take more than the 2 GiB .* --weights fp16'):
+        export(run, tmp_path / 'model.onnx', 'fp32')
+    assert list(tmp_path.iterdir()) == []
+    export(run, tmp_path / 'model.onnx', 'fp16')
+    assert [type(file) for file in traced_to] == [str, str]

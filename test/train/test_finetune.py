@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dmd_ros.loading import load_estimator
-from train import finetune
+from train import finetune, loop
 from train.config import make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
@@ -105,3 +106,13 @@ def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
 def test_parts_of_a_recording_are_checked(tmp_path):
     with pytest.raises(TrainError, match=r"part='half', held_out=20; allowed: all, train"):
         open_dataset('frames', str(tmp_path), part='half')
+
+
+def test_out_of_memory_says_what_to_lower(bag, tmp_path, monkeypatch, capsys):
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
+
+    monkeypatch.setattr(loop, '_objective', lambda *_: full)
+    assert finetune.main([str(bag), '--out', str(tmp_path / 'run'), *FAST]) == 1
+    said = capsys.readouterr().err
+    assert 'lower batch (now 8) or sizes (now 192x256), or choose a smaller model' in said

@@ -271,7 +271,7 @@ def test_not_written_when_onnxruntime_disagrees(
 
 def test_graph_has_plain_operators_only(run: Path) -> None:
     contract = fov_contract(TrainConfig.from_json(checkpoint.find(run)['config']))
-    model = onnx.load_from_string(trace(FovNet(preset('micro').net).eval(), contract))
+    model = trace(FovNet(preset('micro').net).eval(), contract)
     assert {node.op_type for node in model.graph.node} <= {*PLAIN_OPERATORS, 'Exp', 'ReduceMean'}
     assert [i.name for i in model.graph.input] == ['rgb']
 

@@ -13,13 +13,14 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from small_set import FAST, fast_config, losses_of, set_options, write_set
 from torch._dynamo.testing import CompileCounter
 
 from train import checkpoint, loop
-from train.command import run_command
+from train.command import memory_advice, run_command
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.loop import train
@@ -241,6 +242,30 @@ def test_out_of_memory_says_what_to_lower(
     assert 'lower batch (now 4) or sizes (now 32x32)' in capsys.readouterr().err
     assert main([*arguments, '--set', 'worlds_on=device']) == 1
     assert 'lower store_parts (now 240), batch (now 4)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'met',
+    [
+        MemoryError(),  # Python's own says nothing
+        cv2.error('(-4:Insufficient memory) Failed to allocate 30000000000 bytes'),
+        RuntimeError('Caught MemoryError in DataLoader worker process 0.'),
+    ],
+)
+def test_whoever_runs_out_of_memory_the_advice_is_the_same(data: Path, met: Exception) -> None:
+    with (
+        pytest.raises(TrainError, match=r'out of memory \(.*[Mm]emory.*lower batch \(now 4\)'),
+        memory_advice(fast_config(data), 'preset'),
+    ):
+        raise met
+
+
+def test_an_impossible_size_is_found_by_a_dry_run(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ('sizes=16000000x16000000',)
+    assert main([*_command(tmp_path / 'run', data, size)[3:], '--dry-run']) == 1
+    assert 'lower batch (now 4) or sizes (now 16000000x16000000)' in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(

@@ -107,6 +107,8 @@ def test_whoever_waits_for_worlds_is_told() -> None:
         ('kitti:/nowhere', 'nowhere'),
         ('bag:', "source 'bag:' has no path; write bag:PATH"),
         ('folder', "source 'folder' has no path; write folder:PATH"),
+        ('folder:/nowhere?fov', "option 'fov' behind a path must be OPTION=VALUE"),
+        ('kitti:/nowhere?list_file=', "option 'list_file=' behind a path must be OPTION=VALUE"),
         ('worlds:/shards', 'worlds are rendered, from no path; write worlds, or cache:/shards'),
         ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
     ],

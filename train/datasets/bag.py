@@ -8,11 +8,13 @@ labelled frames beside the bag, and read from there. Lens distortion is removed 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -68,15 +70,16 @@ class BagFrames(Frames):
             raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
         folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
-        if not folder.is_dir():
-            if not bag.exists():
-                raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
-            try:
-                extract(bag, folder, image, info, depth, every)
-            except (EvalError, CoreError) as error:
-                raise TrainError(f'bag {bag}: {error}') from None
-        else:
-            _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
+        if not folder.is_dir() and not bag.exists():
+            raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
+        with _one_process_in(folder.parent):
+            if folder.is_dir():
+                _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
+            else:
+                try:
+                    extract(bag, folder, image, info, depth, every)
+                except (EvalError, CoreError) as error:
+                    raise TrainError(f'bag {bag}: {error}') from None
         super().__init__(folder, part, held_out)
 
 
@@ -104,10 +107,15 @@ def extract(
             stride=every,
         )
         for frame in frames:
-            if frame.truth_m is not None:
-                name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
-                write_frame(building / name, labelled(frame), path.name)
-                count += 1
+            if frame.truth_m is None:
+                continue
+            sample = labelled(frame)
+            if np.isnan(sample.depth).all():
+                frames.skipped['no pixel of its depth is measured'] += 1
+                continue
+            name = f'{frame.stamp_ns:020d}_{frame.index:06d}'
+            write_frame(building / name, sample, path.name)
+            count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
             raise TrainError(f'{path} gives no labelled frame: {reasons}')
@@ -118,6 +126,19 @@ def extract(
     (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
     return count
+
+
+@contextlib.contextmanager
+def _one_process_in(folder: Path) -> Iterator[None]:
+    """Let those of torchrun in one by one: the first writes frames, the others find them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # of a network without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _origin(

@@ -164,10 +164,11 @@ def read_codes(path: Path) -> NDArray[np.uint16]:
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """Read a mask picture of any bit depth: True where it is not zero."""
-    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+    # Turned into 8-bit grey, a 1 of 16 bits, or of one colour, would be 0.
+    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise TrainError(f'cannot decode mask {path}')
-    return image > 0
+    return np.atleast_3d(image)[..., :3].any(axis=2)  # the fourth is how opaque it is
 
 
 def metres_from_codes(

@@ -8,6 +8,7 @@ import importlib
 import inspect
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from train.datasets.base import Reader
 from train.errors import TrainError
@@ -47,6 +48,14 @@ def reader_class(name: str) -> type[Reader]:
     return getattr(importlib.import_module(f'train.datasets.{module}'), cls)
 
 
+def options_of(query: str) -> dict[str, str]:
+    """Split 'option=value&...', as it stands behind a path; raises `TrainError`."""
+    for part in query.split('&'):
+        if part and not part.partition('=')[2]:
+            raise TrainError(f'option {part!r} behind a path must be OPTION=VALUE')
+    return dict(parse_qsl(query))
+
+
 def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
     """Open a dataset by name; options are those of its class, and these two for any of them.
 
@@ -84,6 +93,8 @@ def _typed(name: str, cls: type[Reader], options: dict[str, Any]) -> dict[str, A
             raise TrainError(
                 f'dataset {name!r}: {key}={value!r} must be like {defaults[key]!r}'
             ) from None
+    if typed.get('every', 1) < 1:
+        raise TrainError(f'dataset {name!r}: every={typed["every"]}; allowed: 1 or more')
     return typed
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.core.contract import METADATA_KEY, FovContract
@@ -62,7 +63,7 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
     return contract
 
 
-def trace(net: FovNet, contract: FovContract) -> bytes:
+def trace(net: FovNet, contract: FovContract) -> onnx.ModelProto:
     """Turn a network into ONNX with dynamic batch, height and width."""
     feeds = random_feeds(contract, 2, contract.train_sizes[0], seed=1)
     return to_onnx(net, feeds, FOV_OUTPUT, {FOV_INPUT: PICTURE_AXES, FOV_OUTPUT: {0: 'batch'}})

@@ -61,7 +61,7 @@ def export_presets(folder: Path) -> None:
     for name in PRESETS:
         contract = TrainConfig(preset=name).contract()
         net = random_net(name)
-        proto = onnx.load_from_string(export.trace(net, contract))
+        proto = export.trace(net, contract)
         feeds = export.random_feeds(contract, 1, 2, 3, seed=0)
         golden = golden_to_metadata(feeds, {OUTPUT: TorchBackend(net).run(feeds)[OUTPUT]})
         helper.set_model_props(proto, {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden})
