@@ -219,6 +219,15 @@ def test_an_encoder_of_another_preset_is_refused(
     assert 'is needed; give a run or model of the same preset' in message
 
 
+def test_out_of_memory_says_what_to_lower(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = set_options(f'sources=folder:{data}', *FAST, f'sizes={1 << 24}x{1 << 24}')
+    assert main(['--out', str(tmp_path / 'r'), '--preset', 'micro', *settings]) == 1
+    said = capsys.readouterr().err
+    assert 'out of memory (' in said and f'or sizes (now {1 << 24}x{1 << 24})' in said
+
+
 def test_runs_of_other_stages_are_told_apart(data: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r'stage fov is no denoiser.*train\.fov'):
         denoiser_export.export(run, tmp_path / 'm.onnx')

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from train.command import config_of, run_command
+from train.command import config_of, memory_advice, run_command
 from train.fov.loop import fov_config, train
 from train.presets import PRESETS
 
@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = config_of(options, partial(fov_config, options.preset or 'nano'))
-    train(options.out, config, options.resume, options.init)
+    with memory_advice(config, 'preset'):
+        train(options.out, config, options.resume, options.init)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
