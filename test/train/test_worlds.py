@@ -169,6 +169,10 @@ def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (['--seed', '4294967296'], r'error: seed 4294967296 must be in [0, 2**32)'),
         (['--seed', '-1'], 'error: seed -1 must be in'),
         (['--kinds', 'moon=1'], "error: unknown kinds ['moon']; allowed: indoor"),
+        (['--kinds', 'indoor=0'], "error: weights of kinds {'indoor': 0.0} must be numbers >= 0"),
+        (['--kinds', 'indoor=-1,outdoor=2'], "error: weights of kinds {'indoor': -1.0, 'outdoor'"),
+        (['--kinds', 'indoor=nan'], "error: weights of kinds {'indoor': nan} must be numbers"),
+        (['--kinds', 'indoor=inf'], "error: weights of kinds {'indoor': inf} must be numbers"),
     ],
 )
 def test_a_cache_that_cannot_be_is_refused(
