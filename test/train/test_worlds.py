@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -96,12 +96,23 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
             Assets.load(tmp_path)
 
 
-@pytest.mark.parametrize('main', [bench.main, sheet.main])
+@pytest.mark.parametrize(
+    ('main', 'options'),
+    [
+        (bench.main, ()),
+        (sheet.main, ('--out', 'out')),
+        (main, ('--out', 'out', '--frames', '1')),
+    ],
+)
 def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
-    tmp_path: Path, main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    main: Callable[[Sequence[str]], int],
+    options: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = ['--out', str(tmp_path / 'sheet.png')] if main is sheet.main else []
-    assert main(['--assets', str(tmp_path), *out]) == 1
+    monkeypatch.chdir(tmp_path)
+    assert main(['--assets', str(tmp_path), *options]) == 1
     said = capsys.readouterr()
     assert said.err.startswith('error: ') and said.err.count('\n') == 1
     assert '--assets expects DIR with textures' in said.err and not said.out
