@@ -47,6 +47,11 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
     again = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
     assert again == made
     assert 'of 2' in (out / 'compare.md').read_text()
+    # Parts made with other settings are not taken for what is asked for.
+    for option, other in (('--size', '48x64'), ('--samples', '32'), ('--preset', 'nano')):
+        assert main([*_arguments(out, 2), option, other]) == 1
+        assert 'choose another --out, or delete the folder' in capsys.readouterr().err
+    assert json.loads((out / 'compare.json').read_text()) == [first, second]
 
 
 def test_a_size_that_is_none_is_refused(tmp_path, capsys):
