@@ -74,3 +74,11 @@ def test_what_cannot_be_trained_is_refused_before_worlds_are_rendered(
     assert main(['--out', str(tmp_path / 'out'), *wrong]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_cannot_be_is_refused_in_one_line(tmp_path, capsys):
+    out = tmp_path / 'file'
+    out.touch()
+    assert main(_arguments(out, 1)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and str(out) in said and said.count('\n') == 1

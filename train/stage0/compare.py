@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         plan = _parse(arguments)
         results = compare(plan)
-    except TrainError as error:
+    except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     (plan.out / 'compare.json').write_text(json.dumps(results, indent=1) + '\n')
