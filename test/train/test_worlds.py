@@ -94,6 +94,14 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
         (tmp_path / 'textures' / 'licences.json').write_text(wrong)
         with pytest.raises(TrainError, match=r'cannot read .*licences\.json: '):
             Assets.load(tmp_path)
+    (tmp_path / 'textures' / 'brick').mkdir()
+    cv2.imwrite(str(tmp_path / 'textures' / 'brick' / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
+    for entry in ('"CC0"', '{"size_m": 1.2}', '{"size_m": ["a"]}', '{"size_m": [NaN, 1]}'):
+        (tmp_path / 'textures' / 'licences.json').write_text(f'{{"brick/a.jpg": {entry}}}')
+        with pytest.raises(TrainError, match=r'brick/a\.jpg is .*\[1\.2, 1\.2\]} is expected'):
+            Assets.load(tmp_path)
+    (tmp_path / 'textures' / 'licences.json').write_text('{"brick/a.jpg": {"size_m": [2, 1]}}')
+    assert Assets.load(tmp_path).metres == (2.0,)
 
 
 @pytest.mark.parametrize(
