@@ -16,7 +16,8 @@ from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.model_file import check_golden
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train.fov.evaluate import look
-from train.worlds import Assets, WorldConfig, Worlds, held_out
+from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
+from train.worlds.cameras import draw_camera
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
@@ -34,6 +35,20 @@ def test_it_sees_structure_in_the_sample_bag(tmp_path: Path) -> None:
     total = json.loads((tmp_path / 'results.json').read_text())['total']['score']
     assert total['abs_rel'] < 0.40
     assert total['coverage'] == 1.0
+
+
+def test_it_claims_no_field_of_view_that_worlds_never_have() -> None:
+    rng = np.random.default_rng(0)
+    lenses = [
+        draw_camera(rng, width, height, kind).tan_half_vfov
+        for kind in KINDS
+        for width, height in ((256, 192), (416, 128))
+        for _ in range(500)
+    ]
+    backend = OrtBackend(find_model())
+    low, high = backend.contract.tan_half_vfov_range
+    backend.close()
+    assert min(lenses) <= low < high <= max(lenses)
 
 
 @pytest.mark.skipif(not (SHARED / 'real' / 'frames').is_dir(), reason='no real frames here')

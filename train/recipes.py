@@ -12,6 +12,7 @@ paper's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ import torch
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
+from train.mixture import parse_sources
 from train.mixtures import parts_of, sources_text
 from train.presets import PRESETS, preset
 from train.speed import flops_per_sample
@@ -157,7 +159,7 @@ def describe(name: str, config: TrainConfig) -> str:
     if recipe_name in RECIPES:
         recipe = RECIPES[recipe_name]
         lines.insert(0, f'recipe {recipe_name}: {recipe.note}')
-        if not config.sources or all(f'{kind}:' in config.sources for kind in _kinds(recipe)):
+        if not config.sources or _kinds(recipe) <= _kinds_in(config.sources):
             lines.append(f'  data: {_disk(needed_roots(name))} (docs/datasets.md)')
         if recipe.init:
             lines.append(f'  starts from a run of {recipe.init}: --init RUN')
@@ -175,8 +177,12 @@ def _size(gb: float) -> str:
     return f'{gb:.1f} GB' if gb >= 1.0 else f'{1000.0 * gb:.0f} MB'
 
 
-def _kinds(recipe: Recipe) -> set[str]:
-    return {part.dataset for part in parts_of(recipe.mixture)}
+def _kinds(recipe: Recipe) -> Counter[str]:
+    return Counter(part.dataset for part in parts_of(recipe.mixture))
+
+
+def _kinds_in(sources: str) -> Counter[str]:
+    return Counter(name.partition(':')[0] for name, _ in parse_sources(sources))
 
 
 def _disk(names: list[str]) -> str:

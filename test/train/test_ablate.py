@@ -161,6 +161,16 @@ def test_refuses(
     assert not (tmp_path / 'new').exists()
 
 
+def test_a_folder_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'file'
+    out.touch()
+    assert main(command(out)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and str(out) in said and said.count('\n') == 1
+
+
 def test_two_scales_do_not_mix_in_one_folder(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

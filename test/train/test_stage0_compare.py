@@ -47,6 +47,11 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
     again = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
     assert again == made
     assert 'of 2' in (out / 'compare.md').read_text()
+    # Parts made with other settings are not taken for what is asked for.
+    for option, other in (('--size', '48x64'), ('--samples', '32'), ('--preset', 'nano')):
+        assert main([*_arguments(out, 2), option, other]) == 1
+        assert 'choose another --out, or delete the folder' in capsys.readouterr().err
+    assert json.loads((out / 'compare.json').read_text()) == [first, second]
 
 
 def test_a_size_that_is_none_is_refused(tmp_path, capsys):
@@ -69,3 +74,11 @@ def test_what_cannot_be_trained_is_refused_before_worlds_are_rendered(
     assert main(['--out', str(tmp_path / 'out'), *wrong]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_cannot_be_is_refused_in_one_line(tmp_path, capsys):
+    out = tmp_path / 'file'
+    out.touch()
+    assert main(_arguments(out, 1)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and str(out) in said and said.count('\n') == 1

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -94,14 +94,33 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
         (tmp_path / 'textures' / 'licences.json').write_text(wrong)
         with pytest.raises(TrainError, match=r'cannot read .*licences\.json: '):
             Assets.load(tmp_path)
+    (tmp_path / 'textures' / 'brick').mkdir()
+    cv2.imwrite(str(tmp_path / 'textures' / 'brick' / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
+    for entry in ('"CC0"', '{"size_m": 1.2}', '{"size_m": ["a"]}', '{"size_m": [NaN, 1]}'):
+        (tmp_path / 'textures' / 'licences.json').write_text(f'{{"brick/a.jpg": {entry}}}')
+        with pytest.raises(TrainError, match=r'brick/a\.jpg is .*\[1\.2, 1\.2\]} is expected'):
+            Assets.load(tmp_path)
+    (tmp_path / 'textures' / 'licences.json').write_text('{"brick/a.jpg": {"size_m": [2, 1]}}')
+    assert Assets.load(tmp_path).metres == (2.0,)
 
 
-@pytest.mark.parametrize('main', [bench.main, sheet.main])
+@pytest.mark.parametrize(
+    ('main', 'options'),
+    [
+        (bench.main, ()),
+        (sheet.main, ('--out', 'out')),
+        (main, ('--out', 'out', '--frames', '1')),
+    ],
+)
 def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
-    tmp_path: Path, main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    main: Callable[[Sequence[str]], int],
+    options: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = ['--out', str(tmp_path / 'sheet.png')] if main is sheet.main else []
-    assert main(['--assets', str(tmp_path), *out]) == 1
+    monkeypatch.chdir(tmp_path)
+    assert main(['--assets', str(tmp_path), *options]) == 1
     said = capsys.readouterr()
     assert said.err.startswith('error: ') and said.err.count('\n') == 1
     assert '--assets expects DIR with textures' in said.err and not said.out
@@ -169,6 +188,10 @@ def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (['--seed', '4294967296'], r'error: seed 4294967296 must be in [0, 2**32)'),
         (['--seed', '-1'], 'error: seed -1 must be in'),
         (['--kinds', 'moon=1'], "error: unknown kinds ['moon']; allowed: indoor"),
+        (['--kinds', 'indoor=0'], "error: weights of kinds {'indoor': 0.0} must be numbers >= 0"),
+        (['--kinds', 'indoor=-1,outdoor=2'], "error: weights of kinds {'indoor': -1.0, 'outdoor'"),
+        (['--kinds', 'indoor=nan'], "error: weights of kinds {'indoor': nan} must be numbers"),
+        (['--kinds', 'indoor=inf'], "error: weights of kinds {'indoor': inf} must be numbers"),
     ],
 )
 def test_a_cache_that_cannot_be_is_refused(

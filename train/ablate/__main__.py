@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         _claim_folder(plan.work.out, options.scale)
         complete = options.report_only or _execute(plan, deadline)
         _report(plan, options.docs)
-    except TrainError as error:
+    except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -41,6 +41,8 @@ _HELD_OUT_FRAMES = 512
 _JUDGE_SEED = 12_345
 # Share of training whose mean loss is reported.
 _LAST = 0.2
+# What finished worlds and runs cannot have otherwise; more seeds may follow.
+_OF_ALL_PARTS = ('preset', 'frames', 'stage0_samples', 'samples', 'batch')
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         plan = _parse(arguments)
         results = compare(plan)
-    except TrainError as error:
+    except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     (plan.out / 'compare.json').write_text(json.dumps(results, indent=1) + '\n')
@@ -93,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
 def compare(plan: Plan) -> list[dict[str, float]]:
     """Do whatever is not done yet; one row of figures per seed."""
     before, _ = plan.config('stage0', 0), plan.config('diffusion', 0)  # refused, if they must be
+    _settle(plan)
     _render(plan)
     first = plan.out / 'runs' / 'stage0'
     _train(first, before, None)
@@ -144,6 +147,20 @@ def _last_loss(run: Path, total: int) -> float:
     lines = map(json.loads, (run / 'losses.jsonl').read_text().splitlines())
     values = {line['clock']: line['loss'] for line in lines if 'loss' in line}
     return mean(loss for clock, loss in values.items() if clock > (1.0 - _LAST) * total)
+
+
+def _settle(plan: Plan) -> None:
+    """Write what the folder holds, or refuse to take its parts for those of another comparison."""
+    facts: dict[str, object] = {name: getattr(plan, name) for name in _OF_ALL_PARTS}
+    facts['size'] = list(plan.size)
+    path = plan.out / 'settings.json'
+    if path.exists() and json.loads(path.read_text()) != facts:
+        raise TrainError(
+            f'{path} says {path.read_text().strip()}, this comparison is {json.dumps(facts)}; '
+            'choose another --out, or delete the folder'
+        )
+    plan.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts) + '\n')
 
 
 def _render(plan: Plan) -> None:

@@ -207,6 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         beyond = held_out(args.seed)  # seeds of training end where those begin
         seed = beyond if args.held_out else args.seed
         Worlds(seed, config)  # which refuses kinds that there are not
+        if args.assets:  # before --out is said to hold frames with them
+            Assets.load(args.assets)
         args.out.mkdir(parents=True, exist_ok=True)
         _settings(args.out, seed, config, args.assets)
         for stale in args.out.glob('.shard-*'):

@@ -30,7 +30,7 @@ RELIEF = 0.1
 
 
 def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
-    """Pinhole camera: vertical field of view 25-100 degrees, slightly off-centre."""
+    """Pinhole camera: vertical field of view 22-85 degrees, slightly off-centre."""
     aspect = width / height
     if kind == 'outdoor':
         low, high = (22.0, 40.0) if aspect > 2.5 else (25.0, 75.0)

@@ -108,9 +108,12 @@ class Worlds:
         self.config = config or WorldConfig()
         self.assets = assets or Assets.none()
         unknown = set(self.config.kinds) - set(KINDS)
-        if unknown or sum(self.config.kinds.values()) <= 0:
+        if unknown:
+            raise TrainError(f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}')
+        weights = self.config.kinds.values()
+        if not all(0.0 <= weight < math.inf for weight in weights) or sum(weights) <= 0:
             raise TrainError(
-                f'unknown kinds {sorted(unknown)}; allowed: {", ".join(KINDS)}, weights > 0'
+                f'weights of kinds {dict(self.config.kinds)} must be numbers >= 0, not all 0'
             )
         self._world = lru_cache(maxsize=2)(self._build)
 

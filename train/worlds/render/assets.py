@@ -8,8 +8,10 @@ Layout: DIR/textures/<kind>/*.jpg with DIR/textures/licences.json, DIR/textures/
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -101,9 +103,8 @@ class Assets:
         for kind, usual in TILE_METRES.items():
             first = len(parts)
             for path in sorted((root / kind).glob('*.jpg')):
-                size = facts.get(f'{kind}/{path.name}', {}).get('size_m')
                 parts.append(_pyramid(path))
-                metres.append(float(np.clip(size[0], 0.1, 20.0)) if size else usual)
+                metres.append(_metres(facts, f'{kind}/{path.name}') or usual)
             kinds[kind] = tuple(range(first, len(parts)))
         if not parts:
             raise TrainError(f'{root} has no <kind>/*.jpg; kinds: {", ".join(TILE_METRES)}')
@@ -114,6 +115,21 @@ class Assets:
             kinds,
             _skies(root / 'hdri'),
         )
+
+
+def _metres(facts: dict[str, Any], name: str) -> float:
+    """Size of a tile by its licence entry, 0 if that does not say."""
+    try:
+        size = facts.get(name, {}).get('size_m')
+        metres = float(size[0]) if size else 0.0
+        if not 0.0 <= metres < math.inf:
+            raise ValueError
+    except (AttributeError, TypeError, ValueError, LookupError):
+        raise TrainError(
+            f'licences.json: {name} is {facts[name]!r}; {{"size_m": [1.2, 1.2]}} is expected, in '
+            'metres, or no size_m'
+        ) from None
+    return float(np.clip(metres, 0.1, 20.0)) if size else 0.0
 
 
 def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
