@@ -112,7 +112,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: int = 50_000
 
-    precision: str = 'bf16'
+    precision: str = 'auto'
     compile: bool = False
     threads: int = 0
     workers: int = 2
@@ -129,7 +129,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before any work is done."""
-        _one_of('precision', self.precision, ('bf16', 'fp32'))
+        _one_of('precision', self.precision, ('auto', 'bf16', 'fp32'))
         _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
         if self.stage == 'stage0':
             self._check_stage0()

@@ -25,7 +25,7 @@ from train.init import load_weights, needed
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
 from train.mixture import share_of, wait_text
 from train.presets import preset
-from train.processes import Processes
+from train.processes import Processes, product_type
 from train.report import Report
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.state import TrainState
@@ -75,8 +75,7 @@ def train(
     objective = _objective(model, device, config)
     contract = config.contract()
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
-    dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
-    peak = peak_flops(device, dtype) * processes.world
+    peak = peak_flops(device, product_type(config.precision, device)) * processes.world
     data = feed(state.clock // config.batch)
     if config.compile:  # meanwhile worlds are rendered, or batches read
         _warm_up(objective, config, processes)
@@ -105,8 +104,6 @@ def train(
         if ends or state.due(config.log_every):
             mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
             rate, left = progress.lap(clock)
-            if config.minutes:
-                left = min(left, max(0.0, 60.0 * config.minutes - state.seconds))
             seconds = len(window) * config.batch / rate
             values = {
                 'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
@@ -119,7 +116,7 @@ def train(
                     '%9d/%d samples  loss %.4f  |x-x_hat| %.4f  grad %.2f  lr %.1e  %.1f samples/s'
                     '  MFU %.0f %%  data %.0f %%  left %s', clock, config.total_samples,
                     mean_loss, x0_l1, grad, values['lr'], rate, 100 * values['mfu'],
-                    100 * values['waiting_for_data'], hours(left),
+                    100 * values['waiting_for_data'], hours(state.left(left)),
                 )  # fmt: skip
             window, flops, waited = [], 0.0, 0.0
         if report is not None and state.due(config.picture_every):
@@ -139,9 +136,10 @@ def _objective(
     model: nn.Module, device: torch.device, config: TrainConfig
 ) -> Callable[[Batch, bool], Losses]:
     """(batch, whether to unroll a step) -> losses, compiled if the config says so."""
+    half = product_type(config.precision, device) == torch.bfloat16
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             out = model(rgb, z, t, tan_half_vfov)
         return out.float()  # type: ignore[no-any-return]
 
@@ -188,9 +186,9 @@ def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int)
         contract = dataclasses.asdict(config.contract())
         log.info('contract: %s', contract)
         log.info(
-            '%s: %.2f M parameters on %d x %s (%d threads), from %d samples',
+            '%s: %.2f M parameters on %d x %s (%d threads, %s), from %d samples',
             config.preset, parameter_count(net) / 1e6, processes.world, processes.device,
-            torch.get_num_threads(), clock,
+            torch.get_num_threads(), product_type(config.precision, processes.device), clock,
         )  # fmt: skip
         if words := wait_text(config):
             log.info(words)

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+_CPUINFO = Path('/proc/cpuinfo')
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,27 @@ class Processes:
 def best_device(number: int = 0) -> torch.device:
     """Give the GPU of this number, or the CPU where there is none."""
     return torch.device('cuda', number) if torch.cuda.is_available() else torch.device('cpu')
+
+
+def product_type(precision: str, device: torch.device) -> torch.dtype:
+    """Give the type that products of a network are computed in.
+
+    'auto': bfloat16, or float32 on a device that has no instructions for it: such a CPU computes
+    it in software, several times slower.
+    """
+    if precision == 'auto':
+        precision = 'bf16' if _computes_bf16(device) else 'fp32'
+    return torch.bfloat16 if precision == 'bf16' else torch.float32
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= (8, 0)  # from Ampere on
+    try:
+        said = _CPUINFO.read_text()
+    except OSError:  # not Linux
+        return False
+    return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(said.split())  # the last one of ARM
 
 
 def join() -> Processes:

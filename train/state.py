@@ -16,7 +16,7 @@ from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
 from train.muon import Muon
-from train.processes import Processes
+from train.processes import Processes, product_type
 from train.report import hardware, revision
 from train.schedule import learning_rate, share_done
 from train.unet import parameter_count
@@ -29,12 +29,13 @@ _MAX_BAD_STEPS = 10
 _BROKEN_GRACE = 1_000
 
 
-def build_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Build the optimiser of a config."""
+def build_optimizer(
+    net: nn.Module, config: TrainConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    """Build the optimiser of a config, for a net on this device."""
     lr, decay = config.lr, config.weight_decay
     if config.optimizer == 'muon':
-        dtype = torch.bfloat16 if config.precision == 'bf16' else torch.float32
-        return Muon(net, lr, decay, dtype)
+        return Muon(net, lr, decay, product_type(config.precision, device))
     return torch.optim.AdamW(
         net.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=decay, fused=True
     )
@@ -53,7 +54,7 @@ class TrainState:
     ) -> None:
         """Start from the network's weights, at 0 samples."""
         self.net, self._config, self._processes = net, config, processes
-        self.optimizer = build_optimizer(net, config)
+        self.optimizer = build_optimizer(net, config, processes.device)
         self.ema = Ema(net, config.ema)
         self.clock, self.broken, self.seconds, self.origin = 0, 0, 0.0, origin
         self.done, self._begun = 0.0, time.perf_counter()
@@ -84,6 +85,12 @@ class TrainState:
         self.done = share_done(self.clock, self.seconds, self._config)
         if self.done >= 1.0:
             log.info('nothing to do: the run was over at %d samples', self.clock)
+
+    def left(self, seconds: float) -> float:
+        """Give the seconds to the end of the run; seconds: to its last sample, at this rate."""
+        if not self._config.minutes:
+            return seconds
+        return min(seconds, max(0.0, 60.0 * self._config.minutes - self.seconds))
 
     def step(self, loss: Tensor) -> Tensor:
         """Learn from the loss of one batch -> norm of the gradient.

@@ -24,7 +24,7 @@ from train.run import main
         (['sizes=100x128'], 'size 100x128 is impossible.*multiples of 16; nearest: 96x128'),
         (['sizes=large'], 'not HEIGHTxWIDTH'),
         (['stage=both'], "stage='both'; allowed: diffusion, end_to_end"),
-        (['precision=fp8'], 'allowed: bf16, fp32'),
+        (['precision=fp8'], 'allowed: auto, bf16, fp32'),
         (['t1_fraction=2'], 'share in 0..1'),
         (['depth_codec=cubic'], 'allowed: log, linear'),
         (['depth_min_m=90'], 'depth range 90'),

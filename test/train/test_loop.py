@@ -19,7 +19,7 @@ import torch
 from small_set import FAST, fast_config, losses_of, set_options, write_set
 from torch._dynamo.testing import CompileCounter
 
-from train import checkpoint, loop
+from train import checkpoint, loop, processes
 from train.command import memory_advice, run_command
 from train.config import TrainConfig
 from train.errors import TrainError
@@ -157,6 +157,23 @@ def test_compiled_before_the_first_batch_in_every_run_of_a_process(
             train(run, fast_config(data, *settings, 'compile=true'), ALONE)
         assert graphs.frame_count == number
         assert losses_of(run) == pytest.approx(losses_of(tmp_path / 'eager'), rel=1e-4)
+
+
+def test_products_are_of_a_type_that_the_processor_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, info = torch.device('cpu'), tmp_path / 'cpuinfo'
+    monkeypatch.setattr(processes, '_CPUINFO', info)
+    assert processes.product_type('auto', cpu) == torch.float32  # nothing is known
+    for flags, expected in (
+        ('flags\t\t: fpu avx2 avx512f avx512_vnni', torch.float32),
+        ('flags\t\t: fpu avx2 avx512f avx512_bf16', torch.bfloat16),
+        ('Features\t: fp asimd i8mm bf16 svebf16', torch.bfloat16),
+    ):
+        info.write_text(f'processor\t: 0\n{flags}\n')
+        assert processes.product_type('auto', cpu) == expected
+        assert processes.product_type('bf16', cpu) == torch.bfloat16
+        assert processes.product_type('fp32', cpu) == torch.float32
 
 
 def test_a_run_ends_by_the_clock(data: Path, tmp_path: Path) -> None:

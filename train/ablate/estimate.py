@@ -78,7 +78,7 @@ def measure(work: Work, renders: bool) -> Cost:
         torch.set_num_threads(config.threads)
     device = best_device()
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    optimizer = build_optimizer(net, config)
+    optimizer = build_optimizer(net, config, device)
     count, (height, width) = config.batch, config.size_list[0]
     rgb = torch.randn(count, 3, height, width, device=device)
     code = torch.rand(count, 1, height, width, device=device)

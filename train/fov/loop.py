@@ -20,7 +20,7 @@ from train.fov.weights import load_encoder
 from train.init import needed
 from train.mixture import wait_text
 from train.presets import preset
-from train.processes import Processes, best_device
+from train.processes import Processes, best_device, product_type
 from train.report import Report
 from train.speed import Progress, hours
 from train.state import TrainState
@@ -83,12 +83,8 @@ def train(
     state.restore(run, resume)
     state.check_space(run)
     feed, report = Feed(config, processes), Report(run, config, state.origin)
-    log.info('settings:\n%s', config.describe())
-    log.info(
-        '%.2f M parameters on %s, from %d samples', parameter_count(net) / 1e6, device, state.clock
-    )
-    if words := wait_text(config):
-        log.info(words)
+    half = product_type(config.precision, device) == torch.bfloat16
+    _introduce(net, config, device, state.clock)
     validator = Validator(net, config) if config.validation else None
     progress = Progress(state.clock, config.total_samples)
     data = feed(state.clock // config.batch)
@@ -98,7 +94,7 @@ def train(
     while state.done < 1.0:
         batch, unreadable = next(data)
         state.count_broken(unreadable)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             tan_hat = net(batch.rgb)
         loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
         state.step(loss)
@@ -111,7 +107,7 @@ def train(
                                   'broken': state.broken})  # fmt: skip
             log.info(
                 '%9d/%d samples  |log tan| off by %.4f  %.1f samples/s  left %s',
-                clock, config.total_samples, mean_loss, rate, hours(left),
+                clock, config.total_samples, mean_loss, rate, hours(state.left(left)),
             )  # fmt: skip
         if validator is not None and (ends or state.due(config.validate_every)):
             values = validator(state.ema.weights)
@@ -121,3 +117,13 @@ def train(
             state.save(run)
     report.close()
     return mean_loss
+
+
+def _introduce(net: FovNet, config: TrainConfig, device: torch.device, clock: int) -> None:
+    log.info('settings:\n%s', config.describe())
+    log.info(
+        '%.2f M parameters on %s (%s), from %d samples',
+        parameter_count(net) / 1e6, device, product_type(config.precision, device), clock,
+    )  # fmt: skip
+    if words := wait_text(config):
+        log.info(words)
