@@ -15,7 +15,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -63,6 +63,9 @@ class DmdNode(LifecycleNode):
         except InvalidParameterTypeException as error:
             # rclpy's own parameters, use_sim_time first of all; they are flags.
             raise NodeError(f'{error}. Write the value as true or false') from None
+        except (RuntimeError, NameValidationException) as error:
+            # rcl's: a name that is too long; no open file or thread is left.
+            raise NodeError(f'rclpy cannot make the node: {error}') from None
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         refuse_what_fails(self)

@@ -98,6 +98,16 @@ def test_arguments_that_ros_cannot_read_or_would_drop_are_told(arguments, messag
     assert 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize('name', [f'__node:={"n" * 300}', f'__ns:=/{"n" * 240}'])
+def test_a_name_that_is_too_long_ends_in_a_message(name):
+    with free_domain() as domain:
+        node = NodeProcess(domain, '--ros-args', '-r', name)
+        assert node.wait() == 1
+    assert 'rclpy cannot make the node: ' in node.output
+    assert "length should not exceed '255" in node.output
+    assert 'Traceback' not in node.output
+
+
 @pytest.mark.parametrize('value', ['true', "'true'"])
 def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
     with running(autostart=False, input_rectified=value) as robot:
