@@ -108,6 +108,20 @@ def test_a_name_that_is_too_long_ends_in_a_message(name):
     assert 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize('variable', ['ROS_LOG_DIR', 'ROS_HOME', 'HOME'])
+def test_logs_that_cannot_be_written_are_told_as_such(variable, tmp_path):
+    """And are not put down to the arguments."""
+    no_folder = tmp_path / 'file'
+    no_folder.touch()
+    place = {'ROS_LOG_DIR': '', 'ROS_HOME': '', variable: str(no_folder)}
+    with free_domain() as domain:
+        node = NodeProcess(domain, **place)
+        assert node.wait() == 1
+    assert 'rclpy cannot log: ' in node.output
+    assert 'set ROS_LOG_DIR to a folder that can be written' in node.output
+    assert 'arguments' not in node.output
+
+
 @pytest.mark.parametrize('value', ['true', "'true'"])
 def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
     with running(autostart=False, input_rectified=value) as robot:
