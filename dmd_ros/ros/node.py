@@ -252,16 +252,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _init(arguments: list[str] | None) -> None:
-    """Initialise rclpy; raises `NodeError` for arguments or a folder of logs of no use to it."""
+    """Initialise rclpy; raises `NodeError` for arguments and surroundings of no use to it."""
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rcl's: a rule or a file of parameters that it cannot read
+    except RuntimeError as error:  # rcl's: a rule, a file or a variable that it cannot read
         if 'initialize logging' in str(error) or 'for writing' in str(error):
             raise NodeError(
                 f'rclpy cannot log: {error}; set ROS_LOG_DIR to a folder that can be written '
                 '(without it: log in ROS_HOME, or .ros/log in HOME)'
             ) from None
-        raise NodeError(f'rclpy does not start with these arguments: {error}') from None
+        raise NodeError(
+            f'rclpy does not start with these arguments and ROS_ variables: {error}'
+        ) from None
     # -- separates, and is left over where `ros2 run` was given it.
     rest = ' '.join(word for word in remove_ros_args(arguments)[1:] if word != '--')
     if rest:
