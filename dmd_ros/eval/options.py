@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
@@ -120,7 +122,9 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     except explained as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except MemoryError as error:
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+            raise
         print(f'error: out of memory; fewer samples need less ({error})', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
