@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
@@ -106,17 +108,23 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     """
     rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
     explained: tuple[type[Exception], ...] = rooms + others
+    done = False
     _hear_ctrl_c_once()
     try:
         command(None)
+        done = True
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; files were written before the tables.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has seen enough. Files may be missing if that ended the work.
+        for stream in (sys.stdout, sys.stderr):  # Python flushes them once more, and minds
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 0 if done else 128 + signal.SIGPIPE  # the shell's status of who dies of it
     except explained as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except MemoryError as error:
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+            raise
         print(f'error: out of memory; fewer samples need less ({error})', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

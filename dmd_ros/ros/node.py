@@ -15,7 +15,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -63,6 +63,9 @@ class DmdNode(LifecycleNode):
         except InvalidParameterTypeException as error:
             # rclpy's own parameters, use_sim_time first of all; they are flags.
             raise NodeError(f'{error}. Write the value as true or false') from None
+        except (RuntimeError, NameValidationException) as error:
+            # rcl's: a name that is too long; no open file or thread is left.
+            raise NodeError(f'rclpy cannot make the node: {error}') from None
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         refuse_what_fails(self)
@@ -249,11 +252,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _init(arguments: list[str] | None) -> None:
-    """Initialise rclpy; raises `NodeError` for arguments that it does not understand."""
+    """Initialise rclpy; raises `NodeError` for arguments and surroundings of no use to it."""
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rcl's: a rule or a file of parameters that it cannot read
-        raise NodeError(f'rclpy does not start with these arguments: {error}') from None
+    except RuntimeError as error:  # rcl's: a rule, a file or a variable that it cannot read
+        if 'initialize logging' in str(error) or 'for writing' in str(error):
+            raise NodeError(
+                f'rclpy cannot log: {error}; set ROS_LOG_DIR to a folder that can be written '
+                '(without it: log in ROS_HOME, or .ros/log in HOME)'
+            ) from None
+        raise NodeError(
+            f'rclpy does not start with these arguments and ROS_ variables: {error}'
+        ) from None
     # -- separates, and is left over where `ros2 run` was given it.
     rest = ' '.join(word for word in remove_ros_args(arguments)[1:] if word != '--')
     if rest:

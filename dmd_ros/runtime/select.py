@@ -188,5 +188,8 @@ def explain_import(error: Exception) -> str:
             'sees it only if made with --system-site-packages'
         )
     if module == 'onnxruntime' or 'onnxruntime' in text:
-        return f'ONNX Runtime cannot be imported ({text}); install it: pip install dmd_ros[cpu]'
+        advice = 'install it: pip install dmd_ros[cpu]'
+        if not isinstance(error, ModuleNotFoundError):
+            advice = 'it is there and does not load: is memory short? Else install it again'
+        return f'ONNX Runtime cannot be imported ({text}); {advice}'
     return f'{module or "a module"} cannot be imported ({text}); install it with pip'

@@ -3,6 +3,8 @@
 import json
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -360,3 +362,22 @@ def test_real_frames_agree_with_the_baselines_that_they_state():
         assert summaries[name].best_const.abs_rel == pytest.approx(best, abs=0.01)
     # Any constant, scaled by the median, is as good as the median: no structure.
     assert all(v.scaled.abs_rel >= v.best_const.abs_rel - 1e-9 for v in verdicts)
+
+
+@pytest.mark.parametrize(('stream', 'status'), [('stdout', 0), ('stderr', 141)])
+def test_a_reader_that_leaves_before_the_work_is_done_is_no_success(
+    stream, status, folder, tmp_path, model
+):
+    """`| head` may end the printing of the table, and `2>&1 | head` what comes before it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [str(folder), '--model', model, '--out', str(tmp_path / 'out')]
+    words = [sys.executable, '-m', 'dmd_ros.eval.frames', *argv]
+    streams = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, stream: writer}
+    env = {**os.environ, 'PYTHONUNBUFFERED': ''}  # the table goes out when all is done
+    try:
+        ended = subprocess.run(words, cwd=Path(__file__).parents[2], env=env, **streams)
+    finally:
+        os.close(writer)
+    assert ended.returncode == status
+    assert (tmp_path / 'out' / 'results.json').exists() == (status == 0)

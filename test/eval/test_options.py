@@ -25,3 +25,18 @@ def test_an_impatient_ctrl_c_does_not_cut_the_first_one_short() -> None:
     done = subprocess.run([sys.executable, '-c', INTERRUPTED], capture_output=True, text=True)
     said = (done.returncode, done.stdout, done.stderr)
     assert said == (130, 'cleared up\n', 'interrupted\n')
+
+
+HUNGRY = """
+import resource, sys, cv2, numpy as np
+from dmd_ros.eval.options import run_command
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+sys.exit(run_command(lambda _: cv2.resize(np.zeros((1, 1, 3), np.uint8), (1 << 15, 1 << 15))))
+"""
+
+
+def test_opencv_out_of_memory_is_said_as_numpy_is() -> None:
+    done = subprocess.run([sys.executable, '-c', HUNGRY], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'error: out of memory; fewer samples need less (' in done.stderr
+    assert 'Traceback' not in done.stderr

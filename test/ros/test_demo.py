@@ -24,6 +24,7 @@ from bag_factory import CAMERA
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
 from peers import TIMEOUT, NodeProcess, Peer, free_domain
+from sensor_msgs.msg import Image
 
 from dmd_ros.core.camera import Rectifier
 from dmd_ros.eval import cloud_view, topics
@@ -135,6 +136,29 @@ def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
             publisher.publish(DiagnosticArray(status=[node_says]))
             time.sleep(0.1)
         assert process.poll() == 1
+
+
+def test_a_recorder_whose_disk_is_full_says_so_and_ends_at_once(tmp_path: Path) -> None:
+    """Not with a traceback, and not when the bag is over, hours later."""
+    words = [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')]
+    noise = np.random.default_rng(0).bytes(400_000)  # which does not compress
+    with free_domain() as domain, contextlib.ExitStack() as held:
+        peer = Peer(domain, listen=())
+        held.callback(peer.close)
+        publisher = peer.node.create_publisher(Image, recorder.DEPTH, 5)
+        process = NodeProcess(
+            domain, command=['bash', '-c', 'ulimit -f 99; exec "$@"', '', *words]
+        )
+        held.callback(process.stop)
+
+        def has_failed() -> bool:
+            publisher.publish(Image(data=noise))
+            return 'cannot write' in process.output
+
+        assert peer.until(has_failed), process.output
+        assert process.wait() == 1
+        assert 'recorded: [Errno 27] File too large' in process.output
+        assert 'Traceback' not in process.output
 
 
 BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')

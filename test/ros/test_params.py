@@ -84,7 +84,7 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
     [
         (['--ros-args', '--params-file', '/nowhere.yaml'], '--params-file /nowhere.yaml'),
         (['--ros-args', '-p', 'steps'], "'-p steps'"),
-        (['--ros-args', '--steps'], "rclpy does not start with these arguments: ['--steps']"),
+        (['--ros-args', '--steps'], "with these arguments and ROS_ variables: ['--steps']"),
         (['-p', 'steps:=2'], '-p steps:=2: not known here'),
         (['--', '--steps', '2', '--'], '[dmd]: --steps 2: not known here'),
         (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: not known here'),
@@ -96,6 +96,37 @@ def test_arguments_that_ros_cannot_read_or_would_drop_are_told(arguments, messag
         assert node.wait() == 1
     assert message in node.output
     assert 'Traceback' not in node.output
+
+
+@pytest.mark.parametrize('name', [f'__node:={"n" * 300}', f'__ns:=/{"n" * 240}'])
+def test_a_name_that_is_too_long_ends_in_a_message(name):
+    with free_domain() as domain:
+        node = NodeProcess(domain, '--ros-args', '-r', name)
+        assert node.wait() == 1
+    assert 'rclpy cannot make the node: ' in node.output
+    assert "length should not exceed '255" in node.output
+    assert 'Traceback' not in node.output
+
+
+@pytest.mark.parametrize('variable', ['ROS_LOG_DIR', 'ROS_HOME', 'HOME'])
+def test_logs_that_cannot_be_written_are_told_as_such(variable, tmp_path):
+    """And are not put down to the arguments."""
+    no_folder = tmp_path / 'file'
+    no_folder.touch()
+    place = {'ROS_LOG_DIR': '', 'ROS_HOME': '', variable: str(no_folder)}
+    with free_domain() as domain:
+        node = NodeProcess(domain, **place)
+        assert node.wait() == 1
+    assert 'rclpy cannot log: ' in node.output
+    assert 'set ROS_LOG_DIR to a folder that can be written' in node.output
+    assert 'arguments' not in node.output
+
+
+def test_a_variable_that_ros_cannot_use_is_not_put_down_to_the_arguments():
+    """Of this one rcl says no more than "error not set"."""
+    node = NodeProcess(0, ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce')
+    assert node.wait() == 1
+    assert 'rclpy does not start with these arguments and ROS_ variables: ' in node.output
 
 
 @pytest.mark.parametrize('value', ['true', "'true'"])

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,15 @@ _QUEUE = 100
 
 
 class Recorder:
-    """Notes when each message came; writing goes on in a thread, so that noting never waits."""
+    """Notes when each message came; writing goes on in a thread, so that noting never waits.
 
-    def __init__(self, node: Any, folder: Path) -> None:
+    on_failure hears, in that thread, that the bag cannot be written any more.
+    """
+
+    def __init__(self, node: Any, folder: Path, on_failure: Callable[[], None]) -> None:
         """Subscribe, and open the bag."""
+        self._on_failure = on_failure
+        self._failure: OSError | None = None
         self.counts: Counter[str] = Counter()
         self.node_found_us = threading.Event()
         self._bag = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
@@ -54,9 +60,11 @@ class Recorder:
             node.create_subscription(kind, topic, callback, _QUEUE, raw=True)
 
     def close(self) -> None:
-        """Finish the bag."""
+        """Finish the bag; raises `OSError` if it could not be written."""
         self._jobs.put(None)
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
         self._bag.close()
 
     def _callback(self, topic: str, connection: Any) -> Any:
@@ -73,21 +81,31 @@ class Recorder:
         return take
 
     def _write(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._bag.write(*job)
+        try:
+            while (job := self._jobs.get()) is not None:
+                self._bag.write(*job)
+        except OSError as error:  # a full disk: the bag may last for hours yet
+            self._failure = error
+            self._on_failure()
 
 
-def main() -> None:
-    """Record into the folder given as argument until told to stop."""
+def main() -> int:
+    """Record into the folder given as argument until told to stop; gives the exit status."""
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_recorder')
-    recorder = Recorder(node, Path(sys.argv[1]))
     ended = Future()
+    folder = Path(sys.argv[1])
+    recorder = Recorder(node, folder, lambda: ended.set_result(None))
     threading.Thread(target=_follow_orders, args=(node, recorder, ended), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin_until_future_complete(node, ended)
-    recorder.close()
+    try:
+        recorder.close()
+    except OSError as error:
+        print(f'cannot write {folder}: {error}', file=sys.stderr)
+        return 1
     say('closed', counts=dict(recorder.counts))
+    return 0
 
 
 def _follow_orders(node: Any, recorder: Recorder, ended: Future) -> None:
@@ -107,4 +125,4 @@ def _stamp(data: bytes) -> int:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
