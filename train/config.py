@@ -63,9 +63,10 @@ class TrainConfig:
     half-life in samples. minutes: of training after which the run ends, schedule and all, if
     total_samples are not reached before (0 = no limit): for a machine that is lent for a while.
     The losses then depend on how fast the machine is.
-    Machine: threads: of the trainer, 0 = all cores. Where other work takes a core, give one less:
-    OpenMP threads wait for each other, and a shared core slows training several times. workers:
-    processes that make batches ahead.
+    Machine: precision: of the network's products, 'bf16', 'fp32', or 'auto' (bf16 where the device
+    has instructions for it). threads: of the trainer, 0 = all cores. Where other work takes one,
+    give one less: OpenMP threads wait for each other, and a shared core slows training several
+    times. workers: processes that make batches ahead.
     """
 
     preset: str = 'nano'

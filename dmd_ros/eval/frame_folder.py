@@ -151,7 +151,10 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
 
 def _decoded(path: Path, flags: int) -> NDArray[Any] | None:
     # Not with cv2.imread, which ends the process where a name is not UTF-8.
-    content = np.fromfile(path, np.uint8)
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise EvalError(f'cannot read {path}: {error.strerror}') from None
     try:
         return cv2.imdecode(content, flags)
     except cv2.error:  # empty, or of a size that cannot be meant; of other damage it gives None

@@ -165,6 +165,10 @@ def spoil(folder, name):
         'no rgb': lambda: (folder / 'rgb.png').unlink(),
         'bad rgb': lambda: (folder / 'rgb.png').write_bytes(b'no picture'),
         'huge rgb': lambda: (folder / 'rgb.png').write_bytes(HUGE),
+        'unreadable rgb': lambda: (
+            (folder / 'rgb.png').unlink()  # as of a bad disk, for root too
+            or (folder / 'rgb.png').symlink_to('/proc/self/mem')
+        ),
         'no depth': lambda: (folder / 'depth.png').unlink(),
         'huge depth': lambda: (folder / 'depth.png').write_bytes(HUGE),
         'bad depth': lambda: cv2.imwrite(str(folder / 'depth.png'), np.zeros((48, 64), np.uint8)),
@@ -192,6 +196,7 @@ def spoil(folder, name):
         ('no rgb', r'none of rgb\.png, rgb\.jpg'),
         ('bad rgb', r'cannot decode .*rgb\.png'),
         ('huge rgb', r'cannot decode .*rgb\.png'),
+        ('unreadable rgb', r'cannot read .*rgb\.png'),
         ('no depth', r'depth\.png must be a readable 16-bit'),
         ('huge depth', r'depth\.png must be a readable 16-bit'),
         ('bad depth', r'depth\.png must be a readable 16-bit'),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_factory import IMAGE, INFO, frames, write_bag
+from bag_factory import IMAGE, INFO, T0, Item, frames, write_bag
 
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.errors import EvalError
@@ -17,7 +17,8 @@ PICTURES = [np.full((48, 64, 3), level, np.uint8) for level in range(6)]
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3+message'])
 def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, kind):
-    path = write_bag(tmp_path / 'bag', frames(PICTURES), kind)
+    words = Item('/words', T0, 'unread', 'string')
+    path = write_bag(tmp_path / 'bag', [words, *frames(PICTURES)], kind)
     with Bag(path) as bag:
         whole = list(bag.raw([IMAGE, INFO]))
     metadata = (path / 'metadata.yaml').read_text()
@@ -28,13 +29,17 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
         f'deadline: {time}, lifespan: {time}, liveliness: automatic, liveliness_lease_duration: '
         f'{time}, avoid_ros_namespace_conventions: false}}]'
     )
-    # Of the last topic alone, then of all.
-    for count in (1, -1):
-        edited = profile.join(metadata.rsplit('[]', count))
+    first, *others = metadata.split('[]')
+    # Of the last topic alone, of all, and of the first one, which is of no camera.
+    for edited, said in (
+        (profile.join(metadata.rsplit('[]', 1)), 'unusual (metadata.yaml describes /camera'),
+        (profile.join(metadata.split('[]')), 'unusual (metadata.yaml describes /camera'),
+        (first + profile + '[]'.join(others), ''),
+    ):
         (path / 'metadata.yaml').write_text(edited)
         with Bag(path) as bag:
             assert list(bag.raw([IMAGE, INFO])) == whole
-            assert 'unusual (metadata.yaml describes /camera' in bag.warnings[0]
+            assert bool(bag.warnings) == bool(said) and said in ''.join(bag.warnings)
 
 
 def write_mcap(path, messages, profile='ros2', **options):

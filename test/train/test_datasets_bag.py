@@ -167,6 +167,23 @@ def test_processes_that_train_together_write_the_frames_once(tmp_path, monkeypat
     assert found == [[0, 1]]
 
 
+def test_nobody_waits_for_the_frames_of_another_bag(tmp_path, monkeypatch):
+    """Beside it, and written for minutes."""
+    ready, bag = record(tmp_path / 'ready', [1, 2]), record(tmp_path / 'bag', [1])
+    open_dataset('bag', ready)
+    found = []
+    other = threading.Thread(target=lambda: found.append(levels(open_dataset('bag', ready))))
+
+    def writing(*arguments) -> None:
+        other.start()
+        other.join(timeout=20.0)
+        assert found == [[0, 1]]
+        write_frame(*arguments)
+
+    monkeypatch.setattr('train.datasets.bag.write_frame', writing)
+    open_dataset('bag', bag)
+
+
 def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
     bag = record(tmp_path / 'bag', [1, 2, 3])
     assert levels(open_dataset('bag', bag)) == [0, 1, 2]

@@ -70,16 +70,16 @@ class BagFrames(Frames):
             raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
         folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
-        if not folder.is_dir() and not bag.exists():
-            raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
-        with _one_process_in(folder.parent):
-            if folder.is_dir():
-                _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
-            else:
-                try:
-                    extract(bag, folder, image, info, depth, every)
-                except (EvalError, CoreError) as error:
-                    raise TrainError(f'bag {bag}: {error}') from None
+        if not folder.is_dir():
+            if not bag.exists():
+                raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
+            with _one_process_in(bag):
+                if not folder.is_dir():
+                    try:
+                        extract(bag, folder, image, info, depth, every)
+                    except (EvalError, CoreError) as error:
+                        raise TrainError(f'bag {bag}: {error}') from None
+        _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
         super().__init__(folder, part, held_out)
 
 
@@ -129,16 +129,15 @@ def extract(
 
 
 @contextlib.contextmanager
-def _one_process_in(folder: Path) -> Iterator[None]:
+def _one_process_in(bag: Path) -> Iterator[None]:
     """Let those of torchrun in one by one: the first writes frames, the others find them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # of a network without locks
+    with contextlib.ExitStack() as held:
+        # On a network without locks, all at once; of a bag that may not be read its reader tells.
+        with contextlib.suppress(OSError):
+            handle = os.open(bag, os.O_RDONLY)
+            held.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def _origin(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import check_replaceable
 from dmd_ros.eval.judge import Limits
-from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.loading import BACKENDS, contract_of, find_model
@@ -73,9 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:
-    """Range of truth for which the node was asked: beyond it says no more than that."""
-    near, far = given.get('min_depth', MIN_M), given.get('max_depth', MAX_M)
-    return Limits(max(MIN_M, near), min(MAX_M, far))
+    """Range that the node was asked for: beyond it says no more than that."""
+    return Limits(given.get('min_depth', 0.0), given.get('max_depth', math.inf))
 
 
 def _check(observed: Observed, source: Source, out: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from dmd_ros.core.image_msg import depth_from_image
 from dmd_ros.eval import baselines, canvas, cloud_view, metrics, report, sheet
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
-from dmd_ros.eval.judge import Limits, settled
+from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import Score
 from dmd_ros.eval.registration import on_grid_of
 from dmd_ros.fov import FixedFov
@@ -31,6 +32,7 @@ _ROWS = 6
 _SUMMARY = 1000  # pixels across
 # Whatever it says: the camera that the node recorded takes its place.
 _NO_CAMERA = FixedFov(90.0)
+_WHOLE = Limits(0.0, math.inf)
 
 
 @dataclass
@@ -46,10 +48,10 @@ class Judged:
     cloud: NDArray[np.uint8] | None = None
 
 
-def judge(source: Source, contract: Contract, out: Path, limits: Limits | None = None) -> Judged:
+def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE) -> Judged:
     """Compare what was recorded with what the bag knows.
 
-    limits: range of truth that is judged, if the node has kept to one. Where it took no
+    limits: range of depth that the node has kept to; no truth beyond is judged. Where it took no
     camera_info, its depth is that of the picture as it came, distorted or not, by the camera that
     it assumed.
     """
@@ -67,7 +69,7 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits | None =
         count = recorded.topics[recorder.DEPTH].count
         chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
-            row = _judge_frame(frame, depth, contract, limits or Limits(), judged)
+            row = _judge_frame(frame, depth, contract, limits, judged)
             if number in chosen and frame.truth_m is None:
                 row = replace(row, rgb=_rectified(frame))  # as its depth is
             if number in chosen:
@@ -183,8 +185,9 @@ def _judge_frame(
         return sheet.Row('camera', caption, '', frame.rgb, depth_m)
     truth = frame.truth_m
     on_truth = on_grid_of(depth_m, truth, frame.camera)
-    low, high = limits.min_m, limits.max_m
-    score = metrics.score(settled(on_truth, contract), truth, low, high)
+    low, high = max(metrics.MIN_M, limits.min_m), min(metrics.MAX_M, limits.max_m)
+    near, far = max(contract.depth_min_m, limits.min_m), min(contract.depth_max_m, limits.max_m)
+    score = metrics.score(metrics.settle(on_truth, near, far), truth, low, high)
     constant = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
     judged.scores.append(score)
     judged.constants.append(metrics.score(np.full_like(truth, constant), truth, low, high))
