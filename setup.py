@@ -56,7 +56,8 @@ setup(
         (f'share/{NAME}/config', sorted(glob('config/*'))),
         (f'share/{NAME}/models', sorted(glob('models/*'))),
     ],
-    install_requires=['numpy>=1.24', 'opencv-python-headless>=4.5'],
+    # OpenCV 4.5.4 raises at an image of one pixel, which is a picture like any other.
+    install_requires=['numpy>=1.24', 'opencv-python-headless>=4.5.5'],
     extras_require={
         'ros': ROS_KILTED,
         'ros-jazzy': ROS_JAZZY,
