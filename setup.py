@@ -22,7 +22,7 @@ EVAL = [
     'backports.zstd; python_version < "3.14"',
     'lz4',
     'pillow>=10.1',
-    'rosbags>=0.11',
+    'rosbags>=0.11.8',
     'tqdm',
 ]
 TRAIN = [
