@@ -26,6 +26,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
+from dmd_ros.eval.report import as_text
 
 # What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
 # makes none) are not in order of time; up to there it gives them as they lie.
@@ -210,8 +211,7 @@ class Bag:
 
 def bag_name(path: Path) -> str:
     """Name that reports call a bag by: that of `.` too, and of a link its own; always text."""
-    name = os.path.basename(os.path.abspath(path))
-    return name.encode(errors='backslashreplace').decode()
+    return as_text(os.path.basename(os.path.abspath(path)))
 
 
 def storage_files(path: Path) -> list[Path]:

@@ -90,8 +90,12 @@ def format_cell(value: object) -> str:
     if isinstance(value, float):
         return f'{value:.3f}'
     # Names of files may hold line ends, bars, and bytes that are no text.
-    text = ' '.join(str(value).splitlines()).replace('|', r'\|')
-    return text.encode(errors='backslashreplace').decode()
+    return as_text(' '.join(str(value).splitlines()).replace('|', r'\|'))
+
+
+def as_text(name: str) -> str:
+    """Give the name of a file as text that can be written; bytes of it may be none."""
+    return name.encode(errors='backslashreplace').decode()
 
 
 def write_json(path: Path, content: Any) -> None:

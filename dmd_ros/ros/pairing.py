@@ -97,7 +97,7 @@ class Pairing:
         if len(self._infos) > _MAX_INFOS:
             self._infos.popitem(last=False)
         # The newest image may be too young for an info that comes late.
-        for waiting in reversed(list(self._waiting)):
+        for waiting in reversed(self._waiting):
             match = self._info_for(waiting)
             if match is not None:
                 image, received = self._waiting.pop(waiting)

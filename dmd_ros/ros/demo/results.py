@@ -67,7 +67,7 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
         )
         cameras = _recorded_cameras(recorded) if assumed else None
         count = recorded.topics[recorder.DEPTH].count
-        chosen = np.unique(np.linspace(0, count - 1, min(_ROWS, count)).round())
+        chosen = sheet.places(count, _ROWS)
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
             row = _judge_frame(frame, depth, contract, limits, judged)
             if number in chosen and frame.truth_m is None:
