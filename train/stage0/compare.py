@@ -32,7 +32,7 @@ from train.processes import Processes, best_device
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import SHARD, shard_path, write_cache
+from train.worlds.cache import SHARD, claim_folder, shard_path, write_cache
 
 # Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
 _WORLDS_SEED = 0
@@ -95,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
 def compare(plan: Plan) -> list[dict[str, float]]:
     """Do whatever is not done yet; one row of figures per seed."""
     before, _ = plan.config('stage0', 0), plan.config('diffusion', 0)  # refused, if they must be
-    _settle(plan)
+    facts = {name: getattr(plan, name) for name in _OF_ALL_PARTS}
+    claim_folder(plan.out, {**facts, 'size': list(plan.size)})
     _render(plan)
     first = plan.out / 'runs' / 'stage0'
     _train(first, before, None)
@@ -147,20 +148,6 @@ def _last_loss(run: Path, total: int) -> float:
     lines = map(json.loads, (run / 'losses.jsonl').read_text().splitlines())
     values = {line['clock']: line['loss'] for line in lines if 'loss' in line}
     return mean(loss for clock, loss in values.items() if clock > (1.0 - _LAST) * total)
-
-
-def _settle(plan: Plan) -> None:
-    """Write what the folder holds, or refuse to take its parts for those of another comparison."""
-    facts: dict[str, object] = {name: getattr(plan, name) for name in _OF_ALL_PARTS}
-    facts['size'] = list(plan.size)
-    path = plan.out / 'settings.json'
-    if path.exists() and json.loads(path.read_text()) != facts:
-        raise TrainError(
-            f'{path} says {path.read_text().strip()}, this comparison is {json.dumps(facts)}; '
-            'choose another --out, or delete the folder'
-        )
-    plan.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts) + '\n')
 
 
 def _render(plan: Plan) -> None:

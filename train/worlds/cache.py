@@ -21,6 +21,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -102,21 +103,27 @@ class CachedWorlds:
         )
 
 
-def _settings(root: Path, seed: int, config: WorldConfig, assets: str | None) -> None:
-    """Write settings.json, or refuse to mix two kinds of shards in one folder."""
-    facts = {
+def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
+    """Make a folder with settings.json, or refuse one that holds what other settings made."""
+    path = folder / 'settings.json'
+    if path.exists() and json.loads(path.read_text()) != facts:
+        raise TrainError(
+            f'{path} has other settings: {path.read_text().strip()}, these are '
+            f'{json.dumps(facts)}; choose another --out, or delete the folder'
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts) + '\n')
+
+
+def _facts(seed: int, config: WorldConfig, assets: str | None) -> dict[str, Any]:
+    """Collect what all shards of a folder have in common."""
+    return {
         'seed': seed,
         'size': list(config.size or ()),
         'views': config.views,
         'kinds': dict(config.kinds),
         'assets': assets is not None,
     }
-    path = root / 'settings.json'
-    if path.exists() and json.loads(path.read_text()) != facts:
-        raise TrainError(
-            f'{path} has other settings: {path.read_text()}; use another --out, or delete it'
-        )
-    path.write_text(json.dumps(facts))
 
 
 def _work(
@@ -209,8 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Worlds(seed, config)  # which refuses kinds that there are not
         if args.assets:  # before --out is said to hold frames with them
             Assets.load(args.assets)
-        args.out.mkdir(parents=True, exist_ok=True)
-        _settings(args.out, seed, config, args.assets)
+        claim_folder(args.out, _facts(seed, config, args.assets))
         for stale in args.out.glob('.shard-*'):
             shutil.rmtree(stale)
         write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
