@@ -6,6 +6,7 @@
 #   PIP_ARGS  options for every pip install, for example a package index with CPU-only torch
 #   GPU_PYTHON  the interpreter that has TensorRT and pycuda, for gpu-check
 #   TORCH_PYTHON  one with torch on the GPU, if that is another
+#   JOBS      how many tests run at a time; one for each core if not said
 #   BAG       a bag for the demo     MODEL  an .onnx file instead of the shipped model
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -13,6 +14,9 @@ BAG ?=
 MODEL ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
+JOBS ?= auto
+# The tests of one file share what they have made and stay together.
+PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 GPU_PYTHON ?= .venv/bin/python
 TORCH_PYTHON ?= $(GPU_PYTHON)
 PARTS := setup.py package.xml $(wildcard constraints/*.txt)
@@ -49,10 +53,10 @@ setup: .venv/.ready  ## make .venv, with everything for development and training
 test: lint test-jazzy test-kilted  ## set up everything and run all tests
 
 test-kilted: .venv/.ready  ## all tests, on ROS 2 Kilted and NumPy 2
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python $(PYTEST)
 
 test-jazzy: .venv-jazzy/.ready  ## what runs on the robot, on ROS 2 Jazzy and NumPy 1.26
-	.venv-jazzy/bin/python -m pytest test/core test/runtime test/ros test/eval $(PYTEST_ARGS)
+	.venv-jazzy/bin/python $(PYTEST) test/core test/runtime test/ros test/eval
 
 lint: .venv/.ready  ## ruff and mypy
 	.venv/bin/ruff check .

@@ -36,7 +36,15 @@ TRAIN = [
     *CPU,
 ]
 DATA = ['h5py', 'pyarrow', 'scipy']
-TEST = ['hypothesis>=6', 'mcap', 'onnx>=1.15', 'pytest>=7', 'setuptools>=64', 'wheel']
+TEST = [
+    'hypothesis>=6',
+    'mcap',
+    'onnx>=1.15',
+    'pytest>=7',
+    'pytest-xdist>=3',
+    'setuptools>=64',
+    'wheel',
+]
 
 setup(
     name=NAME,

@@ -4,6 +4,12 @@
 
 from __future__ import annotations
 
+import os
+
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # A worker for each core: more threads would wait for each other. Set before torch is there.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 try:
     from hypothesis import settings
 except ImportError:  # a robot that runs the node's tests alone

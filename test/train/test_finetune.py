@@ -32,7 +32,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_error_on_the_held_out_part_falls(bag: Path, tmp_path: Path) -> None:
     out = tmp_path / 'run'
-    assert finetune.main([str(bag), '--out', str(out), '--samples', '192', *FAST]) == 0
+    assert finetune.main([str(bag), '--out', str(out), '--samples', '64', *FAST]) == 0
     scores = json.loads((out / 'finetune.json').read_text())
     assert scores['before']['frames'] == scores['after']['frames'] == 6
     assert scores['after']['abs_rel'] < 0.85 * scores['before']['abs_rel']

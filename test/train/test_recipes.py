@@ -196,7 +196,7 @@ def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, caps
         (['--preset', 'stage9'], "preset 'stage9' is unknown; allowed: micro, nano"),
         (['--preset', 'stage1:huge'], "preset 'huge' is unknown"),
         (['--preset', 'stage0', '--root', 'imagenet'], "--root 'imagenet' must be DATASET=PATH"),
-        (['--preset', 'stage0', '--root', 'imagenet=/nowhere', '--root', 'places365=/nowhere'],
+        (['--preset', 'stage0:micro', '--root', 'imagenet=/nowhere', '--root', 'places365=/no'],
          '/nowhere does not exist'),
     ],
 )  # fmt: skip
