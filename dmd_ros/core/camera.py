@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.errors import CoreError
 
-# Numbers of coefficients per model, as sensor_msgs/distortion_models.hpp and OpenCV define them.
+# Numbers of coefficients per model. The first two are one model to OpenCV and to image_geometry,
+# told apart by these numbers; drivers (Orbbec's) call eight of them plumb_bob.
+_OPENCV = (4, 5, 8, 12, 14)
 DISTORTION_MODELS = {
-    'plumb_bob': (4, 5),
-    'rational_polynomial': (8, 12, 14),
+    'plumb_bob': _OPENCV,
+    'rational_polynomial': _OPENCV,
     'equidistant': (4,),
 }
 

@@ -82,6 +82,15 @@ def info_size(info: Any) -> tuple[int, int]:
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 
+def camera_frame(info: Any) -> str:
+    """Give the frame_id of the camera that an info describes; empty: the info does not tell.
+
+    P of the second camera of a stereo pair (with Tx or Ty) projects points of the first one's
+    frame, which its info may name therefore: RealSense's driver does so.
+    """
+    return '' if any(_numbers(info, 'p')[3:8:4]) else str(info.header.frame_id)
+
+
 def same_frame(one: str, other: str) -> bool:
     """Whether two frame_ids may be of one camera; an empty one matches any."""
     return one == other or not one or not other

@@ -83,8 +83,9 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
     """
     data = _bytes(msg.data)
     encoding = msg.format.partition(';')[0].strip()
-    if encoding.startswith('bayer') and encoding in _PACKED:
-        # image_transport packs the mosaic as it is; other drivers have made colours of it.
+    if encoding.startswith('bayer') and encoding in _PACKED and not msg.format.endswith('mono8'):
+        # image_transport packs the mosaic as it is; for a jpeg, that of ROS 2 makes a grey picture
+        # of it first and says mono8. Other drivers have made colours of it.
         image = decode_file(data, cv2.IMREAD_UNCHANGED, msg.format)
         if image.ndim == 2:
             return _rgb_from_packed(image, encoding)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.camera_info import camera_from_info, same_frame
+from dmd_ros.core.camera_info import camera_frame, camera_from_info, same_frame
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import (
     depth_from_compressed,
@@ -284,7 +284,7 @@ def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[
             stamp = bag.stamp_ns(message)
             if message.topic == topics.camera_info:
                 info = bag.decode(message)
-                infos.setdefault(str(info.header.frame_id), []).append((stamp, info))
+                infos.setdefault(camera_frame(info), []).append((stamp, info))
         except EvalError as error:
             bag.warn(str(error))
             stamp = 0  # Keeps the count; the picture itself will fail to decode.

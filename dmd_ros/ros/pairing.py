@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dmd_ros.core.camera_info import same_frame
+from dmd_ros.core.camera_info import camera_frame, same_frame
 
 # Images that may wait for their camera_info: memory is bounded, and the newest wins anyway.
 _MAX_WAITING = 4
@@ -131,7 +131,7 @@ class Pairing:
         stamp = stamp_ns(image)
         for waiting in [other for other in self._waiting if other <= stamp]:
             self._drop_waiting(waiting)
-        frame, other = image.header.frame_id, info.header.frame_id
+        frame, other = image.header.frame_id, camera_frame(info)
         if not same_frame(frame, other):
             self._on_drop(
                 'frame_id',

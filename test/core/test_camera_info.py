@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ros_infos import D, K, P, info
 
+from dmd_ros.core.camera import rectified_pixels
 from dmd_ros.core.camera_info import camera_from_info, info_size
 from dmd_ros.core.errors import CoreError
 
@@ -96,6 +98,20 @@ def test_one_pixel_of_rounding_is_no_other_aspect() -> None:
 def test_no_coefficients_mean_an_ideal_lens(model: str, d: list[float]) -> None:
     camera = camera_from_info(info(distortion_model=model, d=d), 640, 480, False)
     assert (camera.distortion_model, camera.distortion) == ('', ())
+
+
+@pytest.mark.parametrize('model', ['plumb_bob', 'rational_polynomial'])
+@pytest.mark.parametrize('number', [4, 5, 8, 12, 14])
+def test_how_many_coefficients_there_are_tells_the_lens_not_its_name(
+    model: str, number: int
+) -> None:
+    """As image_geometry reads them; Orbbec's driver sends eight as plumb_bob."""
+    d = [-0.3, 0.1, 0.001, 0.002, 0.01, 0.1, 0.05, 0.01, *[1e-3] * 6][:number]
+    lens = camera_from_info(info(distortion_model=model, d=d), 640, 480, False)
+    rays = np.array([[[0.3, -0.2, 1.0]], [[-0.4, 0.25, 1.0]]])
+    pixels = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), lens.matrix, np.array(d))[0][:, 0]
+    expected = rays[:, 0, :2] * (K[0], K[4]) + (K[2], K[5])
+    np.testing.assert_allclose(rectified_pixels(lens, pixels), expected, atol=0.05)
 
 
 NAN = float('nan')

@@ -74,6 +74,14 @@ def test_a_packed_mosaic_is_a_colour_picture(encoding: str) -> None:
     np.testing.assert_array_equal(found, rgb_from_image(raw))
 
 
+def test_a_grey_picture_made_of_a_mosaic_stays_grey() -> None:
+    """As image_transport of ROS 2 makes it for a jpeg."""
+    grey = np.random.default_rng(1).integers(0, 256, RGB.shape[:2], np.uint8)
+    data = packed('.jpg', grey)
+    found = rgb_from_compressed(message(data, 'bayer_rggb8; jpeg compressed mono8'))
+    np.testing.assert_array_equal(found, rgb_from_compressed(message(data, 'jpeg')))
+
+
 def test_colours_that_a_driver_has_made_of_a_mosaic_stay() -> None:
     name = 'bayer_rggb8; png compressed bgr8'
     np.testing.assert_array_equal(rgb_from_compressed(message(PNG, name)), RGB)

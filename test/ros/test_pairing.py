@@ -15,10 +15,12 @@ from dmd_ros.ros.pairing import Pairing
 MS = 1_000_000
 
 
-def message(stamp_ms: int, frame_id: str = 'camera', name: str = '') -> SimpleNamespace:
+def message(
+    stamp_ms: int, frame_id: str = 'camera', name: str = '', tx: float = 0.0
+) -> SimpleNamespace:
     sec, rest = divmod(stamp_ms, 1000)
-    stamp = SimpleNamespace(sec=sec, nanosec=rest * MS)
-    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id), name=name)
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=sec, nanosec=rest * MS), frame_id=frame_id)
+    return SimpleNamespace(header=header, name=name, p=[0.0] * 3 + [tx] + [0.0] * 8)
 
 
 class Bench:
@@ -219,9 +221,19 @@ def test_an_empty_frame_matches_any(image, info):
     assert bench.drops == []
 
 
+def test_the_second_camera_of_a_stereo_pair_may_name_the_frame_of_the_first():
+    """RealSense's infra2 does."""
+    bench = Bench()
+    bench.info(100, frame_id='left', tx=-21.4)
+    pair = bench.image(100, frame_id='right')
+    assert pair is not None and pair.image.header.frame_id == 'right'
+    assert bench.drops == []
+
+
+@pytest.mark.parametrize('tx', [0.0, -21.4])
 @pytest.mark.parametrize('image', ['', 'left', 'right'])
 @pytest.mark.parametrize('info', ['', 'left', 'right'])
-def test_node_and_replay_agree_on_frames(tmp_path, image, info):
+def test_node_and_replay_agree_on_frames(tmp_path, image, info, tx):
     pytest.importorskip('rosbags')
     from bag_factory import frames, write_bag
 
@@ -231,8 +243,9 @@ def test_node_and_replay_agree_on_frames(tmp_path, image, info):
 
     items = [replace(i, frame_id=info) for i in frames([np.zeros((48, 64, 3), np.uint8)])]
     items[0].frame_id = image
+    items[1].extra['p'] = np.array(message(100, tx=tx).p)
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         in_replay = len(list(BagReader(bag, topics.choose(bag))))
     bench = Bench()
-    bench.info(100, frame_id=info)
+    bench.info(100, frame_id=info, tx=tx)
     assert (bench.image(100, frame_id=image) is not None) == bool(in_replay)
