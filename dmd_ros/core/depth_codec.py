@@ -20,6 +20,7 @@ from dmd_ros.core.errors import CoreError
 
 # Codes this close to an end are read as beyond the range. Training clips everything beyond d_max
 # (sky too) to exactly +1, and an estimate of it never gets there exactly: 1 % of the code's span.
+# At the near end of a linear code that would be 0.8 m of 80; there it is 1 % of d_min.
 END_MARGIN = 0.02
 
 
@@ -80,12 +81,12 @@ def decode_frame(
     not reach is not looked for again.
     """
     coarse = code if coarse is None else coarse
-    near_end = np.float32(1.0 - END_MARGIN)
+    near, far = _ends(contract)
     ends: list[tuple[NDArray[np.bool_], float]] = []
-    if not coarse.max() < near_end:  # so that NaN, too, is looked at
-        ends.append((code >= near_end, np.inf))
-    if not coarse.min() > -near_end:
-        ends.append((code <= -near_end, -np.inf))
+    if not coarse.max() < far:  # so that NaN, too, is looked at
+        ends.append((code >= far, np.inf))
+    if not coarse.min() > near:
+        ends.append((code <= near, -np.inf))
     if not ends:
         _metres(code, contract, code)
         return code
@@ -93,6 +94,14 @@ def decode_frame(
     for where, value in ends:
         np.copyto(depth, np.float32(value), where=where)
     return depth
+
+
+def _ends(contract: Contract) -> tuple[np.float32, np.float32]:
+    """Give the codes up to which depth is too close, and from which on it is beyond the range."""
+    margin = END_MARGIN
+    if contract.depth_codec == 'linear':
+        margin *= contract.depth_min_m / (contract.depth_max_m - contract.depth_min_m)
+    return np.float32(margin - 1.0), np.float32(1.0 - END_MARGIN)
 
 
 def relative_std(

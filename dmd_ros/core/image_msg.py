@@ -96,9 +96,10 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
 
 
 def depth_from_image(msg: Any) -> NDArray[np.float32]:
-    """Decode a depth image to float32 [H, W] metres; NaN = no value, +inf = beyond (REP-117).
+    """Decode a depth image to float32 [H, W] metres; NaN = no value, infinities as in REP-117.
 
-    16UC1 is millimetres with 0 = invalid. In 32FC1 zero and negative depths are no depths.
+    +inf = beyond, -inf = too close. 16UC1 is millimetres with 0 = invalid. In 32FC1 zero and
+    negative numbers are no depths.
     Raises `CoreError` as `rgb_from_image` does.
     """
     if msg.encoding not in _DEPTH:
@@ -153,7 +154,7 @@ def _metres(samples: NDArray[Any]) -> NDArray[np.float32]:
         depth = samples.astype(np.float32)  # a copy: the message stays as it was
     else:
         raise CoreError(f'depth image of {samples.dtype}; allowed: uint16 (mm), float32 (m)')
-    np.copyto(depth, np.float32(np.nan), where=depth <= 0)
+    np.copyto(depth, np.float32(np.nan), where=(depth <= 0) & (depth > -np.inf))
     return depth
 
 

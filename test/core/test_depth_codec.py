@@ -112,7 +112,8 @@ def test_the_smaller_code_says_which_ends_to_look_for(contract: object, codes: t
     coarse = np.array([codes], np.float32)
     code = np.repeat(coarse, 4, axis=1)
     expected = depth_codec.decode(code, contract)
-    expected[code >= 0.98], expected[code <= -0.98] = np.inf, -np.inf
+    too_close = -0.98 if contract is LOG else -1.0
+    expected[code >= 0.98], expected[code <= too_close] = np.inf, -np.inf
     np.testing.assert_array_equal(depth_codec.decode_frame(code, contract, coarse), expected)
 
 
@@ -127,6 +128,16 @@ def test_what_the_margin_costs_in_metres() -> None:
     far, near = depth_codec.decode(row(0.98, -0.98), LOG)[0]
     assert far == pytest.approx(76.04, abs=0.1)
     assert near == pytest.approx(0.526, abs=0.01)
+
+
+@pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])
+def test_near_depths_within_the_range_are_not_too_close(contract: object) -> None:
+    """A percent of a linear code is 0.8 m: from 0.5 m on, all of a table would be lost."""
+    depth = row(0.54, 0.7, 1.0, 1.3)
+    code = depth_codec.encode(depth, contract)
+    np.testing.assert_allclose(depth_codec.decode_frame(code, contract), depth, rtol=1e-5)
+    closer = depth_codec.encode(row(0.0, 0.2, 0.5), contract)
+    assert np.isneginf(depth_codec.decode_frame(closer, contract)).all()
 
 
 @pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])

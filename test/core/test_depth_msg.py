@@ -42,7 +42,7 @@ def test_32fc1_is_metres(big_endian: bool, padding: int) -> None:
     values = np.array([[0.0, 0.5, -1.0], [NAN, INF, -INF]], np.float32)
     message = depth_image('32FC1', values, padding=padding, big_endian=big_endian)
     np.testing.assert_array_equal(
-        depth_from_image(message), np.array([[NAN, 0.5, NAN], [NAN, INF, NAN]], np.float32)
+        depth_from_image(message), np.array([[NAN, 0.5, NAN], [NAN, INF, -INF]], np.float32)
     )
 
 

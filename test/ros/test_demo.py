@@ -27,6 +27,7 @@ from peers import TIMEOUT, NodeProcess, Peer, free_domain
 from sensor_msgs.msg import Image
 
 from dmd_ros.core.camera import Rectifier
+from dmd_ros.core.pointcloud import limit_range
 from dmd_ros.eval import cloud_view, topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
@@ -198,23 +199,25 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
     np.testing.assert_array_equal(judged.cloud, cloud_view.render(RAMPS[1], pictures[1], assumed))
 
 
-def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path: Path) -> None:
-    """There it says +inf, which of the model alone means the far end of what that knows."""
+@pytest.mark.parametrize(('given', 'by'), [({'max_depth': 3.0}, 1.1), ({'min_depth': 2.0}, 0.9)])
+def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by) -> None:
+    """There it says inf, which of the model alone means an end of what that knows."""
     pictures = [grey_from_depth(d) for d in RAMPS]
     path = bag_factory.write_bag(tmp_path / 'bag', bag_factory.frames(pictures, RAMPS))
-    limited = [np.where(1.1 * d > 3.0, np.inf, 1.1 * d).astype(np.float32) for d in RAMPS]
+    limits, limited = command._limits(given), [np.float32(by) * d for d in RAMPS]
+    for depth in limited:
+        limit_range(depth, limits.min_m, limits.max_m)
     answers = bag_factory.frames(pictures, limited)
     answers = [replace(i, topic=recorder.DEPTH) for i in answers if i.kind == 'depth32']
     bag_factory.write_bag(tmp_path / 'recorded', answers)
     with Bag(path) as bag:
         camera = source.inspect(bag, topics.choose(bag), 0)
-    limits = command._limits({'max_depth': 3.0, 'steps': 1})
     judged = results.judge(camera, CONTRACT, tmp_path, limits)
     # What it takes for too far is as far as it was asked for, in truth up to a tenth nearer.
-    assert all(0.08 < score.abs_rel < 0.1 for score in judged.scores)
+    assert all(0.08 < s.abs_rel < 0.1 and s.coverage == 1.0 for s in judged.scores)
     assert max(score.abs_rel for score in judged.constants) < 1.0
-    for given in ({}, {'max_depth': 1000.0, 'min_depth': 0.0}):
-        whole = results.judge(camera, CONTRACT, tmp_path, command._limits(given))
+    for none in ({}, {'max_depth': 1000.0, 'min_depth': 0.0}):
+        whole = results.judge(camera, CONTRACT, tmp_path, command._limits(none))
         assert whole.scores == results.judge(camera, CONTRACT, tmp_path).scores
         assert whole.scores[0].pixels > judged.scores[0].pixels
 

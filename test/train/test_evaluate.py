@@ -9,6 +9,7 @@ from oracle_model import grey_from_depth, write_oracle
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.loading import load_estimator
+from train import finetune
 from train.evaluate import judge, main, mistold
 
 
@@ -22,6 +23,17 @@ def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
     assert verdict.model.delta1 == 1.0
     assert verdict.flat.abs_rel > 0.3
     assert verdict.depth_m.shape == depth.shape
+
+
+def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
+    """A third of the frame lies beyond 80 m, where nothing is judged."""
+    estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
+    depth = np.full((48, 64), 20.0, np.float32)
+    depth[9:], depth[33:] = 60.0, 100.0
+    raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
+    at_20_m = (24 / 33) * (40 / 60)
+    assert judge(estimator, raw).flat.abs_rel == pytest.approx(at_20_m, abs=1e-5)
+    assert finetune._constant(raw).abs_rel == pytest.approx(at_20_m, abs=1e-5)
 
 
 def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:
