@@ -84,6 +84,7 @@ class LadderSubscription:
         self._on_lost = on_lost
         self._subscription: Any = None
         self._sequence: int | None = None
+        self._alone = True
         self._subscribe()
 
     @property
@@ -96,7 +97,7 @@ class LadderSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def _subscribe(self) -> None:
-        self._sequence = None
+        self._sequence, self._alone = None, True
         events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
         callback = self._receive if TELLS_NUMBER else self._callback
         if self._on_lost is None:
@@ -127,12 +128,15 @@ class LadderSubscription:
     def _receive(self, message: Any, info: Any) -> None:
         number = info.get('publication_sequence_number')
         if number is not None:  # not every middleware has it
+            # Numbers are per publisher: of two that take turns, gaps say nothing, nor does the
+            # first number after that, which may be the last one of who has left.
+            alone = self._node.count_publishers(self.topic) == 1
             gap = 0 if self._sequence is None else number - self._sequence - 1
-            self._sequence = number
-            # Numbers are per publisher: of two that take turns, gaps say nothing.
-            if gap > 0 and self._node.count_publishers(self.topic) == 1:
+            if alone and gap > 0:
                 assert self._on_lost is not None
                 self._on_lost(gap)
+            self._sequence = number if alone and self._alone else None
+            self._alone = alone
         self._callback(message)
 
     def _receive_all(self, message: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numpy as np
@@ -164,7 +164,8 @@ class Session:
             if self._closed:
                 return
             self._closed = True
-            with self._current():
+            # After a fault of the GPU all of this fails; who closes can do nothing about it.
+            with suppress(BackendError), self._current():
                 self._stream.synchronize()
                 self._drop_memory()
                 # The order counts: an execution context must not outlive its engine.

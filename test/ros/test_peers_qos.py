@@ -164,31 +164,70 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
     assert heard == ['1', '4'] and lost == ([] if humble else [2])
 
 
-def test_every_camera_info_of_a_burst_is_heard():
-    """Large images hold small messages up in the default transport, then several come at once."""
+@pytest.fixture
+def listener():
+    """Give a node in this process, and what has it hear until a condition holds."""
     with free_domain() as domain:
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=domain)
         node = rclpy.create_node('listener', context=context)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
-        heard: list[CameraInfo] = []
-        subscription = subscriptions.LadderSubscription(
-            node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=False), heard.append
-        )
-        publisher = node.create_publisher(CameraInfo, 'camera_info', qos(depth=20))
-        deadline = time.monotonic() + TIMEOUT
-        while not publisher.get_subscription_count() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        for second in range(10):  # while the executor is busy with something else
-            publisher.publish(info_of(second * 10**9))
-        while len(heard) < 10 and time.monotonic() < deadline:
-            executor.spin_once(0.1)
-        subscription.close()
+
+        def spin_until(condition):
+            deadline = time.monotonic() + TIMEOUT
+            while not condition() and time.monotonic() < deadline:
+                executor.spin_once(0.1)
+            assert condition()
+
+        yield SimpleNamespace(node=node, spin_until=spin_until)
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown(context=context)
+
+
+def test_every_camera_info_of_a_burst_is_heard(listener):
+    """Large images hold small messages up in the default transport, then several come at once."""
+    node, spin_until = listener.node, listener.spin_until
+    heard: list[CameraInfo] = []
+    subscription = subscriptions.LadderSubscription(
+        node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=False), heard.append
+    )
+    publisher = node.create_publisher(CameraInfo, 'camera_info', qos(depth=20))
+    spin_until(publisher.get_subscription_count)
+    for second in range(10):  # while the executor is busy with something else
+        publisher.publish(info_of(second * 10**9))
+    spin_until(lambda: len(heard) == 10)
+    subscription.close()
     assert [info.header.stamp.sec for info in heard] == list(range(10))
+
+
+def test_a_second_publisher_that_leaves_has_lost_nothing(listener):
+    """Its numbers are not those of the camera, which has sent for days."""
+    node, spin_until = listener.node, listener.spin_until
+    heard, lost = [], []
+    subscription = subscriptions.LadderSubscription(
+        node, CameraInfo, 'image', subscriptions.image_ladder('auto'), heard.append, lost.append
+    )
+    camera, other = (node.create_publisher(CameraInfo, 'image', qos()) for _ in range(2))
+    spin_until(lambda: camera.get_subscription_count() and other.get_subscription_count())
+
+    def send(publisher, number=1):
+        for _ in range(number):
+            publisher.publish(info_of(len(heard)))
+        before = len(heard) + sum(lost)
+        spin_until(lambda: len(heard) + sum(lost) >= before + number)
+
+    for publisher in (camera, camera, camera, other):
+        send(publisher)
+    node.destroy_publisher(other)
+    spin_until(lambda: node.count_publishers('image') == 1)
+    send(camera)
+    assert len(heard) == 5 and not lost
+    send(camera)
+    send(camera, 3)  # what the newest of them overwrites is lost
+    subscription.close()
+    assert len(heard) + sum(lost) == 9
 
 
 @pytest.mark.parametrize(('waiting', 'heard'), [(3, 4), (1000, 21)])

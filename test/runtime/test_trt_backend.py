@@ -170,6 +170,24 @@ def test_closing_in_any_order_from_any_thread(
     assert gpu[0].contexts == ['of another user of CUDA']
 
 
+def test_what_a_faulty_gpu_does_not_free_is_no_error_of_who_closes(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node would end with a traceback, or refuse a transition without a word."""
+
+    def fail() -> None:
+        raise gpu[1].cuda.Error('an illegal memory access was encountered')
+
+    backend = loaded(gpu[1], request_)
+    monkeypatch.setattr(backend._session._stream, 'synchronize', fail)
+    with pytest.raises(BackendError, match='CUDA failed on GPU 0: an illegal memory access'):
+        sampled(backend)
+    backend.close()
+    with pytest.raises(BackendError, match='is closed'):
+        sampled(backend)
+    assert not gpu[0].contexts
+
+
 def test_close_waits_for_the_frame(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
