@@ -24,6 +24,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bags import BagFrame
 from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
+from train.datasets.worlds import WorldCache
 from train.errors import TrainError
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
@@ -199,6 +200,25 @@ def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
     os.utime(file, (written, written))
     with pytest.raises(TrainError, match=r'frames were made of another .*: bytes .* Delete'):
         open_dataset('bag', bag)
+
+
+def test_the_home_folder_may_be_meant(tmp_path, monkeypatch):
+    """No shell has replaced the ~ within a source."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    record(tmp_path / 'drive', [1, 2])
+    assert len(open_dataset('bag', '~/drive', cache='~/made')) == 2
+    assert (tmp_path / 'made').is_dir() and not (tmp_path / '~').exists()
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    (tmp_path / 'list.txt').write_text('a.jpg\n')
+    assert open_dataset('images', pictures, list_file='~/list.txt').index() == ['a.jpg']
+    shard = tmp_path / 'in' / 'shard-00000'
+    shard.mkdir(parents=True)
+    for name, array in (('rgb', np.zeros((1, 4, 4, 3), np.uint8)), ('depth', np.ones((1, 4, 4))),
+                        ('camera', np.ones((1, 4)))):  # fmt: skip
+        np.save(shard / f'{name}.npy', array)
+    assert len(WorldCache('~/in')) == 1
 
 
 def test_frames_of_an_older_version_are_refused(tmp_path):

@@ -69,7 +69,7 @@ class BagFrames(Frames):
         if every < 1:
             raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
-        folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
+        folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
             if not bag.exists():
                 raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
