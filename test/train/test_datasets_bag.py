@@ -118,7 +118,7 @@ def test_pairs_become_frames(tmp_path):
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
 
 
-def record(path: Path, stamps_ns, level: int = 0) -> Path:
+def record(path: Path, stamps_ns, level: int = 0, depth_late_ns: int = 0) -> Path:
     """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
     items = []
     for i, stamp in enumerate(stamps_ns):
@@ -127,7 +127,7 @@ def record(path: Path, stamps_ns, level: int = 0) -> Path:
         items += [
             Item(IMAGE, stamp, rgb, 'image', logged_ns=i),
             Item(INFO, stamp, CAMERA, 'info', logged_ns=i),
-            Item(DEPTH, stamp, depth, 'depth32', logged_ns=i),
+            Item(DEPTH, stamp + depth_late_ns, depth, 'depth32', logged_ns=i),
         ]
     return write_items(path, items)
 
@@ -292,11 +292,13 @@ def test_smaller_depth_lies_at_the_middle_of_what_it_covers():
 
 def test_ambiguity_and_bad_depth_are_explained(tmp_path):
     bag = write_bag(tmp_path / 'two', [0.0] * 5, extra=('/other/image_raw',))
-    with pytest.raises(TrainError, match='several image topics'):
+    with pytest.raises(TrainError, match='several image topics; choose one with option image: /'):
         open_dataset('bag', bag)
     assert len(open_dataset('bag', bag, image='/cam/color/image_raw')) == 2
     with pytest.raises(TrainError, match=r'no topic /nothing; it has: /cam'):
         open_dataset('bag', bag, image='/nothing', cache=tmp_path / 'x')
+    with pytest.raises(TrainError, match=r'within 0\.03 s of an image: there is no ground truth$'):
+        open_dataset('bag', record(tmp_path / 'late', [1, 2], depth_late_ns=10**8))
     square = write_bag(tmp_path / 'square', [0.0] * 5, depth_size=(32, 32))
     with pytest.raises(TrainError, match=r'depth is 32x32, the picture 64x48.*registered'):
         open_dataset('bag', square)
