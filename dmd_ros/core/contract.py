@@ -121,6 +121,11 @@ class Contract(PictureContract):
         super().__post_init__()
         _check_choices(self)
         _check_at_least_1(self, 'steps', 'samples')
+        if self.noise == 'zeros' and (self.steps, self.samples) != (1, 1):
+            raise CoreError(
+                f'contract steps={self.steps} and samples={self.samples} must be 1 for noise '
+                "'zeros', a deterministic one-step model"
+            )
         if not 0 < self.depth_min_m < self.depth_max_m:
             raise CoreError(
                 f'contract depth range {self.depth_min_m:g}..{self.depth_max_m:g} m; '

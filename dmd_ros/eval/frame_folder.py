@@ -135,7 +135,6 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
     if image is None or image.dtype != np.uint16 or image.ndim != 2:
         raise EvalError(f'{path} must be a readable 16-bit grey png (millimetres, 0 = unlabelled)')
     depth = image.astype(np.float32) * np.float32(1e-3)
-    depth[image == 0] = np.nan
     full = folder / 'depth_full.npz'
     if full.is_file():
         try:
@@ -146,6 +145,7 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
             depth.reshape(-1)[places] = z
         except Exception as error:  # those of NumPy, zip and zlib share no base
             raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None
+    depth[depth <= 0.0] = np.nan  # in either file it says that nothing was measured
     return depth
 
 

@@ -125,6 +125,14 @@ def test_a_value_that_cannot_be_is_named(name: str, value: object) -> None:
         Contract.from_json(changed(**{name: value}))
 
 
+@pytest.mark.parametrize(('steps', 'samples'), [(2, 1), (1, 8)])
+def test_a_deterministic_model_recommends_one_step_and_sample(steps: int, samples: int) -> None:
+    """An estimator that follows the recommendation would refuse the others."""
+    Contract.from_json(changed(noise='zeros', steps=1, samples=1))
+    with pytest.raises(CoreError, match=f'contract steps={steps} and samples={samples} must be 1'):
+        Contract.from_json(changed(noise='zeros', steps=steps, samples=samples))
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [

@@ -24,6 +24,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bags import BagFrame
 from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
+from train.datasets.worlds import WorldCache
 from train.errors import TrainError
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
@@ -117,7 +118,7 @@ def test_pairs_become_frames(tmp_path):
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
 
 
-def record(path: Path, stamps_ns, level: int = 0) -> Path:
+def record(path: Path, stamps_ns, level: int = 0, depth_late_ns: int = 0) -> Path:
     """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
     items = []
     for i, stamp in enumerate(stamps_ns):
@@ -126,7 +127,7 @@ def record(path: Path, stamps_ns, level: int = 0) -> Path:
         items += [
             Item(IMAGE, stamp, rgb, 'image', logged_ns=i),
             Item(INFO, stamp, CAMERA, 'info', logged_ns=i),
-            Item(DEPTH, stamp, depth, 'depth32', logged_ns=i),
+            Item(DEPTH, stamp + depth_late_ns, depth, 'depth32', logged_ns=i),
         ]
     return write_items(path, items)
 
@@ -201,6 +202,25 @@ def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
         open_dataset('bag', bag)
 
 
+def test_the_home_folder_may_be_meant(tmp_path, monkeypatch):
+    """No shell has replaced the ~ within a source."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    record(tmp_path / 'drive', [1, 2])
+    assert len(open_dataset('bag', '~/drive', cache='~/made')) == 2
+    assert (tmp_path / 'made').is_dir() and not (tmp_path / '~').exists()
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    (tmp_path / 'list.txt').write_text('a.jpg\n')
+    assert open_dataset('images', pictures, list_file='~/list.txt').index() == ['a.jpg']
+    shard = tmp_path / 'in' / 'shard-00000'
+    shard.mkdir(parents=True)
+    for name, array in (('rgb', np.zeros((1, 4, 4, 3), np.uint8)), ('depth', np.ones((1, 4, 4))),
+                        ('camera', np.ones((1, 4)))):  # fmt: skip
+        np.save(shard / f'{name}.npy', array)
+    assert len(WorldCache('~/in')) == 1
+
+
 def test_frames_of_an_older_version_are_refused(tmp_path):
     """They are in another order, in which the parts differ."""
     bag = record(tmp_path / 'bag', [1, 2, 3])
@@ -272,11 +292,13 @@ def test_smaller_depth_lies_at_the_middle_of_what_it_covers():
 
 def test_ambiguity_and_bad_depth_are_explained(tmp_path):
     bag = write_bag(tmp_path / 'two', [0.0] * 5, extra=('/other/image_raw',))
-    with pytest.raises(TrainError, match='several image topics'):
+    with pytest.raises(TrainError, match='several image topics; choose one with option image: /'):
         open_dataset('bag', bag)
     assert len(open_dataset('bag', bag, image='/cam/color/image_raw')) == 2
     with pytest.raises(TrainError, match=r'no topic /nothing; it has: /cam'):
         open_dataset('bag', bag, image='/nothing', cache=tmp_path / 'x')
+    with pytest.raises(TrainError, match=r'within 0\.03 s of an image: there is no ground truth$'):
+        open_dataset('bag', record(tmp_path / 'late', [1, 2], depth_late_ns=10**8))
     square = write_bag(tmp_path / 'square', [0.0] * 5, depth_size=(32, 32))
     with pytest.raises(TrainError, match=r'depth is 32x32, the picture 64x48.*registered'):
         open_dataset('bag', square)

@@ -136,6 +136,9 @@ def test_frames(tmp_path):
     sample = reader.load(0)
     assert sample.depth[0, 3] == 70.5 and math.isnan(sample.depth[0, 0])
     assert sample.depth[1, 1] == pytest.approx(1.5)
+    # What was not measured is no depth of 0, which would be learned as the nearest there is.
+    np.savez(tmp_path / 'one' / 'depth_full.npz', u=[3, 4], v=[1, 1], z=[0.0, -1.0])
+    assert np.isnan(reader.load(0).depth[1, 3:5]).all()
     (tmp_path / 'one' / 'depth.png').write_bytes(b'')
     with pytest.raises(TrainError, match=r'frames one: .*depth\.png'):
         reader.load(0)

@@ -39,6 +39,13 @@ MAX_APART_S = 0.03
 _ORIGIN = 'origin.json'
 # Of the frames' names: 2 sorts by time where stamps differ in length.
 _LAYOUT = 2
+# What the evaluation, which reads the bag, calls its options, and what they are called here.
+_OPTIONS = {
+    '--image-topic': 'option image',
+    '--camera-info-topic': 'option info',
+    '--depth-topic': 'option depth',
+    ' (see --depth-tolerance)': '',
+}
 # Depth of another size than the picture is fine, depth of another field of view is not.
 _ASPECT_TOLERANCE = 0.02
 
@@ -69,7 +76,7 @@ class BagFrames(Frames):
         if every < 1:
             raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
-        folder = Path(cache) if cache else bag.with_name(bag.name + '.frames')
+        folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
             if not bag.exists():
                 raise TrainError(f'bag: {bag} does not exist; expected {self.tree}')
@@ -78,7 +85,7 @@ class BagFrames(Frames):
                     try:
                         extract(bag, folder, image, info, depth, every)
                     except (EvalError, CoreError) as error:
-                        raise TrainError(f'bag {bag}: {error}') from None
+                        raise TrainError(f'bag {bag}: {_by_our_names(error)}') from None
         _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
         super().__init__(folder, part, held_out)
 
@@ -118,14 +125,21 @@ def extract(
             count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
-            raise TrainError(f'{path} gives no labelled frame: {reasons}')
+            raise TrainError(f'{path} gives no labelled frame: {_by_our_names(reasons)}')
         skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
         for warning in (*bag.warnings, *skipped):
-            print(f'warning: {warning}', file=sys.stderr)
+            print(f'warning: {_by_our_names(warning)}', file=sys.stderr)
     origin = _origin(path, folder, image, info, depth, every)
     (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
     return count
+
+
+def _by_our_names(said: object) -> str:
+    text = str(said)
+    for theirs, ours in _OPTIONS.items():
+        text = text.replace(theirs, ours)
+    return text
 
 
 @contextlib.contextmanager

@@ -215,7 +215,7 @@ def camera_from_fov(tan_half_hfov: float, tan_half_vfov: float, width: int, heig
 def read_list(path: Path) -> list[list[str]]:
     """Read a split file: one sample per line, words separated by blanks, empty lines skipped."""
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.expanduser().read_text(encoding='utf-8').splitlines()
     except OSError as error:
         raise TrainError(f'cannot read the list {path}: {error}') from None
     return [line.split() for line in lines if line.strip()]

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dmd_ros.core.records import RawSample
 from train.errors import TrainError
 from train.worlds import Assets, WorldConfig, Worlds
@@ -43,7 +45,7 @@ class WorldCache:
         """Open the shards that are there now."""
         self._path = path
         try:
-            self._frames = CachedWorlds(path)
+            self._frames = CachedWorlds(Path(path).expanduser())
         except (OSError, TypeError, ValueError) as error:
             raise TrainError(f'cache {path} has a broken shard ({error}); delete it') from None
         if not len(self):
