@@ -92,8 +92,8 @@ def test_the_installed_package_needs_no_torch_and_no_ros(wheel: Path) -> None:
     assert always == ['numpy', 'opencv-python-headless']
     # At 4.5.4, test_interleaved_encodings_are_exact fails for bgr8 of 1x1.
     assert 'opencv-python-headless>=4.5.5' in needs
-    with_torch = {re.search(r'extra == .(\S+).$', n)[1] for n in needs if n.startswith('torch')}
-    assert with_torch == {'train'}
+    # torch 2.2 has no compiler.is_compiling(), which every pass of the network asks for.
+    assert [n for n in needs if n.startswith('torch')] == ['torch>=2.5; extra == "train"']
 
 
 @pytest.fixture(scope='module')
