@@ -31,7 +31,7 @@ TRAIN = [
     'onnx>=1.15',
     'pyyaml',
     'tensorboard',
-    'torch>=2.2',
+    'torch>=2.5',
     'tqdm',
     *CPU,
 ]

@@ -71,6 +71,10 @@ def profile() -> list[SetEnvironmentVariable]:
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Build the nodes; here the arguments have values."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    file = Path(value['params_file']).expanduser()  # as model is; the shell leaves a ~ after :=
+    if not file.is_file():
+        # launch_ros only warns, and the node would run with other parameters than wanted.
+        raise RuntimeError(f'params_file: {file} is no file; give the path of a parameters file')
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
     overrides = {name: value[name] for name in OVERRIDES if value[name]}
@@ -84,7 +88,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments=['-m', 'dmd_ros.ros.node'],
         additional_env=_python_path(),
         namespace=value['namespace'],
-        parameters=[value['params_file'], overrides, *sim_time],
+        parameters=[str(file), overrides, *sim_time],
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )

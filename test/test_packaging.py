@@ -92,8 +92,8 @@ def test_the_installed_package_needs_no_torch_and_no_ros(wheel: Path) -> None:
     assert always == ['numpy', 'opencv-python-headless']
     # At 4.5.4, test_interleaved_encodings_are_exact fails for bgr8 of 1x1.
     assert 'opencv-python-headless>=4.5.5' in needs
-    with_torch = {re.search(r'extra == .(\S+).$', n)[1] for n in needs if n.startswith('torch')}
-    assert with_torch == {'train'}
+    # torch 2.2 has no compiler.is_compiling(), which every pass of the network asks for.
+    assert [n for n in needs if n.startswith('torch')] == ['torch>=2.5; extra == "train"']
 
 
 @pytest.fixture(scope='module')
@@ -155,3 +155,13 @@ def test_package_xml_names_what_the_node_imports() -> None:
     assert "'ros2', 'bag', 'play'" in text and 'rviz2' in started
     # The last one is what RViz needs to show a compressed picture.
     assert imported | started | {'rosbag2', 'compressed_image_transport'} <= declared
+
+
+def test_the_linter_leaves_environments_out_without_git_too(tmp_path: Path) -> None:
+    """In a downloaded archive, `make demo` and then `make test` linted all of .venv-demo."""
+    pytest.importorskip('ruff')
+    shutil.copy(ROOT / 'pyproject.toml', tmp_path)
+    for environment in ('.venv', '.venv-demo', '.venv-jazzy'):
+        (tmp_path / environment).mkdir()
+        (tmp_path / environment / 'library.py').write_text('import os,sys\n')
+    run(sys.executable, '-m', 'ruff', 'check', '.', cwd=tmp_path)

@@ -188,7 +188,8 @@ def explain_import(error: Exception) -> str:
             'sees it only if made with --system-site-packages'
         )
     if module == 'onnxruntime' or 'onnxruntime' in text:
-        advice = 'install it: pip install dmd_ros[cpu]'
+        # Not dmd_ros[cpu]: pip does not see OpenCV from apt, and would bring its own with NumPy 2.
+        advice = 'install it: pip install onnxruntime'
         if not isinstance(error, ModuleNotFoundError):
             advice = 'it is there and does not load: is memory short? Else install it again'
         return f'ONNX Runtime cannot be imported ({text}); {advice}'

@@ -99,8 +99,8 @@ def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
 ):
     params = tmp_path / 'my.yaml'
     params.write_text('/**:\n  ros__parameters:\n    use_sim_time: true\n')
-    options = (f'params_file:={params}', f'model:={oracle}', f'use_sim_time:={argument}')
-    with launched('dmd.launch.py', *options) as run:
+    options = ('params_file:=~/my.yaml', f'model:={oracle}', f'use_sim_time:={argument}')
+    with launched('dmd.launch.py', *options, HOME=str(tmp_path)) as run:
         run.process.wait_line('active: ')
         assert run.peer.get_parameter('use_sim_time') == (argument != 'false')
 
@@ -163,6 +163,16 @@ def test_a_flag_that_is_none_is_named_in_the_error(file, name):
         process = NodeProcess(domain, 'bag:=x', f'{name}:=maybe', command=command, cwd='/')
         assert process.wait() == 1
     assert f'Argument "{name}" provided value "maybe" is not valid' in process.output
+
+
+def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
+        options = ('params_file:=~/my.yaml',)
+        process = NodeProcess(domain, *options, command=command, cwd='/', HOME=str(tmp_path))
+        assert process.wait() == 1
+    assert f'params_file: {tmp_path}/my.yaml is no file' in process.output
+    assert 'process started' not in process.output
 
 
 def test_where_rviz_is_not_installed_nothing_starts(tmp_path):

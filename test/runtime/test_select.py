@@ -118,7 +118,7 @@ def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -
         (ImportError('libnvdla_compiler.so: cannot open'), ['without the libraries']),
         (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
-        (ModuleNotFoundError('No module', name='onnxruntime'), ['; install it', 'dmd_ros[cpu]']),
+        (ModuleNotFoundError('No module', name='onnxruntime'), [': pip install onnxruntime']),
         (ImportError('onnxruntime/x.so: failed to map segment'), ['it is there', 'memory short']),
         (ImportError('\nIMPORTANT:\n\nNumPy', name='pycuda._driver'), ['(IMPORTANT: NumPy)']),
     ],

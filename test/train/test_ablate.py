@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from train.ablate.experiments import (
     chosen,
     points_of,
 )
+from train.ablate.plots import plot
 from train.ablate.runs import Deadline, OutOfTimeError, Work, config_of
 from train.ablate.scales import SCALES
 from train.ablate.verdict import CONTRARY, REPRODUCED, T_975, UNDECIDED, interval, judge_claim
@@ -303,3 +305,13 @@ def test_evaluation_of_another_length_is_not_believed(tmp_path: Path) -> None:
     assert runs.evaluation(tmp_path, 16)['points'] == {}
     with pytest.raises(TrainError, match='unknown'):
         chosen('nonsense')
+
+
+def test_without_matplotlib_the_extra_that_has_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
+    setup = (Path(__file__).parents[2] / 'setup.py').read_text()
+    assert 'matplotlib' in setup.partition('\nTRAIN = [')[2].partition(']')[0]
+    with pytest.raises(TrainError, match=r'pip install dmd_ros\[train\]$'):
+        plot(EXPERIMENTS['fov'], {}, tmp_path / 'plot.png')

@@ -23,7 +23,7 @@ def plot(experiment: Experiment, results: Results, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise TrainError(f'plots need matplotlib ({error}); pip install dmd_ros[eval]') from None
+        raise TrainError(f'plots need matplotlib ({error}); pip install dmd_ros[train]') from None
     figure = Figure(figsize=(8.0, 3.4), dpi=110, layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots()
