@@ -28,7 +28,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.metrics import Score, mean_score, score, valid_mask
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import write_json, write_markdown_table
+from dmd_ros.eval.report import markdown_table, write_json
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.command import memory_advice, run_command
@@ -171,7 +171,7 @@ def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:
         for name, s in scores.items()
     ]
     out.mkdir(parents=True, exist_ok=True)
-    write_markdown_table(out / 'finetune.md', header, rows)
+    (out / 'finetune.md').write_text(markdown_table(header, rows), encoding='utf-8')
     write_json(out / 'finetune.json', {k: dataclasses.asdict(s) for k, s in scores.items()})
     print((out / 'finetune.md').read_text())
     if model is not None and not scores['after'].abs_rel < scores['before'].abs_rel:

@@ -32,13 +32,11 @@ def camera_from_info(
         raise CoreError(f'image is {image_width}x{image_height}; both must be > 0')
     camera = _full_camera(info, rectified)
     roi = info.roi
-    if roi.x_offset or roi.y_offset or roi.width or roi.height:
-        _check_roi(roi, camera)
-        width = int(roi.width) or camera.width - int(roi.x_offset)
-        height = int(roi.height) or camera.height - int(roi.y_offset)
-        camera = camera.cropped(int(roi.x_offset), int(roi.y_offset), width, height)
-    if info.binning_x > 1 or info.binning_y > 1:
-        camera = camera.binned(int(info.binning_x), int(info.binning_y))
+    _check_roi(roi, camera)
+    width = int(roi.width) or camera.width - int(roi.x_offset)
+    height = int(roi.height) or camera.height - int(roi.y_offset)
+    camera = camera.cropped(int(roi.x_offset), int(roi.y_offset), width, height)
+    camera = camera.binned(int(info.binning_x), int(info.binning_y))
     if (camera.width, camera.height) == (image_width, image_height):
         return camera
     squash = (image_width / image_height) / (camera.width / camera.height)
@@ -76,9 +74,8 @@ def info_fields(camera: Camera) -> dict[str, Any]:
 def info_size(info: Any) -> tuple[int, int]:
     """Give (width, height), pixels, of the image that an info describes, ROI and binning in."""
     roi = info.roi
-    cut = bool(roi.x_offset or roi.y_offset or roi.width or roi.height)
-    width = (int(roi.width) or int(info.width) - int(roi.x_offset)) if cut else int(info.width)
-    height = (int(roi.height) or int(info.height) - int(roi.y_offset)) if cut else int(info.height)
+    width = int(roi.width) or int(info.width) - int(roi.x_offset)
+    height = int(roi.height) or int(info.height) - int(roi.y_offset)
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 

@@ -6,12 +6,10 @@ For a point seen in two consecutive frames, change = |ln(d2 / d1)|, which for sm
 relative change of depth; of a pair of frames the *median* over its points is taken (robust to
 moving things and wrong tracks), of a sequence the median and 95th percentile over its pairs.
 
-- Without poses, points are corners followed by KLT optical flow, there and back (a track that does
-  not return to within half a pixel is dropped). The camera's own motion changes depth too, so this
-  is an upper bound: compare it with the same figure of the ground truth (`truth`), or look at
-  `of_ratio`, the change of prediction / truth, from which the motion cancels out.
-- With poses, `warped_change` moves the first frame's points into the second camera, and compares
-  with what is estimated there: the motion is accounted for, and nothing needs to be tracked.
+Points are corners followed by KLT optical flow, there and back (a track that does not return to
+within half a pixel is dropped). The camera's own motion changes depth too, so this is an upper
+bound: compare it with the same figure of the ground truth (`truth`), or look at `of_ratio`, the
+change of prediction / truth, from which the motion cancels out.
 """
 
 from __future__ import annotations
@@ -24,15 +22,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.camera import Camera
 from dmd_ros.core.depth_codec import valid
 from dmd_ros.eval.report import percentiles
 
 # A median over fewer points is noise.
 MIN_POINTS = 20
 _MAX_POINTS, _RETURN_PX = 500, 0.5
-# A warped point that lands this much behind what is seen there was occluded, not estimated badly.
-_OCCLUSION = 0.25
 
 Points = NDArray[np.float32]  # [N, 2]: x, y in pixels
 
@@ -96,31 +91,6 @@ def tracked_change(
         of_ratio=_median_change(p1 / g1, p2 / g2),
         points=int(np.count_nonzero(~np.isnan(p1 + p2))),
     )
-
-
-def warped_change(
-    first_m: NDArray[np.float32],
-    second_m: NDArray[np.float32],
-    camera: Camera,
-    second_from_first: NDArray[np.float64],
-) -> float:
-    """Compare depth [H, W] of two frames of known relative pose (4x4, points of 1 into camera 2).
-
-    Points that leave the picture, or land well behind what is seen there, are left out.
-    """
-    known = valid(first_m)
-    z = first_m[known].astype(np.float64)
-    rays = camera.rays()[known].astype(np.float64)
-    points = np.column_stack([rays * z[:, None], z, np.ones_like(z)])
-    x, y, moved = (points @ second_from_first.T)[:, :3].T
-    front = moved > 0
-    x, y, moved = x[front], y[front], moved[front]
-    pixels = np.column_stack(
-        [camera.fx * x / moved + camera.cx, camera.fy * y / moved + camera.cy]
-    ).astype(np.float32)
-    seen = depths_at(second_m, pixels)
-    seen[moved > seen * (1.0 + _OCCLUSION)] = np.nan
-    return _median_change(moved.astype(np.float32), seen)
 
 
 def summarise(changes: Sequence[Change]) -> dict[str, float | int]:

@@ -59,19 +59,6 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return '\n'.join([line(list(header)), line(rule), *map(line, cells)]) + '\n'
 
 
-def write_markdown_table(
-    path: Path,
-    header: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    title: str = '',
-) -> str:
-    """Write one table (under a heading, if there is a title) to `path`; gives the text back."""
-    heading = f'# {title}\n\n' if title else ''
-    text = heading + markdown_table(header, rows)
-    path.write_text(text, encoding='utf-8')
-    return text
-
-
 def latency_rows(latency: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
     """Rows (stage, p50, p95, max) for a table headed by `LATENCY_HEADER`."""
     return [

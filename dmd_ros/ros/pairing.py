@@ -61,7 +61,6 @@ class Pairing:
         self._infos: OrderedDict[int, Any] = OrderedDict()
         self._waiting: OrderedDict[int, tuple[Any, float]] = OrderedDict()
         self._last_image: int | None = None
-        self._last_info: int | None = None
 
     def add_image(self, image: Any, received: float) -> Pair | None:
         """Take an image; give a pair if its camera_info is already here."""
@@ -87,11 +86,6 @@ class Pairing:
     def add_info(self, info: Any) -> Pair | None:
         """Take a camera_info; give a pair if its image was waiting for it."""
         stamp = stamp_ns(info)
-        # A latched camera_info is sent once and may carry any stamp: no sign of a jump.
-        before = None if self.latest else self._last_info
-        if before is not None and stamp < before - JUMP_NS:
-            self.reset(stamp)
-        self._last_info = stamp
         self._infos.pop(stamp, None)
         self._infos[stamp] = info
         if len(self._infos) > _MAX_INFOS:
@@ -114,7 +108,7 @@ class Pairing:
         for stamp in [other for other in self._waiting if _is_old(other, start)]:
             del self._waiting[stamp]
             self._on_drop('time jump', 'time went back while the image waited')
-        self._last_image = self._last_info = None
+        self._last_image = None
         if not self.latest:
             for stamp in [other for other in self._infos if _is_old(other, start)]:
                 del self._infos[stamp]

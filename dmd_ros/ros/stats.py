@@ -163,4 +163,4 @@ def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+    return ordered[int(share * len(ordered))]

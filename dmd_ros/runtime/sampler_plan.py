@@ -75,7 +75,7 @@ def linear_steps(parameterisation: str, times: Sequence[float], sampler: str) ->
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if not times:
         raise CoreError('times is empty; use trailing_times(steps)')
-    following = [*times[1:], 0.0]
+    following = [*times[1:], 0.0]  # where z is the code
     return [_step(parameterisation, t, s, sampler) for t, s in zip(times, following, strict=True)]
 
 
@@ -85,8 +85,6 @@ def _step(parameterisation: str, t: float, s: float, sampler: str) -> Step:
         _Term(0.0, 1.0), _Term(1.0, 0.0), alpha, sigma, parameterisation
     )
     levels = (x.z, x.v, x.d, eps.z, eps.v, eps.d)
-    if s == 0.0:
-        return Step(t, *levels, 0.0, 1.0, 0.0, 0.0)
     if sampler == 'ddim':
         alpha_s, sigma_s = (float(level) for level in diffusion.alpha_sigma(s))
         return Step(t, *levels, 0.0, alpha_s, sigma_s, 0.0)

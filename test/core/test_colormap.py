@@ -54,6 +54,7 @@ def test_colours_change_monotonically_with_inverse_depth() -> None:
     row = np.array(colour(*(1 / inverse)))
     changes = np.flatnonzero((np.diff(row, axis=0) != 0).any(axis=1))
     assert len(changes) > 200
+    assert changes[0] < 10 and changes[-1] > 990  # from one end of the scale to the other
     assert np.diff(changes).max() <= 10
 
 

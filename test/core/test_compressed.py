@@ -136,11 +136,12 @@ def test_incomplete_files_are_refused(data: bytes, expected: str) -> None:
         rgb_from_compressed(message(data))
 
 
-def test_a_damaged_header_does_not_take_gigabytes() -> None:
-    header = b'IHDR' + struct.pack('>II', 2**31 - 1, 2**31 - 1) + PNG[24:29]
+@pytest.mark.parametrize('side', [2**31 - 1, 8000])  # more than a picture has, than so few bytes
+def test_a_damaged_header_does_not_take_gigabytes(side: int) -> None:
+    header = b'IHDR' + struct.pack('>II', side, side) + PNG[24:29]
     wide_png = PNG[:12] + header + struct.pack('>I', zlib.crc32(header)) + PNG[33:]
     frame = JPEG.index(b'\xff\xc0')
-    wide_jpeg = JPEG[: frame + 5] + struct.pack('>HH', 65500, 65500) + JPEG[frame + 9 :]
+    wide_jpeg = JPEG[: frame + 5] + struct.pack('>HH', *2 * [min(side, 65500)]) + JPEG[frame + 9 :]
     for data in (wide_png, wide_jpeg):
         with pytest.raises(CoreError, match=r'announces .* the file is damaged'):
             rgb_from_compressed(message(data))

@@ -150,12 +150,15 @@ def test_a_steep_surface_that_is_estimated_with_noise_is_kept(steps: tuple[float
     """Its steps of inverse depth go up and down, by just less than what counts as agreement."""
     inverse = np.concatenate([[1.0], 1.0 + np.cumsum(np.tile(steps, 5))])[None]
     assert not edges.torn(inverse, THRESHOLD).any()
+    assert not edges.torn(inverse[:, ::-1], THRESHOLD).any()
 
 
-def test_a_step_smaller_than_the_threshold_is_kept() -> None:
+@pytest.mark.parametrize(('share', 'is_edge'), [(0.95, False), (1.05, True)])
+def test_the_threshold_is_relative_to_the_nearer_depth(share: float, is_edge: bool) -> None:
     coarse = np.full((48, 64), 3.0)
-    coarse[:, 32:] = 3.0 * (1 + 0.9 * THRESHOLD)
-    assert not edges.flying_pixels(as_estimated(coarse), view_of(320, 240), THRESHOLD).any()
+    coarse[:, 32:] = 3.0 * (1 + share * THRESHOLD)
+    marked = edges.flying_pixels(as_estimated(coarse), view_of(320, 240), THRESHOLD)
+    assert marked.any() == is_edge
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 2), (2, 3), (3, 1), (4, 4)])

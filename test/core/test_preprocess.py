@@ -9,7 +9,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from oracle_model import CONTRACT
 
@@ -50,6 +50,7 @@ def views(draw: st.DrawFn) -> View:
 
 
 @given(views())
+@example(View(camera(40, 30), -6, 2, 30, 24, 24, 30))  # beyond the left border alone
 def test_a_plane_s_rays_and_depth_survive_any_view(view: View) -> None:
     """Depth of a slanted plane, cut by nearest neighbour, is what the virtual camera sees."""
 
@@ -194,6 +195,8 @@ def test_a_picture_of_another_size_is_refused() -> None:
     view = preprocess.full_view(camera(640, 480), QVGA)
     with pytest.raises(CoreError, match='picture is 320x240, its camera 640x480'):
         preprocess.prepare(np.zeros((240, 320, 3), np.uint8), view, QVGA)
+    with pytest.raises(CoreError, match='picture is 320x240, its camera 640x480'):
+        preprocess.prepare_depth(np.zeros((240, 320), np.float32), view)
 
 
 def test_a_view_beside_the_picture_is_refused() -> None:
@@ -261,11 +264,22 @@ def test_no_camera_is_squashed(width: int, aspect: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ('size', 'expected'),
-    [((640, 480), (240, 320)), ((320, 240), (240, 320)), ((480, 640), (320, 240))],
+    ('trained', 'size', 'expected'),
+    [
+        ((240, 320), (640, 480), (240, 320)),
+        ((240, 320), (320, 240), (240, 320)),
+        ((240, 320), (480, 640), (320, 240)),
+        ((240, 320), (1920, 1080), (208, 368)),  # 224x400 has the aspect, and is too large
+        ((240, 320), (1226, 370), (160, 528)),
+        ((192, 256), (1280, 800), (160, 256)),
+        ((192, 256), (752, 480), (176, 272)),
+    ],
 )
-def test_the_trained_aspect_gets_the_trained_size(size: tuple, expected: tuple) -> None:
-    assert preprocess.network_size(size[1], size[0], QVGA) == expected
+def test_the_network_s_size_follows_aspect_and_area(
+    trained: tuple, size: tuple, expected: tuple
+) -> None:
+    contract = replace(CONTRACT, train_sizes=(trained,))
+    assert preprocess.network_size(size[1], size[0], contract) == expected
 
 
 @pytest.mark.parametrize('size', [(1920, 1080), (1280, 720), (1280, 800), (752, 480), (1226, 370)])

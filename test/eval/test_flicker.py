@@ -1,14 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import math
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from dmd_ros.core.camera import Camera
 from dmd_ros.eval import flicker
 
 SIZE = (120, 160)
@@ -96,59 +93,15 @@ def test_depth_is_looked_up_at_the_nearest_pixel():
 
 @pytest.mark.parametrize(('known', 'enough'), [(19, False), (20, True)])
 def test_a_median_needs_twenty_points(known, enough):
-    camera = Camera(fx=100, fy=100, cx=79.5, cy=59.5, width=160, height=120)
+    start, there = flicker.tracked_points(texture(), texture())
+    np.testing.assert_array_equal(start, there)
     first = np.full(SIZE, np.nan, np.float32)
-    first[60, 50 : 50 + known] = 3.0
-    change = flicker.warped_change(first, plane(3.3), camera, np.eye(4))
-    assert change == pytest.approx(math.log(1.1) if enough else math.nan, abs=1e-6, nan_ok=True)
-
-
-def test_warped_change_accounts_for_the_cameras_motion():
-    camera = Camera(fx=100, fy=100, cx=79.5, cy=59.5, width=160, height=120)
-    forward = np.eye(4)
-    forward[2, 3] = -0.5  # half a metre towards the wall
-    assert flicker.warped_change(plane(3), plane(2.5), camera, forward) < 1e-6
-    wrong = flicker.warped_change(plane(3), plane(2.75), camera, forward)
-    assert wrong == pytest.approx(math.log(2.75 / 2.5), abs=1e-5)
-    # A new thing in front hides the wall: those points are occluded, not wrong.
-    hidden = plane(2.5)
-    hidden[:, 60:] = 1.0
-    assert flicker.warped_change(plane(3), hidden, camera, forward) < 1e-6
-    away = np.diag([1.0, 1.0, -1.0, 1.0])
-    assert math.isnan(flicker.warped_change(plane(3), plane(3), camera, away))
-
-
-SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
-SEQUENCE = SHARED / 'real' / 'sequence' / 'sevenscenes_redkitchen'
-
-
-def camera_to_world(line):
-    tx, ty, tz, x, y, z, w = map(float, line.split()[1:])
-    pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    pose[:3, 3] = tx, ty, tz
-    return pose
-
-
-@pytest.mark.skipif(not SEQUENCE.is_dir(), reason='no real sequence here')
-def test_a_real_sensor_hardly_flickers_once_its_poses_are_known():
-    lines = (SEQUENCE / 'poses_tum.txt').read_text().splitlines()
-    poses = [camera_to_world(line) for line in lines if not line.startswith('#')]
-    camera = Camera(fx=528.05, fy=528.05, cx=321.56, cy=238.68, width=640, height=480)
-    # A third of a second apart, so that the motion shows.
-    first, second = (
-        cv2.imread(str(SEQUENCE / 'depth' / f'{i:06d}.png'), cv2.IMREAD_UNCHANGED) for i in (0, 15)
-    )
-    first, second = (np.where(d > 0, d * 1e-3, np.nan).astype(np.float32) for d in (first, second))
-    motion = np.linalg.inv(poses[15]) @ poses[0]
-    known = flicker.warped_change(first, second, camera, motion)
-    assumed_still = flicker.warped_change(first, second, camera, np.eye(4))
-    assert known < 0.01
-    assert known < 0.5 * assumed_still
+    columns, rows = np.rint(start[:known]).astype(int).T
+    first[rows, columns] = 3.0
+    change = flicker.tracked_change((texture(), texture()), (first, plane(3.3)))
+    assert change.points == known
+    expected = math.log(1.1) if enough else math.nan
+    assert change.predicted == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 def test_summary_is_over_pairs():

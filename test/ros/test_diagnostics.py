@@ -13,15 +13,20 @@ from dmd_ros.ros.stats import Stats
 
 def test_rates_and_percentiles():
     stats = Stats(100.0)
-    for k in range(100):
+    for k in reversed(range(100)):
         stats.image(100.0)
         stats.processed(k * 1e-3, {'decode': k * 1e-3})
     first = stats.summary(110.0)
     assert (first.image_rate, first.depth_rate) == (10.0, 10.0)
     assert first.latency == pytest.approx((0.050, 0.095, 0.099))
     assert first.stages == {'decode': pytest.approx(0.050)}
+    stats.image(115.0)
+    stats.info()
+    stats.error('a bad image')
     again = stats.summary(120.0)
-    assert (again.image_rate, again.images) == (0.0, 100)
+    assert (again.image_rate, again.images) == (0.1, 101)
+    assert (again.depth_rate, again.processed) == (0.0, 100)
+    assert (again.infos, again.new_errors, again.since_image) == (1, 1, 5.0)
 
 
 def test_the_window_of_latencies_is_bounded():

@@ -77,19 +77,19 @@ def test_sampler_and_temporal_mode_change_what_follows(robot):
         assert peer.set_parameter(name, value).successful
 
 
-def test_info_max_age_applies_at_once(running):
-    with running(info_pairing='latest', peer={'listen': ('depth/image',)}) as both:
+def test_info_max_age_applies_from_the_start_and_at_once(running):
+    listen = {'listen': ('depth/image',)}
+    with running(info_pairing='latest', info_max_age=1.0, peer=listen) as both:
         peer = both.peer
-        image = image_of(grey_from_depth(np.full((HEIGHT, WIDTH), 3.0)), peer.stamp())
-        peer.ask(image, info_of(0))
-        assert peer.set_parameter('info_max_age', 1.0).successful
-        before = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+        image = grey_from_depth(np.full((HEIGHT, WIDTH), 3.0))
 
         def dropped(values: dict[str, str]) -> bool:
-            peer.send_image(image_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8), peer.stamp()))
+            peer.send(image_of(image, peer.stamp()), info_of(0))
             return int(values.get('dropped: unpaired', 0)) > 0
 
-        assert peer.wait_diagnostics(dropped)['pairs'] == before['pairs']
+        assert peer.wait_diagnostics(dropped)['pairs'] == '0'
+        assert peer.set_parameter('info_max_age', 0.0).successful
+        peer.ask(image_of(image, peer.stamp()), info_of(0))
 
 
 def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):

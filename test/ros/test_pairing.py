@@ -62,7 +62,7 @@ def test_newest_wins_and_what_waited_for_nothing_is_counted():
     bench.image(100)
     bench.image(133)
     bench.info(133)
-    assert bench.drops == ['unpaired']
+    assert bench.drops == ['unpaired'] and 'of stamp 0.100000000 ' in bench.messages[0]
     assert bench.info(100) is None  # too late
 
 
@@ -87,6 +87,7 @@ def test_waiting_infos_are_bounded():
     for k in range(1000):
         bench.info(1000 + 33 * k)
     assert len(bench.pairing._infos) <= 64
+    assert bench.image(1000 + 33 * 999) is not None  # the newest stay
 
 
 def test_latest_takes_a_latched_info_for_every_image():
@@ -116,6 +117,8 @@ def test_latest_pairs_a_waiting_image_with_the_first_info():
 def test_latest_refuses_an_info_beyond_its_age():
     bench = Bench(latest=True, max_age_ms=500)
     bench.info(1000)
+    assert bench.image(499) is None
+    assert bench.image(500) is not None
     assert bench.image(1500) is not None
     assert bench.image(1501) is None
 
@@ -156,6 +159,7 @@ def test_time_jump_seen_by_the_image_first():
     bench.image(10_000)
     assert bench.image(1000) is None
     assert bench.info(1000).epoch >= 1
+    assert bench.image(10_000) is None  # its camera_info was of the lap before
 
 
 @pytest.mark.parametrize('info_first', [True, False])
@@ -201,6 +205,9 @@ def test_drivers_that_do_not_stamp_still_pair():
         bench.info(0)
         assert bench.image(0) is not None
     assert bench.drops == []
+    late = Bench()
+    assert [late.image(0) for _ in range(2)] == [None, None]
+    assert late.info(0) is not None and late.drops == ['superseded']
 
 
 @pytest.mark.parametrize('latest', [True, False])

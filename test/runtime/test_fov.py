@@ -255,9 +255,11 @@ def test_depth_uses_the_estimated_field_of_view_and_says_so(models) -> None:
     assert frame.camera.tan_half_vfov == pytest.approx(tan_of(150), abs=1e-5)
     assert (frame.fov_source, estimator.fov_source) == ('estimate', 'estimate')
     assert frame.depth.shape == (96, 128) and frame.timings['fov'] > 0
-    estimator.close()
+    estimator.close()  # both networks
     with pytest.raises(BackendError, match='is closed'):
-        estimator(grey(150, 96, 128))
+        estimator.camera_of(grey(150, 96, 128), None)
+    with pytest.raises(BackendError, match='is closed'):
+        estimator.backend.run({'tan_half_vfov': np.ones(1, np.float32)})
 
 
 def test_depth_uses_the_fixed_field_of_view(models) -> None:

@@ -75,9 +75,14 @@ def test_limit_is_on_depth(oracle: OrtBackend, precision: str, error: float, pas
     figures = proved(oracle, lambda v, calls: v + np.float32(error), precision)
     assert figures.passed is passes
     assert max(figures.random_errors) == pytest.approx(3.34 * error, rel=0.05)
-    if not passes:
-        assert f'allowed {100 * proof.LIMITS[precision]:g} %' in figures.text
-        assert 'the golden input' in figures.text
+    golden, worst = f'{100 * figures.golden_error:.3g} %', 100 * max(figures.random_errors)
+    allowed = f'allowed {100 * proof.LIMITS[precision]:g} %'
+    if passes:
+        assert f'golden {golden}, random {worst:.3g} % ({allowed})' in figures.text
+    else:
+        assert f'depth is wrong by {golden} on the golden input, {allowed}' in figures.failures
+        # Other times and sizes are tried with random inputs alone: those refuse too.
+        assert 'on random input 0' in figures.text
 
 
 def test_one_wrong_pixel_is_enough(oracle: OrtBackend) -> None:
@@ -87,6 +92,13 @@ def test_one_wrong_pixel_is_enough(oracle: OrtBackend) -> None:
         return v
 
     assert not proved(oracle, change).passed
+
+
+def test_one_wrong_size_is_enough(oracle: OrtBackend) -> None:
+    engine = Changed(oracle, lambda v, calls: v + np.float32(0.1 * (v.shape[2] == 64)))
+    sizes = ((16, 16), (64, 48))
+    figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=1, other_sizes=sizes)
+    assert len(figures.failures) == 1 and 'on random input 5' in figures.text
 
 
 def test_nan_is_refused(oracle: OrtBackend) -> None:
@@ -121,14 +133,14 @@ def test_reference_that_contradicts_its_golden_output(oracle: OrtBackend) -> Non
     assert 'ONNX Runtime itself does not reproduce' in figures.text
 
 
-@pytest.mark.parametrize(('change', 'word'), [(0.0, ''), (2e-3, 'off by'), (5e-4, '')])
+@pytest.mark.parametrize(('change', 'word'), [(2e-3, 'off by'), (-2e-3, 'off by'), (5e-4, '')])
 def test_sampler_on_the_device(oracle: OrtBackend, change: float, word: str) -> None:
     engine = WithSampler(oracle, lambda codes, calls: codes + np.float32(change))
     engine.run = oracle.run  # type: ignore[method-assign]
     figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=4, seed=0)
     assert figures.passed is not bool(word)
     assert word in figures.text
-    assert figures.sampler_error == pytest.approx(change, abs=1e-6)
+    assert figures.sampler_error == pytest.approx(abs(change), abs=1e-6)
 
 
 def test_sampler_that_is_not_repeatable(oracle: OrtBackend) -> None:

@@ -63,13 +63,16 @@ def test_only_labelled_pixels_count(stage: str) -> None:
         assert losses.total < 1e-5
 
 
-def test_weight_is_the_larger_of_both_errors() -> None:
+@pytest.mark.parametrize('kind', ['v', 'eps', 'x0'])
+def test_weight_is_the_larger_of_both_errors(kind: str) -> None:
     t = [0.1, 0.9]
     batch = _batch(t)
-    losses = diffusion_loss(_oracle(batch, 'v', 0.25), batch, 'v')
+    losses = diffusion_loss(_oracle(batch, kind, 0.25), batch, kind)
     alpha, sigma = np.cos(np.pi * np.array(t) / 2), np.sin(np.pi * np.array(t) / 2)
-    # |x - x_hat| = sigma |v - v_hat| and |eps - eps_hat| = alpha |v - v_hat|
-    assert losses.total.item() == pytest.approx(0.25 * np.maximum(alpha, sigma).mean(), rel=1e-4)
+    # Of x and of eps, for an error of 1 in what is predicted.
+    errors = {'v': (sigma, alpha), 'eps': (sigma / alpha, 1.0), 'x0': (1.0, alpha / sigma)}
+    weight = np.maximum(*errors[kind]).mean()
+    assert losses.total.item() == pytest.approx(0.25 * weight, rel=1e-4)
 
 
 def test_unrolled_the_net_denoises_its_own_estimate() -> None:
@@ -103,7 +106,10 @@ def test_gradient_term_ignores_a_constant_offset() -> None:
     batch = _batch([0.5])
     everywhere = torch.ones_like(batch.labelled)
     assert gradient_l1(batch.code + 0.3, batch.code, everywhere).item() < 1e-6
-    assert gradient_l1(batch.code * 2, batch.code, everywhere).item() > 0.1
+    # A ramp of 0.1 a column differs by that times 1, 2, 4 and 8 across, and not at all down.
+    ramp = (0.1 * torch.arange(16.0)).expand(1, 1, 16, 16)
+    detail = gradient_l1(ramp, torch.zeros_like(ramp), torch.ones_like(ramp, dtype=torch.bool))
+    assert detail.item() == pytest.approx(0.1 * (1 + 2 + 4 + 8) / 8)
 
 
 def test_times_have_mass_at_one() -> None:

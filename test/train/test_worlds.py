@@ -227,7 +227,7 @@ def test_a_cache_where_no_folder_can_be_is_one_line(capsys: pytest.CaptureFixtur
 
 
 def test_trajectory_poses_and_depth_agree() -> None:
-    walk = list(trajectory(3, 5, size=(96, 128), kind='indoor'))
+    walk = list(trajectory(3, 5, size=(96, 128)))
     (first, pose_a), (second, pose_b) = walk[1], walk[2]
     rays = first.camera.rays()
     points = np.concatenate([rays * first.depth[..., None], first.depth[..., None]], -1).reshape(

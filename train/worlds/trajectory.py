@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A smooth camera walk through one scene, as a video with poses."""
+"""A smooth camera walk through one room, as a video with poses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from train.worlds.render.view import Pose, probe, render
 
 # Pictures averaged for a frame: the noise of bounced light would flicker in a video.
 PASSES = 4
-STEP = {'indoor': 0.03, 'tabletop': 0.012, 'outdoor': 0.35}  # metres per frame
+STEP = 0.03  # metres per frame
 
 
 def _turned(rotation: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
@@ -32,19 +32,17 @@ def _turned(rotation: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[
 def trajectory(
     seed: int,
     frames: int,
-    size: tuple[int, int] = (480, 640),
-    kind: str = 'indoor',
-    assets: Assets | None = None,
+    size: tuple[int, int],
 ) -> Iterator[tuple[RawSample, Pose]]:
-    """Yield (sample, pose) of a walk: one scene, one camera, one exposure, noise per frame.
+    """Yield (sample, pose) of a walk: one room, one camera, one exposure, noise per frame.
 
     size: (height, width). The pose's rotation takes camera axes (x right, y down, z forward) to
     the world (z up); metres.
     """
-    assets = assets or Assets.none()
+    assets = Assets.none()
     rng = random_source(seed, 0, 5)
-    world = build_world(kind, rng, assets)
-    camera = draw_camera(rng, size[1], size[0], kind)
+    world = build_world('indoor', rng, assets)
+    camera = draw_camera(rng, size[1], size[0], 'indoor')
     pose = max(
         (world.pose(rng, camera) for _ in range(8)),
         key=lambda p: float(np.median(probe(world.scene, p.position, grid_rays(camera, p)))),
@@ -52,7 +50,7 @@ def trajectory(
     ahead = pose.rotation[:, 2] * (1.0, 1.0, 0.0)
     side = rng.choice([-1.0, 1.0])
     room = float(probe(world.scene, pose.position, (ahead + 1e-9)[None])[0])
-    length = min(STEP[kind] * (frames - 1), max(0.0, 0.6 * room - 0.4))
+    length = min(STEP * (frames - 1), max(0.0, 0.6 * room - 0.4))
     look_seed = int(rng.integers(1 << 62))
     for index in range(frames):
         share = index / max(1, frames - 1)

@@ -65,15 +65,15 @@ class ThingMaterials(MaterialTable):
             rough=0.12,
         )
 
-    def wood(self, colour: Colour | None = None, gloss: bool | None = None) -> int:
+    def wood(self) -> int:
         """Boards of furniture."""
-        gloss = self.rng.random() < 0.4 if gloss is None else gloss
+        gloss = self.rng.random() < 0.4
         f0 = 0.04 if gloss else 0.0
         stain = (self.stain, self.stain, self.stain)
-        found = self.photo('wood', f0=f0, swap=True, tint=stain) if colour is None else None
+        found = self.photo('wood', f0=f0, swap=True, tint=stain)
         if found is not None:
             return found
-        a = colour or scaled(self.pick(WOODS), self.stain)
+        a = scaled(self.pick(WOODS), self.stain)
         return self.add(
             L.GRAIN,
             a,

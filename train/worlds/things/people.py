@@ -8,11 +8,11 @@ from train.worlds.materials import Materials
 from train.worlds.render.scene import SceneBuilder
 
 
-def person(b: SceneBuilder, m: Materials, stride: float | None = None) -> float:
+def person(b: SceneBuilder, m: Materials) -> float:
     """Standing or walking person facing +y; returns the height."""
     rng = m.rng
     h = rng.uniform(1.5, 1.9)
-    step = rng.uniform(0.0, 0.35) if stride is None else stride
+    step = rng.uniform(0.0, 0.35)
     skin, top, trousers, hair = (
         m.skin(),
         m.fabric(),
