@@ -66,6 +66,10 @@ def free_domain() -> Iterator[int]:
         yield domain
 
 
+# A node that outlives killed tests would answer the next ones in its domain.
+NODE = (sys.executable, '-m', 'dmd_ros.ros.child')
+
+
 class NodeProcess:
     """`python -m dmd_ros.ros.node` (or another command) with its output at hand."""
 
@@ -80,7 +84,7 @@ class NodeProcess:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            [*(command or [sys.executable, '-m', 'dmd_ros.ros.node']), *arguments],
+            [*(command or [*NODE, str(os.getpid()), 'dmd_ros.ros.node']), *arguments],
             cwd=cwd,
             env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **env},
             stdout=subprocess.PIPE,
