@@ -5,6 +5,11 @@
 from __future__ import annotations
 
 import os
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # In a script's background, as `make test &`: processes that tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if 'PYTEST_XDIST_WORKER' in os.environ:
     # A worker for each core: more threads would wait for each other. Set before torch is there.
