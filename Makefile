@@ -6,7 +6,7 @@
 #   PIP_ARGS  options for every pip install, for example a package index with CPU-only torch
 #   GPU_PYTHON  the interpreter that has TensorRT and pycuda, for gpu-check
 #   TORCH_PYTHON  one with torch on the GPU, if that is another
-#   JOBS      how many tests run at a time; one for each core if not said
+#   JOBS      how many tests run at a time; one for each core, eight at most, if not said
 #   BAG       a bag for the demo     MODEL  an .onnx file instead of the shipped model
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -14,8 +14,8 @@ BAG ?=
 MODEL ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
-JOBS ?= auto
-# The tests of one file share what they have made and stay together.
+JOBS ?= auto --maxprocesses 8
+# The tests of one file share what they have made and stay together. Each process may take 1 GB.
 PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 GPU_PYTHON ?= .venv/bin/python
 TORCH_PYTHON ?= $(GPU_PYTHON)
