@@ -27,7 +27,7 @@ from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import settled
-from dmd_ros.eval.metrics import Score, mean_score, score, valid_mask
+from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.loading import load_estimator
 from dmd_ros.runtime.errors import BackendError
@@ -101,7 +101,7 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
 def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
     """Judge the model, and the constant that is best for this frame; no alignment."""
     depth = estimator(raw.rgb, raw.camera).depth
-    flat = np.full_like(raw.depth, best_const(raw.depth[valid_mask(raw.depth)]))
+    flat = np.full_like(raw.depth, best_const(raw.depth))
     model = score(settled(depth, estimator.contract), raw.depth)
     return Verdict(raw, depth, model, score(flat, raw.depth))
 

@@ -26,7 +26,7 @@ from dmd_ros.core.preprocess import full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
-from dmd_ros.eval.metrics import Score, mean_score, score, valid_mask
+from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import markdown_table, write_json
 from dmd_ros.loading import DEFAULT_MODEL, find_model
@@ -160,8 +160,7 @@ def _judge(path: Path, frames: list[RawSample]) -> Score:
 
 def _constant(raw: RawSample) -> Score:
     """Score of the single depth that is best for the frame: an oracle that sees no structure."""
-    best_m = best_const(raw.depth[valid_mask(raw.depth)])
-    return score(np.full_like(raw.depth, best_m), raw.depth)
+    return score(np.full_like(raw.depth, best_const(raw.depth)), raw.depth)
 
 
 def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:

@@ -12,17 +12,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.eval import metrics
+
 # One depth per kind of scene, metres.
 CONST_M = {'indoor': 2.5, 'table top': 2.5, 'outdoor': 15.0}
 
 
-def best_const(truth_m: NDArray[np.float32]) -> float:
-    """Give the single depth, metres, with the least mean |c - g| / g over a list of true depths.
+def best_const(
+    truth_m: NDArray[np.float32],
+    min_m: float = metrics.MIN_M,
+    max_m: float = metrics.MAX_M,
+) -> float:
+    """Give the single depth, metres, with the least mean |c - g| / g over what is judged of truth.
 
-    The sum of |c - g| weighted by 1 / g is least at the weighted median of g.
+    The sum of |c - g| weighted by 1 / g is least at the weighted median of g. NaN: nothing is.
     """
-    if truth_m.size == 0:
+    judged_m = truth_m[metrics.valid_mask(truth_m, min_m, max_m)]
+    if judged_m.size == 0:
         return float('nan')
-    ordered = np.sort(truth_m.astype(np.float64), axis=None)
+    ordered = np.sort(judged_m.astype(np.float64), axis=None)
     weight = np.cumsum(1.0 / ordered)
     return float(ordered[np.searchsorted(weight, weight[-1] / 2.0)])

@@ -111,7 +111,7 @@ def judge(
     low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
     scale = metrics.median_scale(depth_m, truth_m, low, high)
     const_m = baselines.CONST_M.get(group, math.nan)
-    best_m = baselines.best_const(truth_m[metrics.valid_mask(truth_m, low, high)])
+    best_m = baselines.best_const(truth_m, low, high)
 
     def score(estimate_m: NDArray[np.float32]) -> Score:
         return metrics.score(estimate_m, truth_m, low, high)
@@ -173,7 +173,7 @@ def baseline_disagreement(frame: LabelledFrame) -> str | None:
     truth = frame.sample.depth[metrics.valid_mask(frame.sample.depth, 0.0, _PNG_MAX_M)]
     if not truth.size:
         return None
-    best_m = baselines.best_const(truth)
+    best_m = baselines.best_const(truth, 0.0, _PNG_MAX_M)
     own = {'best_const': best_m}
     for name, depth_m in (('const', stated.get('const')), ('best_const', best_m)):
         if isinstance(depth_m, (int, float)) and depth_m > 0:

@@ -188,7 +188,7 @@ def _judge_frame(
     low, high = max(metrics.MIN_M, limits.min_m), min(metrics.MAX_M, limits.max_m)
     near, far = max(contract.depth_min_m, limits.min_m), min(contract.depth_max_m, limits.max_m)
     score = metrics.score(metrics.settle(on_truth, near, far), truth, low, high)
-    constant = baselines.best_const(truth[metrics.valid_mask(truth, low, high)])
+    constant = baselines.best_const(truth, low, high)
     judged.scores.append(score)
     judged.constants.append(metrics.score(np.full_like(truth, constant), truth, low, high))
     text = f'AbsRel {score.abs_rel:.3f}   d1 {score.delta1:.2f}   RMSE {score.rmse:.2f} m'
