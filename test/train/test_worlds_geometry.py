@@ -12,7 +12,7 @@ from train.worlds.materials import Materials
 from train.worlds.places.shell import DOOR_HEIGHT, DOOR_WIDTH, wall
 from train.worlds.render.assets import Assets
 from train.worlds.render.scene import Scene, SceneBuilder, rotations
-from train.worlds.render.view import look, probe, render
+from train.worlds.render.view import look, occupied, probe, render
 
 CAMERA = Camera(120.0, 122.0, 79.0, 61.0, 160, 120)
 
@@ -101,13 +101,13 @@ def test_depth_agrees_with_an_independent_ray_caster() -> None:
     steps = np.arange(0.3, 9.0, 0.002)
     wrong = 0
     for v, u in pixels:
-        inside = occupied(np.array(pose.position) + steps[:, None] * rays[v, u])
+        inside = solid(np.array(pose.position) + steps[:, None] * rays[v, u])
         expected = steps[np.argmax(inside)] if inside.any() else math.inf
         wrong += not (expected == depth[v, u] or abs(expected - depth[v, u]) < 0.006)
     assert wrong <= 1  # a ray may graze an edge
 
 
-def occupied(p: np.ndarray) -> np.ndarray:
+def solid(p: np.ndarray) -> np.ndarray:
     def local(centre, half, rot):
         r = rotations(np.array([rot[2]]), np.array([rot[1]]), np.array([rot[0]]))[0]
         return (p - centre) @ r / np.array(half)
@@ -131,6 +131,22 @@ def occupied(p: np.ndarray) -> np.ndarray:
         & (np.abs(q[:, 2]) <= 1)
     )
     return out
+
+
+def test_what_is_occupied_is_what_is_solid() -> None:
+    def build(b: SceneBuilder, m: Materials) -> None:
+        with b.at(1.0, -2.0, 0.5, 0.7):
+            b.box((0, 0, 1), (0.4, 1.0, 0.6), m.white, rot=(0.2, 0.3, 0))
+            b.ball((2, 0, 1), (0.4, 1.0, 0.6), m.white)
+            b.rod((4, 0, 1), 0.8, 0.6, m.white, top=0.5)
+            b.wedge((6, 0, 1), (1.0, 1.0, 0.6), m.white, top=(0.4, 1.0), shift=(0.5, 0.0))
+
+    scene, frame = make(build), SceneBuilder()
+    with frame.at(1.0, -2.0, 0.5, 0.7):
+        inside = [(0, 0, 1), (0, 0.45, 1.08), (2, 0.45, 1), (4.3, 0, 0.75), (6.4, 0, 1.28)]
+        beside = [(1, 0, 1), (2.17, 0.4, 1), (4.3, 0, 1.2), (5.6, 0, 1.28), (6, 0, 1.4), (0, 0, 0)]
+        assert all(occupied(scene, frame.world(*point)) for point in inside)
+        assert not any(occupied(scene, frame.world(*point)) for point in beside)
 
 
 def test_small_things_far_away_are_met_where_they_are() -> None:

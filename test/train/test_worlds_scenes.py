@@ -16,8 +16,8 @@ from train.worlds.materials.cellar import CellarMaterials
 from train.worlds.places.cellar import STOCK, cellar_scene
 from train.worlds.places.openings import annex
 from train.worlds.places.rooms import build_shell, draw_plan, furnish, indoor_scene
-from train.worlds.places.shell import THICK
-from train.worlds.places.streets import outdoor_scene
+from train.worlds.places.shell import THICK, RoomPlan
+from train.worlds.places.streets import Spot, outdoor_scene
 from train.worlds.places.tabletop import tabletop_scene
 from train.worlds.render.assets import Assets
 from train.worlds.render.scene import SceneBuilder, extents, rotations
@@ -60,6 +60,22 @@ def test_very_wide_pictures_are_mostly_those_of_cars() -> None:
     rng = random_source(2)
     on_lane = [street_pose(rng, scene, spots, WIDE).position[0] in lanes for _ in range(40)]
     assert np.mean(on_lane) > 0.75
+
+
+def test_no_camera_stands_in_a_thing() -> None:
+    """Boxes have no inside: rays from within one say nothing of it."""
+    m, b = Materials(random_source(0), Assets.none()), SceneBuilder()
+    b.box((0, 0, -0.5), (40, 40, 1.0), m.white)
+    b.box((0, 0, 1.5), (3, 3, 3), m.white)
+    scene, plan = b.finish(m.array()), RoomPlan(4.0, 4.0, 2.5)
+    spots, table = [Spot(0.0, 0.0, 0.0, 0.3, 1.7, slack=4.0)], (1.8, 1.8, 0.7)
+    for seed in range(20):
+        for pose in (
+            indoor_pose(random_source(seed), scene, plan, CAMERA),
+            tabletop_pose(random_source(seed), scene, table, plan, CAMERA),
+            street_pose(random_source(seed), scene, spots, CAMERA),
+        ):
+            assert max(map(abs, pose.position[:2])) > 1.5
 
 
 def test_cameras_come_near_to_tables_and_see_more_than_a_plane() -> None:

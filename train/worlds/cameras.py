@@ -16,7 +16,7 @@ from dmd_ros.core.camera import Camera
 from train.worlds.places.shell import RoomPlan
 from train.worlds.places.streets import Spot
 from train.worlds.render.scene import Scene
-from train.worlds.render.view import Pose, look, probe
+from train.worlds.render.view import Pose, look, occupied, probe
 
 TRIES = 24
 # A wish that few views meet is given up earlier.
@@ -156,6 +156,8 @@ def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) ->
             _counter_place(rng, plan) if at_counter else _room_place(rng, plan, steep)
         )
         pose = look((x, y, z), yaw, pitch, rng.normal(0.0, 0.035))
+        if occupied(scene, pose.position):
+            continue
         depths = _view(scene, camera, pose)
         if depths[2] > 0.3 and wish.met_by(depths) > best:
             fallback, best = pose, wish.met_by(depths)
@@ -189,12 +191,10 @@ def tabletop_pose(
             0.2 < x < plan.width - 0.2 and 0.2 < y < plan.depth - 0.2 and z < plan.height - 0.2
         ):
             continue
-        pose = look(
-            (x, y, z),
-            yaw + rng.normal(0.0, 0.1),
-            -down + rng.normal(0.0, 0.08),
-            rng.normal(0.0, 0.06),
-        )
+        turned = yaw + rng.normal(0.0, 0.1), -down + rng.normal(0.0, 0.08), rng.normal(0.0, 0.06)
+        if occupied(scene, (x, y, z)):
+            continue
+        pose = look((x, y, z), *turned)
         depths = probe(scene, pose.position, grid_rays(camera, pose))
         near = np.sort(depths)
         if (
@@ -223,7 +223,10 @@ def street_pose(
         turn = rng.uniform(-1.6, 1.6) if aside else rng.normal(0.0, 0.05)
         pitch = rng.normal(0.0, 0.03) if spot.low > 1.1 else rng.normal(-0.03, 0.1)
         height = rng.uniform(spot.low, spot.high)
-        pose = look((spot.x, y, height), spot.yaw + turn, pitch, rng.normal(0.0, 0.012))
+        roll = rng.normal(0.0, 0.012)
+        if occupied(scene, (spot.x, y, height)):
+            continue
+        pose = look((spot.x, y, height), spot.yaw + turn, pitch, roll)
         depths = _view(scene, camera, pose)
         close, middle = (0.3, 1.5) if spot.foreground else (1.5, 5.0)
         if depths[2] > close and depths[len(depths) // 2] > middle:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dmd_ros.core.camera import Camera
 from train.worlds.kernels import layout as L
 from train.worlds.kernels.bvh import closest_hit, thread_tree
+from train.worlds.kernels.intersect import hit_primitive
 from train.worlds.kernels.jit import host
 from train.worlds.render.assets import Assets
 from train.worlds.render.launch import render_cpu
@@ -86,6 +87,7 @@ def render(
 
 
 _NEAR, _FAR = np.float32(1e-4), np.float32(1e6)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 @host
@@ -108,3 +110,24 @@ def probe(
     start = np.array(origin, np.float32)
     boxes, links = thread_tree(*scene.tree, start)
     return _cast(scene.prims, boxes, links, start, np.ascontiguousarray(directions, np.float32))
+
+
+_ABOVE = np.float32(100.0)  # metres: the highest primitive that is met from outside
+
+
+@host
+def _holds(prims, x, y, z):
+    """Whether a primitive is met from above and from below before the point is reached."""
+    for i in range(len(prims)):
+        down = hit_primitive(prims[i], x, y, z + _ABOVE, _ZERO, _ZERO, -_ONE, _NEAR)
+        if down < _ABOVE:
+            up = hit_primitive(prims[i], x, y, z - _ABOVE, _ZERO, _ZERO, _ONE, _NEAR)
+            if up < _ABOVE:
+                return True
+    return False
+
+
+def occupied(scene: Scene, point: tuple[float, float, float]) -> bool:
+    """Whether a point lies in a primitive. `probe` does not tell: boxes have no inside to see."""
+    x, y, z = (np.float32(v) for v in point)
+    return bool(_holds(scene.prims, x, y, z))
