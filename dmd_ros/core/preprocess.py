@@ -128,13 +128,13 @@ def prepare(
 
 
 def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
-    """Cut and scale to uint8 [h, w, 3]; where the view leaves the picture it is black.
+    """Cut and scale to uint8 [h, w, 3]; where the view leaves the picture its edge is repeated.
 
     The trainer fills that part with noise (see `outside`); a robot's view never leaves the
     picture.
     """
     _check_size(rgb, view)
-    window = _window(rgb, view, 0)
+    window = _window(rgb, view, None)
     small = _scaled(window, view.width, view.height)
     return small[:, ::-1] if view.flip else small
 
@@ -305,11 +305,15 @@ def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     return inside, target
 
 
-def _window(image: NDArray[Any], view: View, fill: float) -> NDArray[Any]:
-    """Cut the view's window at full resolution; a plain slice unless it leaves the picture."""
-    inside, target = _overlap(view)
+def _window(image: NDArray[Any], view: View, fill: float | None) -> NDArray[Any]:
+    """Cut the view's window at full resolution; a plain slice unless it leaves the picture.
+
+    fill: what is beyond the picture, None = its edge once more.
+    """
+    inside, (rows, columns) = _overlap(view)
     if view.is_inside:
         return image[inside]
-    window = np.full((view.crop_height, view.crop_width, *image.shape[2:]), fill, image.dtype)
-    window[target] = image[inside]
-    return window
+    below, right = view.crop_height - rows.stop, view.crop_width - columns.stop
+    how = cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT
+    borders = rows.start, below, columns.start, right
+    return cv2.copyMakeBorder(image[inside], *borders, how, value=fill)

@@ -70,6 +70,15 @@ def test_outside_the_picture_nothing_is_labelled_and_noise_is_seen(seed: int) ->
         assert 30 < filled[unseen].std() < 100
 
 
+@given(seed=st.integers(0, 10**6))
+def test_what_the_camera_saw_keeps_its_colour_beside_the_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    raw = plane_sample(0)
+    view = draw_view(rng, raw.camera, (32, 32), CONFIG)
+    filled = fill_outside(rng, cut_rgb(np.full_like(raw.rgb, 200), view), view)
+    assert (filled[~outside(view)] == 200).all()
+
+
 @given(seed=st.integers(0, 10**6), fy=st.floats(10, 300))
 def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: float) -> None:
     cam = camera(fy=fy)
