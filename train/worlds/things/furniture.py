@@ -30,7 +30,7 @@ def television(b: SceneBuilder, m: Materials) -> Size:
         m.screen() if rng.random() < 0.4 else m.glass(),
         exact=True,
     )
-    b.box((0, -0.05, 0.45), (0.4, 0.2, 0.03), m.dark)
+    b.box((0, -0.05, 0.47), (0.4, 0.14, 0.08), m.dark)
     return w, 0.42, 0.5
 
 

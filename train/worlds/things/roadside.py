@@ -164,7 +164,7 @@ def pole(b: SceneBuilder, m: Materials) -> None:
     b.rod((0, 0, h / 2), 0.24, h, m.bark() if m.rng.random() < 0.5 else m.metal())
     b.box((0, 0, h - 0.5), (1.6, 0.1, 0.1), m.dark)
     for x in (-0.7, 0.7):
-        b.strut((x, -60, h - 0.4), (x, 60, h - 0.4), 0.025, m.dark)
+        b.strut((x, -60, h - 0.44), (x, 60, h - 0.44), 0.025, m.dark)
 
 
 def bin_(b: SceneBuilder, m: Materials) -> None:
@@ -173,7 +173,7 @@ def bin_(b: SceneBuilder, m: Materials) -> None:
         mat = m.paint(
             m.pick(((0.03, 0.03, 0.035), (0.02, 0.06, 0.03), (0.03, 0.04, 0.1), (0.3, 0.2, 0.02)))
         )
-        b.wedge((0, 0, 0.52), (0.46, 0.5, 0.96), mat, top=(1.25, 1.25))
+        b.wedge((0, 0, 0.5), (0.46, 0.5, 1.0), mat, top=(1.25, 1.25))
         b.wedge(
             (0, 0, 1.03),
             (0.6, 0.66, 0.08),
@@ -198,6 +198,7 @@ def bus_stop(b: SceneBuilder, m: Materials) -> None:
         b.box((1.2, y, 1.2), (0.08, 0.08, 2.4), metal)
         b.box((0.7, y, 1.3), (0.9, 0.04, 1.9), m.printed() if y > 0 else glass, exact=True)
     b.box((1.0, 0, 0.45), (0.35, 2.4, 0.06), m.wood())
+    b.box((1.0, 0, 0.21), (0.08, 2.0, 0.42), metal)
 
 
 def tram_track(b: SceneBuilder, m: Materials, x: float) -> None:

@@ -63,9 +63,10 @@ def office_chair(b: SceneBuilder, m: Materials) -> Size:
     b.rod((0, 0, h / 2), 0.05, h, m.chrome)
     b.box((0, 0, h), (0.48, 0.48, 0.09), cloth, bevel=0.04)
     b.box((0, -0.24, h + 0.36), (0.44, 0.07, 0.52), cloth, rot=(0.12, 0, 0), bevel=0.03)
+    b.box((0, -0.24, h + 0.1), (0.07, 0.04, 0.26), m.dark, rot=(0.12, 0, 0))
     for sx in (-1, 1):
         b.box((sx * 0.26, 0, h + 0.2), (0.05, 0.25, 0.03), m.dark)
-        b.box((sx * 0.26, 0, h + 0.1), (0.03, 0.05, 0.2), m.dark)
+        b.box((sx * 0.25, 0, h + 0.09), (0.03, 0.05, 0.22), m.dark)
     return 0.65, 0.65, h + 0.6
 
 
@@ -124,7 +125,7 @@ def bed(b: SceneBuilder, m: Materials) -> Size:
         frame,
         bevel=0.02,
     )
-    b.box((0, 0, h - 0.11), (w, d - 0.08, 0.22), sheet, bevel=0.05)
+    b.box((0, 0, (h + 0.28) / 2), (w, d - 0.08, h - 0.28), sheet, bevel=0.05)
     b.box((0, 0.25, h - 0.06), (w + 0.06, d - 0.55, 0.2), cover, bevel=0.06)
     for x in (-w / 4, w / 4) if w > 1.2 else (0.0,):
         b.ball(

@@ -117,7 +117,7 @@ def appliance(b: SceneBuilder, m: Materials) -> Size:
         b.box((0, 0.31, h * 0.82), (0.59, 0.03, h * 0.33), white, bevel=0.02)
         b.box((0.24, 0.34, h * 0.5), (0.02, 0.04, 0.35), m.chrome)
         return 0.62, 0.66, h
-    b.rod((0, 0, 0.8), 0.5, 1.3, white)
+    b.rod((0, 0, 0.725), 0.5, 1.45, white)
     for x in (-0.1, 0.1):
         b.strut((x, 0, 1.4), (x, 0, 2.2), 0.04, m.metal())
     return 0.6, 0.6, 1.6

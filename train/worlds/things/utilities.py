@@ -155,7 +155,8 @@ def crates(b: SceneBuilder, m: Materials) -> Size:
             mat = m.add(L.TILES, inside, colour, sx=0.047, sy=0.055, p1=0.018, contrast=0.1)
         lid = m.paint(m.hue()) if rng.random() < 0.5 else mat
         for k in range(int(rng.integers(1, 5))):
-            with b.at(0.68 * i + rng.normal(0.0, 0.02), 0, k * (h + 0.03), rng.normal(0.0, 0.08)):
+            up = k * (h if lattice else h + 0.025)
+            with b.at(0.68 * i + rng.normal(0.0, 0.02), 0, up, rng.normal(0.0, 0.08)):
                 if lattice:
                     b.box((0, 0, h / 2), (w, d, h), mat, exact=True)
                 else:
@@ -201,7 +202,7 @@ def freezer(b: SceneBuilder, m: Materials) -> Size:
     """Chest freezer with things on it."""
     w = m.rng.uniform(0.8, 1.4)
     white = m.paint((0.7, 0.7, 0.7), f0=0.04)
-    b.box((0, 0, 0.39), (w, 0.64, 0.78), white, bevel=0.02)
+    b.box((0, 0, 0.4), (w, 0.64, 0.8), white, bevel=0.02)
     b.box((0, 0.005, 0.83), (w + 0.01, 0.66, 0.07), white, bevel=0.025)
     with b.at(0, 0, 0.866):
         if m.rng.random() < 0.5:
@@ -218,6 +219,7 @@ def rack(b: SceneBuilder, m: Materials) -> Size:
     for x in (-w / 2, w / 2):
         for y in (-0.25, 0.25):
             b.strut((x, y, 0.0), (x, -y, h), 0.018, bar)
+        b.strut((x, -0.25, h), (x, 0.25, h), 0.018, bar)
     for i in range(5):
         b.strut((-w / 2, 0.125 * (i - 2), h), (w / 2, 0.125 * (i - 2), h), 0.012, bar)
     for _ in range(int(rng.integers(0, 6))):

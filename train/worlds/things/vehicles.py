@@ -28,14 +28,14 @@ def _lights(b: SceneBuilder, m: Materials, width: float, length: float, z: float
     for x in (-1, 1):
         b.box((x * (width / 2 - 0.2), -length / 2 - 0.005, z), (0.3, 0.05, 0.16), red, bevel=0.02)
         b.box(
-            (x * (width / 2 - 0.22), length / 2 + 0.005, z - 0.08),
-            (0.34, 0.05, 0.14),
+            (x * (width / 2 - 0.22), length / 2 - 0.095, z - 0.08),
+            (0.34, 0.25, 0.14),
             lamp,
             bevel=0.02,
         )
     plate = m.add(L.PRINT, (0.7, 0.7, 0.68), (0.7, 0.7, 0.68))
-    for y in (-length / 2 - 0.03, length / 2 + 0.03):
-        b.box((0, y, z - 0.25), (0.52, 0.02, 0.11), plate, exact=True)
+    for y in (0.06 - length / 2, length / 2 - 0.06):
+        b.box((0, y, z - 0.25), (0.52, 0.2, 0.11), plate, exact=True)
 
 
 def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
@@ -65,7 +65,7 @@ def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     b.box((0, length / 2 - 0.02, 0.36), (w * 0.7, 0.05, 0.12), m.dark)
     d = rng.uniform(0.58, 0.68)
     for x in (-1, 1):
-        b.box((x * (w / 2 + 0.001), -0.1, 0.86 * waist), (0.01, 0.2, 0.025), m.dark)
+        b.box((x * 0.48 * w, -0.1, 0.86 * waist), (0.04, 0.2, 0.025), m.dark)
         for y in (-0.31, 0.31):
             arch = (x * (w / 2 - 0.09), y * length, 0.5 * d + 0.02)
             b.rod(arch, d + 0.14, 0.19, m.dark, rot=(0, 1.5708, 0))
@@ -104,8 +104,8 @@ def _cabin(
             head = (x * width * narrow * 0.495, top_y + f * length * short * 0.49, high - 0.03)
             b.strut(foot, head, 0.075, paint)
         b.box(
-            (x * (width / 2 + 0.14), y + length * 0.36, low + 0.1),
-            (0.17, 0.1, 0.13),
+            (x * (width / 2 + 0.09), y + length * 0.36, low + 0.1),
+            (0.27, 0.1, 0.13),
             paint,
             bevel=0.03,
         )
@@ -134,7 +134,7 @@ def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     )
     for x in (-1, 1):
         b.box((x * w * 0.488, length / 2 - 1.5, 1.55), (0.05, 0.8, 0.5), glass)
-    b.box((0, -length / 2 - 0.005, h * 0.68), (w * 0.8, 0.02, h * 0.24), glass)
+    b.box((0, -length / 2 + 0.03, h * 0.68), (w * 0.8, 0.06, h * 0.24), glass)
     b.box((0, 0, 0.35), (w * 0.96, length * 0.98, 0.2), m.dark)
     _wheels(b, m, w, length * 0.33, -length * 0.3, 0.68)
     _lights(b, m, w, length, 0.95)
@@ -150,8 +150,8 @@ def truck(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     b.wedge(
         (0, length / 2 - 0.85, 1.7), (w * 0.97, 1.7, 2.4), cab, top=(0.96, 0.85), shift=(0, -0.12)
     )
-    b.box((0, length / 2 - 0.02, 2.15), (w * 0.85, 0.06, 0.75), m.glass(), rot=(0.1, 0, 0))
-    b.box((0, 0, 0.75), (w * 0.8, length * 0.96, 0.35), m.dark)
+    b.box((0, length / 2 - 0.155, 2.15), (w * 0.85, 0.06, 0.75), m.glass(), rot=(0.1, 0, 0))
+    b.box((0, 0, 0.8), (w * 0.8, length + 0.04, 0.45), m.dark)
     _wheels(b, m, w, length * 0.36, -length * 0.3, 0.95)
     _lights(b, m, w, length, 1.0)
     return w, length, h
@@ -188,7 +188,7 @@ def bicycle(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     points = (
         ((0, -0.52, 0.34), (0, -0.15, 0.85)),
         ((0, -0.15, 0.85), (0, 0.42, 0.85)),
-        ((0, 0.52, 0.34), (0, 0.4, 0.98)),
+        ((0, 0.52, 0.34), (0, 0.38, 1.02)),
         ((0, -0.1, 0.3), (0, 0.42, 0.8)),
         ((0, -0.1, 0.3), (0, -0.17, 0.95)),
         ((0, -0.52, 0.34), (0, -0.1, 0.3)),
