@@ -15,6 +15,8 @@ from dmd_ros.core.camera import Camera
 from train.errors import TrainError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, generate, held_out, sheet
 from train.worlds.cache import CachedWorlds, main, write_shard
+from train.worlds.kernels import layout as L
+from train.worlds.materials.table import MaterialTable
 from train.worlds.sheet import HEIGHT, real_pairs
 from train.worlds.trajectory import trajectory
 
@@ -101,7 +103,12 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
         with pytest.raises(TrainError, match=r'brick/a\.jpg is .*\[1\.2, 1\.2\]} is expected'):
             Assets.load(tmp_path)
     (tmp_path / 'textures' / 'licences.json').write_text('{"brick/a.jpg": {"size_m": [2, 1]}}')
-    assert Assets.load(tmp_path).metres == (2.0,)
+    assets = Assets.load(tmp_path)
+    assert assets.metres == ((2.0, 1.0),)
+    materials = MaterialTable(np.random.default_rng(0), assets, photo_share=1.0)
+    assert materials.photo('brick') is not None
+    row = materials.array()[-1]
+    assert row[L.M_SX] == 2.0 * row[L.M_SY]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,8 @@ def albedo_rgb(mats, number, atlas, tiles, u, v, hu, hv, x, y, z, footprint, off
     if kind == PHOTO or (kind == ROAD and m[M_TILE] >= 0.0):
         size = m[M_SX] if kind == PHOTO else m[R_TILE]
         high = m[M_SY] if kind == PHOTO else size
-        r, g, b = photo_rgb(atlas, tiles, int(m[M_TILE]), u / size, v / high, footprint / size)
+        blur = footprint / min(size, high)
+        r, g, b = photo_rgb(atlas, tiles, int(m[M_TILE]), u / size, v / high, blur)
         r, g, b = r * m[M_A] * grime, g * m[M_A + 1] * grime, b * m[M_A + 2] * grime
         if kind == PHOTO:
             return r, g, b

@@ -128,7 +128,8 @@ class MaterialTable:
         if not numbers or self.rng.random() >= self.photo_share:
             return None
         tile = numbers[int(self.rng.integers(len(numbers)))]
-        size = self.assets.metres[tile] * scale * float(np.exp(self.rng.normal(0.0, 0.2)))
+        width, height = self.assets.metres[tile]
+        scale *= float(np.exp(self.rng.normal(0.0, 0.2)))
         start = int(self.assets.tiles[tile])
         end = start + len(self.assets.atlas) // len(self.assets.tiles)
         mean = (self.assets.atlas[end - 3 : end] / 255.0) ** 2
@@ -137,8 +138,8 @@ class MaterialTable:
         return self.add(
             L.PHOTO,
             tint,
-            sx=size,
-            sy=size,
+            sx=width * scale,
+            sy=height * scale,
             tile=tile,
             f0=f0,
             grime=grime,

@@ -58,13 +58,13 @@ SKIES = ('DaySkyHDRI041B', 'sky', 'rooitou_park', 'sunrise', 'kiara_1_dawn', 've
 class Assets:
     """Tiles with their halvings in one flat array, and sky panoramas.
 
-    atlas: uint8, gamma 2 of linear light; tiles: start of each tile; metres: size of each tile;
-    kinds: tile numbers by kind; panos: uint8 [P, 512, 1024, 3], gamma 2.
+    atlas: uint8, gamma 2 of linear light; tiles: start of each tile; metres: width and height of
+    each tile; kinds: tile numbers by kind; panos: uint8 [P, 512, 1024, 3], gamma 2.
     """
 
     atlas: NDArray[np.uint8]
     tiles: NDArray[np.int64]
-    metres: tuple[float, ...]
+    metres: tuple[tuple[float, float], ...]
     kinds: dict[str, tuple[int, ...]]
     panos: NDArray[np.uint8]
 
@@ -80,7 +80,7 @@ class Assets:
         return Assets(
             np.zeros(3 * TILE * TILE * 2, np.uint8),
             np.zeros(1, np.int64),
-            (1.0,),
+            ((1.0, 1.0),),
             {},
             np.zeros((0, 2, 2, 3), np.uint8),
         )
@@ -98,13 +98,13 @@ class Assets:
         except (OSError, ValueError, TypeError) as error:
             raise TrainError(f'cannot read {root}/licences.json: {error}') from None
         parts: list[NDArray[np.uint8]] = []
-        metres: list[float] = []
+        metres: list[tuple[float, float]] = []
         kinds: dict[str, tuple[int, ...]] = {}
         for kind, usual in TILE_METRES.items():
             first = len(parts)
             for path in sorted((root / kind).glob('*.jpg')):
                 parts.append(_pyramid(path))
-                metres.append(_metres(facts, f'{kind}/{path.name}') or usual)
+                metres.append(_metres(facts, f'{kind}/{path.name}') or (usual, usual))
             kinds[kind] = tuple(range(first, len(parts)))
         if not parts:
             raise TrainError(f'{root} has no <kind>/*.jpg; kinds: {", ".join(TILE_METRES)}')
@@ -117,19 +117,21 @@ class Assets:
         )
 
 
-def _metres(facts: dict[str, Any], name: str) -> float:
-    """Size of a tile by its licence entry, 0 if that does not say."""
+def _metres(facts: dict[str, Any], name: str) -> tuple[float, float] | None:
+    """Width and height of a tile by its licence entry, None if that does not say."""
     try:
         size = facts.get(name, {}).get('size_m')
-        metres = float(size[0]) if size else 0.0
-        if not 0.0 <= metres < math.inf:
+        if not size:
+            return None
+        width, height = (float(side) for side in size)
+        if not (0.0 < width < math.inf and 0.0 < height < math.inf):
             raise ValueError
     except (AttributeError, TypeError, ValueError, LookupError):
         raise TrainError(
             f'licences.json: {name} is {facts[name]!r}; {{"size_m": [1.2, 1.2]}} is expected, in '
             'metres, or no size_m'
         ) from None
-    return float(np.clip(metres, 0.1, 20.0)) if size else 0.0
+    return min(max(width, 0.1), 20.0), min(max(height, 0.1), 20.0)
 
 
 def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
