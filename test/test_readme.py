@@ -221,6 +221,16 @@ def test_the_encodings_are_all_named() -> None:
             assert name in said
 
 
+def test_where_millimetres_end_is_said() -> None:
+    from dmd_ros.core.image_msg import millimetres_from_depth
+
+    codes = np.empty((1, 2), np.uint16)
+    millimetres_from_depth(np.array([[65.535, 65.536]], np.float32), codes)
+    assert codes.tolist() == [[65535, 0]]
+    for text in (README, (ROOT / 'config' / 'dmd.yaml').read_text(encoding='utf-8')):
+        assert re.search(r'beyond[\s#]+65\.535 m', text)
+
+
 def test_the_python_examples_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
