@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth
-from peers import FOCAL, HEIGHT, OUTPUTS, WIDTH, depth_of, image_of, info_of, points_of
+from peers import FOCAL, HEIGHT, OUTPUTS, ROOT, WIDTH, depth_of, image_of, info_of, points_of
 from sensor_msgs.msg import CompressedImage, Image
 
 ALL = ('depth/image', 'depth/camera_info', 'points', 'depth/color')
@@ -136,6 +138,21 @@ def test_stride_and_cloud_range_thin_the_cloud_and_leave_the_depth_alone(robot):
     np.testing.assert_allclose(
         cloud[..., 0], (np.arange(0, WIDTH, 3) - 31.0) * expected / FOCAL, rtol=1e-5, atol=1e-6
     )
+
+
+def test_what_the_readme_names_to_send_less_makes_the_cloud_smaller(robot):
+    """An organised cloud keeps its size, however few points are left in it."""
+    sentence = re.search(r'send less: ([^;]*);', (ROOT / 'README.md').read_text(encoding='utf-8'))
+    changes = {'cloud_stride': (2, 1), 'cloud_max_range': (0.5, 1000.0)}
+    named = re.findall(r'`(cloud_\w+)`', sentence[1])
+    full = len(robot.peer.ask_grey('points').points.data)
+    for name in named:
+        value, usual = changes[name]
+        assert robot.peer.set_parameter(name, value).successful
+        size = len(robot.peer.ask_grey('points').points.data)
+        assert robot.peer.set_parameter(name, usual).successful
+        assert size < full, name
+    assert named
 
 
 def test_no_phantom_points_at_an_edge(robot):
