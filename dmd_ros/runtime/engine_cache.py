@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime import engine_store, proof, select, trt_versions
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
@@ -260,7 +259,7 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         engine = build(_request(options), log)
-    except (BackendError, CoreError) as error:
+    except BackendError as error:
         print(_ERROR + ' '.join(str(error).split()), flush=True)
         return _REFUSED_STATUS if isinstance(error, RefusedError) else 1
     log(f'engine {engine.path}: {engine.proof["text"]}')

@@ -201,8 +201,6 @@ def _parts(path: Path, with_plan: bool = True) -> tuple[dict[str, Any], bytes]:
         header = json.loads(text)
     except ValueError:
         header = None
-    if isinstance(header, dict):
-        header = {'conditions_bytes': 0, **header}  # there were none before recipe 7
     if (
         not isinstance(header, dict)
         or any(not isinstance(header.get(name), kind) for name, kind in _HEADER.items())

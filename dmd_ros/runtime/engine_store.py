@@ -109,8 +109,8 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
 def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
     """Name the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
     for word in (kernel_module or '').split():
-        major, dot, rest = word.partition('.')
-        if dot and major.isdigit() and rest[:1].isdigit():
+        major, dot, _ = word.partition('.')
+        if dot and major.isdigit():
             return major
     return f'cuda {cuda_driver // 1000}'
 

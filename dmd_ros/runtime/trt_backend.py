@@ -104,7 +104,6 @@ def build_plan(
     Raises `BackendError`.
     """
     spoken = trt_versions.dialect(version())
-    trt_versions.check_precision(spec.precision, spoken)
     trt.init_libnvinfer_plugins(_LOGGER, '')
     with _current(gpu), BuildProgress(log) as progress:
         builder = _started(trt.Builder)

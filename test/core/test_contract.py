@@ -102,6 +102,7 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
         ('depth_min_m', '0.1'),
         ('depth_min_m', 0),
         ('depth_min_m', 90.0),
+        ('depth_max_m', 0.1),
         ('depth_max_m', float('nan')),
         ('depth_max_m', float('inf')),
         ('depth_max_m', 10**400),
@@ -116,6 +117,7 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
         ('steps', 1.5),
         ('samples', 0),
         ('format', 2),
+        ('format', 0),
         ('format', '1'),
     ],
 )
@@ -123,6 +125,12 @@ def test_a_value_that_cannot_be_is_named(name: str, value: object) -> None:
     key = {'depth_min_m': 'depth', 'depth_max_m': 'depth'}.get(name, name)
     with pytest.raises(CoreError, match=f'contract {key}'):
         Contract.from_json(changed(**{name: value}))
+
+
+def test_a_model_for_one_camera_knows_one_field_of_view() -> None:
+    assert (
+        Contract.from_json(changed(tan_half_vfov_range=[0.5, 0.5])).tan_half_vfov_range[1] == 0.5
+    )
 
 
 @pytest.mark.parametrize(('steps', 'samples'), [(2, 1), (1, 8)])

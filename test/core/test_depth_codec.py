@@ -18,6 +18,7 @@ from dmd_ros.core.errors import CoreError
 
 LOG = replace(CONTRACT, depth_min_m=0.5, depth_max_m=80.0)
 LINEAR = replace(LOG, depth_codec='linear')
+FAR = replace(LINEAR, depth_min_m=20.0)
 INF, NAN = np.inf, np.nan
 
 ranges = st.tuples(st.floats(0.01, 2.0), st.floats(1.5, 500.0)).map(lambda p: (p[0], p[0] * p[1]))
@@ -39,6 +40,15 @@ def test_the_ends_are_exact_and_everything_beyond_is_clipped(contract: object) -
     np.testing.assert_allclose(code, row(-1, 1, -1, -1, 1, 1, -1, NAN), rtol=0, atol=2e-7)
     assert np.nanmax(np.abs(code)) <= 1.0
     np.testing.assert_allclose(depth_codec.decode(code[:, :2], contract), row(0.5, 80.0), 1e-5)
+
+
+@pytest.mark.parametrize('codec', ['log', 'linear'])
+@pytest.mark.parametrize('ends', [(1.73, 282.2), (0.13, 22.7), (1.28, 105.0), (1.3, 323.0)])
+def test_rounding_steps_over_no_end(ends: tuple[float, float], codec: str) -> None:
+    contract = replace(LOG, depth_min_m=ends[0], depth_max_m=ends[1], depth_codec=codec)
+    assert np.abs(depth_codec.encode(row(*ends), contract)).max() <= 1.0
+    depth, (low, high) = depth_codec.decode(row(-1, 1), contract), row(*ends)[0]
+    assert low <= depth.min() and depth.max() <= high
 
 
 @given(ranges, st.sampled_from(['log', 'linear']), st.floats(0.0, 1.0))
@@ -128,6 +138,9 @@ def test_what_the_margin_costs_in_metres() -> None:
     far, near = depth_codec.decode(row(0.98, -0.98), LOG)[0]
     assert far == pytest.approx(76.04, abs=0.1)
     assert near == pytest.approx(0.526, abs=0.01)
+    # Of a linear code, 1 % of the least depth at the near end.
+    code = depth_codec.encode(row(0.5045, 0.5055), LINEAR)
+    assert np.isneginf(depth_codec.decode_frame(code, LINEAR)).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])
@@ -140,7 +153,7 @@ def test_near_depths_within_the_range_are_not_too_close(contract: object) -> Non
     assert np.isneginf(depth_codec.decode_frame(closer, contract)).all()
 
 
-@pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])
+@pytest.mark.parametrize('contract', [LOG, LINEAR, FAR], ids=['log', 'linear', 'from far on'])
 @pytest.mark.parametrize('middle', [-0.5, 0.0, 0.6])
 def test_relative_spread_is_that_of_decoded_samples(contract: object, middle: float) -> None:
     codes = np.random.default_rng(1).normal(middle, 0.004, (4000, 1, 1)).astype(np.float32)

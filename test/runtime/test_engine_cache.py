@@ -88,6 +88,7 @@ def test_dynamic_engine_takes_every_picture_that_its_model_was_trained_for(
 ) -> None:
     contract = dataclasses.replace(CONTRACT, train_sizes=((192, 256), (160, 288), (128, 416)))
     spec = spec_for(dataclasses.replace(request_, size=None), contract, MACHINE)
+    assert spec.best == (192, 256)
     for size in [*contract.train_sizes, network_size(375, 1242, contract)]:  # the last is KITTI's
         check_shape((1, *size), spec)
 
@@ -117,6 +118,8 @@ def test_an_engine_that_takes_every_usual_camera_sends_nobody_to_itself(
     ('change', 'message'),
     [
         ({'size': (50, 64)}, r'50x64 .* multiples of the stride 16'),
+        ({'size': (48, 60)}, r'48x60 .* multiples of the stride 16'),
+        ({'size': (0, 64)}, r'0x64 .* multiples of the stride 16'),
         ({'samples': 0}, 'samples=0 must be >= 1'),
         ({'workspace_mib': -1}, 'workspace_mib=-1 must be >= 1'),
     ],
@@ -146,6 +149,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         'no proof in its header': data.replace(b'"text"', b'"tdxt"'),
         'no engine of dmd_ros': b'ptrt' + data[4:],
         'cut in its header': data[:40],
+        'cut in its magic': data[:9],
         'empty': b'',
     }
     if how in changes:
@@ -164,6 +168,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         ('no proof in its header', 'damaged header'),
         ('no engine of dmd_ros', 'is no engine of dmd_ros'),
         ('cut in its header', 'damaged header'),
+        ('cut in its magic', 'is no engine of dmd_ros'),
         ('empty', 'is no engine of dmd_ros'),
         ('stale', "tensorrt is '10.2.0', wanted '10.3.0'"),
         ('foreign', "gpu is 'H200', wanted 'Orin'"),

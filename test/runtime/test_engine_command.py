@@ -34,6 +34,19 @@ def test_child_speaks_and_fails_with_its_error() -> None:
     assert said == ['building']
 
 
+@pytest.mark.parametrize(
+    ('script', 'message'),
+    [
+        ('seq 5; echo Traceback >&2; exit 1', 'ended with status 1; .* words: 4 / 5 / Traceback$'),
+        # A parser may speak of errors, and in no encoding: the last word is the command's own.
+        (r'printf "error: \377\n"; echo "error: the sentence"; exit 1', '^the sentence$'),
+    ],
+)
+def test_last_words_of_a_child_are_told(script: str, message: str) -> None:
+    with pytest.raises(BackendError, match=message):
+        engine_cache.run_child(child(script), print, lambda: False)
+
+
 @pytest.mark.parametrize(('kind', 'status'), [(RefusedError, 3), (BackendError, 1)])
 def test_refusal_is_told_by_the_exit_status(
     kind: type[BackendError],
@@ -62,8 +75,10 @@ def test_child_that_is_killed() -> None:
         engine_cache.run_child(words, print, lambda: False)
 
 
-def test_child_is_stopped_at_once() -> None:
-    words = child('echo started; exec sleep 60')
+@pytest.mark.parametrize('deaf', ['', 'trap "" TERM; '])
+def test_child_is_stopped_at_once(deaf: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_cache, '_STOP_S', 0.2)
+    words = child(f'{deaf}echo started; exec sleep 60')
     said: list[str] = []
     started = time.monotonic()
     with pytest.raises(BackendError, match='cancelled'):
@@ -78,11 +93,17 @@ def arguments(request: BuildRequest) -> list[str]:
 
 def test_command_line_round_trip(request_: BuildRequest) -> None:
     asked = dataclasses.replace(request_, precision='bf16', samples=8, device=1, force=True)
+    asked = dataclasses.replace(asked, workspace_mib=512, optimization_level=5)
     options = engine_cache._parser().parse_args(arguments(asked))
     assert engine_cache._request(options) == asked
     dynamic = dataclasses.replace(request_, size=None)
     options = engine_cache._parser().parse_args(arguments(dynamic))
     assert engine_cache._request(options) == dynamic
+    usual = dataclasses.replace(request_, folder=None)
+    options = engine_cache._parser().parse_args(arguments(usual))
+    assert engine_cache._request(options).cache == usual.cache
+    options = engine_cache._parser().parse_args(['build', '--model', 'm.onnx'])
+    assert engine_cache._request(options) == BuildRequest(Path('m.onnx'))
 
 
 CTRL_C = """

@@ -113,6 +113,16 @@ def test_uncertainty_is_the_relative_spread_of_the_samples() -> None:
     )
 
 
+def test_uncertainty_of_the_linear_codec_is_relative_to_the_mean() -> None:
+    noisy, contract = Noisy(0.05), replace(CONTRACT, depth_codec='linear')
+    camera = Camera(50, 50, 31.5, 23.5, 64, 48)
+    frame = DepthEstimator(contract, noisy, samples=4)(grey(camera), camera)
+    decoded = depth_codec.decode(0.05 * noisy.feeds[0]['z'][:, 0], contract)
+    expected = decoded.std(axis=0) / decoded.mean(axis=0)
+    np.testing.assert_allclose(frame.uncertainty, expected, rtol=1e-3)
+    np.testing.assert_allclose(frame.coarse, decoded.mean(axis=0), rtol=1e-5)
+
+
 def test_there_is_no_uncertainty_of_what_is_no_depth(backend: OrtBackend) -> None:
     depth = np.full((96, 128), 3.0, np.float32)
     depth[:32], depth[64:] = 80.0, 0.1
@@ -306,6 +316,19 @@ def test_every_stage_is_timed() -> None:
     assert sum(timings.values()) <= time.perf_counter() - started  # no time counts twice
     assert set(timings) == {'prepare', 'denoise', 'sample', 'restore'}
     assert all(seconds >= 0 for seconds in timings.values())
+
+
+def test_the_seconds_of_all_steps_are_the_denoiser_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+
+    class Slow(Noisy):
+        def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            seconds[0] += 0.5
+            return super().run(feeds)
+
+    monkeypatch.setattr(time, 'perf_counter', lambda: seconds[0])
+    timings = DepthEstimator(CONTRACT, Slow(), steps=3)(grey(), CAMERA).timings
+    assert timings == {'prepare': 0.0, 'denoise': 1.5, 'sample': 0.0, 'restore': 0.0}
 
 
 def test_the_contract_decides_what_is_predicted() -> None:

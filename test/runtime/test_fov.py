@@ -255,6 +255,8 @@ def test_depth_uses_the_estimated_field_of_view_and_says_so(models) -> None:
     assert frame.camera.tan_half_vfov == pytest.approx(tan_of(150), abs=1e-5)
     assert (frame.fov_source, estimator.fov_source) == ('estimate', 'estimate')
     assert frame.depth.shape == (96, 128) and frame.timings['fov'] > 0
+    session = estimator.camera_source.estimator.backend._session
+    assert session.get_session_options().intra_op_num_threads == 1  # one core is enough
     estimator.close()  # both networks
     with pytest.raises(BackendError, match='is closed'):
         estimator.camera_of(grey(150, 96, 128), None)

@@ -15,14 +15,15 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
-from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model
+from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model, share_folders
 from dmd_ros.runtime import engine_cache, select
 from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.ort_backend import OrtBackend
 
 ROOT = Path(__file__).resolve().parents[2]
-WITH_TENSORRT = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
+WITH_TENSORRT = select.Facts('10.3.0', gpus=('GPU', 'GPU'), providers=('CPUExecutionProvider',))
+CPU_ONLY = select.Facts(providers=('CPUExecutionProvider',))
 
 
 @pytest.fixture(scope='module')
@@ -46,8 +47,9 @@ def test_the_readme_s_snippet(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize('kind', [str, Path])
 def test_paths_may_be_text_or_path(model: Path, kind: type) -> None:
-    estimator = load_estimator(kind(model), backend='onnxruntime', device='cpu', threads=1)
+    estimator = load_estimator(kind(model), backend='onnxruntime', device='cpu', threads=3)
     assert (estimator.backend.name, estimator.backend.device) == ('onnxruntime', 'cpu')
+    assert estimator.backend._session.get_session_options().intra_op_num_threads == 3
 
 
 def test_the_shipped_model_loads_with_no_arguments() -> None:
@@ -111,7 +113,7 @@ def test_a_model_in_an_ament_workspace_is_found(
     assert find_model('mine') == written
 
 
-@pytest.mark.parametrize('where', ['site.getuserbase', 'sysconfig.get_path'])
+@pytest.mark.parametrize('where', ['site.getuserbase', 'sysconfig.get_path', 'sys.prefix'])
 def test_a_model_where_pip_puts_it_outside_an_environment_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -119,8 +121,22 @@ def test_a_model_where_pip_puts_it_outside_an_environment_is_found(
     folder = tmp_path / 'share' / 'dmd_ros' / 'models'
     folder.mkdir(parents=True)
     written = write_oracle(folder / 'mine.onnx')
-    monkeypatch.setattr(where, lambda *_: str(tmp_path))
+    prefix = str(tmp_path)
+    monkeypatch.setattr(where, prefix if where == 'sys.prefix' else lambda *_: prefix)
     assert find_model('mine') == written
+
+
+def test_a_model_in_the_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    written = write_oracle(tmp_path / 'mine.onnx')
+    assert find_model('~/mine.onnx') == written
+
+
+def test_no_model_is_looked_for_in_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('AMENT_PREFIX_PATH', '')
+    assert all(folder.is_absolute() for folder in share_folders())
 
 
 def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
@@ -155,7 +171,10 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         backend.name, backend.precision = 'tensorrt', request.precision  # type: ignore[misc,attr-defined]
         return backend
 
-    monkeypatch.setattr(select, 'look_around', lambda *_: WITH_TENSORRT)
+    def look_around(backend: str, device: str) -> select.Facts:
+        return CPU_ONLY if backend == 'onnxruntime' or device == 'cpu' else WITH_TENSORRT
+
+    monkeypatch.setattr(select, 'look_around', look_around)
     monkeypatch.setattr(engine_cache, 'engine_for', engine_for)
     monkeypatch.setattr(engine_cache, 'start', start)
     return refused
@@ -177,6 +196,39 @@ def test_precision_auto_takes_fp32_aloud_where_fp16_is_refused(
         assert 'fp32, which is slower' in message
     assert len(caplog.messages) == 2
     assert build_engine(model) == Path('fp32.engine')
+
+
+@pytest.mark.parametrize(('samples', 'expected'), [(None, 2), (3, 3)])
+def test_an_engine_is_asked_for_with_all_that_was_wished(
+    tmp_path: Path,
+    refusing: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    samples: int | None,
+    expected: int,
+) -> None:
+    asked, engine_for = [], engine_cache.engine_for
+
+    def asking(request: BuildRequest, contract: object, log: object, cancelled: object) -> object:
+        asked.append((request, cancelled))
+        return engine_for(request)  # type: ignore[call-arg]
+
+    monkeypatch.setattr(engine_cache, 'engine_for', asking)
+    model = write_oracle(tmp_path / 'model.onnx', samples=2)
+    wish = {'precision': 'fp32', 'size': (48, 64), 'samples': samples, 'force_rebuild': True}
+    wish |= {'engine_cache_dir': str(tmp_path), 'cancelled': lambda: False}
+    load_estimator(model, 'tensorrt', 'cuda:1', **wish)
+    build_engine(model, 'cuda:1', **wish)
+    request = BuildRequest(model, 'fp32', (48, 64), expected, 1, tmp_path, force=True)
+    assert asked == [(request, wish['cancelled'])] * 2
+
+
+def test_a_build_that_was_cancelled_is_not_made_up_for(
+    model: Path, refusing: dict[str, str]
+) -> None:
+    """The node is shutting down: it waits for no other backend."""
+    refusing.update(fp16='cancelled', fp32='cancelled')
+    with pytest.raises(BackendError, match='cancelled'):
+        load_estimator(model, cancelled=lambda: True)
 
 
 def test_fp16_asked_for_is_never_fp32(model: Path, refusing: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from oracle_model import CONTRACT, write_oracle
 from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import ort_backend
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.ort_backend import OrtBackend, OrtConditions
 
 
 @pytest.fixture(scope='module')
@@ -51,8 +51,12 @@ def test_its_prediction_is_the_oracle_s(model: Path) -> None:
 @pytest.mark.parametrize('threads', [0, 1, 2])
 def test_threads_change_nothing_but_speed(model: Path, threads: int) -> None:
     expected = OrtBackend(model, threads=1).run(feeds())['prediction']
-    got = OrtBackend(model, threads=threads).run(feeds())['prediction']
-    np.testing.assert_array_equal(got, expected)
+    backend = OrtBackend(model, threads=threads)
+    np.testing.assert_array_equal(backend.run(feeds())['prediction'], expected)
+    options = backend._session.get_session_options()
+    assert options.intra_op_num_threads == threads
+    # Idle threads would take the cores from the robot's other nodes.
+    assert options.get_session_config_entry('session.intra_op.allow_spinning') == '0'
 
 
 @pytest.mark.parametrize('threads', [-1, 1.5, '2', True, 257])
@@ -162,12 +166,37 @@ SIGNATURE = {
 }
 
 
-def test_a_model_with_other_tensors_is_refused(tmp_path: Path) -> None:
-    other = save(tmp_path / 'classifier.onnx', {'image': (FLOAT, [1, 3, 224, 224])})
-    with pytest.raises(
-        BackendError, match=r"is not a DMD denoiser: inputs \['image'\].*expected \['rgb', 'z'"
-    ):
-        OrtBackend(other)
+OTHERS = {
+    "inputs ['image']": {'image': (FLOAT, [1, 3, 224, 224])},
+    "inputs ['rgb', 't', 'z']": {k: v for k, v in SIGNATURE.items() if k != 'tan_half_vfov'},
+    "inputs ['mask', 'rgb', 't'": {**SIGNATURE, 'mask': (FLOAT, ['B', 1, 'H', 'W'])},
+}
+
+
+@pytest.mark.parametrize('words', OTHERS)
+def test_a_model_with_other_tensors_is_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(BackendError, match=r"a DMD denoiser: .*expected \['rgb', 'z'") as refused:
+        OrtBackend(save(tmp_path / 'other.onnx', OTHERS[words]))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ('name', 'kind', 'message'),
+    [
+        ('depth', FLOAT, r"outputs \['depth'\]; expected .* and 'prediction'"),
+        ('prediction', TensorProto.FLOAT16, r"not float32: \{'prediction': 'tensor\(float16\)'"),
+    ],
+)
+def test_a_model_with_another_output_is_refused(
+    tmp_path: Path, name: str, kind: int, message: str
+) -> None:
+    loaded = onnx.load(save(tmp_path / 'other.onnx', SIGNATURE))
+    node, output = loaded.graph.node[0], loaded.graph.output[0]
+    node.CopyFrom(helper.make_node('Cast', ['z'], [name], to=kind))
+    output.CopyFrom(helper.make_tensor_value_info(name, kind, ['B', 1, 'H', 'W']))
+    onnx.save(loaded, tmp_path / 'other.onnx')
+    with pytest.raises(BackendError, match=message):
+        OrtBackend(tmp_path / 'other.onnx')
 
 
 def test_a_model_of_another_precision_is_refused(tmp_path: Path) -> None:
@@ -209,6 +238,13 @@ def test_what_onnx_runtime_throws_while_running_is_ours(tmp_path: Path) -> None:
     backend = OrtBackend(save(tmp_path / 'fixed.onnx', fixed))
     with pytest.raises(BackendError, match=r'ONNX Runtime cannot evaluate .*\(1, 1, 16, 32\)'):
         backend.run(feeds())
+
+
+def test_conditions_that_cannot_be_loaded_or_evaluated_say_so(model: Path) -> None:
+    with pytest.raises(BackendError, match=r'conditions .* cannot be loaded .*; build it again'):
+        OrtConditions(b'cut short')
+    with pytest.raises(BackendError, match='cannot evaluate conditions'):
+        OrtConditions(model.read_bytes())(np.ones(1, np.float32), np.ones(1, np.float32))
 
 
 def test_closing_twice_is_harmless_and_a_closed_one_says_so(model: Path) -> None:

@@ -69,7 +69,14 @@ def test_same_network_passes(oracle: OrtBackend) -> None:
 @pytest.mark.parametrize(
     ('precision', 'error', 'passes'),
     # At t = 1 an error e of v is one of the code, and 3.34 e of log depth (0.1 to 80 m).
-    [('fp16', 2e-3, True), ('fp16', 4e-3, False), ('fp32', 2e-5, True), ('fp32', 4e-5, False)],
+    [
+        ('fp16', 2e-3, True),
+        ('fp16', 4e-3, False),
+        ('fp32', 2e-5, True),
+        ('fp32', 4e-5, False),
+        ('bf16', 1e-2, True),
+        ('bf16', 2e-2, False),
+    ],
 )
 def test_limit_is_on_depth(oracle: OrtBackend, precision: str, error: float, passes: bool) -> None:
     figures = proved(oracle, lambda v, calls: v + np.float32(error), precision)
@@ -94,6 +101,23 @@ def test_one_wrong_pixel_is_enough(oracle: OrtBackend) -> None:
     assert not proved(oracle, change).passed
 
 
+@pytest.mark.parametrize(('name', 'limit'), [('t', -0.3), ('tan_half_vfov', 0.9)])
+def test_one_wrong_time_or_camera_is_enough(oracle: OrtBackend, name: str, limit: float) -> None:
+    sign = np.sign(limit)
+
+    class Wrong(Changed):
+        def run(self, feeds: Feeds) -> Outputs:
+            wrong = (sign * feeds[name]).max() > limit
+            return {OUTPUT: self.inner.run(feeds)[OUTPUT] + np.float32(0.1 * wrong)}
+
+    figures = proof.prove(Wrong(oracle, None), oracle, CONTRACT, SHAPE, 'fp16', repeats=1, seed=1)
+    assert 0.0 in figures.random_errors and not figures.passed
+
+
+def test_an_output_of_another_shape_is_wrong(oracle: OrtBackend) -> None:
+    assert proved(oracle, lambda v, calls: v[:1]).random_errors[0] == float('inf')
+
+
 def test_one_wrong_size_is_enough(oracle: OrtBackend) -> None:
     engine = Changed(oracle, lambda v, calls: v + np.float32(0.1 * (v.shape[2] == 64)))
     sizes = ((16, 16), (64, 48))
@@ -115,6 +139,17 @@ def test_scale_that_changes_from_frame_to_frame(oracle: OrtBackend) -> None:
     assert '20 equal inputs gave outputs that differ' in figures.text
 
 
+def test_outputs_in_the_same_memory_are_compared_all_the_same(oracle: OrtBackend) -> None:
+    memory: dict[tuple[int, ...], np.ndarray] = {}
+
+    def change(v: np.ndarray, calls: int) -> np.ndarray:
+        kept = memory.setdefault(v.shape, v.copy())
+        kept[:] = v * np.float32(1.0 + 1e-4 * (calls % 7 == 0))
+        return kept
+
+    assert proved(oracle, change).repeat_deviation > 0.0
+
+
 def test_state_of_another_frame(oracle: OrtBackend) -> None:
     """An engine that answers with the previous input's output."""
     kept: list[np.ndarray] = []
@@ -128,7 +163,7 @@ def test_state_of_another_frame(oracle: OrtBackend) -> None:
 
 def test_reference_that_contradicts_its_golden_output(oracle: OrtBackend) -> None:
     golden = golden_of(oracle)
-    wrong = proof.Golden(golden.feeds, golden.prediction + np.float32(0.01))
+    wrong = proof.Golden(golden.feeds, golden.prediction + np.float32(1e-3))
     figures = proof.prove(oracle, oracle, CONTRACT, SHAPE, 'fp16', wrong, repeats=2)
     assert 'ONNX Runtime itself does not reproduce' in figures.text
 
@@ -148,6 +183,35 @@ def test_sampler_that_is_not_repeatable(oracle: OrtBackend) -> None:
     engine.run = oracle.run  # type: ignore[method-assign]
     figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=8, seed=0)
     assert 'equal frames gave codes that differ' in figures.text
+
+
+@pytest.mark.parametrize('which', [(1, 'ddim'), (2, 'ddpm'), (4, 'ddpm'), (4, 'ddim')], ids=str)
+def test_one_wrong_sampler_is_enough(oracle: OrtBackend, which: tuple[int, str]) -> None:
+    class Wrong(WithSampler):
+        def sample(self, rgb, fov, noise, fresh, times, sampler):  # type: ignore[no-untyped-def]
+            codes = super().sample(rgb, fov, noise, fresh, times, sampler)
+            wrong = (len(times), sampler) == which
+            return codes + np.float32(2e-3 * wrong + 1e-5 * wrong * (self.calls % 3))
+
+    engine = Wrong(oracle, lambda codes, calls: codes)
+    engine.run = oracle.run  # type: ignore[method-assign]
+    figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=8, seed=0)
+    assert 'is off by 0.002' in figures.text and 'gave codes that differ' in figures.text
+
+
+def test_a_camera_that_outlives_its_frame(oracle: OrtBackend) -> None:
+    """An engine that answers every picture as it did the first."""
+    first: list[np.ndarray] = []
+
+    class Stuck(WithSampler):
+        def sample(self, rgb, fov, *rest):  # type: ignore[no-untyped-def]
+            first.append(rgb)
+            return super().sample(first[0], fov, *rest)
+
+    engine = Stuck(oracle, lambda codes, calls: codes)
+    engine.run = oracle.run  # type: ignore[method-assign]
+    figures = proof.prove(engine, oracle, CONTRACT, SHAPE, 'fp16', repeats=4, seed=0)
+    assert 'the sampler on the device is off' in figures.text
 
 
 def test_recorded_sampler_that_differs_from_the_enqueued_one(oracle: OrtBackend) -> None:

@@ -24,6 +24,8 @@ FULL = Facts(
     providers=(select.CUDA_PROVIDER, 'CPUExecutionProvider'),
 )
 NO_TENSORRT = Facts(tensorrt_problem='TensorRT cannot be imported', gpus=('H200',))
+CUDA_WITHOUT_GPU = Facts(providers=(select.CUDA_PROVIDER, 'CPUExecutionProvider'))
+OLD = Facts(tensorrt='8.6.1', gpus=('Orin',), providers=('CPUExecutionProvider',))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ NO_TENSORRT = Facts(tensorrt_problem='TensorRT cannot be imported', gpus=('H200'
         ('auto', 'auto', 'auto', CPU_ONLY, ('onnxruntime', None, 'fp32')),
         ('auto', 'auto', 'fp32', NO_TENSORRT, ('onnxruntime', None, 'fp32')),
         ('onnxruntime', 'cuda', 'auto', CPU_ONLY, ('onnxruntime', 0, 'fp32')),
+        ('auto', 'auto', 'auto', CUDA_WITHOUT_GPU, ('onnxruntime', None, 'fp32')),
     ],
 )
 def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
@@ -50,8 +53,10 @@ def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
     ('device', 'facts', 'words'),
     [
         ('auto', FULL, ['TensorRT 10.16.0, fp16, on GPU 0 (H200)']),
+        ('cuda:1', FULL, ['on GPU 1 (L4)']),
         ('cpu', FULL, ['ONNX Runtime, fp32, on the CPU', 'it needs a GPU and device is cpu']),
         ('auto', CPU_ONLY, ['on the CPU', 'no NVIDIA GPU or driver', 'no CUDAExecutionProvider']),
+        ('auto', CUDA_WITHOUT_GPU, ['on the CPU', 'CUDA not taken: no NVIDIA GPU was found']),
         ('auto', NO_TENSORRT, ['TensorRT not taken: TensorRT cannot be imported']),
         (
             'auto',
@@ -77,6 +82,8 @@ def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
     [
         ('onnx', 'auto', 'auto', FULL, 'allowed: auto, tensorrt, onnxruntime'),
         ('auto', 'gpu', 'auto', FULL, 'allowed: auto, cpu, cuda, cuda:0'),
+        ('tensorrt', 'gpu', 'auto', CPU_ONLY, 'allowed: auto, cpu, cuda, cuda:0'),
+        ('auto', 'cuda:0,1', 'auto', FULL, 'allowed: auto, cpu, cuda, cuda:0'),
         ('auto', 'auto', 'int8', FULL, 'allowed: auto, fp32, fp16, bf16'),
         ('tensorrt', 'cpu', 'auto', FULL, 'cannot be used: it needs a GPU'),
         ('tensorrt', 'auto', 'auto', CPU_ONLY, 'cannot be used: no NVIDIA GPU or driver'),
@@ -84,7 +91,8 @@ def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
         ('tensorrt', 'auto', 'auto', NO_TENSORRT, 'cannot be imported'),
         ('auto', 'auto', 'fp16', CPU_ONLY, 'computes in fp32 and precision is fp16.*not taken'),
         ('onnxruntime', 'cuda:1', 'auto', FULL, 'CUDA_VISIBLE_DEVICES=1'),
-        ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ONNX Runtime'), 'no ONNX Runtime'),
+        ('tensorrt', 'auto', 'bf16', OLD, 'bf16 needs TensorRT 10 or newer, this is 8.6.1'),
+        ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ORT'), 'no ORT; TensorRT not taken'),
     ],
 )
 def test_what_cannot_be_had_is_refused(
@@ -92,6 +100,10 @@ def test_what_cannot_be_had_is_refused(
 ) -> None:
     with pytest.raises(BackendError, match=message):
         decide(backend, device, precision, facts)
+
+
+def test_who_asks_for_onnx_runtime_is_told_nothing_of_tensorrt() -> None:
+    assert decide('onnxruntime', 'cpu', 'auto', FULL).why == 'ONNX Runtime, fp32, on the CPU'
 
 
 def test_after_a_failed_engine_onnx_runtime_is_taken_and_says_why() -> None:
@@ -115,12 +127,16 @@ def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -
         (ImportError('libcuda.so.1: cannot open shared object file'), ['driver', '--gpus all']),
         (ImportError('libnvonnxparser.so.11: cannot open'), ['without the libraries', 'same']),
         (ImportError('libcudnn.so.8: cannot open shared object'), ['without the libraries']),
+        (ImportError('libcublas.so.12: cannot open'), ['without the libraries']),
         (ImportError('libnvdla_compiler.so: cannot open'), ['without the libraries']),
         (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
         (ModuleNotFoundError('No module', name='onnxruntime'), [': pip install onnxruntime']),
         (ImportError('onnxruntime/x.so: failed to map segment'), ['it is there', 'memory short']),
-        (ImportError('\nIMPORTANT:\n\nNumPy', name='pycuda._driver'), ['(IMPORTANT: NumPy)']),
+        (
+            ImportError('\nIMPORTANT:\n\nNumPy', name='pycuda._driver'),
+            ['(IMPORTANT: NumPy)', 'nvcc'],
+        ),
     ],
 )
 def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
@@ -136,6 +152,54 @@ def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     library._gpu.error['cuInit'] = 100  # what an empty CUDA_VISIBLE_DEVICES gives
     with pytest.raises(BackendError, match=r'error 100 \(text of 100\).*CUDA_VISIBLE_DEVICES'):
         decide('tensorrt', 'auto', 'auto', select.look_around('tensorrt'))
+
+
+@pytest.mark.parametrize(
+    ('backend', 'device', 'gpus', 'wanted'),
+    [
+        ('auto', 'auto', ('H200',), True),
+        ('onnxruntime', 'auto', ('H200',), False),
+        ('auto', 'cpu', ('H200',), False),
+        ('tensorrt', 'auto', (), False),
+    ],
+)
+def test_tensorrt_is_imported_where_it_is_wanted_alone(
+    monkeypatch: pytest.MonkeyPatch, backend: str, device: str, gpus: tuple[str, ...], wanted: bool
+) -> None:
+    imported: list[bool] = []
+
+    def missing() -> None:
+        imported.append(True)
+        raise BackendError('TensorRT cannot be imported')
+
+    monkeypatch.setattr(cuda_driver, 'look', lambda: (gpus, ''))
+    monkeypatch.setattr(select, 'tensorrt_module', missing)
+    facts = select.look_around(backend, device)
+    assert imported == [True] * wanted
+    assert facts.tensorrt_problem == ('TensorRT cannot be imported' if wanted else '')
+
+
+@pytest.mark.parametrize('error', ['ImportError', 'FileNotFoundError'])
+def test_a_tensorrt_that_lacks_its_libraries(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: str
+) -> None:
+    for name in ('tensorrt', 'pycuda', 'dmd_ros.runtime.trt_backend'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ('tensorrt', 'pycuda'):
+        (tmp_path / f'{name}.py').write_text(f'raise {error}("libnvinfer.so.10 was not found")')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendError, match=r'without the libraries it needs \(libnvinfer\.so\.10'):
+        select.tensorrt_module()
+
+
+def test_a_missing_onnx_runtime_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = write_oracle(tmp_path / 'oracle.onnx')
+    monkeypatch.delitem(sys.modules, 'dmd_ros.runtime.ort_backend', raising=False)
+    monkeypatch.delattr('dmd_ros.runtime.ort_backend', raising=False)
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)  # as if it were not installed
+    assert 'pip install onnxruntime' in select.look_around().onnxruntime_problem
+    with pytest.raises(BackendError, match=r'ONNX Runtime cannot be imported.*pip install onnx'):
+        loading.contract_of(model)
 
 
 def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The golden input and output of a model file: there and back, compared, and damaged."""
+
+import numpy as np
+import pytest
+
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import (
+    GOLDEN_KEY,
+    TOLERANCE,
+    check_golden,
+    golden_from_metadata,
+    golden_to_metadata,
+    relative_difference,
+)
+
+PICTURE = np.arange(6, dtype=np.float32).reshape(2, 3).T  # not in C order
+TEXT = golden_to_metadata({'rgb': PICTURE}, {'depth': -PICTURE})
+NAMES = {'inputs': ('rgb',), 'output': 'depth'}
+
+
+def test_there_and_back() -> None:
+    feeds, outputs = golden_from_metadata({GOLDEN_KEY: TEXT}, 'm.onnx', **NAMES)
+    np.testing.assert_array_equal(feeds['rgb'], PICTURE)
+    np.testing.assert_array_equal(outputs['depth'], -PICTURE)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        TEXT[:-9],
+        TEXT.replace('"depth"', '"death"'),
+        TEXT.replace('"data": "', '"data": "*'),
+        TEXT.replace('[3, 2]', '[3, 3]'),
+        '[]',
+    ],
+    ids=['cut', 'of other names', 'no base64', 'of another shape', 'a list'],
+)
+def test_a_damaged_one_is_refused(text: str) -> None:
+    with pytest.raises(BackendError, match=r'm\.onnx: golden input is malformed'):
+        golden_from_metadata({GOLDEN_KEY: text}, 'm.onnx', **NAMES)
+
+
+def test_differences_are_relative_to_the_largest_expected() -> None:
+    expected = np.array([-200.0, 1.0], np.float32)
+    value = np.array([-200.0, 3.0], np.float32)
+    assert relative_difference(value, expected) == pytest.approx(0.01)
+    assert relative_difference(value, value) == 0.0
+    assert relative_difference(0 * value, 0 * expected) == 0.0
+
+
+@pytest.mark.parametrize('wrong', [[np.nan, 1.0], [np.inf, 1.0], [1.0]], ids=str)
+def test_what_is_no_number_or_of_another_shape_differs_infinitely(wrong: list[float]) -> None:
+    """Also where it would be broadcast, or a comparison with NaN be passed over."""
+    value = np.array(wrong, np.float32)
+    assert relative_difference(value, np.ones(2, np.float32)) == float('inf')
+
+
+@pytest.mark.parametrize(('factor', 'passes'), [(1 + 9e-4, True), (1 + 2e-3, False)])
+def test_an_engine_is_held_to_the_golden_output(factor: float, passes: bool) -> None:
+    assert TOLERANCE == 1e-3
+
+    def run(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {'depth': -feeds['rgb'] * np.float32(factor)}
+
+    if passes:
+        assert check_golden(run, {GOLDEN_KEY: TEXT}, 'm.onnx', **NAMES) == pytest.approx(
+            9e-4, 0.01
+        )
+    else:
+        with pytest.raises(
+            BackendError, match=r'differs by 2\.00e-03 \(relative\), allowed 1e-03'
+        ):
+            check_golden(run, {GOLDEN_KEY: TEXT}, 'm.onnx', **NAMES)
+
+
+def test_a_golden_output_that_is_no_number_passes_nothing() -> None:
+    text = golden_to_metadata({'rgb': PICTURE}, {'depth': np.nan * PICTURE})
+    with pytest.raises(BackendError, match='differs by nan'):
+        check_golden(lambda feeds: {'depth': feeds['rgb']}, {GOLDEN_KEY: text}, 'm.onnx', **NAMES)
