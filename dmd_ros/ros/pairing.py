@@ -101,13 +101,13 @@ class Pairing:
     def reset(self, start: int | None = None) -> None:
         """Forget everything that belongs to the time before a jump.
 
-        start: first stamp of the time after it. What is near it has come ahead of the message that
-        shows the jump, and stays.
+        start: first stamp of the time after it. A camera_info near it has come ahead of the image
+        that shows the jump, and stays.
         """
         self.epoch += 1
-        for stamp in [other for other in self._waiting if _is_old(other, start)]:
-            del self._waiting[stamp]
+        for _ in self._waiting:
             self._on_drop('time jump', 'time went back while the image waited')
+        self._waiting.clear()
         self._last_image = None
         if not self.latest:
             for stamp in [other for other in self._infos if _is_old(other, start)]:

@@ -34,7 +34,7 @@ class Bench:
         self.messages.append(text)
 
     def image(self, stamp_ms: int, **kwargs):
-        return self.pairing.add_image(message(stamp_ms, **kwargs), 0.0)
+        return self.pairing.add_image(message(stamp_ms, **kwargs), 1e-3 * stamp_ms)
 
     def info(self, stamp_ms: int, **kwargs):
         return self.pairing.add_info(message(stamp_ms, **kwargs))
@@ -47,6 +47,7 @@ def test_exact_stamps_pair_whichever_comes_first(info_first):
     assert steps[0](100) is None
     pair = steps[1](100)
     assert pair is not None and pair.image.header.stamp.nanosec == 100 * MS
+    assert pair.received == 0.1  # when the image came, not the camera_info
     assert bench.drops == []
 
 
@@ -80,6 +81,7 @@ def test_waiting_images_are_bounded():
         bench.image(1000 + 33 * k)
     assert len(bench.drops) == 1000 - len(bench.pairing._waiting)
     assert len(bench.pairing._waiting) <= 4
+    assert bench.info(1000 + 33 * 999) is not None  # the newest stay
 
 
 def test_waiting_infos_are_bounded():
@@ -96,6 +98,23 @@ def test_latest_takes_a_latched_info_for_every_image():
     for k in range(3):
         pair = bench.image(1000 + 33 * k)
         assert pair is not None and pair.info.name == 'latched'
+
+
+def test_infos_of_a_burst_wait_for_their_images():
+    """Large images come long after the small messages of their stamps."""
+    bench = Bench()
+    stamps = [100 + 33 * k for k in range(30)]
+    for stamp in stamps:
+        bench.info(stamp)
+    assert all(bench.image(stamp) is not None for stamp in stamps)
+
+
+def test_latest_is_what_came_last_though_its_stamp_came_before():
+    """In the second lap of a bag, or where a driver of a zoom lens stamps nothing."""
+    bench = Bench(latest=True)
+    for stamp, name in ((100, 'wide'), (200, 'long'), (100, 'wide again')):
+        bench.info(stamp, name=name)
+    assert bench.image(300).info.name == 'wide again'
 
 
 def test_latest_prefers_the_exact_stamp():
@@ -155,11 +174,31 @@ def test_time_jump_starts_a_new_epoch_and_forgets_waiting_images():
 
 def test_time_jump_seen_by_the_image_first():
     bench = Bench()
+    bench.info(500)
     bench.info(10_000)
     bench.image(10_000)
     assert bench.image(1000) is None
     assert bench.info(1000).epoch >= 1
     assert bench.image(10_000) is None  # its camera_info was of the lap before
+    assert bench.image(500) is None  # this one too
+
+
+def test_a_jump_of_the_clock_forgets_all_that_came_before():
+    bench = Bench()
+    bench.info(10_000)
+    bench.image(10_033)
+    bench.pairing.reset()
+    assert bench.drops == ['time jump']
+    assert bench.image(10_000) is None  # not out of order: the time of 10.033 s is over
+    assert bench.info(10_000).epoch == 1 and bench.drops == ['time jump']
+
+
+@pytest.mark.parametrize(('back', 'reason'), [(100, 'out_of_order'), (101, 'time jump')])
+def test_from_a_tenth_of_a_second_on_a_step_back_is_a_jump(back, reason):
+    bench = Bench()
+    bench.image(10_000)
+    bench.image(10_000 - back)
+    assert (bench.drops, bench.pairing.epoch) == ([reason], int(reason == 'time jump'))
 
 
 @pytest.mark.parametrize('info_first', [True, False])
