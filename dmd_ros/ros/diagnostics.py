@@ -35,7 +35,7 @@ def problems(
     if info_topic is not None:
         received[info_topic] = summary.infos
         counts += f', {summary.infos} on {info_topic}'
-    if min(summary.since_start, summary.since_pair) > PATIENCE:
+    if summary.since_pair > PATIENCE:
         silent = ' and '.join(topic for topic, count in received.items() if not count)
         if silent:
             found['silent'] = (

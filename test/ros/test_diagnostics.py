@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from peers import GREY, image_of, info_of
 
-from dmd_ros.ros.diagnostics import PATIENCE, problems
+from dmd_ros.ros.diagnostics import PATIENCE, problems, status, values_of
 from dmd_ros.ros.stats import Stats
 
 
@@ -23,19 +26,22 @@ def test_rates_and_percentiles():
     stats.image(115.0)
     stats.info()
     stats.error('a bad image')
+    stats.drop('lost in transport', 3)
     again = stats.summary(120.0)
     assert (again.image_rate, again.images) == (0.1, 101)
     assert (again.depth_rate, again.processed) == (0.0, 100)
     assert (again.infos, again.new_errors, again.since_image) == (1, 1, 5.0)
+    assert again.drops == {'lost in transport': 3}
 
 
-def test_the_window_of_latencies_is_bounded():
+def test_latencies_and_stages_are_of_the_last_frames():
     stats = Stats(0.0)
-    stats.processed(9.0, {})
-    for _ in range(10_000):
-        stats.processed(0.1, {})
-    assert stats.summary(1.0).latency[2] == 0.1
-    assert len(stats._latencies) <= 1000
+    for _ in range(1000):
+        stats.processed(9.0, {'denoise': 9.0})
+    for _ in range(400):
+        stats.processed(0.1, {'denoise': 0.1})
+    summary = stats.summary(1.0)
+    assert summary.latency == (0.1, 0.1, 0.1) and summary.stages == {'denoise': 0.1}
 
 
 def test_patience_with_slow_discovery():
@@ -83,6 +89,7 @@ def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     for now in (1.0, 10.0, 11.0):
         found = second(now, 'frame_id')
         assert list(found) == ['failed'] and "in 'right'" in found['failed']
+        stats.drop('lost in transport')  # says nothing of frames
         # Diagnostics may come more often than images.
         again = problems(stats.summary(now + 0.1), '/i', '/c')
         assert list(again) == ([] if now < PATIENCE else ['failed'])
@@ -105,6 +112,7 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
 
     assert second(1.0, paired=2) == {}  # at the start, discovery
     assert '8 of the last 10 images' in second(PATIENCE + 1.0, paired=2)['unpaired']
+    assert problems(stats.summary(PATIENCE + 1.1), '/i', '/c') == {}  # no image since then
     assert second(PATIENCE + 2.0, paired=8) == {}
 
 
@@ -120,6 +128,27 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     assert 'set info_pairing to latest' in exact
     assert 'within info_max_age (0.25 s)' in latest and 'info_pairing' not in latest
     assert 'info_max_age' not in problems(summary, '/i', '/c', info_max_age=0.0)['unpaired']
+    some = replace(summary, since_pair=0.1)
+    assert 'or raise that' in problems(some, '/i', '/c', info_max_age=0.25)['unpaired']
+    assert 'info_max_age' not in problems(some, '/i', '/c', info_max_age=0.0)['unpaired']
+
+
+def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
+    stats = Stats(0.0)
+    levels = []
+    for now in (1.0, 2.0):
+        stats.error('bad image: cut off')
+        summary = stats.summary(now)
+        found = problems(summary, '/i', '/c')
+        levels.append(status('dmd', 'active', {}, summary, found).level)
+        stats.processed(0.1, {})
+    assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.WARN]
+
+
+def test_what_others_say_on_the_topic_is_not_taken_for_ours():
+    ours = status('/dmd', 'active', {}, None, {})
+    others = DiagnosticStatus(name='camera: rate', values=[KeyValue(key='images', value='7')])
+    assert values_of(DiagnosticArray(status=[others, ours])) == {'state': 'active'}
 
 
 def test_diagnostics_tell_everything_a_person_asks(running):
