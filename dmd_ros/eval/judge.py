@@ -80,11 +80,10 @@ def predict(
     camera: Camera,
     mirror: bool = False,
 ) -> tuple[DepthFrame, NDArray[np.float32]]:
-    """Estimate one picture from a fresh start; gives the frame and its depth with ends settled.
+    """Estimate one picture; gives the frame and its depth with ends settled.
 
     mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol).
     """
-    estimator.reset()
     frame = estimator(rgb, camera)
     depth = settled(frame.depth, estimator.contract)
     if mirror:
@@ -134,7 +133,7 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
     """Average over frames, each frame counting the same."""
     rows = list(verdicts)
     scales = np.array([v.median_scale for v in rows], np.float64)
-    scales = scales[np.isfinite(scales) & (scales > 0)]
+    scales = scales[np.isfinite(scales)]
     middle = float(np.median(scales)) if scales.size else float('nan')
     spread = float(np.exp(np.mean(np.abs(np.log(scales / middle))))) if scales.size else middle
     return Summary(

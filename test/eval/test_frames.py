@@ -107,6 +107,7 @@ def test_two_runs_differ_in_nothing_but_time(folder, tmp_path, model):
 
 
 def test_mirroring_averages_both_views(folder, tmp_path, model):
+    write_frame(folder / 'aside', np.tile(np.geomspace(1, 9, 64, dtype=np.float32), (48, 1)))
     plain, mirrored = (
         run(folder, tmp_path / n, model, *o) for n, o in (('a', ()), ('b', ['--mirror']))
     )

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
+from dmd_ros.eval import judge
+from dmd_ros.eval.frame_folder import LabelledFrame
+from dmd_ros.eval.judge import Limits
+
+TRUTH = np.repeat(np.array([[1, 2, 4, 50]], np.float32), 20, axis=0)
+
+
+def of_scale(scale, group=''):
+    """Judge an estimate that is right but for a factor."""
+    truth = np.array([[2, 4]], np.float32)
+    return judge.judge(truth / np.float32(scale), truth, group=group)
+
+
+def test_every_figure_keeps_to_the_limits():
+    depth = TRUTH * np.array([2, 2, 2, 0.1], np.float32)
+    verdict = judge.judge(depth, TRUTH, Limits(1.5, 10.0), name='f', group='indoor')
+    # What is left of it is 2 and 4 m.
+    assert (verdict.score.abs_rel, verdict.score.pixels) == (1.0, 40)
+    assert list(verdict.buckets) == ['1-2 m', '2-4 m']
+    assert (verdict.median_scale, verdict.scaled.abs_rel) == (0.5, 0.0)
+    assert (verdict.const_m, verdict.const.abs_rel) == (2.5, (0.25 + 0.375) / 2)
+    assert (verdict.best_const_m, verdict.best_const.abs_rel) == (2.0, 0.25)
+    assert (verdict.name, verdict.group) == ('f', 'indoor')
+
+
+def test_a_summary_has_the_mean_of_each_figure():
+    total = judge.summarise([of_scale(1.0, 'indoor'), of_scale(2.0, 'indoor')])
+    assert (total.frames, total.score.abs_rel, total.scaled.abs_rel) == (2, 0.25, 0.0)
+    assert (total.const.abs_rel, total.best_const.abs_rel) == ((0.25 + 0.375) / 2, 0.25)
+
+
+def test_the_spread_of_scale_is_a_factor_and_a_frame_without_estimate_has_none():
+    silent = judge.judge(np.full_like(TRUTH, np.nan), TRUTH)
+    total = judge.summarise([of_scale(1.0), of_scale(2.0), of_scale(8.0), silent])
+    assert total.median_scale == 2.0
+    # They are 2, 1 and 4 times away from it, of which 2 is the geometric mean.
+    assert total.median_scale_spread == pytest.approx(2.0)
+    nothing = judge.summarise([silent])
+    assert math.isnan(nothing.median_scale) and math.isnan(nothing.median_scale_spread)
+
+
+def test_as_good_as_a_baseline_is_not_better():
+    truth = np.array([[2, 4]], np.float32)
+    best = judge.judge(np.full_like(truth, 2.0), truth, group='indoor')
+    const = judge.judge(np.full_like(truth, 2.5), truth, group='indoor')
+    total = judge.summarise([best, const, of_scale(1.0)])
+    assert (total.beats_const, total.beats_best_const) == (1, 1)
+    assert judge.summarise([of_scale(1.0)]).beats_const is None  # of no kind of scene
+
+
+def test_groups_have_only_their_own_frames_and_the_total_has_all():
+    verdicts = [of_scale(2.0, 'outdoor'), of_scale(1.0, 'indoor'), of_scale(4.0)]
+    found = judge.by_group(verdicts, ('indoor', 'table top', 'outdoor'))
+    scales = {name: (s.frames, s.median_scale) for name, s in found.items()}
+    assert scales == {'indoor': (1, 1.0), 'outdoor': (1, 2.0), 'total': (3, 2.0)}
+    assert list(found) == ['indoor', 'outdoor', 'total']
+
+
+# Of what is in depth.png, 20 and 40 m; the rest is too far for it.
+BASELINE = {
+    'const': 15.0, 'absrel_const': 0.4375, 'd1_const': 0.0,
+    'best_const': 20.0, 'absrel_best_const': 0.25, 'd1_best_const': 0.5,
+}  # fmt: skip
+
+
+def disagreement(stated):
+    depth = np.array([[20, 40, 70, 75, 78]], np.float32)
+    sample = RawSample(np.zeros((1, 5, 3), np.uint8), depth, Camera(5.0, 5.0, 2.0, 0.0, 5, 1))
+    return judge.baseline_disagreement(LabelledFrame('f', 'outdoor', sample, {'baseline': stated}))
+
+
+def test_baselines_that_a_frame_states_are_of_its_png_alone():
+    assert disagreement(BASELINE) is None
+    assert disagreement({'best_const': 20.001}) is None  # rounded, and nothing else stated
+
+
+@pytest.mark.parametrize('key', sorted(BASELINE.keys() - {'const'}))
+def test_each_baseline_that_differs_is_named_with_our_own(key):
+    said = disagreement({**BASELINE, key: BASELINE[key] + 0.01})
+    assert said == f'f: meta.json states {key} {BASELINE[key] + 0.01} (own: {BASELINE[key]:.4f})'
