@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from oracle_model import grey_from_depth, write_oracle
+from frame_factory import META, slope, write_frame
+from oracle_model import write_oracle
 
 from dmd_ros.eval import frames, judge
 from dmd_ros.eval.errors import EvalError
@@ -19,27 +20,6 @@ from dmd_ros.eval.frame_folder import find_frames, group_of, read_frame
 from dmd_ros.eval.options import run_command
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
-META = {'fx': 60.0, 'fy': 60.0, 'cx': 31.5, 'cy': 23.5, 'width': 64, 'height': 48}
-
-
-def write_frame(folder, depth_m, painted_m=None, **meta):
-    """A frame whose picture makes the oracle estimate `painted_m` (default: the truth)."""
-    folder.mkdir(parents=True)
-    painted = depth_m if painted_m is None else painted_m
-    picture = grey_from_depth(np.nan_to_num(painted, nan=1.0))
-    cv2.imwrite(str(folder / 'rgb.png'), picture)
-    millimetres = np.nan_to_num(np.rint(depth_m * 1000), nan=0.0)
-    millimetres[millimetres > 65535] = 0
-    cv2.imwrite(str(folder / 'depth.png'), millimetres.astype(np.uint16))
-    if (depth_m > 65.535).any():
-        v, u = np.nonzero(depth_m > 65.535)
-        np.savez(folder / 'depth_full.npz', u=u, v=v, z=depth_m[v, u])
-    (folder / 'meta.json').write_text(json.dumps({**META, 'scene': 'indoor', **meta}))
-    return folder
-
-
-def slope(near=1.0, far=4.0):
-    return np.repeat(np.geomspace(near, far, 48, dtype=np.float32)[:, None], 64, axis=1)
 
 
 @pytest.fixture

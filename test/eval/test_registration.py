@@ -1,5 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,12 @@ def test_other_sizes_take_the_nearest_pixel_and_invent_nothing(factor):
     assert small[0, 0] in estimate[:factor, :factor]
     large = on_grid_of(estimate, numbered(48 * factor, 64 * factor), CAMERA)
     np.testing.assert_array_equal(large, np.kron(estimate, np.ones((factor, factor), np.float32)))
+
+
+def test_the_nearest_pixel_is_the_one_in_the_middle():
+    estimate = numbered(48, 66)
+    third = on_grid_of(estimate, numbered(16, 22), replace(CAMERA, width=66))
+    np.testing.assert_array_equal(third, estimate[1::3, 1::3])
 
 
 @pytest.mark.parametrize('width', [66, 100])
@@ -80,4 +88,5 @@ def test_pixels_of_a_wide_lens_find_their_own_and_those_beyond_it_nothing():
     known = np.isfinite(got)
     assert known.mean() > 0.6
     assert np.abs(got - column)[known].max() < 0.55
+    assert np.isin(got[known], estimate).all()  # nothing between two of them
     assert (seen > 1.0).any() and not known[seen > 1.0].any()

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is read of a frame; what is refused is in test_frames."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from frame_factory import slope, write_frame
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_folder import find_frames, group_of, read_frame
+
+RED = np.full((48, 64, 3), (0, 0, 255), np.uint8)  # as OpenCV writes it
+
+
+def test_camera_and_colours_are_those_of_the_files(tmp_path):
+    folder = write_frame(tmp_path / 'f', slope(), fx=60.0, fy=61.0, cx=30.0, cy=20.0)
+    cv2.imwrite(str(folder / 'rgb.png'), RED)
+    sample = read_frame(folder).sample
+    assert sample.camera == Camera(fx=60.0, fy=61.0, cx=30.0, cy=20.0, width=64, height=48)
+    assert (sample.rgb == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize('name', ['rgb.jpg', 'rgb.jpeg'])
+def test_a_photograph_is_not_turned_upright(tmp_path, name):
+    """The intrinsics are of the picture as it lies in the file."""
+    folder = write_frame(tmp_path / 'f', slope())
+    (folder / 'rgb.png').unlink()
+    turned = struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0)  # Orientation: by 90 degrees
+    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x01' + turned + bytes(4)
+    jpeg = cv2.imencode('.jpg', RED)[1].tobytes()
+    segment = b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif
+    (folder / name).write_bytes(jpeg[:2] + segment + jpeg[2:])
+    assert cv2.imread(str(folder / name)).shape == (64, 48, 3)
+    assert read_frame(folder).sample.rgb.shape == (48, 64, 3)
+
+
+def test_what_was_not_measured_is_nan(tmp_path):
+    depth = slope()
+    depth[:5] = np.nan
+    truth = read_frame(write_frame(tmp_path / 'f', depth)).sample.depth
+    np.testing.assert_array_equal(np.isnan(truth), np.isnan(depth))
+
+
+@pytest.mark.parametrize('name', ['rgb.png', 'depth.png'])
+def test_either_picture_of_another_size_is_refused(tmp_path, name):
+    folder = write_frame(tmp_path / 'f', slope())
+    picture = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(folder / name), picture[:40])
+    with pytest.raises(EvalError, match=r'\(40, 64\).*all three must agree'):
+        read_frame(folder)
+
+
+def test_a_folder_of_frames_may_have_a_meta_of_its_own(tmp_path):
+    frame = write_frame(tmp_path / 'f', slope())
+    (tmp_path / 'meta.json').write_text('{}')
+    assert find_frames(tmp_path) == [frame]
+
+
+@pytest.mark.parametrize(
+    ('meta', 'group'),
+    [
+        ({'scene': 'outdoor', 'group': 'city'}, 'outdoor'),  # none of ours
+        ({'dataset': 'Tabletop'}, 'table top'),
+        ({}, 'table top'),  # by its median: half of it is near, however far the rest
+    ],
+)
+def test_groups_of_unusual_frames(meta, group):
+    depth = np.array([[1.0, 1.0, 9.0]], np.float32)
+    assert group_of(meta, depth + 1.0 if 'dataset' in meta else depth) == group
