@@ -60,10 +60,11 @@ def test_motion_cancels_out_of_the_ratio_to_truth():
 def test_points_without_an_estimate_do_not_count(hole):
     half = plane(2)
     half[:, 80:] = hole
-    change = flicker.tracked_change((texture(), texture()), (half, half))
     whole = flicker.tracked_change((texture(), texture()), (plane(2), plane(2)))
-    assert change.predicted == 0
-    assert change.points < whole.points
+    for depths in ((half, plane(2)), (plane(2), half)):
+        change = flicker.tracked_change((texture(), texture()), depths)
+        assert change.predicted == 0
+        assert change.points < whole.points
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,10 @@ def test_what_is_hidden_in_the_second_picture_is_hardly_followed():
 
 def test_depth_is_looked_up_at_the_nearest_pixel():
     depth = np.arange(12, dtype=np.float32).reshape(3, 4) + 1
-    points = np.array([[1.6, 0.4], [0.4, 1.6], [-0.4, 0.0], [-0.6, 0.0]], np.float32)
-    np.testing.assert_array_equal(flicker.depths_at(depth, points), [3, 9, 1, np.nan])
+    inside = np.array([[1.6, 0.4], [0.4, 1.6], [-0.4, 0.0], [3.4, 2.4]], np.float32)
+    np.testing.assert_array_equal(flicker.depths_at(depth, inside), [3, 9, 1, 12])
+    outside = np.array([[-0.6, 0.0], [3.6, 0.0], [0.0, -0.6], [0.0, 2.6]], np.float32)
+    assert np.isnan(flicker.depths_at(depth, outside)).all()
 
 
 @pytest.mark.parametrize(('known', 'enough'), [(19, False), (20, True)])
