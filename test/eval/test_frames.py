@@ -100,6 +100,23 @@ def test_range_of_truth_is_an_option(folder, tmp_path, model):
     results = run(folder, tmp_path / 'out', model, '--max-depth', '10')
     street = next(f for f in results['frames'] if f['name'] == 'street')
     assert list(street['buckets']) == ['4-8 m', '8-20 m']
+    results = run(folder, tmp_path / 'out', model, '--max-depth', '3')
+    assert results['frames_left_out'] == {'street': 'it has no depth between 0.001 and 3 m'}
+
+
+def test_each_column_of_the_table_has_its_figure():
+    noise = np.random.default_rng(0).uniform(0.7, 1.9, (48, 64)).astype(np.float32)
+    v = judge.judge(noise * slope(), slope(), name='f', group='outdoor')
+    table = frames.summary_table([v], judge.by_group([v], frames.GROUPS))
+    wanted = [
+        v.score.abs_rel, v.score.delta1, v.score.rmse, v.score.log10, v.score.silog,
+        v.median_scale, v.scaled.abs_rel, v.scaled.delta1,
+        v.const.abs_rel, v.const.delta1, v.best_const.abs_rel, v.best_const.delta1,
+    ]  # fmt: skip
+    assert len(set(wanted)) == len(wanted)
+    for name in ('f', 'outdoor', 'total'):
+        row = next(line for line in table.splitlines() if line.startswith(f'| {name} '))
+        assert row.strip('| ').split()[2::2] == ['1', *(f'{value:.3f}' for value in wanted)]
 
 
 def test_returns_beyond_the_png_are_read(tmp_path):
