@@ -13,7 +13,7 @@ from peers import ROOT, NodeProcess, free_domain
 from rclpy.parameter import Parameter
 
 from dmd_ros.ros.errors import NodeError
-from dmd_ros.ros.params import Settings, changed
+from dmd_ros.ros.params import Settings, changed, reach
 
 CONFIG = ROOT / 'config' / 'dmd.yaml'
 
@@ -46,6 +46,10 @@ def test_the_yaml_lists_every_parameter_with_its_default_and_a_comment():
 def test_values_that_cannot_work_are_refused_with_the_allowed_ones(change, message):
     with pytest.raises(NodeError, match=re.escape(message)):
         changed(Settings(), [Parameter(name, value=value) for name, value in change.items()])
+
+
+def test_the_top_of_a_range_of_metres_is_no_limit():
+    assert (reach(1000.0), reach(999.0)) == (float('inf'), 999.0)
 
 
 def test_parameters_of_others_are_left_alone():
