@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,6 +114,7 @@ def test_images_that_repeat_a_stamp_have_their_depths_and_a_warning(tmp_path, ti
         depths = [float(f.truth_m[0, 0]) for f in found]
         assert depths == [1, 2, 3, 4, 5, 6][::stride]
         assert f'{6 - len(set(times))} of 6 images repeat a stamp' in reader.bag.warnings[0]
+    assert read(path, depth='none')[1].bag.warnings == []
 
 
 def test_one_latched_info_serves_all_images_with_a_warning(tmp_path):
@@ -130,11 +132,11 @@ def test_of_several_infos_the_equal_stamp_wins_and_else_the_nearest(tmp_path):
     def camera(f):
         return Camera(fx=f, fy=f, cx=31.5, cy=23.5, width=64, height=48)
 
-    items = [Item(INFO, T0 + i * 100 * MS, camera(50.0 + i), 'info') for i in range(3)]
-    items += [Item(IMAGE, T0 + ms * MS, grey(1), 'image') for ms in (0, 60, 100, 190, 999)]
+    items = [Item(INFO, T0 + i * 100 * MS, camera(50.0 + i), 'info') for i in (0, 1, 2, 9)]
+    items += [Item(IMAGE, T0 + ms * MS, grey(1), 'image') for ms in (0, 60, 100, 190, 600, 899)]
     found, reader = read(write_bag(tmp_path / 'bag', items))
-    assert [f.camera.fx for f in found] == [50, 51, 51, 52, 52]
-    assert reader.inexact_infos == 3
+    assert [f.camera.fx for f in found] == [50, 51, 51, 52, 59, 59]
+    assert reader.inexact_infos == 4 and 'up to 0.3 s away' in reader.bag.warnings[0]
 
 
 def test_an_info_is_found_without_walking_all_of_a_long_bag(tmp_path):
@@ -167,6 +169,24 @@ def test_info_of_another_frame_is_not_this_cameras(tmp_path):
 def test_an_empty_frame_id_matches_any(tmp_path):
     items = [Item(INFO, T0, CAMERA, 'info', frame_id=''), Item(IMAGE, T0, grey(1), 'image')]
     assert len(read(write_bag(tmp_path / 'bag', items))[0]) == 1
+
+
+def test_an_image_without_a_frame_id_takes_the_nearest_info_of_all(tmp_path):
+    items = [Item(INFO, T0 + 50 * MS, CAMERA.resized(128, 96), 'info', frame_id='left')]
+    items += [Item(INFO, T0, CAMERA, 'info', frame_id='right')]
+    items += [Item(IMAGE, T0 + MS, grey(1), 'image', frame_id='')]
+    for order in (items, [items[1], items[0], items[2]]):
+        _, reader = read(write_bag(tmp_path / order[0].frame_id, order))
+        assert 'up to 0.001 s away' in reader.bag.warnings[0]
+
+
+def test_of_rectified_images_p_is_read(tmp_path):
+    p = np.array([40.0, 0, 30, 0, 0, 41, 20, 0, 0, 0, 1, 0])
+    bent = replace(CAMERA, distortion=(-0.2, 0.0, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
+    items = [Item(INFO, T0, bent, 'info', extra={'p': p}), Item(IMAGE, T0, grey(1), 'image')]
+    path = write_bag(tmp_path / 'bag', items)
+    assert read(path)[0][0].camera == bent
+    assert read(path, rectified=True)[0][0].camera == Camera(40.0, 41.0, 30.0, 20.0, 64, 48)
 
 
 def test_depth_of_another_frame_is_used_with_a_warning(tmp_path):
