@@ -4,7 +4,6 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagReader, pair
-from dmd_ros.eval.errors import EvalError
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
 MS = 1_000_000
@@ -133,6 +131,7 @@ def test_of_several_infos_the_equal_stamp_wins_and_else_the_nearest(tmp_path):
         return Camera(fx=f, fy=f, cx=31.5, cy=23.5, width=64, height=48)
 
     items = [Item(INFO, T0 + i * 100 * MS, camera(50.0 + i), 'info') for i in (0, 1, 2, 9)]
+    items = [replace(i, logged_ns=2 * T0 - i.stamp_ns) for i in items]  # recorded the last first
     items += [Item(IMAGE, T0 + ms * MS, grey(1), 'image') for ms in (0, 60, 100, 190, 600, 899)]
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert [f.camera.fx for f in found] == [50, 51, 51, 52, 59, 59]
@@ -189,6 +188,15 @@ def test_of_rectified_images_p_is_read(tmp_path):
     assert read(path, rectified=True)[0][0].camera == Camera(40.0, 41.0, 30.0, 20.0, 64, 48)
 
 
+def test_depths_that_cannot_be_read_cost_no_image_and_are_told_once(tmp_path):
+    items = frames([grey(i) for i in range(3)], [metres(i + 1) for i in range(3)])
+    items[5].extra = items[8].extra = {'encoding': 'mono8'}
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert [f.truth_m is None for f in found] == [False, True, True]
+    (warning,) = reader.bag.warnings
+    assert warning.startswith('a depth message was left out: ') and "'mono8'" in warning
+
+
 def test_depth_of_another_frame_is_used_with_a_warning(tmp_path):
     items = [*frames([grey(1)]), Item(DEPTH, T0, metres(1), 'depth32', frame_id='ir')]
     (frame,), reader = read(write_bag(tmp_path / 'bag', items))
@@ -231,115 +239,6 @@ def test_an_uncalibrated_camera_is_named(tmp_path):
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert not found
     assert 'not calibrated' in next(iter(reader.skipped))
-
-
-@pytest.mark.parametrize(
-    ('name', 'form', 'depth'),
-    [
-        ('/depth/image/compressed', '16UC1; png compressed ', True),
-        ('/depth/image/compressed', 'mono16; png compressed ', True),
-        ('/infra/image/compressed', 'mono16; png compressed ', False),
-        ('/depth/color/compressed', 'rgb8; jpeg compressed bgr8', False),
-        ('/x/compressedDepth', '32FC1; compressedDepth png', True),
-    ],
-)
-def test_packed_depth_is_told_from_pictures(name, form, depth):
-    bag = SimpleNamespace(
-        topics={name: SimpleNamespace(msgtype=topics.COMPRESSED)},
-        raw=lambda names: iter(names),
-        decode=lambda raw: SimpleNamespace(format=form),
-    )
-    assert topics.is_depth(bag, name) is depth
-
-
-def test_topics_are_found_where_there_is_no_doubt(tmp_path):
-    items = frames([grey(1)], [metres(1)])
-    items += [
-        Item('/camera/image_raw/compressed', T0, grey(1), 'jpeg'),
-        Item('/other/camera_info', T0, CAMERA, 'info'),
-        Item('/chatter', T0, 'hello', 'string'),
-    ]
-    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
-        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH)
-        assert topics.choose(bag, depth='none').depth is None
-        asked = topics.choose(bag, '/camera/image_raw/compressed', '/other/camera_info', DEPTH)
-        assert asked.image == '/camera/image_raw/compressed'
-        assert asked.camera_info == '/other/camera_info'
-
-
-@pytest.mark.parametrize(
-    ('extra', 'message'),
-    [
-        (Item('/b/image_raw', T0, grey(1), 'image'), r'several image topics.*--image-topic.*/b/'),
-        (Item('/b/depth', T0, metres(1), 'depth32'), r'several depth topics.*--depth-topic.*/b/'),
-    ],
-)
-def test_doubt_is_an_error_that_lists_the_candidates(tmp_path, extra, message):
-    path = write_bag(tmp_path / 'bag', [*frames([grey(1)], [metres(1)]), extra])
-    with Bag(path) as bag, pytest.raises(EvalError, match=message):
-        topics.choose(bag)
-
-
-@pytest.mark.parametrize(('name', 'depth'), [('/b/image_raw', False), ('/b/depth', True)])
-def test_a_first_message_that_is_broken_leaves_the_name_to_tell(name, depth):
-    def broken(_):
-        raise EvalError('message of another camera cannot be decoded')
-
-    bag = SimpleNamespace(topics={}, raw=lambda names: iter(names), decode=broken)
-    assert topics.is_depth(bag, name) is depth
-
-
-def test_several_infos_and_none_beside_the_image(tmp_path):
-    items = [Item('/cam/image', T0, grey(1), 'image')]
-    items += [Item(f'/{n}/camera_info', T0, CAMERA, 'info') for n in 'ab']
-    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
-        with pytest.raises(EvalError, match=r'several camera_info topics.*--camera-info-topic'):
-            topics.choose(bag)
-
-
-@pytest.mark.parametrize(
-    ('items', 'message'),
-    [
-        ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
-        ([Item(IMAGE, T0, grey(1), 'image')], r'no camera_info topic.*missing where fov_source'),
-        ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
-        ([Item(DEPTH, T0, metres(1), 'depth32')], r'no image topic'),
-    ],
-)
-def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
-    with Bag(write_bag(tmp_path / 'bag', items)) as bag, pytest.raises(EvalError, match=message):
-        topics.choose(bag)
-
-
-@pytest.mark.parametrize(
-    ('names', 'message'),
-    [
-        ({'image': '/nope'}, r'no topic /nope; it has'),
-        ({'image': INFO}, r'image topic .* is of type sensor_msgs/msg/CameraInfo; allowed'),
-        ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
-        ({'depth': INFO}, r'depth topic .* is of type'),
-        ({'depth': IMAGE}, r'cannot be both image and depth topic'),
-    ],
-)
-def test_named_topics_are_checked(tmp_path, names, message):
-    with Bag(write_bag(tmp_path / 'bag', frames([grey(1)]))) as bag:
-        with pytest.raises(EvalError, match=message):
-            topics.choose(bag, **names)
-
-
-@pytest.mark.parametrize(
-    ('name', 'expected'),
-    [
-        ('/camera/image_raw', False),
-        ('/camera/image_rect', True),
-        ('/camera/image_rect_color/compressed', True),
-        ('/direct/image_raw', False),
-        ('/camera/image_direct', False),
-        ('/camera/image_corrected/compressed', False),
-    ],
-)
-def test_rectified_by_name(name, expected):
-    assert topics.is_rectified(name, 'auto') is expected
 
 
 stamps = st.lists(st.integers(0, 200), max_size=12)

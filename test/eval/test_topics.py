@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a bag are taken, and what is said where that is in doubt."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, write_bag
+
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag, Topic
+from dmd_ros.eval.errors import EvalError
+
+
+PICTURE = np.full((48, 64, 3), 1, np.uint8)
+MAP = np.full((48, 64), 1, np.float32)  # metres
+
+
+@pytest.mark.parametrize(
+    ('name', 'form', 'depth'),
+    [
+        ('/depth/image/compressed', '16UC1; png compressed ', True),
+        ('/depth/image/compressed', 'mono16; png compressed ', True),
+        ('/infra/image/compressed', 'mono16; png compressed ', False),
+        ('/depth/color/compressed', 'rgb8; jpeg compressed bgr8', False),
+        ('/x/compressedDepth', '32FC1; compressedDepth png', True),
+    ],
+)
+def test_packed_depth_is_told_from_pictures(name, form, depth):
+    bag = SimpleNamespace(
+        topics={name: SimpleNamespace(msgtype=topics.COMPRESSED)},
+        raw=lambda names: iter(names),
+        decode=lambda raw: SimpleNamespace(format=form),
+    )
+    assert topics.is_depth(bag, name) is depth
+
+
+def test_topics_are_found_where_there_is_no_doubt(tmp_path):
+    items = frames([PICTURE], [MAP])
+    items += [
+        Item('/camera/image_raw/compressed', T0, PICTURE, 'jpeg'),
+        Item('/other/camera_info', T0, CAMERA, 'info'),
+        Item('/chatter', T0, 'hello', 'string'),
+    ]
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH)
+        assert topics.choose(bag, depth='none').depth is None
+        asked = topics.choose(bag, '/camera/image_raw/compressed', '/other/camera_info', DEPTH)
+        assert asked.image == '/camera/image_raw/compressed'
+        assert asked.camera_info == '/other/camera_info'
+
+
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        (Item('/b/image_raw', T0, PICTURE, 'image'), r'several image topics.*--image-topic.*/b/'),
+        (Item('/b/depth', T0, MAP, 'depth32'), r'several depth topics.*--depth-topic.*/b/'),
+    ],
+)
+def test_doubt_is_an_error_that_lists_the_candidates(tmp_path, extra, message):
+    path = write_bag(tmp_path / 'bag', [*frames([PICTURE], [MAP]), extra])
+    with Bag(path) as bag, pytest.raises(EvalError, match=message):
+        topics.choose(bag)
+
+
+@pytest.mark.parametrize(('name', 'depth'), [('/b/image_raw', False), ('/b/depth', True)])
+def test_a_first_message_that_is_broken_leaves_the_name_to_tell(name, depth):
+    def broken(_):
+        raise EvalError('message of another camera cannot be decoded')
+
+    bag = SimpleNamespace(topics={}, raw=lambda names: iter(names), decode=broken)
+    assert topics.is_depth(bag, name) is depth
+
+
+def test_several_infos_and_none_beside_the_image(tmp_path):
+    items = [Item('/cam/image', T0, PICTURE, 'image')]
+    items += [Item(f'/{n}/camera_info', T0, CAMERA, 'info') for n in 'ab']
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        with pytest.raises(EvalError, match=r'several camera_info topics.*--camera-info-topic'):
+            topics.choose(bag)
+
+
+@pytest.mark.parametrize(
+    ('items', 'message'),
+    [
+        ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
+        ([Item(IMAGE, T0, PICTURE, 'image')], r'no camera_info topic.*missing where fov_source'),
+        ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
+        ([Item(DEPTH, T0, MAP, 'depth32')], r'no image topic'),
+    ],
+)
+def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag, pytest.raises(EvalError, match=message):
+        topics.choose(bag)
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ({'image': '/nope'}, r'no topic /nope; it has'),
+        ({'image': INFO}, r'image topic .* is of type sensor_msgs/msg/CameraInfo; allowed'),
+        ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
+        ({'depth': INFO}, r'depth topic .* is of type'),
+        ({'depth': IMAGE}, r'cannot be both image and depth topic'),
+    ],
+)
+def test_named_topics_are_checked(tmp_path, names, message):
+    with Bag(write_bag(tmp_path / 'bag', frames([PICTURE]))) as bag:
+        with pytest.raises(EvalError, match=message):
+            topics.choose(bag, **names)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('/camera/image_raw', False),
+        ('/camera/image_rect', True),
+        ('/camera/image_rect_color/compressed', True),
+        ('/direct/image_raw', False),
+        ('/camera/image_direct', False),
+        ('/camera/image_corrected/compressed', False),
+    ],
+)
+def test_rectified_by_name(name, expected):
+    assert topics.is_rectified(name, 'auto') is expected
+
+
+def test_topics_without_a_message_are_no_candidates(tmp_path):
+    """A recorder lists all that it was told to record."""
+    items = [Item('/cam/image', T0, PICTURE, 'image'), Item('/a/camera_info', T0, CAMERA, 'info')]
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        bag.topics['/b/image'] = Topic('/b/image', topics.IMAGE, 0)
+        bag.topics['/b/camera_info'] = Topic('/b/camera_info', topics.CAMERA_INFO, 0)
+        assert topics.choose(bag) == topics.Topics('/cam/image', '/a/camera_info', None)
+        with pytest.raises(EvalError, match=r'image topic /b/image of bag .* has no message'):
+            topics.choose(bag, '/b/image')
+
+
+def test_the_info_beside_a_compressed_image_is_its_own(tmp_path):
+    items = [Item('/a/image_raw/compressed', T0, PICTURE, 'jpeg')]
+    items += [Item(f'/{name}/camera_info', T0, CAMERA, 'info') for name in 'ab']
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        assert topics.choose(bag).camera_info == '/a/camera_info'
+
+
+def test_sixteen_bits_of_grey_are_depth_where_the_topic_is_called_so(tmp_path):
+    raw = np.full((48, 64), 1500, np.uint16)
+    grey16 = {'kind': 'depth16', 'extra': {'encoding': 'mono16'}}
+    items = [*frames([PICTURE]), Item('/c/depth_raw', T0, raw, **grey16)]
+    items.append(Item('/c/infra', T0, raw, **grey16))
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        assert topics.choose(bag, IMAGE).depth == '/c/depth_raw'
+        assert not topics.is_depth(bag, '/c/infra')
+        # Who wants a depth topic for the image has no truth left.
+        assert topics.choose(bag, '/c/depth_raw', INFO).depth is None
