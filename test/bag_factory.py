@@ -55,8 +55,13 @@ def frames(
     return items
 
 
-def write_bag(path: Path, items: Sequence[Item], kind: str = 'mcap') -> Path:
-    """Write `items` in the order given; gives the path to open (a folder, or a .bag file)."""
+def write_bag(
+    path: Path, items: Sequence[Item], kind: str = 'mcap', silent: Sequence[str] = ()
+) -> Path:
+    """Write `items` in the order given; gives the path to open (a folder, or a .bag file).
+
+    silent: topics of images that were recorded, of a rosbag2, and got no message.
+    """
     if kind == 'ros1':
         path = path.with_suffix('.bag')
         store = get_typestore(Stores.ROS1_NOETIC)
@@ -75,6 +80,8 @@ def write_bag(path: Path, items: Sequence[Item], kind: str = 'mcap') -> Path:
     if mode:
         writer.set_compression(modes[mode], CompressionFormat.ZSTD)
     with writer:
+        for topic in silent:
+            writer.add_connection(topic, 'sensor_msgs/msg/Image', typestore=store)
         _write(writer, store, items, ros1=False)
     return path
 

@@ -176,6 +176,7 @@ def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path,
         shutil.copy(file, tmp_path / 'bag' / f'drive_{i}{file.suffix}')
     with Bag(tmp_path / 'bag') as bag:
         assert [bag.decode(m).data[0] for m in bag.raw([IMAGE])] == list(range(12))
+        assert bag.topics[IMAGE].count == 12
 
 
 @pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])

@@ -12,7 +12,6 @@ from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, Topic
 from dmd_ros.eval.errors import EvalError
 
-
 PICTURE = np.full((48, 64, 3), 1, np.uint8)
 MAP = np.full((48, 64), 1, np.float32)  # metres
 

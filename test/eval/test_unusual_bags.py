@@ -42,6 +42,14 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
             assert bool(bag.warnings) == bool(said) and said in ''.join(bag.warnings)
 
 
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_camera_that_was_silent_makes_no_bag_unusual(tmp_path, kind):
+    path = write_bag(tmp_path / 'bag', frames(PICTURES), kind, silent=['/second/image'])
+    with Bag(path) as bag:
+        assert len(list(bag.raw([IMAGE, INFO]))) == 2 * len(PICTURES)
+        assert (bag.topics['/second/image'].count, bag.warnings) == (0, [])
+
+
 def write_mcap(path, messages, profile='ros2', **options):
     """Write as other recorders do, without the definitions of messages."""
     writer_module = pytest.importorskip('mcap.writer')
@@ -88,3 +96,8 @@ def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
 
 def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
     assert bag_name(Path(os.fsdecode(b'/bags/caf\xe9'))) == r'caf\udce9'
+
+
+def test_a_link_to_a_bag_is_called_by_its_own_name(tmp_path):
+    (tmp_path / 'latest').symlink_to(tmp_path / 'drive_2026')
+    assert bag_name(tmp_path / 'latest') == 'latest'
