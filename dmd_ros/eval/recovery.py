@@ -97,9 +97,7 @@ def decompress(kind: str, data: bytes) -> bytes:
     for start in range(0, len(data), step):
         try:
             out += decoder.decompress(data[start : start + step])
-        except (zstd.ZstdError, RuntimeError, OSError, EOFError):
-            break
-        if decoder.eof:
+        except (zstd.ZstdError, RuntimeError, OSError, EOFError):  # the last: behind its end
             break
     return bytes(out)
 

@@ -272,11 +272,13 @@ def test_what_a_killed_recorder_of_ros1_left_is_read(bags, pictures, tmp_path):
         assert bag.topics[IMAGE].count == COUNT + len(messages)
 
 
-@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
-def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path, kind):
+@pytest.mark.parametrize(
+    ('kind', 'ending'), [('mcap', '.zstd'), ('mcap', '.zst'), ('sqlite3', '.zstd')]
+)
+def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path, kind, ending):
     path = cut(bags[kind], tmp_path / 'bag', 1.0)
     file = storage_file(path)
-    file.with_name(file.name + '.zstd').write_bytes(recovery.zstd.compress(file.read_bytes()))
+    file.with_name(file.name + ending).write_bytes(recovery.zstd.compress(file.read_bytes()))
     with Bag(path) as bag:
         assert bag.topics[IMAGE].count == COUNT
         assert bag.warnings == []
