@@ -73,6 +73,23 @@ def test_only_frames_that_both_have_judged_count(result):
     assert rows['AbsRel'][0] == f'{first["frames"][1]["verdict"]["score"]["abs_rel"]:.3f}'
 
 
+def test_a_figure_that_one_of_them_has_not_got_is_compared_over_the_others(result):
+    """Of a frame of which a model says nothing."""
+    first, second = result[1], copy.deepcopy(result[1])
+    second['frames'][0]['verdict']['score']['abs_rel'] = None
+    assert rows_of(compare.compare(first, second))['AbsRel'][2] == '0 of 1'
+
+
+def test_ranges_come_from_near_to_far(result):
+    first = result[1]
+    buckets = first['frames'][0]['verdict']['buckets']
+    buckets |= dict.fromkeys(('20-80 m', '4-8 m'), next(iter(buckets.values())))
+    rows = list(rows_of(compare.compare(first, first)))
+    assert [name for name in rows if name.startswith('AbsRel') and name.endswith(' m')] == [
+        f'AbsRel {name} m' for name in ('1-2', '2-4', '4-8', '20-80')
+    ]
+
+
 def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
     model, frame = write_oracle(tmp_path / 'm.onnx'), tmp_path / 'frames' / 'f'
     frame.mkdir(parents=True)

@@ -218,9 +218,49 @@ def test_truth_without_a_value_is_no_truth_and_that_is_said(items, tmp_path, mod
 
 def test_a_camera_that_the_model_does_not_know_is_named(items, tmp_path, model):
     narrow = replace(CAMERA, fx=900.0, fy=900.0)
-    bag = [replace(i, content=narrow) if i.kind == 'info' else i for i in items]
+    bag = [
+        replace(i, content=narrow) if i.kind == 'info' and i.stamp_ns > T0 else i for i in items
+    ]
     (warning,) = run(write_bag(tmp_path / 'bag', bag), tmp_path / 'out', model)['warnings']
-    assert warning.startswith(f'{COUNT} of {COUNT} images: the camera has tan(vfov/2) = 0.027')
+    assert warning.startswith(f'{COUNT - 1} of {COUNT} images: the camera has tan(vfov/2) = 0.027')
+
+
+def test_options_reach_what_they_are_for(items, tmp_path, model):
+    late = [replace(i, stamp_ns=i.stamp_ns + 30_000_000) if i.topic == DEPTH else i for i in items]
+    p = np.array([50.0, 0, 31.5, 0, 0, 80, 23.5, 0, 0, 0, 1, 0])
+    late = [replace(i, extra={'p': p}) if i.kind == 'info' else i for i in late]
+    bag = write_bag(tmp_path / 'bag', late)
+    plain = run(bag, tmp_path / 'plain', model)
+    assert plain['total'] is None and plain['frames'][0]['tan_half_vfov'] == 24 / 50
+    options = ('--depth-tolerance', '0.04', '--rectified', 'true', '--temporal', 'random')
+    found = run(bag, tmp_path / 'out', model, *options)
+    assert found['total']['frames'] == COUNT and found['frames'][0]['tan_half_vfov'] == 24 / 80
+    settings = found['settings']
+    assert (settings['input_rectified'], settings['temporal']) == (True, 'random')
+
+
+def test_what_is_printed_is_what_is_written(items, tmp_path, model, capsys):
+    bag = [*items, replace(items[0], stamp_ns=T0 + 10**9, content=b'no picture', kind='bytes')]
+    bag = [replace(i, kind='png') if i.kind == 'image' else i for i in bag]
+    total = run(write_bag(tmp_path / 'bag', bag), tmp_path / 'out', model)['total']
+    said = capsys.readouterr()
+    assert 'warning: 1 image(s) skipped: ' in said.err
+    rows = [[c.strip() for c in line.strip('|').split('|')] for line in said.out.splitlines()]
+    table = {row[0]: row[1] for row in rows if len(row) == 2}
+    score = total['score']
+    for name, figure in {
+        'AbsRel': score['abs_rel'],
+        'AbsRel after median scaling': total['scaled']['abs_rel'],
+        'AbsRel of the best constant per frame': total['best_const']['abs_rel'],
+        'delta1': score['delta1'],
+        'RMSE m': score['rmse'],
+        'log10': score['log10'],
+        'SILog': score['silog'],
+        'scale, median truth / median estimate': total['median_scale'],
+        'coverage': score['coverage'],
+    }.items():
+        assert table[name] == f'{figure:.3f}', name
+    assert (table['evaluated'], table['skipped']) == (str(COUNT), '1')
 
 
 def test_depth_topic_can_be_left_out(items, tmp_path, model):

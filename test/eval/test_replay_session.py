@@ -11,6 +11,7 @@ import pytest
 from bag_factory import CAMERA
 from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
+from dmd_ros.eval import replay
 from dmd_ros.eval.bags import BagFrame
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.replay_session import ReplaySession
@@ -35,7 +36,10 @@ def test_truth_of_a_distorted_picture_is_found_in_the_rectified_estimate(estimat
     for stamp in (1, 2):
         result, _ = session.step(frame(RAMP, RAMP, BARREL, stamp))
     assert result.verdict.score.abs_rel < 0.02
-    np.testing.assert_array_equal(session.kept[0].truth_m, RAMP)
+    # The sheet shows it so, and the picture as it came.
+    row = replay._row('camera', session.kept[0])
+    np.testing.assert_array_equal(row.truth_m, RAMP)
+    np.testing.assert_array_equal(row.rgb, grey_from_depth(RAMP))
 
 
 def test_what_is_too_close_for_the_model_is_judged_as_its_near_end(estimator):
