@@ -109,6 +109,7 @@ def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
     ('change', 'message'),
     [
         (lambda r: r.update(bag='other'), 'another recording: bag and other'),
+        (lambda r: r['topics'].update(image='/i'), 'another image topic'),
         (lambda r: r['topics'].update(depth='/d'), 'another depth topic'),
         (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'another range of truth'),
         (lambda r: r.update(frames=[]), 'no frame was judged in both'),

@@ -91,12 +91,13 @@ def test_every_kind_of_bag_is_replayed_whole(items, tmp_path, model, kind, capsy
 
 
 def test_the_written_bag_is_what_the_node_would_publish(items, tmp_path, model):
-    run(write_bag(tmp_path / 'bag', items), tmp_path / 'out', model)
+    recorded = [replace(i, logged_ns=i.stamp_ns + 7) for i in items]
+    run(write_bag(tmp_path / 'bag', recorded), tmp_path / 'out', model)
     written = messages(tmp_path / 'out' / 'depth')
     assert set(written) == {'/depth/image', '/depth/camera_info', '/points'}
     for topic, found in written.items():
         assert [stamp(m) for _, m in found] == [T0 + i * 10**8 for i in range(COUNT)], topic
-        assert [t for t, _ in found] == [T0 + i * 10**8 for i in range(COUNT)]
+        assert [t for t, _ in found] == [T0 + i * 10**8 + 7 for i in range(COUNT)]
         assert {m.header.frame_id for _, m in found} == {'camera'}
     for i in range(COUNT):
         image, info, cloud = (
@@ -233,10 +234,11 @@ def test_options_reach_what_they_are_for(items, tmp_path, model):
     plain = run(bag, tmp_path / 'plain', model)
     assert plain['total'] is None and plain['frames'][0]['tan_half_vfov'] == 24 / 50
     options = ('--depth-tolerance', '0.04', '--rectified', 'true', '--temporal', 'random')
+    options += ('--steps', '3', '--samples', '2', '--seed', '7', '--sampler', 'ddim')
     found = run(bag, tmp_path / 'out', model, *options)
     assert found['total']['frames'] == COUNT and found['frames'][0]['tan_half_vfov'] == 24 / 80
-    settings = found['settings']
-    assert (settings['input_rectified'], settings['temporal']) == (True, 'random')
+    asked = {'steps': 3, 'samples': 2, 'seed': 7, 'sampler': 'ddim', 'temporal': 'random'}
+    assert {**found['settings'], **asked, 'input_rectified': True} == found['settings']
 
 
 def test_what_is_printed_is_what_is_written(items, tmp_path, model, capsys):

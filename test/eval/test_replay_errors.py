@@ -42,6 +42,8 @@ def failure(argv, capsys):
         (['--depth-topic', INFO], 'is of type sensor_msgs/msg/CameraInfo'),
         (['--model', 'none.onnx'], 'model file none.onnx does not exist'),
         (['--max-depth', '0'], '0 <= min < max'),
+        (['--min-depth', '-1'], '0 <= min < max'),
+        (['--max-depth', 'nan'], '0 <= min < max'),
         (['--threads', '257'], 'threads=257 must be a whole number from 0 (all cores) to 256'),
         (['--samples', str(10**12)], 'out of memory; fewer samples'),
     ],
@@ -117,7 +119,9 @@ def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, ca
     replay.main([*map(str, [bag, *options]), '--quiet'])
     before = (out / 'results.json').read_bytes()
     assert 'does not exist' in failure([tmp_path / 'bog', *options], capsys)
-    assert 'what would be replaced' in failure([out / 'depth', *options], capsys)
+    (tmp_path / 'link').symlink_to(out / 'depth')
+    for itself in (out / 'depth', storage_file(out / 'depth'), tmp_path / 'link'):
+        assert 'what would be replaced' in failure([itself, *options], capsys)
     (out / 'depth' / '000.png').touch()
     assert 'is of no earlier run' in failure([bag, *options], capsys)
     assert (out / 'results.json').read_bytes() == before
