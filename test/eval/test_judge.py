@@ -52,8 +52,9 @@ def test_as_good_as_a_baseline_is_not_better():
     truth = np.array([[2, 4]], np.float32)
     best = judge.judge(np.full_like(truth, 2.0), truth, group='indoor')
     const = judge.judge(np.full_like(truth, 2.5), truth, group='indoor')
-    total = judge.summarise([best, const, of_scale(1.0)])
-    assert (total.beats_const, total.beats_best_const) == (1, 1)
+    between = judge.judge(np.full_like(truth, 2.2), truth, group='indoor')
+    total = judge.summarise([best, const, between, of_scale(1.0)])
+    assert (total.beats_const, total.beats_best_const) == (2, 1)
     assert judge.summarise([of_scale(1.0)]).beats_const is None  # of no kind of scene
 
 

@@ -96,7 +96,10 @@ def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
         assert values['processed'] == '0'
         assert not [key for key in values if key.startswith('stage ')]
         peer.listen('depth/camera_info')
-        peer.ask_grey()
+        stamp = peer.stamp()
+        bent = info_of(stamp, d=[-0.2, 0.05, 0.0, 0.0, 0.0])
+        out = peer.ask(image_of(GREY, stamp), bent)
+        assert not any(out.depth_camera_info.d)  # of the rectified picture, as beside a depth
         values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         assert 'stage denoise (ms)' not in values  # camera_info needs no network
         peer.listen('depth/image')
