@@ -155,6 +155,7 @@ def test_stamps_that_never_match_are_reported(running):
 
         values = peer.wait_diagnostics(told)
         assert values['level'] == 1 and int(values['dropped: unpaired']) > 0
+        robot.node.wait_line('none of its stamp came in time')
         assert values['processed'] == '0'
 
 
