@@ -43,7 +43,6 @@ class Worker(Generic[T]):
         """Finish the item at hand, drop the one in the box, and end the thread."""
         with self._changed:
             self._stopping = True
-            self._item = None
             self._changed.notify()
         self._thread.join()
 

@@ -144,6 +144,14 @@ def test_scale_is_round_and_holds_the_depths(low, high, scale):
     assert sheet.nice_scale([ramp, np.array([NAN, np.inf], np.float32)]) == scale
 
 
+@pytest.mark.parametrize(
+    ('count', 'rows', 'places'),
+    [(7, 3, {0, 3, 6}), (2, 6, {0, 1}), (30, 2, {0, 29}), (5, 1, {0}), (0, 6, set())],
+)
+def test_rows_are_spread_from_the_first_frame_to_the_last(count, rows, places):
+    assert sheet.places(count, rows) == places
+
+
 def test_scale_of_nothing():
     assert sheet.nice_scale([np.array([NAN], np.float32)]) == (0.5, 10.0)
 

@@ -167,6 +167,24 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
     assert heard == ['1', '4'] and lost == ([] if humble else [2])
 
 
+def test_the_last_number_of_who_has_left_tells_nothing_of_who_stays():
+    """It may come when its publisher is gone already."""
+    publishers, lost, created = [2], [], []
+    node = SimpleNamespace(
+        create_subscription=lambda *arguments, **_: created.append(arguments),
+        count_publishers=lambda topic: publishers[-1],
+    )
+    subscription = subscriptions.LadderSubscription(
+        node, str, 'image', subscriptions.image_ladder('auto'), str, lost.append
+    )
+    subscription._subscription = SimpleNamespace(topic_name='/image')
+    ((_, _, callback, _),) = created
+    for count, number in ((2, 9000), (2, 2), (1, 3), (1, 9001), (1, 9004)):
+        publishers.append(count)
+        callback('', {'publication_sequence_number': number})
+    assert lost == [2]
+
+
 @pytest.fixture
 def listener():
     """Give a node in this process, and what has it hear until a condition holds."""
