@@ -45,6 +45,9 @@ def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, caps
     for frame in first['frames']:
         frame['verdict']['score']['abs_rel'] = 0.1
         frame['verdict']['median_scale'] = 0.8
+    for results, figure in ((first, 1.0), (second, 2.0)):
+        results['latency_ms']['total']['p50'] = figure
+        results['flicker']['predicted_median'] = figure
     compare.main([saved(folder / 'x.json', first), saved(folder / 'y.json', second)])
     rows = rows_of(capsys.readouterr().out)
     assert rows['2 frames'] == ['first', 'second', 'second better in']
@@ -52,7 +55,9 @@ def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, caps
     assert rows['AbsRel'] == ['0.100', '0.125', '1 of 2']
     assert rows['error of scale, ln'] == ['0.223', '0.693', '0 of 2']
     assert rows['delta1'][2] == '0 of 2'  # equal is not better
-    assert {'AbsRel 1-2 m', 'AbsRel 2-4 m', 'time per frame, p50 ms'} <= rows.keys()
+    for name in ('time per frame, p50 ms', 'flicker, median relative change'):
+        assert rows[name] == ['1.000', '2.000', '-']
+    assert {'AbsRel 1-2 m', 'AbsRel 2-4 m'} <= rows.keys()
     assert not {'model', 'seed'} & rows.keys()  # the settings that agree
 
 

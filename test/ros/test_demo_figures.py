@@ -51,6 +51,12 @@ def test_figures_are_what_was_seen_beside_what_the_node_said() -> None:
     assert found['dropped'] == {'superseded': 2, 'unpaired': 3}
     assert (found['score'].abs_rel, found['best_const_abs_rel']) == (1.0, 0.5)
     assert results.figures(SEEN, results.Judged(), {})['score'] is None
+    rows = [line.strip('| ').split(' | ') for line in results.table(found).splitlines()]
+    table = {name.strip(): value.strip() for name, value in rows}
+    assert (table['dropped'], table['dropped: superseded']) == ('5', '2')
+    depth_row = 'image sent to depth received'
+    assert [table[f'{depth_row}, {part} ms'] for part in ('p50', 'p95')] == ['50.0', '59.0']
+    assert (table['AbsRel'], table['AbsRel of the best constant per frame']) == ('1.000', '0.500')
 
 
 def test_what_the_node_has_in_hand_is_what_it_has_paired_and_not_told_the_end_of() -> None:

@@ -145,6 +145,34 @@ def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
     assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.WARN]
 
 
+def test_each_value_is_said_in_its_unit():
+    stats = Stats(0.0)
+    for k in range(100):
+        stats.image(9.0)
+        if k < 50:
+            stats.processed(k * 1e-3, {'decode': 2e-3})
+    stats.drop('superseded', 3)
+    stats.drop('stale', 2)
+    stats.vfov(48.0)
+    said = status('/dmd', 'active', {'model': 'm'}, stats.summary(10.0), {})
+    values = values_of(DiagnosticArray(status=[said]))
+    expected = {
+        'image rate (Hz)': '10.00',
+        'depth rate (Hz)': '5.00',
+        'dropped': '5',
+        'dropped: superseded': '3',
+        'latency p50 (ms)': '25.00',
+        'latency p95 (ms)': '47.00',
+        'latency max (ms)': '49.00',
+        'stage decode (ms)': '2.00',
+        'vfov (deg)': '48.00',
+    }
+    assert {key: values[key] for key in expected} == expected
+    assert said.hardware_id == 'm'
+    nothing = status('/dmd', 'active', {}, Stats(0.0).summary(1.0), {})
+    assert values_of(DiagnosticArray(status=[nothing]))['vfov (deg)'] == 'unknown'
+
+
 def test_what_others_say_on_the_topic_is_not_taken_for_ours():
     ours = status('/dmd', 'active', {}, None, {})
     others = DiagnosticStatus(name='camera: rate', values=[KeyValue(key='images', value='7')])
