@@ -80,10 +80,11 @@ def predict(
     camera: Camera,
     mirror: bool = False,
 ) -> tuple[DepthFrame, NDArray[np.float32]]:
-    """Estimate one picture; gives the frame and its depth with ends settled.
+    """Estimate one picture from a fresh start; gives the frame and its depth with ends settled.
 
     mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol).
     """
+    estimator.reset()
     frame = estimator(rgb, camera)
     depth = settled(frame.depth, estimator.contract)
     if mirror:

@@ -83,6 +83,7 @@ class ReplaySession:
         self._with_points = with_points
         self._rays: tuple[Camera, NDArray[np.float32]] | None = None
         self._previous: tuple[BagFrame, DepthFrame] | None = None
+        estimator.reset()
 
     def step(self, frame: BagFrame) -> tuple[FrameResult, DepthFrame]:
         """Estimate and judge one frame."""

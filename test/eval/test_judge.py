@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from oracle_model import CAMERA, CONTRACT, Noisy, grey
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge
 from dmd_ros.eval.frame_folder import LabelledFrame
 from dmd_ros.eval.judge import Limits
@@ -18,6 +20,12 @@ def of_scale(scale, group=''):
     """Judge an estimate that is right but for a factor."""
     truth = np.array([[2, 4]], np.float32)
     return judge.judge(truth / np.float32(scale), truth, group=group)
+
+
+def test_a_picture_is_estimated_alike_whatever_came_before():
+    estimator = DepthEstimator(CONTRACT, Noisy(), temporal='random')
+    first, second = (judge.predict(estimator, grey(), CAMERA)[1] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_every_figure_keeps_to_the_limits():

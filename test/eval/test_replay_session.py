@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 from bag_factory import CAMERA
-from oracle_model import CONTRACT, grey_from_depth, write_oracle
+from oracle_model import CONTRACT, Noisy, grey_from_depth, write_oracle
 
+from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import replay
 from dmd_ros.eval.bags import BagFrame
 from dmd_ros.eval.judge import Limits
@@ -29,6 +30,14 @@ def estimator(tmp_path_factory):
 
 def frame(depth, truth=None, camera=CAMERA, stamp=1):
     return BagFrame(0, stamp, stamp, 'camera', grey_from_depth(depth), camera, truth, {})
+
+
+def test_a_replay_begins_anew_whatever_its_estimator_did_before():
+    blending = DepthEstimator(CONTRACT, Noisy(), temporal='blend')
+    first, second = (
+        ReplaySession(blending, Limits(), set()).step(frame(RAMP))[1].depth for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
 
 
 def test_truth_of_a_distorted_picture_is_found_in_the_rectified_estimate(estimator):
