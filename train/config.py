@@ -191,7 +191,7 @@ class TrainConfig:
         pairs = []
         for text in (part.partition('@')[0] for part in self.sizes.split(',')):
             try:
-                height, width = (int(side) for side in text.strip().split('x'))
+                height, width = (int(side) for side in text.split('x'))
             except ValueError:
                 raise TrainError(f'sizes={self.sizes!r}: {text!r} is not HEIGHTxWIDTH') from None
             if height < stride or width < stride or height % stride or width % stride:
