@@ -299,7 +299,8 @@ def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
         lines = '\n'.join(f'  {key}: {before[key]} -> {now[key]}' for key in changed)
         raise TrainError(
             f'cannot resume with other settings:\n{lines}\nrun with the old ones, or start a new '
-            f'run with --init CHECKPOINT. These may change: {", ".join(RESUMABLE)}'
+            'run from its weights (--init CHECKPOINT; train.finetune: --model, with what '
+            f'train.export makes of it). These may change: {", ".join(RESUMABLE)}'
         )
 
 
