@@ -63,21 +63,24 @@ def test_hypersim_turns_ray_lengths_into_depth(tmp_path):
 
 @pytest.mark.parametrize('text', [True, False])
 def test_vkitti2(tmp_path, text):
-    write(tmp_path / 'rgb/Scene01/clone/frames/rgb/Camera_0/rgb_00007.jpg', grey(375, 1242))
     codes = np.full((375, 1242), 1234, np.uint16)
     codes[0, 0] = 65535
     codes[1, 1] = 12000
-    write(tmp_path / 'depth/Scene01/clone/frames/depth/Camera_0/depth_00007.png', codes)
+    for name in ('Camera_0', 'Camera_1'):
+        write(tmp_path / f'rgb/Scene01/clone/frames/rgb/{name}/rgb_00007.jpg', grey(375, 1242))
+        write(tmp_path / f'depth/Scene01/clone/frames/depth/{name}/depth_00007.png', codes)
     if text:
         (tmp_path / 'textgt/Scene01/clone').mkdir(parents=True)
         (tmp_path / 'textgt/Scene01/clone/intrinsic.txt').write_text(
             'frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]\n7 0 700.5 725.0087 620.5 187\n'
-            '7 1 725.0087 725.0087 620.5 187\n'
+            '7 1 710.5 725.0087 620.5 187\n'
         )
     sample = open_dataset('vkitti2', tmp_path).load(0)
     assert np.isposinf(sample.depth[0, 0])
     assert sample.depth[1, 1] == 120.0 and sample.depth[2, 2] == pytest.approx(12.34)
     assert sample.camera.fx == (700.5 if text else 725.0087)
+    right = open_dataset('vkitti2', tmp_path, cameras='1').load(0)
+    assert right.camera.fx == (710.5 if text else 725.0087)
 
 
 def test_diml_outdoor(tmp_path):
