@@ -234,6 +234,7 @@ def test_scenenet_turns_ray_lengths_into_depth(tmp_path):
     assert np.isposinf(sample.depth[0, 0])
     assert np.nanmax(np.abs(sample.depth.ravel()[1:] - 4.0)) < 6e-4
     assert sample.camera.tan_half_vfov == pytest.approx(math.tan(math.radians(22.5)))
+    assert (sample.camera.cx, sample.camera.cy) == (159.5, 119.5)
 
 
 def test_diml_indoor(tmp_path):

@@ -67,6 +67,8 @@ def test_processes_share_a_batch(config: TrainConfig) -> None:
 def test_sizes_are_drawn_per_batch(config: TrainConfig) -> None:
     mixture = Mixture(config)
     assert {mixture[i].arrays.rgb.shape[2:] for i in range(12)} == {(32, 32), (24, 40)}
+    often = replace(config, sizes='32x32@1e9,24x40@1')
+    assert {draw_batch(often, number)[0] for number in range(12)} == {(32, 32)}
 
 
 def test_sources_are_drawn_from_by_their_weights(tmp_path: Path) -> None:
