@@ -79,6 +79,9 @@ def test_nyu_folder(tmp_path):
     assert reader.index() == ['bathroom/rgb_00045.jpg']
     depth = reader.load(0).depth
     assert np.isnan(depth[0, :2]).all() and depth[1, 1] == pytest.approx(1.234)
+    write(tmp_path / 'bathroom' / 'sync_depth_00045.png', codes[:, 1:])
+    with pytest.raises(TrainError, match=r'depth \(480, 639\) and camera .* do not agree'):
+        reader.load(0)
 
 
 # ScanNet
