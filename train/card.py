@@ -31,8 +31,12 @@ def card(
     net: UNet,
     difference: float,
     weights: str,
+    average: Path | None,
 ) -> str:
-    """Write the card of an exported model: facts, from the checkpoint and the run's folder."""
+    """Write the card of an exported model: facts, from the checkpoint and the run's folder.
+
+    average: model file whose weights were averaged with those of the run.
+    """
     low, high = contract.tan_half_vfov_range
     clock = state['clock']
     sizes = ', '.join(f'{h}x{w}' for h, w in contract.train_sizes)
@@ -62,11 +66,12 @@ def card(
         'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})'
         + started_from(state),
     }
-    table = facts_table(rows, config, state, difference, weights)
+    stored = f'{weights}, half and half with {average.name}' if average else weights
+    table = facts_table(rows, config, state, difference, stored)
     return (
         f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained by '
         f'this repository.\n\n{table}\n\n## Accuracy\n\n'
-        f'{_accuracy(run, clock)}\n\n{LICENCE}'
+        f'{_accuracy(run, clock, config.contract(), average)}\n\n{LICENCE}'
     )
 
 
@@ -108,8 +113,8 @@ def facts_table(
     return '\n'.join(['| | |', '|---|---|', *lines])
 
 
-def _accuracy(run: Path, clock: int) -> str:
-    """Say what the last validation up to this checkpoint gave."""
+def _accuracy(run: Path, clock: int, judged: Contract, average: Path | None) -> str:
+    """Say what the last validation up to this checkpoint gave, and what was judged then."""
     last: dict[str, Any] | None = None
     path = run / 'losses.jsonl'
     for line in path.read_bytes().splitlines() if path.is_file() else ():
@@ -121,9 +126,11 @@ def _accuracy(run: Path, clock: int) -> str:
             last = values
     if last is None:
         return 'Not validated during training.'
+    before = f', before the mean with {average.name} was taken' if average else ''
     return (
-        f'Held-out frames at {last["clock"]:,} samples, through the shipped estimator, no '
-        f'alignment: AbsRel {last["validation/abs_rel"]:.3f}, '
+        f'Held-out frames at {last["clock"]:,} samples{before}, through the shipped estimator '
+        f'({judged.steps} step(s), {judged.samples} sample(s)), no alignment: '
+        f'AbsRel {last["validation/abs_rel"]:.3f}, '
         f'delta1 {last["validation/delta1"]:.3f}, '
         f'RMSE {last["validation/rmse"]:.2f} m, coverage {last["validation/coverage"]:.3f}.'
     )

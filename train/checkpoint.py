@@ -82,8 +82,6 @@ def load(path: Path) -> dict[str, Any]:
         if bad is not None:
             raise zipfile.BadZipFile(f'wrong checksum of {bad}')
         state = torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError:
-        raise TrainError(f'checkpoint {path} does not exist') from None
     except Exception as error:  # torch raises many kinds for damaged archives
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainError(f'checkpoint {path} is damaged ({reason})') from None

@@ -191,7 +191,7 @@ class TrainConfig:
         pairs = []
         for text in (part.partition('@')[0] for part in self.sizes.split(',')):
             try:
-                height, width = (int(side) for side in text.strip().split('x'))
+                height, width = (int(side) for side in text.split('x'))
             except ValueError:
                 raise TrainError(f'sizes={self.sizes!r}: {text!r} is not HEIGHTxWIDTH') from None
             if height < stride or width < stride or height % stride or width % stride:
@@ -299,7 +299,8 @@ def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
         lines = '\n'.join(f'  {key}: {before[key]} -> {now[key]}' for key in changed)
         raise TrainError(
             f'cannot resume with other settings:\n{lines}\nrun with the old ones, or start a new '
-            f'run with --init CHECKPOINT. These may change: {", ".join(RESUMABLE)}'
+            'run from its weights (--init CHECKPOINT; train.finetune: --model, with what '
+            f'train.export makes of it). These may change: {", ".join(RESUMABLE)}'
         )
 
 

@@ -82,8 +82,8 @@ def export(
         out, trace(net, contract), metadata, weights, lambda path: compare(path, backend, contract)
     )
     run = source.parent.parent if source.is_file() else source
-    stored = weights if average is None else f'{weights}, half and half with {average.name}'
-    write_card(out, card(out, contract, config, state, run, net, worst, stored), notes)
+    text = card(out, contract, config, state, run, net, worst, weights, average)
+    write_card(out, text, notes)
     return contract
 
 

@@ -59,6 +59,8 @@ def load_weights(net: UNet, source: Path, contract: Contract) -> str:
             kind = f'preset {theirs.preset} (stage 0)'
             if net.channels == 1:
                 weights = depth_from_pictures(weights, net)
+        elif theirs.stage == 'fov':
+            kind = f'the field-of-view network of preset {theirs.preset}'
         else:
             old = theirs.contract()
     try:

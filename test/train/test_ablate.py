@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_is_refused_in_one_line(
 def test_two_scales_do_not_mix_in_one_folder(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(out, '--max-minutes', '1e-9')) == 3
+    assert main(command(out, '--max-minutes', '0')) == 3
     assert main([*command(out)[2:], '--scale', 'reduced', '--max-minutes', '1e-9']) == 1
     assert 'holds scale smoke, not reduced' in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from small_set import FAST, set_options, write_set
 
 from train.config import TrainConfig, check_resumable, make_config
 from train.errors import TrainError
+from train.presets import preset
 from train.run import main
 
 
@@ -22,13 +23,26 @@ from train.run import main
         (['batch=0'], 'batch=0 must be >= 1'),
         (['rays=maybe'], 'must be true or false'),
         (['sizes=100x128'], 'size 100x128 is impossible.*multiples of 16; nearest: 96x128'),
+        (['sizes=0x128'], 'size 0x128 is impossible.*nearest: 16x128'),
         (['sizes=large'], 'not HEIGHTxWIDTH'),
+        (['sizes=32x32@inf'], 'weights must be > 0'),
         (['stage=both'], "stage='both'; allowed: diffusion, end_to_end"),
         (['precision=fp8'], 'allowed: auto, bf16, fp32'),
+        (['optimizer=sgd'], "optimizer='sgd'; allowed: adamw, muon"),
+        (['schedule=step'], "schedule='step'; allowed: cosine, constant"),
+        (['infill=magic'], "infill='magic'; allowed: nearest"),
         (['t1_fraction=2'], 'share in 0..1'),
+        (['unroll=2'], 'unroll=2.0 must be a share in 0..1'),
+        (['cooldown=2'], 'cooldown=2.0 must be a share in 0..1'),
         (['depth_codec=cubic'], 'allowed: log, linear'),
         (['depth_min_m=90'], 'depth range 90'),
         (['fov_scale_min=2'], 'fov_scale'),
+        (['fov_scale_min=0'], 'must be 0 < min <= max'),
+        (['total_samples=0'], 'total_samples=0 must be >= 1'),
+        (['keep_checkpoints=0'], 'keep_checkpoints=0 must be >= 1'),
+        (['reuse=0'], 'reuse=0.0 must be >= 1'),
+        (['store_parts=0'], 'store_parts=0 must be >= 1'),
+        (['total_samples=1e19'], r'must be >= 1 and <= 1e\+18'),
         (['lr=nan'], 'lr=nan must be >= 0 and <='),
         (['minutes=-1'], 'minutes=-1.0 must be >= 0'),
         (['centre_jitter=inf'], 'centre_jitter=inf must be >= 0'),
@@ -52,20 +66,34 @@ def test_unknown_preset_lists_the_known() -> None:
 
 
 def test_settings_are_read_by_type() -> None:
-    config = make_config('tiny', ['batch=8', 'lr=1e-3', 'total_samples=1e6', 'rays=true'])
-    assert (config.batch, config.lr, config.total_samples, config.rays) == (8, 1e-3, 10**6, True)
+    config = make_config('tiny', ['batch=8', 'lr=1e-3', 'total_samples=1e6', 'rays=TRUE', 'fov=0'])
+    assert (config.batch, config.lr, config.total_samples) == (8, 1e-3, 10**6)
+    assert (config.rays, config.fov) == (True, False)
+    assert make_config('tiny', []).lr == preset('tiny').lr
+
+
+def test_sizes_and_kinds_have_shares() -> None:
+    kinds = 'kinds=indoor=3, outdoor=1'
+    config = make_config('nano', ['sizes=32x32@3, 64x48', 'worlds_on=device', kinds])
+    assert config.size_list == ((32, 32), (64, 48))
+    assert config.size_shares == (0.75, 0.25)
+    assert config.kind_shares == {'indoor': 0.75, 'outdoor': 0.25}
 
 
 def test_config_survives_json() -> None:
-    config = make_config('tiny', ['stage=end_to_end'])
+    config = make_config('tiny', ['stage=end_to_end', 'steps=4', 'samples=2'])
     assert TrainConfig.from_json(config.to_json()) == config
-    assert config.contract().noise == 'zeros'
+    contract = config.contract()
+    assert (contract.noise, contract.steps, contract.samples) == ('zeros', 1, 1)
+    with pytest.raises(TrainError, match=r"settings \['new'\] that this version does not know"):
+        TrainConfig.from_json('{"new": 1}')
 
 
 def test_resume_allows_longer_runs_and_nothing_else() -> None:
     config = make_config('nano', [])
     check_resumable(config, make_config('nano', ['total_samples=2000000', 'threads=1']))
-    with pytest.raises(TrainError, match=r'lr: 0.001 -> 0.01'):
+    said = r'lr: 0.001 -> 0.01\n.*--init CHECKPOINT; train\.finetune: --model'
+    with pytest.raises(TrainError, match=said):
         check_resumable(config, make_config('nano', ['lr=0.01']))
 
 

@@ -63,21 +63,24 @@ def test_hypersim_turns_ray_lengths_into_depth(tmp_path):
 
 @pytest.mark.parametrize('text', [True, False])
 def test_vkitti2(tmp_path, text):
-    write(tmp_path / 'rgb/Scene01/clone/frames/rgb/Camera_0/rgb_00007.jpg', grey(375, 1242))
     codes = np.full((375, 1242), 1234, np.uint16)
     codes[0, 0] = 65535
     codes[1, 1] = 12000
-    write(tmp_path / 'depth/Scene01/clone/frames/depth/Camera_0/depth_00007.png', codes)
+    for name in ('Camera_0', 'Camera_1'):
+        write(tmp_path / f'rgb/Scene01/clone/frames/rgb/{name}/rgb_00007.jpg', grey(375, 1242))
+        write(tmp_path / f'depth/Scene01/clone/frames/depth/{name}/depth_00007.png', codes)
     if text:
         (tmp_path / 'textgt/Scene01/clone').mkdir(parents=True)
         (tmp_path / 'textgt/Scene01/clone/intrinsic.txt').write_text(
             'frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]\n7 0 700.5 725.0087 620.5 187\n'
-            '7 1 725.0087 725.0087 620.5 187\n'
+            '7 1 710.5 725.0087 620.5 187\n'
         )
     sample = open_dataset('vkitti2', tmp_path).load(0)
     assert np.isposinf(sample.depth[0, 0])
     assert sample.depth[1, 1] == 120.0 and sample.depth[2, 2] == pytest.approx(12.34)
     assert sample.camera.fx == (700.5 if text else 725.0087)
+    right = open_dataset('vkitti2', tmp_path, cameras='1').load(0)
+    assert right.camera.fx == (710.5 if text else 725.0087)
 
 
 def test_diml_outdoor(tmp_path):
@@ -223,6 +226,15 @@ def test_broken_pictures_are_named(tmp_path):
     write(scenenet / 'depth' / '0.png', np.zeros((24, 32), np.uint8))
     with pytest.raises(TrainError, match='16-bit grey png, it is uint8'):
         open_dataset('scenenet', tmp_path / 'net').load(0)
+
+
+def test_a_picture_that_says_it_lies_on_its_side_stays_as_the_sensor_had_it():
+    """The camera matrix would not turn with it."""
+    jpeg = cv2.imencode('.jpg', grey(20, 30))[1].tobytes()
+    turned = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
+    marked = jpeg[:2] + b'\xff\xe1' + (len(turned) + 2).to_bytes(2, 'big') + turned + jpeg[2:]
+    assert cv2.imdecode(np.frombuffer(marked, np.uint8), cv2.IMREAD_COLOR).shape == (30, 20, 3)
+    assert base.decode_rgb(marked, 'picture').shape == (20, 30, 3)
 
 
 def test_readers_travel_to_workers(tmp_path):

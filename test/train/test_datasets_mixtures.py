@@ -72,6 +72,12 @@ def test_any_takes_every_reader():
     text = mixtures.sources_text('worlds+any', {'any': 'bag:/robot/drive?every=3'})
     assert text == 'worlds@0.5,bag:/robot/drive?fov=on&infill=nearest&every=3@0.5'
     assert mixtures.sources_text('worlds', {}) == 'worlds@1'
+    roots = dict.fromkeys(('scannet', 'scenenet', 'diml_indoor'), '/a') | {
+        'waymo': '/w?every=2&list_file=/a=b'
+    }
+    text = mixtures.sources_text('stage1', roots)
+    assert 'scannet:/a?fov=off&infill=nearest&every=10@0.35' in text
+    assert 'waymo:/w?fov=off&infill=nearest&every=2&list_file=/a=b@0.3' in text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +88,9 @@ def test_any_takes_every_reader():
         (['worlds', '--root', 'kitti=/k'], 'not part of it: kitti'),
         (['worlds', '--root', 'kitti'], "--root 'kitti' must be DATASET=PATH"),
         (['worlds+any', '--root', 'any=/robot'], 'give any=kind:path'),
+        (['worlds+any', '--root', 'any='], "--root 'any=' must be DATASET=PATH"),
         (['worlds+any', '--root', 'any=bag:/a@b'], "must not contain '@'"),
+        (['worlds+any', '--root', 'any=bag:/a,b'], "must not contain ','"),
         (['worlds+any', '--root', 'any=bag:/a?every:3'], "option 'every:3' behind a path must be"),
     ],
 )

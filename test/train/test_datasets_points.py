@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,3 +26,19 @@ def test_labels_that_the_lens_model_cannot_explain_are_left_out() -> None:
     assert (z == 9.0).sum() > 1000 and len(labels) > 30000
     assert (labels == 2.0).all()
     assert not sample.camera.is_distorted
+
+
+def test_points_beside_the_picture_are_in_no_row_of_it() -> None:
+    u = np.array([-0.6, -0.4, 3.4, 3.6, 1.0, 1.0, 1.0, 1.0])
+    v = np.array([1.0, 1.0, 1.0, 1.0, -0.6, -0.4, 2.4, 2.6])
+    depth = points.depth_from_pixels(u, v, np.arange(1.0, 9.0), height=3, width=4)
+    assert np.argwhere(~np.isnan(depth)).tolist() == [[0, 1], [1, 0], [1, 3], [2, 1]]
+    assert depth[~np.isnan(depth)].tolist() == [6.0, 2.0, 3.0, 7.0]
+
+
+def test_a_quaternion_turns_as_its_axis_and_angle_do() -> None:
+    turn = np.array([0.3, -0.5, 0.7])
+    angle = np.linalg.norm(turn)
+    xyz = np.sin(angle / 2) * turn / angle
+    found = points.rotation_from_quaternion(3 * np.cos(angle / 2), *(3 * xyz))
+    np.testing.assert_allclose(found, cv2.Rodrigues(turn)[0], atol=1e-12)

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from pictures import grey, write
 
+from dmd_ros.core.camera import Camera
 from train.datasets.registry import open_dataset
+from train.datasets.scannet import align
 from train.errors import TrainError
 
 # NYU Depth v2
@@ -77,12 +79,15 @@ def test_nyu_folder(tmp_path):
     assert reader.index() == ['bathroom/rgb_00045.jpg']
     depth = reader.load(0).depth
     assert np.isnan(depth[0, :2]).all() and depth[1, 1] == pytest.approx(1.234)
+    write(tmp_path / 'bathroom' / 'sync_depth_00045.png', codes[:, 1:])
+    with pytest.raises(TrainError, match=r'depth \(480, 639\) and camera .* do not agree'):
+        reader.load(0)
 
 
 # ScanNet
 
 
-def sens_bytes(frames: list[tuple[bytes, bytes]]) -> bytes:
+def sens_bytes(frames: list[tuple[bytes, bytes]], compressions=(2, 1)) -> bytes:
     """Build a .sens stream: version 4, name, four matrices, compressions, sizes, frames."""
     color_k = np.diag([1170.0, 1170.0, 1.0, 1.0]).astype('<f4')
     color_k[0, 2], color_k[1, 2] = 647.75, 483.75
@@ -91,7 +96,7 @@ def sens_bytes(frames: list[tuple[bytes, bytes]]) -> bytes:
     eye = np.eye(4, dtype='<f4').tobytes()
     out = struct.pack('<I', 4) + struct.pack('<Q', 15) + b'StructureSensor'
     out += color_k.tobytes() + eye + depth_k.tobytes() + eye
-    out += struct.pack('<2i4IfQ', 2, 1, 1296, 968, 640, 480, 1000.0, len(frames))
+    out += struct.pack('<2i4IfQ', *compressions, 1296, 968, 640, 480, 1000.0, len(frames))
     for number, (color, depth) in enumerate(frames):
         out += eye + struct.pack('<4Q', number, number, len(color), len(depth)) + color + depth
     return out
@@ -133,6 +138,32 @@ def test_scannet_sens(tmp_path, scannet_frame):
     assert rows.mean() == pytest.approx(v, abs=0.5)
 
 
+def test_scannet_sens_may_be_png_and_raw(tmp_path, scannet_frame):
+    color, depth = scannet_frame
+    frame = (cv2.imencode('.png', color)[1].tobytes(), depth.astype('<u2').tobytes())
+    (tmp_path / 'a.sens').write_bytes(sens_bytes([frame] * 3, compressions=(1, 0)))
+    reader = open_dataset('scannet_sens', tmp_path, every=2)
+    assert reader.index() == ['a.sens#0', 'a.sens#2']
+    sample = reader.load(1)
+    assert sample.depth[100, 100] == 2.0 and sample.rgb[5, 5, 0] == 40
+
+
+def test_colour_is_brought_onto_the_grid_of_depth():
+    """Of a wider depth camera: what the colour camera does not see has no label."""
+    ramp = np.repeat(np.tile(np.arange(64, dtype=np.uint8)[None, :, None] * 4, (48, 1, 1)), 3, 2)
+    seen_by, grid = Camera(40, 40, 33.5, 23.5, 64, 48), Camera(16, 16, 15.5, 11.5, 32, 24)
+    sample = align(ramp, seen_by, np.full((24, 32), 2.0, np.float32), grid)
+    assert sample.camera == grid
+    column = (np.arange(32) - 15.5) / 16 * 40 + 33.5
+    inside = (column > 1) & (column < 62)
+    found = sample.rgb[12, inside, 0]
+    np.testing.assert_allclose(found, 4 * column[inside], atol=1)
+    outside = (column < -1) | (column > 64)
+    assert outside.sum() == 6
+    assert np.isnan(sample.depth[12, outside]).all()
+    assert (sample.depth[12, inside] == 2.0).all()
+
+
 def test_scannet_sens_cut_off(tmp_path, scannet_frame):
     color, depth = scannet_frame
     data = sens_bytes([(jpeg(color), zlib.compress(depth.tobytes()))] * 2)
@@ -165,7 +196,7 @@ def test_scannet_folder(tmp_path, scannet_frame):
 # Taskonomy, SceneNet, DIML indoor
 
 
-@pytest.mark.parametrize('layout', ['omnidata', 'first'])
+@pytest.mark.parametrize('layout', ['omnidata', 'first', 'points'])
 def test_taskonomy(tmp_path, layout):
     def place(domain: str) -> Path:
         parts = (domain, 'taskonomy', 'cauthron') if layout == 'omnidata' else ('cauthron', domain)
@@ -174,9 +205,9 @@ def test_taskonomy(tmp_path, layout):
     stem = 'point_0_view_7_domain_'
     write(place('rgb') / f'{stem}rgb.png', grey(512, 512))
     codes = np.full((512, 512), 1536, np.uint16)
-    codes[1, 2] = 65535
+    codes[1, 1:3] = 0, 65535
     write(place('depth_zbuffer') / f'{stem}depth_zbuffer.png', codes)
-    info = place('point_info') / f'{stem}point_info.json'
+    info = place('points' if layout == 'points' else 'point_info') / f'{stem}point_info.json'
     info.parent.mkdir(parents=True)
     info.write_text(json.dumps({'field_of_view_rads': math.pi / 2, 'resolution': 512}))
     if layout == 'omnidata':
@@ -184,7 +215,7 @@ def test_taskonomy(tmp_path, layout):
         mask[3, 4] = 0
         write(place('mask_valid') / f'{stem}depth_zbuffer.png', mask)
     sample = open_dataset('taskonomy', tmp_path).load(0)
-    assert sample.depth[0, 0] == 3.0 and math.isnan(sample.depth[1, 2])
+    assert sample.depth[0, 0] == 3.0 and np.isnan(sample.depth[1, 1:3]).all()
     assert math.isnan(sample.depth[3, 4]) == (layout == 'omnidata')
     assert sample.camera.tan_half_vfov == pytest.approx(1.0)
     assert sample.camera.cx == 255.5
@@ -206,6 +237,7 @@ def test_scenenet_turns_ray_lengths_into_depth(tmp_path):
     assert np.isposinf(sample.depth[0, 0])
     assert np.nanmax(np.abs(sample.depth.ravel()[1:] - 4.0)) < 6e-4
     assert sample.camera.tan_half_vfov == pytest.approx(math.tan(math.radians(22.5)))
+    assert (sample.camera.cx, sample.camera.cy) == (159.5, 119.5)
 
 
 def test_diml_indoor(tmp_path):

@@ -31,12 +31,17 @@ def kitti_root(tmp_path):
     day = tmp_path / 'raw' / '2011_09_26'
     codes = np.zeros((375, 1242), np.uint16)
     codes[200, 300] = 256 * 17 + 64
-    for camera, split, frame in (('02', 'train', 5), ('03', 'train', 5), ('02', 'val', 69)):
+    for camera, split, frame, suffix in (
+        ('02', 'train', 5, '.png'), ('03', 'train', 5, '.jpg'), ('02', 'val', 69, '.png'),
+    ):  # fmt: skip
         name = f'{frame:010d}.png'
-        write(day / drive / f'image_{camera}' / 'data' / name, grey(375, 1242))
+        picture = (day / drive / f'image_{camera}' / 'data' / name).with_suffix(suffix)
+        write(picture, grey(375, 1242))
         truth = Path('proj_depth') / 'groundtruth' / f'image_{camera}' / name
         write(tmp_path / 'depth' / split / drive / truth, codes)
     (day / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
+    other = '2011_09_26_drive_0001_sync'  # whose pictures were not downloaded
+    write(tmp_path / 'depth' / 'train' / other / truth, codes)
     return tmp_path
 
 
@@ -56,9 +61,11 @@ def test_kitti_list(kitti_root, tmp_path):
     picture = f'2011_09_26/{drive}/image_02/data/0000000069.png'
     truth = f'{drive}/proj_depth/groundtruth/image_02/0000000069.png'
     listed = tmp_path / 'eigen.txt'
-    listed.write_text(f'{picture} {truth} 721.5377\n{picture} None 721.5377\n')
+    lines = (f'{picture} {truth} 721.5377', f'{picture} None 721.5377', f'{picture} val/{truth}')
+    listed.write_text('\n'.join(lines))
     reader = open_dataset('kitti', kitti_root, list_file=listed)
-    assert len(reader) == 1 and reader.load(0).depth[200, 300] == 17.25
+    assert len(reader) == 2 and reader.load(0).depth[200, 300] == 17.25
+    assert reader.load(1).depth[200, 300] == 17.25
     listed.write_text(f'{picture.replace("69", "70")} {truth} 721.5377\n')
     with pytest.raises(TrainError, match=r'0000000070\.png does not exist'):
         open_dataset('kitti', kitti_root, list_file=listed)
@@ -202,8 +209,9 @@ def write_ddad(root: Path, camel: bool) -> Path:
         },
     ]
     sample = {key('datum_keys'): ['k1', 'k2'], key('calibration_key'): 'cal'}
+    blind = {**sample, key('datum_keys'): ['k1']}
     scene.mkdir()
-    (scene / 'scene_ab.json').write_text(json.dumps({'samples': [sample], 'data': data}))
+    (scene / 'scene_ab.json').write_text(json.dumps({'samples': [blind, sample], 'data': data}))
     k = {'fx': 200.0, 'fy': 210.0, 'cx': 100.0, 'cy': 60.0}
     table = {'names': ['LIDAR', 'CAMERA_01'], 'intrinsics': [{}, k], 'extrinsics': [{}, {}]}
     (scene / 'calibration').mkdir()
@@ -225,7 +233,7 @@ def test_ddad(tmp_path, structured):
         cloud = np.zeros((1, 1), [(name, '<f4') for name in ('X', 'Y', 'Z', 'INTENSITY')])
         cloud['X'], cloud['Y'], cloud['Z'] = plain[:3]
     np.savez_compressed(cloud_file, data=cloud)
-    reader = open_dataset('ddad', tmp_path)
+    reader = open_dataset('ddad', tmp_path, cameras='CAMERA_01')
     assert reader.index() == ['000150/rgb/CAMERA_01/1.png']
     sample = reader.load(0)
     assert labels(sample.depth) == {(60, 110): pytest.approx(20.0, abs=1e-5)}

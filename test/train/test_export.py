@@ -175,7 +175,7 @@ def test_notes_that_are_no_text_are_named(
     assert f'--notes {notes} cannot be read as text' in capsys.readouterr().err
 
 
-def test_the_card_reads_past_a_line_that_was_cut_short(run: Path, tmp_path: Path) -> None:
+def test_the_card_says_what_was_judged_past_a_line_cut_short(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / 'run'
     shutil.copytree(run, copy)
     scores = {f'validation/{key}': 0.25 for key in ('abs_rel', 'delta1', 'rmse', 'coverage')}
@@ -183,6 +183,12 @@ def test_the_card_reads_past_a_line_that_was_cut_short(run: Path, tmp_path: Path
     (copy / 'losses.jsonl').write_text(f'{line}\n{{"clock": 36, "lo{line}\n')
     export(copy, tmp_path / 'm.onnx')
     assert 'Held-out frames at 32 samples' in (tmp_path / 'm.md').read_text()
+    # What was judged then is not this model: the card says so.
+    export(copy, tmp_path / 'mean.onnx', average=tmp_path / 'm.onnx', steps=2, samples=3)
+    card = (tmp_path / 'mean.md').read_text()
+    assert 'before the mean with m.onnx was taken' in card
+    assert 'shipped estimator (1 step(s), 1 sample(s))' in card
+    assert 'half and half with m.onnx' in card
 
 
 def test_weights_beyond_2_gib_are_traced_and_refused_where_they_do_not_fit(

@@ -234,6 +234,8 @@ def test_runs_of_other_stages_are_told_apart(data: Path, run: Path, tmp_path: Pa
     train_denoiser(tmp_path / 'depth', fast_config(data, 'total_samples=4'), ALONE)
     with pytest.raises(TrainError, match='a run of stage diffusion is no field-of-view run'):
         export(tmp_path / 'depth', tmp_path / 'm.onnx')
+    with pytest.raises(TrainError, match='weights of the field-of-view network of preset micro'):
+        train_denoiser(tmp_path / 'depth', fast_config(data), ALONE, init=run)
 
 
 # The file.

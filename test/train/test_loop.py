@@ -26,6 +26,7 @@ from train.errors import TrainError
 from train.loop import train
 from train.processes import Processes
 from train.run import main
+from train.state import TrainState
 
 ALONE = Processes(0, 1, torch.device('cpu'))
 PLAIN = ('fov_scale_min=1', 'fov_scale_max=1', 'photometric=0', 'flip=false', 'centre_jitter=0')
@@ -212,10 +213,23 @@ def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
         train(tmp_path / 'third', fast_config(data, 'rays=true'), ALONE, init=tmp_path / 'first')
 
 
+def test_what_is_due_between_two_steps_comes_after_the_second(data: Path, tmp_path: Path) -> None:
+    train(tmp_path, fast_config(data, 'total_samples=16', 'log_every=6'), ALONE)
+    assert list(losses_of(tmp_path)) == [8, 12, 16]
+
+
+def test_no_more_is_left_than_the_minutes_allow(data: Path) -> None:
+    config = fast_config(data, 'minutes=1')
+    state = TrainState(loop.build_net(config), config, ALONE)
+    for seconds, left in ((20.0, 40.0), (55.0, 5.0), (90.0, 0.0)):
+        state.seconds = seconds
+        assert (state.left(1000.0), state.left(0.0)) == (left, 0.0)
+
+
 def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, bad = loop._objective, {8, 12}
+    real, bad = loop._objective, {8, *range(12, 100, 8)}  # 13 of 25, never ten in a row
 
     def poisoned(model, device, config: TrainConfig):
         objective, clock = real(model, device, config), itertools.count(0, config.batch)
@@ -229,7 +243,7 @@ def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
         return spoil
 
     monkeypatch.setattr(loop, '_objective', poisoned)
-    train(tmp_path / 'a', fast_config(data, 'total_samples=24'), ALONE)
+    train(tmp_path / 'a', fast_config(data, 'total_samples=100'), ALONE)
     state = checkpoint.find(tmp_path / 'a')
     assert all(torch.isfinite(w).all() for w in state['net'].values())
     bad.update(range(1000))

@@ -26,9 +26,11 @@ from train.loop import build_net, train
 from train.mixture import (
     Mixture,
     batches,
+    draw_batch,
     made_ahead,
     open_source,
     parse_sources,
+    shares_text,
     tensors,
     wait_text,
 )
@@ -65,6 +67,25 @@ def test_processes_share_a_batch(config: TrainConfig) -> None:
 def test_sizes_are_drawn_per_batch(config: TrainConfig) -> None:
     mixture = Mixture(config)
     assert {mixture[i].arrays.rgb.shape[2:] for i in range(12)} == {(32, 32), (24, 40)}
+    often = replace(config, sizes='32x32@1e9,24x40@1')
+    assert {draw_batch(often, number)[0] for number in range(12)} == {(32, 32)}
+
+
+def test_sources_are_drawn_from_by_their_weights(tmp_path: Path) -> None:
+    drawn, never = write_set(tmp_path / 'a'), write_set(tmp_path / 'b')
+    for picture in never.glob('*.jpg'):
+        picture.unlink()
+    mixture = Mixture(fast_config(drawn, f'sources=folder:{drawn}@1e9,folder:{never}@1'))
+    assert [mixture[number].broken for number in range(4)] == [()] * 4
+
+
+def test_times_are_evenly_spaced_from_a_random_start() -> None:
+    config = make_config('micro', ['sizes=32x32', 'batch=8', 't1_fraction=0.25'])
+    batches_of = [sorted(draw_batch(config, number)[1]) for number in range(9)]
+    for times in batches_of:
+        assert times[0] >= 0.0 and times[6:] == [1.0, 1.0]
+        np.testing.assert_allclose(np.diff(times[:6]), 1 / 6)
+    assert len({times[0] for times in batches_of}) == 9
 
 
 def test_workers_give_the_same_batches(config: TrainConfig) -> None:
@@ -82,7 +103,9 @@ def test_a_batch_reaches_the_device_whole(config: TrainConfig) -> None:
 
 
 def test_sources_are_parsed() -> None:
-    assert parse_sources('worlds@2,folder:/a/b') == [('worlds', 2.0), ('folder:/a/b', 1.0)]
+    text = 'worlds@3, folder:/a/b'
+    assert parse_sources(text) == [('worlds', 3.0), ('folder:/a/b', 1.0)]
+    assert shares_text(text) == 'worlds 75%, folder 25%'
     with pytest.raises(TrainError, match='not a number'):
         parse_sources('worlds@many')
     for weight in ('0', 'nan', 'inf'):

@@ -19,3 +19,16 @@ def test_the_rate_rises_and_falls(schedule: str, rates: tuple[float, ...]) -> No
     assert [learning_rate(100, config, 0.0), *found] == pytest.approx(list(rates))
     nearly = {'cosine': 0.034, 'constant': 0.5}[schedule]  # half of the cool-down is over
     assert learning_rate(900, config, 0.9) == pytest.approx(nearly, abs=1e-3)
+
+
+def test_a_run_may_have_neither_warm_up_nor_cool_down() -> None:
+    settings = ['lr=1', 'warmup=0', 'cooldown=0', 'schedule=constant']
+    config = make_config('micro', settings)
+    assert [learning_rate(0, config, done) for done in (0.0, 0.999, 1.0)] == [1.0, 1.0, 0.0]
+
+
+def test_a_run_is_over_by_samples_or_by_time_whichever_is_first() -> None:
+    config = make_config('micro', ['total_samples=1000', 'minutes=2'])
+    assert share_done(100, 60.0, config) == 0.5
+    assert share_done(700, 60.0, config) == 0.7
+    assert share_done(1008, 0.0, config) == share_done(0, 121.0, config) == 1.0

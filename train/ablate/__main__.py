@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Render, train, measure, judge, write; 0 when complete, 3 when stopped by --max-minutes."""
     options = _parse(arguments)
     limit = options.max_minutes
-    deadline = Deadline(time.monotonic() + 60.0 * limit) if limit else Deadline()
+    deadline = Deadline() if limit is None else Deadline(time.monotonic() + 60.0 * limit)
     try:
         plan = _plan(options)
         if options.dry_run:
