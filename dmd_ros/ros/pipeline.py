@@ -59,7 +59,7 @@ class Pipeline:
         self._stats = stats
         self._report = reporter
         self._clock_ns = clock_ns
-        self._epoch = 0
+        self._epoch = -1  # of no pair: whatever the estimator saw before this session is forgotten
         self._camera: Camera | None = None
         self._scaled: Camera | None = None
 

@@ -70,6 +70,16 @@ def test_a_looped_bag_gives_the_same_depth_again(running, noisy, temporal, diffe
         assert (not np.array_equal(runs[0][0], runs[0][1])) == differs
 
 
+def test_a_node_that_was_inactive_starts_anew(running, noisy):
+    """What it saw before may be of another place."""
+    with running(model=noisy, temporal='random', peer={'listen': ('depth/image',)}) as robot:
+        depths = []
+        for second in (100, 101):
+            assert robot.peer.transition('deactivate') and robot.peer.transition('activate')
+            depths.append(depth_at(robot.peer, second * SECOND))
+        np.testing.assert_array_equal(*depths)
+
+
 def test_stale_frames_are_dropped_and_counted(running):
     with running(max_frame_age=30.0, peer={'listen': ('depth/image',)}) as robot:
         peer = robot.peer
