@@ -19,6 +19,8 @@ from oracle_model import write_oracle
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
+# In a workspace that was built and sourced, PYTHONPATH has this very package: installed already.
+ALONE = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
 
 
 def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -102,7 +104,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp('fresh') / 'venv'
     run(sys.executable, '-m', 'venv', '--without-pip', root)
     python = root / 'bin' / 'python'
-    run(sys.executable, '-m', 'pip', '--python', python, 'install', '-q', '--no-deps', wheel)
+    pip = (sys.executable, '-m', 'pip', '--python', python)
+    run(*pip, 'install', '-q', '--no-deps', wheel, env=ALONE)
     where = 'import sysconfig; print(sysconfig.get_path("purelib"))'
     site = Path(run(python, '-c', where).stdout.strip())
     lent = run(sys.executable, '-c', where).stdout.strip()
@@ -122,8 +125,7 @@ def test_the_installed_package_finds_its_model_and_loads_no_torch(
         'frame = estimator(rgb, Camera(50, 50, 31.5, 23.5, 64, 48))\n'
         'print(dmd_ros.__file__, frame.depth.shape, "torch" in sys.modules)\n'
     )
-    environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    said = run(installed, '-c', code, cwd=tmp_path, env=environment).stdout
+    said = run(installed, '-c', code, cwd=tmp_path, env=ALONE).stdout
     assert said.endswith('site-packages/dmd_ros/__init__.py (48, 64) False\n')
     assert str(installed.parent.parent) in said
 
