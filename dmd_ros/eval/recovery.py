@@ -97,7 +97,10 @@ def decompress(kind: str, data: bytes) -> bytes:
     for start in range(0, len(data), step):
         try:
             out += decoder.decompress(data[start : start + step])
-        except (zstd.ZstdError, RuntimeError, OSError, EOFError):  # the last: behind its end
+            while decoder.eof:  # of this frame; pzstd makes many of one file
+                rest, decoder = decoder.unused_data, decoders[kind]()
+                out += decoder.decompress(rest or b'')
+        except (zstd.ZstdError, RuntimeError, OSError):
             break
     return bytes(out)
 

@@ -287,6 +287,20 @@ def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path
         assert bag.topics[IMAGE].count == COUNT
 
 
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_file_that_was_compressed_in_parts_is_read_whole(bags, tmp_path, kind):
+    """As pzstd does, which tells the length of each part in a frame before it."""
+    file = storage_file(bags[kind])
+    content, packed = file.read_bytes(), b''
+    for start in range(0, len(content), 100_000):
+        part = recovery.zstd.compress(content[start : start + 100_000])
+        packed += struct.pack('<3I', 0x184D2A50, 4, len(part)) + part
+    path = tmp_path / (file.name + '.zst')
+    path.write_bytes(packed)
+    with Bag(path) as bag:
+        assert (bag.topics[IMAGE].count, bag.topics[INFO].count) == (COUNT, COUNT)
+
+
 def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
     path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
     file = storage_file(path)
