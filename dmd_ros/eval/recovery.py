@@ -28,8 +28,9 @@ else:
     from backports import zstd
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+_ZSTD_NAMES = ('.zstd', '.zst')
 # What may follow the name of a storage file: compression, and ROS 1's mark of one being written.
-ADDED = ('.zstd', '.zst', '.active')
+ADDED = (*_ZSTD_NAMES, '.active')
 
 
 class Raw(NamedTuple):
@@ -79,7 +80,7 @@ def unmerged(path: Path) -> Path | None:
 def read_file(path: Path) -> bytes:
     """Read a file, or the intact front of a zstd-compressed one."""
     content = path.read_bytes()
-    return decompress('zstd', content) if path.suffix in ('.zstd', '.zst') else content
+    return decompress('zstd', content) if path.suffix in _ZSTD_NAMES else content
 
 
 def decompress(kind: str, data: bytes) -> bytes:
@@ -105,13 +106,15 @@ def decompress(kind: str, data: bytes) -> bytes:
     return bytes(out)
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Open a file as it was before it was compressed."""
+    return io.BytesIO(read_file(path)) if path.suffix in _ZSTD_NAMES else path.open('rb')
+
+
 def _recover_mcap(path: Path) -> Iterator[Raw]:
-    if path.suffix == '.mcap':
-        with path.open('rb') as file:
-            file.seek(8)  # magic
-            yield from _mcap_messages(file, {}, {})
-    else:
-        yield from _mcap_messages(io.BytesIO(read_file(path)[8:]), {}, {})
+    with _opened(path) as file:
+        file.seek(8)  # magic
+        yield from _mcap_messages(file, {}, {})
 
 
 def _mcap_messages(
@@ -228,7 +231,7 @@ def _sqlite_messages(path: Path) -> Iterator[Raw]:
 
 
 def _recover_ros1(path: Path) -> Iterator[Raw]:
-    with path.open('rb') as file:
+    with _opened(path) as file:
         file.readline()  # magic
         yield from _ros1_messages(file, {})
 

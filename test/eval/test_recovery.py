@@ -287,7 +287,7 @@ def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path
         assert bag.topics[IMAGE].count == COUNT
 
 
-@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
 def test_a_file_that_was_compressed_in_parts_is_read_whole(bags, tmp_path, kind):
     """As pzstd does, which tells the length of each part in a frame before it."""
     file = storage_file(bags[kind])
