@@ -6,18 +6,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dmd_ros.loading import load_estimator
+from dmd_ros.core.camera import Camera
+from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.config import make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 from train.mixture import open_source, parse_sources
+from train.onnx_weights import load_model
 
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 
@@ -93,6 +97,37 @@ def test_errors(bag, tmp_path, arguments, message, capsys):
     arguments = [str(bag) if text == 'BAG' else text for text in arguments]
     assert finetune.main([*arguments, '--out', str(tmp_path), '--samples', '8']) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_robots_lens_widens_the_range_of_the_model() -> None:
+    model = load_model(find_model(DEFAULT_MODEL))
+    low, high = model.contract.tan_half_vfov_range
+    options = Namespace(samples=100, settings=[])
+    for tan, expected in (
+        (0.5, (low, high)), (0.5 * low, (0.8 * 0.5 * low, high)), (2 * high, (low, 2 * high)),
+    ):  # fmt: skip
+        camera = Camera.assumed(tan, 640, 480)
+        config = finetune.config_of(model, camera, 'worlds', options)
+        assert (config.tan_half_vfov_min, config.tan_half_vfov_max) == pytest.approx(expected)
+        assert config.sizes == '192x256'
+
+
+@pytest.mark.parametrize(
+    ('noise', 'steps', 'stage', 't1_fraction'),
+    [
+        ('gaussian', 1, 'diffusion', 0.85),
+        ('gaussian', 2, 'diffusion', 0.0),
+        ('zeros', 1, 'end_to_end', 0.0),
+    ],
+)
+def test_a_model_goes_on_as_it_was_trained(
+    noise: str, steps: int, stage: str, t1_fraction: float
+) -> None:
+    model = load_model(find_model(DEFAULT_MODEL))
+    model = replace(model, contract=replace(model.contract, noise=noise, steps=steps))
+    camera = Camera.assumed(0.5, 640, 480)
+    config = finetune.config_of(model, camera, 'worlds', Namespace(samples=100, settings=[]))
+    assert (config.stage, config.t1_fraction) == (stage, t1_fraction)
 
 
 def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
