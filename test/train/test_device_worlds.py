@@ -122,6 +122,16 @@ def test_picture_depth_and_lens_are_of_one_frame_mirrored_or_not(
     assert not torch.equal(coloured.rgb, batch.rgb)
 
 
+def test_a_frame_serves_as_often_as_asked_and_sizes_share_the_store() -> None:
+    settings = config('sizes=32x48@2,32x32@1', 'first_parts=2', 'store_parts=3', 'reuse=5')
+    worlds = DeviceWorlds(settings, CPU)
+    part = 2 * parts_module.VIEWS
+    for count in (0, 1, 4):
+        first = -(-count * 5 * part // settings.batch)  # that many drawn: so many parts are due
+        assert worlds.wanted(first) == 2 + count
+    assert [len(worlds._store(size).rgb) for size in settings.size_list] == [2, 1]
+
+
 def test_kinds_are_those_of_the_worlds() -> None:
     assert set(WORLD_KINDS) == set(KINDS)
 
@@ -130,6 +140,7 @@ def test_processes_render_worlds_of_their_own() -> None:
     batches = [DeviceWorlds(config(), CPU, rank, 2).batch(0) for rank in (0, 1)]
     assert [len(batch.rgb) for batch in batches] == [4, 4]
     assert not torch.equal(batches[0].rgb, batches[1].rgb)
+    assert not torch.equal(batches[0].noise, batches[1].noise)
     whole = torch.cat([batch.t for batch in batches])
     assert torch.equal(whole, DeviceWorlds(config(), CPU).batch(0).t)
 
