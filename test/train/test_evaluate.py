@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,7 +40,7 @@ def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
 
 
 def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) -> None:
-    """80 m: half of the frame is off by as much as it is far."""
+    """60 m: half of the frame is off by half of its distance."""
     contract = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime').contract
     depth = np.full((48, 64), 40.0, np.float32)
     raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
@@ -48,13 +49,13 @@ def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) 
 
     class Seeing:
         def __init__(self) -> None:
-            self.contract = contract
+            self.contract = replace(contract, depth_max_m=60.0)
 
         def __call__(self, *_: object) -> SimpleNamespace:
             return SimpleNamespace(depth=found)
 
-    assert judge(Seeing(), raw).model.abs_rel == pytest.approx(0.5)  # type: ignore[arg-type]
-    assert validate.judge(Seeing(), [raw]).abs_rel == pytest.approx(0.5)  # type: ignore[arg-type]
+    assert judge(Seeing(), raw).model.abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
+    assert validate.judge(Seeing(), [raw]).abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
 
 
 def test_every_frame_is_of_another_scene(
