@@ -54,6 +54,8 @@ def test_resizing_keeps_field_of_view_and_corners(camera: Camera, w: int, h: int
     # The picture's edges lie half a pixel outside the centres of its outer pixels.
     for before, after in ((-0.5, -0.5), (camera.width - 0.5, w - 0.5)):
         assert (before - camera.cx) / camera.fx == pytest.approx((after - scaled.cx) / scaled.fx)
+    for before, after in ((-0.5, -0.5), (camera.height - 0.5, h - 0.5)):
+        assert (before - camera.cy) / camera.fy == pytest.approx((after - scaled.cy) / scaled.fy)
 
 
 @given(cameras(), st.integers(-50, 50), st.integers(-50, 50), size, size)
@@ -115,6 +117,12 @@ def test_tan_half_vfov_of_a_centred_and_of_a_shifted_camera() -> None:
     shifted = Camera(400, 300, 319.5, 99.5, 640, 480)
     up, down = (shifted.cy + 0.5) / shifted.fy, (480 - 0.5 - shifted.cy) / shifted.fy
     assert shifted.tan_half_vfov == pytest.approx((up + down) / 2)
+
+
+def test_an_assumed_camera_looks_through_the_middle_of_the_picture() -> None:
+    camera = Camera.assumed(0.5, 640, 480)
+    assert numbers(camera) == [480, 480, 319.5, 239.5, 640, 480]
+    assert camera.tan_half_vfov == 0.5
 
 
 DISTORTED = [
@@ -224,6 +232,8 @@ def test_pixels_without_light_are_outside(camera: Camera) -> None:
     dark = (u < -0.6) | (u > camera.width - 0.4) | (v < -0.6) | (v > camera.height - 0.4)
     assert rectifier.inside[lit].all()
     assert not rectifier.inside[dark].any()
+    # The network sees the border once more there, not a black frame.
+    assert (rectifier(np.full((camera.height, camera.width, 3), 200, np.uint8)) == 200).all()
     np.testing.assert_array_equal(rectifier.outside_index, np.flatnonzero(~rectifier.inside))
 
 

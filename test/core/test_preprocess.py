@@ -122,6 +122,23 @@ def test_pixels_far_from_square_are_averaged_the_way_that_shrinks(
     np.testing.assert_array_equal(preprocess.cut_rgb(rgb, view), 50)
 
 
+@pytest.mark.parametrize('tall', [False, True])
+def test_pixels_far_from_square_are_interpolated_the_way_that_enlarges(tall: bool) -> None:
+    """120 lines become 240 or 320: no step of a ramp is repeated, no two lines are averaged."""
+    view = View(camera(1280, 120), 0, 0, 1280, 120, 240, 320)
+    if tall:
+        view = View(camera(120, 1280), 0, 0, 120, 1280, 240, 320)
+
+    def cut(lines: np.ndarray) -> np.ndarray:
+        rgb = np.repeat(np.repeat(lines[:, None, None], 1280, axis=1), 3, axis=2)
+        small = preprocess.cut_rgb(rgb.swapaxes(0, 1) if tall else rgb, view).astype(int)
+        return small.swapaxes(0, 1) if tall else small
+
+    steps = np.diff(cut(np.arange(0, 240, 2, np.uint8)), axis=0)
+    assert steps.min() == 0 and steps.max() == 1
+    assert np.ptp(cut(np.tile(np.array([0, 200], np.uint8), 60))) > 150
+
+
 @pytest.mark.parametrize('size', [(640, 480), (640, 360), (40, 170), (10, 5)])
 def test_two_fifths_are_the_area_s_own_numbers(size: tuple[int, int]) -> None:
     """Of any grey values, of a window too; a multiple of 5 rows that bands do not divide."""

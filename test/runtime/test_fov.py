@@ -171,7 +171,9 @@ def test_the_window_is_centred_inside_and_of_a_known_shape(
     assert view.is_inside and (view.height, view.width) in sizes
     rows, columns = view.crop_height, view.crop_width
     assert abs(rows * view.width / view.height - columns) <= 0.5 * view.width / view.height + 0.5
-    assert rows == height or columns == width  # no larger one is possible
+    assert rows == height or columns == width  # no larger one of its shape is possible
+    largest = max(h * w * min(height / h, width / w) ** 2 for h, w in sizes)
+    assert rows * columns >= largest - height - width  # nor of another, but for whole pixels
     assert abs(height - 2 * view.top - rows) <= 1 and abs(width - 2 * view.left - columns) <= 1
 
 

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_set import camera, plane_sample
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.preprocess import cut_rgb, full_view, outside, prepare, prepare_depth
+from dmd_ros.core.preprocess import View, cut_rgb, full_view, outside, prepare, prepare_depth
 from dmd_ros.core.records import RawSample
 from train.augment import draw_view, fill_outside, scale_range
-from train.config import make_config
+from train.config import TrainConfig, make_config
 from train.example import assemble, make_example
-from train.photometric import jpeg, photometric
+from train.photometric import draw_photometric, jpeg, photometric, photometric_batch
 
 CONFIG = make_config('micro', ['sizes=32x32'])
 PLAIN = make_config(
@@ -93,6 +94,63 @@ def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: flo
         assert scale_range(own, CONFIG) in [(scale, scale) for scale in scales]
 
 
+def test_a_lens_out_of_range_comes_as_near_to_it_as_scales_allow() -> None:
+    narrow, wide = 0.1 * CONFIG.tan_half_vfov_min, 10.0 * CONFIG.tan_half_vfov_max
+    assert scale_range(narrow, CONFIG) == (CONFIG.fov_scale_max, CONFIG.fov_scale_max)
+    assert scale_range(wide, CONFIG) == (CONFIG.fov_scale_min, CONFIG.fov_scale_min)
+
+
+def test_range_holds_for_a_window_of_part_of_the_rows_and_pixels_that_are_not_square() -> None:
+    """What counts is the lens of the window, in rows by fy: here a tangent of 0.4 at scale 1."""
+    cam = Camera(500.0, 250.0, 199.5, 399.5, 400, 800)
+    settings = {'fov_scale_min': 0.5, 'fov_scale_max': 2.0}
+    config = replace(PLAIN, tan_half_vfov_min=0.5, tan_half_vfov_max=0.6, **settings)
+    tans = [view.camera.tan_half_vfov for view in _views(cam, (32, 32), config, 50)]
+    assert 0.499 < min(tans) < 0.51 and 0.59 < max(tans) < 0.601
+
+
+@pytest.mark.parametrize(('width', 'height'), [(400, 200), (200, 400)])
+def test_at_scale_one_the_window_is_the_largest_in_the_middle(width: int, height: int) -> None:
+    (view,) = _views(camera(width, height), (32, 32), PLAIN, 1)
+    assert (view.crop_width, view.crop_height) == (200, 200)
+    assert (view.left, view.top) == ((width - 200) / 2, (height - 200) / 2)
+
+
+def test_draws_fill_the_ranges_of_the_config() -> None:
+    cam = camera(640, 480, 500.0)  # no scale takes it out of the contract's range
+    views = _views(cam, (48, 64), CONFIG, 1000)
+    scale = np.log([view.crop_height / 480 for view in views])
+    _assert_uniform(scale, np.log(CONFIG.fov_scale_min), np.log(CONFIG.fov_scale_max))
+    aspect = np.log([view.crop_width / view.crop_height * 0.75 for view in views])
+    _assert_uniform(aspect, -CONFIG.aspect_jitter, CONFIG.aspect_jitter)
+    for off in (
+        [(view.left - (640 - view.crop_width) / 2) / view.crop_width for view in views],
+        [(view.top - (480 - view.crop_height) / 2) / view.crop_height for view in views],
+    ):
+        _assert_uniform(np.array(off), -CONFIG.centre_jitter, CONFIG.centre_jitter)
+    assert np.mean([view.flip for view in views]) == pytest.approx(0.5, abs=0.05)
+    assert not any(view.flip for view in _views(cam, (48, 64), replace(CONFIG, flip=False), 50))
+
+
+def _views(cam: Camera, size: tuple[int, int], config: TrainConfig, count: int) -> list[View]:
+    return [draw_view(np.random.default_rng(seed), cam, size, config) for seed in range(count)]
+
+
+def _assert_uniform(values: np.ndarray, low: float, high: float) -> None:
+    """Up to what windows of whole pixels change, and chance."""
+    shares = np.quantile((values - low) / (high - low), [0.0, 0.25, 0.5, 0.75, 1.0])
+    assert shares == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.05)
+
+
+def test_noise_beyond_the_picture_covers_the_grey_levels() -> None:
+    cam = camera(64, 64)
+    view = View(cam, 64 - 8, 0, 64, 64, 64, 64)
+    black = np.zeros((64, 64, 3), np.uint8)
+    noise = fill_outside(np.random.default_rng(0), black, view)[outside(view)]
+    assert noise.mean() == pytest.approx(127.5, abs=2)
+    assert noise.std() == pytest.approx(61, abs=2)  # 64, of which what is beyond 0..255 is cut
+
+
 def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:
     raw = plane_sample(3)
     raw = RawSample(
@@ -125,11 +183,49 @@ def test_a_draw_without_augmentation_is_the_full_view(width: int) -> None:
 def test_photometric_changes_colours_mildly_and_only_when_asked() -> None:
     rgb = plane_sample(0).rgb
     assert photometric(np.random.default_rng(0), rgb, 0.0) is rgb
+    images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    assert photometric_batch(np.random.default_rng(0), images, 0.0, torch.Generator()) is images
     shifts = [
         np.abs(photometric(np.random.default_rng(s), rgb, 1.0).astype(float) - rgb).mean()
         for s in range(20)
     ]
     assert 2 < np.mean(shifts) < 50
+
+
+def test_photometric_draws_what_it_says() -> None:
+    draw = draw_photometric(np.random.default_rng(0), 4000, 1.0)
+    for values, share, low, high in (
+        (draw.grey, 0.15, 0.3, 1.0), (draw.blur, 0.3, 0.3, 1.2),
+        (draw.noise, 0.5, 1.0, 8.0), (draw.jpeg, 0.3, 35, 94),
+    ):  # fmt: skip
+        assert (values > 0).mean() == pytest.approx(share, abs=0.02)
+        found = values[values > 0]
+        assert found.min() == pytest.approx(low, rel=0.03)
+        assert found.max() == pytest.approx(high, rel=0.03)
+    still = draw_photometric(np.random.default_rng(0), 100, 0.0)
+    assert (still.table == np.arange(256)[:, None]).all()
+    assert not (still.blur.any() or still.noise.any() or still.jpeg.any())
+
+
+def test_photometric_varies_gain_white_gamma_and_contrast() -> None:
+    """By the standard deviations of what each of them changes, to first order."""
+    table = draw_photometric(np.random.default_rng(0), 4000, 0.5).table.astype(float)
+    assert (table[:, 255][table[:, 128] > 170] == 255).all()  # over-exposed is white
+    low, middle, high = (np.log(table[:, level]) for level in (64, 128, 192))
+    gamma, contrast, gain, white = 0.075, 0.05, 0.1, 0.03
+    ratio = np.hypot(gamma * np.log(3), contrast * (0.25 / 0.75 + 1.0))
+    assert (high - low).std() == pytest.approx(ratio, rel=0.05)
+    level = np.sqrt(gain**2 + white**2 + (gamma * np.log(2)) ** 2)
+    assert middle.std() == pytest.approx(level, rel=0.05)
+    assert (middle[:, 0] - middle[:, 2]).std() == pytest.approx(white * 2**0.5, rel=0.05)
+
+
+def test_photometric_compresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    draw = replace(draw_photometric(rng, 1, 0.0), grey=np.zeros(1), jpeg=np.array([40]))
+    monkeypatch.setattr('train.photometric.draw_photometric', lambda *_: draw)
+    rgb = rng.integers(0, 256, (16, 16, 3), np.uint8)
+    assert np.array_equal(photometric(rng, rgb, 1.0), jpeg(rgb, 40))
 
 
 def test_jpeg_keeps_brightness_finer_than_colour() -> None:

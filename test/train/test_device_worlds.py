@@ -90,6 +90,48 @@ def test_resumed_at_any_batch(sizes: str, world: int, monkeypatch: pytest.Monkey
         assert torch.equal(resumed.batch(number).tan_half_vfov, seen[number]), number
 
 
+def test_picture_depth_and_lens_are_of_one_frame_mirrored_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Colours tell a pixel's column, row and frame, from which depth and lens follow."""
+    frames, (height, width) = 2 * parts_module.VIEWS, SIZE
+    lenses = np.linspace(0.5, 0.6, frames, dtype=np.float32)
+    column, row = torch.arange(width), torch.arange(height)[:, None]
+
+    def build(parts: WorldParts, number: int) -> parts_module.Part:
+        return parts_module.Part(number, SIZE, {}, lenses, [])
+
+    def render(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        picture = torch.zeros((frames, 3, *SIZE), dtype=torch.uint8)
+        picture[:, 0], picture[:, 1] = column, row
+        picture[:, 2] = torch.arange(frames)[:, None, None]
+        return picture, (1 + column + row / 32).half().expand(frames, -1, -1)
+
+    monkeypatch.setattr(WorldParts, '__getitem__', build)
+    monkeypatch.setattr('train.device_worlds.picture_and_depth', render)
+    settings = config('batch=32', 'photometric=0')
+    batch = DeviceWorlds(settings, CPU).batch(0)
+    columns, rows, numbers = ((batch.rgb * 0.5 + 0.5) * 255).round().unbind(1)
+    expected = 2 * torch.log((1 + columns + rows / 32) / 0.1) / np.log(800) - 1
+    torch.testing.assert_close(batch.code[:, 0], expected, atol=1e-5, rtol=0)
+    assert np.array_equal(batch.tan_half_vfov, lenses[numbers[:, 0, 0].long()])
+    assert set(columns[:, 0, 0].tolist()) == {0, width - 1}
+    assert rows[:, 0].max() == 0
+    coloured = DeviceWorlds(dataclasses.replace(settings, photometric=1.0), CPU).batch(0)
+    assert torch.equal(coloured.code, batch.code)
+    assert not torch.equal(coloured.rgb, batch.rgb)
+
+
+def test_a_frame_serves_as_often_as_asked_and_sizes_share_the_store() -> None:
+    settings = config('sizes=32x48@2,32x32@1', 'first_parts=2', 'store_parts=3', 'reuse=5')
+    worlds = DeviceWorlds(settings, CPU)
+    part = 2 * parts_module.VIEWS
+    for count in (0, 1, 4):
+        first = -(-count * 5 * part // settings.batch)  # that many drawn: so many parts are due
+        assert worlds.wanted(first) == 2 + count
+    assert [len(worlds._store(size).rgb) for size in settings.size_list] == [2, 1]
+
+
 def test_kinds_are_those_of_the_worlds() -> None:
     assert set(WORLD_KINDS) == set(KINDS)
 
@@ -98,6 +140,7 @@ def test_processes_render_worlds_of_their_own() -> None:
     batches = [DeviceWorlds(config(), CPU, rank, 2).batch(0) for rank in (0, 1)]
     assert [len(batch.rgb) for batch in batches] == [4, 4]
     assert not torch.equal(batches[0].rgb, batches[1].rgb)
+    assert not torch.equal(batches[0].noise, batches[1].noise)
     whole = torch.cat([batch.t for batch in batches])
     assert torch.equal(whole, DeviceWorlds(config(), CPU).batch(0).t)
 
@@ -186,6 +229,7 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
     feed = Feed(mixed, Processes(0, 1, CPU))
     batches = list(islice(feed(0), 2))
     assert [len(batch.rgb) for batch, _ in batches] == [8, 8]
+    assert equal(next(feed(1))[0], batches[1][0])
     few_worlds = config(f'sources=worlds@0.01,folder:{folder}@0.99')
     assert [part and part.batch for part in split(few_worlds, 2)] == [2, 6]
     with pytest.raises(TrainError, match=r'is one sample for each process.*worlds_on=workers'):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from train.ema import Ema
@@ -22,3 +23,21 @@ def test_half_of_a_jump_is_left_after_a_half_life(
     for _ in range(10):
         ema.update(net, first, samples)
     assert ema.weights['weight'].item() == pytest.approx(0.5)
+
+
+def test_without_a_half_life_it_is_the_network() -> None:
+    net = nn.Linear(2, 2)
+    ema = Ema(net, 0)
+    nn.init.ones_(net.weight)
+    ema.update(net, 4, 4)
+    assert torch.equal(ema.weights['weight'], net.weight)
+
+
+def test_averages_of_a_checkpoint_are_taken_over_and_stay_its_own() -> None:
+    ema = Ema(nn.Linear(2, 2), 1_000)
+    kept = {name: torch.full_like(w, 3.0) for name, w in ema.weights.items()}
+    ema.load(kept)
+    ema.update(nn.Linear(2, 2), 100_000, 100)
+    assert not torch.equal(ema.weights['weight'], kept['weight'])
+    assert (ema.weights['weight'] - 3.0).abs().max() < 1.0
+    assert (kept['weight'] == 3.0).all()

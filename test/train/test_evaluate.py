@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from oracle_model import grey_from_depth, write_oracle
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.loading import load_estimator
-from train import finetune
-from train.evaluate import judge, main, mistold
+from train import finetune, validate
+from train.evaluate import _sheet_rows, judge, main, mistold
+from train.worlds import SCENE_STRIDE, Worlds
 
 
 def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
@@ -34,6 +37,53 @@ def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
     at_20_m = (24 / 33) * (40 / 60)
     assert judge(estimator, raw).flat.abs_rel == pytest.approx(at_20_m, abs=1e-5)
     assert finetune._constant(raw).abs_rel == pytest.approx(at_20_m, abs=1e-5)
+
+
+def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) -> None:
+    """60 m: half of the frame is off by half of its distance."""
+    contract = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime').contract
+    depth = np.full((48, 64), 40.0, np.float32)
+    raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
+    found = depth.copy()
+    found[:24] = np.inf
+
+    class Seeing:
+        def __init__(self) -> None:
+            self.contract = replace(contract, depth_max_m=60.0)
+
+        def __call__(self, *_: object) -> SimpleNamespace:
+            return SimpleNamespace(depth=found)
+
+    assert judge(Seeing(), raw).model.abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
+    assert validate.judge(Seeing(), [raw]).abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
+
+
+def test_every_frame_is_of_another_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    depth = np.full((48, 64), 2.0, np.float32)
+    depth[36:] = 4.0
+    raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
+    keys = []
+    monkeypatch.setattr(Worlds, '__getitem__', lambda self, key: keys.append(key) or raw)
+    assert main([str(write_oracle(tmp_path / 'm.onnx')), '--frames', '3']) == 0
+    assert keys == 3 * [0, SCENE_STRIDE, 2 * SCENE_STRIDE]
+    last = [cell.strip() for cell in capsys.readouterr().out.splitlines()[-1].split('|')]
+    assert last[1:3] == ['all', '9']
+    assert float(last[3]) < 0.01  # of the model, and of 2 m everywhere
+    assert last[6] == '0.125'
+
+
+def test_a_sheet_shows_the_middle_and_the_bad_end_of_the_ranking() -> None:
+    shuffled = [0.5, 0.1, 0.9, 0.3, 0.2, 0.8, 0.4, 0.7]
+    errors = [SimpleNamespace(abs_rel=e, delta1=1.0) for e in shuffled]
+    raw = SimpleNamespace(rgb=None, depth=None)
+    verdicts = [SimpleNamespace(model=e, flat=e, raw=raw, depth_m=None) for e in errors]
+    rows = _sheet_rows('indoor', verdicts)  # type: ignore[arg-type]
+    assert [(row.caption, row.figures[:11]) for row in rows] == [
+        ('typical 1', 'AbsRel 0.40'), ('typical 2', 'AbsRel 0.50'),
+        ('worst 1', 'AbsRel 0.90'), ('worst 2', 'AbsRel 0.80'),
+    ]  # fmt: skip
 
 
 def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:

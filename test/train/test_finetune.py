@@ -6,18 +6,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dmd_ros.loading import load_estimator
+from dmd_ros.core.camera import Camera
+from dmd_ros.eval.metrics import score
+from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.config import make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
+from train.init import changes_of_meaning
 from train.mixture import open_source, parse_sources
+from train.onnx_weights import load_model
 
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 
@@ -93,6 +99,57 @@ def test_errors(bag, tmp_path, arguments, message, capsys):
     arguments = [str(bag) if text == 'BAG' else text for text in arguments]
     assert finetune.main([*arguments, '--out', str(tmp_path), '--samples', '8']) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_robots_lens_widens_the_range_of_the_model() -> None:
+    model = load_model(find_model(DEFAULT_MODEL))
+    low, high = model.contract.tan_half_vfov_range
+    options = Namespace(samples=100, settings=[])
+    for tan, expected in (
+        (0.5, (low, high)), (0.5 * low, (0.8 * 0.5 * low, high)), (2 * high, (low, 2 * high)),
+    ):  # fmt: skip
+        camera = Camera.assumed(tan, 640, 480)
+        config = finetune.config_of(model, camera, 'worlds', options)
+        assert (config.tan_half_vfov_min, config.tan_half_vfov_max) == pytest.approx(expected)
+        assert config.sizes == '192x256'
+
+
+@pytest.mark.parametrize(
+    ('noise', 'steps', 'stage', 't1_fraction'),
+    [
+        ('gaussian', 1, 'diffusion', 0.85),
+        ('gaussian', 2, 'diffusion', 0.0),
+        ('zeros', 1, 'end_to_end', 0.0),
+    ],
+)
+def test_a_model_goes_on_as_it_was_trained(
+    noise: str, steps: int, stage: str, t1_fraction: float
+) -> None:
+    model = load_model(find_model(DEFAULT_MODEL))
+    contract = replace(
+        model.contract, noise=noise, steps=steps, depth_min_m=0.2, depth_max_m=40.0,
+        parameterisation='x0',
+    )  # fmt: skip
+    model = replace(model, contract=contract)
+    camera = Camera.assumed(0.5, 640, 480)
+    config = finetune.config_of(model, camera, 'worlds', Namespace(samples=100, settings=[]))
+    assert (config.stage, config.t1_fraction) == (stage, t1_fraction)
+    assert changes_of_meaning(contract, config.contract()) == []
+
+
+@pytest.mark.parametrize(
+    ('after', 'said'), [(0.1, 'wrote model.onnx'), (0.2, 'did not fall'), (0.3, 'did not fall')]
+)
+def test_a_model_that_is_no_better_is_not_recommended(
+    after: float, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    depth = np.full((4, 4), 10.0, np.float32)
+    scores = {
+        name: score(depth * (1 + error), depth)
+        for name, error in (('before', 0.2), ('after', after))
+    }
+    finetune._write(tmp_path, scores, Path('model.onnx'))
+    assert said in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from train.errors import TrainError
 from train.infill import infill
 
 
@@ -26,6 +27,25 @@ def test_nearest_takes_the_nearest() -> None:
     filled = infill(code)
     assert (filled[:, :4] == -0.5).all()
     assert (filled[:, 5:] == 0.5).all()
+    code = np.full((4, 9), np.nan, np.float32)
+    code[0, 0], code[3, 8] = -0.5, 0.5
+    assert infill(code)[3, 3] == -0.5  # 4.2 pixels off, the other one 5: not 6 by city blocks
+
+
+def test_inpainting_joins_labels_smoothly() -> None:
+    code = np.full((8, 33), np.nan, np.float32)
+    code[:, 0], code[:, -1] = -0.5, 0.5
+    steps = np.diff(infill(code, 'inpaint'), axis=1)
+    assert steps.min() >= 0 and steps.max() < 0.1  # 'nearest' has one of 1 in the middle
+    level = np.full((16, 16), np.nan, np.float32)
+    level[8, 8] = 0.25
+    assert np.allclose(infill(level, 'inpaint'), 0.25)
+
+
+def test_an_unknown_method_is_refused() -> None:
+    holes = np.array([[0.0, np.nan]], np.float32)
+    with pytest.raises(TrainError, match="infill 'best'; allowed: nearest, inpaint, zero"):
+        infill(holes, 'best')
 
 
 def test_nothing_known_is_zero() -> None:

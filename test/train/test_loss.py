@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from dmd_ros.core.diffusion import add_noise, v_target
-from train.loss import Batch, alpha_sigma_of, diffusion_loss, end_to_end_loss, gradient_l1
+from train.loss import (
+    GRADIENT_SCALES,
+    Batch,
+    alpha_sigma_of,
+    diffusion_loss,
+    end_to_end_loss,
+    gradient_l1,
+    labelled_l1,
+)
 from train.mixture import draw_time
 
 
@@ -76,18 +84,61 @@ def test_weight_is_the_larger_of_both_errors(kind: str) -> None:
 
 
 def test_unrolled_the_net_denoises_its_own_estimate() -> None:
+    """Clipped, as when sampling, and without a gradient through it; x alone is judged."""
     batch = _batch([0.3, 0.8])
-    own, seen = 0.5 * batch.code, []
+    own, last = 2.0 * batch.code, 0.5 * batch.code
+    seen = []
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan: Tensor) -> Tensor:
-        seen.append(z)
-        return own
+        assert t is batch.t and tan is batch.tan_half_vfov
+        seen.append((z, torch.is_grad_enabled()))
+        return own if len(seen) == 1 else last
 
     losses = diffusion_loss(predict, batch, 'x0', unroll=True)
     levels = alpha_sigma_of(batch.t)
-    torch.testing.assert_close(seen[0], add_noise(batch.code, batch.noise, *levels))
-    torch.testing.assert_close(seen[1], add_noise(own, batch.noise, *levels))
-    torch.testing.assert_close(losses.total, losses.x0_l1.mean())
+    (first, first_learns), (second, second_learns) = seen
+    assert (first_learns, second_learns) == (False, True)
+    torch.testing.assert_close(first, add_noise(batch.code, batch.noise, *levels))
+    torch.testing.assert_close(second, add_noise(own.clamp(-1, 1), batch.noise, *levels))
+    expected = labelled_l1(last, batch.code, batch.labelled).mean()
+    torch.testing.assert_close(losses.total, expected)
+
+
+def test_end_to_end_the_net_sees_zeros_at_the_end_of_time() -> None:
+    """Whatever the batch's own times and noise are."""
+    batch = _batch([0.3, 0.8])
+
+    def predict(rgb: Tensor, z: Tensor, t: Tensor, tan: Tensor) -> Tensor:
+        assert z.shape == batch.code.shape and not z.any()
+        assert t.tolist() == [1.0, 1.0]
+        assert tan is batch.tan_half_vfov
+        return -batch.code
+
+    assert end_to_end_loss(predict, batch, 'v').total < 1e-6
+
+
+@pytest.mark.parametrize('end_to_end', [False, True])
+def test_gradient_term_is_weighed_and_learned_from(end_to_end: bool) -> None:
+    batch = _batch([0.9, 0.95])
+    x_hat = (0.5 * batch.code).requires_grad_()
+    loss = end_to_end_loss if end_to_end else diffusion_loss
+    plain, with_term = (
+        loss(lambda *_: x_hat, batch, 'x0', gradient_weight=w).total for w in (0.0, 0.3)
+    )
+    term = 0.3 * gradient_l1(x_hat, batch.code, batch.labelled).mean()
+    torch.testing.assert_close(with_term, plain + term)
+    slopes = [torch.autograd.grad(total, x_hat)[0] for total in (with_term, plain, term)]
+    torch.testing.assert_close(slopes[0], slopes[1] + slopes[2])
+
+
+def test_what_is_reported_is_clipped_per_sample_and_keeps_no_graph() -> None:
+    batch = _batch([0.4, 0.6])
+    x_hat = (3.0 * batch.code).requires_grad_()
+    losses = diffusion_loss(lambda *_: x_hat, batch, 'x0')
+    expected = labelled_l1(x_hat.clamp(-1, 1), batch.code, batch.labelled)
+    torch.testing.assert_close(losses.x0_l1, expected.detach())
+    assert torch.equal(losses.x_hat, x_hat)
+    assert not losses.x_hat.requires_grad and not losses.x0_l1.requires_grad
 
 
 @pytest.mark.parametrize('kind', ['v', 'eps', 'x0'])
@@ -110,6 +161,17 @@ def test_gradient_term_ignores_a_constant_offset() -> None:
     ramp = (0.1 * torch.arange(16.0)).expand(1, 1, 16, 16)
     detail = gradient_l1(ramp, torch.zeros_like(ramp), torch.ones_like(ramp, dtype=torch.bool))
     assert detail.item() == pytest.approx(0.1 * (1 + 2 + 4 + 8) / 8)
+
+
+def test_gradient_term_counts_pairs_of_labels_alone() -> None:
+    batch = _batch([0.5])
+    code, labelled = batch.code[0, 0].numpy(), batch.labelled[0, 0].numpy()
+    error = np.where(labelled, 0.5 * code - code, np.nan)
+    scales = [error[::step, ::step] for step in GRADIENT_SCALES]
+    pairs = [np.abs(np.diff(e, axis=axis)) for e in scales for axis in (0, 1)]
+    means = [np.nanmean(p) if np.isfinite(p).any() else 0.0 for p in pairs]
+    found = gradient_l1(0.5 * batch.code, batch.code, batch.labelled)
+    assert found.item() == pytest.approx(np.mean(means), rel=1e-5)
 
 
 def test_times_have_mass_at_one() -> None:
