@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outgoing messages: allocated once, written through a NumPy view, published again and again.
 
-Assigning a NumPy array to `data` of a 1080p cloud costs seconds, writing through a
-view of the message's own memory nothing beyond the write. publish() serialises before it returns,
-so a buffer is free again afterwards.
+A NumPy array that is assigned to `data` is looked at byte by byte, 33 million in a 1080p cloud;
+writing through a view of the message's own memory costs nothing beyond the write. publish()
+serialises before it returns, so a buffer is free again afterwards.
 """
 
 from __future__ import annotations
