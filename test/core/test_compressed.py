@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import ros_images
+from jpegs import with_exif_orientation
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
@@ -55,13 +56,6 @@ def test_grey_transparent_and_deep_pictures_become_rgb() -> None:
     transparent = np.dstack([RGB[..., ::-1], np.full((24, 40), 200, np.uint8)])
     decoded = rgb_from_compressed(message(packed('.png', transparent), 'png'))
     np.testing.assert_array_equal(decoded, RGB)
-
-
-def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """Insert an APP1 segment with one entry: tag 0x0112."""
-    tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b'Exif\0\0' + tiff
-    return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(body) + 2) + body + jpeg[2:]
 
 
 @pytest.mark.parametrize('encoding', ['bayer_rggb8', 'bayer_gbrg16'])

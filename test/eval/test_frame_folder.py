@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read of a frame; what is refused is in test_frames."""
 
-import struct
-
 import cv2
 import numpy as np
 import pytest
 from frame_factory import slope, write_frame
+from jpegs import with_exif_orientation
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval.errors import EvalError
@@ -29,11 +28,8 @@ def test_a_photograph_is_not_turned_upright(tmp_path, name):
     """The intrinsics are of the picture as it lies in the file."""
     folder = write_frame(tmp_path / 'f', slope())
     (folder / 'rgb.png').unlink()
-    turned = struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0)  # Orientation: by 90 degrees
-    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x01' + turned + bytes(4)
     jpeg = cv2.imencode('.jpg', RED)[1].tobytes()
-    segment = b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif
-    (folder / name).write_bytes(jpeg[:2] + segment + jpeg[2:])
+    (folder / name).write_bytes(with_exif_orientation(jpeg, 6))
     assert cv2.imread(str(folder / name)).shape == (64, 48, 3)
     assert read_frame(folder).sample.rgb.shape == (48, 64, 3)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from jpegs import with_exif_orientation
 from pictures import grey, write
 
 from train.datasets import base, registry
@@ -231,8 +232,7 @@ def test_broken_pictures_are_named(tmp_path):
 def test_a_picture_that_says_it_lies_on_its_side_stays_as_the_sensor_had_it():
     """The camera matrix would not turn with it."""
     jpeg = cv2.imencode('.jpg', grey(20, 30))[1].tobytes()
-    turned = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
-    marked = jpeg[:2] + b'\xff\xe1' + (len(turned) + 2).to_bytes(2, 'big') + turned + jpeg[2:]
+    marked = with_exif_orientation(jpeg, 6)
     assert cv2.imdecode(np.frombuffer(marked, np.uint8), cv2.IMREAD_COLOR).shape == (30, 20, 3)
     assert base.decode_rgb(marked, 'picture').shape == (20, 30, 3)
 
