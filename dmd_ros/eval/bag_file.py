@@ -217,7 +217,8 @@ def bag_name(path: Path) -> str:
 def storage_files(path: Path) -> list[Path]:
     """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2.
 
-    Of a file and what it was made of or into (decompressed by a player, compressed) only one.
+    Of a file and what it was made of or into (decompressed by a player, compressed) only one;
+    rosbag's compress, decompress and reindex keep what they replace as .orig.bag.
     """
 
     def parts(file: Path) -> list[str | int]:
@@ -226,6 +227,7 @@ def storage_files(path: Path) -> list[Path]:
 
     files = set(filter(storage_kind, path.iterdir() if path.is_dir() else [path]))
     twice = {file for file in files if file.suffix in ADDED and file.with_suffix('') in files}
+    twice |= {file.with_suffix('.orig.bag') for file in files if file.suffix == '.bag'}
     return sorted(files - twice, key=parts)
 
 

@@ -3,6 +3,7 @@
 """Bags that are whole and yet not as the regular reader expects them."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,17 @@ def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
         EvalError, match=r'holds messages of ROS 1 in an mcap.*give the \.bag file'
     ):
         Bag(path)
+
+
+def test_what_rosbag_keeps_of_a_file_that_it_replaced_is_not_read_again(tmp_path):
+    """Its compress, decompress and reindex make an .orig.bag of each file in a folder."""
+    file = write_bag(tmp_path / 'made', frames(PICTURES), 'ros1')
+    folder = tmp_path / 'drive'
+    folder.mkdir()
+    for name in ('drive_0.orig.bag', 'drive_0.bag'):
+        shutil.copy(file, folder / name)
+        with Bag(folder) as bag:
+            assert (bag.topics[IMAGE].count, bag.warnings) == (len(PICTURES), [])
 
 
 def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
