@@ -64,9 +64,6 @@ class Bag:
         # The readers' errors share no base (assertions, struct, sqlite, zstd, unicode ...).
         except Exception as error:
             self._recover(error)
-        if not any(topic.count for topic in self.topics.values()):
-            self.close()
-            raise EvalError(f'bag {path} holds no message; record it again')
 
     def __enter__(self) -> Bag:
         """Give itself: it is open already."""
@@ -165,9 +162,14 @@ class Bag:
             # and to find the only message of a long bag takes long.
             ours = connection.msgtype.startswith('sensor_msgs/') and connection.msgcount
             if ours and next(self._reader.messages([connection]), None) is None:
-                raise EvalError(f'metadata.yaml describes {connection.topic} unlike its storage')
+                raise EvalError(
+                    f'metadata.yaml and index lead to no message of {connection.topic}'
+                )
             counts[connection.topic] += connection.msgcount
             types[connection.topic] = connection.msgtype
+        # An mcap need not repeat its channels and their types at its end, nor index messages.
+        if not any(counts[name] and '/' in kind for name, kind in types.items()):
+            raise EvalError('its index leads to no message')
         self.topics = {name: Topic(name, kind, counts[name]) for name, kind in types.items()}
 
     def _recover(self, error: Exception) -> None:

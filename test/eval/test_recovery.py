@@ -345,7 +345,7 @@ def test_a_file_of_another_kind(tmp_path):
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
 def test_a_bag_without_messages(tmp_path, kind):
-    with pytest.raises(EvalError, match=r'holds no message|empty'):
+    with pytest.raises(EvalError, match='empty'):
         Bag(write_bag(tmp_path / 'bag', [], kind))
 
 

@@ -33,8 +33,14 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
     first, *others = metadata.split('[]')
     # Of the last topic alone, of all, and of the first one, which is of no camera.
     for edited, said in (
-        (profile.join(metadata.rsplit('[]', 1)), 'unusual (metadata.yaml describes /camera'),
-        (profile.join(metadata.split('[]')), 'unusual (metadata.yaml describes /camera'),
+        (
+            profile.join(metadata.rsplit('[]', 1)),
+            'unusual (metadata.yaml and index lead to no message of /camera',
+        ),
+        (
+            profile.join(metadata.split('[]')),
+            'unusual (metadata.yaml and index lead to no message of /camera',
+        ),
         (first + profile + '[]'.join(others), ''),
     ):
         (path / 'metadata.yaml').write_text(edited)
@@ -82,6 +88,27 @@ def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_orde
         assert list(bag.raw([IMAGE, INFO])) == messages
         assert list(bag.raw([INFO])) == [m for m in messages if m.topic == INFO]
         assert bag.warnings == []
+
+
+@pytest.mark.parametrize(
+    ('options', 'indexed', 'said'),
+    [
+        ({}, False, 'metadata.yaml and index lead to no message of /camera'),
+        ({'use_statistics': False}, False, 'its index leads to no message'),
+        ({'repeat_channels': False}, True, 'its index leads to no message'),
+        ({'repeat_schemas': False}, True, 'its index leads to no message'),
+    ],
+)
+def test_an_mcap_whose_end_tells_little_is_read_whole(tmp_path, options, indexed, said):
+    """As rosbag2 writes it where a storage config says so (noMessageIndex and others)."""
+    with Bag(write_bag(tmp_path / 'bag', frames(PICTURES))) as bag:
+        messages = list(bag.raw([IMAGE, INFO]))
+    kinds = pytest.importorskip('mcap.writer').IndexType
+    path = tmp_path / 'lean.mcap'
+    write_mcap(path, messages, index_types=kinds.ALL if indexed else kinds.CHUNK, **options)
+    with Bag(path) as bag:
+        assert list(bag.raw([IMAGE, INFO])) == messages
+        assert said in bag.warnings[0]
 
 
 def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
