@@ -283,5 +283,5 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 
 
 def _short(error: BaseException) -> str:
-    text = str(error).strip().rstrip('.').split('\n')[0]
+    text = ' '.join(str(error).split()).rstrip('.')
     return text[:200] or type(error).__name__

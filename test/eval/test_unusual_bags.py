@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_factory import IMAGE, INFO, T0, Item, frames, write_bag
+from bag_factory import IMAGE, INFO, T0, Item, frames, storage_file, write_bag
 
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.errors import EvalError
@@ -47,6 +47,17 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
         with Bag(path) as bag:
             assert list(bag.raw([IMAGE, INFO])) == whole
             assert bool(bag.warnings) == bool(said) and said in ''.join(bag.warnings)
+
+
+def test_a_definition_that_cannot_be_parsed_is_named_and_nothing_is_lost(tmp_path):
+    """As one with the line ends of Windows."""
+    words = Item('/words', T0, 'unread', 'string')
+    path = write_bag(tmp_path / 'bag', [words, *frames(PICTURES)])
+    file = storage_file(path)
+    file.write_bytes(file.read_bytes().replace(b'string data\n', b'string dat\r\n'))
+    with Bag(path) as bag:
+        assert len(list(bag.raw([IMAGE, INFO]))) == 2 * len(PICTURES)
+        assert "Could not parse: 'MSG: std_msgs/msg/String" in bag.warnings[0]
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
