@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_file import decode_file
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.metrics import valid_mask
@@ -152,10 +153,10 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
 def _decoded(path: Path, flags: int) -> NDArray[Any] | None:
     # Not with cv2.imread, which ends the process where a name is not UTF-8.
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
+        content = path.read_bytes()
     except OSError as error:
         raise EvalError(f'cannot read {path}: {error.strerror}') from None
     try:
-        return cv2.imdecode(content, flags)
-    except cv2.error:  # empty, or of a size that cannot be meant; of other damage it gives None
+        return decode_file(content, flags, path.suffix)
+    except CoreError:  # damaged, or cut off, where OpenCV 4 alone makes up the rest
         return None

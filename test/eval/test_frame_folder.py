@@ -34,6 +34,17 @@ def test_a_photograph_is_not_turned_upright(tmp_path, name):
     assert read_frame(folder).sample.rgb.shape == (48, 64, 3)
 
 
+def test_a_photograph_that_was_cut_off_is_refused(tmp_path):
+    """OpenCV 4 gives it back with grey in place of the rest, which would be judged."""
+    folder = write_frame(tmp_path / 'f', slope())
+    (folder / 'rgb.png').unlink()
+    noise = np.random.default_rng(0).integers(0, 256, RED.shape, np.uint8)
+    jpeg = cv2.imencode('.jpg', noise)[1].tobytes()
+    (folder / 'rgb.jpg').write_bytes(jpeg[: len(jpeg) // 2])
+    with pytest.raises(EvalError, match=r'cannot decode .*rgb\.jpg'):
+        read_frame(folder)
+
+
 def test_what_was_not_measured_is_nan(tmp_path):
     depth = slope()
     depth[:5] = np.nan
