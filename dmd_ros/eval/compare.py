@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         table = compare(_read(args.first), _read(args.second))
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise EvalError(
             f'{args.first} and {args.second} are no results.json of this version ({error!r}); '
             'run both again'

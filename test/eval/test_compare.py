@@ -140,3 +140,14 @@ def test_what_cannot_be_compared_is_said(result, change, message, capsys):
 def test_a_file_that_cannot_be_read(tmp_path, capsys):
     assert run_command(lambda _: compare.main([str(tmp_path / 'no.json')] * 2)) == 2
     assert 'cannot read' in capsys.readouterr().err
+
+
+def test_a_damaged_name_of_a_range_is_said(result, capsys):
+    folder, content = result
+    whole = folder / 'a' / 'results.json'
+    name = next(iter(content['frames'][0]['verdict']['buckets']))
+    damaged = chr(ord(name[0]) ^ 0x40) + name[1:]  # one bit
+    broken = folder / 'x.json'
+    broken.write_text(whole.read_text().replace(f'"{name}"', f'"{damaged}"'))
+    assert run_command(lambda _: compare.main([str(broken), str(whole)])) == 2
+    assert 'run both again' in capsys.readouterr().err
