@@ -27,6 +27,10 @@ DISTORTION_MODELS = {
     'equidistant': (4,),
 }
 
+# How many times as wide as high a picture may be, or the other way round. The network's has the
+# same shape and is a stride high at least: beyond this it outgrows time and memory.
+_MAX_ASPECT = 30000.0
+
 # Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
 _MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
 
@@ -70,6 +74,13 @@ class Camera:
             raise CoreError(f'camera size {self.width!r} x {self.height!r} must be whole numbers')
         if self.width <= 0 or self.height <= 0:
             raise CoreError(f'camera size {self.width}x{self.height} must be positive')
+        aspect = self.width * self.fy / (self.height * self.fx)
+        if not 1.0 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+            raise CoreError(
+                f'camera of {self.width}x{self.height} pixels with fx={self.fx:g}, '
+                f'fy={self.fy:g}: its picture is {aspect:.4g} times as wide as high; allowed: up '
+                f'to {_MAX_ASPECT:g} times, either way. Check sizes and focal lengths'
+            )
         if self.distortion_model:
             self._check_distortion()
         elif self.distortion:

@@ -300,6 +300,11 @@ NAN = float('nan')
         ((1, 1, 0, 0, 4, 4, 'plumb_bob', (0.1, 0, 0)), 'expected 4 or 5'),
         ((1, 1, 0, 0, 4, 4, 'plumb_bob', (NAN,) * 5), 'not finite'),
         ((1, 1, 0, 0, 4, 4, '', (0.1,)), 'without a distortion model'),
+        # Of drivers that give their pixels as one row, or leave memory as it was.
+        ((500, 500, 0, 0, 640 * 480, 1), 'times as wide as high; allowed: up to 30000 times'),
+        ((500, 500, 0, 0, 1, 640 * 480), 'times as wide as high; allowed: up to 30000 times'),
+        ((500, 6.9e-310, 0, 0, 640, 480), 'times as wide as high; allowed: up to 30000 times'),
+        ((6.9e-310, 500, 0, 0, 640, 480), 'times as wide as high; allowed: up to 30000 times'),
     ],
 )
 def test_impossible_cameras_are_refused(values: tuple, message: str) -> None:
