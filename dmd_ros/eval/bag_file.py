@@ -91,23 +91,35 @@ class Bag:
 
     def raw(self, topics: Sequence[str]) -> Iterator[Raw]:
         """Yield the messages of the given topics in order of recording."""
-        count = 0
+        found: Counter[str] = Counter()
         try:
             if self._reader is None:
                 yield from (m for m in self._recovered() if m.topic in topics)
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
+                    if connection.topic not in topics:  # where an index is damaged
+                        continue
                     message = Raw(connection.topic, connection.msgtype, time_ns, data)
                     yield message if self.ros1 else inflated(message)
-                    count += 1
+                    found[connection.topic] += 1
+                self._check_counts(topics, found)
         except Exception as error:
             if _UNORDERED in str(error):
                 rest = (m for m in self._recovered() if m.topic in topics)
-                yield from itertools.islice(rest, count, None)
+                yield from itertools.islice(rest, found.total(), None)
             else:
                 # Damage in the middle of a file that opens well; again of any class.
                 self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
+
+    def _check_counts(self, topics: Sequence[str], found: Mapping[str, int]) -> None:
+        """Warn of messages that the reader passes over: zeros, or of a damaged topic number."""
+        for topic in self.topics.values():
+            if topic.name in topics and found[topic.name] < topic.count:
+                self.warn(
+                    f'{self.path} is damaged, or its metadata counts wrongly: '
+                    f'{found[topic.name]} of {topic.count} messages of {topic.name} are there'
+                )
 
     def decode(self, message: Raw) -> Any:
         """Deserialise; raises `EvalError` if the bytes are no such message."""

@@ -122,6 +122,33 @@ def test_an_mcap_whose_end_tells_little_is_read_whole(tmp_path, options, indexed
         assert said in bag.warnings[0]
 
 
+def test_messages_that_the_reader_passes_over_are_told(tmp_path):
+    """One flipped bit makes a message one of a channel that there is not."""
+    path = write_bag(tmp_path / 'bag', frames(PICTURES))
+    with Bag(path) as bag:
+        whole = list(bag.raw([IMAGE]))
+    file = storage_file(path)
+    content = bytearray(file.read_bytes())
+    content[content.index(whole[3].data) - 22] ^= 0x40
+    file.write_bytes(content)
+    with Bag(path) as bag:
+        assert list(bag.raw([IMAGE])) == [*whole[:3], *whole[4:]]
+        assert f'5 of 6 messages of {IMAGE} are there' in bag.warnings[0]
+
+
+def test_messages_that_the_reader_takes_for_another_topics_are_passed_over(tmp_path):
+    """One flipped bit gives two connections of ROS 1 the same number."""
+    words = Item('/words', T0, 'unread', 'string')
+    path = write_bag(tmp_path / 'bag', [*frames(PICTURES), words], 'ros1')
+    content = bytearray(path.read_bytes())
+    number = content.rindex(b'conn=\x02') + len(b'conn=')  # in the index
+    content[number] = 0  # IMAGE's
+    path.write_bytes(content)
+    with Bag(path) as bag:
+        assert {message.topic for message in bag.raw([IMAGE, INFO])} == {INFO}
+        assert f'0 of 6 messages of {IMAGE} are there' in ''.join(bag.warnings)
+
+
 def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES), 'ros1')) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
