@@ -216,7 +216,11 @@ def _sqlite_messages(path: Path) -> Iterator[Raw]:
         # Otherwise SQLite refuses a file that is shorter than its header says.
         connection.execute('PRAGMA writable_schema = ON')
         rows = connection.execute('SELECT id, name, type FROM topics')
-        topics = {key: (name, msgtype) for key, name, msgtype in rows}
+        topics = {
+            key: (name, msgtype)
+            for key, name, msgtype in rows
+            if isinstance(name, str) and isinstance(msgtype, str)
+        }
         # By row number: the time index may lie beyond the cut.
         rows = connection.execute(
             'SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id'

@@ -149,6 +149,20 @@ def test_messages_that_the_reader_takes_for_another_topics_are_passed_over(tmp_p
         assert f'0 of 6 messages of {IMAGE} are there' in ''.join(bag.warnings)
 
 
+def test_a_topic_whose_type_is_no_text_is_passed_over(tmp_path):
+    """One flipped bit makes bytes of a text of SQLite's."""
+    path = write_bag(tmp_path / 'bag', frames(PICTURES), 'sqlite3')
+    (path / 'metadata.yaml').unlink()
+    file = storage_file(path)
+    texts = bytes(13 + 2 * len(text) for text in (IMAGE, 'sensor_msgs/msg/Image'))
+    content = file.read_bytes()
+    assert content.count(texts) == 1
+    file.write_bytes(content.replace(texts, bytes([texts[0], texts[1] - 1])))
+    with Bag(path) as bag:
+        assert list(bag.topics) == [INFO]
+        assert 'incomplete or unusual' in bag.warnings[0]
+
+
 def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES), 'ros1')) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
