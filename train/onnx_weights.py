@@ -64,11 +64,12 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         model = onnx.load(str(path))
+        weights = _weights(model)
     except FileNotFoundError:
         raise TrainError(f'model {path} does not exist') from None
-    except (DecodeError, OSError) as error:
-        raise TrainError(f'{path} is not an ONNX file ({error})') from None
-    return _weights(model), {entry.key: entry.value for entry in model.metadata_props}
+    except (DecodeError, OSError, TypeError, ValueError) as error:
+        raise TrainError(f'{path} is not an ONNX file, or a damaged one ({error})') from None
+    return weights, {entry.key: entry.value for entry in model.metadata_props}
 
 
 def preset_of(

@@ -142,6 +142,12 @@ def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match='is not an ONNX file'):
         load_model(tmp_path / 'text.onnx')
     model = onnx.load(str(SHIPPED))
+    kind = model.graph.initializer[0].data_type
+    model.graph.initializer[0].data_type = 0  # undefined
+    onnx.save(model, str(tmp_path / 'damaged.onnx'))
+    with pytest.raises(TrainError, match='is not an ONNX file, or a damaged one'):
+        load_model(tmp_path / 'damaged.onnx')
+    model.graph.initializer[0].data_type = kind
     for tensor in model.graph.initializer:
         if tensor.name == 'head.weight_fp16':
             wrong = numpy_helper.to_array(tensor) * 2
