@@ -64,6 +64,8 @@ class Bag:
         # The readers' errors share no base (assertions, struct, sqlite, zstd, unicode ...).
         except Exception as error:
             self._recover(error)
+        # Not the bag's own definitions, which may be damaged: those of sensor_msgs never changed.
+        self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
 
     def __enter__(self) -> Bag:
         """Give itself: it is open already."""
@@ -123,8 +125,7 @@ class Bag:
 
     def decode(self, message: Raw) -> Any:
         """Deserialise; raises `EvalError` if the bytes are no such message."""
-        store = self._store if self._reader is None else self._reader.typestore
-        convert = store.deserialize_ros1 if self.ros1 else store.deserialize_cdr
+        convert = self._store.deserialize_ros1 if self.ros1 else self._store.deserialize_cdr
         try:
             return convert(message.data, message.msgtype)
         except Exception as error:
@@ -159,7 +160,7 @@ class Bag:
         paths = _entry_points(self.path)
         self.ros1 = paths[0].suffix == '.bag'
         with _plainly_named(paths) as plain:
-            # Old recordings carry no message definitions; those of sensor_msgs have not changed.
+            # Old recordings carry no message definitions.
             self._reader = AnyReader(plain, default_typestore=get_typestore(Stores.LATEST))
             try:
                 self._reader.open()
@@ -194,7 +195,6 @@ class Bag:
                 'or .bag file'
             ) from None
         self.ros1 = storage_kind(self._files[0]) == '.bag'
-        self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
         counts = Counter((m.topic, m.msgtype) for m in self._recovered())
         if not counts:
             reason = '; '.join([reason, *self.warnings])

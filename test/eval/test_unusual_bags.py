@@ -60,6 +60,15 @@ def test_a_definition_that_cannot_be_parsed_is_named_and_nothing_is_lost(tmp_pat
         assert "Could not parse: 'MSG: std_msgs/msg/String" in bag.warnings[0]
 
 
+def test_a_damaged_definition_costs_no_image(tmp_path):
+    """One flipped bit, in a file alone: metadata.yaml would tell, by the hash of the type."""
+    file = storage_file(write_bag(tmp_path / 'bag', frames(PICTURES)))
+    file.write_bytes(file.read_bytes().replace(b'string encoding', b'string encodinf'))
+    with Bag(file) as bag:
+        images = [bag.decode(message) for message in bag.raw([IMAGE])]
+        assert [image.encoding for image in images] == ['rgb8'] * len(PICTURES)
+
+
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
 def test_a_camera_that_was_silent_makes_no_bag_unusual(tmp_path, kind):
     path = write_bag(tmp_path / 'bag', frames(PICTURES), kind, silent=['/second/image'])
