@@ -119,6 +119,21 @@ def test_images_without_infos_of_their_own_are_paired_with_the_latest(tmp_path, 
     assert camera.node_parameters()['info_pairing'] == 'latest'
 
 
+def test_a_damaged_image_of_ros1_does_not_end_the_playing(tmp_path: Path) -> None:
+    """It goes out without content, and the node counts it as it does one of a ROS 2 bag."""
+    frames = bag_factory.frames([grey_from_depth(depth) for depth in DEPTHS])
+    path = bag_factory.write_bag(tmp_path / 'bag', frames, 'ros1')
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'\4\0\0\0rgb8', b'\4\0\x40\0rgb8', 1))  # a text's length
+    with Bag(path) as bag:
+        sizes = [
+            len(data)
+            for m, data in source.messages(bag, topics.choose(bag))
+            if m.topic == bag_factory.IMAGE
+        ]
+    assert sizes[0] == 4 < min(sizes[1:]) and len(sizes) == len(DEPTHS)
+
+
 def test_a_node_that_ends_badly_is_no_success(tmp_path: Path) -> None:
     camera = write_source(tmp_path, ITEMS)
     with pytest.raises(NodeError, match='the node ended with status 1'):

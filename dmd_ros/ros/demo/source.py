@@ -18,6 +18,8 @@ from dmd_ros.ros.errors import NodeError
 
 # Share of images that must have a camera_info of their very stamp for exact pairing.
 _EXACT_SHARE = 0.9
+# CDR's header alone.
+_NOTHING = b'\0\1\0\0'
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int, rectified: str = 'auto'
 
 
 def messages(bag: Bag, chosen: topics.Topics) -> Iterator[tuple[Raw, bytes]]:
-    """Yield image and camera_info messages with what ROS 2 would have put on the wire."""
+    """Yield image and camera_info messages with what ROS 2 would have put on the wire.
+
+    A damaged one goes out all the same: the node counts what it cannot take.
+    """
     # The ROS 2 definitions: conversion leaves out the seq that only ROS 1 headers have.
     store = get_typestore(Stores.ROS2_JAZZY)
     for message in bag.raw([chosen.image, chosen.camera_info]):
         data = message.data
-        yield message, bytes(store.ros1_to_cdr(data, message.msgtype) if bag.ros1 else data)
+        if bag.ros1:
+            try:
+                data = bytes(store.ros1_to_cdr(data, message.msgtype))
+            except Exception:  # the converter's share no base
+                data = _NOTHING
+        yield message, bytes(data)
