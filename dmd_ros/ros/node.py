@@ -170,6 +170,9 @@ class DmdNode(LifecycleNode):
         """Release everything first: who composes the node need not know of its worker."""
         self.release()
         super().destroy_node()
+        # rclpy leaves it to the garbage collector, and the node with its services in the graph.
+        if hasattr(self, '_state_machine'):
+            self._state_machine.destroy_when_not_in_use()
 
     def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
         """Say why a transition failed: rclpy drops what a callback raises without a word."""
@@ -206,10 +209,8 @@ class DmdNode(LifecycleNode):
         elif session is None:
             status = diagnostics.status(name, state, self._about(), None, {})
         else:
-            summary, problems = session.judge()
-            status = diagnostics.status(name, state, self._about(), summary, problems)
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostics.array(stamp, status))
+            status = diagnostics.status(name, state, self._about(), *session.judge())
+        self._diagnostics.publish(diagnostics.array(self.get_clock().now().to_msg(), status))
 
     def _about(self) -> dict[str, str]:
         """Say what runs."""

@@ -161,6 +161,16 @@ def test_a_composed_node_that_is_destroyed_while_active_leaves_no_worker(node):
     assert 'dmd_worker' not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_node_that_is_destroyed_is_gone_from_the_graph(node):
+    """Who looks for /dmd would else wait for one that never answers."""
+    watcher = rclpy.create_node('watcher', context=node.context)
+    assert '/dmd/get_state' in dict(watcher.get_service_names_and_types())
+    node.destroy_node()
+    assert '/dmd/get_state' not in dict(watcher.get_service_names_and_types())
+    assert watcher.get_node_names() == ['watcher']
+    watcher.destroy_node()
+
+
 def test_diagnostics_survive_a_deactivation_in_another_thread(node, monkeypatch):
     """Who composes the node may well act on it in a thread that does not spin it."""
     assert node.start()
