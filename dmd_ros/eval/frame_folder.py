@@ -139,10 +139,12 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
     full = folder / 'depth_full.npz'
     if full.is_file():
         try:
-            with np.load(full) as points:
-                u, v, z = (points[key] for key in 'uvz')
+            # A cast of NaN is pixel 0 on ARM.
+            with np.load(full) as points, np.errstate(invalid='raise'):
+                u, v = (np.rint(points[key]).astype(np.intp) for key in 'uv')
+                z = points['z']
             # Unlike an index in brackets, it knows no negative pixels.
-            places = np.ravel_multi_index((v.astype(np.intp), u.astype(np.intp)), depth.shape)
+            places = np.ravel_multi_index((v, u), depth.shape)
             depth.reshape(-1)[places] = z
         except Exception as error:  # those of NumPy, zip and zlib share no base
             raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None

@@ -52,6 +52,19 @@ def test_what_was_not_measured_is_nan(tmp_path):
     np.testing.assert_array_equal(np.isnan(truth), np.isnan(depth))
 
 
+@pytest.mark.parametrize('kind', [np.uint16, np.float32])
+def test_points_lie_on_the_nearest_pixel(tmp_path, kind):
+    """Projected points come as fractions of pixels, and centres lie at whole numbers."""
+    folder = write_frame(tmp_path / 'f', np.ones((48, 64), np.float32))
+    u, v = np.array([2.6, 9.4, 63.0]), np.array([0.7, 5.0, 46.8])
+    if kind is np.uint16:
+        u, v = np.rint(u), np.rint(v)
+    np.savez(folder / 'depth_full.npz', u=u.astype(kind), v=v.astype(kind), z=[70.0, 80.0, 90.0])
+    truth = read_frame(folder).sample.depth
+    assert (truth[1, 3], truth[5, 9], truth[47, 63]) == (70.0, 80.0, 90.0)
+    assert np.count_nonzero(truth != 1.0) == 3
+
+
 @pytest.mark.parametrize('name', ['rgb.png', 'depth.png'])
 def test_either_picture_of_another_size_is_refused(tmp_path, name):
     folder = write_frame(tmp_path / 'f', slope())
