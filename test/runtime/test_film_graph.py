@@ -84,9 +84,12 @@ def test_leaves_alone_what_is_another_thing(changed: dict[str, list[str]]) -> No
     assert operators(proto.graph) == before
 
 
-@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', 5e-3)])
+@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', 2e-2)])
 def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
-    """A dozen blocks; the three linear layers that are left make the embedding itself."""
+    """A dozen blocks; the three linear layers that are left make the embedding itself.
+
+    ONNX Runtime computes halves in float32 on x86-64, as halves on an aarch64 that can.
+    """
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     graph = half_graph.convert(MODEL, precision, shapes=shapes)
     onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
