@@ -54,6 +54,24 @@ def test_something_stands_right_before_foreground_spots() -> None:
         assert probe(scene, (spot.x, spot.y, 0.5), rays).min() < 3.0
 
 
+def test_people_bins_and_fences_stand_on_the_ground(monkeypatch: pytest.MonkeyPatch) -> None:
+    feet: list[tuple[float, float, float]] = []
+
+    def stand(b: SceneBuilder, *_: object) -> None:
+        feet.append(b.world(0.0, 0.0, 0.0))
+
+    for name in ('person', 'roadside.bin_', 'roadside.fence'):
+        monkeypatch.setattr(f'train.worlds.places.streets.{name}', stand)
+    gaps = []
+    for seed in range(4):
+        feet.clear()
+        scene, _ = outdoor_scene(random_source(seed), Assets.none())
+        down = np.array([[0.0, 0.0, -1.0]])
+        gaps += [probe(scene, (x, y, z + 0.3), down)[0] - 0.3 for x, y, z in feet]
+    assert len(gaps) > 20
+    assert np.mean(np.abs(gaps) < 0.03) > 0.9
+
+
 def test_very_wide_pictures_are_mostly_those_of_cars() -> None:
     scene, spots = outdoor_scene(random_source(1), Assets.none())
     lanes = {s.x for s in spots if s.car}

@@ -14,6 +14,8 @@ from train.worlds.places.road_lines import Carriageway
 from train.worlds.render.scene import SceneBuilder
 from train.worlds.things import roadside
 
+PAVEMENT = 0.11  # height of pavements over the carriageway (metres)
+
 
 @dataclass(frozen=True)
 class Road:
@@ -47,6 +49,11 @@ class Road:
             return True
         return abs(y - self.crossing[0]) > self.crossing[1] + self.walk + reach
 
+    def ground(self, x: float, y: float) -> float:
+        """Height of what one stands on beside the carriageway or on it."""
+        raised = self.walk and self.half < abs(x) < self.edge and self.clear(y, 0.0)
+        return PAVEMENT if raised else 0.0
+
 
 def draw_road(rng: Generator, town: float) -> Road:
     """Road of the country (town = 0) to the town (1)."""
@@ -69,7 +76,7 @@ def lay(b: SceneBuilder, m: Materials, road: Road, town: float) -> None:
     rng = m.rng
     soft = town < 0.3 or road.homes or rng.random() < 0.4
     base = m.grass() if soft else (m.soil() if rng.random() < 0.3 else m.asphalt())
-    b.box((0, 0, -0.56), (3000, 3000, 1.0), base, bevel=0.0)
+    b.box((0, 0, -0.51), (3000, 3000, 1.0), base, bevel=0.0)
     ground = m.road_ground()
     stops = None
     if road.crossing:
@@ -131,4 +138,4 @@ def _pavements(b: SceneBuilder, m: Materials, road: Road) -> None:
         for side in (-1, 1):
             at, long = (y0 + y1) / 2, y1 - y0
             b.box((side * (road.half + 0.07), at, -0.38), (0.15, long, 1.0), kerb, bevel=bevel)
-            b.box((side * middle, at, -0.39), (road.walk, long, 1.0), slabs, bevel=0.0)
+            b.box((side * middle, at, PAVEMENT - 0.5), (road.walk, long, 1.0), slabs, bevel=0.0)

@@ -102,7 +102,7 @@ class Street:
         y = -60.0 + self.rng.uniform(0.0, pitch)
         while y < 100.0:
             if self._clear(y, 0.5):
-                with self.b.at(x, y):
+                with self.b.at(x, y, self.road.ground(x, self.sign * y)):
                     make()
             y += pitch * self.rng.uniform(0.7, 1.4)
 
@@ -241,12 +241,12 @@ class Street:
                 self.spots += [spot] * (4 if lane < 3 else 1)
         beside = self.road.half + max(0.6, self.road.walk * 0.5)
         for side in (-1, 1):
-            x = side * beside
+            x, up = side * beside, self.road.ground(beside, 0.0)
             self.spots += [
-                Spot(x, 0.0, math.pi / 2, 0.3, 1.0),
-                Spot(x, 0.0, math.pi / 2, 1.4, 1.75),
-                Spot(x, 0.0, math.pi / 2 + side * 1.2, 0.4, 1.7),
-                Spot(x, 0.0, math.pi / 2 + side * 1.6, 1.2, 1.8),
+                Spot(x, 0.0, math.pi / 2, 0.3 + up, 1.0 + up),
+                Spot(x, 0.0, math.pi / 2, 1.4 + up, 1.75 + up),
+                Spot(x, 0.0, math.pi / 2 + side * 1.2, 0.4 + up, 1.7 + up),
+                Spot(x, 0.0, math.pi / 2 + side * 1.6, 1.2 + up, 1.8 + up),
             ]
         self._foreground(beside)
 
@@ -255,10 +255,13 @@ class Street:
         rng, b, m = self.rng, self.b, self.m
         x *= rng.choice([-1.0, 0.5, 1.0])
         yaw, y = rng.uniform(-math.pi, math.pi), rng.uniform(-25.0, 25.0)
-        low = rng.uniform(0.3, 1.6)
+        low = rng.uniform(0.3, 1.6) + self.road.ground(x, y)
         self.spots += [Spot(x, y, yaw, low, low + 0.3, 0.1, foreground=True)] * 2
         away = rng.uniform(0.8, 2.4)
         with b.at(x, y, 0.0, yaw), b.at(away, rng.uniform(-0.45, 0.45) * away):
+            x, y, _ = b.world(0.0, 0.0, 0.0)
+        up = self.road.ground(x, y)
+        with b.at(x, y, up, yaw):
             roll = rng.random()
             if roll < 0.3:
                 with b.at(0.0, 0.0, 0.0, rng.uniform(-math.pi, math.pi)):
@@ -271,7 +274,7 @@ class Street:
             elif roll < 0.85:
                 b.rod((0, 0, 1.5), rng.uniform(0.08, 0.5), 3.0, self._post())
             else:
-                with b.at(1.4, 0.0, 0.0, rng.choice([0.0, 1.57, 3.14])):
+                with b.at(1.4, 0.0, -up, rng.choice([0.0, 1.57, 3.14])):
                     vehicles.car(b, m)
 
 
