@@ -111,6 +111,17 @@ def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
     assert row[L.M_SX] == 2.0 * row[L.M_SY]
 
 
+def test_a_tile_of_unknown_size_keeps_its_shape(tmp_path: Path) -> None:
+    (tmp_path / 'textures' / 'brick').mkdir(parents=True)
+    (tmp_path / 'textures' / 'licences.json').write_text('{}')
+    cv2.imwrite(str(tmp_path / 'textures' / 'brick' / 'a.jpg'), np.zeros((16, 32, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / 'textures' / 'brick' / 'b.jpg'), np.zeros((16, 16, 3), np.uint8))
+    wide, square = Assets.load(tmp_path).metres
+    assert square == (1.2, 1.2)
+    assert wide[0] == pytest.approx(2.0 * wide[1])
+    assert wide[0] * wide[1] == pytest.approx(1.2 * 1.2)
+
+
 @pytest.mark.parametrize(
     ('main', 'options'),
     [

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from train.errors import TrainError
 from train.worlds.kernels.photo import LEVELS, TILE
 
-# Metres that a tile covers where its licence entry does not say.
+# Side of the square that a tile covers where its licence entry does not say (metres); one that is
+# not square covers as large an area.
 TILE_METRES = {
     'asphalt': 1.5,
     'bark': 0.8,
@@ -103,8 +104,11 @@ class Assets:
         for kind, usual in TILE_METRES.items():
             first = len(parts)
             for path in sorted((root / kind).glob('*.jpg')):
-                parts.append(_pyramid(path))
-                metres.append(_metres(facts, f'{kind}/{path.name}') or (usual, usual))
+                image = _picture(path)
+                parts.append(_pyramid(image))
+                squash = math.sqrt(image.shape[1] / image.shape[0])
+                unsaid = usual * squash, usual / squash
+                metres.append(_metres(facts, f'{kind}/{path.name}') or unsaid)
             kinds[kind] = tuple(range(first, len(parts)))
         if not parts:
             raise TrainError(f'{root} has no <kind>/*.jpg; kinds: {", ".join(TILE_METRES)}')
@@ -139,11 +143,15 @@ def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.sqrt(srgb**2.2)
 
 
-def _pyramid(path: Path) -> NDArray[np.uint8]:
-    """Tile of 128 x 128 and its halvings, flat."""
+def _picture(path: Path) -> NDArray[np.uint8]:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise TrainError(f'{path} is not a readable picture')
+    return np.asarray(image, np.uint8)
+
+
+def _pyramid(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Tile of 128 x 128 and its halvings, flat."""
     level = cv2.resize(_gamma2_from_srgb(image), (TILE, TILE), interpolation=cv2.INTER_AREA)
     flat = []
     for _ in range(LEVELS):
