@@ -69,8 +69,7 @@ def write(
 
     Raises `TrainError`; nothing is written then.
     """
-    if out.suffix != '.onnx':  # the card of x.md would be x.md
-        raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
+    check_name(out)
     if weights == 'fp16':
         store_half(model)
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _MOST_BYTES:
@@ -81,6 +80,12 @@ def write(
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     return _write_if_equal(model, out, compare)
+
+
+def check_name(out: Path) -> None:
+    """Raise `TrainError` for a file that would not be found as a model."""
+    if out.suffix != '.onnx':  # the card of x.md would be x.md
+        raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
 
 
 def store_half(model: onnx.ModelProto) -> None:

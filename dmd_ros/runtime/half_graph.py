@@ -62,7 +62,7 @@ def convert(
     'fp32' changes no number: weights only lose the casts and identities behind them, without which
     TensorRT 8.6 does not know them for weights. plain_norms: see `norm_graph`. shapes: of the
     inputs, for an engine of one size.
-    Raises `BackendError` if the file cannot be read, is too large or has control flow.
+    Raises `BackendError` if the file cannot be read, is too large, in int8, or has control flow.
     """
     proto, sides = _read(model, shapes)
     return _finished(model, proto, sides, precision, plain_norms)
@@ -111,6 +111,11 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
+    if any(n.op_type == 'QuantizeLinear' for n in proto.graph.node):
+        raise BackendError(
+            f'{model} is in int8, for CPUs; give the float model that it came from, or set '
+            'backend to onnxruntime'
+        )
     _constants_to_initializers(proto.graph, _float_tensors(inferred.graph))
     sides = _sides(inferred.graph)
     if shapes:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -25,10 +26,14 @@ OURS, MEMCPY = 'write_cloud', 'memcpy'
 
 
 def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
-    """Count evaluations a second at the model's own size, one picture, on all cores given."""
+    """Count evaluations a second at the model's own size, one picture, on all cores given.
+
+    In turn with those of the same model in int8, if that lies beside it.
+    """
     cores = len(os.sched_getaffinity(0))
-    estimator = load_estimator(model, 'onnxruntime', 'cpu', cores)
-    contract, backend = estimator.contract, estimator.backend
+    files = (model, model.with_name(f'{model.stem}_int8.onnx'))
+    loaded = [load_estimator(f, 'onnxruntime', 'cpu', cores) for f in files if f.is_file()]
+    contract = loaded[0].contract
     height, width = contract.train_sizes[0]
     random = np.random.default_rng(0)
     feeds: Feeds = {
@@ -37,8 +42,11 @@ def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
         't': np.ones(1, np.float32),
         'tan_half_vfov': np.full(1, 0.5, np.float32),
     }
-    (median,) = _medians({'run': lambda: backend.run(feeds)}, seconds).values()
-    estimator.close()
+    ways = {e.contract.name: functools.partial(e.backend.run, feeds) for e in loaded}
+    medians = _medians(ways, seconds)
+    for estimator in loaded:
+        estimator.close()
+    median = medians.pop(contract.name)
     return {
         'model': contract.name,
         'network picture': f'{width}x{height}',
@@ -46,6 +54,7 @@ def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
         'steps x samples of a frame': f'{contract.steps} x {contract.samples}',
         'median ms': median * 1e3,
         'evaluations a second': 1.0 / median,
+        **{f'median ms of {name}': 1e3 * other for name, other in medians.items()},
     }
 
 

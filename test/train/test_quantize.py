@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from small_set import fast_config, plane_sample, write_set
+
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.runtime import half_graph
+from dmd_ros.runtime.backend import OUTPUT
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import check_golden
+from dmd_ros.runtime.ort_backend import OrtBackend
+from train import int8_graph, quantize
+from train.export import export, random_feeds
+from train.loop import train
+from train.processes import Processes
+from train.quantize import main
+
+FRAMES = 6
+# A bound that some layers of the net below meet.
+FEWER = 3e-4
+
+
+@pytest.fixture(scope='module')
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp('frames') / 'set', 2 * FRAMES)
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory, frames: Path) -> Path:
+    """A net that has learned a little, so that its layers say something."""
+    folder = tmp_path_factory.mktemp('model')
+    config = fast_config(frames, 'total_samples=400', 'rays=true', 'lr=0.005', 't1_fraction=1')
+    train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
+    export(folder / 'run', folder / 'model.onnx', name='mine')
+    return folder / 'model.onnx'
+
+
+def run(model: Path, out: Path, frames: Path, *more: str) -> int:
+    source = ('--source', f'folder:{frames}', '--frames', str(FRAMES))
+    return main([str(model), '--out', str(out), *source, *more])
+
+
+def rounded_layers(path: Path) -> int:
+    """Count convolutions whose weights are int8."""
+    graph = onnx.load(path).graph
+    eight = {i.name for i in graph.initializer if i.data_type == onnx.TensorProto.INT8}
+    restored = {n.output[0] for n in graph.node if n.op_type == 'DequantizeLinear'
+                and n.input[0] in eight}  # fmt: skip
+    return sum(n.op_type == 'Conv' and n.input[1] in restored for n in graph.node)
+
+
+@pytest.fixture(scope='module')
+def int8(tmp_path_factory: pytest.TempPathFactory, model: Path, frames: Path) -> Path:
+    out = tmp_path_factory.mktemp('out') / 'mine_int8.onnx'
+    assert run(model, out, frames) == 0
+    return out
+
+
+def test_depth_hardly_moves(int8: Path, model: Path) -> None:
+    before, after = OrtBackend(model), OrtBackend(int8)
+    assert after.contract == dataclasses.replace(before.contract, name='mine_int8')
+    assert check_golden(after.run, after.metadata, 'it') < 1e-3
+    raw = plane_sample(77)
+    depth = [DepthEstimator(b.contract, b)(raw.rgb, raw.camera).depth for b in (before, after)]
+    moved = np.abs(np.log(depth[1] / depth[0])).mean()
+    assert 0 < moved < quantize.MOST
+    feeds = random_feeds(after.contract, 2, 5, 3, seed=1)
+    assert after.run(feeds)[OUTPUT].shape == feeds['z'].shape
+
+
+def test_weights_fill_seven_bits(int8: Path) -> None:
+    """So that two products fit the 16 bits of processors without VNNI."""
+    eight = [
+        onnx.numpy_helper.to_array(i)
+        for i in onnx.load(int8).graph.initializer
+        if i.data_type == onnx.TensorProto.INT8 and len(i.dims) == 4
+    ]
+    assert eight
+    assert max(int(np.abs(w).max()) for w in eight) in (63, 64)
+
+
+def test_layers_that_bear_no_rounding_stay(
+    int8: Path, model: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convolutions = sum(n.op_type == 'Conv' for n in onnx.load(model).graph.node)
+    monkeypatch.setattr(int8_graph, 'LAYER_ERROR', FEWER)
+    assert run(model, tmp_path / 'fewer.onnx', frames) == 0
+    assert 0 < rounded_layers(tmp_path / 'fewer.onnx') < rounded_layers(int8) <= convolutions
+    card = (tmp_path / 'fewer.md').read_text()
+    few = rounded_layers(tmp_path / 'fewer.onnx')
+    assert f'{few} of {convolutions} convolutions compute in int8' in card
+    assert len(card.partition(f'{FEWER:g}: ')[2].split('\n')[0].split(', ')) == convolutions - few
+
+
+def test_card(int8: Path) -> None:
+    card = int8.with_suffix('.md').read_text()
+    assert card.startswith('# mine_int8\n\nmodel (sha256 ')
+    for name in ('float32', 'int8'):
+        assert f'\n| {name} ' in card
+    assert str(int8.parent) not in card
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'reason'),
+    [
+        ('LAYER_ERROR', 0.0, 'bears rounding; keep the float model'),
+        ('MOST', 1e-6, 'allowed 0%; nothing was written. Calibrate on frames like those of'),
+    ],
+)
+def test_what_costs_too_much_is_not_written(
+    model: Path,
+    frames: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: float,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(int8_graph if name == 'LAYER_ERROR' else quantize, name, value)
+    assert run(model, tmp_path / 'out' / 'x.onnx', frames) == 1
+    assert reason in capsys.readouterr().err
+    assert not list(tmp_path.glob('out/*'))
+
+
+def test_bad_input(
+    int8: Path, model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'x.onnx'
+    for arguments, reason in (
+        ((int8, out, frames), 'is in int8 already; give the float model'),
+        ((model, tmp_path / 'x.md', frames), 'give one that ends in .onnx'),
+        ((model, out, frames, '--frames', '7'), 'has 12 frames; at least 14 are wanted'),
+        ((tmp_path / 'none.onnx', out, frames), 'does not exist'),
+    ):
+        assert run(*arguments) == 1
+        assert reason in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_tensorrt_wants_the_float_model(int8: Path) -> None:
+    with pytest.raises(BackendError, match='is in int8, for CPUs; give the float model'):
+        half_graph.convert(int8, 'fp16')

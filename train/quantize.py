@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make a model file faster on CPUs: its convolutions in int8.
+
+    python -m train.quantize dmd_worlds --out models/dmd_worlds_int8.onnx --assets MATERIALS
+
+Ranges are taken from frames of `--source`, as many others judge: what depth moved, what its error
+was and is, and how long both models take here. A card beside the file says so. Convolutions that
+bear no rounding stay float32, and nothing is written when depth moves by more than 3 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from tqdm import tqdm
+
+from dmd_ros.core.contract import METADATA_KEY, Contract
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.judge import settled
+from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.options import positive
+from dmd_ros.eval.report import markdown_table
+from dmd_ros.loading import DEFAULT_MODEL, find_model
+from dmd_ros.runtime.backend import Feeds, Outputs
+from dmd_ros.runtime.engine_file import sha256_of
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata, golden_to_metadata
+from dmd_ros.runtime.ort_backend import OrtBackend
+from train import int8_graph, onnx_file
+from train.card import LICENCE, write_card
+from train.config import make_config
+from train.datasets.worlds import OnlineWorlds
+from train.errors import TrainError
+from train.mixture import Source, open_source
+from train.report import hardware
+from train.worlds import SCENE_STRIDE
+
+# How far depth may move: mean |ln ratio| over the frames that judge.
+MOST = 0.03
+# Calibration frames are sampled in so many steps, in turn, as users may.
+_STEPS = (1, 2, 4)
+_WORLDS = 'worlds'
+_SEED = 8
+FLOAT, INT8 = 'float32', 'int8'
+
+
+class Recorder:
+    """A backend that remembers what it was fed."""
+
+    def __init__(self, backend: OrtBackend) -> None:
+        """Wrap a backend."""
+        self._backend = backend
+        self.name, self.device = backend.name, backend.device
+        self.fed: list[Feeds] = []
+
+    def run(self, feeds: Feeds) -> Outputs:
+        """Evaluate once."""
+        self.fed.append({name: np.array(value) for name, value in feeds.items()})
+        return self._backend.run(feeds)
+
+    def close(self) -> None:
+        """Close the wrapped backend."""
+        self._backend.close()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The model before and after, by `FLOAT` and `INT8`, on the same frames.
+
+    moved: mean |ln ratio| of depth. ms: median milliseconds of an evaluation, all cores.
+    """
+
+    moved: float
+    scores: dict[str, Score]
+    ms: dict[str, float]
+
+
+def quantize(options: argparse.Namespace) -> Comparison:
+    """Write the model and its card; raises `TrainError` or `BackendError`, and writes nothing."""
+    onnx_file.check_name(options.out)
+    path = find_model(options.model)
+    backend = OrtBackend(path)
+    frames = _frames(options.source, options.assets, backend.contract, 2 * options.frames)
+    feeds = record(backend, frames[::2])
+    found: list[Comparison] = []
+
+    def difference(written: Path) -> float:
+        found.append(compare(backend, OrtBackend(written), frames[1::2]))
+        return found[0].moved
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, rounded = Path(folder, 'plain.onnx'), Path(folder, 'rounded.onnx')
+        layers = int8_graph.prepare(path, plain)
+        chosen = int8_graph.choose(plain, layers, feeds, rounded)
+        if not chosen:
+            raise TrainError(f'no layer of {path} bears rounding; keep the float model')
+        int8_graph.write(plain, rounded, chosen, feeds)
+        metadata = _metadata(backend, OrtBackend(rounded))
+        onnx_file.write(options.out, onnx.load(str(rounded)), metadata, 'fp16', difference)
+    kept = [layer for layer in layers if layer not in chosen]
+    write_card(options.out, _card(options, path, len(chosen), kept, found[0]), '')
+    return found[0]
+
+
+def record(backend: OrtBackend, frames: Sequence[RawSample]) -> list[Feeds]:
+    """Give what the network is fed while it estimates depth of these frames."""
+    recorder = Recorder(backend)
+    contract = backend.contract
+    steps = (1,) if contract.noise == 'zeros' else _STEPS
+    for index, raw in enumerate(tqdm(frames, desc='calibration', unit='frame')):
+        few = steps[index % len(steps)]
+        DepthEstimator(contract, recorder, steps=few, samples=1)(raw.rgb, raw.camera)
+    return recorder.fed
+
+
+def compare(before: OrtBackend, after: OrtBackend, frames: Sequence[RawSample]) -> Comparison:
+    """Run both models on each frame, one after the other; `TrainError` if depth moves too far."""
+    models = {FLOAT: before, INT8: after}
+    estimators = {name: DepthEstimator(b.contract, b) for name, b in models.items()}
+    scores: dict[str, list[Score]] = {name: [] for name in models}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    moved = []
+    for raw in tqdm(frames, desc='judging', unit='frame'):
+        depth = {}
+        for name, estimator in estimators.items():
+            frame = estimator(raw.rgb, raw.camera)
+            depth[name] = settled(frame.depth, estimator.contract)
+            scores[name].append(score(depth[name], raw.depth))
+            seconds[name].append(frame.timings['denoise'] / estimator.steps)
+        moved.append(np.nanmean(np.abs(np.log(depth[INT8] / depth[FLOAT]))))
+    after.close()
+    mean = float(np.mean(moved))
+    if not mean <= MOST:
+        raise TrainError(
+            f'depth moves by {mean:.1%} in int8, allowed {MOST:.0%}; nothing was written. '
+            'Calibrate on frames like those of your camera (--source) and on more (--frames), or '
+            'keep the float model'
+        )
+    return Comparison(
+        mean,
+        {name: mean_score(s) for name, s in scores.items()},
+        {name: 1e3 * float(np.median(s)) for name, s in seconds.items()},
+    )
+
+
+def _frames(source: str, assets: str, contract: Contract, count: int) -> list[RawSample]:
+    """Load frames: from all over a dataset, or one of each of so many worlds."""
+    opened: Source
+    if source == _WORLDS:
+        opened = OnlineWorlds(_SEED, assets, contract.train_sizes)
+        chosen = [index * SCENE_STRIDE for index in range(count)]
+    else:
+        opened = open_source(source, make_config('nano', []))
+        if len(opened) < count:
+            raise TrainError(
+                f'source {source} has {len(opened)} frames; at least {count} are wanted, half to '
+                f'calibrate and half to judge: lower --frames, or give more'
+            )
+        chosen = np.linspace(0, len(opened) - 1, count).astype(int).tolist()
+    return [opened.load(index) for index in tqdm(chosen, desc='frames', unit='frame')]
+
+
+def _metadata(before: OrtBackend, after: OrtBackend) -> dict[str, str]:
+    """Keep the contract under another name; the golden output is what int8 makes of the input."""
+    contract = dataclasses.replace(before.contract, name=f'{before.contract.name}_int8')
+    feeds, _ = golden_from_metadata(before.metadata, before.contract.name)
+    golden = golden_to_metadata(feeds, after.run(feeds))
+    after.close()
+    return {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden}
+
+
+def _card(
+    options: argparse.Namespace,
+    path: Path,
+    rounded: int,
+    kept: Sequence[str],
+    found: Comparison,
+) -> str:
+    header = ('frames that did not calibrate', 'frames', 'AbsRel', 'delta1', 'RMSE m', 'ms')
+    rows = [
+        (
+            name,
+            s.frames,
+            f'{s.abs_rel:.3f}',
+            f'{s.delta1:.3f}',
+            f'{s.rmse:.2f}',
+            f'{found.ms[name]:.1f}',
+        )
+        for name, s in found.scores.items()
+    ]
+    ratio = found.ms[FLOAT] / found.ms[INT8]
+    machine = hardware(torch.device('cpu'), 1)
+    return (
+        f'# {options.out.stem}\n\n{path.stem} (sha256 {sha256_of(path)[:12]}) for ONNX Runtime on '
+        f'CPUs: {rounded} of {rounded + len(kept)} convolutions compute in int8. Training, '
+        f'accuracy and limits: its card.\n\n{markdown_table(header, rows)}\n'
+        f'Depth moved by {found.moved:.1%} (mean). ms: of one evaluation, medians over the same '
+        f'frames in turn, on {machine}: {ratio:.2f} times as fast. Frames of {options.source}; as '
+        f'many others gave the ranges.\n\nIn float32 stayed what alone would move the depth code '
+        f'by more than {int8_graph.LAYER_ERROR:g}: {", ".join(kept) or "nothing"}.\n\n{LICENCE}'
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    options = _parse(arguments)
+    try:
+        found = quantize(options)
+    except (TrainError, BackendError, CoreError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    ratio = found.ms[FLOAT] / found.ms[INT8]
+    print(
+        f'{options.out}: depth moved by {found.moved:.1%}, {ratio:.2f} times as fast here; card: '
+        f'{options.out.with_suffix(".md")}'
+    )
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.quantize', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add('model', nargs='?', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
+    add('--out', type=Path, required=True, help='the .onnx file to write')
+    add(
+        '--source',
+        default=_WORLDS,
+        help='frames, as in the setting sources of a run: bag:drive.mcap, ... (default: worlds)',
+    )
+    add('--assets', default='', help='folder of photographic materials for worlds')
+    add('--frames', type=positive, default=48, help='to calibrate; as many judge (default: 48)')
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
