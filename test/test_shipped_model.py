@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model in models/ is whole, and has learned: on worlds it never saw, and on real frames."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import frames, replay
 from dmd_ros.fov import EstimatedFov
 from dmd_ros.loading import DEFAULT_FOV_MODEL, find_model, load_camera_source
@@ -58,6 +60,17 @@ def test_its_scale_is_right_on_real_frames(tmp_path: Path) -> None:
     groups = json.loads((tmp_path / 'results.json').read_text())['groups']
     for name in ('indoor', 'table top', 'outdoor'):
         assert groups[name]['score']['abs_rel'] < groups[name]['const']['abs_rel'], name
+
+
+def test_in_int8_it_gives_the_same_depth() -> None:
+    models = [OrtBackend(find_model(name)) for name in (None, 'dmd_worlds_int8')]
+    before, after = models
+    assert after.contract == dataclasses.replace(before.contract, name='dmd_worlds_int8')
+    assert check_golden(after.run, after.metadata, 'it', tolerance=1e-2) < 1e-2
+    worlds = Worlds(held_out(4), WorldConfig(size=(192, 256)), Assets.none())
+    for raw in (worlds[7 * i] for i in range(4)):
+        depth = [DepthEstimator(m.contract, m)(raw.rgb, raw.camera).coarse for m in models]
+        assert np.abs(np.log(depth[1] / depth[0])).mean() < 0.03
 
 
 def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:

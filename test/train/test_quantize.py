@@ -103,8 +103,10 @@ def test_layers_that_bear_no_rounding_stay(
 def test_card(int8: Path) -> None:
     card = int8.with_suffix('.md').read_text()
     assert card.startswith('# mine_int8\n\nmodel (sha256 ')
-    for name in ('float32', 'int8'):
-        assert f'\n| {name} ' in card
+    for steps in (1, 2, 4):
+        rows = [line.split() for line in card.splitlines() if line.startswith(f'| {steps} ')]
+        assert [row[3] for row in rows] == ['float32', 'int8']
+        assert float(rows[1][-2].rstrip('%')) < 30
     assert str(int8.parent) not in card
 
 
