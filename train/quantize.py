@@ -220,12 +220,14 @@ def _card(
         for c in found for name, s in c.scores.items()
     ]  # fmt: skip
     ms, machine = found[0].ms, hardware(torch.device('cpu'), 1)
+    kind, _, where = options.source.partition(':')
+    source = f'{kind} {Path(where.partition("?")[0]).name}'.strip()
     return (
         f'# {options.out.stem}\n\n{path.stem} (sha256 {sha256_of(path)[:12]}) for ONNX Runtime on '
         f'CPUs: {rounded} of {rounded + len(kept)} convolutions compute in int8. Training, '
         f'accuracy and limits: its card.\n\nAn evaluation took {ms[INT8]:.1f} ms instead of '
         f'{ms[FLOAT]:.1f} (medians over the frames below, in turn) on {machine}.\n\n'
-        f'{markdown_table(header, rows)}\nFrames of {options.source}; as many others gave the '
+        f'{markdown_table(header, rows)}\nFrames of {source}; as many others gave the '
         f'ranges. In float32 stayed what alone would move the depth code by more than '
         f'{int8_graph.LAYER_ERROR:g}: {", ".join(kept) or "nothing"}.\n\n{LICENCE}'
     )

@@ -107,6 +107,7 @@ def test_card(int8: Path) -> None:
         rows = [line.split() for line in card.splitlines() if line.startswith(f'| {steps} ')]
         assert [row[3] for row in rows] == ['float32', 'int8']
         assert float(rows[1][-2].rstrip('%')) < 30
+    assert 'Frames of folder set; as many others' in card
     assert str(int8.parent) not in card
 
 
