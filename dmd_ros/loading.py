@@ -28,6 +28,7 @@ from dmd_ros.fov import (
 )
 from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
+from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden
 from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
 # Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_cache` must not find itself
@@ -289,4 +290,11 @@ def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:
         from dmd_ros.runtime import ort_backend
     except ImportError as error:
         raise BackendError(select.explain_import(error)) from None
-    return getattr(ort_backend, kind)(model, device, threads)
+    loaded = getattr(ort_backend, kind)(model, device, threads)
+    with _closed_on_error(loaded):
+        # A bit that a bad copy flips in a weight changes depth without a word. (On a GPU, TF32
+        # does not give the recorded output.)
+        if device == 'cpu' and GOLDEN_KEY in loaded.metadata:
+            names = {'inputs': loaded.inputs, 'output': loaded.output}
+            check_golden(loaded.run, loaded.metadata, str(model), **names)
+    return loaded

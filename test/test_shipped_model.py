@@ -8,13 +8,20 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import frames, replay
 from dmd_ros.fov import EstimatedFov
-from dmd_ros.loading import DEFAULT_FOV_MODEL, find_model, load_camera_source
+from dmd_ros.loading import (
+    DEFAULT_FOV_MODEL,
+    find_model,
+    load_camera_source,
+    load_estimator,
+)
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
+from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import check_golden
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train.fov.evaluate import look
@@ -71,6 +78,21 @@ def test_in_int8_it_gives_the_same_depth() -> None:
     for raw in (worlds[7 * i] for i in range(4)):
         depth = [DepthEstimator(m.contract, m)(raw.rgb, raw.camera).coarse for m in models]
         assert np.abs(np.log(depth[1] / depth[0])).mean() < 0.03
+
+
+@pytest.mark.parametrize('name', [None, DEFAULT_FOV_MODEL])
+def test_one_flipped_bit_in_a_weight_is_noticed(name: str | None, tmp_path: Path) -> None:
+    content = bytearray(find_model(name).read_bytes())
+    weights = max(onnx.load(find_model(name)).graph.initializer, key=lambda i: len(i.raw_data))
+    top_of_an_exponent = content.index(weights.raw_data) + 1
+    content[top_of_an_exponent] ^= 0x40
+    damaged = tmp_path / 'damaged.onnx'
+    damaged.write_bytes(content)
+    with pytest.raises(BackendError, match='the file is damaged'):
+        if name:
+            load_camera_source('estimate', fov_model=damaged)
+        else:
+            load_estimator(damaged, 'onnxruntime', 'cpu')
 
 
 def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:

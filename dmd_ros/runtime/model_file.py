@@ -101,8 +101,8 @@ def check_golden(
     if not difference <= tolerance:
         raise BackendError(
             f'{source}: output on the golden input differs by {difference:.2e} (relative), '
-            f'allowed {tolerance:.0e}; the engine, its precision or the driver is wrong: build '
-            'the engine again, or use another backend'
+            f'allowed {tolerance:.0e}; the file is damaged, or what computes it (engine, '
+            'precision, driver) is wrong: copy or export the model again, or use another backend'
         )
     return difference
 

@@ -139,7 +139,7 @@ def test_a_wrong_golden_output_is_refused(run: Path, tmp_path: Path) -> None:
     export(run, tmp_path / 'm.onnx')
     backend = OrtBackend(tmp_path / 'm.onnx')
     golden = json.loads(backend.metadata[GOLDEN_KEY])
-    with pytest.raises(BackendError, match=r'differs by .* build the engine again'):
+    with pytest.raises(BackendError, match=r'differs by .* copy or export the model again'):
         check_golden(
             lambda feeds: {OUTPUT: backend.run(feeds)[OUTPUT] + 1}, backend.metadata, 'm.onnx'
         )
