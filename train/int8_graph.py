@@ -90,9 +90,14 @@ def write(plain: Path, out: Path, layers: Sequence[str], feeds: Sequence[Feeds])
         )
     finally:
         logging.disable(logging.NOTSET)
-    model = onnx.load(str(out))
+    model, source = onnx.load(str(out)), onnx.load(str(plain))
     del model.metadata_props[:]
-    model.metadata_props.extend(onnx.load(str(plain)).metadata_props)
+    model.metadata_props.extend(source.metadata_props)
+    # The quantiser names every set of operators that it knows: other readers need not.
+    domains = {node.domain for node in model.graph.node}
+    needed = [o for o in model.opset_import if o.domain in domains]
+    del model.opset_import[:]
+    model.opset_import.extend(needed)
     onnx.save(model, str(out))
 
 
