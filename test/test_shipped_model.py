@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model in models/ is whole, and has learned: on worlds it never saw, and on real frames."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,9 +21,14 @@ from dmd_ros.loading import (
     load_camera_source,
     load_estimator,
 )
-from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
+from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, OUTPUT
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.model_file import check_golden
+from dmd_ros.runtime.model_file import (
+    GOLDEN_KEY,
+    check_golden,
+    golden_from_metadata,
+    golden_to_metadata,
+)
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
 from train.fov.evaluate import look
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
@@ -78,6 +84,22 @@ def test_in_int8_it_gives_the_same_depth() -> None:
     for raw in (worlds[7 * i] for i in range(4)):
         depth = [DepthEstimator(m.contract, m)(raw.rgb, raw.camera).coarse for m in models]
         assert np.abs(np.log(depth[1] / depth[0])).mean() < 0.03
+
+
+@pytest.mark.parametrize(('name', 'loads'), [(None, False), ('dmd_worlds_int8', True)])
+def test_int8_may_differ_as_it_does_between_processors(
+    name: str | None, loads: bool, tmp_path: Path
+) -> None:
+    """In int8 one last bit moves the output by 1 to 3 % on ARM and on x86 without AVX2."""
+    model = onnx.load(find_model(name))
+    (golden,) = (entry for entry in model.metadata_props if entry.key == GOLDEN_KEY)
+    feeds, outputs = golden_from_metadata({GOLDEN_KEY: golden.value}, 'it')
+    outputs[OUTPUT][0, 0, 5, 5] += 0.05 * np.abs(outputs[OUTPUT]).max()
+    golden.value = golden_to_metadata(feeds, outputs)
+    onnx.save(model, tmp_path / 'model.onnx')
+    problem = pytest.raises(BackendError, match=r'differs by 5.*e-02')
+    with contextlib.nullcontext() if loads else problem:
+        load_estimator(tmp_path / 'model.onnx', 'onnxruntime', 'cpu').close()
 
 
 @pytest.mark.parametrize('name', [None, DEFAULT_FOV_MODEL])

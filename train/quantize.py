@@ -36,7 +36,12 @@ from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.backend import Feeds, Outputs
 from dmd_ros.runtime.engine_file import sha256_of
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata, golden_to_metadata
+from dmd_ros.runtime.model_file import (
+    GOLDEN_KEY,
+    INT8_SUFFIX,
+    golden_from_metadata,
+    golden_to_metadata,
+)
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train import int8_graph, onnx_file
 from train.card import LICENCE, write_card
@@ -197,7 +202,7 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
 
 def _metadata(before: OrtBackend, after: OrtBackend) -> dict[str, str]:
     """Keep the contract under another name; the golden output is what int8 makes of the input."""
-    contract = dataclasses.replace(before.contract, name=f'{before.contract.name}_int8')
+    contract = dataclasses.replace(before.contract, name=before.contract.name + INT8_SUFFIX)
     feeds, _ = golden_from_metadata(before.metadata, before.contract.name)
     golden = golden_to_metadata(feeds, after.run(feeds))
     after.close()
