@@ -60,7 +60,7 @@ def load_model(path: Path) -> Model:
 def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read all weights, float32, by their name in the network, and the metadata of a model file.
 
-    Raises `TrainError` if there is no such file, or it is no ONNX file.
+    Raises `TrainError` if there is no such file, or it is no ONNX file, or in int8.
     """
     try:
         model = onnx.load(str(path))
@@ -69,6 +69,8 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TrainError(f'model {path} does not exist') from None
     except (DecodeError, OSError, TypeError, ValueError) as error:
         raise TrainError(f'{path} is not an ONNX file, or a damaged one ({error})') from None
+    if any(node.op_type == 'QuantizeLinear' for node in model.graph.node):
+        raise TrainError(f'{path} is in int8; start from the float model that it came from')
     return weights, {entry.key: entry.value for entry in model.metadata_props}
 
 

@@ -139,6 +139,8 @@ def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match='does not exist'):
         load_model(tmp_path / 'none.onnx')
     (tmp_path / 'text.onnx').write_text('no model')
+    with pytest.raises(TrainError, match='is in int8; start from the float model'):
+        load_model(SHIPPED.with_name('dmd_worlds_int8.onnx'))
     with pytest.raises(TrainError, match='is not an ONNX file'):
         load_model(tmp_path / 'text.onnx')
     model = onnx.load(str(SHIPPED))
