@@ -141,7 +141,8 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
         try:
             # A cast of NaN is pixel 0 on ARM.
             with np.load(full) as points, np.errstate(invalid='raise'):
-                u, v = (np.rint(points[key]).astype(np.intp) for key in 'uv')
+                height, width = depth.shape
+                u, v = _nearest(points['u'], width), _nearest(points['v'], height)
                 z = points['z']
             # Unlike an index in brackets, it knows no negative pixels.
             places = np.ravel_multi_index((v, u), depth.shape)
@@ -150,6 +151,12 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
             raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None
     depth[depth <= 0.0] = np.nan  # in either file it says that nothing was measured
     return depth
+
+
+def _nearest(places: NDArray[Any], size: int) -> NDArray[np.intp]:
+    """Round to whole pixels; who keeps what lies below `size` means the last one by the rest."""
+    last = (places > size - 1) & (places < size)
+    return np.where(last, size - 1, np.rint(places)).astype(np.intp)
 
 
 def _decoded(path: Path, flags: int) -> NDArray[Any] | None:

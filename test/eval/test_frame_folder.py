@@ -65,6 +65,17 @@ def test_points_lie_on_the_nearest_pixel(tmp_path, kind):
     assert np.count_nonzero(truth != 1.0) == 3
 
 
+def test_projected_points_reach_to_the_size_of_the_picture(tmp_path):
+    """Who projects keeps 0 <= u < width, which goes half a pixel beyond the last centre."""
+    folder = write_frame(tmp_path / 'f', np.ones((48, 64), np.float32))
+    np.savez(folder / 'depth_full.npz', u=[63.9, 0.0], v=[2.0, 47.6], z=[70.0, 80.0])
+    truth = read_frame(folder).sample.depth
+    assert (truth[2, 63], truth[47, 0]) == (70.0, 80.0)
+    np.savez(folder / 'depth_full.npz', u=[64.0], v=[2.0], z=[70.0])
+    with pytest.raises(EvalError, match=r'must hold u, v'):
+        read_frame(folder)
+
+
 @pytest.mark.parametrize('name', ['rgb.png', 'depth.png'])
 def test_either_picture_of_another_size_is_refused(tmp_path, name):
     folder = write_frame(tmp_path / 'f', slope())
