@@ -38,7 +38,8 @@ from dmd_ros.runtime.engine_file import sha256_of
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
-    INT8_SUFFIX,
+    INT8_TOLERANCE,
+    TOLERANCE_KEY,
     golden_from_metadata,
     golden_to_metadata,
 )
@@ -202,11 +203,15 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
 
 def _metadata(before: OrtBackend, after: OrtBackend) -> dict[str, str]:
     """Keep the contract under another name; the golden output is what int8 makes of the input."""
-    contract = dataclasses.replace(before.contract, name=before.contract.name + INT8_SUFFIX)
+    contract = dataclasses.replace(before.contract, name=f'{before.contract.name}_int8')
     feeds, _ = golden_from_metadata(before.metadata, before.contract.name)
     golden = golden_to_metadata(feeds, after.run(feeds))
     after.close()
-    return {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden}
+    return {
+        METADATA_KEY: contract.to_json(),
+        GOLDEN_KEY: golden,
+        TOLERANCE_KEY: str(INT8_TOLERANCE),
+    }
 
 
 def _card(

@@ -26,10 +26,10 @@ from dmd_ros.runtime.errors import BackendError
 GOLDEN_KEY = 'dmd_golden'
 # Allowed relative difference from the golden output in float32.
 TOLERANCE = 1e-3
-# What `train.quantize` adds to a model's name, and what is allowed of such a file: where a value
-# lies between two numbers of int8, the last bit of another processor decides, and from there on
-# the output differs by per cents and more. A flipped bit that matters changes it beyond measure.
-INT8_SUFFIX, INT8_TOLERANCE = '_int8', 0.5
+# Another tolerance, as text, in a file that says so. In int8, where a value lies between two
+# numbers, the last bit of another processor decides, and from there on the output differs by per
+# cents and more; a flipped bit that matters changes it beyond measure.
+TOLERANCE_KEY, INT8_TOLERANCE = 'dmd_golden_tolerance', 0.5
 _C = TypeVar('_C', bound=PictureContract)
 
 
@@ -101,13 +101,12 @@ def check_golden(
 ) -> float:
     """Run the golden input; return the relative difference, or raise `BackendError` beyond it.
 
-    tolerance: None is `INT8_TOLERANCE` for a file that `train.quantize` wrote, else `TOLERANCE`.
+    tolerance: None is what the metadata say, else `TOLERANCE`.
     """
     feeds, expected = golden_from_metadata(metadata, source, inputs, output)
     difference = relative_difference(run(feeds)[output], expected[output])
     if tolerance is None:
-        name = json.loads(metadata.get(METADATA_KEY, '{}')).get('name', '')
-        tolerance = INT8_TOLERANCE if name.endswith(INT8_SUFFIX) else TOLERANCE
+        tolerance = _tolerance(metadata, source)
     if not difference <= tolerance:
         raise BackendError(
             f'{source}: output on the golden input differs by {difference:.2e} (relative), '
@@ -115,6 +114,16 @@ def check_golden(
             'precision, driver) is wrong: copy or export the model again, or use another backend'
         )
     return difference
+
+
+def _tolerance(metadata: Mapping[str, str], source: str) -> float:
+    text = metadata.get(TOLERANCE_KEY, str(TOLERANCE))
+    try:
+        return float(text)
+    except ValueError:
+        raise BackendError(
+            f'{source}: its metadata {TOLERANCE_KEY}={text!r} is no number; export it again'
+        ) from None
 
 
 def _to_text(array: NDArray[np.float32]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
     TOLERANCE,
+    TOLERANCE_KEY,
     check_golden,
     golden_from_metadata,
     golden_to_metadata,
@@ -73,6 +74,17 @@ def test_an_engine_is_held_to_the_golden_output(factor: float, passes: bool) -> 
             BackendError, match=r'differs by 2\.00e-03 \(relative\), allowed 1e-03'
         ):
             check_golden(run, {GOLDEN_KEY: TEXT}, 'm.onnx', **NAMES)
+
+
+def test_a_file_may_name_a_tolerance_of_its_own() -> None:
+    def run(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {'depth': -feeds['rgb'] * np.float32(1.3)}
+
+    metadata = {GOLDEN_KEY: TEXT, TOLERANCE_KEY: '0.5'}
+    assert check_golden(run, metadata, 'm.onnx', **NAMES) == pytest.approx(0.3)
+    for said, problem in (('0.2', 'allowed 2e-01'), ('a half', "='a half' is no number")):
+        with pytest.raises(BackendError, match=problem):
+            check_golden(run, metadata | {TOLERANCE_KEY: said}, 'm.onnx', **NAMES)
 
 
 def test_a_golden_output_that_is_no_number_passes_nothing() -> None:
