@@ -51,7 +51,7 @@ from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError
 from train.mixture import Source, open_source
 from train.report import hardware
-from train.worlds import SCENE_STRIDE
+from train.validate import spread_over
 
 # How far depth may move in the recommended steps: mean |ratio - 1| over the frames that judge.
 MOST = 0.03
@@ -109,14 +109,15 @@ def quantize(options: argparse.Namespace) -> Comparison:
     before = OrtBackend(path)
     frames = _frames(options.source, options.assets, before.contract, 2 * options.frames)
     feeds = record(before, frames[::2])
-    found: list[Comparison] = []
+    found: dict[int, Comparison] = {}
 
     def difference(written: Path) -> float:
         after = OrtBackend(written)
         for steps in steps_of(before.contract):
-            found.append(compare(before, after, frames[1::2], steps))
+            found[steps] = compare(before, after, frames[1::2], steps)
         after.close()
-        return _refuse(found, before.contract).moved
+        _refuse(found[before.contract.steps])
+        return found[before.contract.steps].moved
 
     with tempfile.TemporaryDirectory() as folder:
         plain, rounded = Path(folder, 'plain.onnx'), Path(folder, 'rounded.onnx')
@@ -128,8 +129,8 @@ def quantize(options: argparse.Namespace) -> Comparison:
         metadata = _metadata(before, OrtBackend(rounded))
         onnx_file.write(options.out, onnx.load(str(rounded)), metadata, 'fp16', difference)
     kept = [layer for layer in layers if layer not in chosen]
-    write_card(options.out, _card(options, path, len(chosen), kept, found), '')
-    return _refuse(found, before.contract)
+    write_card(options.out, _card(options, path, len(chosen), kept, list(found.values())), '')
+    return found[before.contract.steps]
 
 
 def steps_of(contract: Contract) -> list[int]:
@@ -172,16 +173,14 @@ def compare(
     )
 
 
-def _refuse(found: Sequence[Comparison], contract: Contract) -> Comparison:
-    """Give what was found in the recommended steps; `TrainError` if depth moves too far there."""
-    (usual,) = (comparison for comparison in found if comparison.steps == contract.steps)
+def _refuse(usual: Comparison) -> None:
+    """Raise `TrainError` if depth moves too far in the recommended steps."""
     if not usual.moved <= MOST:
         raise TrainError(
             f'depth moves by {usual.moved:.1%} in int8, allowed {MOST:.0%}; nothing was written. '
             'Calibrate on frames like those of your camera (--source) and on more (--frames), or '
             'keep the float model'
         )
-    return usual
 
 
 def _frames(source: str, assets: str, contract: Contract, count: int) -> list[RawSample]:
@@ -189,7 +188,6 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
     opened: Source
     if source == _WORLDS:
         opened = OnlineWorlds(_SEED, assets, contract.train_sizes)
-        chosen = [index * SCENE_STRIDE for index in range(count)]
     else:
         opened = open_source(source, make_config('nano', []))
         if len(opened) < count:
@@ -197,7 +195,7 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
                 f'source {source} has {len(opened)} frames; at least {count} are wanted, half to '
                 f'calibrate and half to judge: lower --frames, or give more'
             )
-        chosen = np.linspace(0, len(opened) - 1, count).astype(int).tolist()
+    chosen = spread_over(opened, count)
     return [opened.load(index) for index in tqdm(chosen, desc='frames', unit='frame')]
 
 

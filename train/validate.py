@@ -15,7 +15,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from train.config import TrainConfig
-from train.mixture import open_source
+from train.mixture import Source, open_source
 from train.torch_backend import TorchBackend
 from train.unet import UNet
 from train.worlds import SCENE_STRIDE, held_out
@@ -41,12 +41,15 @@ def held_out_frames(config: TrainConfig) -> list[RawSample]:
     source = open_source(
         config.validation, dataclasses.replace(config, seed=held_out(config.seed))
     )
-    count = config.validation_frames
-    if len(source):
-        keys = np.unique(np.linspace(0, len(source) - 1, count).round().astype(int))
-    else:
-        keys = np.arange(count) * SCENE_STRIDE
-    return [source.load(int(key)) for key in keys]
+    return [source.load(key) for key in spread_over(source, config.validation_frames)]
+
+
+def spread_over(source: Source, count: int) -> list[int]:
+    """Choose samples from all over a source, none twice; of worlds one of each scene."""
+    if not len(source):
+        return [number * SCENE_STRIDE for number in range(count)]
+    spread = np.linspace(0, len(source) - 1, count).round().astype(int)
+    return np.unique(spread).tolist()
 
 
 def judge(estimator: DepthEstimator, frames: list[RawSample]) -> Score:

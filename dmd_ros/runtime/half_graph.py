@@ -111,7 +111,7 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
-    if any(n.op_type == 'QuantizeLinear' for n in proto.graph.node):
+    if static_graph.is_int8(proto.graph):
         raise BackendError(
             f'{model} is in int8, for CPUs; give the float model that it came from, or set '
             'backend to onnxruntime'

@@ -67,6 +67,11 @@ def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     return known
 
 
+def is_int8(graph: GraphProto) -> bool:
+    """Tell whether part of a graph computes in int8, as `train.quantize` makes it."""
+    return any(node.op_type == 'QuantizeLinear' for node in graph.node)
+
+
 def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
     """Say which nodes read each tensor; None stands for who takes it as an output."""
     found: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}

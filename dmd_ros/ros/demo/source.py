@@ -89,7 +89,7 @@ def messages(bag: Bag, chosen: topics.Topics) -> Iterator[tuple[Raw, bytes]]:
         data = message.data
         if bag.ros1:
             try:
-                data = bytes(store.ros1_to_cdr(data, message.msgtype))
+                data = store.ros1_to_cdr(data, message.msgtype)
             except Exception:  # the converter's share no base
                 data = _NOTHING
         yield message, bytes(data)
