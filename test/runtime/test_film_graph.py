@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scale and shift as convolutions: the same numbers, fewer layers, and only where it fits."""
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,13 @@ def test_leaves_alone_what_is_another_thing(changed: dict[str, list[str]]) -> No
     assert operators(proto.graph) == before
 
 
-@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', 2e-2)])
-def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
-    """A dozen blocks; the three linear layers that are left make the embedding itself.
+# ONNX Runtime computes halves in float32 on x86-64, as halves on an aarch64 that can.
+HALF = 2e-2 if platform.machine() == 'aarch64' else 5e-3
 
-    ONNX Runtime computes halves in float32 on x86-64, as halves on an aarch64 that can.
-    """
+
+@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', HALF)])
+def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
+    """A dozen blocks; the three linear layers that are left make the embedding itself."""
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     graph = half_graph.convert(MODEL, precision, shapes=shapes)
     onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
