@@ -182,13 +182,7 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     if view.flip:
         code = np.ascontiguousarray(code[:, ::-1])
     window = cv2.resize(code, (view.crop_width, view.crop_height), interpolation=cv2.INTER_LINEAR)
-    height, width = view.source.height, view.source.width
-    if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
-        return window
-    full = np.full((height, width), np.nan, np.float32)
-    inside, target = _overlap(view)
-    full[inside] = window[target]
-    return full
+    return _on_source(window, view, np.nan)
 
 
 def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
@@ -207,13 +201,7 @@ def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
     window = columns.take(above, axis=0)
     on_line = np.flatnonzero(above != below)
     window[on_line] &= columns[below[on_line]]
-    height, width = view.source.height, view.source.width
-    if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
-        return window
-    full = np.zeros((height, width), np.bool_)
-    inside, target = _overlap(view)
-    full[inside] = window[target]
-    return full
+    return _on_source(window, view, False)
 
 
 def _cells_of(source: int, network: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -303,6 +291,17 @@ def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         slice(left - view.left, right - view.left),
     )
     return inside, target
+
+
+def _on_source(window: NDArray[Any], view: View, fill: float) -> NDArray[Any]:
+    """Put the view's window at full resolution back into a picture of `fill`."""
+    height, width = view.source.height, view.source.width
+    if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
+        return window
+    full = np.full((height, width), fill, window.dtype)
+    inside, target = _overlap(view)
+    full[inside] = window[target]
+    return full
 
 
 def _window(image: NDArray[Any], view: View, fill: float | None) -> NDArray[Any]:
