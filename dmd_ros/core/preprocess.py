@@ -164,11 +164,8 @@ def prepare_depth(depth_m: NDArray[np.float32], view: View) -> NDArray[np.float3
 
 def outside(view: View) -> NDArray[np.bool_]:
     """Mark the pixels [h, w] of the network's picture that the camera did not see."""
-    seen = np.ones((view.source.height, view.source.width), np.uint8)
-    window = _window(seen, view, 0)
-    size = (view.width, view.height)
-    small = cv2.resize(window, size, interpolation=cv2.INTER_NEAREST_EXACT) == 0
-    return small[:, ::-1] if view.flip else small
+    everywhere = np.zeros((view.source.height, view.source.width), np.float32)
+    return np.isnan(prepare_depth(everywhere, view))
 
 
 def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
