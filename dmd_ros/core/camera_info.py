@@ -31,11 +31,8 @@ def camera_from_info(
     if image_width <= 0 or image_height <= 0:
         raise CoreError(f'image is {image_width}x{image_height}; both must be > 0')
     camera = _full_camera(info, rectified)
-    roi = info.roi
-    _check_roi(roi, camera)
-    width = int(roi.width) or camera.width - int(roi.x_offset)
-    height = int(roi.height) or camera.height - int(roi.y_offset)
-    camera = camera.cropped(int(roi.x_offset), int(roi.y_offset), width, height)
+    _check_roi(info.roi, camera)
+    camera = camera.cropped(int(info.roi.x_offset), int(info.roi.y_offset), *_roi_size(info))
     camera = camera.binned(int(info.binning_x), int(info.binning_y))
     if (camera.width, camera.height) == (image_width, image_height):
         return camera
@@ -73,9 +70,7 @@ def info_fields(camera: Camera) -> dict[str, Any]:
 
 def info_size(info: Any) -> tuple[int, int]:
     """Give (width, height), pixels, of the image that an info describes, ROI and binning in."""
-    roi = info.roi
-    width = int(roi.width) or int(info.width) - int(roi.x_offset)
-    height = int(roi.height) or int(info.height) - int(roi.y_offset)
+    width, height = _roi_size(info)
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 
@@ -141,6 +136,14 @@ def _numbers(info: Any, name: str) -> tuple[float, ...]:
     if values is None:
         values = getattr(info, name.upper())
     return tuple(float(v) for v in values)
+
+
+def _roi_size(info: Any) -> tuple[int, int]:
+    """Give (width, height) of the ROI in unbinned pixels; 0 there means the rest of the sensor."""
+    roi = info.roi
+    width = int(roi.width) or int(info.width) - int(roi.x_offset)
+    height = int(roi.height) or int(info.height) - int(roi.y_offset)
+    return width, height
 
 
 def _check_roi(roi: Any, camera: Camera) -> None:
