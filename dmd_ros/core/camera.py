@@ -34,8 +34,8 @@ _MAX_ASPECT = 30000.0
 # Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
 _MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
 
-# Where a pixel belongs without the distortion is searched for: so long at most; an answer that
-# falls back more pixels off than this is none; so many at once (OpenCV takes 400 bytes each).
+# When `_searched_rays` ends its search; by how many pixels an answer may miss its own when it is
+# distorted again; how many are searched for at once, as OpenCV takes 400 bytes for each.
 _SEARCH = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-3)
 _SEARCH_PX, _AT_ONCE = 1.0, 1 << 16
 
@@ -234,10 +234,8 @@ class Rectifier:
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Rectify uint8 [H, W, 3]; pixels outside the source repeat the border."""
-        out = cv2.remap(
-            rgb, self._maps[0], self._maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return out
+        pixel, fraction = self._maps
+        return cv2.remap(rgb, pixel, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
