@@ -95,7 +95,7 @@ class DepthEstimator:
         clock.lap('prepare')
         codes = self._sample(picture, view.camera.tan_half_vfov, timings)  # [S, 1, h, w]
         clock.lap('sample')
-        timings['sample'] -= timings.get('denoise', 0.0)
+        timings['sample'] -= timings['denoise']
         mean = codes[0, 0] if self.samples == 1 else codes.mean(axis=0)[0]
         depth, uncertainty = self._decode(codes, mean, view)
         if rectifier is not None:
