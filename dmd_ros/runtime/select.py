@@ -65,26 +65,22 @@ def decide(backend: str, device: str, precision: str, facts: Facts) -> Choice:
     """
     if backend not in BACKENDS:
         raise BackendError(f'backend {backend!r}; allowed: {", ".join(BACKENDS)}')
-    if precision not in ('auto', *trt_versions.PRECISIONS):
-        allowed = ', '.join(('auto', *trt_versions.PRECISIONS))
-        raise BackendError(f'precision {precision!r}; allowed: {allowed}')
-    if device != 'auto':
-        parse_device(device)
-    no_tensorrt = _why_not_tensorrt(device, precision, facts)
-    if backend == 'tensorrt' or (backend == 'auto' and not no_tensorrt):
-        if no_tensorrt:
-            raise BackendError(f'backend tensorrt cannot be used: {no_tensorrt}')
-        gpu = 0 if device == 'auto' else parse_device(device)
-        taken = 'fp16' if precision == 'auto' else precision
-        name = facts.gpus[gpu or 0]
-        return Choice(
-            'tensorrt', gpu, taken, f'TensorRT {facts.tensorrt}, {taken}, on GPU {gpu} ({name})'
-        )
+    precisions = ('auto', *trt_versions.PRECISIONS)
+    if precision not in precisions:
+        raise BackendError(f'precision {precision!r}; allowed: {", ".join(precisions)}')
+    gpu = 0 if device == 'auto' else parse_device(device)
+    taken = 'fp16' if precision == 'auto' else precision
+    no_tensorrt = _why_not_tensorrt(gpu, taken, facts)
+    if backend == 'tensorrt' and no_tensorrt:
+        raise BackendError(f'backend tensorrt cannot be used: {no_tensorrt}')
+    if backend != 'onnxruntime' and gpu is not None and not no_tensorrt:
+        why = f'TensorRT {facts.tensorrt}, {taken}, on GPU {gpu} ({facts.gpus[gpu]})'
+        return Choice('tensorrt', gpu, taken, why)
     return without_tensorrt(device, precision, facts, no_tensorrt if backend == 'auto' else '')
 
 
-def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
-    if device == 'cpu':
+def _why_not_tensorrt(gpu: int | None, precision: str, facts: Facts) -> str:
+    if gpu is None:
         return 'it needs a GPU and device is cpu'
     if not facts.gpus:
         why = f'{facts.gpu_problem}; ' if facts.gpu_problem else ''
@@ -94,12 +90,10 @@ def _why_not_tensorrt(device: str, precision: str, facts: Facts) -> str:
         )
     if facts.tensorrt_problem:
         return facts.tensorrt_problem
-    gpu = 0 if device == 'auto' else parse_device(device) or 0
     if gpu >= len(facts.gpus):
         return f'there is no GPU {gpu}, only {len(facts.gpus)} ({", ".join(facts.gpus)})'
     try:
-        spoken = trt_versions.dialect(facts.tensorrt)
-        trt_versions.check_precision('fp16' if precision == 'auto' else precision, spoken)
+        trt_versions.check_precision(precision, trt_versions.dialect(facts.tensorrt))
     except BackendError as error:
         return str(error)
     return ''
