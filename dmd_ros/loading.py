@@ -29,7 +29,6 @@ from dmd_ros.fov import (
 from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden
-from dmd_ros.runtime.select import BACKENDS as BACKENDS
 
 # Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_cache` must not find itself
 # imported already, and engines are locked as Unix locks files.

@@ -24,11 +24,11 @@ from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.edges import DEFAULT_THRESHOLD
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
-from dmd_ros.loading import BACKENDS
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.backend import MAX_THREADS
 from dmd_ros.runtime.engine_store import parse_size
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.select import BACKENDS
 from dmd_ros.runtime.trt_versions import PRECISIONS
 
 _MAX_METRES = 1000.0  # as an upper limit: none
