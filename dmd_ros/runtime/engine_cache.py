@@ -158,8 +158,7 @@ def start(
     tensorrt = select.tensorrt_module()
     log(f'engine {engine.path}: {engine.proof["text"]}')
     backend = tensorrt.TrtBackend(
-        *(engine.plan, engine.conditions, engine.spec),
-        *(contract, request.device, log, use_graph),
+        engine.plan, engine.conditions, engine.spec, contract, request.device, log, use_graph
     )
     held = ', '.join(
         f'{name} {size / 2**20:.0f} MiB' for name, size in backend.memory_bytes.items()

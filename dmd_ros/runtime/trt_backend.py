@@ -263,7 +263,7 @@ class TrtBackend:
         evaluate = _evaluator(conditions, engine) if conditions else None
         scratch = int(getattr(engine, spoken.memory_attribute))
         self._session = Session(
-            *(cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph, evaluate)
+            cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph, evaluate
         )
         del engine
         # Runs at the latest when Python ends, while CUDA is still there.
