@@ -222,12 +222,12 @@ def _lock(path: Path, log: Log) -> Iterator[None]:
 
 def _why_missing(spec: EngineSpec, folder: Path) -> str:
     """Name the engine of the same model that comes nearest, and what differs."""
-    nearest: list[str] | None = None
-    for _path, header in engine_file.headers(folder):
-        if header['spec'].get('model_sha256') == spec.model_sha256:
-            differences = engine_file.spec_differences(header['spec'], spec)
-            if nearest is None or len(differences) < len(nearest):
-                nearest = differences
+    others = (
+        engine_file.spec_differences(header['spec'], spec)
+        for _, header in engine_file.headers(folder)
+        if header['spec'].get('model_sha256') == spec.model_sha256
+    )
+    nearest = min(others, key=len, default=None)
     if nearest is None:
         return f'none of this model in {folder}'
     return f'the nearest one in {folder} is stale: {"; ".join(nearest)}'
