@@ -65,19 +65,18 @@ class Proof:
     @property
     def failures(self) -> list[str]:
         """What is wrong, in words; empty for an engine that may be used."""
-        percent, limit = 100.0, self.limit
         said = []
         if self.reference_error is not None and not self.reference_error <= LIMITS['fp32']:
             said.append(
                 'ONNX Runtime itself does not reproduce the golden output of the model file '
-                f'(depth differs by {percent * self.reference_error:.3g} %): export it again'
+                f'(depth differs by {100 * self.reference_error:.3g} %): export it again'
             )
         errors = [('the golden input', self.golden_error)]
         errors += [(f'random input {i}', e) for i, e in enumerate(self.random_errors)]
         said += [
-            f'depth is wrong by {percent * error:.3g} % on {where}, allowed {percent * limit:g} %'
+            f'depth is wrong by {100 * error:.3g} % on {where}, allowed {100 * self.limit:g} %'
             for where, error in errors
-            if error is not None and not error <= limit
+            if error is not None and not error <= self.limit
         ]
         if self.repeat_deviation != 0.0:
             said.append(
