@@ -136,10 +136,10 @@ def _finished(
     """Bring a graph into its types and operators, in place. half: inputs that may be half too."""
     graph = proto.graph
     if precision != 'fp32':
+        exact: tuple[str, ...] = exact_layers.TYPES
         # TensorRT's parser knows no instance normalisation in bf16.
-        half_norms = precision == 'fp16' and not plain_norms
-        more = () if half_norms else ('InstanceNormalization',)
-        exact = (*exact_layers.TYPES, *more)
+        if precision == 'bf16' or plain_norms:
+            exact += ('InstanceNormalization',)
         floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
         _Converter(graph, floats, _TYPES[precision], exact, half).run()
     if plain_norms:
