@@ -24,15 +24,12 @@ def percentiles(values: Iterable[float]) -> dict[str, float]:
     return {'p50': float(p50), 'p95': float(p95), 'max': float(array.max())}
 
 
-def stage_latency_ms(
-    timings: Sequence[Mapping[str, float]],
-    skip: int = 1,
-) -> dict[str, dict[str, float]]:
+def stage_latency_ms(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Turn stage times of many frames (seconds) into percentiles (ms) per stage and in total.
 
-    skip: frames left out at the start, which pay for warming up; kept if there are no others.
+    The first frame, which pays for warming up, is left out unless it is the only one.
     """
-    rows = list(timings[skip:]) or list(timings)
+    rows = list(timings[1:]) or list(timings)
     stages = list(dict.fromkeys(stage for row in rows for stage in row))
     table = {
         stage: percentiles(row[stage] * 1e3 for row in rows if stage in row) for stage in stages
@@ -46,8 +43,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     """Lay out a Markdown table whose source is readable too: columns padded, numbers right."""
     cells = [[format_cell(v) for v in row] for row in rows]
     widths = [
-        max(3, len(title), *(len(row[i]) for row in cells)) if cells else max(3, len(title))
-        for i, title in enumerate(header)
+        max(3, len(title), *(len(row[i]) for row in cells)) for i, title in enumerate(header)
     ]
     first, *rest = widths
     rule = ['-' * first, *('-' * (w - 1) + ':' for w in rest)]
