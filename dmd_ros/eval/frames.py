@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sheet.draw_sheet(rows, SCALES_M, _title(settings), _subtitle(summaries['total'])),
     )
     print(table)
-    print(report.markdown_table(report.LATENCY_HEADER, report.latency_rows(latency)))
+    print(report.latency_table(latency))
     print(f'written: {out}/results.json, results.md, sheet.png')
     if frames.broken:  # a script that asks for these frames must hear that it has not got all
         raise EvalError(

@@ -195,8 +195,7 @@ def _row(section: str, kept: Kept) -> sheet.Row:
 def _tell(out: Path, results: Mapping[str, Any]) -> None:
     """Print totals, latency and warnings."""
     print(_table(results))
-    latency = results['latency_ms']
-    print(report.markdown_table(report.LATENCY_HEADER, report.latency_rows(latency)))
+    print(report.latency_table(results['latency_ms']))
     skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
     for warning in (*results['warnings'], *skipped):
         print(f'warning: {warning}', file=sys.stderr)

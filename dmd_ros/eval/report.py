@@ -55,15 +55,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return '\n'.join([line(list(header)), line(rule), *map(line, cells)]) + '\n'
 
 
-def latency_rows(latency: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
-    """Rows (stage, p50, p95, max) for a table headed by `LATENCY_HEADER`."""
-    return [
-        [stage, *(f'{row[k]:.2f}' for k in ('p50', 'p95', 'max'))]
-        for stage, row in latency.items()
-    ]
-
-
-LATENCY_HEADER = ('stage', 'p50 ms', 'p95 ms', 'max ms')
+def latency_table(latency: Mapping[str, Mapping[str, float]]) -> str:
+    """Lay out what `stage_latency_ms` gives as Markdown."""
+    columns = ('p50', 'p95', 'max')
+    rows = [[stage, *(f'{row[k]:.2f}' for k in columns)] for stage, row in latency.items()]
+    return markdown_table(('stage', *(f'{k} ms' for k in columns)), rows)
 
 
 def format_cell(value: object) -> str:
