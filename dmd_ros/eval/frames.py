@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +65,8 @@ def evaluate(
 
 def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary]) -> str:
     """Lay out groups and total, then every frame, as Markdown."""
-    groups = [
-        [
-            name, s.frames, *_figures(s.score), s.median_scale, s.scaled.abs_rel, s.scaled.delta1,
-            s.const.abs_rel, s.const.delta1, s.best_const.abs_rel, s.best_const.delta1,
-        ]
-        for name, s in summaries.items()
-    ]  # fmt: skip
-    single = [
-        [
-            v.name, 1, *_figures(v.score), v.median_scale, v.scaled.abs_rel, v.scaled.delta1,
-            v.const.abs_rel, v.const.delta1, v.best_const.abs_rel, v.best_const.delta1,
-        ]
-        for v in verdicts
-    ]  # fmt: skip
+    groups = [_row(name, summary.frames, summary) for name, summary in summaries.items()]
+    single = [_row(verdict.name, 1, verdict) for verdict in verdicts]
     total = summaries['total']
     return (
         report.markdown_table(_HEADER, groups)
@@ -185,8 +172,14 @@ def _left_out(reasons: Mapping[str, str], count: int) -> str:
     return '\n' + report.markdown_table(header, list(reasons.items()))
 
 
-def _figures(score: Any) -> list[float]:
-    return [score.abs_rel, score.delta1, score.rmse, score.log10, score.silog]
+def _row(name: str, count: int, of: Summary | Verdict) -> list[object]:
+    """Lay out what `_HEADER` names."""
+    score, scaled, const, best = of.score, of.scaled, of.const, of.best_const
+    return [
+        name, count, score.abs_rel, score.delta1, score.rmse, score.log10, score.silog,
+        of.median_scale, scaled.abs_rel, scaled.delta1, const.abs_rel, const.delta1,
+        best.abs_rel, best.delta1,
+    ]  # fmt: skip
 
 
 def _range_table(summaries: Mapping[str, Summary]) -> str:
@@ -226,11 +219,10 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 
 def _subtitle(total: Summary) -> str:
-    s = asdict(total)
     return (
-        f'{total.frames} frames: AbsRel {s["score"]["abs_rel"]:.3f}, d1 '
-        f'{s["score"]["delta1"]:.3f}; after median scaling {s["scaled"]["abs_rel"]:.3f}; best '
-        f'constant per frame {s["best_const"]["abs_rel"]:.3f}'
+        f'{total.frames} frames: AbsRel {total.score.abs_rel:.3f}, d1 {total.score.delta1:.3f}; '
+        f'after median scaling {total.scaled.abs_rel:.3f}; best constant per frame '
+        f'{total.best_const.abs_rel:.3f}'
     )
 
 
