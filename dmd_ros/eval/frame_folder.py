@@ -51,7 +51,7 @@ def find_frames(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise EvalError(f'{folder} is not a folder; give one with <name>/meta.json in it')
-    if (folder / 'meta.json').is_file() and (folder / 'depth.png').is_file():
+    if all((folder / name).is_file() for name in _PARTS):
         return [folder]
     # One that has lost its meta.json is a frame too: whoever reads it says what it lacks.
     found = sorted({path.parent for name in _PARTS for path in folder.glob(f'*/{name}')})
@@ -154,7 +154,7 @@ def _read_depth(folder: Path) -> NDArray[np.float32]:
 
 
 def _nearest(places: NDArray[Any], size: int) -> NDArray[np.intp]:
-    """Round to whole pixels; who keeps what lies below `size` means the last one by the rest."""
+    """Round to whole pixels; the half pixel before `size` belongs to the last one."""
     last = (places > size - 1) & (places < size)
     return np.where(last, size - 1, np.rint(places)).astype(np.intp)
 
