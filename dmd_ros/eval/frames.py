@@ -39,20 +39,16 @@ _HEADER = (
 def evaluate(
     estimator: DepthEstimator,
     frames: Iterable[LabelledFrame],
-    limits: Limits | None = None,
-    mirror: bool = False,
-    shown: Collection[str] = (),
+    limits: Limits,
+    mirror: bool,
+    shown: Collection[str],
 ) -> tuple[list[Verdict], list[Mapping[str, float]], list[sheet.Row]]:
     """Judge every frame; gives verdicts, stage times, and sheet rows of those named in `shown`."""
     verdicts, timings, rows = [], [], []
     for frame in frames:
         estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
         verdict = judge.judge(
-            depth,
-            frame.sample.depth,
-            limits,
-            name=frame.name,
-            group=frame.group,
+            depth, frame.sample.depth, limits, name=frame.name, group=frame.group
         )
         verdicts.append(verdict)
         timings.append(estimated.timings)
