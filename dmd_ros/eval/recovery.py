@@ -243,9 +243,11 @@ def _recover_ros1(path: Path) -> Iterator[Raw]:
 def _ros1_messages(file: BinaryIO, topics: dict[int, tuple[str, str]]) -> Iterator[Raw]:
     """Walk the records of a bag or of a chunk: header length, header, data length, data."""
     while True:
-        header, data, whole = _ros1_record(file)
-        if header is None:
+        block, whole = _ros1_block(file)
+        if not whole:
             return
+        header = _ros1_fields(block)
+        data, whole = _ros1_block(file)
         operation = header.get('op', b'\0')[0]
         if operation == 5:
             compression = header['compression'].decode()
@@ -263,26 +265,14 @@ def _ros1_messages(file: BinaryIO, topics: dict[int, tuple[str, str]]) -> Iterat
             return
 
 
-def _ros1_record(file: BinaryIO) -> tuple[dict[str, bytes] | None, bytes, bool]:
-    """Read (header, data, whether the record is whole); no header at the end."""
-    header = _ros1_block(file)
-    if header is None:
-        return None, b'', False
+def _ros1_block(file: BinaryIO) -> tuple[bytes, bool]:
+    """Read what stands behind its length, and whether it is whole."""
     size = file.read(4)
     if len(size) < 4:
-        return None, b'', False
-    (length,) = struct.unpack('<I', size)
-    data = file.read(length)
-    return _ros1_fields(header), data, len(data) == length
-
-
-def _ros1_block(file: BinaryIO) -> bytes | None:
-    size = file.read(4)
-    if len(size) < 4:
-        return None
-    (length,) = struct.unpack('<I', size)
+        return b'', False
+    length = _number(size)
     block = file.read(length)
-    return block if len(block) == length else None
+    return block, len(block) == length
 
 
 def _ros1_fields(block: bytes) -> dict[str, bytes]:
