@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.eval import canvas as cv
+from dmd_ros.eval import canvas
 from dmd_ros.eval.errors import EvalError
 
 COLUMN = 420  # pixels
@@ -104,8 +104,10 @@ def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
 
 def _header(title: str, subtitle: str, width: int) -> NDArray[np.uint8]:
     block = _blank(_HEADER, width)
-    cv.write(block, _MARGIN, 18, *cv.fitted(title, 28, width - 2 * _MARGIN))
-    cv.write(block, _MARGIN, 54, *cv.fitted(subtitle, 16, width - 2 * _MARGIN), cv.FAINT)
+    canvas.write(block, _MARGIN, 18, *canvas.fitted(title, 28, width - 2 * _MARGIN))
+    canvas.write(
+        block, _MARGIN, 54, *canvas.fitted(subtitle, 16, width - 2 * _MARGIN), canvas.FAINT
+    )
     return block
 
 
@@ -118,38 +120,38 @@ def _section(
     """Draw a section's name and the column titles, each with its colour scale."""
     block = _blank(_SECTION, width)
     block[4:5, _MARGIN : width - _MARGIN] = (214, 214, 210)
-    cv.write(block, _MARGIN, 16, *cv.fitted(section, 22, COLUMN))
+    canvas.write(block, _MARGIN, 16, *canvas.fitted(section, 22, COLUMN))
     for column, title in enumerate(titles[1:], start=1):
         left = _left(column)
-        cv.write(block, left, 14, title, 16)
+        canvas.write(block, left, 14, title, 16)
         bar = left + 120
         if title == 'error':
-            cv.error_bar(block, bar, 18, COLUMN - 120)
+            canvas.error_bar(block, bar, 18, COLUMN - 120)
         else:
-            cv.depth_bar(block, bar, 18, COLUMN - 132, *scale)
+            canvas.depth_bar(block, bar, 18, COLUMN - 132, *scale)
     return block
 
 
 def _row(row: Row, scale: tuple[float, float], width: int) -> NDArray[np.uint8]:
-    panels = [cv.scaled(row.rgb, COLUMN), _depth_panel(row.depth_m, scale)]
+    panels = [canvas.scaled(row.rgb, COLUMN), _depth_panel(row.depth_m, scale)]
     if row.truth_m is not None:
         known = np.isfinite(row.truth_m)
         panels.append(_depth_panel(row.truth_m, scale))
-        error = cv.error_colours(row.depth_m, np.where(known, row.truth_m, np.float32(np.nan)))
-        panels.append(cv.panel(error, known, COLUMN))
+        error = canvas.error_colours(row.depth_m, np.where(known, row.truth_m, np.float32(np.nan)))
+        panels.append(canvas.panel(error, known, COLUMN))
     height = max(p.shape[0] for p in panels)
     block = _blank(height + _CAPTION, width)
     for column, picture in enumerate(panels):
         left = _left(column)
         block[: picture.shape[0], left : left + COLUMN] = picture
-    cv.write(block, _MARGIN, height + 6, *cv.fitted(row.caption, 16, COLUMN))
+    canvas.write(block, _MARGIN, height + 6, *canvas.fitted(row.caption, 16, COLUMN))
     room = width - _MARGIN - _left(1)
-    cv.write(block, _left(1), height + 6, *cv.fitted(row.figures, 16, room), cv.FAINT)
+    canvas.write(block, _left(1), height + 6, *canvas.fitted(row.figures, 16, room), canvas.FAINT)
     return block
 
 
 def _depth_panel(depth_m: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.uint8]:
-    return cv.panel(cv.depth_colours(depth_m, *scale), ~np.isnan(depth_m), COLUMN)
+    return canvas.panel(canvas.depth_colours(depth_m, *scale), ~np.isnan(depth_m), COLUMN)
 
 
 def _left(column: int) -> int:
@@ -157,4 +159,4 @@ def _left(column: int) -> int:
 
 
 def _blank(height: int, width: int) -> NDArray[np.uint8]:
-    return np.full((height, width, 3), cv.PAPER, np.uint8)
+    return np.full((height, width, 3), canvas.PAPER, np.uint8)
