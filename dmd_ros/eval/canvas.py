@@ -103,11 +103,10 @@ def level_colours(level: NDArray[np.float32]) -> Rgb:
 
 def panel(colours: Rgb, known: NDArray[np.bool_], width: int) -> Rgb:
     """Scale a coloured map to `width`; sparse points stay visible as small squares."""
-    height = panel_height(colours.shape[0], colours.shape[1], width)
     if not known.any() or known.mean() > _SPARSE or width >= colours.shape[1]:
         return scaled(colours, width)
-    out = np.empty((height, width, 3), np.uint8)
-    out[:] = NOTHING
+    height = _height_at(colours, width)
+    out = np.full((height, width, 3), NOTHING, np.uint8)
     rows, columns = np.nonzero(known)
     y = (rows * height) // colours.shape[0]
     x = (columns * width) // colours.shape[1]
@@ -121,14 +120,13 @@ def panel(colours: Rgb, known: NDArray[np.bool_], width: int) -> Rgb:
 
 def scaled(picture: Rgb, width: int) -> Rgb:
     """Scale a picture to `width`, keeping its aspect."""
-    height = panel_height(picture.shape[0], picture.shape[1], width)
     how = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR
-    return cv2.resize(picture, (width, height), interpolation=how)
+    return cv2.resize(picture, (width, _height_at(picture, width)), interpolation=how)
 
 
-def panel_height(height: int, width: int, panel_width: int) -> int:
-    """Rows of a picture of the given size when it is `panel_width` wide."""
-    return max(1, round(height * panel_width / width))
+def _height_at(picture: Rgb, width: int) -> int:
+    """Rows of a picture that is scaled to `width`."""
+    return max(1, round(picture.shape[0] * width / picture.shape[1]))
 
 
 def depth_bar(canvas: Rgb, x: int, y: int, width: int, near_m: float, far_m: float) -> None:
