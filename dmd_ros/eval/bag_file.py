@@ -241,14 +241,11 @@ def storage_files(path: Path) -> list[Path]:
 
 def _entry_points(path: Path) -> list[Path]:
     """List what the reader wants: a folder with metadata, or else the storage files."""
-    if not path.is_dir():
-        return [path]
-    if (path / 'metadata.yaml').is_file():
+    if not path.is_dir() or (path / 'metadata.yaml').is_file():
         return [path]
     files = storage_files(path)
-    bags = [file for file in files if file.suffix == '.bag']
-    if bags and len(bags) == len(files):
-        return bags
+    if files and all(file.suffix == '.bag' for file in files):
+        return files
     if len(files) != 1:
         raise EvalError(f'{len(files)} storage files and no metadata.yaml')
     return files
