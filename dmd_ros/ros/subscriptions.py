@@ -59,11 +59,11 @@ class LadderSubscription:
 
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy),
-    from the first that did on: what was overwritten before cannot be told from what was published
+    counted from the first that did: what was overwritten before cannot be told from what came
     before anybody subscribed. Numbers are the publisher's own; Fast DDS gives none of reception,
     and no message_lost event for what its history of one message overwrites.
-    None: the whole queue is taken at once, as the executor alone takes one a round, and where it
-    is slower than they come it would lag behind by the whole queue for good.
+    Without on_lost the whole queue is taken at once: the executor takes one message a round, and
+    where it is slower than they come it would lag behind by the whole queue for good.
     """
 
     def __init__(
@@ -82,9 +82,6 @@ class LadderSubscription:
         self._ladder = list(ladder)
         self._callback = callback
         self._on_lost = on_lost
-        self._subscription: Any = None
-        self._sequence: int | None = None
-        self._alone = True
         self._subscribe()
 
     @property
@@ -97,7 +94,8 @@ class LadderSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def _subscribe(self) -> None:
-        self._sequence, self._alone = None, True
+        self._sequence: int | None = None
+        self._alone = True
         events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
         callback = self._receive if TELLS_NUMBER else self._callback
         if self._on_lost is None:
