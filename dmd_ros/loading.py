@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +80,9 @@ def load_estimator(
         choice = select.decide(backend, device, precision, facts)
         if choice.backend == 'tensorrt':
             samples = settings.get('samples')
-            wish = _Wish(precision, size, samples, engine_cache_dir, force_rebuild)
             try:
-                loaded = _load_tensorrt(path, choice, wish, log, cancelled)
+                wish = _request(path, choice, size, samples, engine_cache_dir, force_rebuild)
+                loaded = _load_tensorrt(*wish, precision == 'auto', log, cancelled)
                 taken = select.decide('tensorrt', device, loaded.precision, facts)
                 log(f'backend: {taken.why}')
                 return _estimator(loaded, settings)
@@ -163,8 +163,8 @@ def build_engine(
     """
     path = find_model(model)
     choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
-    wish = _Wish(precision, size, samples, engine_cache_dir, force_rebuild)
-    return _engine(path, choice, wish, log, cancelled)[0].path
+    wish = _request(path, choice, size, samples, engine_cache_dir, force_rebuild)
+    return _engine(*wish, precision == 'auto', log, cancelled)[0].path
 
 
 def find_model(model: str | os.PathLike[str] | None = None) -> Path:
@@ -206,81 +206,80 @@ def share_folders() -> Iterator[Path]:
         yield Path(prefix) / 'share' / 'dmd_ros'
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """What is wanted of an engine; see `load_estimator`."""
-
-    precision: str
-    size: tuple[int, int] | None
-    samples: int | None
-    folder: str | os.PathLike[str] | None
-    force: bool
-
-
-def _request(path: Path, choice: select.Choice, wish: _Wish) -> tuple[Contract, BuildRequest]:
+def _request(
+    path: Path,
+    choice: select.Choice,
+    size: tuple[int, int] | None,
+    samples: int | None,
+    folder: str | os.PathLike[str] | None,
+    force: bool,
+) -> tuple[Contract, BuildRequest]:
     from dmd_ros.runtime.engine_store import BuildRequest
 
     contract = contract_of(path)
     return contract, BuildRequest(
         model=path,
         precision=choice.precision,
-        size=wish.size,
-        samples=contract.samples if wish.samples is None else wish.samples,
+        size=size,
+        samples=contract.samples if samples is None else samples,
         device=choice.gpu or 0,
-        folder=Path(wish.folder) if wish.folder else None,
-        force=wish.force,
+        folder=Path(folder) if folder else None,
+        force=force,
     )
 
 
 def _load_tensorrt(
-    path: Path,
-    choice: select.Choice,
-    wish: _Wish,
+    contract: Contract,
+    request: BuildRequest,
+    or_fp32: bool,
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> Any:
-    engine, contract, request = _engine(path, choice, wish, log, cancelled)
     from dmd_ros.runtime import engine_cache
 
+    engine, made = _engine(contract, request, or_fp32, log, cancelled)
     try:
-        return engine_cache.start(engine, request, contract, log)
+        return engine_cache.start(engine, made, contract, log)
     except StaleError as error:
         log(f'{error} {engine.path}; it is built anew')
-    engine, contract, request = _engine(path, choice, replace(wish, force=True), log, cancelled)
-    return engine_cache.start(engine, request, contract, log)
+    engine, made = _engine(contract, replace(request, force=True), or_fp32, log, cancelled)
+    return engine_cache.start(engine, made, contract, log)
 
 
 def _engine(
-    path: Path,
-    choice: select.Choice,
-    wish: _Wish,
+    contract: Contract,
+    request: BuildRequest,
+    or_fp32: bool,
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
-) -> tuple[StoredEngine, Contract, BuildRequest]:
-    """Have the engine; 'auto' takes fp32 where the proof refuses its first choice, aloud."""
-    contract, request = _request(path, choice, wish)
+) -> tuple[StoredEngine, BuildRequest]:
+    """Have the engine, and the request that it answers.
+
+    or_fp32: take one in fp32, aloud, where the proof refuses that in the precision asked for.
+    """
     from dmd_ros.runtime import engine_cache
 
     try:
-        return engine_cache.engine_for(request, contract, log, cancelled), contract, request
+        return engine_cache.engine_for(request, contract, log, cancelled), request
     except RefusedError as error:
-        if wish.precision != 'auto':
+        if not or_fp32:
             raise
         refused = error
-    log(f'precision auto: {choice.precision} is refused, fp32 is next: {refused}')
+    first = request.precision
+    log(f'precision auto: {first} is refused, fp32 is next: {refused}')
     request = replace(request, precision='fp32')
     try:
         engine = engine_cache.engine_for(request, contract, log, cancelled)
     except BackendError as error:
-        raise BackendError(f'{choice.precision}: {refused}; fp32: {error}') from None
+        raise BackendError(f'{first}: {refused}; fp32: {error}') from None
     _log.warning(
         'precision auto took fp32, which is slower than %s (%s). %s: %s',
-        choice.precision,
+        first,
         engine.proof['text'],
-        choice.precision,
+        first,
         refused,
     )
-    return engine, contract, request
+    return engine, request
 
 
 def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:
