@@ -236,9 +236,7 @@ def pair(
     numbered = _numbered(stamps_ns)
     chosen = range(len(stamps_ns)) if chosen is None else chosen
     claims: dict[int, tuple[int, int]] = {}  # partner -> (distance, place)
-    for place, index in enumerate(chosen):
-        if not ordered:
-            break
+    for place, index in enumerate(chosen if ordered else ()):
         stamp, turn = numbered[index]
         best = ordered[_nearest(ordered, stamp)]
         partner = partner_of.get((best, turn))
@@ -290,5 +288,5 @@ def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[
             stamp = 0  # Keeps the count; the picture itself will fail to decode.
         if message.topic != topics.camera_info:
             stamps[message.topic].append(stamp)
-    ordered = {name: sorted(found, key=lambda pair: pair[0]) for name, found in infos.items()}
+    ordered = {name: sorted(found, key=itemgetter(0)) for name, found in infos.items()}
     return ordered, stamps[topics.image], stamps[topics.depth]
