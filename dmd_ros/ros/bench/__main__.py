@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     model = find_model(args.model)
     oracle = find_model(args.oracle) if args.oracle else model
+    short = min(args.seconds / 10, 6.0)  # of what is timed again and again
     found: dict[str, Any] = {'machine': machine.describe()}
     page = ['# dmd_ros bench\n', _pairs('machine', found['machine'])]
 
@@ -50,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                 values, text = stage_table(family, size, model, args.frames)
             add(f'stages {size[0]}x{size[1]}', f'Stages at {size[0]}x{size[1]}', values, text)
     if 'denoiser' in args.parts:
-        add('denoiser', 'Denoiser', compute.denoiser(model, min(args.seconds / 10, 6.0)))
+        add('denoiser', 'Denoiser', compute.denoiser(model, short))
     if 'clouds' in args.parts:
         for size in (live.VGA, live.HD):
             add(
                 f'cloud {size[0]}x{size[1]}',
                 f'Cloud at {size[0]}x{size[1]}',
-                *_clouds(size, args.seconds),
+                *_clouds(size, short),
             )
     _live(args, model, oracle, add)
     report.write_json(out / 'bench.json', found)
@@ -87,12 +88,12 @@ def _live(args: argparse.Namespace, model: Path, oracle: Path, add: Add) -> None
                 'resident MB after it': node.start.megabytes,
             }
             add('start', f'Start with model {model.stem}', start)
-            title = f'Camera at 100 Hz for {args.seconds:g} s, model {model.stem}'
+            title = f'Camera at {live.FLOOD_HZ:g} Hz for {args.seconds:g} s, model {model.stem}'
             add('flood', title, live.flood(node, args.seconds))
 
 
 def _clouds(size: tuple[int, int], seconds: float) -> tuple[dict[str, float], str]:
-    times = compute.clouds(*size, seconds=min(seconds / 10, 6.0))
+    times = compute.clouds(*size, seconds)
     ours = times[compute.OURS]
     rows: list[list[object]] = [[name, ms, ms / ours] for name, ms in times.items()]
     text = report.markdown_table(('way', 'median ms', 'times write_cloud'), rows)

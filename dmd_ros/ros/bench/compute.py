@@ -25,7 +25,7 @@ from dmd_ros.runtime.backend import Feeds
 OURS, MEMCPY = 'write_cloud', 'memcpy'
 
 
-def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
+def denoiser(model: Path, seconds: float) -> dict[str, Any]:
     """Count evaluations a second at the model's own size, one picture, on all cores given.
 
     In turn with those of the same model in int8, if that lies beside it.
@@ -58,7 +58,7 @@ def denoiser(model: Path, seconds: float = 5.0) -> dict[str, Any]:
     }
 
 
-def clouds(width: int, height: int, seconds: float = 6.0) -> dict[str, float]:
+def clouds(width: int, height: int, seconds: float) -> dict[str, float]:
     """Median ms of building one cloud from depth and colours, beside other ways and memcpy."""
     camera = scene.camera(width, height)
     rays, rgb = camera.rays(), scene.picture(width, height)

@@ -22,6 +22,7 @@ from dmd_ros.ros.processes import Event, Family
 DIAGNOSTICS_PERIOD = 0.25
 VGA, HD = (640, 480), (1920, 1080)
 _BURST = (200, 200.0)  # images, Hz
+FLOOD_HZ = 100.0  # far more than the node can do
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def growth(live: LiveNode, frames: int) -> dict[str, float]:
     }
 
 
-def flood(live: LiveNode, seconds: float, rate: float = 100.0) -> dict[str, Any]:
-    """Send far more than the node can do; every image must be accounted for."""
-    event = live.drive(round(seconds * rate), rate, f'{rate:g} Hz')
+def flood(live: LiveNode, seconds: float) -> dict[str, Any]:
+    """Send images at `FLOOD_HZ`; every one must be accounted for."""
+    event = live.drive(round(seconds * FLOOD_HZ), FLOOD_HZ, f'{FLOOD_HZ:g} Hz')
     change = _changes(event['before'], event['after'])
     drops = {k: v for k, v in change.items() if k.startswith('dropped: ') and v}
     latencies = event['latency_ms']['depth']
