@@ -22,6 +22,7 @@ from dmd_ros.ros.bench.table import stage_table
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.processes import Family
 
+_SIZES = {f'{width}x{height}': (width, height) for width, height in (live.VGA, live.HD)}
 # Hz, slow enough that no frame waits for the one before.
 _LATENCY_RATE = {live.VGA: 10.0, live.HD: 4.0}
 Add = Callable[..., None]
@@ -46,19 +47,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     print(page[1])
     if 'stages' in args.parts:
-        for size in (live.VGA, live.HD):
+        for name, size in _SIZES.items():
             with Family(out / 'logs') as family:
                 values, text = stage_table(family, size, model, args.frames)
-            add(f'stages {size[0]}x{size[1]}', f'Stages at {size[0]}x{size[1]}', values, text)
+            add(f'stages {name}', f'Stages at {name}', values, text)
     if 'denoiser' in args.parts:
         add('denoiser', 'Denoiser', compute.denoiser(model, short))
     if 'clouds' in args.parts:
-        for size in (live.VGA, live.HD):
-            add(
-                f'cloud {size[0]}x{size[1]}',
-                f'Cloud at {size[0]}x{size[1]}',
-                *_clouds(size, short),
-            )
+        for name, size in _SIZES.items():
+            add(f'cloud {name}', f'Cloud at {name}', *_clouds(size, short))
     _live(args, model, oracle, add)
     report.write_json(out / 'bench.json', found)
     (out / 'bench.md').write_text('\n'.join(page), encoding='utf-8')
@@ -69,10 +66,9 @@ def _live(args: argparse.Namespace, model: Path, oracle: Path, add: Add) -> None
     """Time the real node: first with a denoiser that costs nothing, then with the model."""
     logs = args.out / 'logs'
     if 'latency' in args.parts:
-        for size in (live.VGA, live.HD):
+        for name, size in _SIZES.items():
             with Family(logs) as family:
                 node = live.LiveNode(family, oracle, size)
-                name = f'{size[0]}x{size[1]}'
                 event = node.drive(args.frames, _LATENCY_RATE[size], f'latency {name}')
                 title = f'Live node at {name}, model {oracle.stem}, over DDS'
                 add(f'latency {name}', title, live.latency(event))
