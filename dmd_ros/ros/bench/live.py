@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
+from dmd_ros.eval.report import percentiles
 from dmd_ros.ros.bench.driver import LOST
 from dmd_ros.ros.bench.machine import resident_mb
 from dmd_ros.ros.processes import Event, Family
@@ -82,17 +82,16 @@ def latency(event: Event) -> dict[str, float]:
     """
     said = event['after']
     found = {
-        f'image sent to {name} received': float(np.median(values)) if values else float('nan')
+        f'image sent to {name} received': percentiles(values)['p50']
         for name, values in event['latency_ms'].items()
     }
     stages = {
-        key[len('stage ') : -len(' (ms)')]: float(value)
+        key.removeprefix('stage ').removesuffix(' (ms)'): float(value)
         for key, value in said.items()
         if key.startswith('stage ')
     }
-    found['everything but the denoiser'] = found['image sent to cloud received'] - stages.get(
-        'denoise', 0.0
-    )
+    to_cloud = found['image sent to cloud received']
+    found['everything but the denoiser'] = to_cloud - stages.get('denoise', 0.0)
     return {**found, **{f'in the node: {name}': ms for name, ms in stages.items()}}
 
 
@@ -133,10 +132,10 @@ def flood(live: LiveNode, seconds: float) -> dict[str, Any]:
         'sent but neither received nor counted as lost': event['sent']
         - change['images']
         - drops.get(LOST, 0),
-        'latency p50 ms, first half': _percentile(latencies[:half], 50),
-        'latency p50 ms, second half': _percentile(latencies[half:], 50),
-        'latency p95 ms': _percentile(latencies, 95),
-        'latency max ms': _percentile(latencies, 100),
+        'latency p50 ms, first half': percentiles(latencies[:half])['p50'],
+        'latency p50 ms, second half': percentiles(latencies[half:])['p50'],
+        'latency p95 ms': percentiles(latencies)['p95'],
+        'latency max ms': percentiles(latencies)['max'],
     }
 
 
@@ -146,7 +145,3 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, i
         for key, value in after.items()
         if value.isdigit()
     }
-
-
-def _percentile(values: list[float], level: float) -> float:
-    return float(np.percentile(values, level)) if values else float('nan')

@@ -7,8 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dmd_ros.eval import report
 from dmd_ros.ros.processes import Family
 
@@ -64,4 +62,4 @@ def _delivery(sent: dict[str, Any], came: dict[str, Any], name: str) -> tuple[fl
         for number, at in sent.items()
         if number in came[name]
     ]
-    return (float(np.median(times)) if times else float('nan')), len(times) / max(len(sent), 1)
+    return report.percentiles(times)['p50'], len(times) / max(len(sent), 1)
