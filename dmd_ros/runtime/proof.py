@@ -224,22 +224,22 @@ def _prove_sampler(
     inputs = [random_feeds(random, contract, (1, *shape[1:]), 1.0) for _ in range(2)]
     frames = [(feeds['rgb'], float(feeds['tan_half_vfov'][0])) for feeds in inputs]
     worst = deviation = 0.0
+
+    def run(feeds: Feeds) -> Floats:
+        return engine.run(feeds)[OUTPUT]
+
     for steps, sampler in _SAMPLERS:
         times = diffusion.trailing_times(steps)
+        expected = [
+            sample_on_host(run, contract, *frame, noises[0], iter(noises[1:]), times, sampler)
+            for frame in frames
+        ]
 
         def on_device(index: int, times: Any = times, sampler: str = sampler) -> Floats:
-            rgb, fov = frames[index]
-            codes: Floats = engine.sample(rgb, fov, noises[0], iter(noises[1:]), times, sampler)
-            return codes
-
-        def on_host(index: int, times: Any = times, sampler: str = sampler) -> Floats:
-            rgb, fov = frames[index]
-            run: Callable[[Feeds], Floats] = lambda feeds: engine.run(feeds)[OUTPUT]  # noqa: E731
-            noise = noises[0], iter(noises[1:])
-            return sample_on_host(run, contract, rgb, fov, *noise, times, sampler)
+            fresh = iter(noises[1:])
+            return engine.sample(*frames[index], noises[0], fresh, times, sampler)
 
         # The first frame is enqueued step by step, those after it are one recorded graph.
-        expected = [on_host(index) for index in range(2)]
         for index in (0, 0, 1):
             worst = max(worst, _largest(np.abs(on_device(index) - expected[index])))
         changed = _deviation(on_device, repeats // len(_SAMPLERS), 1)
