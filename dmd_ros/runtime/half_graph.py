@@ -59,8 +59,8 @@ def convert(
 ) -> bytes:
     """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
-    'fp32' changes no number: weights only lose the casts and identities behind them, without which
-    TensorRT 8.6 does not know them for weights. plain_norms: see `norm_graph`. shapes: of the
+    'fp32' changes no number: weights only lose the casts and identities behind them, which hide
+    from TensorRT 8.6 that they are weights. plain_norms: see `norm_graph`. shapes: of the
     inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large, in int8, or has control flow.
     """
