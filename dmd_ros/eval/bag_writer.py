@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def check_replaceable(folder: Path, bag: Path) -> None:
-    """Raise `EvalError` if removing the bag that was written as `folder` would cost more than it.
+    """Raise `EvalError` if removing `folder`, a bag of an earlier run, would cost more than that.
 
     bag: what is about to be read, which may be that very bag.
     """

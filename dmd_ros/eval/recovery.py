@@ -57,8 +57,8 @@ def recover(path: Path) -> Iterator[Raw]:
 def inflated(message: Raw) -> Raw:
     """Undo rosbag2's message compression, of which only metadata.yaml tells.
 
-    A CDR header never looks like zstd. What is damaged comes out short, cannot be decoded, and is
-    counted with what cannot.
+    A CDR header never looks like zstd. What is damaged comes out short, and is counted with all
+    that cannot be decoded.
     """
     if message.data[:4] != _ZSTD_MAGIC:
         return message

@@ -9,10 +9,10 @@ and fresh noise n:
     eps = (e_z z + e_v v) / e_d
     z'  = ((z_z z + z_x x) + z_e eps) + z_n n
 
-Float32 and rounded after every operation in this order, it gives the very numbers of the reference
-in NumPy: what a reference has no term for is a product with 0 or 1. Half a digit matters: a
-network in fp16 makes a thousandth of the code of it. The numbers are read off `core.diffusion`
-itself; no formula of it is written again here.
+In float32, rounded after every operation in this order, it gives the very numbers of the reference
+in NumPy: a term that the reference lacks is a product with 0, a divisor is 1. The last digit
+matters: a network in fp16 turns it into a thousandth of the code. The coefficients are read off
+`core.diffusion` itself; no formula of it is written again here.
 """
 
 from __future__ import annotations
