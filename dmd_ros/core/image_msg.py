@@ -81,7 +81,7 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
 
     Raises `CoreError` for anything else, and for damaged files.
     """
-    data = _bytes(msg.data)
+    data = bytes(msg.data)
     encoding = msg.format.partition(';')[0].strip()
     if encoding.startswith('bayer') and encoding in _PACKED and not msg.format.endswith('mono8'):
         # image_transport packs the mosaic as it is; for a jpeg, that of ROS 2 makes a grey picture
@@ -106,8 +106,7 @@ def depth_from_image(msg: Any) -> NDArray[np.float32]:
         raise CoreError(
             f'depth encoding {msg.encoding!r}; allowed: {", ".join(DEPTH_ENCODINGS)} (REP-118)'
         )
-    samples = _samples(msg, _DEPTH[msg.encoding], 1, msg.height)
-    return _metres(samples)
+    return _metres(_samples(msg, _DEPTH[msg.encoding], 1, msg.height))
 
 
 def depth_from_compressed(msg: Any) -> NDArray[np.float32]:
@@ -115,7 +114,7 @@ def depth_from_compressed(msg: Any) -> NDArray[np.float32]:
 
     Raises `CoreError` for anything else, and for damaged files.
     """
-    data = _bytes(msg.data)
+    data = bytes(msg.data)
     if 'compressedDepth' not in msg.format:
         return _metres(decode_file(data, cv2.IMREAD_UNCHANGED, msg.format))
     head = _COMPRESSED_DEPTH_HEADER.size
@@ -187,7 +186,7 @@ def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     if height <= 0 or width <= 0:
         raise CoreError(f'image is {width}x{height}; both must be > 0')
-    row_bytes = width * channels * int(kind[1])
+    row_bytes = width * channels * np.dtype(kind).itemsize
     if step < row_bytes:
         raise CoreError(
             f'step {step} is shorter than a row of {width} pixels {msg.encoding} '
@@ -206,7 +205,3 @@ def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
         table = typed.astype(typed.dtype.newbyteorder('='), copy=False)
     shape = (rows, width) if channels == 1 else (rows, width, channels)
     return table.reshape(shape)
-
-
-def _bytes(data: Any) -> bytes:
-    return data if isinstance(data, bytes) else bytes(memoryview(data))
