@@ -16,7 +16,7 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.fov import CAMERA_INFO, CameraSource
-from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
+from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, Floats, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
 
 TEMPORAL_MODES = ('fixed', 'random', 'blend')
@@ -69,9 +69,9 @@ class DepthEstimator:
 
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        self._start: NDArray[np.float32] | None = None
+        self._start: Floats | None = None
         self._fresh = _Replay(iter(()))
-        self._previous: NDArray[np.float32] | None = None
+        self._previous: Floats | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
         """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).
@@ -164,10 +164,10 @@ class DepthEstimator:
 
     def _sample(
         self,
-        picture: NDArray[np.float32],
+        picture: Floats,
         tan_half_vfov: float,
         timings: dict[str, float],
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """Draw `samples` depth codes [S, 1, h, w] for one picture [1, 3, h, w]."""
         shape = (self.samples, 1, *picture.shape[2:])
         noise, fresh = self._noise(shape)
@@ -179,7 +179,7 @@ class DepthEstimator:
             _check_prediction(codes, shape)
         else:
 
-            def run(feeds: Feeds) -> NDArray[np.float32]:
+            def run(feeds: Feeds) -> Floats:
                 started = time.perf_counter()
                 prediction = self.backend.run(feeds)[OUTPUT]
                 timings['denoise'] = timings.get('denoise', 0.0) + time.perf_counter() - started
@@ -194,9 +194,7 @@ class DepthEstimator:
             self._previous = codes if np.isfinite(codes).all() else None
         return codes
 
-    def _noise(
-        self, shape: tuple[int, ...]
-    ) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:
+    def _noise(self, shape: tuple[int, ...]) -> tuple[Floats, Iterator[Floats]]:
         """Give the initial z and the noise of the ancestral steps, by temporal mode."""
         if self.contract.noise == 'zeros':
             return np.zeros(shape, np.float32), iter(())
@@ -217,10 +215,10 @@ class DepthEstimator:
 
     def _decode(
         self,
-        codes: NDArray[np.float32],
-        mean: NDArray[np.float32],
+        codes: Floats,
+        mean: Floats,
         view: preprocess.View,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    ) -> tuple[Floats, Floats | None]:
         """Bring the mean [h, w] of codes [S, 1, h, w] and their spread to the camera's grid."""
         code = preprocess.restore(mean, view)
         depth = depth_codec.decode_frame(code, self.contract, mean)
@@ -235,11 +233,11 @@ class DepthEstimator:
 class _Replay:
     """The same noise for every frame, drawn once: each iteration starts from the first array."""
 
-    def __init__(self, source: Iterator[NDArray[np.float32]]) -> None:
+    def __init__(self, source: Iterator[Floats]) -> None:
         self._source = source
-        self._drawn: list[NDArray[np.float32]] = []
+        self._drawn: list[Floats] = []
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[Floats]:
         yield from self._drawn
         for array in self._source:
             array.flags.writeable = False
@@ -260,7 +258,7 @@ class _Stopwatch:
         self._last = now
 
 
-def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Floats]:
     """Draw for ever."""
     while True:
         yield random.standard_normal(shape, np.float32)
@@ -289,7 +287,7 @@ def _check_settings(estimator: DepthEstimator) -> None:
         )
 
 
-def _check_prediction(prediction: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+def _check_prediction(prediction: Floats, shape: tuple[int, ...]) -> None:
     if prediction.shape != shape:
         raise CoreError(
             f'the denoiser returned {prediction.shape} for {shape}; the model file does not keep '

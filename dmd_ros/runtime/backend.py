@@ -10,8 +10,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Feeds = Mapping[str, NDArray[np.float32]]
-Outputs = dict[str, NDArray[np.float32]]
+Floats = NDArray[np.float32]
+Feeds = Mapping[str, Floats]
+Outputs = dict[str, Floats]
 
 # Tensor names of every denoiser. rgb [B, 3, H, W] normalised, z [B, 1, H, W] noisy depth code,
 # t [B] in [0, 1], tan_half_vfov [B] -> prediction [B, 1, H, W].
@@ -46,13 +47,13 @@ class SamplerBackend(Protocol):
 
     def sample(
         self,
-        rgb: NDArray[np.float32],
+        rgb: Floats,
         tan_half_vfov: float,
-        noise: NDArray[np.float32],
-        fresh_noise: Iterator[NDArray[np.float32]],
+        noise: Floats,
+        fresh_noise: Iterator[Floats],
         times: Sequence[float],
         sampler: str,
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """Do what `core.diffusion.sample` does with this network: depth codes [S, 1, h, w].
 
         rgb: one picture [1, 3, h, w]. noise: initial z [S, 1, h, w]; fresh_noise: more like it,

@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmd_ros.core import diffusion
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime.backend import Feeds
-
-Floats = NDArray[np.float32]
+from dmd_ros.runtime.backend import Feeds, Floats
 
 
 def sample_on_host(

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmd_ros.core.contract import METADATA_KEY, Contract, FovContract, PictureContract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats, Outputs
 from dmd_ros.runtime.errors import BackendError
 
 # JSON object: name of each input and of the output -> {'shape': [...], 'data': base64 of
@@ -55,7 +54,7 @@ def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter
         raise BackendError(f'{source}: {error}') from None
 
 
-def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, NDArray[np.float32]]) -> str:
+def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, Floats]) -> str:
     """Write the golden input and output as text."""
     arrays = {**feeds, **outputs}
     return json.dumps({name: _to_text(array) for name, array in arrays.items()}, sort_keys=True)
@@ -80,10 +79,7 @@ def golden_from_metadata(
     return {name: arrays[name] for name in inputs}, {output: arrays[output]}
 
 
-def relative_difference(
-    value: NDArray[np.float32],
-    expected: NDArray[np.float32],
-) -> float:
+def relative_difference(value: Floats, expected: Floats) -> float:
     """Largest difference, relative to the largest expected magnitude; inf where not finite."""
     if value.shape != expected.shape or not np.isfinite(value).all():
         return float('inf')
@@ -126,11 +122,11 @@ def _tolerance(metadata: Mapping[str, str], source: str) -> float:
         ) from None
 
 
-def _to_text(array: NDArray[np.float32]) -> dict[str, Any]:
+def _to_text(array: Floats) -> dict[str, Any]:
     data = np.ascontiguousarray(array, '<f4').tobytes()
     return {'shape': list(array.shape), 'data': base64.b64encode(data).decode('ascii')}
 
 
-def _from_text(raw: dict[str, Any]) -> NDArray[np.float32]:
+def _from_text(raw: dict[str, Any]) -> Floats:
     flat = np.frombuffer(base64.b64decode(raw['data'], validate=True), '<f4')
     return flat.reshape(raw['shape']).astype(np.float32)

@@ -19,6 +19,7 @@ from dmd_ros.runtime.backend import (
     MAX_THREADS,
     OUTPUT,
     Feeds,
+    Floats,
     Outputs,
 )
 from dmd_ros.runtime.errors import BackendError
@@ -105,9 +106,7 @@ class OrtConditions:
         self._names = [o.name for o in self._session.get_outputs()]
         self.kinds = {o.name: _KINDS[o.type] for o in self._session.get_outputs()}
 
-    def __call__(
-        self, t: NDArray[np.float32], tan_half_vfov: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
+    def __call__(self, t: Floats, tan_half_vfov: Floats) -> dict[str, NDArray[Any]]:
         """Evaluate for t [B] and tan_half_vfov [B] -> tensors, float32 or float16, by name."""
         try:
             made = self._session.run(None, {'t': t, 'tan_half_vfov': tan_half_vfov})

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, SamplerBackend
+from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, Floats, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
 
 # Largest relative error of depth. bf16 has 8 bits where fp16 has 11.
@@ -31,8 +31,6 @@ _INTERLEAVE = 10
 SAMPLER_LIMIT = 1e-3
 _SAMPLERS = ((1, 'ddim'), (2, 'ddpm'), (4, 'ddpm'), (4, 'ddim'))
 _RANDOM_TIMES = (1.0, 0.75, 0.5, 0.25)
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

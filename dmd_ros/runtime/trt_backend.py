@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import pycuda.driver as cuda
 import tensorrt as trt
-from numpy.typing import NDArray
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime import engine_file, exact_layers, half_graph, trt_types, trt_versions
-from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, driver_major
@@ -30,8 +29,6 @@ from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape
-
-Floats = NDArray[np.float32]
 
 # TensorRT keeps a pointer to its logger for as long as anything of it lives.
 _LOGGER = trt.Logger(trt.Logger.WARNING)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.runtime.backend import Floats
 from dmd_ros.runtime.cuda_driver import CudaGraph
 from dmd_ros.runtime.sampler_plan import Step
 
-Floats = NDArray[np.float32]
 # t [B] and tan_half_vfov [B] -> what the network takes of them, by name: see `condition_graph`.
 Evaluate = Callable[[Floats, Floats], Mapping[str, NDArray[Any]]]
 

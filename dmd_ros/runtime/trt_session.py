@@ -16,17 +16,15 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmd_ros.runtime import sampler_ptx
-from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds
+from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats
 from dmd_ros.runtime.cuda_driver import CudaGraph
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.sampler_plan import Step
 from dmd_ros.runtime.trt_memory import Conditions, Evaluate, Memory, SamplerMemory
 
-Floats = NDArray[np.float32]
 Shape = tuple[int, int, int]  # samples, height, width
 
 
