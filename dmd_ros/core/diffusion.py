@@ -100,7 +100,7 @@ def sample(
     for t, s in itertools.pairwise(schedule):
         x, eps = denoise(z, t)
         if sampler == 'ddim':
-            alpha_s, sigma_s = (float(v) for v in alpha_sigma(s))
+            alpha_s, sigma_s = alpha_sigma(s)
             z = alpha_s * x + sigma_s * eps
         else:
             z_scale, x_scale, std = ddpm_coefficients(t, s)
@@ -114,8 +114,7 @@ def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
 
     Variance-preserving posterior (arXiv 2107.00630, eq. 25-28), written for alpha_t = 0 too.
     """
-    alpha_t, sigma_t = (float(v) for v in alpha_sigma(t))
-    alpha_s, sigma_s = (float(v) for v in alpha_sigma(s))
+    (alpha_t, sigma_t), (alpha_s, sigma_s) = alpha_sigma(t), alpha_sigma(s)
     alpha_ts = alpha_t / alpha_s
     var_ts = sigma_t**2 - alpha_ts**2 * sigma_s**2
     z_scale = alpha_ts * sigma_s**2 / sigma_t**2
@@ -125,7 +124,9 @@ def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
 
 def _sin(angle: Any) -> Any:
     # Tensors bring their own sin: NumPy's would leave their device.
-    return angle.sin() if hasattr(angle, 'sin') else np.sin(angle)
+    sine = angle.sin() if hasattr(angle, 'sin') else np.sin(angle)
+    # A float stays one: beside arrays of float32, NumPy's float64 would make float64 of them.
+    return float(sine) if isinstance(angle, float) else sine
 
 
 def _at_least_floor(level: Any) -> Any:

@@ -80,13 +80,13 @@ def linear_steps(parameterisation: str, times: Sequence[float], sampler: str) ->
 
 
 def _step(parameterisation: str, t: float, s: float, sampler: str) -> Step:
-    alpha, sigma = (float(level) for level in diffusion.alpha_sigma(t))
+    alpha, sigma = diffusion.alpha_sigma(t)
     x, eps = diffusion.x0_eps_from_prediction(
         _Term(0.0, 1.0), _Term(1.0, 0.0), alpha, sigma, parameterisation
     )
     levels = (x.z, x.v, x.d, eps.z, eps.v, eps.d)
     if sampler == 'ddim':
-        alpha_s, sigma_s = (float(level) for level in diffusion.alpha_sigma(s))
+        alpha_s, sigma_s = diffusion.alpha_sigma(s)
         return Step(t, *levels, 0.0, alpha_s, sigma_s, 0.0)
     z_scale, x_scale, std = diffusion.ddpm_coefficients(t, s)
     return Step(t, *levels, z_scale, x_scale, 0.0, std)

@@ -104,7 +104,7 @@ def columns_of(
     net: UNet, example: Example, steps: int, rng: np.random.Generator, contract: Contract
 ) -> list[NDArray[np.uint8]]:
     """Give the pictures of one row, each uint8 [h, w, 3], in the order of `COLUMNS`."""
-    alpha, sigma = (float(level) for level in alpha_sigma(NOISY_AT))
+    alpha, sigma = alpha_sigma(NOISY_AT)
     noisy = add_noise(example.code, example.noise, alpha, sigma)
     at_once, _ = _denoise(net, example, noisy, NOISY_AT, contract)
     start = rng.standard_normal(example.code.shape, np.float32)
@@ -122,7 +122,7 @@ def _denoise(
     """Estimate picture and noise [3, h, w]; pixels that the loss never judged are known anyway."""
     feeds = (example.rgb, z, np.float32(t), example.tan_half_vfov)
     prediction = net(*(torch.as_tensor(feed)[None] for feed in feeds))[0].numpy()
-    alpha, sigma = (float(level) for level in alpha_sigma(t))
+    alpha, sigma = alpha_sigma(t)
     x, _ = x0_eps_from_prediction(prediction, z, alpha, sigma, contract.parameterisation)
     x = np.where(example.labelled, x.clip(-1.0, 1.0), example.code)
     return x, (z - alpha * x) / sigma
