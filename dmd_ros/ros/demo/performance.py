@@ -127,11 +127,12 @@ def _observe(family: Family, images: int) -> Observed:
             if seen.complete or quiet:
                 break
         bar.set_postfix_str(_counted(seen))
-    left = 2
-    for name, event in family.events(_LAST_DIAGNOSTICS):
+    awaited = 2
+    for _, event in family.events(_LAST_DIAGNOSTICS):
         seen.note(event)
-        left -= name == 'recorder' and event['event'] == 'diagnostics'
-        if left == 0:
+        if event['event'] == 'diagnostics':
+            awaited -= 1
+        if not awaited:
             break
     return seen
 

@@ -70,9 +70,9 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
         chosen = sheet.places(count, _ROWS)
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
             row = _judge_frame(frame, depth, contract, limits, judged)
-            if number in chosen and frame.truth_m is None:
-                row = replace(row, rgb=_rectified(frame))  # as its depth is
             if number in chosen:
+                if frame.truth_m is None:
+                    row = replace(row, rgb=_rectified(frame))  # as its depth is
                 judged.rows.append(row)
             if number == count // 2:
                 judged.cloud = _render_cloud(frame, depth)
