@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from dmd_ros.core.camera import Camera
@@ -132,10 +131,8 @@ def _distortion(model: str, d: tuple[float, ...]) -> tuple[str, tuple[float, ...
 
 
 def _numbers(info: Any, name: str) -> tuple[float, ...]:
-    values: Sequence[float] = getattr(info, name, None)  # type: ignore[assignment]
-    if values is None:
-        values = getattr(info, name.upper())
-    return tuple(float(v) for v in values)
+    field = name if hasattr(info, name) else name.upper()
+    return tuple(float(v) for v in getattr(info, field))
 
 
 def _roi_size(info: Any) -> tuple[int, int]:
