@@ -31,9 +31,7 @@ def picture(width: int, height: int) -> NDArray[np.uint8]:
 
 def code(height: int, width: int) -> NDArray[np.float32]:
     """Make a depth code [1, 1, h, w] in (-0.6, 0.8): a floor that recedes, with boxes on it."""
-    ramp = np.linspace(0.8, -0.2, height, dtype=np.float32)[:, None] + np.zeros(
-        (1, width), np.float32
-    )
+    ramp = np.repeat(np.linspace(0.8, -0.2, height, dtype=np.float32)[:, None], width, axis=1)
     random = np.random.default_rng(1)
     for _ in range(8):
         left, top = random.integers(0, width), random.integers(0, height)
