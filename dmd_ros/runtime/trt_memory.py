@@ -56,7 +56,7 @@ class Conditions:
     def __init__(self, cuda: Any, evaluate: Evaluate, samples: int) -> None:
         """Allocate, for B = samples."""
         self._cuda, self._evaluate = cuda, evaluate
-        self._of: tuple[Floats, Floats] | None = None
+        self._made_for: tuple[Floats, ...] = ()  # t and tan_half_vfov of what is there
         self._offsets: dict[str, int] = {}
         size = 0
         zero = np.zeros(samples, np.float32)
@@ -68,16 +68,15 @@ class Conditions:
 
     def upload(self, t: Floats, tan_half_vfov: Floats, stream: Any) -> None:
         """Compute for t [B] and tan_half_vfov [B] and copy in, unless it is there already."""
-        of = t, tan_half_vfov
-        if self._of is not None and all(map(np.array_equal, of, self._of)):
+        if self._made_for and all(map(np.array_equal, (t, tan_half_vfov), self._made_for)):
             return
-        self._of = None
+        self._made_for = ()
         host = self.memory.host.view(np.uint8)
-        for name, tensor in self._evaluate(*of).items():
+        for name, tensor in self._evaluate(t, tan_half_vfov).items():
             flat = np.ascontiguousarray(tensor).reshape(-1).view(np.uint8)
             host[self._offsets[name] :][: flat.size] = flat
         self._cuda.memcpy_htod_async(self.memory.address, self.memory.host, stream)
-        self._of = t.copy(), tan_half_vfov.copy()
+        self._made_for = t.copy(), tan_half_vfov.copy()
 
 
 class SamplerMemory:

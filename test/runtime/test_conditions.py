@@ -250,7 +250,7 @@ def test_dynamic_engine_computes_them_itself(
 
 def _stale(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
     """Copies the first camera in, and no other."""
-    if conditions._of is None:
+    if not conditions._made_for:
         _UPLOAD(conditions, t, fov, stream)
 
 
@@ -273,7 +273,7 @@ def _shifted(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
 
 def _without_time(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
     """Looks at the angle alone to tell whether there is anything new."""
-    if conditions._of is None or not np.array_equal(conditions._of[1], fov):
+    if not conditions._made_for or not np.array_equal(conditions._made_for[1], fov):
         _UPLOAD(conditions, t, fov, stream)
 
 
