@@ -69,7 +69,7 @@ class DepthEstimator:
 
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        self._start: Floats | None = None
+        self._first_noise: Floats | None = None
         self._fresh = _Replay(iter(()))
         self._previous: Floats | None = None
 
@@ -200,12 +200,12 @@ class DepthEstimator:
             return np.zeros(shape, np.float32), iter(())
         if self.temporal == 'random':
             return self._random.standard_normal(shape, np.float32), _normals(self._random, shape)
-        noise = self._start
+        noise = self._first_noise
         if noise is None or noise.shape != shape:
             noise = np.random.default_rng(self.seed).standard_normal(shape, np.float32)
             # Read-only, so that a backend may keep its copy of the very same array.
             noise.flags.writeable = False
-            self._start = noise
+            self._first_noise = noise
             # A stream of its own, so that the cached first noise does not shift it.
             self._fresh = _Replay(_normals(np.random.default_rng((self.seed, 1)), shape))
         previous = self._previous

@@ -16,7 +16,7 @@ from dmd_ros.core.preprocess import View
 
 @dataclass(frozen=True)
 class RawSample:
-    """One labelled picture, as every dataset and bag reader gives it.
+    """One labelled picture, as every data set and frame folder gives it.
 
     rgb: uint8 [H, W, 3]. depth: float32 [H, W], metres along Z; NaN = unlabelled, +inf = beyond
     any range (sky). camera: the pinhole camera that both were taken with.
