@@ -132,7 +132,7 @@ def prove(
     other_sizes: (height, width), of a dynamic engine, tried with one random input each.
     """
     random = np.random.default_rng(seed)
-    reference_error = golden_error = None
+    reference_error = golden_error = sampler_error = sampler_deviation = None
     if golden is not None:
         said = reference.run(golden.feeds)[OUTPUT]
         reference_error = depth_error(said, golden.prediction, golden.feeds, contract)
@@ -144,18 +144,18 @@ def prove(
     deviation = _deviation(
         lambda i: engine.run(inputs[i])[OUTPUT], repeats=repeats, others=len(inputs) - 1
     )
-    sampler: tuple[float | None, float | None] = (None, None)
     if isinstance(engine, SamplerBackend):
-        sampler = _prove_sampler(engine, contract, shape, random, repeats)
+        sampler_error, sampler_deviation = _prove_sampler(engine, contract, shape, random, repeats)
     return Proof(
-        precision,
-        LIMITS[precision],
-        reference_error,
-        golden_error,
-        errors,
-        repeats,
-        deviation,
-        *sampler,
+        precision=precision,
+        limit=LIMITS[precision],
+        reference_error=reference_error,
+        golden_error=golden_error,
+        random_errors=errors,
+        repeats=repeats,
+        repeat_deviation=deviation,
+        sampler_error=sampler_error,
+        sampler_deviation=sampler_deviation,
     )
 
 
