@@ -57,8 +57,7 @@ class Score:
 
 
 METRICS = tuple(f.name for f in fields(Score) if f.name not in ('pixels', 'frames'))
-_NAN = math.nan
-_EMPTY = Score(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, pixels=0, frames=0)
+_EMPTY = Score(**dict.fromkeys(METRICS, math.nan), pixels=0, frames=0)
 
 
 def valid_mask(
