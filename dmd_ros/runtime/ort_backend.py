@@ -139,15 +139,19 @@ class OrtFovBackend(_OrtNetwork):
         self.contract = fov_contract_from_metadata(self.metadata, str(model))
 
 
+def available_providers() -> tuple[str, ...]:
+    """Name what this ONNX Runtime can run on."""
+    return tuple(ort.get_available_providers())
+
+
 def _provider(device: str) -> str:
     if device not in _PROVIDERS:
         raise BackendError(f'device {device!r} of ONNX Runtime; allowed: {", ".join(_PROVIDERS)}')
     provider = _PROVIDERS[device]
-    if provider not in ort.get_available_providers():
+    if provider not in available_providers():
         raise BackendError(
             f'this ONNX Runtime {ort.__version__} has no {provider} (it has '
-            f'{", ".join(ort.get_available_providers())}); install onnxruntime-gpu, or set device '
-            'to cpu'
+            f'{", ".join(available_providers())}); install onnxruntime-gpu, or set device to cpu'
         )
     return provider
 

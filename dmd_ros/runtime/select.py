@@ -144,8 +144,9 @@ def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
         except BackendError as error:
             tensorrt_problem = str(error)
     try:
-        ort = importlib.import_module('dmd_ros.runtime.ort_backend')
-        providers = tuple(ort.ort.get_available_providers())
+        from dmd_ros.runtime import ort_backend
+
+        providers = ort_backend.available_providers()
     except ImportError as error:
         onnxruntime_problem = explain_import(error)
     return Facts(tensorrt, tensorrt_problem, gpus, gpu_problem, providers, onnxruntime_problem)
