@@ -10,9 +10,11 @@ import sys
 import tempfile
 from pathlib import Path, PurePosixPath
 
+import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -29,8 +31,6 @@ ARGUMENTS = {
     'image': ('image', 'topic of the images (without /compressed)'),
     'camera_info': ('', 'topic of the camera_info; empty: camera_info beside the image'),
     'params_file': (str(SHARE / 'config' / 'dmd.yaml'), 'parameters; see config/dmd.yaml'),
-    'model': ('', 'overrides the parameter model'),
-    'backend': ('', 'overrides the parameter backend'),
     'image_transport': (
         '',
         'overrides the parameter image_transport: raw or compressed; RViz goes by it alone',
@@ -39,7 +39,10 @@ ARGUMENTS = {
     'rviz': ('false', 'open RViz'),
     'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
 }
-OVERRIDES = ('model', 'backend', 'image_transport')
+# Name and default, whose type is the parameter's.
+PARAMETERS = yaml.safe_load((SHARE / 'config' / 'dmd.yaml').read_text())['/**']['ros__parameters']
+for _name in PARAMETERS:
+    ARGUMENTS.setdefault(_name, ('', f'overrides the parameter {_name}'))
 FLAG = ('true', 'false', 'True', 'False')
 CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
@@ -77,7 +80,11 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         raise RuntimeError(f'params_file: {file} is no file; give the path of a parameters file')
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
-    overrides = {name: value[name] for name in OVERRIDES if value[name]}
+    overrides = {
+        name: _typed(name, value[name], default)
+        for name, default in PARAMETERS.items()
+        if value[name]
+    }
     # Not set unless asked for: the file, or a launch around this one, may have set it.
     given = value['use_sim_time'].lower()
     sim_time = [{'use_sim_time': given == 'true'}] if given else []
@@ -94,6 +101,19 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
     return [_rviz(value, sim_time), node] if value['rviz'].lower() == 'true' else [node]
+
+
+def _typed(name: str, text: str, default: object) -> object:
+    """Read an argument as its parameter's type: 30 is no double to the node, nor 123 a name."""
+    if isinstance(default, str):
+        return ParameterValue(text, value_type=str)
+    value = yaml.safe_load(text)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        # Of two values of different types rcl takes the file's, without a word.
+        raise RuntimeError(f'{name}:={text}: a value such as {default} is expected')
+    return value
 
 
 def _rviz(value: dict[str, str], sim_time: list[dict[str, bool]]) -> Node:

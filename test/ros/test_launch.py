@@ -93,6 +93,15 @@ def test_arguments_reach_the_node(oracle, tmp_path):
         assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
 
 
+def test_every_parameter_is_an_argument_of_its_own_type(oracle):
+    # Among them a whole number for a double, and a flag for a text.
+    wanted = {'max_depth': 30.0, 'steps': 2, 'input_rectified': 'true', 'edge_filter_depth': True}
+    options = ('max_depth:=30', 'steps:=2', 'input_rectified:=true', 'edge_filter_depth:=True')
+    with launched('dmd.launch.py', f'model:={oracle}', *options) as run:
+        run.process.wait_line('active: ')
+        assert {name: run.peer.get_parameter(name) for name in wanted} == wanted
+
+
 @pytest.mark.parametrize('argument', ['', 'true', 'false'])
 def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
     oracle, tmp_path, argument
@@ -163,6 +172,14 @@ def test_a_flag_that_is_none_is_named_in_the_error(file, name):
         process = NodeProcess(domain, 'bag:=x', f'{name}:=maybe', command=command, cwd='/')
         assert process.wait() == 1
     assert f'Argument "{name}" provided value "maybe" is not valid' in process.output
+
+
+def test_a_value_that_the_parameter_cannot_have_is_named_in_the_error():
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
+        process = NodeProcess(domain, 'steps:=many', command=command, cwd='/')
+        assert process.wait() == 1
+    assert 'steps:=many: a value such as 0 is expected' in process.output
 
 
 def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
