@@ -34,6 +34,8 @@ class DepthEstimator:
     'blend' 0.9 fixed noise + 0.1 previous prediction (`reset` forgets it).
     camera_source: None if pictures come with their cameras; else it gives the camera of each, and
     pictures come with None (see `dmd_ros.fov`).
+    image_rotation: degrees clockwise, 0, 90, 180 or 270, that bring a picture upright: the network
+    knows the world as it stands. Depth stays on the picture's own grid.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class DepthEstimator:
         seed: int = 0,
         temporal: str = 'fixed',
         camera_source: CameraSource | None = None,
+        image_rotation: int = 0,
     ) -> None:
         """Check the settings against the contract; raises `CoreError`."""
         self.contract = contract
@@ -57,6 +60,7 @@ class DepthEstimator:
         self.sampler = sampler
         self.seed = seed
         self.temporal = temporal
+        self.image_rotation = image_rotation
         _check_settings(self)
         self._start_noise()
         self._rectifier: Rectifier | None = None
@@ -90,7 +94,7 @@ class DepthEstimator:
             rgb = rectifier(rgb)
             clock.lap('rectify')
         camera = camera.rectified()
-        view = preprocess.full_view(camera, self.contract)
+        view = preprocess.full_view(camera, self.contract, self.image_rotation)
         picture = preprocess.prepare(rgb, view, self.contract)
         clock.lap('prepare')
         codes = self._sample(picture, view.camera.tan_half_vfov, timings)  # [S, 1, h, w]
@@ -141,10 +145,11 @@ class DepthEstimator:
     def untrained_for(self, camera: Camera) -> str:
         """Say why the camera's field of view is none that the model knows; empty: it is one."""
         low, high = self.contract.tan_half_vfov_range
-        if low <= camera.tan_half_vfov <= high:
+        value = camera.rectified().turned(self.image_rotation).tan_half_vfov
+        if low <= value <= high:
             return ''
         return (
-            f'the camera has tan(vfov/2) = {camera.tan_half_vfov:.3f}, the model was trained for '
+            f'the camera has tan(vfov/2) = {value:.3f}, the model was trained for '
             f'{low:.3f} to {high:.3f}: expect a wrong scale; use another model'
         )
 
@@ -273,6 +278,11 @@ def _check_settings(estimator: DepthEstimator) -> None:
         raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if estimator.temporal not in TEMPORAL_MODES:
         raise CoreError(f'temporal {estimator.temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
+    if estimator.image_rotation not in preprocess.ROTATIONS:
+        raise CoreError(
+            f'image_rotation {estimator.image_rotation!r}; allowed, in degrees clockwise: '
+            f'{", ".join(map(str, preprocess.ROTATIONS))}'
+        )
     fixed = getattr(estimator.backend, 'fixed_samples', estimator.samples)
     if estimator.samples != fixed:
         raise CoreError(

@@ -104,16 +104,17 @@ class EstimatedFov:
 
     A lens does not change from frame to frame: the median over `memory` pictures neither flickers
     nor follows a single odd one. memory 1: each picture for itself. A picture of another size is
-    of another camera, and starts anew.
+    of another camera, and starts anew. image_rotation: see `DepthEstimator`.
     """
 
     name = 'estimate'
 
-    def __init__(self, estimator: FovEstimator, memory: int = 1) -> None:
+    def __init__(self, estimator: FovEstimator, memory: int = 1, image_rotation: int = 0) -> None:
         """Start without a memory; raises `CoreError` if it would hold no picture."""
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
             raise CoreError(f'fov_memory={memory!r} must be a whole number of pictures >= 1')
         self.estimator = estimator
+        self.image_rotation = image_rotation
         self._seen: deque[float] = deque(maxlen=memory)
         self._size: tuple[int, ...] = ()
 
@@ -122,8 +123,10 @@ class EstimatedFov:
         if rgb.shape != self._size:
             self.reset()
             self._size = rgb.shape
-        self._seen.append(self.estimator(rgb))
-        return Camera.assumed(statistics.median(self._seen), rgb.shape[1], rgb.shape[0])
+        upright = np.rot90(rgb, -self.image_rotation // 90)
+        self._seen.append(self.estimator(upright))
+        camera = Camera.assumed(statistics.median(self._seen), upright.shape[1], upright.shape[0])
+        return camera.turned(-self.image_rotation)
 
     def reset(self) -> None:
         """Forget the pictures so far."""

@@ -73,7 +73,8 @@ def load_estimator(
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
     path = find_model(model)
-    source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory)
+    rotation = settings.get('image_rotation', 0)
+    source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, rotation)
     settings['camera_source'] = source
     with _closed_on_error(source):
         facts = select.look_around(backend, device)
@@ -120,12 +121,14 @@ def load_camera_source(
     vfov_deg: float | None = None,
     fov_model: str | os.PathLike[str] | None = None,
     fov_memory: int = 1,
+    image_rotation: int = 0,
 ) -> CameraSource | None:
     """Load what stands in for a calibration; None if pictures come with their cameras.
 
     fov_source: 'camera_info', 'estimate' (of the picture, by fov_model: path, name, or None for
     the shipped one; the median over fov_memory pictures of one camera) or 'fixed' (vfov_deg,
-    vertical). Raises `CoreError` for a contradiction, `BackendError` for a model without use.
+    vertical, of the picture as it comes). image_rotation: see `DepthEstimator`.
+    Raises `CoreError` for a contradiction, `BackendError` for a model without use.
     """
     if fov_source not in FOV_SOURCES:
         raise CoreError(f'fov_source {fov_source!r}; allowed: {", ".join(FOV_SOURCES)}')
@@ -142,7 +145,7 @@ def load_camera_source(
         return None
     # So small that one core of the CPU is enough, whatever runs the denoiser.
     loaded = _onnxruntime('OrtFovBackend', find_model(fov_model or DEFAULT_FOV_MODEL), 'cpu', 1)
-    return EstimatedFov(FovEstimator(loaded.contract, loaded), fov_memory)
+    return EstimatedFov(FovEstimator(loaded.contract, loaded), fov_memory, image_rotation)
 
 
 def build_engine(

@@ -176,6 +176,28 @@ class Camera:
             raise CoreError('a mirrored lens has other coefficients; use rectified() first')
         return replace(self, cx=self.width - 1 - self.cx)
 
+    def turned(self, degrees: int) -> Camera:
+        """Give the camera of the picture turned clockwise, by a multiple of 90 degrees.
+
+        Raises `CoreError` for another angle, and for a distorted camera.
+        """
+        if degrees % 90:
+            raise CoreError(f'a picture is turned by a multiple of 90 degrees, not by {degrees}')
+        if self.is_distorted:
+            raise CoreError('a turned lens has other coefficients; use rectified() first')
+        camera = self
+        for _ in range(degrees // 90 % 4):
+            camera = replace(
+                camera,
+                fx=camera.fy,
+                fy=camera.fx,
+                cx=camera.height - 1 - camera.cy,
+                cy=camera.cx,
+                width=camera.height,
+                height=camera.width,
+            )
+        return camera
+
     def rectified(self) -> Camera:
         """Give the pinhole camera of the picture after `Rectifier` has removed the distortion."""
         return replace(self, distortion_model='', distortion=())

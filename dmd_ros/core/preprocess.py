@@ -21,6 +21,8 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import PictureContract
 from dmd_ros.core.errors import CoreError
 
+# Degrees by which a picture may have to be turned.
+ROTATIONS = (0, 90, 180, 270)
 # How much a picture of another area counts against a squashed one, when no multiple fits exactly.
 _AREA_WEIGHT = 0.1
 # Logarithm of fx / fy up to which pixels count as square: no more than training squashes pictures
@@ -36,7 +38,8 @@ class View:
 
     source: rectified camera of the whole picture. left, top, crop_width, crop_height: window in
     source pixels; it may reach beyond the picture. height, width: size of the network's picture.
-    flip: mirrored left-right after the cut.
+    flip: mirrored left-right after the cut. rotation: degrees by which it is turned clockwise
+    after that, a multiple of 90.
     """
 
     source: Camera
@@ -47,13 +50,21 @@ class View:
     height: int
     width: int
     flip: bool = False
+    rotation: int = 0
 
     @property
     def camera(self) -> Camera:
         """The virtual camera of the network's picture."""
-        cropped = self.source.cropped(self.left, self.top, self.crop_width, self.crop_height)
-        camera = cropped.resized(self.width, self.height)
-        return camera.flipped() if self.flip else camera
+        camera = self.source.cropped(self.left, self.top, self.crop_width, self.crop_height)
+        if self.flip:
+            camera = camera.flipped()
+        return camera.turned(self.rotation).resized(self.width, self.height)
+
+    @property
+    def cut_size(self) -> tuple[int, int]:
+        """(width, height) of the network's picture before it is turned."""
+        lies = self.rotation % 180 != 0
+        return (self.height, self.width) if lies else (self.width, self.height)
 
     @property
     def is_inside(self) -> bool:
@@ -88,17 +99,18 @@ def network_size(height: float, width: float, contract: PictureContract) -> tupl
     return min(itertools.product(heights, widths), key=cost)
 
 
-def full_view(camera: Camera, contract: PictureContract) -> View:
+def full_view(camera: Camera, contract: PictureContract, rotation: int = 0) -> View:
     """View of the whole picture: what the robot always uses.
 
     The network takes its own pixels for square. Those of the camera need not be: binned in one
-    direction, or 16:9 squeezed into 4:3, they are stretched back.
+    direction, or 16:9 squeezed into 4:3, they are stretched back. rotation: see `View`.
     """
-    pixel_width = camera.fy / camera.fx  # by its height
+    upright = camera.turned(rotation)
+    pixel_width = upright.fy / upright.fx  # by its height
     if abs(math.log(pixel_width)) <= _SQUARE_PIXELS:
         pixel_width = 1.0
-    height, width = network_size(camera.height, camera.width * pixel_width, contract)
-    return View(camera, 0, 0, camera.width, camera.height, height, width)
+    height, width = network_size(upright.height, upright.width * pixel_width, contract)
+    return View(camera, 0, 0, camera.width, camera.height, height, width, rotation=rotation)
 
 
 def centred_view(camera: Camera, contract: PictureContract) -> View:
@@ -135,8 +147,7 @@ def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     """
     _check_size(rgb, view)
     window = _window(rgb, view, None)
-    small = _scaled(window, view.width, view.height)
-    return small[:, ::-1] if view.flip else small
+    return _placed(_scaled(window, *view.cut_size), view)
 
 
 def normalise(rgb: NDArray[np.uint8], contract: PictureContract) -> NDArray[np.float32]:
@@ -158,8 +169,8 @@ def prepare_depth(depth_m: NDArray[np.float32], view: View) -> NDArray[np.float3
     """
     _check_size(depth_m, view)
     window = _window(depth_m, view, np.nan)
-    small = cv2.resize(window, (view.width, view.height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return small[:, ::-1] if view.flip else small
+    small = cv2.resize(window, view.cut_size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return _placed(small, view)
 
 
 def outside(view: View) -> NDArray[np.bool_]:
@@ -176,8 +187,7 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """
     if code.shape != (view.height, view.width):
         raise CoreError(f'map is {code.shape}, the view needs {(view.height, view.width)}')
-    if view.flip:
-        code = np.ascontiguousarray(code[:, ::-1])
+    code = np.ascontiguousarray(_taken_back(code, view))
     window = cv2.resize(code, (view.crop_width, view.crop_height), interpolation=cv2.INTER_LINEAR)
     return _on_source(window, view, np.nan)
 
@@ -189,16 +199,27 @@ def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
     around the border repeat its pixels. A source pixel on the line between two cells, which is not
     interpolated across them, is marked if both are.
     """
-    if view.flip:
-        cells = cells[:, ::-1]
-    left, right = _cells_of(view.crop_width, view.width)
-    above, below = _cells_of(view.crop_height, view.height)
+    cells = _taken_back(cells, view)
+    left, right = _cells_of(view.crop_width, view.cut_size[0])
+    above, below = _cells_of(view.crop_height, view.cut_size[1])
     # take() is ten times faster than indexing with arrays.
     columns = cells.take(left, axis=1) & cells.take(right, axis=1)
     window = columns.take(above, axis=0)
     on_line = np.flatnonzero(above != below)
     window[on_line] &= columns[below[on_line]]
     return _on_source(window, view, False)
+
+
+def _placed(small: NDArray[Any], view: View) -> NDArray[Any]:
+    """Mirror and turn what was cut and scaled, as the view says."""
+    mirrored = small[:, ::-1] if view.flip else small
+    return np.rot90(mirrored, -view.rotation // 90)
+
+
+def _taken_back(placed: NDArray[Any], view: View) -> NDArray[Any]:
+    """Undo `_placed`."""
+    mirrored = np.rot90(placed, view.rotation // 90)
+    return mirrored[:, ::-1] if view.flip else mirrored
 
 
 def _cells_of(source: int, network: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -21,6 +21,7 @@ import cv2
 
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.preprocess import ROTATIONS
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Limits
@@ -44,6 +45,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--samples', type=positive, help="samples averaged (default: the model's)")
     group.add_argument('--sampler', choices=SAMPLERS, default='ddpm', help='default: %(default)s')
     group.add_argument('--seed', type=count, default=0, help='of all noise (default: 0)')
+    group.add_argument(
+        '--image-rotation',
+        type=int,
+        choices=ROTATIONS,
+        default=0,
+        help='degrees clockwise that bring the pictures upright (default: 0)',
+    )
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +76,7 @@ def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
         samples=args.samples,
         sampler=args.sampler,
         seed=args.seed,
+        image_rotation=args.image_rotation,
         **settings,
     )
 
@@ -97,6 +106,7 @@ def settings_of(
         'sampler': estimator.sampler,
         'seed': estimator.seed,
         'temporal': estimator.temporal,
+        'image_rotation': estimator.image_rotation,
         'model_range_m': [estimator.contract.depth_min_m, estimator.contract.depth_max_m],
         'truth_range_m': [limits.min_m, limits.max_m],
     }

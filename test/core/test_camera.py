@@ -83,6 +83,24 @@ def test_flipping_twice_is_the_same_camera(camera: Camera) -> None:
     assert (x - mirrored.cx) / mirrored.fx == pytest.approx(-(3.0 - camera.cx) / camera.fx)
 
 
+@given(cameras())
+def test_turning_a_picture_turns_what_each_pixel_looks_at(camera: Camera) -> None:
+    turned = camera.turned(90)
+    assert (turned.width, turned.height) == (camera.height, camera.width)
+    # Clockwise: the pixel (3, 2) comes to the column height - 1 - 2 of the row 3.
+    x = ((camera.height - 1 - 2.0) - turned.cx) / turned.fx
+    y = (3.0 - turned.cy) / turned.fy
+    assert x == pytest.approx(-(2.0 - camera.cy) / camera.fy)
+    assert y == pytest.approx((3.0 - camera.cx) / camera.fx)
+    assert numbers(turned.turned(270)) == pytest.approx(numbers(camera))
+    assert numbers(turned.turned(90)) == pytest.approx(numbers(camera.turned(-180)))
+
+
+def test_a_picture_is_turned_by_right_angles() -> None:
+    with pytest.raises(CoreError, match='by a multiple of 90 degrees, not by 45'):
+        Camera(50, 50, 31.5, 23.5, 64, 48).turned(45)
+
+
 @given(cameras(), st.integers(0, 4), st.integers(0, 4))
 def test_binning_divides_as_image_geometry_does(camera: Camera, bx: int, by: int) -> None:
     binned = camera.binned(bx, by)
@@ -317,5 +335,7 @@ def test_what_needs_a_rectified_camera_says_so() -> None:
         DISTORTED[0].rays()
     with pytest.raises(CoreError, match='use rectified'):
         DISTORTED[0].flipped()
+    with pytest.raises(CoreError, match='turned lens'):
+        DISTORTED[0].turned(180)
     with pytest.raises(CoreError, match='nothing to rectify'):
         Rectifier(DISTORTED[0].rectified())

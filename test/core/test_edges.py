@@ -180,7 +180,7 @@ def test_an_unknown_depth_tears_nothing_and_warns_of_nothing(
     assert not recwarn.list
 
 
-def test_a_mirrored_view_marks_the_mirrored_pixels_and_a_window_its_own() -> None:
+def test_a_mirrored_or_turned_view_marks_its_pixels_and_a_window_its_own() -> None:
     random = np.random.default_rng(3)
     coarse = random.choice([1.0, 1.02, 3.0], (48, 64)).astype(np.float32)
     view = view_of(320, 240)
@@ -189,6 +189,9 @@ def test_a_mirrored_view_marks_the_mirrored_pixels_and_a_window_its_own() -> Non
     np.testing.assert_array_equal(
         edges.flying_pixels(np.ascontiguousarray(coarse[:, ::-1]), flipped, THRESHOLD), whole
     )
+    turned = View(view.source, 0, 0, 320, 240, 64, 48, rotation=90)
+    clockwise = np.ascontiguousarray(np.rot90(coarse, -1))
+    np.testing.assert_array_equal(edges.flying_pixels(clockwise, turned, THRESHOLD), whole)
     beyond = View(view.source, -40, 30, 320, 240, 48, 64)
     marked = edges.flying_pixels(coarse, beyond, THRESHOLD)
     np.testing.assert_array_equal(marked[30:, :280], whole[:210, 40:])

@@ -46,7 +46,16 @@ def views(draw: st.DrawFn) -> View:
         draw(st.integers(16, 100)),
         draw(st.integers(16, 100)),
         draw(st.booleans()),
+        draw(st.sampled_from(preprocess.ROTATIONS)),
     )
+
+
+def directions(view: View) -> np.ndarray:
+    """Rays of the network's picture as the source, neither mirrored nor turned, knows them."""
+    x, y = np.moveaxis(view.camera.rays().astype(np.float64), -1, 0)
+    for _ in range(view.rotation // 90):
+        x, y = y, -x
+    return np.stack([-x if view.flip else x, y], axis=-1)
 
 
 @given(views())
@@ -54,19 +63,18 @@ def views(draw: st.DrawFn) -> View:
 def test_a_plane_s_rays_and_depth_survive_any_view(view: View) -> None:
     """Depth of a slanted plane, cut by nearest neighbour, is what the virtual camera sees."""
 
-    def plane(of: Camera, sign: float = 1.0) -> np.ndarray:
-        rays = of.rays().astype(np.float64)
-        return 4.0 / (sign * 0.05 * rays[..., 0] - 0.08 * rays[..., 1] + 1.0)
+    def plane(rays: np.ndarray) -> np.ndarray:
+        return 4.0 / (0.05 * rays[..., 0] - 0.08 * rays[..., 1] + 1.0)
 
-    depth = preprocess.prepare_depth(plane(view.source).astype(np.float32), view)
+    source = plane(view.source.rays().astype(np.float64))
+    depth = preprocess.prepare_depth(source.astype(np.float32), view)
     assert depth.shape == (view.height, view.width)
     seen = np.isfinite(depth)
     np.testing.assert_array_equal(seen, ~preprocess.outside(view))
     assume(seen.any())
-    # A mirrored picture shows the mirrored world.
-    expected = plane(view.camera, -1.0 if view.flip else 1.0)[seen]
+    expected = plane(directions(view))[seen]
     # Nearest neighbour is off by up to half a pixel of the source in each direction.
-    slope = sum(np.abs(g).max() for g in np.gradient(np.log(plane(view.source))))
+    slope = sum(np.abs(g).max() for g in np.gradient(np.log(source)))
     assert np.abs(np.log(depth[seen]) - np.log(expected)).max() <= 0.55 * slope + 1e-5
 
 
@@ -167,20 +175,25 @@ def test_restore_never_overshoots_and_leaves_the_unseen_empty(view: View) -> Non
     assert seen.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
 
 
-@given(st.booleans(), st.sampled_from([(64, 48), (40, 30), (96, 80), (128, 96), (200, 150)]))
-def test_restore_inverts_the_cut_for_smooth_maps(flip: bool, size: tuple[int, int]) -> None:
+@given(
+    st.booleans(),
+    st.sampled_from(preprocess.ROTATIONS),
+    st.sampled_from([(64, 48), (40, 30), (96, 80), (128, 96), (200, 150)]),
+)
+def test_restore_inverts_the_cut_for_smooth_maps(
+    flip: bool, rotation: int, size: tuple[int, int]
+) -> None:
     """A function of the viewing direction, sampled by the virtual camera, comes back in place."""
-    view = View(camera(160, 120), 12, 9, 128, 96, size[1], size[0], flip)
+    columns, rows = size if rotation % 180 == 0 else size[::-1]
+    view = View(camera(160, 120), 12, 9, 128, 96, rows, columns, flip, rotation)
 
-    def smooth(of: Camera) -> np.ndarray:
-        x, y = np.moveaxis(of.rays(), -1, 0)
-        # A mirrored camera sees the mirror image: the direction's sign belongs to the picture.
-        x = -x if flip and of is not view.source else x
+    def smooth(rays: np.ndarray) -> np.ndarray:
+        x, y = np.moveaxis(rays, -1, 0)
         return (0.5 * np.sin(2 * x) + 0.4 * np.cos(y + x)).astype(np.float32)
 
-    back = preprocess.restore(smooth(view.camera), view)
+    back = preprocess.restore(smooth(directions(view)), view)
     inside = (slice(9 + 4, 105 - 4), slice(12 + 4, 140 - 4))
-    np.testing.assert_allclose(back[inside], smooth(view.source)[inside], atol=1.5e-3)
+    np.testing.assert_allclose(back[inside], smooth(view.source.rays())[inside], atol=1.5e-3)
     assert np.isnan(back[:9]).all()
     assert np.isnan(back[:, 140:]).all()
 
@@ -251,7 +264,10 @@ def test_flipping_mirrors_picture_depth_and_camera_alike() -> None:
 
 @given(views())
 def test_the_conditioning_value_scales_with_the_rows_seen(view: View) -> None:
-    expected = view.source.tan_half_vfov * view.crop_height / view.source.height
+    rows, focal = view.crop_height, view.source.fy
+    if view.rotation % 180:
+        rows, focal = view.crop_width, view.source.fx
+    expected = rows / (2 * focal)
     assert view.camera.tan_half_vfov == pytest.approx(expected)
 
 

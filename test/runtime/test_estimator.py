@@ -87,6 +87,39 @@ def test_the_conditioning_value_and_shapes_that_the_network_is_fed() -> None:
         assert value.dtype == np.float32
 
 
+@pytest.mark.parametrize('rotation', preprocess.ROTATIONS)
+def test_the_network_sees_a_turned_picture_upright_and_depth_stays_on_its_pixels(
+    backend: OrtBackend, rotation: int
+) -> None:
+    upright = Camera(90.0, 100.0, 60.0, 45.0, 128, 96)
+    truth = ramp_depth(upright)
+    # As a camera takes it that is mounted the other way round.
+    turns = rotation // 90
+    rgb, camera = np.rot90(grey_from_depth(truth), turns), upright.turned(-rotation)
+    frame = DepthEstimator(CONTRACT, backend, image_rotation=rotation)(rgb, camera)
+    expected = DepthEstimator(CONTRACT, backend)(grey_from_depth(truth), upright)
+    assert frame.camera == camera
+    np.testing.assert_array_equal(frame.rgb, rgb)
+    # Turned after it was scaled: a mean half-way between two grey levels may go either way.
+    np.testing.assert_allclose(frame.depth, np.rot90(expected.depth, turns), rtol=2 * HALF_LEVEL)
+    np.testing.assert_allclose(frame.coarse, expected.coarse, rtol=2 * HALF_LEVEL)
+    noisy = Noisy()
+    DepthEstimator(CONTRACT, noisy, image_rotation=rotation)(rgb, camera)
+    np.testing.assert_allclose(noisy.feeds[0]['tan_half_vfov'], upright.tan_half_vfov)
+
+
+def test_a_distorted_picture_is_rectified_and_then_turned(backend: OrtBackend) -> None:
+    lens = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.2, 0.05, 0.01, 0.002, 0.0))
+    rgb = grey_from_depth(ramp_depth())
+    as_it_comes, turned = (
+        DepthEstimator(CONTRACT, backend, image_rotation=rotation)(rgb, lens)
+        for rotation in (0, 180)
+    )
+    # The oracle takes each pixel for itself.
+    np.testing.assert_allclose(turned.depth, as_it_comes.depth, rtol=2 * HALF_LEVEL)
+    assert turned.camera == as_it_comes.camera
+
+
 def test_steps_and_times() -> None:
     noisy = Noisy()
     DepthEstimator(CONTRACT, noisy, steps=4)(grey(), CAMERA)
@@ -269,7 +302,10 @@ def test_nan_from_the_network_is_no_estimate() -> None:
 )
 def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> None:
     estimator = DepthEstimator(CONTRACT, Noisy())
-    assert (not estimator.untrained_for(replace(CAMERA, fy=fy))) is trained
+    camera = replace(CAMERA, fy=fy)
+    assert (not estimator.untrained_for(camera)) is trained
+    on_its_side = DepthEstimator(CONTRACT, Noisy(), image_rotation=90)
+    assert (not on_its_side.untrained_for(camera.turned(-90))) is trained
 
 
 @pytest.mark.parametrize(
@@ -283,6 +319,7 @@ def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> Non
         ({'seed': -1}, 'seed=-1 must be a whole number >= 0'),
         ({'sampler': 'heun'}, "sampler 'heun'; allowed: ddpm, ddim"),
         ({'temporal': 'off'}, "temporal 'off'; allowed: fixed, random, blend"),
+        ({'image_rotation': 45}, 'image_rotation 45; allowed, .* clockwise: 0, 90, 180, 270'),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict, message: str) -> None:

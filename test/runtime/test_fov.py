@@ -239,6 +239,24 @@ def test_another_size_and_a_reset_start_anew(models) -> None:
     assert estimator(grey(200, 96, 128)) == pytest.approx(tan_of(200), abs=1e-5)
 
 
+def test_a_turned_picture_is_looked_at_upright(models) -> None:
+    picture = grey(0, 64, 200)
+    picture[:, :70], picture[20:40] = 140, 220
+    backend = OrtFovBackend(models[1], threads=1)
+    network = FovEstimator(backend.contract, backend)
+    for rotation in (90, 180, 270):
+        upright = np.ascontiguousarray(np.rot90(picture, -rotation // 90))
+        expected = EstimatedFov(network).camera(upright).turned(-rotation)
+        assert EstimatedFov(network, image_rotation=rotation).camera(picture) == expected
+        # And so is what the denoiser is told.
+        with_depth = estimator_with(
+            models, fov_source='estimate', fov_model=models[1], image_rotation=rotation
+        )
+        fed = seen_by(with_depth)
+        assert with_depth(picture).camera == expected
+        assert fed == pytest.approx([expected.turned(rotation).tan_half_vfov])
+
+
 @pytest.mark.parametrize('memory', [0, -1, 2.0, True])
 def test_a_memory_of_nothing_is_refused(models, memory: object) -> None:
     with pytest.raises(CoreError, match='must be a whole number of pictures >= 1'):
