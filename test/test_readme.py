@@ -111,13 +111,17 @@ def ros2_faults(words: list[str]) -> list[str]:
     text = path.read_text()
     if 'NODE_LAUNCH' in text:  # it takes the other's arguments too
         text += (ROOT / 'launch' / 'dmd.launch.py').read_text()
-    return [f'{what} has no argument {name}' for name in names if f"'{name}':" not in text]
+    known = {*re.findall(r"'(\w+)':", text), *parameters()}
+    return [f'{what} has no argument {name}' for name in names if name not in known]
 
 
 def ros_argument_faults(arguments: list[str]) -> list[str]:
-    declared = set(re.findall(r'^\| `(\w+)` \| `', README, re.M))
     given = [b for a, b in itertools.pairwise(arguments) if a == '-p']
-    return [f'no parameter {g}' for g in given if g.partition(':=')[0] not in declared]
+    return [f'no parameter {g}' for g in given if g.partition(':=')[0] not in parameters()]
+
+
+def parameters() -> set[str]:
+    return set(re.findall(r'^\| `(\w+)` \| `', README, re.M))
 
 
 @pytest.mark.parametrize('command', commands())

@@ -126,4 +126,5 @@ def _tuning(settings: Settings) -> dict[str, Any]:
         'sampler': settings.sampler,
         'seed': settings.seed,
         'temporal': settings.temporal,
+        'image_rotation': settings.image_rotation,
     }

@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.edges import DEFAULT_THRESHOLD
+from dmd_ros.core.preprocess import ROTATIONS
 from dmd_ros.estimator import TEMPORAL_MODES
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.ros.errors import NodeError
@@ -97,6 +98,12 @@ class Settings:
         'image_rect',
         choices=('auto', 'true', 'false'),
     )
+    image_rotation: int = _fixed(
+        0,
+        'degrees clockwise that bring the image upright, if its camera is mounted another way; '
+        "depth stays on the image's own pixels",
+        choices=ROTATIONS,
+    )
     image_transport: str = _fixed(
         'raw', 'subscribe to image, or to image/compressed', choices=('raw', 'compressed')
     )
@@ -124,9 +131,22 @@ class Settings:
         low=0.0,
         high=1e9,
     )
+    max_rate: float = _live(
+        0.0,
+        'images per second that are used at most, to spare the processor; 0: all that it can',
+        low=0.0,
+        high=1000.0,
+    )
 
     depth_encoding: str = _fixed(
         '32FC1', 'of depth/image: metres or millimetres', choices=('32FC1', '16UC1')
+    )
+    depth_scale: float = _live(
+        1.0,
+        'factor on all depth, where the scale is known to be off: the scale that '
+        'dmd_ros.eval.replay writes, or a true distance by the estimated one',
+        low=0.1,
+        high=10.0,
     )
     min_depth: float = _live(0.0, 'metres; nearer is -inf', low=0.0, high=_MAX_METRES)
     max_depth: float = _live(
@@ -258,10 +278,14 @@ def _has_flags(field: dataclasses.Field[Any]) -> bool:
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
     limits = field.metadata
     if 'choices' in limits and value not in limits['choices']:
-        raise NodeError(f'{field.name} is {value!r}; allowed: {", ".join(limits["choices"])}')
+        raise NodeError(f'{field.name} is {value!r}; allowed: {_listed(limits["choices"])}')
     # Written so that NaN, which compares false with everything, is refused too.
     if 'low' in limits and not limits['low'] <= value <= limits['high']:
         raise NodeError(f'{field.name} is {value}; allowed: {limits["low"]} to {limits["high"]}')
+
+
+def _listed(choices: Iterable[Any]) -> str:
+    return ', '.join(map(str, choices))
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
@@ -272,7 +296,7 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
         dynamic_typing=_has_flags(field),
     )
     if 'choices' in limits:
-        descriptor.additional_constraints = 'one of ' + ', '.join(limits['choices'])
+        descriptor.additional_constraints = 'one of ' + _listed(limits['choices'])
     if 'low' in limits:
         kind, name = (
             (FloatingPointRange, 'floating_point_range')

@@ -116,6 +116,8 @@ class Pipeline:
     ) -> None:
         depth, header = frame.depth, pair.image.header
         with _lap(timings, 'filter'):
+            if settings.depth_scale != 1.0:
+                depth *= np.float32(settings.depth_scale)
             limit_range(depth, settings.min_depth, reach(settings.max_depth))
             holes = None
             if settings.edge_filter > 0 and (settings.edge_filter_depth or 'points' in wanted):

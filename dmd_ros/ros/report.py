@@ -11,7 +11,9 @@ from typing import Any
 from dmd_ros.ros.stats import Stats
 
 # Losses that are the design (newest wins) or that diagnostics judges over time: counted only.
-_QUIET = frozenset({'superseded', 'out_of_order', 'unpaired', 'lost in transport', 'time jump'})
+_QUIET = frozenset(
+    {'superseded', 'over max_rate', 'out_of_order', 'unpaired', 'lost in transport', 'time jump'}
+)
 _LOG_PERIOD = 5.0
 
 

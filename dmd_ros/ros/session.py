@@ -17,6 +17,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.fov import CAMERA_INFO
 from dmd_ros.ros.diagnostics import problems
 from dmd_ros.ros.outputs import Outputs
+from dmd_ros.ros.pace import Pace
 from dmd_ros.ros.pairing import Pair, Pairing
 from dmd_ros.ros.params import Settings
 from dmd_ros.ros.pipeline import Pipeline
@@ -52,6 +53,7 @@ class Session:
             self._report.drop,
             alone=settings.fov_source != CAMERA_INFO,
         )
+        self._pace = Pace(settings.max_rate)
         clock = node.get_clock()
         image_topic = _image_topic(node, settings.image_transport)
         self._pipeline = Pipeline(
@@ -106,6 +108,8 @@ class Session:
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next frame on."""
         self._pairing.max_age_ns = _ns(settings.info_max_age)
+        if settings.max_rate != self._pace.rate:
+            self._pace = Pace(settings.max_rate)
         self._pipeline.use(estimator, settings)
 
     def judge(self) -> tuple[Summary, dict[str, str]]:
@@ -136,7 +140,9 @@ class Session:
         if pair is None:
             return
         self._stats.pair(time.monotonic())
-        if self._worker.offer(pair) is not None:
+        if not self._pace.passes(pair.received):
+            self._report.drop('over max_rate', '')
+        elif self._worker.offer(pair) is not None:
             self._report.drop('superseded', '')
 
     def _on_time_jump(self, jump: Any) -> None:

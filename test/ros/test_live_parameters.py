@@ -20,6 +20,7 @@ EFFECTS = {
     'steps': (3, 'depth/image'),
     'samples': (2, 'depth/image'),
     'seed': (9, 'depth/image'),
+    'depth_scale': (1.3, 'depth/image'),
     'min_depth': (2.8, 'depth/image'),
     'max_depth': (2.8, 'depth/image'),
     'edge_filter': (0.15, 'points'),
@@ -30,7 +31,9 @@ EFFECTS = {
     'color_far': (4.0, 'depth/color'),
 }
 # Tested elsewhere, as they change no single picture.
-ELSEWHERE = {'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age'}
+ELSEWHERE = {
+    'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age', 'max_rate'
+}  # fmt: skip
 
 
 def test_no_live_parameter_is_forgotten():

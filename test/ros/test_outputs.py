@@ -122,6 +122,41 @@ def test_range_limits_take_effect_with_the_next_frame(robot):
     np.testing.assert_array_equal(np.isfinite(points_of(out.points)[..., 2]), np.isfinite(got))
 
 
+def test_depth_scale_is_a_factor_on_depth_and_cloud_within_the_limits(robot):
+    peer = robot.peer
+    depth = ramp()
+    depth[:16], depth[-16:] = np.inf, -np.inf
+    outs = {}
+    for scale in (1.25, 1.0):
+        for name, value in (('depth_scale', scale), ('max_depth', 4.0)):
+            assert peer.set_parameter(name, value).successful
+        stamp = peer.stamp()
+        outs[scale] = peer.ask(image_of(grey_from_depth(depth), stamp), info_of(stamp))
+    assert peer.set_parameter('max_depth', 1000.0).successful
+    scaled, plain = (depth_of(outs[scale].depth_image) for scale in (1.25, 1.0))
+    for limit in (np.isposinf, np.isneginf):
+        assert limit(scaled[limit(plain)]).all()
+    both = np.isfinite(scaled)
+    np.testing.assert_allclose(scaled[both], np.float32(1.25) * plain[both], rtol=1e-6)
+    # What would come to lie beyond the limit is beyond the range.
+    np.testing.assert_array_equal(both, np.isfinite(plain) & (1.25 * plain <= 4.0))
+    cloud = points_of(outs[1.25].points)[..., 2]
+    kept = np.isfinite(cloud)
+    assert kept.sum() > both.sum() / 2
+    np.testing.assert_array_equal(cloud[kept], scaled[kept])
+
+
+def test_depth_of_a_camera_on_its_side_is_on_its_own_pixels(running):
+    with running(image_rotation=90, peer={'listen': ALL}) as robot:
+        stamp = robot.peer.stamp()
+        sent = info_of(stamp)
+        out = robot.peer.ask(image_of(grey_from_depth(ramp()), stamp), sent)
+        refused = robot.peer.set_parameter('image_rotation', 180)
+    np.testing.assert_allclose(depth_of(out.depth_image), ramp(), rtol=0.03)
+    assert out.depth_camera_info == sent
+    assert not refused.successful
+
+
 def test_stride_and_cloud_range_thin_the_cloud_and_leave_the_depth_alone(robot):
     peer = robot.peer
     for name, value in (('cloud_stride', 3), ('cloud_max_range', 4.0)):
