@@ -152,6 +152,13 @@ class Settings:
     max_depth: float = _live(
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
     )
+    max_uncertainty: float = _live(
+        0.0,
+        'relative standard deviation over the samples beyond which a pixel has no depth (NaN); '
+        '0: off; needs samples of 2 or more',
+        low=0.0,
+        high=10.0,
+    )
     edge_filter: float = _live(
         DEFAULT_THRESHOLD,
         "relative depth step between pixels of the network's picture, on no plane, that makes "
@@ -195,6 +202,12 @@ class Settings:
                     f'{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)}); '
                     'set the other one first, or both in one atomic request'
                 )
+        if self.max_uncertainty > 0 and self.samples < 2:
+            raise NodeError(
+                f'max_uncertainty is {self.max_uncertainty} and samples {self.samples}: only '
+                'samples of 2 or more tell how uncertain depth is; set samples first, or both in '
+                'one atomic request'
+            )
         if (self.fov_source == 'fixed') != (self.fixed_vfov_deg > 0):
             raise NodeError(
                 f'fov_source is {self.fov_source!r} and fixed_vfov_deg {self.fixed_vfov_deg}: '

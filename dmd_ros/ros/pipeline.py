@@ -118,6 +118,9 @@ class Pipeline:
         with _lap(timings, 'filter'):
             if settings.depth_scale != 1.0:
                 depth *= np.float32(settings.depth_scale)
+            if settings.max_uncertainty > 0 and frame.uncertainty is not None:
+                doubtful = frame.uncertainty > settings.max_uncertainty
+                np.copyto(depth, np.float32(np.nan), where=doubtful)
             limit_range(depth, settings.min_depth, reach(settings.max_depth))
             holes = None
             if settings.edge_filter > 0 and (settings.edge_filter_depth or 'points' in wanted):

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 from oracle_model import grey_from_depth, write_oracle
-from peers import HEIGHT, WIDTH, image_of, info_of
+from peers import HEIGHT, WIDTH, depth_of, image_of, info_of, points_of
 from test_time import noisy_model
 
 from dmd_ros.ros.params import Settings
@@ -32,7 +32,8 @@ EFFECTS = {
 }
 # Tested elsewhere, as they change no single picture.
 ELSEWHERE = {
-    'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age', 'max_rate'
+    'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age', 'max_rate',
+    'max_uncertainty',
 }  # fmt: skip
 
 
@@ -78,6 +79,27 @@ def test_sampler_and_temporal_mode_change_what_follows(robot):
     assert picture(peer, 'depth/image') != picture(peer, 'depth/image')
     for name, value in (('steps', 0), ('sampler', 'ddpm'), ('temporal', 'fixed')):
         assert peer.set_parameter(name, value).successful
+
+
+def test_what_the_samples_do_not_agree_on_is_no_depth_and_no_point(running, tmp_path):
+    listen = ('depth/image', 'depth/uncertainty', 'points')
+    model = noisy_model(tmp_path / 'noisy.onnx')
+    with running(model=model, samples=4, edge_filter=0.0, peer={'listen': listen}) as robot:
+        peer = robot.peer
+        before = peer.ask_grey()
+        spread = depth_of(before.depth_uncertainty)
+        limit = float(np.median(spread))
+        assert peer.set_parameter('max_uncertainty', limit).successful
+        after = peer.ask_grey()
+        refused = peer.set_parameter('samples', 1)
+    assert not refused.successful
+    assert 'only samples of 2 or more tell how uncertain depth is' in refused.reason
+    sure = spread <= np.float32(limit)
+    assert 0.3 < sure.mean() < 0.7
+    depth = depth_of(after.depth_image)
+    np.testing.assert_array_equal(np.isfinite(depth), sure)
+    np.testing.assert_array_equal(depth[sure], depth_of(before.depth_image)[sure])
+    np.testing.assert_array_equal(np.isfinite(points_of(after.points)[..., 2]), sure)
 
 
 def test_info_max_age_applies_from_the_start_and_at_once(running):

@@ -41,6 +41,8 @@ def test_the_yaml_lists_every_parameter_with_its_default_and_a_comment():
         ({'min_depth': 5.0, 'max_depth': 5.0}, 'min_depth (5.0) must be below max_depth (5.0)'),
         ({'color_near': 30.0}, 'color_near (30.0) must be below color_far (20.0)'),
         ({'cloud_min_range': 9.0, 'cloud_max_range': 3.0}, 'must be below cloud_max_range'),
+        ({'max_uncertainty': 0.1}, 'max_uncertainty is 0.1 and samples 0: only samples of 2 or'),
+        ({'max_uncertainty': 0.1, 'samples': 1}, 'and samples 1: only samples of 2 or more'),
     ],
 )
 def test_values_that_cannot_work_are_refused_with_the_allowed_ones(change, message):
