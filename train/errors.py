@@ -1,7 +1,32 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception of the trainer."""
+"""The one exception of the trainer, and how its commands end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.runtime.errors import BackendError
 
 
 class TrainError(RuntimeError):
     """Training cannot start or go on; the message says what, and what to change."""
+
+
+def in_one_line(work: Callable[[], object]) -> int:
+    """Do the work of a command -> exit status: 0, 1 after an error, 130 after Ctrl-C.
+
+    What ended it is said in one line.
+    """
+    try:
+        work()
+    except (TrainError, BackendError, CoreError, EvalError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
+    return 0

@@ -20,18 +20,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
-from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.loading import load_estimator
-from dmd_ros.runtime.errors import BackendError
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 # Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
@@ -51,15 +48,15 @@ class Verdict:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate every kind of world, print the table."""
     options = _parse(arguments)
-    try:
-        estimator = load_estimator(
-            options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
-        )
-        assets = Assets.load(options.assets) if options.assets else None
-        seed = held_out(options.seed)
-    except (BackendError, CoreError, TrainError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    estimator = load_estimator(
+        options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
+    )
+    assets = Assets.load(options.assets) if options.assets else None
+    seed = held_out(options.seed)
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
     every: dict[float, list[Verdict]] = {factor: [] for factor in options.fov_factor}
@@ -78,12 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     for factor, found in every.items():
         print(_table_row(_label('all', factor), found))
     if options.sheet is not None:
-        try:
-            _draw(options.sheet, rows, estimator.contract.name)
-        except (EvalError, OSError) as error:
-            print(f'error: {error}', file=sys.stderr)
-            return 1
-    return 0
+        _draw(options.sheet, rows, estimator.contract.name)
 
 
 def _label(kind: str, factor: float) -> str:

@@ -36,7 +36,7 @@ from dmd_ros.runtime.ort_backend import OrtBackend
 from train import checkpoint, onnx_file
 from train.card import card, read_notes, write_card
 from train.config import TrainConfig
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.init import changes_of_meaning
 from train.loop import build_net
 from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
@@ -152,22 +152,19 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
     changes = {
         key: value
         for key in ('steps', 'samples', 'name')
         if (value := getattr(options, key)) is not None
     }
-    try:
-        notes = read_notes(options.notes)
-        contract = export(
-            options.run, options.out, options.weights, notes, options.average, **changes
-        )
-    except (TrainError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    notes = read_notes(options.notes)
+    contract = export(options.run, options.out, options.weights, notes, options.average, **changes)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {contract.name}, {size:.1f} MB; card: {options.out.with_suffix(".md")}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -25,7 +25,6 @@ import torch
 from tqdm import tqdm
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
@@ -35,7 +34,6 @@ from dmd_ros.eval.report import markdown_table
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.backend import Feeds, Outputs
 from dmd_ros.runtime.engine_file import sha256_of
-from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
     INT8_TOLERANCE,
@@ -48,7 +46,7 @@ from train import int8_graph, onnx_file
 from train.card import LICENCE, write_card
 from train.config import make_config
 from train.datasets.worlds import OnlineWorlds
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.mixture import Source, open_source
 from train.report import hardware
 from train.validate import spread_over
@@ -244,16 +242,15 @@ def _card(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parse(arguments)
-    try:
-        found = quantize(options)
-    except (TrainError, BackendError, CoreError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    found = quantize(options)
     print(
         f'{options.out}: depth moved by {found.moved:.1%}, {found.speed_up:.2f} times as fast '
         f'here; card: {options.out.with_suffix(".md")}'
     )
-    return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

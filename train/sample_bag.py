@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from dmd_ros.core.preprocess import View, prepare_depth
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bag_messages import make_header, make_info
 from dmd_ros.eval.options import positive
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.worlds.generate import held_out
 from train.worlds.trajectory import trajectory
 
@@ -42,7 +43,7 @@ START_NS = 1_700_000_000 * 10**9
 _JPEG_QUALITY = 88
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog='python -m train.sample_bag', description=__doc__)
     add = parser.add_argument
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shutil.rmtree(args.folder, ignore_errors=True)
     walk = trajectory(seed, args.frames, (height, width))
     samples = (sample for sample, _ in tqdm(walk, total=args.frames, unit='frame'))
-    write_bag(args.folder, samples, round(1e9 / args.rate))
+    return in_one_line(lambda: write_bag(args.folder, samples, round(1e9 / args.rate)))
 
 
 def write_bag(folder: Path, samples: Iterator[RawSample], period_ns: int) -> None:
@@ -112,4 +113,4 @@ def _millimetres(sample: RawSample) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -20,10 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 from dmd_ros.core.camera import Camera, degrees_from_tan_half, tan_half_from_degrees
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
@@ -31,8 +29,7 @@ from dmd_ros.eval.options import count
 from dmd_ros.eval.report import markdown_table
 from dmd_ros.fov import EstimatedFov, FovEstimator
 from dmd_ros.loading import load_camera_source, load_estimator
-from dmd_ros.runtime.errors import BackendError
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 
@@ -49,18 +46,17 @@ class Group:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the tables."""
     options = _parse(arguments)
-    try:
-        source = load_camera_source('estimate', fov_model=options.model)
-        assert isinstance(source, EstimatedFov)
-        denoiser = load_estimator(options.denoiser, backend='onnxruntime')
-        groups = [look(source.estimator, *named) for named in _groups(options)]
-    except (BackendError, CoreError, EvalError, TrainError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    source = load_camera_source('estimate', fov_model=options.model)
+    assert isinstance(source, EstimatedFov)
+    denoiser = load_estimator(options.denoiser, backend='onnxruntime')
+    groups = [look(source.estimator, *named) for named in _groups(options)]
     every = _joined(groups)
     print(angle_table([*groups, every] if len(groups) > 1 else groups, options.guess))
     print(depth_table(denoiser, groups, options.guess))
-    return 0
 
 
 def look(estimator: FovEstimator, name: str, samples: Iterable[RawSample]) -> Group:

@@ -29,7 +29,7 @@ from dmd_ros.runtime.ort_backend import OrtFovBackend
 from train import checkpoint, onnx_file
 from train.card import LICENCE, facts_table, read_notes, started_from, write_card
 from train.config import TrainConfig
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.fov.loop import build_net
 from train.fov.net import FovNet
 from train.fov.validate import fov_contract, torch_backend
@@ -134,15 +134,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     options = parser.parse_args(arguments)
-    try:
-        notes = read_notes(options.notes)
-        contract = export(options.run, options.out, options.weights, notes)
-    except (TrainError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    notes = read_notes(options.notes)
+    contract = export(options.run, options.out, options.weights, notes)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {contract.name}, {size:.2f} MB; card: {options.out.with_suffix(".md")}')
-    return 0
 
 
 if __name__ == '__main__':

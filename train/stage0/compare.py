@@ -24,7 +24,7 @@ import torch
 from dmd_ros.eval.report import markdown_table
 from train import checkpoint
 from train.config import TrainConfig, make_config
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.loop import build_net, train
 from train.loss import diffusion_loss
 from train.mixture import Mixture, open_source, parse_sources, tensors
@@ -79,17 +79,15 @@ class Plan:
 
 def main(arguments: list[str] | None = None) -> int:
     """Render, train, judge, write the table."""
-    try:
-        plan = _parse(arguments)
-        results = compare(plan)
-    except (TrainError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(_parse(arguments)))
+
+
+def _run(plan: Plan) -> None:
+    results = compare(plan)
     (plan.out / 'compare.json').write_text(json.dumps(results, indent=1) + '\n')
     text = table(plan, results)
     (plan.out / 'compare.md').write_text(text)
     print(text)
-    return 0
 
 
 def compare(plan: Plan) -> list[dict[str, float]]:

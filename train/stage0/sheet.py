@@ -27,12 +27,11 @@ from dmd_ros.core.diffusion import (
 )
 from dmd_ros.core.preprocess import full_view
 from dmd_ros.eval import canvas
-from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.options import count, positive
 from dmd_ros.eval.sheet import write_picture
 from train import checkpoint
 from train.config import TrainConfig
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.example import Example
 from train.loop import build_net
 from train.mixture import open_source, parse_sources
@@ -59,17 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
     add('--steps', type=positive, default=16, help='of the sampler (default: %(default)s)')
     add('--seed', type=count, default=0)
     options = parser.parse_args(arguments)
-    try:
-        net, config = load(options.run)
-        source = options.source or parse_sources(config.sources)[0][0]
-        picture = draw(net, config, source, options.pictures, options.steps, options.seed)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(options.out, picture)
-    except (TrainError, EvalError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    net, config = load(options.run)
+    source = options.source or parse_sources(config.sources)[0][0]
+    picture = draw(net, config, source, options.pictures, options.steps, options.seed)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(options.out, picture)
     print(f'wrote {options.out}')
-    return 0
 
 
 def load(run: Path) -> tuple[UNet, TrainConfig]:

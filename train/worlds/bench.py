@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numba
 
 from dmd_ros.eval.options import positive
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -30,7 +30,7 @@ _worlds: list[Worlds] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line per size and kind; errors are one line."""
+    """Print a line per size and kind."""
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.bench',
         description=__doc__,
@@ -40,20 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--assets', help='folder of photographic materials')
     parser.add_argument('--workers', type=positive, default=os.cpu_count())
     options = parser.parse_args(argv)
-    try:
-        # Not left to the workers: a pool starts one that fails again, for ever.
-        if options.assets:
-            Assets.load(options.assets)
-    except TrainError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return in_one_line(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    # Not left to the workers: a pool starts one that fails again, for ever.
+    if options.assets:
+        Assets.load(options.assets)
     for size in SIZES:
         for kinds in (*({kind: 1.0} for kind in KINDS), dict(KINDS)):
             config = WorldConfig(size=size, kinds=kinds)
             rate = _rate(config, options.assets, options.frames, options.workers)
             label = f'{size[0]}x{size[1]} {"+".join(kinds)}'
             print(f'{label:32} {rate:6.1f} frames/s, {options.workers} workers', flush=True)
-    return 0
 
 
 def _rate(config: WorldConfig, assets: str | None, frames: int, workers: int) -> float:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.worlds.batch import picture_and_depth, renderer
 from train.worlds.generate import KINDS
 from train.worlds.parts import FRAMES, Part, WorldParts
@@ -46,16 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not torch.cuda.is_available():
         print('bench_gpu needs an NVIDIA GPU with a driver, and torch built for CUDA')
         return 2
-    try:
-        facts = _measure(options)
-    except (TrainError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print(json.dumps(facts, indent=1))
-    return 0
+    return in_one_line(lambda: _run(options))
 
 
-def _measure(options: argparse.Namespace) -> dict[str, Any]:
+def _run(options: argparse.Namespace) -> None:
     """Compare and time; leave worlds.json and frames.png in --out."""
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device('cuda', 0)
@@ -75,8 +69,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
             'rendered_and_exposed_frames_per_s': _rate(gpu, some, device),
             'scenes_built_frames_per_s_per_core': FRAMES / built,
         }
-    (options.out / 'worlds.json').write_text(json.dumps(facts, indent=1) + '\n')
-    return facts
+    text = json.dumps(facts, indent=1)
+    (options.out / 'worlds.json').write_text(text + '\n')
+    print(text)
 
 
 def _part(kind: str, size: tuple[int, int], assets: str) -> Part:

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
@@ -209,21 +209,20 @@ def write_cache(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = _parse(arguments)
+    return in_one_line(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
     config = WorldConfig(size=args.size, kinds=args.kinds)
-    try:
-        beyond = held_out(args.seed)  # seeds of training end where those begin
-        seed = beyond if args.held_out else args.seed
-        Worlds(seed, config)  # which refuses kinds that there are not
-        if args.assets:  # before --out is said to hold frames with them
-            Assets.load(args.assets)
-        claim_folder(args.out, _facts(seed, config, args.assets))
-        for stale in args.out.glob('.shard-*'):
-            shutil.rmtree(stale)
-        write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
-    except (TrainError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    beyond = held_out(args.seed)  # seeds of training end where those begin
+    seed = beyond if args.held_out else args.seed
+    Worlds(seed, config)  # which refuses kinds that there are not
+    if args.assets:  # before --out is said to hold frames with them
+        Assets.load(args.assets)
+    claim_folder(args.out, _facts(seed, config, args.assets))
+    for stale in args.out.glob('.shard-*'):
+        shutil.rmtree(stale)
+    write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
 
 
 if __name__ == '__main__':

@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.options import count
 from dmd_ros.eval.sheet import write_picture
-from train.errors import TrainError
+from train.errors import TrainError, in_one_line
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -75,7 +74,7 @@ def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the sheet; errors are one line."""
+    """Write the sheet."""
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.sheet',
         description=__doc__,
@@ -89,12 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=count, default=0)
     parser.add_argument('--width', type=int, default=1536)
     args = parser.parse_args(argv)
-    try:
-        write_picture(args.out, flow(_pictures(args), args.width)[..., ::-1])
-    except (TrainError, EvalError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return in_one_line(
+        lambda: write_picture(args.out, flow(_pictures(args), args.width)[..., ::-1])
+    )
 
 
 def _pictures(args: argparse.Namespace) -> list[NDArray[np.uint8]]:

@@ -21,10 +21,9 @@ import cv2
 import numpy as np
 
 from dmd_ros.core.records import RawSample
-from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.report import markdown_table
-from train.errors import TrainError
+from train.errors import in_one_line
 from train.worlds.generate import WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
@@ -104,7 +103,7 @@ def _suits(sample: RawSample, size: tuple[int, int]) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; errors are one line."""
+    """Print the table."""
     parser = argparse.ArgumentParser(
         prog='python -m train.worlds.statistics',
         description=__doc__,
@@ -117,14 +116,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.count < 1:
         parser.error(f'--count {args.count}: at least one world per row is needed')
-    try:
-        assets = Assets.load(args.assets) if args.assets else Assets.none()
-        frames = [read_frame(path) for path in find_frames(args.real)] if args.real else []
-        print(table(args.count, args.seed, assets, [(f.group, f.sample) for f in frames]))
-    except (TrainError, EvalError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return in_one_line(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    assets = Assets.load(args.assets) if args.assets else Assets.none()
+    frames = [read_frame(path) for path in find_frames(args.real)] if args.real else []
+    print(table(args.count, args.seed, assets, [(f.group, f.sample) for f in frames]))
 
 
 if __name__ == '__main__':
