@@ -60,6 +60,7 @@ def export(
     average: model file of `train.export` whose weights are averaged with those of the run.
     contract_changes: recommendations (steps, samples, name) that differ from the run's config.
     """
+    onnx_file.check_out(out)
     state = checkpoint.find(source)
     config = TrainConfig.from_json(state['config'])
     if config.stage == 'stage0':

@@ -67,9 +67,8 @@ def write(
 ) -> float:
     """Write a traced graph -> the largest relative difference from torch, which `compare` finds.
 
-    Raises `TrainError`; nothing is written then.
+    out: see `check_out`. Raises `TrainError`; nothing is written then.
     """
-    check_name(out)
     if weights == 'fp16':
         store_half(model)
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _MOST_BYTES:
@@ -82,10 +81,15 @@ def write(
     return _write_if_equal(model, out, compare)
 
 
-def check_name(out: Path) -> None:
-    """Raise `TrainError` for a file that would not be found as a model."""
+def check_out(out: Path) -> None:
+    """Raise `TrainError`, before the work, for a file that no model can be written to."""
     if out.suffix != '.onnx':  # the card of x.md would be x.md
         raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise TrainError(f'cannot write {out} ({error}); choose another --out') from None
 
 
 def store_half(model: onnx.ModelProto) -> None:
@@ -116,11 +120,8 @@ def round_to_half(net: nn.Module) -> None:
 
 def _write_if_equal(model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]) -> float:
     """Write under another name, compare through the robot's own backend, rename."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
-    except OSError as error:
-        raise TrainError(f'cannot write to {out.parent} ({error})') from None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
     os.close(handle)
     partial = Path(name)
     try:

@@ -102,11 +102,10 @@ def quantize(options: argparse.Namespace) -> Comparison:
 
     Gives the comparison in the recommended steps.
     """
-    onnx_file.check_name(options.out)
+    onnx_file.check_out(options.out)
     path = find_model(options.model)
     before = OrtBackend(path)
-    frames = _frames(options.source, options.assets, before.contract, 2 * options.frames)
-    feeds = record(before, frames[::2])
+    golden, _ = golden_from_metadata(before.metadata, str(path))
     found: dict[int, Comparison] = {}
 
     def difference(written: Path) -> float:
@@ -120,11 +119,13 @@ def quantize(options: argparse.Namespace) -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         plain, rounded = Path(folder, 'plain.onnx'), Path(folder, 'rounded.onnx')
         layers = int8_graph.prepare(path, plain)
+        frames = _frames(options.source, options.assets, before.contract, 2 * options.frames)
+        feeds = record(before, frames[::2])
         chosen = int8_graph.choose(plain, layers, feeds, rounded)
         if not chosen:
             raise TrainError(f'no layer of {path} bears rounding; keep the float model')
         int8_graph.write(plain, rounded, chosen, feeds)
-        metadata = _metadata(before, OrtBackend(rounded))
+        metadata = _metadata(before.contract, golden, OrtBackend(rounded))
         onnx_file.write(options.out, onnx.load(str(rounded)), metadata, 'fp16', difference)
     kept = [layer for layer in layers if layer not in chosen]
     write_card(options.out, _card(options, path, len(chosen), kept, list(found.values())), '')
@@ -197,15 +198,13 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
     return [opened.load(index) for index in tqdm(chosen, desc='frames', unit='frame')]
 
 
-def _metadata(before: OrtBackend, after: OrtBackend) -> dict[str, str]:
+def _metadata(contract: Contract, golden: Feeds, after: OrtBackend) -> dict[str, str]:
     """Keep the contract under another name; the golden output is what int8 makes of the input."""
-    contract = dataclasses.replace(before.contract, name=f'{before.contract.name}_int8')
-    feeds, _ = golden_from_metadata(before.metadata, before.contract.name)
-    golden = golden_to_metadata(feeds, after.run(feeds))
+    output = after.run(golden)
     after.close()
     return {
-        METADATA_KEY: contract.to_json(),
-        GOLDEN_KEY: golden,
+        METADATA_KEY: dataclasses.replace(contract, name=f'{contract.name}_int8').to_json(),
+        GOLDEN_KEY: golden_to_metadata(golden, output),
         TOLERANCE_KEY: str(INT8_TOLERANCE),
     }
 

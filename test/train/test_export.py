@@ -17,11 +17,12 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden, contract_from_metadata
 from dmd_ros.runtime.ort_backend import OrtBackend
-from train import checkpoint, onnx_file
+from train import checkpoint, onnx_file, quantize
 from train import export as export_module
 from train.config import make_config
 from train.errors import TrainError
 from train.export import export, main, random_feeds, trace
+from train.fov import export as fov_export
 from train.loop import train
 from train.onnx_weights import load_model
 from train.presets import PRESETS
@@ -164,6 +165,16 @@ def test_the_card_never_takes_the_models_place(run: Path, tmp_path: Path) -> Non
         with pytest.raises(TrainError, match='give one that ends in'):
             export(run, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'file').touch()
+    out = tmp_path / 'file' / 'new' / 'm.onnx'
+    for command in (export_module, fov_export, quantize):
+        assert command.main(['nothing', '--out', str(out)]) == 1  # nor is there a run or a model
+        assert f'cannot write {out}' in capsys.readouterr().err
 
 
 def test_notes_that_are_no_text_are_named(

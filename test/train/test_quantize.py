@@ -13,7 +13,7 @@ from small_set import fast_config, plane_sample, write_set
 
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.runtime.backend import OUTPUT
-from dmd_ros.runtime.model_file import check_golden
+from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train import int8_graph, quantize
 from train.export import export, random_feeds
@@ -136,9 +136,14 @@ def test_what_costs_too_much_is_not_written(
 def test_bad_input(
     int8: Path, model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / 'x.onnx'
+    out, plain = tmp_path / 'x.onnx', tmp_path / 'no_golden.onnx'
+    stripped = onnx.load(model)
+    kept = {p.key: p.value for p in stripped.metadata_props if p.key != GOLDEN_KEY}
+    onnx.helper.set_model_props(stripped, kept)
+    onnx.save(stripped, plain)
     for arguments, reason in (
-        ((int8, out, frames), 'is in int8 already; give the float model'),
+        ((int8, out, Path('nowhere')), 'is in int8 already; give the float model'),
+        ((plain, out, Path('nowhere')), 'carries no golden input'),
         ((model, tmp_path / 'x.md', frames), 'give one that ends in .onnx'),
         ((model, out, frames, '--frames', '7'), 'has 12 frames; at least 14 are wanted'),
         ((tmp_path / 'none.onnx', out, frames), 'does not exist'),

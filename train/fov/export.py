@@ -45,6 +45,7 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
     weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
     notes: Markdown to append to the card.
     """
+    onnx_file.check_out(out)
     state = checkpoint.find(source)
     config = TrainConfig.from_json(state['config'])
     contract = fov_contract(config, out.stem)
