@@ -104,6 +104,11 @@ def quantize(options: argparse.Namespace) -> Comparison:
     """
     onnx_file.check_out(options.out)
     path = find_model(options.model)
+    if options.out.exists() and options.out.samefile(path):
+        raise TrainError(
+            f'--out {options.out} is the float model itself; choose another name, such as '
+            f'{path.stem}_int8.onnx'
+        )
     before = OrtBackend(path)
     golden, _ = golden_from_metadata(before.metadata, str(path))
     found: dict[int, Comparison] = {}

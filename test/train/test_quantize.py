@@ -141,12 +141,16 @@ def test_bad_input(
     kept = {p.key: p.value for p in stripped.metadata_props if p.key != GOLDEN_KEY}
     onnx.helper.set_model_props(stripped, kept)
     onnx.save(stripped, plain)
+    link = tmp_path / 'link.onnx'
+    link.symlink_to(model)
     for arguments, reason in (
         ((int8, out, Path('nowhere')), 'is in int8 already; give the float model'),
         ((plain, out, Path('nowhere')), 'carries no golden input'),
         ((model, tmp_path / 'x.md', frames), 'give one that ends in .onnx'),
         ((model, out, frames, '--frames', '7'), 'has 12 frames; at least 14 are wanted'),
         ((tmp_path / 'none.onnx', out, frames), 'does not exist'),
+        ((model, model, frames), 'the float model itself; choose another name, such as model_in'),
+        ((link, model, frames), 'model.onnx is the float model itself'),
     ):
         assert run(*arguments) == 1
         assert reason in capsys.readouterr().err
