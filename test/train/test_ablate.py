@@ -153,6 +153,7 @@ def test_dry_run_writes_nothing(out: Path, capsys: pytest.CaptureFixture[str]) -
         (('--docs', 'docs'), 'numbers of scale smoke say nothing'),
         (('--seeds', '0'), '--seeds 0 must be >= 1'),
         (('--max-minutes', '-1'), '--max-minutes -1 must be >= 0'),
+        (('--max-minutes', 'nan'), '--max-minutes nan must be >= 0'),
     ],
 )
 def test_refuses(

@@ -203,6 +203,12 @@ def test_build_only_builds_in_order_and_reports(
     assert 'refused' in check.rows[0].note
 
 
+def test_a_limit_that_never_comes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['--limit-s', 'nan'])
+    assert '--limit-s: nan is no time' in capsys.readouterr().err
+
+
 def test_build_only_needs_a_place_to_keep_engines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--build-only']) == 2
     assert '--engine-cache-dir' in capsys.readouterr().out

@@ -95,7 +95,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise TrainError(f'--docs: numbers of scale {options.scale} say nothing; take another')
     if options.seeds is not None and options.seeds < 1:
         raise TrainError(f'--seeds {options.seeds} must be >= 1')
-    if options.max_minutes is not None and options.max_minutes < 0:
+    if options.max_minutes is not None and not options.max_minutes >= 0:
         raise TrainError(f'--max-minutes {options.max_minutes:g} must be >= 0')
     experiments = chosen(options.only)
     out = options.out or Path('runs') / f'ablations-{options.scale}'

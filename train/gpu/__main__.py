@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dmd_ros.eval.options import seconds
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
 from train.gpu.check import LIMIT_S, Check
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--model', type=Path, help='.onnx file instead of the shipped one')
     parser.add_argument('--presets', type=Path, help='folder that with_torch has exported to')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
-    parser.add_argument('--limit-s', type=float, default=LIMIT_S, help='default: %(default)s')
+    parser.add_argument('--limit-s', type=seconds, default=LIMIT_S, help='default: %(default)s')
     parser.add_argument(
         '--sections', nargs='+', choices=tuple(SECTIONS), default=tuple(SECTIONS),
         metavar='SECTION', help=f'these alone, in this order; default: {" ".join(SECTIONS)}',
