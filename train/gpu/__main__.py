@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dmd_ros.eval.options import seconds
+from dmd_ros.eval.options import positive, seconds
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
 from train.gpu.check import LIMIT_S, Check
@@ -23,13 +23,7 @@ from train.gpu.sections import SECTIONS, build_only, run
 
 def main(argv: list[str] | None = None) -> int:
     """Run all sections; the exit status is 0 if TensorRT ran, 1 if not, 2 without a GPU."""
-    options = _parser().parse_args(argv)
-    if options.build_only and options.engine_cache_dir is None:
-        print('--build-only needs --engine-cache-dir: else nothing is kept')
-        return 2
-    if options.jobs < 1:
-        print(f'--jobs {options.jobs} must be >= 1')
-        return 2
+    options = _parse(argv)
     if not cuda_driver.gpus():
         print(f'gpu-check needs an NVIDIA GPU: {cuda_driver.look()[1]}; check nvidia-smi')
         return 2
@@ -57,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if check.proofs else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.gpu', description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
     parser.add_argument('--model', type=Path, help='.onnx file instead of the shipped one')
@@ -73,8 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
     )
-    parser.add_argument('--jobs', type=int, default=1, help='builds at once; default: %(default)s')
-    return parser
+    parser.add_argument('--jobs', type=positive, default=1, help='builds at once (default: 1)')
+    options = parser.parse_args(argv)
+    if options.build_only and options.engine_cache_dir is None:
+        parser.error('--build-only needs --engine-cache-dir: else nothing is kept')
+    return options
 
 
 if __name__ == '__main__':
