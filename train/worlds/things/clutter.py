@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 
+from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials
 from train.worlds.render.scene import SceneBuilder
 from train.worlds.things.workbench import BENCH
@@ -78,7 +79,7 @@ def _fruit(b: SceneBuilder, m: Materials, x: float, y: float, z: float) -> None:
     b.ball(
         (x, y, z + d / 2),
         (d, d, d * 0.92),
-        m.add(1, colour, tuple(0.7 * c for c in colour), sx=0.02, f0=0.04),
+        m.add(L.NOISE, colour, tuple(0.7 * c for c in colour), sx=0.02, f0=0.04),
     )
 
 
@@ -103,7 +104,7 @@ def book(b: SceneBuilder, m: Materials) -> None:
 def papers(b: SceneBuilder, m: Materials) -> None:
     """Sheets of A4 paper."""
     r = m.rng
-    page = m.add(6, (0.75, 0.75, 0.73), (0.74, 0.74, 0.72))
+    page = m.add(L.PRINT, (0.75, 0.75, 0.73), (0.74, 0.74, 0.72))
     for i in range(int(r.integers(1, 4))):
         b.box(
             (r.uniform(-0.08, 0.08), r.uniform(-0.08, 0.08), 0.001 + 0.0015 * i),
@@ -158,7 +159,7 @@ def container(b: SceneBuilder, m: Materials) -> None:
 
 def keyboard(b: SceneBuilder, m: Materials) -> None:
     """Keyboard or laptop."""
-    keys = m.add(3, (0.05, 0.05, 0.055), (0.2, 0.2, 0.2), sx=0.019, sy=0.019, p1=0.004)
+    keys = m.add(L.TILES, (0.05, 0.05, 0.055), (0.2, 0.2, 0.2), sx=0.019, sy=0.019, p1=0.004)
     if m.rng.random() < 0.5:
         b.box((0, 0, 0.01), (0.44, 0.14, 0.018), m.dark)
         b.box((0, 0, 0.02), (0.42, 0.12, 0.004), keys)

@@ -7,6 +7,7 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 
 from __future__ import annotations
 
+from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials
 from train.worlds.render.scene import SceneBuilder
 from train.worlds.things.clutter import plate, scatter
@@ -83,7 +84,9 @@ def desk(b: SceneBuilder, m: Materials) -> Size:
         b.box(
             (0, 0.08, 0.023),
             (0.42, 0.12, 0.004),
-            m.add(3, (0.05, 0.05, 0.055), (0.015, 0.015, 0.015), sx=0.019, sy=0.019, p1=0.004),
+            m.add(
+                L.TILES, (0.05, 0.05, 0.055), (0.015, 0.015, 0.015), sx=0.019, sy=0.019, p1=0.004
+            ),
         )
         b.ball((0.32, 0.1, 0.015), (0.06, 0.1, 0.035), m.dark)
         with b.at(rng.uniform(-0.1, 0.1), 0):
