@@ -10,7 +10,7 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from train.worlds.kernels import layout as L
-from train.worlds.materials import Materials
+from train.worlds.materials import Materials, scaled
 from train.worlds.materials.cellar import CellarMaterials
 from train.worlds.places.ceilings import ducts, joists, pipework
 from train.worlds.places.floor import Footprints, Stock
@@ -142,9 +142,10 @@ def _gate(b: SceneBuilder, m: Materials, length: float) -> Opening:
     """Shut garage door of boards, 2.1 m high."""
     wide = min(length - 0.3, m.rng.choice([2.4, 2.5, 4.8]))
     colour = m.pick(((0.65, 0.65, 0.63), (0.3, 0.3, 0.3), (0.3, 0.17, 0.08)))
-    dark = (0.4 * colour[0], 0.4 * colour[1], 0.4 * colour[2])
     high = m.rng.choice([0.15, 0.5])
-    leaf = m.add(L.TILES, colour, dark, sx=m.rng.choice([0.6, 9.0]), sy=high, p1=0.015)
+    leaf = m.add(
+        L.TILES, colour, scaled(colour, 0.4), sx=m.rng.choice([0.6, 9.0]), sy=high, p1=0.015
+    )
     b.box((length / 2, 0.02, 1.05), (wide, 0.04, 2.1), leaf)
     for side in (-1, 1):
         x = length / 2 + side * wide / 2

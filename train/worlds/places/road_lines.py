@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from train.worlds.kernels import layout as L
 from train.worlds.materials.road_marks import COLOURED, ENDLESS, WHITE, Brush, Mark
-from train.worlds.materials.table import Colour
+from train.worlds.materials.table import Colour, scaled
 
 DASHES = ((3.0, 6.0), (6.0, 12.0), (2.0, 4.0), (3.0, 9.0), (4.0, 6.0), (1.5, 1.5))
 END = 800.0
@@ -77,9 +77,8 @@ class Carriageway:
             for side in (-1, 1):
                 add(Mark(L.FILL, side * (half - 0.15), 0.0, 0.3, 2 * END, tone, wear=0.2))
         if rng.random() < 0.12:  # slabs of concrete
-            dark = (ground[0] * 0.3, ground[1] * 0.3, ground[2] * 0.3)
             p = (rng.uniform(4.0, 7.0), 0.004)
-            add(Mark(L.STRIPED, 0.0, 0.0, 2 * half, 2 * END, dark, p=p))
+            add(Mark(L.STRIPED, 0.0, 0.0, 2 * half, 2 * END, scaled(ground, 0.3), p=p))
         if rng.random() < 0.15:  # places to park along the kerb
             p = (0.1, rng.uniform(5.0, 6.5))
             x = rng.choice([-1.0, 1.0]) * (half - 1.05)

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from train.worlds.kernels import layout as L
-from train.worlds.materials import Materials
+from train.worlds.materials import Materials, scaled
 from train.worlds.render.scene import Rect, SceneBuilder
 
 DOOR_WIDTH = 0.8
@@ -114,7 +114,7 @@ def _drapery(
             else m.add(
                 L.STRIPES,
                 c := m.hue((0.1, 0.9), (0.2, 0.8)),
-                (c[0] * 0.6, c[1] * 0.6, c[2] * 0.6),
+                scaled(c, 0.6),
                 sx=0.09,
                 p0=0.5,
             )
@@ -229,7 +229,6 @@ def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float
     for i in range(columns):
         x = plan.width * (i + 0.5) / columns + rng.uniform(-0.3, 0.3)
         y = plan.depth * rng.uniform(0.35, 0.65)
-        gain = 1.0 / columns
         drop = 0.35
         if style < 0.3:
             b.box((x, y, plan.height - 0.03), (0.3, 1.2, 0.05), glow)
@@ -239,11 +238,7 @@ def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float
             drop = rng.uniform(0.5, 0.8)
             b.strut((x, y, plan.height - drop + 0.2), (x, y, plan.height), 0.012, m.dark)
             b.rod((x, y, plan.height - drop + 0.17), 0.35, 0.2, glow, top=0.5)
-        b.lamp(
-            (x, y, plan.height - drop),
-            (colour[0] * gain, colour[1] * gain, colour[2] * gain),
-            0.05,
-        )
+        b.lamp((x, y, plan.height - drop), scaled(colour, 1.0 / columns), 0.05)
 
 
 def skirting(b: SceneBuilder, length: float, mat: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 
 from train.worlds.kernels import layout as L
-from train.worlds.materials import Materials
+from train.worlds.materials import Materials, scaled
 from train.worlds.render.scene import SceneBuilder
 from train.worlds.things.workbench import BENCH
 
@@ -79,7 +79,7 @@ def _fruit(b: SceneBuilder, m: Materials, x: float, y: float, z: float) -> None:
     b.ball(
         (x, y, z + d / 2),
         (d, d, d * 0.92),
-        m.add(L.NOISE, colour, tuple(0.7 * c for c in colour), sx=0.02, f0=0.04),
+        m.add(L.NOISE, colour, scaled(colour, 0.7), sx=0.02, f0=0.04),
     )
 
 

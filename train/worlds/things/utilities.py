@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from train.worlds.kernels import layout as L
-from train.worlds.materials import Materials
+from train.worlds.materials import Materials, scaled
 from train.worlds.render.scene import SceneBuilder
 from train.worlds.things.clutter import scatter
 from train.worlds.things.tables import Size, legs
@@ -151,7 +151,7 @@ def crates(b: SceneBuilder, m: Materials) -> Size:
         colour = m.pick(((0.7, 0.7, 0.7), (0.05, 0.12, 0.4), (0.35, 0.36, 0.38), m.hue()))
         mat = m.paint(colour, f0=0.03)
         if lattice:
-            inside = (0.1 * colour[0], 0.1 * colour[1], 0.1 * colour[2])
+            inside = scaled(colour, 0.1)
             mat = m.add(L.TILES, inside, colour, sx=0.047, sy=0.055, p1=0.018, contrast=0.1)
         lid = m.paint(m.hue()) if rng.random() < 0.5 else mat
         for k in range(int(rng.integers(1, 5))):
