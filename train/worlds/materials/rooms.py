@@ -15,12 +15,9 @@ class RoomMaterials(MaterialTable):
     def wall(self) -> int:
         """Inside wall."""
         roll = self.rng.random()
-        kind = (
-            'plaster'
-            if roll < 0.25
-            else ('wallpaper' if roll < 0.45 else ('brick' if roll < 0.53 else 'concrete'))
-        )
         if roll < 0.57:
+            kinds = ((0.25, 'plaster'), (0.45, 'wallpaper'), (0.53, 'brick'), (0.57, 'concrete'))
+            kind = next(kind for below, kind in kinds if roll < below)
             found = self.photo(kind, calm=kind != 'brick')
             if found is not None:
                 return found
@@ -65,11 +62,8 @@ class RoomMaterials(MaterialTable):
     def floor(self) -> int:
         """Inside floor."""
         roll = self.rng.random()
-        kind = (
-            'wood_floor'
-            if roll < 0.4
-            else ('carpet' if roll < 0.65 else ('tiles' if roll < 0.85 else 'concrete'))
-        )
+        kinds = ((0.4, 'wood_floor'), (0.65, 'carpet'), (0.85, 'tiles'), (1.0, 'concrete'))
+        kind = next(kind for below, kind in kinds if roll < below)
         f0 = float(self.rng.choice([0.0, 0.03, 0.05])) if kind != 'carpet' else 0.0
         found = self.photo(kind, f0=f0)
         if found is not None:
