@@ -97,10 +97,7 @@ class StreetMaterials(MaterialTable):
 
     def grass(self) -> int:
         """Lawn or meadow."""
-        found = self.photo('grass', tint=(0.8, 0.65, 0.8))
-        if found is not None:
-            return found
-        return self.add(
+        return self.photo('grass', tint=(0.8, 0.65, 0.8)) or self.add(
             L.NOISE,
             self.pick(((0.07, 0.12, 0.03), (0.12, 0.14, 0.04), (0.2, 0.17, 0.07))),
             self.pick(((0.03, 0.06, 0.015), (0.1, 0.08, 0.04))),
@@ -112,10 +109,7 @@ class StreetMaterials(MaterialTable):
     def soil(self) -> int:
         """Soil, gravel or dry ground."""
         kind = str(self.rng.choice(['soil', 'gravel', 'rock']))
-        found = self.photo(kind)
-        if found is not None:
-            return found
-        return self.add(
+        return self.photo(kind) or self.add(
             L.SPECKLE,
             self.pick(((0.3, 0.22, 0.15), (0.35, 0.33, 0.3))),
             (0.14, 0.12, 0.1),
@@ -134,10 +128,9 @@ class StreetMaterials(MaterialTable):
 
     def bark(self) -> int:
         """Tree trunk."""
-        found = self.photo('bark')
-        if found is not None:
-            return found
-        return self.add(L.NOISE, (0.12, 0.085, 0.06), (0.05, 0.035, 0.025), sx=0.07, contrast=0.8)
+        return self.photo('bark') or self.add(
+            L.NOISE, (0.12, 0.085, 0.06), (0.05, 0.035, 0.025), sx=0.07, contrast=0.8
+        )
 
     def render_colour(self) -> Colour:
         """Colour of an outside wall: earths, whites as bright as clouds, blues as of the sky."""

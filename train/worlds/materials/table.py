@@ -120,7 +120,7 @@ class MaterialTable:
         scale: float = 1.0,
         calm: bool = False,
     ) -> int | None:
-        """Photographic tile of a kind, or None if there is none or by chance.
+        """Photographic tile of a kind, never number 0, or None if there is none or by chance.
 
         calm: refuse the strongly coloured ones, which no room is painted in.
         """
@@ -149,10 +149,7 @@ class MaterialTable:
 
     def brick(self) -> int:
         """Brick courses of 0.075 m."""
-        found = self.photo('brick')
-        if found is not None:
-            return found
-        return self.add(
+        return self.photo('brick') or self.add(
             L.TILES,
             self.pick(((0.3, 0.11, 0.06), (0.35, 0.2, 0.12), (0.5, 0.45, 0.38))),
             (0.4, 0.38, 0.34),

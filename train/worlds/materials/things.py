@@ -88,10 +88,7 @@ class ThingMaterials(MaterialTable):
 
     def metal(self) -> int:
         """Bare or painted metal."""
-        found = self.photo('metal', f0=0.15)
-        if found is not None:
-            return found
-        return self.add(
+        return self.photo('metal', f0=0.15) or self.add(
             L.GRAIN,
             self.pick(((0.4, 0.4, 0.4), (0.25, 0.25, 0.26), (0.5, 0.45, 0.35))),
             sx=0.01,
