@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from train.worlds.kernels import layout as L
@@ -246,7 +245,7 @@ def skirting(b: SceneBuilder, length: float, mat: int) -> None:
     b.box((length / 2, 0.008, 0.04), (length, 0.016, 0.08), mat)
 
 
-def stairs(b: SceneBuilder, m: Materials, width: float, steps: int) -> tuple[float, float, float]:
+def stairs(b: SceneBuilder, m: Materials, width: float, steps: int) -> None:
     """Straight flight along -y, steps of 0.17 x 0.28 m, with a hand rail."""
     mat = m.wood()
     for i in range(steps):
@@ -260,4 +259,3 @@ def stairs(b: SceneBuilder, m: Materials, width: float, steps: int) -> tuple[flo
             rail,
         )
     b.strut((width / 2, 0, 1.05), (width / 2, -(steps - 1) * 0.28, steps * 0.17 + 0.9), 0.05, rail)
-    return width, steps * 0.28, steps * 0.17 + math.pi * 0.3

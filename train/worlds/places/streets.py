@@ -53,9 +53,6 @@ class Street:
         self.open = self.town < 0.6 and not self.road.homes and rng.random() < 0.35
         self.sign = 1
 
-    def _post(self) -> int:
-        return self.bark if self.rng.random() < 0.5 else self.m.metal()
-
     def _leaf(self) -> int:
         return self.leaf[int(self.rng.integers(3))]
 
@@ -272,7 +269,8 @@ class Street:
                 s = rng.uniform(0.4, 1.2)
                 b.box((0, 0, 0.9), (0.4, s, 1.8), m.paint() if s < 0.8 else m.brick())
             elif roll < 0.85:
-                b.rod((0, 0, 1.5), rng.uniform(0.08, 0.5), 3.0, self._post())
+                thick = rng.uniform(0.08, 0.5)
+                b.rod((0, 0, 1.5), thick, 3.0, self.bark if rng.random() < 0.5 else m.metal())
             else:
                 with b.at(1.4, 0.0, -up, rng.choice([0.0, 1.57, 3.14])):
                     vehicles.car(b, m)

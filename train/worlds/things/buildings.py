@@ -12,8 +12,8 @@ from train.worlds.render.scene import SceneBuilder, Vec
 PALE: tuple[Colour, ...] = ((0.78, 0.77, 0.74), (0.72, 0.7, 0.64), (0.66, 0.58, 0.42))
 
 
-def house(b: SceneBuilder, m: Materials, width: float, deep: float, pale: bool = False) -> float:
-    """House whose front is the face towards -x, `width` long along y; returns the height.
+def house(b: SceneBuilder, m: Materials, width: float, deep: float, pale: bool = False) -> None:
+    """House whose front is the face towards -x, `width` long along y.
 
     pale: the white or cream home of a family.
     """
@@ -46,7 +46,6 @@ def house(b: SceneBuilder, m: Materials, width: float, deep: float, pale: bool =
             b.box((-1.17, y, floor * storey + 0.6), (0.04, 2.8, 0.9), rail)
     for y in (-width / 2 + 0.1, width / 2 - 0.1):
         b.strut((-0.06, y, 0), (-0.06, y, h), 0.1, m.dark)
-    return h
 
 
 def _roof(b: SceneBuilder, m: Materials, width: float, deep: float, h: float) -> None:
@@ -85,8 +84,8 @@ def garage(b: SceneBuilder, m: Materials, x: float, width: float) -> None:
         b.box((x, y, 0.44 * h), (0.06, min(2.6, pitch - 0.4), 0.86 * h), door)
 
 
-def hall(b: SceneBuilder, m: Materials, width: float, deep: float) -> float:
-    """School, shop or factory: a clad wall without windows beside a glass front; its height."""
+def hall(b: SceneBuilder, m: Materials, width: float, deep: float) -> None:
+    """School, shop or factory: a clad wall without windows beside a glass front."""
     rng = m.rng
     h = rng.uniform(3.2, 9.0)
     skin, glazing, trim = m.cladding(), m.glazing(), m.metal() if rng.random() < 0.5 else m.white
@@ -106,7 +105,6 @@ def hall(b: SceneBuilder, m: Materials, width: float, deep: float) -> float:
             b.box((-0.08, at, z), (0.14, wide + 0.1, 0.12), trim)
         if rng.random() < 0.4:
             b.box((-1.0, at, high), (2.0, wide + 0.4, 0.15), trim)
-    return h
 
 
 def slab(b: SceneBuilder, m: Materials, x: float, y: float, size: Vec) -> None:

@@ -8,8 +8,8 @@ from train.worlds.materials import Materials
 from train.worlds.render.scene import SceneBuilder
 
 
-def person(b: SceneBuilder, m: Materials) -> float:
-    """Standing or walking person facing +y; returns the height."""
+def person(b: SceneBuilder, m: Materials) -> None:
+    """Standing or walking person facing +y."""
     rng = m.rng
     h = rng.uniform(1.5, 1.9)
     step = rng.uniform(0.0, 0.35)
@@ -42,4 +42,3 @@ def person(b: SceneBuilder, m: Materials) -> float:
     b.ball((0, -0.012, 0.955 * h), (0.095 * h, 0.11 * h, 0.11 * h), hair)
     if rng.random() < 0.25:
         b.box((0, -0.1 * h, 0.7 * h), (0.17 * h, 0.1 * h, 0.24 * h), m.fabric(), bevel=0.05)
-    return float(h)

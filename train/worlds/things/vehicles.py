@@ -38,7 +38,7 @@ def _lights(b: SceneBuilder, m: Materials, width: float, length: float, z: float
         b.box((0, y, z - 0.25), (0.52, 0.2, 0.11), plate, exact=True)
 
 
-def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
+def car(b: SceneBuilder, m: Materials) -> None:
     """Hatchback, saloon, estate or off-roader."""
     rng = m.rng
     w, length, h = rng.uniform(1.65, 1.88), rng.uniform(3.6, 4.9), rng.uniform(1.38, 1.56)
@@ -71,7 +71,6 @@ def car(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
             b.rod(arch, d + 0.14, 0.19, m.dark, rot=(0, 1.5708, 0))
     _wheels(b, m, w + 0.02, length * 0.31, -length * 0.31, d)
     _lights(b, m, w * 0.97, length * 0.985, 0.74)
-    return w, length, h
 
 
 def _cabin(
@@ -111,7 +110,7 @@ def _cabin(
         )
 
 
-def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
+def van(b: SceneBuilder, m: Materials) -> None:
     """Delivery van."""
     rng = m.rng
     w, length, h = rng.uniform(1.9, 2.05), rng.uniform(4.7, 6.0), rng.uniform(1.95, 2.7)
@@ -138,10 +137,9 @@ def van(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     b.box((0, 0, 0.35), (w * 0.96, length * 0.98, 0.2), m.dark)
     _wheels(b, m, w, length * 0.33, -length * 0.3, 0.68)
     _lights(b, m, w, length, 0.95)
-    return w, length, h
 
 
-def truck(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
+def truck(b: SceneBuilder, m: Materials) -> None:
     """Lorry with a box body."""
     rng = m.rng
     w, length, h = 2.45, rng.uniform(7.0, 11.0), rng.uniform(3.2, 3.9)
@@ -154,10 +152,9 @@ def truck(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
     b.box((0, 0, 0.8), (w * 0.8, length + 0.04, 0.45), m.dark)
     _wheels(b, m, w, length * 0.36, -length * 0.3, 0.95)
     _lights(b, m, w, length, 1.0)
-    return w, length, h
 
 
-def bus(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
+def bus(b: SceneBuilder, m: Materials) -> None:
     """City bus or tram."""
     w, length, h = 2.5, m.rng.uniform(10.0, 13.0), m.rng.uniform(2.9, 3.3)
     paint = m.paint(f0=0.04, contrast=0.02)
@@ -170,10 +167,9 @@ def bus(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
         b.box((0, y * length / 2, 1.8), (w * 0.88, 0.04, 1.25), glass)
     _wheels(b, m, w, length * 0.3, -length * 0.28, 0.95)
     _lights(b, m, w, length, 0.8)
-    return w, length, h
 
 
-def bicycle(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
+def bicycle(b: SceneBuilder, m: Materials) -> None:
     """Bicycle."""
     mat = m.paint()
     for y in (-0.52, 0.52):
@@ -197,4 +193,3 @@ def bicycle(b: SceneBuilder, m: Materials) -> tuple[float, float, float]:
         b.strut(start, end, 0.035, mat)
     b.strut((-0.28, 0.38, 1.02), (0.28, 0.38, 1.02), 0.03, m.dark)
     b.box((0, -0.19, 0.97), (0.14, 0.26, 0.06), m.dark, bevel=0.02)
-    return 0.55, 1.75, 1.05
