@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> None:
     estimator = load_estimator(
         options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
     )
-    assets = Assets.load(options.assets) if options.assets else None
+    assets = Assets.load(options.assets)
     seed = held_out(options.seed)
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
@@ -146,7 +146,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--frames', type=positive, default=64, help='frames of each kind')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
-    parser.add_argument('--assets', help='folder of photographic materials')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--steps', type=int)
     parser.add_argument('--samples', type=int)
     parser.add_argument(

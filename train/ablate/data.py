@@ -63,7 +63,7 @@ def render(
         until = min(end + 2 * workers, shards)
         if any(not shard_path(root, n).exists() for n in range(until)):
             check()
-            write_cache(root, until, seed, config, assets or None, workers)
+            write_cache(root, until, seed, config, assets, workers)
 
 
 def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:

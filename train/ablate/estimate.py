@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numba
 import torch
 
 from train.ablate import data
@@ -18,7 +19,7 @@ from train.loop import build_net
 from train.loss import Batch, diffusion_loss
 from train.processes import best_device
 from train.state import build_optimizer
-from train.worlds import Worlds
+from train.worlds import Assets, Worlds
 
 _TIMED = 3
 _FRAMES = 8
@@ -102,11 +103,7 @@ def measure(work: Work, renders: bool) -> Cost:
 
 def _frame_cost(scale: Scale, assets: str) -> float:
     """Seconds per rendered frame, of one thread as in a worker."""
-    import numba
-
-    from train.worlds import Assets
-
-    worlds = Worlds(0, data.world_config('wide', scale), Assets.load(assets) if assets else None)
+    worlds = Worlds(0, data.world_config('wide', scale), Assets.load(assets))
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:

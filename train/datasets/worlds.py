@@ -33,8 +33,7 @@ class OnlineWorlds:
         """Render frame `index`."""
         if self._worlds is None:  # built in the worker process: it holds caches and big textures
             seed, assets, area = self._key
-            loaded = Assets.load(assets) if assets else Assets.none()
-            self._worlds = Worlds(seed, WorldConfig(size=None, area=area), loaded)
+            self._worlds = Worlds(seed, WorldConfig(size=None, area=area), Assets.load(assets))
         return self._worlds[index]
 
 

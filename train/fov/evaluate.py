@@ -126,7 +126,7 @@ def judge(denoiser: DepthEstimator, raw: RawSample, camera: Camera) -> Score:
 
 
 def _groups(options: argparse.Namespace) -> Iterator[tuple[str, list[RawSample]]]:
-    assets = Assets.load(options.assets) if options.assets else None
+    assets = Assets.load(options.assets)
     indices = range(0, options.frames * SCENE_STRIDE, SCENE_STRIDE)
     for kind in KINDS if options.frames else ():
         # At the sizes and aspects that worlds are drawn in, and with the cameras of the kind.
@@ -166,7 +166,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--folder', type=Path, action='append', default=[], metavar='DIR')
     parser.add_argument('--guess', type=float, default=50.0, help='degrees, for all pictures')
     parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
-    parser.add_argument('--assets', help='folder of photographic materials')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
     options = parser.parse_args(arguments)
     if not options.frames and not options.folder:
         parser.error('--frames 0 without a --folder: there is no picture to look at')

@@ -159,7 +159,7 @@ def _render(plan: Plan) -> None:
         root.mkdir(parents=True, exist_ok=True)
         shards = -(-frames // SHARD)
         if not all(shard_path(root, number).exists() for number in range(shards)):
-            write_cache(root, shards, seed, WorldConfig(size=(height, width)), None, workers=1)
+            write_cache(root, shards, seed, WorldConfig(size=(height, width)), '', workers=1)
 
 
 def _train(run: Path, config: TrainConfig, init: Path | None) -> None:

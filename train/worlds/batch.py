@@ -24,7 +24,7 @@ Renderer = Callable[[Part], tuple[Tensor, Tensor]]
 
 def renderer(assets: str, device: torch.device) -> Renderer:
     """Choose the renderer of a device; assets: folder of photographic materials, or ''."""
-    loaded = Assets.load(assets) if assets else Assets.none()
+    loaded = Assets.load(assets)
     return _Gpu(loaded, device) if device.type == 'cuda' else _Cpu(loaded)
 
 

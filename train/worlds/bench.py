@@ -37,16 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--frames', type=positive, default=256)
-    parser.add_argument('--assets', help='folder of photographic materials')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--workers', type=positive, default=os.cpu_count())
     options = parser.parse_args(argv)
     return in_one_line(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:
-    # Not left to the workers: a pool starts one that fails again, for ever.
-    if options.assets:
-        Assets.load(options.assets)
+    Assets.load(options.assets)  # not left to the workers: a pool starts one that fails for ever
     for size in SIZES:
         for kinds in (*({kind: 1.0} for kind in KINDS), dict(KINDS)):
             config = WorldConfig(size=size, kinds=kinds)
@@ -55,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
             print(f'{label:32} {rate:6.1f} frames/s, {options.workers} workers', flush=True)
 
 
-def _rate(config: WorldConfig, assets: str | None, frames: int, workers: int) -> float:
+def _rate(config: WorldConfig, assets: str, frames: int, workers: int) -> float:
     """Frames per second of so many workers, once all of them have compiled."""
     context = multiprocessing.get_context('spawn')
     chunk = _SCENES * config.views
@@ -68,9 +66,9 @@ def _rate(config: WorldConfig, assets: str | None, frames: int, workers: int) ->
         return frames / (time.perf_counter() - started)
 
 
-def _open(config: WorldConfig, assets: str | None) -> None:
+def _open(config: WorldConfig, assets: str) -> None:
     numba.set_num_threads(1)
-    _worlds.append(Worlds(3, config, Assets.load(assets) if assets else None))
+    _worlds.append(Worlds(3, config, Assets.load(assets)))
     _make(0)
 
 

@@ -115,14 +115,14 @@ def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
     path.write_text(json.dumps(facts) + '\n')
 
 
-def _facts(seed: int, config: WorldConfig, assets: str | None) -> dict[str, Any]:
+def _facts(seed: int, config: WorldConfig, assets: str) -> dict[str, Any]:
     """Collect what all shards of a folder have in common."""
     return {
         'seed': seed,
         'size': list(config.size or ()),
         'views': config.views,
         'kinds': dict(config.kinds),
-        'assets': assets is not None,
+        'assets': bool(assets),
     }
 
 
@@ -131,11 +131,11 @@ def _work(
     numbers: list[int],
     seed: int,
     config: WorldConfig,
-    assets: str | None,
+    assets: str,
     report: Callable[[int], None],
 ) -> None:
     numba.set_num_threads(1)
-    worlds = Worlds(seed, config, Assets.load(assets) if assets else None)
+    worlds = Worlds(seed, config, Assets.load(assets))
     for number in numbers:
         write_shard(root, number, worlds, report)
 
@@ -170,7 +170,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
     parser.add_argument('--size', type=_size, default=(192, 256), metavar='HEIGHTxWIDTH')
-    parser.add_argument('--assets', help='folder with photographic materials')
+    parser.add_argument('--assets', default='', help='folder with photographic materials')
     parser.add_argument('--kinds', type=_kinds, default=dict(KINDS), metavar='KIND=WEIGHT,...')
     parser.add_argument('--workers', type=positive, default=multiprocessing.cpu_count())
     return parser.parse_args(arguments)
@@ -181,7 +181,7 @@ def write_cache(
     shards: int,
     seed: int,
     config: WorldConfig,
-    assets: str | None,
+    assets: str,
     workers: int,
 ) -> None:
     """Render the shards that are missing in several processes of one thread each."""
@@ -217,8 +217,7 @@ def _run(args: argparse.Namespace) -> None:
     beyond = held_out(args.seed)  # seeds of training end where those begin
     seed = beyond if args.held_out else args.seed
     Worlds(seed, config)  # which refuses kinds that there are not
-    if args.assets:  # before --out is said to hold frames with them
-        Assets.load(args.assets)
+    Assets.load(args.assets)  # before --out is said to hold frames with them
     claim_folder(args.out, _facts(seed, config, args.assets))
     for stale in args.out.glob('.shard-*'):
         shutil.rmtree(stale)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.worlds.generate import WorldConfig, Worlds, random_source
+from train.worlds.generate import KINDS, WorldConfig, Worlds, random_source
 from train.worlds.render.assets import Assets
 from train.worlds.render.pack import pack
 from train.worlds.render.sensor import SensorDraw, draw_sensor
@@ -79,8 +79,7 @@ class WorldParts:
         )
 
     def _open(self) -> None:
-        assets = Assets.load(self._assets) if self._assets else Assets.none()
-        kinds = {} if self._kinds is None else {'kinds': self._kinds}
+        assets = Assets.load(self._assets)
         for size in self._sizes:
-            config = WorldConfig(size=size, views=VIEWS, **kinds)  # type: ignore[arg-type]
+            config = WorldConfig(size=size, views=VIEWS, kinds=self._kinds or KINDS)
             self._worlds[size] = Worlds(self._seed, config, assets)

@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--assets')
+    parser.add_argument('--assets', default='')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
     parser.add_argument('--kind', choices=sorted(KINDS), action='append', help='default: all')
     parser.add_argument('--count', type=int, default=12, help='frames per kind')
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _pictures(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
     """Pairs of the real frames, then of every kind of world."""
-    assets = Assets.load(args.assets) if args.assets else None
+    assets = Assets.load(args.assets)
     pictures = real_pairs(args.real) if args.real else []
     for kind in args.kind or sorted(KINDS):
         worlds = Worlds(

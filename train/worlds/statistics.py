@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--assets', help='folder of photographic materials')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
     parser.add_argument('--count', type=int, default=100, help='worlds per row')
     parser.add_argument('--seed', type=int, default=0, help='of held-out worlds')
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    assets = Assets.load(args.assets) if args.assets else Assets.none()
+    assets = Assets.load(args.assets)
     frames = [read_frame(path) for path in find_frames(args.real)] if args.real else []
     print(table(args.count, args.seed, assets, [(f.group, f.sample) for f in frames]))
 

@@ -88,7 +88,9 @@ class Assets:
 
     @staticmethod
     def load(folder: str | Path) -> Assets:
-        """Read a folder; raises `TrainError` with the expected layout if it is not one."""
+        """Read a folder ('': `none`); raises `TrainError` with the layout if it has another."""
+        if not folder:
+            return Assets.none()
         root = Path(folder) / 'textures'
         if not (root / 'licences.json').is_file():
             raise TrainError(
