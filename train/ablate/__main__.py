@@ -30,6 +30,7 @@ from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, tr
 from train.ablate.scales import SCALES, scale
 from train.errors import TrainError
 from train.speed import hours
+from train.worlds.cache import claim_folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             _dry_run(plan)
             return 0
-        _claim_folder(plan.work.out, options.scale)
+        claim_folder(plan.work.out, {'scale': options.scale})  # no two of them in one
         complete = options.report_only or _execute(plan, deadline)
         _report(plan, options.docs)
     except (TrainError, OSError) as error:
@@ -104,15 +105,6 @@ def _plan(options: argparse.Namespace) -> Plan:
     )
     seeds = range(options.seeds or size.seeds)
     return Plan(experiments, points_of(experiments.values()), seeds, work)
-
-
-def _claim_folder(out: Path, name: str) -> None:
-    """Refuse to mix two scales in one folder."""
-    mark = out / 'scale.txt'
-    if mark.exists() and mark.read_text().strip() != name:
-        raise TrainError(f'{out} holds scale {mark.read_text().strip()}, not {name}; other --out')
-    out.mkdir(parents=True, exist_ok=True)
-    mark.write_text(name + '\n')
 
 
 def _execute(plan: Plan, deadline: Deadline) -> bool:

@@ -4,21 +4,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from dmd_ros.core.records import RawSample
-from dmd_ros.eval.report import write_json
 from train.ablate.experiments import COVERED, DATA, FAR, OTHER, OTHER_FACTOR, TESTS, TWO_CAMERAS
 from train.ablate.scales import Scale
 from train.datasets.worlds import WorldCache
 from train.errors import TrainError
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import SHARD, shard_path, write_cache
+from train.worlds.cache import SHARD, claim_folder, shard_path, write_cache
 
 # Training and test worlds of all seeds: seeds differ in weights, order and noise, not in frames.
 _SEED = 0
@@ -53,17 +49,20 @@ def render(
 ) -> None:
     """Render what is missing of a data set; check() is called every few shards and may raise."""
     root, config = folder(out, name), world_config(name, scale)
-    root.mkdir(parents=True, exist_ok=True)
-    _settle_facts(root, config, assets)
-    for stale in root.glob('.shard-*'):  # of a process that was killed
-        shutil.rmtree(stale)
+    facts = {
+        'size': list(config.size or ()),
+        'kinds': dict(config.kinds),
+        'cameras': dict(config.cameras),
+        'assets': bool(assets),
+    }
+    claim_folder(root, facts)
     shards, workers = _shards(name, scale), max(1, workers)
     seed = held_out(_SEED) if DATA[name].held_out else _SEED
     for end in range(0, shards, 2 * workers):
         until = min(end + 2 * workers, shards)
         if any(not shard_path(root, n).exists() for n in range(until)):
             check()
-            write_cache(root, until, seed, config, assets, workers)
+        write_cache(root, until * SHARD, seed, config, assets, workers)
 
 
 def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
@@ -94,21 +93,3 @@ def lens_of(tan_half_vfov: float, kind: str) -> str:
 def _shards(name: str, scale: Scale) -> int:
     frames = scale.test_frames if DATA[name].held_out else scale.train_frames
     return math.ceil(frames / SHARD)
-
-
-def _settle_facts(root: Path, config: WorldConfig, assets: str) -> None:
-    """Write what the folder holds, or refuse to mix two kinds of frames in it."""
-    facts: dict[str, Any] = {
-        'size': list(config.size or ()),
-        'kinds': dict(config.kinds),
-        'cameras': dict(config.cameras),
-        'assets': bool(assets),
-    }
-    path = root / 'facts.json'
-    if not path.exists():
-        write_json(path, facts)
-    elif json.loads(path.read_text()) != facts:
-        raise TrainError(
-            f'{path} says {path.read_text()}, this run needs {json.dumps(facts)}; choose another '
-            '--out, or delete the folder'
-        )

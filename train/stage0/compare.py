@@ -32,7 +32,7 @@ from train.processes import Processes, best_device
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import SHARD, claim_folder, shard_path, write_cache
+from train.worlds.cache import claim_folder, write_cache
 
 # Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
 _WORLDS_SEED = 0
@@ -156,10 +156,7 @@ def _render(plan: Plan) -> None:
         ('held_out', held_out(_WORLDS_SEED), _HELD_OUT_FRAMES),
     ):
         root = plan.out / 'data' / name
-        root.mkdir(parents=True, exist_ok=True)
-        shards = -(-frames // SHARD)
-        if not all(shard_path(root, number).exists() for number in range(shards)):
-            write_cache(root, shards, seed, WorldConfig(size=(height, width)), '', workers=1)
+        write_cache(root, frames, seed, WorldConfig(size=(height, width)), '', workers=1)
 
 
 def _train(run: Path, config: TrainConfig, init: Path | None) -> None:

@@ -178,14 +178,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def write_cache(
     root: Path,
-    shards: int,
+    frames: int,
     seed: int,
     config: WorldConfig,
     assets: str,
     workers: int,
 ) -> None:
-    """Render the shards that are missing in several processes of one thread each."""
+    """Render the shards that are missing in several processes of one thread each.
+
+    frames: of all shards, rounded up to whole ones.
+    """
+    for stale in root.glob('.shard-*'):  # of a process that was killed
+        shutil.rmtree(stale)
+    shards = -(-frames // SHARD)
     todo = [n for n in range(shards) if not shard_path(root, n).exists()]
+    if not todo:
+        return
     context = multiprocessing.get_context('spawn')
     done = context.Queue()
     jobs = [
@@ -219,9 +227,7 @@ def _run(args: argparse.Namespace) -> None:
     Worlds(seed, config)  # which refuses kinds that there are not
     Assets.load(args.assets)  # before --out is said to hold frames with them
     claim_folder(args.out, _facts(seed, config, args.assets))
-    for stale in args.out.glob('.shard-*'):
-        shutil.rmtree(stale)
-    write_cache(args.out, -(-args.frames // SHARD), seed, config, args.assets, args.workers)
+    write_cache(args.out, args.frames, seed, config, args.assets, args.workers)
 
 
 if __name__ == '__main__':
