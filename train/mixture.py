@@ -64,7 +64,7 @@ def _worlds(path: str, config: TrainConfig) -> Source:
 
 
 def _cache(path: str, config: TrainConfig) -> Source:
-    from train.datasets.worlds import WorldCache
+    from train.worlds.cache import WorldCache
 
     return WorldCache(path)
 

@@ -24,8 +24,8 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bags import BagFrame
 from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
-from train.datasets.worlds import WorldCache
 from train.errors import TrainError
+from train.worlds.cache import WorldCache
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 TYPES = STORE.types

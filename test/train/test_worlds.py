@@ -14,7 +14,7 @@ import pytest
 from dmd_ros.core.camera import Camera
 from train.errors import TrainError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, generate, held_out, sheet
-from train.worlds.cache import CachedWorlds, main, write_shard
+from train.worlds.cache import WorldCache, main, write_shard
 from train.worlds.kernels import layout as L
 from train.worlds.materials.table import MaterialTable
 from train.worlds.sheet import HEIGHT, real_pairs
@@ -188,16 +188,14 @@ def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
     worlds = Worlds(4, WorldConfig(size=(24, 32)))
     for number in range(2):
         write_shard(tmp_path, number, worlds)
-    cache = CachedWorlds(tmp_path)
+    cache = WorldCache(tmp_path)
     assert len(cache) == 6
     for index in (0, 4):
-        assert np.array_equal(cache[index].rgb, worlds[index].rgb)
-        assert cache[index].camera == worlds[index].camera
-        assert np.allclose(cache[index].depth, worlds[index].depth, rtol=1e-3)
-    with pytest.raises(IndexError, match='frame 6 of 6'):
-        cache[6]
+        assert np.array_equal(cache.load(index).rgb, worlds[index].rgb)
+        assert cache.load(index).camera == worlds[index].camera
+        assert np.allclose(cache.load(index).depth, worlds[index].depth, rtol=1e-3)
     with pytest.raises(TrainError, match='write some with'):
-        CachedWorlds(tmp_path / 'nowhere')
+        WorldCache(tmp_path / 'nowhere')
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from pathlib import Path
 from dmd_ros.core.records import RawSample
 from train.ablate.experiments import COVERED, DATA, FAR, OTHER, OTHER_FACTOR, TESTS, TWO_CAMERAS
 from train.ablate.scales import Scale
-from train.datasets.worlds import WorldCache
 from train.errors import TrainError
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import SHARD, claim_folder, shard_path, write_cache
+from train.worlds.cache import SHARD, WorldCache, claim_folder, shard_path, write_cache
 
 # Training and test worlds of all seeds: seeds differ in weights, order and noise, not in frames.
 _SEED = 0
@@ -69,7 +68,7 @@ def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
     """Read the frames of a test set; raises `TrainError` if none is of the kind asked for."""
     wanted = TESTS[test]
     kind = DATA[wanted.data].kinds[0][0]
-    source = WorldCache(str(folder(out, wanted.data)))
+    source = WorldCache(folder(out, wanted.data))
     frames: list[RawSample] = []
     for index in range(len(source)):
         raw = source.load(index)

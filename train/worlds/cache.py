@@ -68,39 +68,55 @@ def write_shard(
     return final
 
 
-class CachedWorlds:
-    """Random access to a folder of shards: `cache[i]` -> RawSample, memory-mapped."""
+class WorldCache:
+    """Frames of a folder of shards by number, memory-mapped."""
 
-    def __init__(self, root: str | Path) -> None:
-        folders = sorted(p for p in Path(root).glob('shard-*') if p.is_dir())
+    def __init__(self, path: str | Path) -> None:
+        """Open the shards that are there now; raises `TrainError`."""
+        self._path = path
+        folders = sorted(p for p in Path(path).expanduser().glob('shard-*') if p.is_dir())
         if not folders:
             raise TrainError(
-                f'no shards in {root}; write some with python -m train.worlds.cache --out {root}'
+                f'no shards in {path}; write some with python -m train.worlds.cache --out {path}'
             )
-        self._shards = [
-            tuple(np.load(f / f'{n}.npy', mmap_mode='r') for n in ('rgb', 'depth', 'camera'))
-            for f in folders
-        ]
-        self._ends = np.cumsum([len(s[0]) for s in self._shards])
+        try:
+            self._shards = [
+                tuple(np.load(f / f'{n}.npy', mmap_mode='r') for n in ('rgb', 'depth', 'camera'))
+                for f in folders
+            ]
+            self._ends = np.cumsum([len(rgb) for rgb, _, _ in self._shards])
+        except (OSError, TypeError, ValueError) as error:
+            raise TrainError(f'cache {path} has a broken shard ({error}); delete it') from None
+        if not len(self):
+            raise TrainError(f'cache {path} has no frames; delete it and render it again')
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Count frames."""
         return int(self._ends[-1])
 
-    def __getitem__(self, index: int) -> RawSample:
+    def name(self, index: int) -> str:
+        """Name a frame by folder and number."""
+        return f'{self._path} frame {index}'
+
+    def load(self, index: int) -> RawSample:
         """Read frame `index`."""
-        if not 0 <= index < len(self):
-            raise IndexError(f'frame {index} of {len(self)}')
         number = int(np.searchsorted(self._ends, index, side='right'))
         rgb, depth, camera = self._shards[number]
         i = index - (int(self._ends[number - 1]) if number else 0)
-        fx, fy, cx, cy = (float(v) for v in camera[i])
         height, width = rgb.shape[1:3]
-        return RawSample(
-            np.array(rgb[i]),
-            np.asarray(depth[i], np.float32),
-            Camera(fx, fy, cx, cy, width, height),
-        )
+        try:
+            fx, fy, cx, cy = (float(v) for v in camera[i])
+            return RawSample(
+                np.array(rgb[i]),
+                np.asarray(depth[i], np.float32),
+                Camera(fx, fy, cx, cy, width, height),
+            )
+        except IndexError:  # of depth or cameras, which were cut short
+            raise TrainError('its shard holds fewer of them than pictures') from None
+
+    def __reduce__(self) -> tuple[type[WorldCache], tuple[str | Path]]:
+        """Travel to worker processes as a path, not as the shards' contents."""
+        return WorldCache, (self._path,)
 
 
 def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
