@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import shutil
@@ -35,6 +34,7 @@ from train.ablate.scales import SCALES
 from train.ablate.verdict import CONTRARY, REPRODUCED, T_975, UNDECIDED, interval, judge_claim
 from train.errors import TrainError
 from train.evaluate import mistold
+from train.worlds import generate
 
 HERE, THERE = Point('indoor'), Point('outdoor')
 CLAIM = Claim('a beats b', ('a', HERE), ('b', HERE))
@@ -284,8 +284,6 @@ def test_frames_through_other_lenses(out: Path) -> None:
 
 
 def test_worlds_through_one_lens(monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = importlib.import_module('train.worlds.generate')
-
     class Flat:
         kind, scene, pose = 'indoor', None, staticmethod(lambda rng, camera: None)
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import RawSample
 from train.errors import TrainError
-from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, generate, held_out, sheet
+from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, held_out, sheet
 from train.worlds.cache import WorldCache, main, write_shard
 from train.worlds.kernels import layout as L
 from train.worlds.materials.table import MaterialTable
@@ -23,9 +24,14 @@ from train.worlds.trajectory import trajectory
 SMALL = (48, 64)
 
 
+def frames(seed: int, indices: Iterable[int], kind: str = '') -> list[RawSample]:
+    worlds = Worlds(seed, WorldConfig(size=SMALL, kinds={kind: 1.0} if kind else KINDS))
+    return [worlds[index] for index in indices]
+
+
 @pytest.mark.parametrize('kind', sorted(KINDS))
 def test_frames_are_valid(kind: str) -> None:
-    for sample in generate(5, 6, size=SMALL, kinds={kind: 1.0}):
+    for sample in frames(5, range(6), kind):
         assert sample.rgb.shape == (*SMALL, 3)
         assert sample.rgb.dtype == np.uint8
         assert sample.depth.shape == SMALL
@@ -43,29 +49,24 @@ def test_frames_are_valid(kind: str) -> None:
 
 
 def test_sky_is_infinite_and_rooms_are_closed() -> None:
-    outdoor = [s.depth for s in generate(5, 8, size=SMALL, kinds={'outdoor': 1.0})]
+    outdoor = [s.depth for s in frames(5, range(8), 'outdoor')]
     assert any(np.isposinf(d).any() for d in outdoor)
-    indoor = [s.depth for s in generate(5, 8, size=SMALL, kinds={'indoor': 1.0})]
+    indoor = [s.depth for s in frames(5, range(8), 'indoor')]
     assert all(np.isfinite(d).all() for d in indoor)
 
 
 def test_frame_depends_on_seed_and_index_only() -> None:
-    whole = list(generate(11, 7, size=SMALL))
-    parts = [*generate(11, 3, size=SMALL), *generate(11, 4, size=SMALL, start=3)]
-    backwards = Worlds(11, WorldConfig(size=SMALL))
-    for index in reversed(range(7)):
-        for other in (parts[index], backwards[index]):
-            assert np.array_equal(whole[index].rgb, other.rgb)
-            assert np.array_equal(whole[index].depth, other.depth)
-            assert whole[index].camera == other.camera
-    assert not np.array_equal(whole[0].rgb, next(generate(12, 1, size=SMALL)).rgb)
+    whole = frames(11, range(7))
+    for one, other in zip(whole, reversed(frames(11, reversed(range(7)))), strict=True):
+        assert np.array_equal(one.rgb, other.rgb)
+        assert np.array_equal(one.depth, other.depth)
+        assert one.camera == other.camera
+    assert not np.array_equal(whole[0].rgb, frames(12, [0])[0].rgb)
 
 
 def test_held_out_seeds_never_meet_training_seeds() -> None:
     assert held_out(0) > 2**32 - 1
-    assert not np.array_equal(
-        next(generate(held_out(3), 1, size=SMALL)).rgb, next(generate(3, 1, size=SMALL)).rgb
-    )
+    assert not np.array_equal(frames(held_out(3), [0])[0].rgb, frames(3, [0])[0].rgb)
     with pytest.raises(TrainError, match=r'must be in \[0, 2\*\*32\)'):
         held_out(held_out(3))
 
@@ -178,8 +179,8 @@ def test_photographic_materials_are_used() -> None:
     if not (folder / 'textures' / 'licences.json').is_file():
         pytest.skip(f'no photographic materials in {folder}')
     assets = Assets.load(folder)
-    with_photos = next(generate(1, 1, size=SMALL, assets=assets))
-    assert not np.array_equal(with_photos.rgb, next(generate(1, 1, size=SMALL)).rgb)
+    with_photos = Worlds(1, WorldConfig(size=SMALL), assets)[0]
+    assert not np.array_equal(with_photos.rgb, frames(1, [0])[0].rgb)
     assert np.isfinite(with_photos.depth).any()
 
 

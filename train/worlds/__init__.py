@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Procedural worlds: metric RGB-D frames with known cameras, deterministic by seed.
 
-    from train.worlds import Assets, WorldConfig, Worlds, generate, held_out
-    for sample in generate(seed=0, count=100): ...          # RawSample
-    Worlds(seed=0)[17]                                      # the same frame, by index
-    generate(held_out(0), 100)                              # never meets a training seed
+    from train.worlds import Worlds, held_out
+    Worlds(seed=0)[17]              # a RawSample by its index, of which there is no end
+    Worlds(held_out(0))[17]         # never meets a training seed
 
 Needs NumPy, OpenCV and numba only; no torch.
 
@@ -19,7 +18,7 @@ Each folder imports from those below it, never from those above or from the file
 the worlds and their cameras, pre-render, show, measure and time them.
 """
 
-from train.worlds.generate import KINDS, SCENE_STRIDE, WorldConfig, Worlds, generate, held_out
+from train.worlds.generate import KINDS, SCENE_STRIDE, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
-__all__ = ['KINDS', 'SCENE_STRIDE', 'Assets', 'WorldConfig', 'Worlds', 'generate', 'held_out']
+__all__ = ['KINDS', 'SCENE_STRIDE', 'Assets', 'WorldConfig', 'Worlds', 'held_out']

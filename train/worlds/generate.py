@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -159,25 +159,3 @@ class Worlds:
         frame = self.frame(index)
         colour, depth, _ = render_cpu(frame.arrays, frame.camera.height, frame.camera.width)
         return RawSample(expose(colour, frame.rng), depth, frame.camera)
-
-
-def generate(
-    seed: int,
-    count: int,
-    size: tuple[int, int] | None = (192, 256),
-    kinds: Mapping[str, float] | None = None,
-    assets: Assets | None = None,
-    start: int = 0,
-    config: WorldConfig | None = None,
-) -> Iterator[RawSample]:
-    """Yield frames start .. start + count - 1 of a seed.
-
-    size: (height, width), None = drawn per block of 32 frames. kinds: weights of 'indoor',
-    'tabletop', 'outdoor'. assets: photographic materials, see `Assets.load`.
-    """
-    config = config or WorldConfig(size=size)
-    if kinds is not None:
-        config = replace(config, kinds=dict(kinds))
-    worlds = Worlds(seed, config, assets)
-    for index in range(start, start + count):
-        yield worlds[index]
