@@ -26,8 +26,9 @@ from dmd_ros.core.preprocess import normalise
 from train.batch_image import look_up, scalar
 from train.config import TrainConfig
 from train.loss import Batch
-from train.mixture import draw_batch, made_ahead, share_of
+from train.mixture import draw_batch, share_of
 from train.photometric import photometric_batch
+from train.workers import made_ahead
 from train.worlds.batch import Renderer, picture_and_depth, renderer
 from train.worlds.parts import FRAMES, Part, WorldParts
 

@@ -24,14 +24,13 @@ from train.loss import Batch
 from train.mixture import (
     Mixture,
     batches,
-    behave_as_worker,
-    interrupts_held,
     parse_sources,
     share_of,
     tensors,
 )
 from train.mixtures import WORLDS
 from train.processes import Processes
+from train.workers import behave_as_worker, interrupts_held
 
 # Batches that wait for the trainer, and how often it looks whether their maker lives.
 _AHEAD = 3

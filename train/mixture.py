@@ -8,21 +8,14 @@ any worker may make any batch, and several processes share a batch by taking sli
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import math
-import multiprocessing
-import signal
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from multiprocessing import resource_tracker
-from typing import Any, Protocol
+from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
@@ -33,10 +26,10 @@ from train.example import Example, make_example, stack
 from train.loss import Batch
 from train.mixtures import tuned
 from train.stage0.example import make_picture_example
+from train.workers import made_ahead
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Draws for one place in a batch before the sources are taken for broken altogether.
 _ATTEMPTS = 20
 
@@ -205,42 +198,6 @@ def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     yield from made_ahead(mixture, range(first, 1 << 62), workers)
 
 
-def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
-    """Start worker processes (0: none) at once that make data[n] for each number, in order."""
-    # spawn: forking a process whose OpenMP threads have run may hang the child.
-    more: dict[str, Any] = {}
-    if workers:
-        more = {'prefetch_factor': 4, 'multiprocessing_context': 'spawn'}
-        more['worker_init_fn'] = behave_as_worker
-    loader = DataLoader(
-        data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
-    )
-    with interrupts_held():
-        started = iter(loader)
-    return _in_plain_words(started)
-
-
-def _in_plain_words(made: Iterator[Any]) -> Iterator[Any]:
-    try:
-        yield from made
-    except TrainError as error:  # torch puts a worker's traceback before the message
-        raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach before `behave_as_worker`.
-
-    Before that a worker imports, and would die with a page of traceback.
-    """
-    resource_tracker.ensure_running()  # started later, it would let interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def tensors(arrays: Example, device: torch.device) -> Batch:
     """Bring a batch to the training device."""
     moved: dict[str, torch.Tensor] = {}
@@ -249,19 +206,3 @@ def tensors(arrays: Example, device: torch.device) -> Batch:
         moved[field.name] = tensor.to(device, non_blocking=True)
     moved['rgb'] = moved['rgb'].contiguous(memory_format=torch.channels_last)
     return Batch(**moved)
-
-
-def _as_is(made: Any) -> Any:
-    return made
-
-
-def behave_as_worker(worker: int = 0) -> None:
-    """Leave the cores to the trainer, one thread per worker, and die with it."""
-    if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
-            sys.exit(1)
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -27,7 +27,6 @@ from train.mixture import (
     Mixture,
     batches,
     draw_batch,
-    made_ahead,
     open_source,
     parse_sources,
     shares_text,
@@ -36,6 +35,7 @@ from train.mixture import (
 )
 from train.processes import Processes
 from train.state import TrainState
+from train.workers import made_ahead
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that make data ahead: how they start, behave beside the trainer, and end with it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from train.errors import TrainError
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
+    """Start worker processes (0: none) at once that make data[n] for each number, in order."""
+    # spawn: forking a process whose OpenMP threads have run may hang the child.
+    more: dict[str, Any] = {}
+    if workers:
+        more = {'prefetch_factor': 4, 'multiprocessing_context': 'spawn'}
+        more['worker_init_fn'] = behave_as_worker
+    loader = DataLoader(
+        data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
+    )
+    with interrupts_held():
+        started = iter(loader)
+    return _in_plain_words(started)
+
+
+def _in_plain_words(made: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from made
+    except TrainError as error:  # torch puts a worker's traceback before the message
+        raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
+
+
+def _as_is(made: Any) -> Any:
+    return made
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach before `behave_as_worker`.
+
+    Before that a worker imports, and would die with a page of traceback.
+    """
+    resource_tracker.ensure_running()  # started later, it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def behave_as_worker(worker: int = 0) -> None:
+    """Leave the cores to the trainer, one thread per worker, and die with it."""
+    if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
+            sys.exit(1)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
