@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,6 @@ from train.datasets.registry import READERS, open_dataset, options_of
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
-from train.mixtures import tuned
 from train.stage0.example import make_picture_example
 from train.workers import made_ahead
 
@@ -140,10 +139,11 @@ class Mixture(Dataset[Made]):
         self._share = share_of(config, world)
         self.config, self.rank, self.world = config, rank, world
         self.contract = config.contract()
-        self._names = parse_sources(config.sources)
-        total = sum(weight for _, weight in self._names)
-        self._shares = [weight / total for _, weight in self._names]
-        self._sources = [open_source(name, config) for name, _ in self._names]
+        pairs = parse_sources(config.sources)
+        total = sum(weight for _, weight in pairs)
+        self._shares = [weight / total for _, weight in pairs]
+        self._sources = [open_source(name, config) for name, _ in pairs]
+        self._configs = [tuned(config, source) for source in self._sources]
 
     def __getitem__(self, number: int) -> Made:
         """Make this rank's slice of batch `number`."""
@@ -160,18 +160,25 @@ class Mixture(Dataset[Made]):
     def _example(self, index: int, size: tuple[int, int], t: float, broken: list[str]) -> Example:
         rng = np.random.default_rng((self.config.seed, _SAMPLE, index))
         for _ in range(_ATTEMPTS):
-            source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
+            number = int(rng.choice(len(self._sources), p=self._shares))
+            source, config = self._sources[number], self._configs[number]
             # An endless source is walked in order; a finite one is drawn from.
             key = index if len(source) == 0 else int(rng.integers(len(source)))
             try:
                 raw = source.load(key)
-                config = tuned(self.config, source)
                 make = make_picture_example if config.stage == 'stage0' else make_example
                 return make(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
                 name = source.name(key)  # readers say it themselves
                 broken.append(f'{name}: {str(error).removeprefix(f"{name}: ")}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
+
+
+def tuned(config: TrainConfig, source: Source) -> TrainConfig:
+    """Give the config for the samples of one source: its own FOV augmentation and infilling."""
+    if getattr(source, 'fov', '') == 'off':
+        config = replace(config, fov_scale_min=1.0, fov_scale_max=1.0)
+    return replace(config, infill=getattr(source, 'infill', '') or config.infill)
 
 
 def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[float]]:

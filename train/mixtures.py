@@ -14,16 +14,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from dmd_ros.eval.report import markdown_table
 from train.datasets.registry import READERS, options_of
 from train.errors import TrainError
-
-if TYPE_CHECKING:
-    from train.config import TrainConfig
 
 # A dataset of the user's choice: any reader, given as --root any=kind:path.
 ANY = 'any'
@@ -109,20 +104,6 @@ def sources_text(name: str, roots: Mapping[str, str]) -> str:
             f'{", ".join(missing) or "none"}, not part of it: {", ".join(unknown) or "none"}'
         )
     return ','.join(_source(part, roots.get(part.name, '')) for part in parts)
-
-
-def tuned(config: TrainConfig, source: Any) -> TrainConfig:
-    """Give the config for the samples of one source: its own FOV augmentation and infilling."""
-    fov, infill = getattr(source, 'fov', ''), getattr(source, 'infill', '')
-    return _changed(config, fov, infill) if fov or infill else config
-
-
-@lru_cache(maxsize=256)
-def _changed(config: TrainConfig, fov: str, infill: str) -> TrainConfig:
-    changes: dict[str, Any] = {'infill': infill} if infill else {}
-    if fov == 'off':
-        changes |= {'fov_scale_min': 1.0, 'fov_scale_max': 1.0}
-    return replace(config, **changes)
 
 
 def _source(part: Part, root: str) -> str:

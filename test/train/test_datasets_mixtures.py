@@ -13,7 +13,7 @@ from pictures import write
 from train import mixtures
 from train.config import TrainConfig
 from train.datasets.registry import READERS
-from train.mixture import Mixture, open_source, parse_sources
+from train.mixture import Mixture, open_source, parse_sources, tuned
 
 
 def test_table_is_sound():
@@ -49,10 +49,10 @@ def test_sources_open_with_the_parts_wishes(tmp_path):
 
 def test_tuned_config():
     config = TrainConfig(infill='zero')
-    assert mixtures.tuned(config, SimpleNamespace()) is config
-    off = mixtures.tuned(config, SimpleNamespace(fov='off', infill=''))
+    assert tuned(config, SimpleNamespace()) == config
+    off = tuned(config, SimpleNamespace(fov='off', infill=''))
     assert (off.fov_scale_min, off.fov_scale_max, off.infill) == (1.0, 1.0, 'zero')
-    on = mixtures.tuned(config, SimpleNamespace(fov='on', infill='inpaint'))
+    on = tuned(config, SimpleNamespace(fov='on', infill='inpaint'))
     assert (on.fov_scale_max, on.infill) == (config.fov_scale_max, 'inpaint')
 
 
