@@ -9,7 +9,7 @@ any worker may make any batch, and several processes share a batch by taking sli
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
@@ -21,11 +21,14 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from train.config import TrainConfig
 from train.datasets.registry import READERS, open_dataset, options_of
+from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
+from train.mixtures import WORLDS
 from train.stage0.example import make_picture_example
 from train.workers import made_ahead
+from train.worlds.cache import WorldCache
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
@@ -49,41 +52,27 @@ class Source(Protocol):
         ...
 
 
-def _worlds(path: str, config: TrainConfig) -> Source:
-    from train.datasets.worlds import OnlineWorlds
-
-    return OnlineWorlds(config.seed, config.assets, config.size_list)
-
-
-def _cache(path: str, config: TrainConfig) -> Source:
-    from train.worlds.cache import WorldCache
-
-    return WorldCache(path)
-
-
-KINDS: dict[str, Callable[[str, TrainConfig], Source]] = {
-    'worlds': _worlds,
-    'cache': _cache,
-}
+KINDS = (WORLDS, 'cache', *sorted(READERS))
 
 
 def open_source(text: str, config: TrainConfig) -> Source:
     """Open 'kind', 'kind:path' or, for readers of datasets, 'kind:path?option=value&...'."""
     kind, _, path = text.partition(':')
-    if not path and kind != 'worlds' and (kind in KINDS or kind in READERS):
+    if kind not in KINDS:
+        raise TrainError(f'source kind {kind!r} is unknown; allowed: {", ".join(KINDS)}')
+    if kind == WORLDS:
+        if path:
+            raise TrainError(
+                f'source {text!r}: worlds are rendered, from no path; write worlds, or '
+                f'cache:{path}'
+            )
+        return OnlineWorlds(config.seed, config.assets, config.size_list)
+    if not path:
         raise TrainError(f'source {text!r} has no path; write {kind}:PATH')
-    if path and kind == 'worlds':
-        raise TrainError(
-            f'source {text!r}: worlds are rendered, from no path; write worlds, or cache:{path}'
-        )
+    if kind == 'cache':
+        return WorldCache(path)
     if kind == 'images' and config.stage != 'stage0':
         raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
-    if kind in KINDS:
-        return KINDS[kind](path, config)
-    if kind not in READERS:
-        raise TrainError(
-            f'source kind {kind!r} is unknown; allowed: {", ".join((*KINDS, *sorted(READERS)))}'
-        )
     path, _, query = path.partition('?')
     return open_dataset(kind, path, **options_of(query))
 
@@ -104,7 +93,7 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
 
 def wait_text(config: TrainConfig) -> str:
     """Say what the first batch may have to wait for; empty: nothing."""
-    if all(name != 'worlds' for name, _ in parse_sources(config.sources)):
+    if all(name != WORLDS for name, _ in parse_sources(config.sources)):
         return ''
     return 'where the code that renders worlds has not run yet, it is compiled now, for minutes'
 
