@@ -73,31 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def write_bag(folder: Path, samples: Iterator[RawSample], period_ns: int) -> None:
     """Write one message of each topic per sample."""
     store = get_typestore(Stores.ROS2_JAZZY)
-    messages = _Messages(store.types)
     with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
         topics = {t: bag.add_connection(t, kind, typestore=store) for t, kind in _TYPES.items()}
         for index, sample in enumerate(samples):
             stamp = START_NS + index * period_ns
-            for topic, message in messages.of(sample, stamp).items():
+            for topic, message in _messages(store.types, sample, stamp).items():
                 bag.write(topics[topic], stamp, store.serialize_cdr(message, _TYPES[topic]))
 
 
-class _Messages:
-    def __init__(self, types: dict[str, Any]) -> None:
-        self._types = types
-
-    def of(self, sample: RawSample, stamp_ns: int) -> dict[str, Any]:
-        """Give the messages of one sample by topic."""
-        header = make_header(self._types, stamp_ns, FRAME_ID)
-        image = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
-        jpeg = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-        png = cv2.imencode('.png', _millimetres(sample), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-        compressed = self._types['sensor_msgs/msg/CompressedImage']
-        return {
-            INFO: make_info(self._types, header, sample.camera),
-            IMAGE: compressed(header=header, format='jpeg', data=jpeg.reshape(-1)),
-            DEPTH: compressed(header=header, format='16UC1; png', data=png.reshape(-1)),
-        }
+def _messages(types: dict[str, Any], sample: RawSample, stamp_ns: int) -> dict[str, Any]:
+    """Give the messages of one sample by topic."""
+    header = make_header(types, stamp_ns, FRAME_ID)
+    image = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
+    jpeg = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    png = cv2.imencode('.png', _millimetres(sample), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    compressed = types['sensor_msgs/msg/CompressedImage']
+    return {
+        INFO: make_info(types, header, sample.camera),
+        IMAGE: compressed(header=header, format='jpeg', data=jpeg.reshape(-1)),
+        DEPTH: compressed(header=header, format='16UC1; png', data=png.reshape(-1)),
+    }
 
 
 def _millimetres(sample: RawSample) -> np.ndarray:
