@@ -16,7 +16,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,6 @@ def export_presets(folder: Path) -> None:
     from onnx import helper
 
     from dmd_ros.core.contract import METADATA_KEY
-    from dmd_ros.runtime.backend import OUTPUT
     from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_to_metadata
     from train import export
     from train.config import TrainConfig
@@ -63,7 +62,7 @@ def export_presets(folder: Path) -> None:
         net = random_net(name)
         proto = export.trace(net, contract)
         feeds = export.random_feeds(contract, 1, 2, 3, seed=0)
-        golden = golden_to_metadata(feeds, {OUTPUT: TorchBackend(net).run(feeds)[OUTPUT]})
+        golden = golden_to_metadata(feeds, TorchBackend(net).run(feeds))
         helper.set_model_props(proto, {METADATA_KEY: contract.to_json(), GOLDEN_KEY: golden})
         path = folder / f'{name}.onnx'
         onnx.save(proto, path)
@@ -121,8 +120,7 @@ def measure(row: Row, run: Callable[[], object], seconds: float) -> Row:
         run()
     end.record()
     end.synchronize()
-    about = asdict(row) | {'p50': p50, 'p95': p95, 'device': begin.elapsed_time(end) / 100}
-    return Row(**about)
+    return replace(row, p50=p50, p95=p95, device=begin.elapsed_time(end) / 100)
 
 
 def main(argv: list[str] | None = None) -> int:
