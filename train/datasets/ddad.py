@@ -35,8 +35,8 @@ class _Shot:
     cloud: Path
     calibration: Path
     camera: str
-    picture_pose: tuple[tuple[float, ...], ...]
-    cloud_pose: tuple[tuple[float, ...], ...]
+    picture_pose: NDArray[np.float64]
+    cloud_pose: NDArray[np.float64]
 
 
 class Ddad(Reader):
@@ -109,8 +109,7 @@ class Ddad(Reader):
         camera = Camera(*k, width=rgb.shape[1], height=rgb.shape[0])
         with np.load(self.need(item.cloud)) as file:
             xyz = _xyz(file['data'])
-        matrix = points.inverse(np.array(item.picture_pose)) @ np.array(item.cloud_pose)
-        seen = points.apply(matrix, xyz)
+        seen = points.apply(points.inverse(item.picture_pose) @ item.cloud_pose, xyz)
         return RawSample(rgb, points.depth_from_points(seen, camera), camera)
 
 
@@ -121,13 +120,12 @@ def _xyz(cloud: NDArray[Any]) -> NDArray[np.float64]:
     return cloud[:, :3].astype(np.float64)
 
 
-def _pose(pose: dict[str, Any]) -> tuple[tuple[float, ...], ...]:
-    """Turn a JSON pose into the rows of a matrix; protobuf leaves out fields that are zero."""
+def _pose(pose: dict[str, Any]) -> NDArray[np.float64]:
+    """Turn a JSON pose into a 4x4 matrix; protobuf leaves out fields that are zero."""
     q, t = pose.get('rotation', {}), pose.get('translation', {})
     quaternion = [float(q.get(key, 0.0)) for key in ('qw', 'qx', 'qy', 'qz')]
     rotation = points.rotation_from_quaternion(*quaternion) if any(quaternion) else np.eye(3)
-    matrix = points.transform(rotation, [float(t.get(key, 0.0)) for key in 'xyz'])
-    return tuple(tuple(row) for row in matrix.tolist())
+    return points.transform(rotation, [float(t.get(key, 0.0)) for key in 'xyz'])
 
 
 @lru_cache(maxsize=256)

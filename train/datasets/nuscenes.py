@@ -44,8 +44,8 @@ class _Shot:
 
     picture: str
     sweep: str
-    k: tuple[tuple[float, ...], ...]
-    camera_from_lidar: tuple[tuple[float, ...], ...]
+    k: NDArray[np.float64]
+    camera_from_lidar: NDArray[np.float64]
 
 
 class NuScenes(Reader):
@@ -99,12 +99,12 @@ class NuScenes(Reader):
 
     def _load(self, item: _Shot) -> RawSample:
         rgb = read_rgb(self.root / item.picture)
-        camera = camera_from_matrix(np.array(item.k), rgb.shape[1], rgb.shape[0])
+        camera = camera_from_matrix(item.k, rgb.shape[1], rgb.shape[0])
         scan = np.fromfile(self.root / item.sweep, np.float32)
         if scan.size % _FLOATS_PER_POINT:
             raise TrainError(f'{item.sweep} has {scan.size} floats, not 5 per point: cut off?')
         xyz = scan.reshape(-1, _FLOATS_PER_POINT)[:, :3]
-        seen = points.apply(np.array(item.camera_from_lidar), xyz)
+        seen = points.apply(item.camera_from_lidar, xyz)
         return RawSample(rgb, points.depth_from_points(seen, camera, _MIN_Z_M), camera)
 
 
@@ -118,12 +118,11 @@ def _shot(
     lidar = mounted[sweep['calibrated_sensor_token']]
     world_from_lidar = poses[sweep['ego_pose_token']] @ _matrix(lidar)
     world_from_camera = poses[picture['ego_pose_token']] @ _matrix(camera)
-    matrix = points.inverse(world_from_camera) @ world_from_lidar
     return _Shot(
         picture['filename'],
         sweep['filename'],
-        tuple(tuple(row) for row in camera['camera_intrinsic']),
-        tuple(tuple(row) for row in matrix.tolist()),
+        np.array(camera['camera_intrinsic'], np.float64),
+        points.inverse(world_from_camera) @ world_from_lidar,
     )
 
 
