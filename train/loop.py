@@ -63,8 +63,8 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
-    first = needed(init, run, resume)
-    origin = load_weights(net, first, config.contract()) if first is not None else ''
+    start = needed(init, run, resume)
+    origin = load_weights(net, start, config.contract()) if start is not None else ''
     state = TrainState(net, config, processes, origin)
     state.restore(run, resume)
     state.check_space(run)
@@ -83,7 +83,7 @@ def train(
     progress = Progress(state.clock, config.total_samples)
     window: list[Tensor] = []
     flops, waited, mean_loss = 0.0, 0.0, math.nan
-    began, first = time.perf_counter(), state.clock + config.batch
+    began, first_clock = time.perf_counter(), state.clock + config.batch
     state.begin()
     while state.done < 1.0:
         started = time.perf_counter()
@@ -96,7 +96,7 @@ def train(
         clock, ends = state.clock, state.done >= 1.0
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
         flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
-        if report is not None and clock == first:  # on a CPU the first figures take minutes
+        if report is not None and clock == first_clock:  # on a CPU the first figures take minutes
             log.info(
                 'the first batch of %d took %.1f s, with all that had to start; figures come '
                 'every %d samples', config.batch, time.perf_counter() - began, config.log_every,
