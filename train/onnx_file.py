@@ -78,7 +78,18 @@ def write(
         )
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    return _write_if_equal(model, out, compare)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        partial.write_bytes(model.SerializeToString())
+        partial.chmod(0o644)
+        worst = compare(partial)  # through the robot's own backend
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return worst
 
 
 def check_out(out: Path) -> None:
@@ -116,22 +127,6 @@ def round_to_half(net: nn.Module) -> None:
     for parameter in net.parameters():
         if parameter.numel() >= _HALF_FROM:
             parameter.data = parameter.data.half().float()
-
-
-def _write_if_equal(model: onnx.ModelProto, out: Path, compare: Callable[[Path], float]) -> float:
-    """Write under another name, compare through the robot's own backend, rename."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix='.onnx', dir=out.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        partial.write_bytes(model.SerializeToString())
-        partial.chmod(0o644)
-        worst = compare(partial)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return worst
 
 
 def refuse_difference(worst: float) -> None:
