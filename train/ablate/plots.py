@@ -20,12 +20,10 @@ _LOG_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 def plot(experiment: Experiment, results: Results, path: Path) -> None:
     """Draw AbsRel of an experiment to a PNG; raises `TrainError` without matplotlib."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise TrainError(f'plots need matplotlib ({error}); pip install dmd_ros[train]') from None
     figure = Figure(figsize=(8.0, 3.4), dpi=110, layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     names = [x for x, _ in experiment.series[0].terms]
     if any(isinstance(x, str) for x in names):
