@@ -54,11 +54,17 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
     assert json.loads((out / 'compare.json').read_text()) == [first, second]
 
 
-def test_a_size_that_is_none_is_refused(tmp_path, capsys):
-    assert main(['--out', str(tmp_path), '--size', 'large']) == 1
-    assert "--size 'large' is not HEIGHTxWIDTH" in capsys.readouterr().err
-    assert main(['--out', str(tmp_path), '--seeds', '0']) == 1
-    assert '--seeds 0 must be >= 1' in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--size', 'large', "--size: 'large' is not HEIGHTxWIDTH"),
+        ('--seeds', '0', '--seeds: 0 must be >= 1'),
+    ],
+)
+def test_options_that_cannot_be(option, value, message, capsys):
+    with pytest.raises(SystemExit):
+        main(['--out', 'unused', option, value])
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

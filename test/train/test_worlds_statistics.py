@@ -70,7 +70,7 @@ def test_command_prints_a_row_of_worlds_and_one_of_real_frames(
 def test_no_worlds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['--count', '0'])
-    assert 'at least one world per row' in capsys.readouterr().err
+    assert '--count: 0 must be >= 1' in capsys.readouterr().err
 
 
 def test_a_folder_without_frames_is_refused_in_a_line(

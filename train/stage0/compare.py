@@ -21,10 +21,11 @@ from statistics import mean
 
 import torch
 
+from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import markdown_table
 from train import checkpoint
 from train.config import TrainConfig, make_config
-from train.errors import TrainError, in_one_line
+from train.errors import in_one_line
 from train.loop import build_net, train
 from train.loss import diffusion_loss
 from train.mixture import Mixture, open_source, parse_sources, tensors
@@ -32,7 +33,7 @@ from train.processes import Processes, best_device
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out
-from train.worlds.cache import claim_folder, write_cache
+from train.worlds.cache import claim_folder, parse_size, write_cache
 
 # Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
 _WORLDS_SEED = 0
@@ -79,7 +80,8 @@ class Plan:
 
 def main(arguments: list[str] | None = None) -> int:
     """Render, train, judge, write the table."""
-    return in_one_line(lambda: _run(_parse(arguments)))
+    plan = _parse(arguments)
+    return in_one_line(lambda: _run(plan))
 
 
 def _run(plan: Plan) -> None:
@@ -196,28 +198,17 @@ def _parse(arguments: list[str] | None) -> Plan:
         prog='python -m train.stage0.compare', description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    add = parser.add_argument
+    add, shown = parser.add_argument, 'default: %(default)s'
     add('--out', type=Path, required=True)
     add('--preset', default='nano')
-    add('--size', default='48x64', help='HEIGHTxWIDTH (default: %(default)s)')
-    add('--frames', type=int, default=3_072, help='worlds to train on (default: %(default)s)')
-    add('--stage0-samples', type=int, default=16_000, help='default: %(default)s')
-    add('--samples', type=int, default=8_000, help='of depth (default: %(default)s)')
-    add('--seeds', type=int, default=3, help='default: %(default)s')
-    add('--batch', type=int, default=16)
+    add('--size', type=parse_size, default='48x64', metavar='HEIGHTxWIDTH', help=shown)
+    add('--frames', type=positive, default=3_072, help=f'worlds to train on ({shown})')
+    add('--stage0-samples', type=positive, default=16_000, help=shown)
+    add('--samples', type=positive, default=8_000, help=f'of depth ({shown})')
+    add('--seeds', type=positive, default=3, help=shown)
+    add('--batch', type=positive, default=16)
     add('--threads', type=int, default=1)
-    o = parser.parse_args(arguments)
-    for name in ('frames', 'stage0_samples', 'samples', 'seeds', 'batch'):
-        if getattr(o, name) < 1:
-            raise TrainError(f'--{name.replace("_", "-")} {getattr(o, name)} must be >= 1')
-    try:
-        height, width = (int(side) for side in o.size.split('x'))
-    except ValueError:
-        raise TrainError(f'--size {o.size!r} is not HEIGHTxWIDTH') from None
-    return Plan(
-        o.out, o.preset, (height, width), o.frames, o.stage0_samples, o.samples, o.seeds,
-        o.batch, o.threads,
-    )  # fmt: skip
+    return Plan(**vars(parser.parse_args(arguments)))
 
 
 if __name__ == '__main__':

@@ -156,7 +156,8 @@ def _work(
         write_shard(root, number, worlds, report)
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """Read HEIGHTxWIDTH, for argparse."""
     try:
         height, width = (int(side) for side in text.split('x'))
     except ValueError:
@@ -185,7 +186,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--frames', type=positive, required=True, help=rounded)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
-    parser.add_argument('--size', type=_size, default=(192, 256), metavar='HEIGHTxWIDTH')
+    parser.add_argument('--size', type=parse_size, default=(192, 256), metavar='HEIGHTxWIDTH')
     parser.add_argument('--assets', default='', help='folder with photographic materials')
     parser.add_argument('--kinds', type=_kinds, default=dict(KINDS), metavar='KIND=WEIGHT,...')
     parser.add_argument('--workers', type=positive, default=multiprocessing.cpu_count())

@@ -22,6 +22,7 @@ import numpy as np
 
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import markdown_table
 from train.errors import in_one_line
 from train.worlds.generate import WorldConfig, Worlds, held_out
@@ -111,11 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
-    parser.add_argument('--count', type=int, default=100, help='worlds per row')
+    parser.add_argument('--count', type=positive, default=100, help='worlds per row')
     parser.add_argument('--seed', type=int, default=0, help='of held-out worlds')
     args = parser.parse_args(argv)
-    if args.count < 1:
-        parser.error(f'--count {args.count}: at least one world per row is needed')
     return in_one_line(lambda: _run(args))
 
 
