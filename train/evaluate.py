@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import sheet
@@ -86,7 +85,7 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
     """Give the frame with a camera that claims `factor` times its tan(vfov / 2)."""
     if factor == 1.0:
         return raw
-    camera: Camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
+    camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
     return replace(raw, camera=camera)
 
 

@@ -66,8 +66,8 @@ def assemble(
         code=np.ascontiguousarray(infill(code, infill_method))[None],
         labelled=~np.isnan(code)[None],
         noise=noise,
-        t=np.float32(t),  # type: ignore[arg-type]
-        tan_half_vfov=np.float32(view.camera.tan_half_vfov),  # type: ignore[arg-type]
+        t=np.float32(t),
+        tan_half_vfov=np.float32(view.camera.tan_half_vfov),
     )
 
 

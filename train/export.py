@@ -69,7 +69,7 @@ def export(
             f'from it (python -m train.run --init {source}) and export that run'
         )
     try:
-        contract = dataclasses.replace(config.contract(), **contract_changes)  # type: ignore[arg-type]
+        contract = dataclasses.replace(config.contract(), **contract_changes)
     except CoreError as error:
         raise TrainError(str(error)) from None
     net = build_net(config)

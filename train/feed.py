@@ -106,7 +106,7 @@ class FromProcess(Iterator[Fed]):
         while True:
             alive = self._process.is_alive()  # if it is not, its last words are in the queue
             try:
-                return self._queue.get(timeout=_PATIENCE_S)  # type: ignore[no-any-return]
+                return self._queue.get(timeout=_PATIENCE_S)
             except Empty:
                 if alive:
                     continue

@@ -38,7 +38,7 @@ def _nearest(code: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.
     )
     lookup = np.zeros(int(index.max()) + 1, np.float32)
     lookup[index[~holes]] = code[~holes]
-    return lookup[index]  # type: ignore[no-any-return]
+    return lookup[index]
 
 
 def _smooth(filled: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:

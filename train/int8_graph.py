@@ -34,7 +34,7 @@ LAYER_ERROR = 2e-3
 _PROBES = 6
 
 
-class Reader(CalibrationDataReader):  # type: ignore[misc]
+class Reader(CalibrationDataReader):
     """Hands ONNX Runtime's calibration one input after the other."""
 
     def __init__(self, feeds: Sequence[Feeds]) -> None:

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +94,7 @@ def train(
         norm = state.step(losses.total)
         clock, ends = state.clock, state.done >= 1.0
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
-        flops += config.batch * cost[tuple(batch.code.shape[-2:])]  # type: ignore[index]
+        flops += config.batch * cost[tuple(batch.code.shape[-2:])]
         if report is not None and clock == first_clock:  # on a CPU the first figures take minutes
             log.info(
                 'the first batch of %d took %.1f s, with all that had to start; figures come '
@@ -141,7 +140,7 @@ def _objective(
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             out = model(rgb, z, t, tan_half_vfov)
-        return out.float()  # type: ignore[no-any-return]
+        return out.float()
 
     def objective(batch: Batch, unroll: bool) -> Losses:
         weight = config.gradient_weight
@@ -156,8 +155,7 @@ def _objective(
     torch.compiler.reset()
     # A graph per size: shapes that are known make faster kernels. Left to itself the compiler
     # keeps a U-Net channels-first, and copies at every convolution on a GPU.
-    layout: dict[str, Any] = {'force_layout_optimization': True}
-    return torch.compile(objective, dynamic=False, options=layout)  # type: ignore[no-any-return]
+    return torch.compile(objective, dynamic=False, options={'force_layout_optimization': True})
 
 
 def _warm_up(
@@ -177,7 +175,7 @@ def _warm_up(
             tan_half_vfov=torch.ones(count, device=device),
         )
         for unroll in {False, config.unroll > 0}:
-            objective(batch, unroll).total.backward()  # type: ignore[no-untyped-call]
+            objective(batch, unroll).total.backward()
 
 
 def _introduce(net: UNet, config: TrainConfig, processes: Processes, clock: int) -> None:

@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
         self._replayed: dict[tuple[torch.Size, ...], _Replayed] = {}
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
             known = [p for p in group['params'] if p.grad is not None]

@@ -61,13 +61,13 @@ def photometric(
     if strength <= 0:
         return rgb
     draw = draw_photometric(rng, 1, strength)
-    out: NDArray[np.uint8] = cv2.LUT(np.ascontiguousarray(rgb), draw.table)  # type: ignore[assignment]
+    out = cv2.LUT(np.ascontiguousarray(rgb), draw.table)
     if draw.grey[0]:
         grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None]
         share = float(draw.grey[0])
-        out = cv2.addWeighted(out, 1 - share, np.repeat(grey, 3, axis=2), share, 0)  # type: ignore
+        out = cv2.addWeighted(out, 1 - share, np.repeat(grey, 3, axis=2), share, 0)
     if draw.blur[0]:
-        out = cv2.GaussianBlur(out, (0, 0), float(draw.blur[0]))  # type: ignore[assignment]
+        out = cv2.GaussianBlur(out, (0, 0), float(draw.blur[0]))
     if draw.noise[0]:
         noisy = out + rng.standard_normal(out.shape, np.float32) * np.float32(draw.noise[0])
         out = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
@@ -79,7 +79,7 @@ def jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     # OpenCV's order matters: brightness, of which green has most, is stored finer than colour.
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def photometric_batch(

@@ -99,7 +99,7 @@ class TrainState:
         """
         config = self._config
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.clip).detach()
         self._before, self.clock = self.clock, self.clock + config.batch
         # Gradients are averaged over processes, so that all of them see the same norm.

@@ -64,8 +64,8 @@ def pixel_rays(like: Tensor, tan_half_vfov: Tensor) -> Tensor:
     """
     height, width = like.shape[-2], like.shape[-1]
     options = {'dtype': torch.float32, 'device': like.device}
-    rows = (torch.arange(height, **options) + 0.5) * (2.0 / height) - 1.0  # type: ignore[call-overload]
-    columns = (torch.arange(width, **options) + 0.5) * (2.0 / height) - width / height  # type: ignore[call-overload]
+    rows = (torch.arange(height, **options) + 0.5) * (2.0 / height) - 1.0
+    columns = (torch.arange(width, **options) + 0.5) * (2.0 / height) - width / height
     tan = tan_half_vfov.float()[:, None, None, None]
     flat = torch.zeros_like(like[:, :1], dtype=torch.float32)
     x = flat + tan * columns[None, None, None, :]
@@ -123,7 +123,7 @@ class ResBlock(nn.Module):
         same = channels_in == channels
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1)
         nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.conv2.bias)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """Transform x [B, C_in, h, w] given the (activated) embedding [B, emb]."""
@@ -131,7 +131,7 @@ class ResBlock(nn.Module):
         scale, shift = self.emb(emb)[:, :, None, None].chunk(2, dim=1)
         h = self.norm2(h) * (1.0 + scale) + shift
         h = self.conv2(F.silu(h))
-        return self.shortcut(x) + h  # type: ignore[no-any-return]
+        return self.shortcut(x) + h
 
 
 class Attention(nn.Module):
@@ -147,7 +147,7 @@ class Attention(nn.Module):
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within x [B, C, h, w]."""
@@ -158,7 +158,7 @@ class Attention(nn.Module):
         scores = (q * (q.shape[-1] ** -0.5)) @ k.transpose(2, 3)
         mixed = scores.softmax(dim=-1).to(v.dtype) @ v
         mixed = mixed.transpose(2, 3).reshape(batch, channels, height, width)
-        return x + self.out(mixed)  # type: ignore[no-any-return]
+        return x + self.out(mixed)
 
 
 class _Step(nn.Module):
@@ -170,7 +170,7 @@ class _Step(nn.Module):
         self.attention = Attention(channels, head_dim) if head_dim else nn.Identity()
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        return self.attention(self.block(x, emb))  # type: ignore[no-any-return]
+        return self.attention(self.block(x, emb))
 
 
 def descend(samples: nn.ModuleList, levels: nn.ModuleList, h: Tensor, emb: Tensor) -> list[Tensor]:
@@ -178,7 +178,7 @@ def descend(samples: nn.ModuleList, levels: nn.ModuleList, h: Tensor, emb: Tenso
     made: list[Tensor] = []
     for sample, steps in zip(samples, levels, strict=True):
         h = sample(h)
-        for step in steps:  # type: ignore[attr-defined]
+        for step in steps:
             h = step(h, emb)
             made.append(h)
     return made
@@ -225,7 +225,7 @@ class UNet(nn.Module):
         self.head_norm = Norm(head_inputs)
         self.head = nn.Conv2d(head_inputs, channels * spec.stem**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.head.bias)
 
     def _level(self, level: int, channels_in: int) -> nn.ModuleList:
         spec = self.spec
@@ -261,7 +261,7 @@ class UNet(nn.Module):
         for step in self.middle:
             h = step(h, emb)
         for level in reversed(range(len(self.up))):
-            for step in self.up[level]:  # type: ignore[attr-defined]
+            for step in self.up[level]:
                 h = step(torch.cat([h, skips.pop() * SKIP_SCALE], dim=1), emb)
             h = self.up_samples[level](h)
             if level > 0 or self.spec.stem == 1:

@@ -89,7 +89,7 @@ def measure(work: Work, renders: bool) -> Cost:
     def step() -> None:
         losses = diffusion_loss(net, batch, config.parameterisation)
         optimizer.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        losses.total.backward()
         optimizer.step()
         losses.total.item()
 

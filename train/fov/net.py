@@ -32,7 +32,7 @@ class FovNet(nn.Module):
         self.spec = spec
         whole = UNet(spec, fov=False)
         stem = whole.stem
-        self.stem = nn.Conv2d(5, stem.out_channels, stem.kernel_size, stem.stride, stem.padding)  # type: ignore[arg-type]
+        self.stem = nn.Conv2d(5, stem.out_channels, stem.kernel_size, stem.stride, stem.padding)
         self.time, self.down_samples, self.down = whole.time, whole.down_samples, whole.down
         last = spec.channels[-1]
         self.norm = nn.GroupNorm(8, last)
@@ -61,7 +61,7 @@ class FovNet(nn.Module):
         pooled = [(h * weight).mean(dim=(2, 3)) for weight in _moments(h)]
         mean_tan = self.head(torch.cat(pooled, dim=1))[:, 0].float().exp()
         rows_per_column = (one + (rgb.shape[2] - 1)) / (one + (rgb.shape[3] - 1))
-        return mean_tan * rows_per_column.sqrt()  # type: ignore[no-any-return]
+        return mean_tan * rows_per_column.sqrt()
 
 
 def _moments(like: Tensor) -> list[Tensor]:
@@ -71,7 +71,7 @@ def _moments(like: Tensor) -> list[Tensor]:
     """
     height, width = like.shape[-2], like.shape[-1]
     options = {'dtype': like.dtype, 'device': like.device}
-    y = (torch.arange(height, **options) + 0.5) * (2.0 / height) - 1.0  # type: ignore[call-overload]
-    x = (torch.arange(width, **options) + 0.5) * (2.0 / width) - 1.0  # type: ignore[call-overload]
+    y = (torch.arange(height, **options) + 0.5) * (2.0 / height) - 1.0
+    x = (torch.arange(width, **options) + 0.5) * (2.0 / width) - 1.0
     flat = torch.zeros_like(like[0, 0])
     return [flat + 1.0, flat + y[:, None], flat + y[:, None] ** 2, flat + x[None, :] ** 2]

@@ -77,9 +77,9 @@ def prepare(
     name: of a preset, or an .onnx file that `train.export` wrote.
     """
     known = load_model(Path(name)).net if name.endswith('.onnx') else random_net(name)
-    net = known.eval().cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    layout: dict[str, Any] = {'force_layout_optimization': True}
-    network: Any = torch.compile(net, dynamic=False, options=layout) if compiled else net
+    net = known.eval().cuda().to(memory_format=torch.channels_last)
+    layout = {'force_layout_optimization': True}
+    network = torch.compile(net, dynamic=False, options=layout) if compiled else net
     what = 'network, torch ' + ('compiled' if compiled else 'eager')
     made = []
     for precision in precisions:

@@ -58,6 +58,6 @@ def spoil(
         code=normalise(whole, contract)[0],
         labelled=np.repeat(judged[None], 3, axis=0),
         noise=noise[1],
-        t=np.float32(t),  # type: ignore[arg-type]
-        tan_half_vfov=np.float32(view.camera.tan_half_vfov),  # type: ignore[arg-type]
+        t=np.float32(t),
+        tan_half_vfov=np.float32(view.camera.tan_half_vfov),
     )

@@ -101,4 +101,4 @@ def _stroke(rng: np.random.Generator, mask: NDArray[np.uint8]) -> None:
         x, y = x + length * math.cos(angle), y + length * math.sin(angle)
         points.append((x, y))
     line = np.round(np.array(points)).astype(np.int32)[:, None]
-    cv2.polylines(mask, [line], False, 1, thickness)  # type: ignore[call-overload]
+    cv2.polylines(mask, [line], False, 1, thickness)

@@ -52,8 +52,7 @@ def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
 
 def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
     """World rays of a coarse 8 x 6 grid of pixels, camera-Z component 1."""
-    rays: np.ndarray = _camera_rays(camera) @ pose.rotation.T
-    return rays
+    return _camera_rays(camera) @ pose.rotation.T
 
 
 @lru_cache(maxsize=4)  # of all tries for a pose

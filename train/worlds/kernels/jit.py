@@ -61,14 +61,14 @@ def device(function: F) -> F:
         error_model='numpy',
         _nrt=False,
         forceinline=True,
-    )(function)  # type: ignore[no-any-return]
+    )(function)
 
 
 def host(function: F) -> F:
     """Compile a helper that runs on the CPU only (tree building, filters)."""
-    return numba.njit(cache=True, error_model='numpy')(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, error_model='numpy')(function)
 
 
 def parallel(function: F) -> F:
     """Compile a loop over pixels for all CPU threads (`numba.prange`)."""
-    return numba.njit(parallel=True, cache=True, error_model='numpy')(function)  # type: ignore
+    return numba.njit(parallel=True, cache=True, error_model='numpy')(function)

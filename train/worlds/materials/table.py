@@ -145,7 +145,7 @@ class MaterialTable:
             grime=grime,
             swap=swap,
             mean=tuple(float(m * t) for m, t in zip(mean, tint, strict=True)),
-        )  # type: ignore
+        )
 
     def brick(self) -> int:
         """Brick courses of 0.075 m."""
