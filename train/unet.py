@@ -16,8 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.errors import TrainError
-
 SKIP_SCALE = 1.0 / math.sqrt(2.0)
 # Slowest and fastest angular frequency of the sin-cos embeddings. Time needs to tell 1 from 0.999;
 # tan(vfov / 2) lies in about 0.2..1.2 and must interpolate smoothly between cameras.
@@ -138,10 +136,8 @@ class Attention(nn.Module):
     """Residual multi-head self-attention over all pixels of a level."""
 
     def __init__(self, channels: int, head_dim: int) -> None:
-        """Make attention with channels // head_dim heads."""
+        """Make attention with channels / head_dim heads."""
         super().__init__()
-        if channels % head_dim:
-            raise TrainError(f'attention: {channels} channels are no multiple of {head_dim}')
         self.heads = channels // head_dim
         self.norm = Norm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
