@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from train.worlds.materials import Materials
 from train.worlds.places.shell import Counter, Opening, picture
-from train.worlds.render.scene import Rect, SceneBuilder
+from train.worlds.render.scene import Rect, SceneBuilder, Size
 from train.worlds.things import fittings, furniture
-from train.worlds.things.tables import Size
 
 # Heights of furniture that one looks down on (metres).
 LOW = 0.6, 1.1

@@ -13,13 +13,13 @@ from train.worlds.places.floor import Footprints
 from train.worlds.places.rooms import AMBIENT, build_shell
 from train.worlds.places.shell import RoomPlan
 from train.worlds.render.assets import Assets
-from train.worlds.render.scene import Scene, SceneBuilder
+from train.worlds.render.scene import Scene, SceneBuilder, Size
 from train.worlds.things import furniture
 from train.worlds.things.clutter import scatter
 from train.worlds.things.kitchen import DEEP, base_units, draw_style, worktop
 from train.worlds.things.people import person
 from train.worlds.things.seating import chair
-from train.worlds.things.tables import Size, lay, monitor, table
+from train.worlds.things.tables import lay, monitor, table
 from train.worlds.things.workbench import arm, gripper
 
 

@@ -16,6 +16,7 @@ from train.worlds.kernels import layout as L
 from train.worlds.kernels.bvh import build_tree
 
 Vec = tuple[float, float, float]
+Size = Vec  # width, depth, height
 Rect = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials
-from train.worlds.render.scene import SceneBuilder
+from train.worlds.render.scene import SceneBuilder, Size
 from train.worlds.things.clutter import shelf_row
-from train.worlds.things.tables import Size
 
 
 def wall_shelf(b: SceneBuilder, m: Materials, x: float) -> None:

@@ -8,12 +8,12 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 from __future__ import annotations
 
 from train.worlds.materials import Materials
-from train.worlds.render.scene import SceneBuilder
+from train.worlds.render.scene import SceneBuilder, Size
 from train.worlds.things.fittings import bags, ladder, toilet, washbasin
 from train.worlds.things.kitchen import cabinet
 from train.worlds.things.seating import bed, chair, office_chair, sofa
 from train.worlds.things.storage import appliance, drawers, heap_of_boxes, shelf, wardrobe
-from train.worlds.things.tables import Size, coffee_table, desk, table
+from train.worlds.things.tables import coffee_table, desk, table
 
 
 def television(b: SceneBuilder, m: Materials) -> Size:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials
-from train.worlds.render.scene import SceneBuilder
+from train.worlds.render.scene import SceneBuilder, Size
 from train.worlds.things.clutter import scatter
-from train.worlds.things.tables import Size
 
 DEEP = 0.6
 

@@ -8,8 +8,8 @@ Each piece stands at the origin on the floor, back to -y; returns (width, depth,
 from __future__ import annotations
 
 from train.worlds.materials import Materials
-from train.worlds.render.scene import SceneBuilder
-from train.worlds.things.tables import Size, legs
+from train.worlds.render.scene import SceneBuilder, Size
+from train.worlds.things.tables import legs
 
 
 def chair(b: SceneBuilder, m: Materials) -> Size:

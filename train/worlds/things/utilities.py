@@ -12,9 +12,9 @@ import math
 
 from train.worlds.kernels import layout as L
 from train.worlds.materials import Materials, scaled
-from train.worlds.render.scene import SceneBuilder
+from train.worlds.render.scene import SceneBuilder, Size
 from train.worlds.things.clutter import scatter
-from train.worlds.things.tables import Size, legs
+from train.worlds.things.tables import legs
 from train.worlds.things.vehicles import bicycle
 
 UP = 2.6
