@@ -41,7 +41,7 @@ def bottle(b: SceneBuilder, m: Materials) -> None:
 
 
 def carton(b: SceneBuilder, m: Materials) -> None:
-    """Put a printed box: cereal, milk, tea, screws."""
+    """Cereal, milk, tea or screws in a printed box."""
     r = m.rng
     kind = r.random()
     size = (
@@ -84,7 +84,7 @@ def _fruit(b: SceneBuilder, m: Materials, x: float, y: float, z: float) -> None:
 
 
 def fruit(b: SceneBuilder, m: Materials) -> None:
-    """Put one to three fruits."""
+    """One to three fruits."""
     for _ in range(int(m.rng.integers(1, 4))):
         _fruit(b, m, m.rng.uniform(-0.08, 0.08), m.rng.uniform(-0.08, 0.08), 0.0)
 

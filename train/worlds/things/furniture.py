@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Televisions, plants, lamps, and the lists of all furniture.
-
-Each piece stands at the origin on the floor, back to -y; returns (width, depth, height) in metres.
-"""
+"""Televisions, plants, lamps, and the lists of all furniture."""
 
 from __future__ import annotations
 
@@ -55,7 +52,7 @@ def plant(b: SceneBuilder, m: Materials) -> Size:
 
 
 def floor_lamp(b: SceneBuilder, m: Materials) -> Size:
-    """Place a standard lamp."""
+    """Lamp on a stand of 1.4-1.8 m."""
     h = m.rng.uniform(1.4, 1.8)
     b.rod((0, 0, 0.015), 0.28, 0.03, m.dark)
     b.rod((0, 0, h / 2), 0.025, h, m.chrome)

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kitchens and cabinets with doors, 0.8-0.95 m high.
-
-Each piece stands at the origin on the floor, back to -y; returns (width, depth, height) in metres.
-"""
+"""Kitchens and cabinets with doors, 0.8-0.95 m high."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wardrobes, shelves, machines.
-
-Each piece stands at the origin on the floor, back to -y; returns (width, depth, height) in metres.
-"""
+"""Wardrobes, shelves, machines."""
 
 from __future__ import annotations
 

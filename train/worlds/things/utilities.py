@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines, shelves and stores of cellars and garages.
 
-Each piece stands at the origin on the floor, back to -y; returns (width, depth, height) in metres.
 Pipes and flues end above every ceiling.
 """
 
