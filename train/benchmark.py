@@ -43,8 +43,7 @@ CROPS = ('eigen', 'garg', 'none')
 KB_SIZE = (352, 1216)
 # A run with more broken samples than this share says nothing about the set.
 MAX_BROKEN_SHARE = 0.01
-COLUMNS = ('delta1', 'abs_rel', 'rmse')
-_MORE = ('log10', 'silog')
+COLUMNS = ('delta1', 'abs_rel', 'rmse', 'log10', 'silog')
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,12 @@ def _protocol(path: Path, raw: dict[str, Any]) -> Protocol:
         raise TrainError(f'{path}: crop={raw["crop"]!r}; allowed: {", ".join(CROPS)}')
     size = raw['input_size']
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in raw['options'].items()}
-    changes = {'options': settings, 'input_size': tuple(size) if size else None}
-    rows = {key: tuple(row) for key, row in raw['rows'].items()}
-    return Protocol(**{**raw, **changes, 'rows': rows, 'name': path.stem})
+    lists = {
+        'options': settings,
+        'input_size': tuple(size) if size else None,
+        'rows': {key: tuple(row) for key, row in raw['rows'].items()},
+    }
+    return Protocol(**raw | lists, name=path.stem)
 
 
 def open_reader(protocol: Protocol, data: Path, list_file: Path | None = None) -> Reader:
@@ -212,7 +214,7 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
         for name, row in protocol['rows'].items():
             rows.append([protocol['title'], name, *row, None, None, None])
         score = result['score']
-        ours = [score[key] for key in (*COLUMNS, *_MORE)]
+        ours = [score[key] for key in COLUMNS]
         name = result['settings']['model'] + (' (native size)' if result['native'] else '')
         count = f'{score["frames"]} of {result["samples"]}'
         rows.append([protocol['title'], name, *ours, count])
