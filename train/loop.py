@@ -33,6 +33,8 @@ from train.validate import Validator
 
 log = logging.getLogger(__name__)
 
+_UNROLL = 3  # a random stream of the seed, as those of `train.mixture`
+
 
 def build_net(config: TrainConfig) -> UNet:
     """Build the denoiser of a config, with weights that its seed decides."""
@@ -89,8 +91,8 @@ def train(
         batch, unreadable = next(data)
         waited += time.perf_counter() - started
         state.count_broken(unreadable)
-        unroll = np.random.default_rng([config.seed, 3, state.clock]).random() < config.unroll
-        losses = objective(batch, bool(unroll))
+        rng = np.random.default_rng([config.seed, _UNROLL, state.clock])
+        losses = objective(batch, bool(rng.random() < config.unroll))
         norm = state.step(losses.total)
         clock, ends = state.clock, state.done >= 1.0
         window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
