@@ -24,8 +24,7 @@ class Photometric:
 
     table: uint8 [N, 256, 3], exposure, white balance, gamma and contrast of each channel.
     grey [N]: share of grey mixed in. blur [N]: sigma in pixels. noise [N]: standard deviation in
-    grey levels.
-    jpeg [N]: quality, 0 = not compressed. All but the table: 0 = left out.
+    grey levels. jpeg [N]: quality. All but the table: 0 = left out.
     """
 
     table: NDArray[np.uint8]

@@ -48,6 +48,7 @@ from train.config import make_config
 from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError, in_one_line
 from train.mixture import Source, open_source
+from train.mixtures import WORLDS
 from train.report import hardware
 from train.validate import spread_over
 
@@ -55,7 +56,6 @@ from train.validate import spread_over
 MOST = 0.03
 # Beside those, as users may take them.
 _STEPS = (1, 2, 4)
-_WORLDS = 'worlds'
 _SEED = 8
 FLOAT, INT8 = 'float32', 'int8'
 
@@ -190,7 +190,7 @@ def _refuse(usual: Comparison) -> None:
 def _frames(source: str, assets: str, contract: Contract, count: int) -> list[RawSample]:
     """Load frames: from all over a dataset, or one of each of so many worlds."""
     opened: Source
-    if source == _WORLDS:
+    if source == WORLDS:
         opened = OnlineWorlds(_SEED, assets, contract.train_sizes)
     else:
         opened = open_source(source, make_config('nano', []))
@@ -267,7 +267,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--out', type=Path, required=True, help='the .onnx file to write')
     add(
         '--source',
-        default=_WORLDS,
+        default=WORLDS,
         help='frames, as in the setting sources of a run: bag:drive.mcap, ... (default: worlds)',
     )
     add('--assets', default='', help='folder of photographic materials for worlds')

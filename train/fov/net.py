@@ -60,6 +60,7 @@ class FovNet(nn.Module):
         h = F.silu(self.norm(h))
         pooled = [(h * weight).mean(dim=(2, 3)) for weight in _moments(h)]
         mean_tan = self.head(torch.cat(pooled, dim=1))[:, 0].float().exp()
+        # A tensor, as the exported graph takes pictures of any shape.
         rows_per_column = (one + (rgb.shape[2] - 1)) / (one + (rgb.shape[3] - 1))
         return mean_tan * rows_per_column.sqrt()
 
