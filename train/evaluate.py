@@ -92,9 +92,13 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
 def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
     """Judge the model, and the constant that is best for this frame; no alignment."""
     depth = estimator(raw.rgb, raw.camera).depth
-    flat = np.full_like(raw.depth, best_const(raw.depth))
     model = score(settled(depth, estimator.contract), raw.depth)
-    return Verdict(raw, depth, model, score(flat, raw.depth))
+    return Verdict(raw, depth, model, flat_score(raw))
+
+
+def flat_score(raw: RawSample) -> Score:
+    """Score the single depth that is best for the frame: an oracle that sees no structure."""
+    return score(np.full_like(raw.depth, best_const(raw.depth)), raw.depth)
 
 
 def _table_row(name: str, verdicts: list[Verdict]) -> str:

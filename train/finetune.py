@@ -12,21 +12,17 @@ in --out. Worlds are mixed in, so that what the bag does not show is not forgott
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.baselines import best_const
-from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.metrics import Score, mean_score
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import markdown_table, write_json
 from dmd_ros.loading import DEFAULT_MODEL, find_model
@@ -35,6 +31,7 @@ from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
 from train.datasets.bag import BagFrames
 from train.errors import TrainError
+from train.evaluate import flat_score
 from train.export import export
 from train.init import changes_of_meaning
 from train.loop import train
@@ -66,7 +63,7 @@ def finetune(options: argparse.Namespace) -> dict[str, Score]:
     config = config_of(model, held[0].camera, _sources(options, bag), options)
     print(f'{len(train_part)} frames to train on, {len(held)} held out')
     scores = {
-        'constant': mean_score(_constant(raw) for raw in held),
+        'constant': mean_score(flat_score(raw) for raw in held),
         'before': _judge(path, held),
     }
     if options.dry_run:
@@ -158,11 +155,6 @@ def _judge(path: Path, frames: list[RawSample]) -> Score:
         backend.close()
 
 
-def _constant(raw: RawSample) -> Score:
-    """Score of the single depth that is best for the frame: an oracle that sees no structure."""
-    return score(np.full_like(raw.depth, best_const(raw.depth)), raw.depth)
-
-
 def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:
     header = ('held-out part', 'frames', *FIGURES)
     rows = [
@@ -171,7 +163,7 @@ def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / 'finetune.md').write_text(markdown_table(header, rows), encoding='utf-8')
-    write_json(out / 'finetune.json', {k: dataclasses.asdict(s) for k, s in scores.items()})
+    write_json(out / 'finetune.json', scores)
     print((out / 'finetune.md').read_text())
     if model is not None and not scores['after'].abs_rel < scores['before'].abs_rel:
         print('the error did not fall: keep the old model, record more, or train longer')

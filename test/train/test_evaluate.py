@@ -11,7 +11,7 @@ from oracle_model import grey_from_depth, write_oracle
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.loading import load_estimator
-from train import finetune, validate
+from train import validate
 from train.evaluate import _sheet_rows, judge, main, mistold
 from train.worlds import SCENE_STRIDE, Worlds
 
@@ -36,7 +36,6 @@ def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
     raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
     at_20_m = (24 / 33) * (40 / 60)
     assert judge(estimator, raw).flat.abs_rel == pytest.approx(at_20_m, abs=1e-5)
-    assert finetune._constant(raw).abs_rel == pytest.approx(at_20_m, abs=1e-5)
 
 
 def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) -> None:
