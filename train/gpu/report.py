@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dmd_ros.eval.report import write_json
 from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.engine_file import write_atomic
 
@@ -59,13 +59,9 @@ def write(
     out: Path, about: Mapping[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]
 ) -> None:
     """Write gpu.json and gpu.md into `out`, each whole or not at all. about: see `machine`."""
-    found = {
-        'machine': dict(about),
-        'aims': aims(rows),
-        'proofs': list(proofs),
-        'rows': [asdict(r) for r in rows],
-    }
-    write_atomic(out / 'gpu.json', (json.dumps(found, indent=1) + '\n').encode())
+    found = {'machine': about, 'aims': aims(rows), 'proofs': proofs, 'rows': rows}
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / 'gpu.json', found)
     write_atomic(out / 'gpu.md', markdown(about, rows, proofs).encode())
 
 

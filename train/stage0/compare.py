@@ -22,7 +22,7 @@ from statistics import mean
 import torch
 
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import markdown_table
+from dmd_ros.eval.report import markdown_table, write_json
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import in_one_line
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(plan: Plan) -> None:
     results = compare(plan)
-    (plan.out / 'compare.json').write_text(json.dumps(results, indent=1) + '\n')
+    write_json(plan.out / 'compare.json', results)
     text = table(plan, results)
     (plan.out / 'compare.md').write_text(text)
     print(text)

@@ -10,7 +10,6 @@ Writes worlds.json, and frames of both side by side as frames.png.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import replace
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from dmd_ros.eval.report import write_json
 from train.errors import in_one_line
 from train.worlds.batch import picture_and_depth, renderer
 from train.worlds.generate import KINDS
@@ -69,9 +69,8 @@ def _run(options: argparse.Namespace) -> None:
             'rendered_and_exposed_frames_per_s': _rate(gpu, some, device),
             'scenes_built_frames_per_s_per_core': FRAMES / built,
         }
-    text = json.dumps(facts, indent=1)
-    (options.out / 'worlds.json').write_text(text + '\n')
-    print(text)
+    write_json(options.out / 'worlds.json', facts)
+    print((options.out / 'worlds.json').read_text())
 
 
 def _part(kind: str, size: tuple[int, int], assets: str) -> Part:
