@@ -25,7 +25,6 @@ from tqdm import tqdm
 
 from dmd_ros.core import preprocess
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge, metrics, options, report
@@ -232,18 +231,14 @@ def _result(path: Path) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     args = _parser().parse_args(arguments)
-    return options.run_command(lambda _: _run(args))
+    return options.run_command(lambda _: _run(args), TrainError, ValueError, KeyError)
 
 
 def _run(args: argparse.Namespace) -> None:
-    try:
-        if args.table:
-            print(table_of([_result(path) for path in args.table]))
-        else:
-            _benchmark(args)
-    except (TrainError, OSError, ValueError, KeyError) as error:
-        # One class for the command line, which prints it in one line.
-        raise error if isinstance(error, CoreError) else CoreError(str(error)) from error
+    if args.table:
+        print(table_of([_result(path) for path in args.table]))
+    else:
+        _benchmark(args)
 
 
 def _benchmark(args: argparse.Namespace) -> None:

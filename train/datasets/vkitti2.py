@@ -58,7 +58,7 @@ class VirtualKitti2(Reader):
         frame = item.stem.removeprefix('rgb_')
         folder = self.root / 'depth' / scene / variant / 'frames' / 'depth' / camera
         codes = read_codes(folder / f'depth_{frame}.png')
-        depth = metres_from_codes(codes, 100.0, unknown=(0,), sky=_SKY)
+        depth = metres_from_codes(codes, 100.0, sky=_SKY)
         text = self.root / 'textgt' / scene / variant / 'intrinsic.txt'
         calibrated = CAMERA
         if text.is_file():
