@@ -73,8 +73,6 @@ class BagFrames(Frames):
         held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
-        if every < 1:
-            raise TrainError(f'bag: every={every}; allowed: 1 or more')
         bag = Path(root).expanduser()
         folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
