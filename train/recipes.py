@@ -36,12 +36,12 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """One stage. steps of `BATCH` samples; init: the stage whose run it starts from.
+    """One stage, on the mixture of its name.
 
-    note: what is the paper's and what is not.
+    steps: of `BATCH` samples. init: the stage whose run it starts from. note: what is the paper's
+    and what is not.
     """
 
-    mixture: str
     lr: float
     steps: int
     settings: tuple[str, ...]
@@ -64,13 +64,13 @@ _FINAL = (*_FOV, f'warmup={1_000 * BATCH}', f'checkpoint_every={2_500 * BATCH}')
 
 # fmt: off
 RECIPES = {
-    'stage0': Recipe('stage0', 1e-4, 500_000, _PICTURES, None,
+    'stage0': Recipe(1e-4, 500_000, _PICTURES, None,
                      "tasks and data are the paper's; rate and steps are ours"),
-    'stage1': Recipe('stage1', 1e-4, 1_500_000, _NO_FOV, 'stage0',
+    'stage1': Recipe(1e-4, 1_500_000, _NO_FOV, 'stage0',
                      "data, rate and steps are the paper's, batch and weights ours"),
-    'dmd-nk': Recipe('dmd-nk', 3e-5, 50_000, _FINAL, 'stage1',
+    'dmd-nk': Recipe(3e-5, 50_000, _FINAL, 'stage1',
                      "data, rate, steps and FOV augmentation are the paper's, batch ours"),
-    'dmd-mix': Recipe('dmd-mix', 3e-5, 50_000, _FINAL, 'stage1',
+    'dmd-mix': Recipe(3e-5, 50_000, _FINAL, 'stage1',
                       "data, rate, steps and FOV augmentation are the paper's, batch ours"),
 }
 # fmt: on
@@ -109,7 +109,7 @@ def configure(name: str, settings: list[str], roots: Mapping[str, str]) -> Train
         return make_config(name, settings)
     recipe = RECIPES[recipe_name]
     base = [*_COMMON, *recipe.settings, f'lr={recipe.lr}', f'total_samples={recipe.steps * BATCH}']
-    sources = sources_text(recipe.mixture, roots) if roots else ''
+    sources = sources_text(recipe_name, roots) if roots else ''
     return make_config(size or 'paper', [*base, f'sources={sources}', *settings])
 
 
@@ -118,7 +118,7 @@ def needed_roots(name: str) -> list[str]:
     recipe_name = name.partition(':')[0]
     if recipe_name not in RECIPES:
         return []
-    return [part.name for part in parts_of(RECIPES[recipe_name].mixture)]
+    return [part.name for part in parts_of(recipe_name)]
 
 
 def estimate(config: TrainConfig) -> dict[str, float]:
@@ -159,7 +159,7 @@ def describe(name: str, config: TrainConfig) -> str:
     if recipe_name in RECIPES:
         recipe = RECIPES[recipe_name]
         lines.insert(0, f'recipe {recipe_name}: {recipe.note}')
-        if not config.sources or _kinds(recipe) <= _kinds_in(config.sources):
+        if not config.sources or _kinds(recipe_name) <= _kinds_in(config.sources):
             lines.append(f'  data: {_disk(needed_roots(name))} (docs/datasets.md)')
         if recipe.init:
             lines.append(f'  starts from a run of {recipe.init}: --init RUN')
@@ -177,8 +177,8 @@ def _size(gb: float) -> str:
     return f'{gb:.1f} GB' if gb >= 1.0 else f'{1000.0 * gb:.0f} MB'
 
 
-def _kinds(recipe: Recipe) -> Counter[str]:
-    return Counter(part.dataset for part in parts_of(recipe.mixture))
+def _kinds(recipe_name: str) -> Counter[str]:
+    return Counter(part.dataset for part in parts_of(recipe_name))
 
 
 def _kinds_in(sources: str) -> Counter[str]:
