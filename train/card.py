@@ -11,7 +11,7 @@ from typing import Any
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
 from train.errors import TrainError
-from train.mixture import shares_text
+from train.sources import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
 

@@ -45,7 +45,7 @@ class TrainConfig:
 
     Network: preset; rays: ray directions as input channels; fov: condition on the field of view.
     Contract: depth_codec, depth_min_m, depth_max_m, parameterisation, tan_half_vfov_min/max.
-    Data: sources 'kind[:path]@weight,...' (see `train.mixture`); sizes 'HxW[@weight],...', one
+    Data: sources 'kind[:path]@weight,...' (see `train.sources`); sizes 'HxW[@weight],...', one
     drawn per batch, the first is the contract's default; infill: how holes of the target are
     filled.
     Worlds: worlds_on 'workers' (rendered by the processes that make batches) or 'device' (on the

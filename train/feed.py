@@ -21,15 +21,10 @@ from train.config import TrainConfig
 from train.device_worlds import DeviceWorlds
 from train.errors import TrainError
 from train.loss import Batch
-from train.mixture import (
-    Mixture,
-    batches,
-    parse_sources,
-    share_of,
-    tensors,
-)
+from train.mixture import Mixture, batches, share_of, tensors
 from train.mixtures import WORLDS
 from train.processes import Processes
+from train.sources import parse_sources
 from train.workers import behave_as_worker, interrupts_held
 
 # Batches that wait for the trainer, and how often it looks whether their maker lives.

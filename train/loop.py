@@ -22,10 +22,11 @@ from train.errors import TrainError
 from train.feed import Feed
 from train.init import load_weights, needed
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
-from train.mixture import share_of, wait_text
+from train.mixture import share_of
 from train.presets import preset
 from train.processes import Processes, product_type
 from train.report import Report
+from train.sources import wait_text
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.state import TrainState
 from train.unet import UNet, parameter_count

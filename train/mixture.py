@@ -8,101 +8,26 @@ any worker may make any batch, and several processes share a batch by taking sli
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.records import RawSample
 from train.config import TrainConfig
-from train.datasets.registry import READERS, open_dataset, options_of
-from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError
 from train.example import Example, make_example, stack
 from train.loss import Batch
-from train.mixtures import WORLDS
+from train.sources import open_source, parse_sources, tuned
 from train.stage0.example import make_picture_example
 from train.workers import made_ahead
-from train.worlds.cache import WorldCache
 
 # Independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
 # Draws for one place in a batch before the sources are taken for broken altogether.
 _ATTEMPTS = 20
-
-
-class Source(Protocol):
-    """Labelled pictures by index."""
-
-    def __len__(self) -> int:
-        """Count samples; 0: no end."""
-        ...
-
-    def name(self, index: int) -> str:
-        """Name a sample for messages."""
-        ...
-
-    def load(self, index: int) -> RawSample:
-        """Read or make a sample."""
-        ...
-
-
-KINDS = (WORLDS, 'cache', *sorted(READERS))
-
-
-def open_source(text: str, config: TrainConfig) -> Source:
-    """Open 'kind', 'kind:path' or, for readers of datasets, 'kind:path?option=value&...'."""
-    kind, _, path = text.partition(':')
-    if kind not in KINDS:
-        raise TrainError(f'source kind {kind!r} is unknown; allowed: {", ".join(KINDS)}')
-    if kind == WORLDS:
-        if path:
-            raise TrainError(
-                f'source {text!r}: worlds are rendered, from no path; write worlds, or '
-                f'cache:{path}'
-            )
-        return OnlineWorlds(config.seed, config.assets, config.size_list)
-    if not path:
-        raise TrainError(f'source {text!r} has no path; write {kind}:PATH')
-    if kind == 'cache':
-        return WorldCache(path)
-    if kind == 'images' and config.stage != 'stage0':
-        raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
-    path, _, query = path.partition('?')
-    return open_dataset(kind, path, **options_of(query))
-
-
-def parse_sources(text: str) -> list[tuple[str, float]]:
-    """Split 'kind[:path]@weight,...' into ('kind[:path]', weight) pairs."""
-    pairs = []
-    for part in text.split(','):
-        name, separator, weight = part.strip().rpartition('@')
-        try:
-            pairs.append((name, float(weight)) if separator else (weight, 1.0))
-        except ValueError:
-            raise TrainError(f'source {part!r}: the weight after @ is not a number') from None
-    if not all(0 < weight < math.inf for _, weight in pairs):
-        raise TrainError(f'sources={text!r}: weights must be > 0 and finite')
-    return pairs
-
-
-def wait_text(config: TrainConfig) -> str:
-    """Say what the first batch may have to wait for; empty: nothing."""
-    if all(name != WORLDS for name, _ in parse_sources(config.sources)):
-        return ''
-    return 'where the code that renders worlds has not run yet, it is compiled now, for minutes'
-
-
-def shares_text(text: str) -> str:
-    """Name the kinds of sources with their shares, for people: 'worlds 93%, folder 7%'."""
-    pairs = parse_sources(text)
-    total = sum(weight for _, weight in pairs)
-    return ', '.join(f'{name.split(":")[0]} {weight / total:.0%}' for name, weight in pairs)
 
 
 def share_of(config: TrainConfig, world: int) -> int:
@@ -161,13 +86,6 @@ class Mixture(Dataset[Made]):
                 name = source.name(key)  # readers say it themselves
                 broken.append(f'{name}: {str(error).removeprefix(f"{name}: ")}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
-
-
-def tuned(config: TrainConfig, source: Source) -> TrainConfig:
-    """Give the config for the samples of one source: its own FOV augmentation and infilling."""
-    if getattr(source, 'fov', '') == 'off':
-        config = replace(config, fov_scale_min=1.0, fov_scale_max=1.0)
-    return replace(config, infill=getattr(source, 'infill', '') or config.infill)
 
 
 def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[float]]:

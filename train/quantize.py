@@ -47,9 +47,9 @@ from train.card import LICENCE, write_card
 from train.config import make_config
 from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError, in_one_line
-from train.mixture import Source, open_source
 from train.mixtures import WORLDS
 from train.report import hardware
+from train.sources import Source, open_source
 from train.validate import spread_over
 
 # How far depth may move in the recommended steps: mean |ratio - 1| over the frames that judge.

@@ -21,9 +21,9 @@ import torch
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import TrainError
-from train.mixture import parse_sources
 from train.mixtures import parts_of, sources_text
 from train.presets import PRESETS, preset
+from train.sources import parse_sources
 from train.speed import flops_per_sample
 from train.unet import UNet, parameter_count
 

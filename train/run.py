@@ -19,11 +19,12 @@ from train.errors import TrainError
 from train.feed import split
 from train.init import load_weights, needed
 from train.loop import build_net, train
-from train.mixture import Mixture, open_source, wait_text
+from train.mixture import Mixture
 from train.mixtures import pair
 from train.presets import PRESETS
 from train.processes import join, leave
 from train.recipes import RECIPES, configure, describe, needed_roots
+from train.sources import open_source, wait_text
 from train.unet import UNet, parameter_count
 
 DEFAULT = 'nano'

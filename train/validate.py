@@ -15,7 +15,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from train.config import TrainConfig
-from train.mixture import Source, open_source
+from train.sources import Source, open_source
 from train.torch_backend import TorchBackend
 from train.unet import UNet
 from train.worlds import SCENE_STRIDE, held_out

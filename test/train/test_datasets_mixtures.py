@@ -13,7 +13,8 @@ from pictures import write
 from train import mixtures
 from train.config import TrainConfig
 from train.datasets.registry import READERS
-from train.mixture import Mixture, open_source, parse_sources, tuned
+from train.mixture import Mixture
+from train.sources import open_source, parse_sources, tuned
 
 
 def test_table_is_sound():

@@ -22,8 +22,8 @@ from train.config import make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 from train.init import changes_of_meaning
-from train.mixture import open_source, parse_sources
 from train.onnx_weights import load_model
+from train.sources import open_source, parse_sources
 
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 

@@ -23,17 +23,9 @@ from train.datasets.rgbd_folder import RgbdFolder
 from train.errors import TrainError
 from train.example import Example
 from train.loop import build_net, train
-from train.mixture import (
-    Mixture,
-    batches,
-    draw_batch,
-    open_source,
-    parse_sources,
-    shares_text,
-    tensors,
-    wait_text,
-)
+from train.mixture import Mixture, batches, draw_batch, tensors
 from train.processes import Processes
+from train.sources import open_source, parse_sources, shares_text, wait_text
 from train.state import TrainState
 from train.workers import made_ahead
 

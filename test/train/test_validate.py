@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_set import fast_config, write_set
 
-from train.mixture import open_source
+from train.sources import open_source
 from train.validate import held_out_frames
 from train.worlds import SCENE_STRIDE, held_out
 

@@ -60,7 +60,7 @@ def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
     """Open a dataset by name; options are those of its class, and these two for any of them.
 
     fov: 'on' or 'off', infill: a method of `train.infill`; both are wishes to the trainer (see
-    `train.mixture.tuned`). Values may be text, as in 'kitti:/data/kitti?split=val&cameras=02+03'.
+    `train.sources.tuned`). Values may be text, as in 'kitti:/data/kitti?split=val&cameras=02+03'.
     """
     cls = reader_class(name)
     fov, infill = options.pop('fov', ''), options.pop('infill', '')

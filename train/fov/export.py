@@ -33,8 +33,8 @@ from train.errors import in_one_line
 from train.fov.loop import build_net
 from train.fov.net import FovNet
 from train.fov.validate import fov_contract, torch_backend
-from train.mixture import shares_text
 from train.onnx_file import PICTURE_AXES, refuse_difference, to_onnx
+from train.sources import shares_text
 from train.torch_backend import TorchBackend
 from train.unet import parameter_count
 

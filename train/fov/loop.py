@@ -18,10 +18,10 @@ from train.fov.net import FovNet
 from train.fov.validate import Validator
 from train.fov.weights import load_encoder
 from train.init import needed
-from train.mixture import wait_text
 from train.presets import preset
 from train.processes import Processes, best_device, product_type
 from train.report import Report
+from train.sources import wait_text
 from train.speed import Progress, hours
 from train.state import TrainState
 from train.unet import parameter_count

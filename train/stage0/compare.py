@@ -28,8 +28,9 @@ from train.config import TrainConfig, make_config
 from train.errors import in_one_line
 from train.loop import build_net, train
 from train.loss import diffusion_loss
-from train.mixture import Mixture, open_source, parse_sources, tensors
+from train.mixture import Mixture, tensors
 from train.processes import Processes, best_device
+from train.sources import open_source, parse_sources
 from train.unet import UNet
 from train.validate import Validator
 from train.worlds import WorldConfig, held_out

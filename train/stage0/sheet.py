@@ -34,8 +34,8 @@ from train.config import TrainConfig
 from train.errors import TrainError, in_one_line
 from train.example import Example
 from train.loop import build_net
-from train.mixture import open_source, parse_sources
 from train.report import picture_of
+from train.sources import open_source, parse_sources
 from train.stage0.example import spoil
 from train.stage0.tasks import TASKS
 from train.unet import UNet
