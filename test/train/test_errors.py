@@ -6,9 +6,16 @@ import signal
 from importlib import import_module
 from pathlib import Path
 
+import numba
 import pytest
 
+from train.worlds import WorldConfig, cache
+
 OUT = ('--out', 'unused.onnx')
+
+
+def interrupted(*_: object, **__: object) -> None:
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,16 @@ def test_ctrl_c_ends_a_command_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     module = import_module(f'train.{command}')
-    monkeypatch.setattr(module, work, lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(module, work, interrupted)
     monkeypatch.chdir(tmp_path)
     assert module.main([*arguments]) == 130
     assert 'interrupted\n' in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_worker_that_renders_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(numba, 'set_num_threads', lambda _: None)  # this process goes on
+    with pytest.raises(SystemExit, match='130'):
+        cache._work(tmp_path, [0], 1, WorldConfig(size=(16, 16)), '', interrupted)
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -67,6 +68,7 @@ def _rate(config: WorldConfig, assets: str, frames: int, workers: int) -> float:
 
 
 def _open(config: WorldConfig, assets: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
     numba.set_num_threads(1)
     _worlds.append(Worlds(3, config, Assets.load(assets)))
     _make(0)

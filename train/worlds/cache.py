@@ -152,8 +152,11 @@ def _work(
 ) -> None:
     numba.set_num_threads(1)
     worlds = Worlds(seed, config, Assets.load(assets))
-    for number in numbers:
-        write_shard(root, number, worlds, report)
+    try:
+        for number in numbers:
+            write_shard(root, number, worlds, report)
+    except KeyboardInterrupt:  # who started it says so
+        sys.exit(130)
 
 
 def parse_size(text: str) -> tuple[int, int]:
