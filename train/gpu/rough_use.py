@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the check tries beside proofs and times: rough use of engines on a real GPU.
 
-Every function returns a sentence of what was seen and raises where it is wrong; `end`, of
-`time.monotonic`, is when it gives up a build or a process.
+Every function takes an engine of one size, returns a sentence of what was seen and raises where it
+is wrong; `end`, of `time.monotonic`, is when it gives up a build or a process.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
 
 def several(request: BuildRequest, contract: Contract, end: float) -> str:
     """Three estimators in one process, from three threads; closed in mixed order."""
-    size = request.size or contract.train_sizes[0]
+    size = request.size
     before = memory_mib()
     backends = [load(request, contract, end) for _ in range(3)]
     expected = [codes(backends[0], size, seed) for seed in range(3)]
@@ -97,7 +97,7 @@ def several(request: BuildRequest, contract: Contract, end: float) -> str:
 
 def repeats(request: BuildRequest, contract: Contract, end: float) -> str:
     """Run a hundred equal frames with others in between."""
-    size = request.size or contract.train_sizes[0]
+    size = request.size
     backend = load(request, contract, end)
     try:
         first = codes(backend, size, 0)
@@ -112,7 +112,7 @@ def repeats(request: BuildRequest, contract: Contract, end: float) -> str:
 
 def left_open(request: BuildRequest, contract: Contract, end: float) -> str:
     """End a process without closing its estimators."""
-    height, width = request.size or contract.train_sizes[0]
+    height, width = request.size
     words = [str(request.model), str(request.cache), str(height), str(width)]
     words.append(str(request.optimization_level))
     result = _run([sys.executable, '-c', _LEAVE_OPEN, *words], end)
