@@ -24,8 +24,8 @@ from pathlib import Path
 import torch
 
 from train.ablate import data, report
-from train.ablate.estimate import data_sets, measure, rest
-from train.ablate.experiments import MODELS, Experiment, Point, chosen, points_of
+from train.ablate.estimate import measure, rest
+from train.ablate.experiments import MODELS, Experiment, Point, chosen, data_sets, points_of
 from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, train_model
 from train.ablate.scales import SCALES, scale
 from train.errors import TrainError

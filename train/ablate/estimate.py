@@ -12,7 +12,7 @@ import numba
 import torch
 
 from train.ablate import data
-from train.ablate.experiments import DATA, MODELS, TESTS, Point
+from train.ablate.experiments import Point, data_sets
 from train.ablate.runs import Work, clock_of, config_of, evaluation
 from train.ablate.scales import Scale
 from train.loop import build_net
@@ -47,13 +47,6 @@ class Cost:
         """Seconds for the rest."""
         rendering = rest.frames * self.frame / max(1, workers)
         return rendering + rest.samples * self.sample + rest.evaluations * self.evaluation
-
-
-def data_sets(points: Mapping[str, list[Point]]) -> list[str]:
-    """Name the data sets that models and points need."""
-    used = {MODELS[name].data for name in points}
-    used |= {TESTS[point.test].data for listed in points.values() for point in listed}
-    return [name for name in DATA if name in used]
 
 
 def rest(points: Mapping[str, list[Point]], seeds: range, work: Work) -> Rest:

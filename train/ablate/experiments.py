@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from train.config import TrainConfig
@@ -310,3 +310,10 @@ def points_of(experiments: Iterable[Experiment]) -> dict[str, list[Point]]:
         name: sorted((p for model, p in terms if model == name), key=lambda p: p.key)
         for name in MODELS if name in names
     }  # fmt: skip
+
+
+def data_sets(points: Mapping[str, list[Point]]) -> list[str]:
+    """Name the data sets that models and points need."""
+    used = {MODELS[name].data for name in points}
+    used |= {TESTS[point.test].data for listed in points.values() for point in listed}
+    return [name for name in DATA if name in used]
