@@ -154,9 +154,10 @@ class Street:
             if not self._clear(y, 3.0):
                 continue
             with b.at(x, y):
-                roadside.tree(
-                    b, m, self._leaf(), self.bark
-                ) if rng.random() < 0.7 else roadside.bush(b, m, self._leaf())
+                if rng.random() < 0.7:
+                    roadside.tree(b, m, self._leaf(), self.bark)
+                else:
+                    roadside.bush(b, m, self._leaf())
         if rng.random() < 0.7:
             for i in range(7):
                 y = -150.0 + i * 75.0
