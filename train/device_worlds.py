@@ -186,6 +186,6 @@ class DeviceWorlds:
         )
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
-        key = (self._config.seed, stream, self._rank, number, 1)
+        key = (self._config.seed, stream, self._rank, number, 1)  # beside the host's, see `_draw`
         seed = int(np.random.default_rng(key).integers(1 << 62))
         return torch.Generator(self._device).manual_seed(seed)
