@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.preprocess import full_view
+from dmd_ros.core.preprocess import ROTATIONS, full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.metrics import Score, mean_score
@@ -136,7 +136,7 @@ def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:
 
 
 def _bag_options(options: argparse.Namespace) -> dict[str, Any]:
-    chosen = {key: getattr(options, key) for key in ('image', 'info', 'depth')}
+    chosen = {key: getattr(options, key) for key in ('image', 'info', 'depth', 'image_rotation')}
     given = {key: value for key, value in chosen.items() if value}
     cache = options.out / 'frames'
     return {**given, 'every': options.every, 'held_out': options.held_out, 'cache': cache}
@@ -187,6 +187,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--info', help='topic of the camera_info')
     add('--depth', help='topic of the depth; topics are found where the bag leaves no choice')
     add('--every', type=positive, default=1, help='take one picture in so many')
+    add('--image-rotation', type=int, choices=ROTATIONS, default=0,
+        help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
         help='any setting that --dry-run prints')  # fmt: skip
     add('--resume', action='store_true', help='go on where the run was stopped')

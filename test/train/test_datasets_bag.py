@@ -118,6 +118,21 @@ def test_pairs_become_frames(tmp_path):
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
 
 
+def test_pictures_of_a_camera_on_its_side_are_learned_from_upright(tmp_path):
+    bag = write_bag(tmp_path / 'drive', [0.0] * 5)
+    plain = open_dataset('bag', bag).load(1)
+    with pytest.raises(TrainError, match='image_rotation None, now 90'):
+        open_dataset('bag', bag, image_rotation=90)
+    reader = open_dataset('bag', bag, image_rotation=90, cache=tmp_path / 'upright')
+    upright = reader.load(1)
+    assert upright.camera == plain.camera.turned(90)
+    np.testing.assert_array_equal(upright.rgb, np.rot90(plain.rgb, -1))
+    np.testing.assert_array_equal(upright.depth, np.rot90(plain.depth, -1))
+    assert np.isnan(upright.depth[0, -1])  # what was not measured is at the right now
+    with pytest.raises(TrainError, match='image_rotation=45; allowed: 0, 90, 180, 270'):
+        open_dataset('bag', bag, image_rotation=45)
+
+
 def record(path: Path, stamps_ns, level: int = 0, depth_late_ns: int = 0) -> Path:
     """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
     items = []

@@ -24,6 +24,7 @@ import numpy as np
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
+from dmd_ros.core.preprocess import ROTATIONS
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, storage_files
@@ -53,9 +54,10 @@ _ASPECT_TOLERANCE = 0.02
 class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
-    every: keep one picture in so many. cache: folder to write the frames to (default: beside the
-    bag, '<bag>.frames'); used as it is if it was made of this recording with these options, else
-    refused. part, held_out: as for `Frames`.
+    every: keep one picture in so many. image_rotation: degrees clockwise that bring pictures
+    upright (0, 90, 180, 270), as the robot's parameter does. cache: folder to write the frames to
+    (default: beside the bag, '<bag>.frames'); used as it is if it was made of this recording with
+    these options, else refused. part, held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -68,11 +70,19 @@ class BagFrames(Frames):
         info: str | None = None,
         depth: str | None = None,
         every: int = 1,
+        image_rotation: int = 0,
         cache: str | Path | None = None,
         part: str = 'all',
         held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
+        if image_rotation not in ROTATIONS:
+            allowed = ', '.join(map(str, ROTATIONS))
+            raise TrainError(f'bag: image_rotation={image_rotation}; allowed: {allowed}')
+        chosen = {
+            'image': image, 'info': info, 'depth': depth, 'every': every,
+            'image_rotation': image_rotation or None,  # as folders have it that know nothing of it
+        }  # fmt: skip
         bag = Path(root).expanduser()
         folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
         if not folder.is_dir():
@@ -81,40 +91,36 @@ class BagFrames(Frames):
             with _one_process_in(bag):
                 if not folder.is_dir():
                     try:
-                        extract(bag, folder, image, info, depth, every)
+                        extract(bag, folder, chosen)
                     except (EvalError, CoreError) as error:
                         raise TrainError(f'bag {bag}: {_by_our_names(error)}') from None
-        _check_made_of(folder, _origin(bag, folder, image, info, depth, every))
+        _check_made_of(folder, _origin(bag, folder, chosen))
         super().__init__(folder, part, held_out)
 
 
-def extract(
-    path: Path,
-    folder: Path,
-    image: str | None = None,
-    info: str | None = None,
-    depth: str | None = None,
-    every: int = 1,
-) -> int:
-    """Write the labelled frames of a bag to `folder`; gives their number."""
+def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
+    """Write the labelled frames of a bag to `folder`; gives their number.
+
+    chosen: image, info, depth, every and image_rotation of `BagFrames`.
+    """
     building = folder.with_name(folder.name + '.part')
     shutil.rmtree(building, ignore_errors=True)
     count = 0
     with Bag(path) as bag:
-        chosen = topics.choose(bag, image, info, depth)
-        if chosen.depth is None:
+        names = topics.choose(bag, chosen['image'], chosen['info'], chosen['depth'])
+        if names.depth is None:
             raise TrainError(f'{path} has no depth topic: there is nothing to learn from')
         frames = BagReader(
             bag,
-            chosen,
-            rectified=topics.is_rectified(chosen.image, 'auto'),
+            names,
+            rectified=topics.is_rectified(names.image, 'auto'),
             tolerance_s=MAX_APART_S,
-            stride=every,
+            stride=chosen['every'],
         )
         for frame in frames:
             if frame.truth_m is None:
                 continue
-            sample = labelled(frame)
+            sample = _turned(labelled(frame), chosen['image_rotation'] or 0)
             if np.isnan(sample.depth).all():
                 frames.skipped['no pixel of its depth is measured'] += 1
                 continue
@@ -127,7 +133,7 @@ def extract(
         skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
         for warning in (*bag.warnings, *skipped):
             print(f'warning: {_by_our_names(warning)}', file=sys.stderr)
-    origin = _origin(path, folder, image, info, depth, every)
+    origin = _origin(path, folder, chosen)
     (building / _ORIGIN).write_text(json.dumps(origin, indent=1), encoding='utf-8')
     building.rename(folder)
     return count
@@ -152,9 +158,7 @@ def _one_process_in(bag: Path) -> Iterator[None]:
         yield
 
 
-def _origin(
-    bag: Path, folder: Path, image: str | None, info: str | None, depth: str | None, every: int
-) -> dict[str, Any]:
+def _origin(bag: Path, folder: Path, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Say what the frames in `folder` are of; bag: relative to it, as they may move together.
 
     A bag that is there is also known by its size and the time of its last change.
@@ -166,7 +170,6 @@ def _origin(
         size = sum(s.st_size for s in stats)
         recording = {'bytes': size, 'changed': changed.isoformat()}
     where = os.path.relpath(bag.resolve(), folder.resolve())
-    chosen = {'image': image, 'info': info, 'depth': depth, 'every': every}
     return {'layout': _LAYOUT, 'bag': where, **recording, **chosen}
 
 
@@ -202,6 +205,12 @@ def labelled(frame: BagFrame) -> RawSample:
     v, u = np.nonzero(np.isfinite(frame.truth_m))
     z = frame.truth_m[v, u]
     return points.rectified(frame.rgb, camera, (u + 0.5) * sx - 0.5, (v + 0.5) * sy - 0.5, z)
+
+
+def _turned(sample: RawSample, degrees: int) -> RawSample:
+    """Turn a sample clockwise."""
+    rgb, depth = (np.rot90(image, -degrees // 90).copy() for image in (sample.rgb, sample.depth))
+    return RawSample(rgb, depth, sample.camera.turned(degrees))
 
 
 def write_frame(folder: Path, sample: RawSample, source: str) -> None:
