@@ -11,9 +11,8 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
@@ -27,14 +26,8 @@ from dmd_ros.fov import (
     FovEstimator,
 )
 from dmd_ros.runtime import select
-from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
+from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden
-
-# Imported where TensorRT is taken: `python -m dmd_ros.runtime.engine_cache` must not find itself
-# imported already, and engines are locked as Unix locks files.
-if TYPE_CHECKING:
-    from dmd_ros.runtime.engine_file import StoredEngine
-    from dmd_ros.runtime.engine_store import BuildRequest
 
 DEFAULT_MODEL = 'dmd_worlds'
 DEFAULT_FOV_MODEL = 'dmd_fov'
@@ -75,34 +68,49 @@ def load_estimator(
     path = find_model(model)
     rotation = settings.get('image_rotation', 0)
     source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, rotation)
-    settings['camera_source'] = source
+    wish = (size, settings.get('samples'), engine_cache_dir, force_rebuild)
     with _closed_on_error(source):
-        facts = select.look_around(backend, device)
-        choice = select.decide(backend, device, precision, facts)
-        if choice.backend == 'tensorrt':
-            samples = settings.get('samples')
-            try:
-                wish = _request(path, choice, size, samples, engine_cache_dir, force_rebuild)
-                loaded = _load_tensorrt(*wish, precision == 'auto', log, cancelled)
-                taken = select.decide('tensorrt', device, loaded.precision, facts)
-                log(f'backend: {taken.why}')
-                return _estimator(loaded, settings)
-            except BackendError as error:
-                if backend != 'auto' or cancelled():
-                    raise
-                choice = select.without_tensorrt(device, precision, facts, str(error))
-                # Not through `log`: who has not set up logging must hear that the robot is
-                # slower now.
-                _log.warning('TensorRT failed; instead: %s', choice.why)
-        log(f'backend: {choice.why}')
-        loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
-        return _estimator(loaded, settings)
+        loaded = _denoiser(path, backend, device, threads, precision, wish, log, cancelled)
+        with _closed_on_error(loaded):
+            return DepthEstimator(loaded.contract, loaded, camera_source=source, **settings)
 
 
-def _estimator(loaded: Any, settings: dict[str, Any]) -> DepthEstimator:
-    """Build the estimator around a loaded backend, which is closed again if that fails."""
-    with _closed_on_error(loaded):
-        return DepthEstimator(loaded.contract, loaded, **settings)
+def _denoiser(
+    path: Path,
+    backend: str,
+    device: str,
+    threads: int,
+    precision: str,
+    wish: tuple[Any, ...],
+    log: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> Any:
+    """Load the denoiser with the backend that is taken; 'auto' does without a TensorRT that fails.
+
+    wish: size, samples, engine_cache_dir and force_rebuild of `load_estimator`.
+    """
+    facts = select.look_around(backend, device)
+    choice = select.decide(backend, device, precision, facts)
+    if choice.backend == 'tensorrt':
+        # Not before: it locks files as Unix does, and `python -m dmd_ros.runtime.engine_cache`
+        # must not find itself imported already.
+        from dmd_ros.runtime import engine_loading
+
+        try:
+            contract = contract_of(path)
+            request = engine_loading.request(path, contract, choice, *wish)
+            loaded = engine_loading.load(request, contract, precision == 'auto', log, cancelled)
+        except BackendError as error:
+            if backend != 'auto' or cancelled():
+                raise
+            choice = select.without_tensorrt(device, precision, facts, str(error))
+            # Not through `log`: who has not set up logging must hear that the robot is slower now.
+            _log.warning('TensorRT failed; instead: %s', choice.why)
+        else:
+            log(f'backend: {select.decide("tensorrt", device, loaded.precision, facts).why}')
+            return loaded
+    log(f'backend: {choice.why}')
+    return _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
 
 
 @contextlib.contextmanager
@@ -164,10 +172,14 @@ def build_engine(
 
     For a node's `build_only`. The arguments and errors are those of `load_estimator`.
     """
+    from dmd_ros.runtime import engine_loading
+
     path = find_model(model)
     choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
-    wish = _request(path, choice, size, samples, engine_cache_dir, force_rebuild)
-    return _engine(*wish, precision == 'auto', log, cancelled)[0].path
+    contract = contract_of(path)
+    wish = (size, samples, engine_cache_dir, force_rebuild)
+    request = engine_loading.request(path, contract, choice, *wish)
+    return engine_loading.engine(request, contract, precision == 'auto', log, cancelled)[0].path
 
 
 def find_model(model: str | os.PathLike[str] | None = None) -> Path:
@@ -207,82 +219,6 @@ def share_folders() -> Iterator[Path]:
     installed = (sysconfig.get_path('data'), sys.prefix, site.getuserbase())
     for prefix in dict.fromkeys((*prefixes, *installed)):
         yield Path(prefix) / 'share' / 'dmd_ros'
-
-
-def _request(
-    path: Path,
-    choice: select.Choice,
-    size: tuple[int, int] | None,
-    samples: int | None,
-    folder: str | os.PathLike[str] | None,
-    force: bool,
-) -> tuple[Contract, BuildRequest]:
-    from dmd_ros.runtime.engine_store import BuildRequest
-
-    contract = contract_of(path)
-    return contract, BuildRequest(
-        model=path,
-        precision=choice.precision,
-        size=size,
-        samples=contract.samples if samples is None else samples,
-        device=choice.gpu or 0,
-        folder=Path(folder) if folder else None,
-        force=force,
-    )
-
-
-def _load_tensorrt(
-    contract: Contract,
-    request: BuildRequest,
-    or_fp32: bool,
-    log: Callable[[str], None],
-    cancelled: Callable[[], bool],
-) -> Any:
-    from dmd_ros.runtime import engine_cache
-
-    engine, made = _engine(contract, request, or_fp32, log, cancelled)
-    try:
-        return engine_cache.start(engine, made, contract, log)
-    except StaleError as error:
-        log(f'{error} {engine.path}; it is built anew')
-    engine, made = _engine(contract, replace(request, force=True), or_fp32, log, cancelled)
-    return engine_cache.start(engine, made, contract, log)
-
-
-def _engine(
-    contract: Contract,
-    request: BuildRequest,
-    or_fp32: bool,
-    log: Callable[[str], None],
-    cancelled: Callable[[], bool],
-) -> tuple[StoredEngine, BuildRequest]:
-    """Have the engine, and the request that it answers.
-
-    or_fp32: take one in fp32, aloud, where the proof refuses that in the precision asked for.
-    """
-    from dmd_ros.runtime import engine_cache
-
-    try:
-        return engine_cache.engine_for(request, contract, log, cancelled), request
-    except RefusedError as error:
-        if not or_fp32:
-            raise
-        refused = error
-    first = request.precision
-    log(f'precision auto: {first} is refused, fp32 is next: {refused}')
-    request = replace(request, precision='fp32')
-    try:
-        engine = engine_cache.engine_for(request, contract, log, cancelled)
-    except BackendError as error:
-        raise BackendError(f'{first}: {refused}; fp32: {error}') from None
-    _log.warning(
-        'precision auto took fp32, which is slower than %s (%s). %s: %s',
-        first,
-        engine.proof['text'],
-        first,
-        refused,
-    )
-    return engine, request
 
 
 def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:

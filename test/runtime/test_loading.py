@@ -147,7 +147,7 @@ def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
     def fail(*_: object) -> None:
         raise BackendError('the engine is of another GPU')
 
-    monkeypatch.setattr('dmd_ros.loading._load_tensorrt', fail)
+    monkeypatch.setattr('dmd_ros.runtime.engine_loading.load', fail)
     with caplog.at_level('WARNING', 'dmd_ros'):
         estimator = load_estimator(model)
     assert (estimator.backend.name, estimator.backend.device) == ('onnxruntime', 'cpu')
