@@ -67,6 +67,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         'dmd_ros/runtime/condition_graph.py',
         'dmd_ros/runtime/exact_layers.py',
         'dmd_ros/runtime/film_graph.py',
+        'dmd_ros/runtime/graph.py',
         'dmd_ros/runtime/half_graph.py',
         'dmd_ros/runtime/norm_graph.py',
         'dmd_ros/runtime/skip_graph.py',

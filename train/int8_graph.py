@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from dmd_ros.core import diffusion
 from dmd_ros.runtime.backend import OUTPUT, Feeds
+from dmd_ros.runtime.graph import is_int8
 from dmd_ros.runtime.ort_backend import OrtBackend
-from dmd_ros.runtime.static_graph import is_int8
 from train.errors import TrainError
 
 KIND = 'Conv'

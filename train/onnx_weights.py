@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.graph import is_int8
 from dmd_ros.runtime.model_file import check_golden, contract_from_metadata
-from dmd_ros.runtime.static_graph import is_int8
 from train.errors import TrainError
 from train.presets import PRESETS, preset
 from train.torch_backend import TorchBackend

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime import static_graph
+from dmd_ros.runtime.graph import makers, readers, replace_nodes
 
 # What conditions are computed from; [B] each.
 _SOURCES = ('t', 'tan_half_vfov')
@@ -115,7 +115,7 @@ def _part(whole: ModelProto, inputs: Iterable[Any], outputs: Iterable[Any]) -> M
         if wanted & set(node.output) and not given & set(node.output):
             wanted |= set(node.input)
             nodes.append(node)
-    static_graph.replace_nodes(part.graph, nodes[::-1])
+    replace_nodes(part.graph, nodes[::-1])
     return part
 
 
@@ -141,7 +141,7 @@ def _join(graph: GraphProto, found: set[str]) -> None:
                     both.attribute.extend(node.attribute)
                     nodes.append(both)
         nodes.append(node)
-    static_graph.replace_nodes(graph, nodes)
+    replace_nodes(graph, nodes)
 
 
 class _Chains:
@@ -158,8 +158,8 @@ class _Chains:
         self.graph = graph
         self.stored = {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
         self.found = _dependent(graph)
-        self.readers = static_graph.readers(graph)
-        self.makers = {name: node for node in graph.node for name in node.output}
+        self.readers = readers(graph)
+        self.makers = makers(graph)
 
     def fold(self) -> None:
         """Rewrite every chain of more than two operations in which there is a condition."""
@@ -171,7 +171,7 @@ class _Chains:
                 made |= {link.output[0]: [] for link in chain}
                 made[chain[-1].output[0]] = self._folded(chain)
         nodes = [n for node in self.graph.node for n in made.get(node.output[0], [node])]
-        static_graph.replace_nodes(self.graph, nodes)
+        replace_nodes(self.graph, nodes)
 
     def _chain(self, node: NodeProto) -> list[NodeProto]:
         """Return the chain that ends with a node; none if it does not end there."""

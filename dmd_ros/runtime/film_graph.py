@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from dmd_ros.runtime import static_graph
+from dmd_ros.runtime.graph import readers, replace_nodes
 
 
 def rewrite(graph: GraphProto) -> None:
@@ -30,7 +30,7 @@ def rewrite(graph: GraphProto) -> None:
     nodes: list[NodeProto] = []
     for node in graph.node:
         nodes += film.made.get(node.output[0], [node])
-    static_graph.replace_nodes(graph, nodes, film.tensors)
+    replace_nodes(graph, nodes, film.tensors)
 
 
 class _Film:
@@ -38,7 +38,7 @@ class _Film:
 
     def __init__(self, graph: GraphProto) -> None:
         self.stored = {i.name: i for i in graph.initializer}
-        self.readers = static_graph.readers(graph)
+        self.readers = readers(graph)
         self.made: dict[str, list[NodeProto]] = {}
         self.tensors: list[Any] = []
 

@@ -35,6 +35,7 @@ from dmd_ros.runtime import (
     static_graph,
 )
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.graph import is_int8, replace_nodes
 from dmd_ros.runtime.static_graph import Shapes
 
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
@@ -111,7 +112,7 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
-    if static_graph.is_int8(proto.graph):
+    if is_int8(proto.graph):
         raise BackendError(
             f'{model} is in int8, for CPUs; give the float model that it came from, or set '
             'backend to onnxruntime'
@@ -192,7 +193,7 @@ def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
             names.add(node.output[0])
         else:
             kept.append(node)
-    static_graph.replace_nodes(graph, kept, made)
+    replace_nodes(graph, kept, made)
 
 
 def _casts_to_float(node: NodeProto) -> bool:
@@ -240,7 +241,7 @@ class _Converter:
                 self._feed(node, self.kind)
                 self._make_half(node, outputs)
         del self.graph.value_info[:]
-        static_graph.replace_nodes(self.graph, self.nodes, self.extra.values())
+        replace_nodes(self.graph, self.nodes, self.extra.values())
 
     def _is_full(self, index: int) -> bool:
         """Whether a node keeps the types that it has."""

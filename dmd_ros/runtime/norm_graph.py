@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime import static_graph
+from dmd_ros.runtime.graph import makers, readers, replace_nodes
 
 EXACT = '/exact/'
 
@@ -51,7 +51,7 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
             made, constants = _plain_norm(node, rank, tensors)
             nodes += made
             graph.initializer.extend(constants)
-    static_graph.replace_nodes(graph, _still_read(graph, nodes))
+    replace_nodes(graph, _still_read(graph, nodes))
 
 
 def _still_read(graph: GraphProto, nodes: list[NodeProto]) -> list[NodeProto]:
@@ -72,8 +72,8 @@ class _Groups:
         self, graph: GraphProto, tensors: Mapping[str, TensorProto], sides: Sides
     ) -> None:
         self.tensors, self.sides = tensors, sides
-        self.makers = {name: node for node in graph.node for name in node.output}
-        self.readers = static_graph.readers(graph)
+        self.makers = makers(graph)
+        self.readers = readers(graph)
 
     def written(self, norm: NodeProto) -> NodeProto | None:
         """Return GroupNormalization in place of a norm and the reshapes around it, if it may be.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from dmd_ros.runtime import static_graph
+from dmd_ros.runtime.graph import makers, readers, replace_nodes
 from dmd_ros.runtime.norm_graph import Sides
 
 # A skip that is scaled by less is left alone: there a norm's epsilon would be seen.
@@ -34,7 +34,7 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
         if node.op_type == 'Concat':
             skips.take(node)
     nodes = [node for node in graph.node if node.output[0] not in skips.gone]
-    static_graph.replace_nodes(graph, nodes, skips.tensors)
+    replace_nodes(graph, nodes, skips.tensors)
 
 
 class _Skips:
@@ -42,8 +42,8 @@ class _Skips:
 
     def __init__(self, graph: GraphProto, sides: Sides) -> None:
         self.stored = {i.name: i for i in graph.initializer}
-        self.readers = static_graph.readers(graph)
-        self.makers = {name: node for node in graph.node for name in node.output}
+        self.readers = readers(graph)
+        self.makers = makers(graph)
         self.sides = sides
         self.gone: set[str] = set()
         self.tensors: list[Any] = []
@@ -57,11 +57,11 @@ class _Skips:
         if 0 in widths or all(found is None for found in factors):
             return
         by = [1.0 if found is None else found[1] for found in factors]
-        readers = self.readers.get(concat.output[0], [None])
-        if not all(self._allows(reader, concat.output[0], widths) for reader in readers):
+        read_by = self.readers.get(concat.output[0], [None])
+        if not all(self._allows(reader, concat.output[0], widths) for reader in read_by):
             return
         scale = np.repeat(np.array(by, np.float32), widths)
-        for reader in readers:
+        for reader in read_by:
             if reader is not None and reader.op_type == 'Conv':
                 self._scale(reader, scale)
         for place, found in enumerate(factors):

@@ -4,18 +4,19 @@
 
 An engine of one size gets a graph of one size: a builder that knows every shape fuses more, and
 nothing computes shapes when it runs. What follows from the sizes alone becomes an initializer.
-`readers` and `replace_nodes` serve all that rewrite graphs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from dmd_ros.runtime.graph import replace_nodes
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -65,32 +66,6 @@ def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
         if tensor.HasField('shape') and all(d.HasField('dim_value') for d in tensor.shape.dim):
             known[value.name] = tuple(d.dim_value for d in tensor.shape.dim)
     return known
-
-
-def is_int8(graph: GraphProto) -> bool:
-    """Tell whether part of a graph computes in int8, as `train.quantize` makes it."""
-    return any(node.op_type == 'QuantizeLinear' for node in graph.node)
-
-
-def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
-    """Say which nodes read each tensor; None stands for who takes it as an output."""
-    found: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
-    for node in graph.node:
-        for name in node.input:
-            found.setdefault(name, []).append(node)
-    return found
-
-
-def replace_nodes(
-    graph: GraphProto, nodes: Iterable[NodeProto], tensors: Iterable[TensorProto] = ()
-) -> None:
-    """Put other nodes into a graph; of its initializers and `tensors`, those that are read."""
-    nodes = list(nodes)
-    used = {name for node in nodes for name in node.input} | {o.name for o in graph.output}
-    kept = [i for i in [*graph.initializer, *tensors] if i.name in used]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
 
 
 def _fold(proto: ModelProto, shapes: Shapes) -> bool:
