@@ -82,15 +82,19 @@ def predict(
 ) -> tuple[DepthFrame, NDArray[np.float32]]:
     """Estimate one picture from a fresh start; gives the frame and its depth with ends settled.
 
-    mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol).
+    mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol),
+    mirrored left-right as the network sees it, which is upright.
     """
     estimator.reset()
     frame = estimator(rgb, camera)
     depth = settled(frame.depth, estimator.contract)
     if mirror:
-        flipped = np.ascontiguousarray(rgb[:, ::-1])
-        other = settled(estimator(flipped, camera.flipped()).depth, estimator.contract)
-        depth = np.float32(0.5) * (depth + other[:, ::-1])
+        turn = estimator.image_rotation
+        axis = 1 if turn % 180 == 0 else 0
+        flipped = np.ascontiguousarray(np.flip(rgb, axis))
+        mirrored = camera.turned(turn).flipped().turned(-turn)
+        other = settled(estimator(flipped, mirrored).depth, estimator.contract)
+        depth = np.float32(0.5) * (depth + np.flip(other, axis))
     return frame, depth
 
 

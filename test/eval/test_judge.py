@@ -28,6 +28,22 @@ def test_a_picture_is_estimated_alike_whatever_came_before():
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_turned_picture_is_mirrored_as_the_network_sees_it():
+    camera = Camera(90.0, 100.0, 60.0, 45.0, 128, 96)
+    upright = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    seen, depths = [], []
+    for rotation in (0, 90, 180, 270):
+        network = Noisy()
+        estimator = DepthEstimator(CONTRACT, network, image_rotation=rotation)
+        rgb, turned = np.rot90(upright, rotation // 90), camera.turned(-rotation)
+        _, depth = judge.predict(estimator, np.ascontiguousarray(rgb), turned, mirror=True)
+        seen.append([feeds['rgb'] for feeds in network.feeds])
+        depths.append(np.rot90(depth, -rotation // 90))
+    for rotation in (1, 2, 3):
+        np.testing.assert_allclose(seen[rotation], seen[0], atol=0.01)
+        np.testing.assert_allclose(depths[rotation], depths[0], rtol=1e-4)
+
+
 def test_every_figure_keeps_to_the_limits():
     depth = TRUTH * np.array([2, 2, 2, 0.1], np.float32)
     verdict = judge.judge(depth, TRUTH, Limits(1.5, 10.0), name='f', group='indoor')
