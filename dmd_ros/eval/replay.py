@@ -74,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
     """Choose topics and camera as the options say."""
-    source = load_camera_source(args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY)
+    source = load_camera_source(
+        args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY, args.image_rotation
+    )
     names = (args.image_topic, args.camera_info_topic, args.depth_topic)
     chosen = topics.choose(bag, *names, calibrated=source is None)
     return BagReader(

@@ -152,6 +152,16 @@ def test_a_bag_without_calibration_is_judged_as_the_node_would_run_it(tmp_path, 
     assert results['latency_ms']['fov']['p50'] > 0  # part of what a frame costs
 
 
+def test_the_field_of_view_of_a_turned_bag_is_estimated_of_the_upright_picture(tmp_path, model):
+    bare = [item for item in frames([fov_grey(200)]) if item.topic != INFO]
+    fov_model = write_fov_oracle(tmp_path / 'fov.onnx')
+    options = ('--fov-source', 'estimate', '--fov-model', str(fov_model))
+    bag = write_bag(tmp_path / 'bag', bare)
+    (found,) = run(bag, tmp_path / 'out', model, *options, '--image-rotation', '90')['frames']
+    # The oracle is shown the middle 36 of 64 rows, which lie beside each other in the bag.
+    assert found['tan_half_vfov'] == pytest.approx(tan_of(200) * 48 / 36, 1e-3)
+
+
 def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
     bag = write_bag(tmp_path / 'bag', items)
     options = ('--steps', '2', '--samples', '2', '--temporal', 'random')
