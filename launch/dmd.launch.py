@@ -106,6 +106,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def _typed(name: str, text: str, default: object) -> object:
     """Read an argument as its parameter's type: 30 is no double to the node, nor 123 a name."""
     if isinstance(default, str):
+        if text.lower() in ('true', 'false'):
+            # Of a flag and a text rcl takes the flag, and in the file input_rectified may be one.
+            return text.lower() == 'true'
         return ParameterValue(text, value_type=str)
     value = yaml.safe_load(text)
     if isinstance(default, float) and type(value) is int:

@@ -93,11 +93,13 @@ def test_arguments_reach_the_node(oracle, tmp_path):
         assert (values['model file'], values['backend']) == (str(oracle), 'onnxruntime')
 
 
-def test_every_parameter_is_an_argument_of_its_own_type(oracle):
-    # Among them a whole number for a double, and a flag for a text.
-    wanted = {'max_depth': 30.0, 'steps': 2, 'input_rectified': 'true', 'edge_filter_depth': True}
+def test_every_parameter_is_an_argument_of_its_own_type(oracle, tmp_path):
+    # Among them a whole number for a double, and a flag, which is one in the file, for a text.
+    params = tmp_path / 'my.yaml'
+    params.write_text('/**:\n  ros__parameters:\n    input_rectified: false\n    max_depth: 9.0\n')
+    wanted = {'max_depth': 30.0, 'steps': 2, 'input_rectified': True, 'edge_filter_depth': True}
     options = ('max_depth:=30', 'steps:=2', 'input_rectified:=true', 'edge_filter_depth:=True')
-    with launched('dmd.launch.py', f'model:={oracle}', *options) as run:
+    with launched('dmd.launch.py', f'model:={oracle}', f'params_file:={params}', *options) as run:
         run.process.wait_line('active: ')
         assert {name: run.peer.get_parameter(name) for name in wanted} == wanted
 
