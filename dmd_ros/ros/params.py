@@ -205,8 +205,8 @@ class Settings:
         if self.max_uncertainty > 0 and self.samples < 2:
             raise NodeError(
                 f'max_uncertainty is {self.max_uncertainty} and samples {self.samples}: only '
-                'samples of 2 or more tell how uncertain depth is; set samples first, or both in '
-                'one atomic request'
+                'samples of 2 or more tell how uncertain depth is; set the other one first, or '
+                'both in one atomic request'
             )
         if (self.fov_source == 'fixed') != (self.fixed_vfov_deg > 0):
             raise NodeError(
