@@ -148,8 +148,9 @@ class DepthEstimator:
         value = camera.rectified().turned(self.image_rotation).tan_half_vfov
         if low <= value <= high:
             return ''
+        turned = ', turned upright,' if self.image_rotation % 180 else ''
         return (
-            f'the camera has tan(vfov/2) = {value:.3f}, the model was trained for '
+            f'the camera{turned} has tan(vfov/2) = {value:.3f}, the model was trained for '
             f'{low:.3f} to {high:.3f}: expect a wrong scale; use another model'
         )
 
