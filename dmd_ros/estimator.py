@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,9 +280,10 @@ def _check_settings(estimator: DepthEstimator) -> None:
         raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if estimator.temporal not in TEMPORAL_MODES:
         raise CoreError(f'temporal {estimator.temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
-    if estimator.image_rotation not in preprocess.ROTATIONS:
+    rotation = estimator.image_rotation
+    if not isinstance(rotation, Integral) or rotation not in preprocess.ROTATIONS:
         raise CoreError(
-            f'image_rotation {estimator.image_rotation!r}; allowed, in degrees clockwise: '
+            f'image_rotation {rotation!r}; allowed, in degrees clockwise: '
             f'{", ".join(map(str, preprocess.ROTATIONS))}'
         )
     fixed = getattr(estimator.backend, 'fixed_samples', estimator.samples)

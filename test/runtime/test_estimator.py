@@ -322,6 +322,7 @@ def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> Non
         ({'seed': -1}, 'seed=-1 must be a whole number >= 0'),
         ({'sampler': 'heun'}, "sampler 'heun'; allowed: ddpm, ddim"),
         ({'temporal': 'off'}, "temporal 'off'; allowed: fixed, random, blend"),
+        ({'image_rotation': 90.0}, 'image_rotation 90.0; allowed'),
         ({'image_rotation': 45}, 'image_rotation 45; allowed, .* clockwise: 0, 90, 180, 270'),
     ],
 )
