@@ -27,9 +27,10 @@ from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import markdown_table, write_json
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
+from train.checkpoint import load_newest
 from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
-from train.datasets.bag import BagFrames
+from train.datasets.bag import DEPTH_FRAMES, BagFrames
 from train.errors import TrainError
 from train.evaluate import flat_score
 from train.export import export
@@ -41,6 +42,7 @@ from train.validate import judge
 
 # Columns of the table, and their keys in `Score`.
 FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
+_SAMPLES = 20_000
 # The robot's camera fits its own field of view; a little around it keeps the model from rote.
 _FOV_SCALES = (0.8, 1.0)
 # A model that recommends one step was trained mostly at t = 1 and should stay so.
@@ -96,7 +98,16 @@ def config_of(
     low, high = contract.tan_half_vfov_range
     tan = camera.tan_half_vfov
     one_step = contract.noise == 'gaussian' and contract.steps == 1
-    total = options.samples
+    total = options.samples or _SAMPLES
+    pace = {
+        'warmup': total // 20, 'ema': max(1, total // 20), 'log_every': max(1, total // 20),
+        'checkpoint_every': max(1, total // 5),
+    }  # fmt: skip
+    state = load_newest(options.out) if options.resume else None
+    if state is not None:  # whatever its length is to be now, it goes on at the pace that it has
+        began = TrainConfig.from_json(state['config'])
+        pace = {key: getattr(began, key) for key in pace}
+        total = options.samples or began.total_samples
     settings = {
         'fov': net.fov, 'rays': net.rays, 'depth_codec': contract.depth_codec,
         'depth_min_m': contract.depth_min_m, 'depth_max_m': contract.depth_max_m,
@@ -109,8 +120,7 @@ def config_of(
         'sources': sources, 'sizes': f'{view.height}x{view.width}',
         'fov_scale_min': _FOV_SCALES[0], 'fov_scale_max': _FOV_SCALES[1],
         'photometric': 0.5, 'optimizer': 'muon',
-        'batch': 8, 'total_samples': total, 'warmup': total // 20, 'ema': max(1, total // 20),
-        'log_every': max(1, total // 20), 'checkpoint_every': max(1, total // 5),
+        'batch': 8, 'total_samples': total, **pace,
     }  # fmt: skip
     texts = [f'{key}={value}' for key, value in settings.items()]
     config = make_config(model.preset, [*texts, *options.settings])
@@ -136,7 +146,8 @@ def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:
 
 
 def _bag_options(options: argparse.Namespace) -> dict[str, Any]:
-    chosen = {key: getattr(options, key) for key in ('image', 'info', 'depth', 'image_rotation')}
+    names = ('image', 'info', 'depth', 'image_rotation', 'depth_frame')
+    chosen = {key: getattr(options, key) for key in names}
     given = {key: value for key, value in chosen.items() if value}
     cache = options.out / 'frames'
     return {**given, 'every': options.every, 'held_out': options.held_out, 'cache': cache}
@@ -180,7 +191,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('bag', type=Path, help='ROS 1 or 2, with colour, camera_info and depth')
     add('--out', type=Path, required=True, help='folder of this run')
     add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
-    add('--samples', type=int, default=20_000, help='to train on (default: %(default)s)')
+    add('--samples', type=positive,
+        help=f'to train on in all (default: {_SAMPLES}; with --resume as before)')  # fmt: skip
     add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
     add('--image', help='topic of the images')
@@ -189,6 +201,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--every', type=positive, default=1, help='take one picture in so many')
     add('--image-rotation', type=int, choices=ROTATIONS, default=0,
         help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
+    add('--depth-frame', choices=DEPTH_FRAMES, default='same',
+        help="any: take depth whose frame_id is not the pictures' (default: same)")  # fmt: skip
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
         help='any setting that --dry-run prints')  # fmt: skip
     add('--resume', action='store_true', help='go on where the run was stopped')

@@ -50,6 +50,7 @@ class BagFrame:
 
     rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, on
     the depth camera's grid, or None. timings: seconds per stage ('decode', and 'fov' of a source).
+    truth_frame_id: that of the depth message.
     """
 
     index: int
@@ -60,6 +61,7 @@ class BagFrame:
     camera: Camera
     truth_m: NDArray[np.float32] | None
     timings: dict[str, float]
+    truth_frame_id: str = ''
 
 
 class BagReader:
@@ -184,11 +186,13 @@ class BagReader:
             info = self._info_for(stamp_ns, frame_id)
             camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
         self._last_ns = stamp_ns
-        truth = None if depth is None else self._truth(depth, frame_id)
-        return BagFrame(index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, timings)
+        truth, truth_frame = (None, '') if depth is None else self._truth(depth, frame_id)
+        return BagFrame(
+            index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, timings, truth_frame
+        )
 
-    def _truth(self, depth: Raw, frame_id: str) -> NDArray[np.float32] | None:
-        """Decode a depth message; one that cannot be is a frame without ground truth."""
+    def _truth(self, depth: Raw, frame_id: str) -> tuple[NDArray[np.float32] | None, str]:
+        """Decode a depth message, with its frame_id; one that cannot be is no ground truth."""
         try:
             message = self.bag.decode(depth)
             if message.header.frame_id != frame_id:
@@ -196,12 +200,11 @@ class BagReader:
                     f'depth of {self.topics.depth} is in frame {message.header.frame_id!r}, the '
                     f'images in {frame_id!r}: unless both are the same camera, errors mean nothing'
                 )
-            if depth.msgtype == COMPRESSED:
-                return depth_from_compressed(message)
-            return depth_from_image(message)
+            decode = depth_from_compressed if depth.msgtype == COMPRESSED else depth_from_image
+            return decode(message), str(message.header.frame_id)
         except (CoreError, EvalError) as error:
             self.bag.warn(f'a depth message was left out: {error}')
-            return None
+            return None, ''
 
     def _info_for(self, stamp_ns: int, frame_id: str) -> Any:
         """Choose the CameraInfo of an image; an empty frame_id on either side matches any."""

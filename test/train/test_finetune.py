@@ -18,7 +18,8 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.eval.metrics import score
 from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
-from train.config import make_config
+from train.checkpoint import load_newest
+from train.config import TrainConfig, make_config
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 from train.init import changes_of_meaning
@@ -104,7 +105,7 @@ def test_errors(bag, tmp_path, arguments, message, capsys):
 def test_the_robots_lens_widens_the_range_of_the_model() -> None:
     model = load_model(find_model(DEFAULT_MODEL))
     low, high = model.contract.tan_half_vfov_range
-    options = Namespace(samples=100, settings=[])
+    options = Namespace(samples=100, settings=[], resume=False)
     for tan, expected in (
         (0.5, (low, high)), (0.5 * low, (0.8 * 0.5 * low, high)), (2 * high, (low, 2 * high)),
     ):  # fmt: skip
@@ -132,9 +133,22 @@ def test_a_model_goes_on_as_it_was_trained(
     )  # fmt: skip
     model = replace(model, contract=contract)
     camera = Camera.assumed(0.5, 640, 480)
-    config = finetune.config_of(model, camera, 'worlds', Namespace(samples=100, settings=[]))
+    options = Namespace(samples=100, settings=[], resume=False)
+    config = finetune.config_of(model, camera, 'worlds', options)
     assert (config.stage, config.t1_fraction) == (stage, t1_fraction)
     assert changes_of_meaning(contract, config.contract()) == []
+
+
+def test_a_run_goes_on_with_more_samples(bag, tmp_path):
+    command = [str(bag), '--out', str(tmp_path), *FAST]
+    sizes = ('--set', 'sizes=48x64', '--set', 'batch=4')
+    assert finetune.main([*command, *sizes, '--samples', '8']) == 0
+    assert finetune.main([*command, *sizes, '--resume', '--samples', '12']) == 0
+    state = load_newest(tmp_path)
+    config = TrainConfig.from_json(state['config'])
+    assert (state['clock'], config.total_samples, config.checkpoint_every) == (12, 12, 1)
+    assert finetune.main([*command, *sizes, '--resume']) == 0  # as long as before: nothing to do
+    assert load_newest(tmp_path)['clock'] == 12
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dmd_ros.core.camera_info import same_frame
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import ROTATIONS
@@ -47,6 +48,7 @@ _OPTIONS = {
     '--depth-topic': 'option depth',
     ' (see --depth-tolerance)': '',
 }
+DEPTH_FRAMES = ('same', 'any')
 # Depth of another size than the picture is fine, depth of another field of view is not.
 _ASPECT_TOLERANCE = 0.02
 
@@ -55,7 +57,8 @@ class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
     every: keep one picture in so many. image_rotation: degrees clockwise that bring pictures
-    upright (0, 90, 180, 270), as the robot's parameter does. cache: folder to write the frames to
+    upright (0, 90, 180, 270), as the robot's parameter does. depth_frame: 'same' refuses depth
+    whose frame_id is not the pictures', 'any' takes it. cache: folder to write the frames to
     (default: beside the bag, '<bag>.frames'); used as it is if it was made of this recording with
     these options, else refused. part, held_out: as for `Frames`.
     """
@@ -71,6 +74,7 @@ class BagFrames(Frames):
         depth: str | None = None,
         every: int = 1,
         image_rotation: int = 0,
+        depth_frame: str = 'same',
         cache: str | Path | None = None,
         part: str = 'all',
         held_out: int = 20,
@@ -79,9 +83,14 @@ class BagFrames(Frames):
         if image_rotation not in ROTATIONS:
             allowed = ', '.join(map(str, ROTATIONS))
             raise TrainError(f'bag: image_rotation={image_rotation}; allowed: {allowed}')
+        if depth_frame not in DEPTH_FRAMES:
+            allowed = ', '.join(DEPTH_FRAMES)
+            raise TrainError(f'bag: depth_frame={depth_frame!r}; allowed: {allowed}')
         chosen = {
             'image': image, 'info': info, 'depth': depth, 'every': every,
-            'image_rotation': image_rotation or None,  # as folders have it that know nothing of it
+            # None, as folders have it that know nothing of it.
+            'image_rotation': image_rotation or None,
+            'depth_frame': None if depth_frame == 'same' else depth_frame,
         }  # fmt: skip
         bag = Path(root).expanduser()
         folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
@@ -101,7 +110,7 @@ class BagFrames(Frames):
 def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
     """Write the labelled frames of a bag to `folder`; gives their number.
 
-    chosen: image, info, depth, every and image_rotation of `BagFrames`.
+    chosen: image, info, depth, every, image_rotation and depth_frame of `BagFrames`.
     """
     building = folder.with_name(folder.name + '.part')
     shutil.rmtree(building, ignore_errors=True)
@@ -120,6 +129,13 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
         for frame in frames:
             if frame.truth_m is None:
                 continue
+            if not chosen['depth_frame'] and not same_frame(frame.truth_frame_id, frame.frame_id):
+                raise TrainError(
+                    f'depth of {names.depth} is in frame {frame.truth_frame_id!r}, the pictures '
+                    f'in {frame.frame_id!r}: it is not registered to colour. Record depth that is '
+                    '(align_depth.enable:=true of a RealSense), or choose another topic; '
+                    'depth_frame any takes it from a driver that only misnames the frame'
+                )
             sample = _turned(labelled(frame), chosen['image_rotation'] or 0)
             if np.isnan(sample.depth).all():
                 frames.skipped['no pixel of its depth is measured'] += 1
