@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from train.errors import TrainError
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, bench, held_out, sheet
-from train.worlds.cache import WorldCache, main, write_shard
+from train.worlds.cache import WorldCache, claim_folder, main, write_shard
 from train.worlds.kernels import layout as L
 from train.worlds.materials.table import MaterialTable
 from train.worlds.sheet import HEIGHT, real_pairs
@@ -241,6 +242,19 @@ def test_a_cache_of_no_size_or_kind_is_refused(
 def test_a_cache_where_no_folder_can_be_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--out', f'{__file__}/cache', '--frames', '1']) == 1
     assert capsys.readouterr().err.startswith('error: ')
+
+
+def test_a_cache_that_a_full_disk_stopped_can_be_begun_again(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r'settings\.json'):
+            claim_folder(tmp_path, {'seed': 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    claim_folder(tmp_path, {'seed': 1})
+    with pytest.raises(TrainError, match=r'settings: {"seed": 1}, these are {"seed": 2}'):
+        claim_folder(tmp_path, {'seed': 2})
 
 
 def test_trajectory_poses_and_depth_agree() -> None:

@@ -30,6 +30,7 @@ from tqdm import tqdm
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
+from dmd_ros.eval.report import write_json
 from train.errors import TrainError, in_one_line
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
@@ -122,13 +123,14 @@ class WorldCache:
 def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
     """Make a folder with settings.json, or refuse one that holds what other settings made."""
     path = folder / 'settings.json'
-    if path.exists() and json.loads(path.read_text()) != facts:
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, facts)
+    elif json.loads(path.read_text()) != facts:
         raise TrainError(
-            f'{path} has other settings: {path.read_text().strip()}, these are '
+            f'{path} has other settings: {json.dumps(json.loads(path.read_text()))}, these are '
             f'{json.dumps(facts)}; choose another --out, or delete the folder'
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts) + '\n')
 
 
 def _facts(seed: int, config: WorldConfig, assets: str) -> dict[str, Any]:
