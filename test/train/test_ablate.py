@@ -266,6 +266,12 @@ def test_frames_of_two_kinds_do_not_mix_and_leftovers_go(out: Path) -> None:
         data.render(out, 'wide', SCALES['smoke'], 'some/assets', 1)
 
 
+def test_assets_that_are_not_there_leave_the_folder_to_others(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match='--assets expects DIR'):
+        data.render(tmp_path, 'wide', SCALES['smoke'], str(tmp_path / 'none'), 1)
+    assert not data.folder(tmp_path, 'wide').exists()
+
+
 @pytest.mark.parametrize(
     ('factor', 'lens'),
     [(1.0, ''), (1.14, ''), (0.88, ''), (1.2, 'other'), (0.81, 'other'), (1.49, 'other'),

@@ -12,7 +12,7 @@ from dmd_ros.core.records import RawSample
 from train.ablate.experiments import COVERED, DATA, FAR, OTHER, OTHER_FACTOR, TESTS, TWO_CAMERAS
 from train.ablate.scales import Scale
 from train.errors import TrainError
-from train.worlds import WorldConfig, held_out
+from train.worlds import Assets, WorldConfig, held_out
 from train.worlds.cache import SHARD, WorldCache, claim_folder, shard_path, write_cache
 
 # Training and test worlds of all seeds: seeds differ in weights, order and noise, not in frames.
@@ -54,6 +54,8 @@ def render(
         'cameras': dict(config.cameras),
         'assets': bool(assets),
     }
+    if missing_frames(out, name, scale):
+        Assets.load(assets)  # before the folder is said to hold frames with them
     claim_folder(root, facts)
     shards, workers = _shards(name, scale), max(1, workers)
     seed = held_out(_SEED) if DATA[name].held_out else _SEED
