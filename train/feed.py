@@ -20,12 +20,13 @@ from torch import multiprocessing
 from train.config import TrainConfig
 from train.device_worlds import DeviceWorlds
 from train.errors import TrainError
+from train.interrupts import interrupts_held
 from train.loss import Batch
 from train.mixture import Mixture, batches, share_of, tensors
 from train.mixtures import WORLDS
 from train.processes import Processes
 from train.sources import parse_sources
-from train.workers import behave_as_worker, interrupts_held
+from train.workers import behave_as_worker
 
 # Batches that wait for the trainer, and how often it looks whether their maker lives.
 _AHEAD = 3

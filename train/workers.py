@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import multiprocessing
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from multiprocessing import resource_tracker
 from typing import Any
 
 import cv2
@@ -18,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from train.errors import TrainError
+from train.interrupts import interrupts_held
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -48,22 +47,8 @@ def _as_is(made: Any) -> Any:
     return made
 
 
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach before `behave_as_worker`.
-
-    Before that a worker imports, and would die with a page of traceback.
-    """
-    resource_tracker.ensure_running()  # started later, it would let interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def behave_as_worker(worker: int = 0) -> None:
-    """Leave the cores to the trainer, one thread per worker, and die with it."""
+    """Leave the cores to the trainer, one thread per worker; hear Ctrl-C, and die with it."""
     if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         parent = multiprocessing.parent_process()

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
-import numba
 import pytest
 
-from train.worlds import WorldConfig, cache
-
+ROOT = Path(__file__).parents[2]
 OUT = ('--out', 'unused.onnx')
 
 
@@ -49,10 +52,27 @@ def test_ctrl_c_ends_a_command_in_one_line(
     assert 'interrupted\n' in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_a_worker_that_renders_without_a_word(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
+@pytest.mark.parametrize('command', [('cache', '--out', 'worlds'), ('bench',)])
+def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
+    command: tuple[str, ...], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(numba, 'set_num_threads', lambda _: None)  # this process goes on
-    with pytest.raises(SystemExit, match='130'):
-        cache._work(tmp_path, [0], 1, WorldConfig(size=(16, 16)), '', interrupted)
-    assert not list(tmp_path.iterdir())
+    name, *more = command
+    with subprocess.Popen(
+        [sys.executable, '-m', f'train.worlds.{name}', *more, '--frames', '1', '--workers', '2'],
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        children = Path('/proc', str(process.pid), 'task', str(process.pid), 'children')
+        while (
+            len(children.read_text().split()) < 3
+        ):  # the workers, and one that multiprocessing has
+            time.sleep(0.01)
+        time.sleep(0.2)  # now they import; any moment will do
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert 'interrupted' in said and 'Traceback' not in said

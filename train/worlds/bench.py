@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import numba
 
 from dmd_ros.eval.options import positive
 from train.errors import in_one_line
+from train.interrupts import interrupts_held
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -58,7 +58,9 @@ def _rate(config: WorldConfig, assets: str, frames: int, workers: int) -> float:
     """Frames per second of so many workers, once all of them have compiled."""
     context = multiprocessing.get_context('spawn')
     chunk = _SCENES * config.views
-    with context.Pool(workers, _open, (config, assets)) as pool:
+    with interrupts_held():  # by the workers; the pool ends them
+        pool = context.Pool(workers, _open, (config, assets))
+    with pool:
         pool.map(_make, range(workers), chunksize=1)
         first = chunk * workers
         started = time.perf_counter()
@@ -68,7 +70,6 @@ def _rate(config: WorldConfig, assets: str, frames: int, workers: int) -> float:
 
 
 def _open(config: WorldConfig, assets: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
     numba.set_num_threads(1)
     _worlds.append(Worlds(3, config, Assets.load(assets)))
     _make(0)

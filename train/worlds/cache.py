@@ -32,6 +32,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import write_json
 from train.errors import TrainError, in_one_line
+from train.interrupts import interrupts_held
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
@@ -154,11 +155,8 @@ def _work(
 ) -> None:
     numba.set_num_threads(1)
     worlds = Worlds(seed, config, Assets.load(assets))
-    try:
-        for number in numbers:
-            write_shard(root, number, worlds, report)
-    except KeyboardInterrupt:  # who started it says so
-        sys.exit(130)
+    for number in numbers:
+        write_shard(root, number, worlds, report)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -220,12 +218,15 @@ def write_cache(
     done = context.Queue()
     jobs = [
         context.Process(
-            target=_work, args=(root, todo[w::workers], seed, config, assets, done.put)
+            target=_work,
+            args=(root, todo[w::workers], seed, config, assets, done.put),
+            daemon=True,  # Ctrl-C ends it with this process
         )
         for w in range(workers)
     ]
-    for job in jobs:
-        job.start()
+    with interrupts_held():
+        for job in jobs:
+            job.start()
     with tqdm(total=shards * SHARD, initial=(shards - len(todo)) * SHARD, unit='frame') as bar:
         while any(job.is_alive() for job in jobs) or not done.empty():
             with contextlib.suppress(queue.Empty):
