@@ -20,6 +20,7 @@ from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
+from train.interrupts import interrupts_told
 
 # How torch (on the CPU, and of a size beyond all numbers), OpenCV and NumPy in a worker say it.
 _NO_MEMORY = (
@@ -56,7 +57,8 @@ def run_command(train: Callable[[], object]) -> int:
     )
     logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
     try:
-        train()
+        with interrupts_told():
+            train()
     except (TrainError, BackendError, CoreError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.runtime.errors import BackendError
+from train.interrupts import interrupts_told
 
 
 class TrainError(RuntimeError):
@@ -22,7 +23,8 @@ def in_one_line(work: Callable[[], object]) -> int:
     What ended it is said in one line.
     """
     try:
-        work()
+        with interrupts_told():
+            work()
     except (TrainError, BackendError, CoreError, EvalError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -11,6 +11,20 @@ from multiprocessing import resource_tracker
 
 
 @contextlib.contextmanager
+def interrupts_told() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` for the `SystemError` that numba makes of one in its midst."""
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if not isinstance(cause, KeyboardInterrupt):
+            raise
+        raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach, unless they let it through themselves.
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from train.command import run_command
+from train.errors import in_one_line
+
 ROOT = Path(__file__).parents[2]
 OUT = ('--out', 'unused.onnx')
 
@@ -50,6 +53,22 @@ def test_ctrl_c_ends_a_command_in_one_line(
     monkeypatch.chdir(tmp_path)
     assert module.main([*arguments]) == 130
     assert 'interrupted\n' in capsys.readouterr().err
+
+
+def test_ctrl_c_in_the_midst_of_numba_is_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise SystemError('a dispatcher returned with an exception set') from KeyboardInterrupt()
+
+    assert in_one_line(work) == run_command(work) == 130
+    assert capsys.readouterr().err == 'interrupted\nstopped; go on with --resume\n'
+
+
+def test_another_error_of_the_system_is_not_taken_for_ctrl_c() -> None:
+    def work() -> None:
+        raise SystemError('broken') from ValueError('cause')
+
+    with pytest.raises(SystemError, match='broken'):
+        in_one_line(work)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')

@@ -29,6 +29,7 @@ from train.ablate.experiments import MODELS, Experiment, Point, chosen, data_set
 from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, train_model
 from train.ablate.scales import SCALES, scale
 from train.errors import TrainError
+from train.interrupts import interrupts_told
 from train.speed import hours
 from train.worlds.cache import claim_folder
 
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
             _dry_run(plan)
             return 0
         claim_folder(plan.work.out, {'scale': options.scale})  # no two of them in one
-        complete = options.report_only or _execute(plan, deadline)
+        with interrupts_told():
+            complete = options.report_only or _execute(plan, deadline)
         _report(plan, options.docs)
     except (TrainError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
