@@ -87,7 +87,7 @@ class WorldCache:
                 for f in folders
             ]
             self._ends = np.cumsum([len(rgb) for rgb, _, _ in self._shards])
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, EOFError, TypeError, ValueError) as error:
             raise TrainError(f'cache {path} has a broken shard ({error}); delete it') from None
         if not len(self):
             raise TrainError(f'cache {path} has no frames; delete it and render it again')
