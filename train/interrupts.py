@@ -1,13 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C where Python alone does not make one `KeyboardInterrupt` of it."""
+"""How commands and the processes that they start end: by Ctrl-C, or with who started them."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @contextlib.contextmanager
@@ -36,3 +41,12 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """Let this process die with the one that started it, however that dies."""
+    if sys.platform == 'linux':  # else a worker outlives a parent that is killed
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
+            sys.exit(1)

@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,9 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from train.errors import TrainError
-from train.interrupts import interrupts_held
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from train.interrupts import end_with_parent, interrupts_held
 
 
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
@@ -49,11 +44,7 @@ def _as_is(made: Any) -> Any:
 
 def behave_as_worker(worker: int = 0) -> None:
     """Leave the cores to the trainer, one thread per worker; hear Ctrl-C, and die with it."""
-    if sys.platform == 'linux':  # a worker that waits to hand over a batch outlives a SIGKILL
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
-            sys.exit(1)
+    end_with_parent()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -95,3 +96,33 @@ def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 130
     assert 'interrupted' in said and 'Traceback' not in said
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
+def test_workers_that_render_die_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            '-m',
+            'train.worlds.cache',
+            '--out',
+            'worlds',
+            '--frames',
+            '1',
+            '--workers',
+            '1',
+        ],
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        stderr=subprocess.PIPE,  # all that it started hold it open, too
+        start_new_session=True,
+    )
+    children = Path('/proc', str(process.pid), 'task', str(process.pid), 'children')
+    while process.poll() is None and len(children.read_text().split()) < 2:
+        time.sleep(0.01)
+    process.kill()
+    try:
+        process.communicate(timeout=20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

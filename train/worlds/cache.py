@@ -32,7 +32,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.report import write_json
 from train.errors import TrainError, in_one_line
-from train.interrupts import interrupts_held
+from train.interrupts import end_with_parent, interrupts_held
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets
 
@@ -153,6 +153,7 @@ def _work(
     assets: str,
     report: Callable[[int], None],
 ) -> None:
+    end_with_parent()
     numba.set_num_threads(1)
     worlds = Worlds(seed, config, Assets.load(assets))
     for number in numbers:
