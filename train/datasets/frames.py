@@ -26,7 +26,7 @@ class Frames(Reader):
     tree = (
         '<name>/rgb.png (or .jpg)\n<name>/depth.png   (uint16 millimetres, 0 = unlabelled)\n'
         '<name>/meta.json   (fx, fy, cx, cy, width, height)\n'
-        '<name>/depth_full.npz   (optional: u, v, z in metres)'
+        '<name>/depth_full.npz   (optional: u, v, z in metres; z of inf is sky, learned as far)'
     )
 
     def __init__(self, root: str | Path, part: str = 'all', held_out: int = 20) -> None:
