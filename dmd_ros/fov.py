@@ -123,7 +123,7 @@ class EstimatedFov:
         if rgb.shape != self._size:
             self.reset()
             self._size = rgb.shape
-        upright = np.rot90(rgb, -self.image_rotation // 90)
+        upright = preprocess.turned(rgb, self.image_rotation)
         self._seen.append(self.estimator(upright))
         camera = Camera.assumed(statistics.median(self._seen), upright.shape[1], upright.shape[0])
         return camera.turned(-self.image_rotation)

@@ -210,15 +210,20 @@ def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
     return _on_source(window, view, False)
 
 
+def turned(image: NDArray[Any], degrees: int) -> NDArray[Any]:
+    """Turn a picture or map clockwise by a multiple of 90 degrees: a view, no copy."""
+    return np.rot90(image, -degrees // 90)
+
+
 def _placed(small: NDArray[Any], view: View) -> NDArray[Any]:
     """Mirror and turn what was cut and scaled, as the view says."""
     mirrored = small[:, ::-1] if view.flip else small
-    return np.rot90(mirrored, -view.rotation // 90)
+    return turned(mirrored, view.rotation)
 
 
 def _taken_back(placed: NDArray[Any], view: View) -> NDArray[Any]:
     """Undo `_placed`."""
-    mirrored = np.rot90(placed, view.rotation // 90)
+    mirrored = turned(placed, -view.rotation)
     return mirrored[:, ::-1] if view.flip else mirrored
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from dmd_ros.core.camera_info import same_frame
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
-from dmd_ros.core.preprocess import ROTATIONS
+from dmd_ros.core.preprocess import ROTATIONS, turned
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, storage_files
@@ -225,7 +225,7 @@ def labelled(frame: BagFrame) -> RawSample:
 
 def _turned(sample: RawSample, degrees: int) -> RawSample:
     """Turn a sample clockwise."""
-    rgb, depth = (np.rot90(image, -degrees // 90).copy() for image in (sample.rgb, sample.depth))
+    rgb, depth = (turned(image, degrees).copy() for image in (sample.rgb, sample.depth))
     return RawSample(rgb, depth, sample.camera.turned(degrees))
 
 
