@@ -2,92 +2,109 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading folders of labelled frames.
 
-Each is DIR/<name>/{rgb.png|jpg, depth.png, meta.json[, depth_full.npz]}. depth.png is uint16
-millimetres, 0 = unlabelled; depth_full.npz (u, v in pixels, z in metres) adds what does not fit,
-beyond 65.535 m. meta.json gives fx, fy, cx, cy, width, height (pixels) and, if it likes, scene
-(indoor, outdoor) and group.
+A frame is DIR/<name>/{rgb.png|jpg, depth.png|npy, meta.json[, depth_full.npz]}. Or all pictures
+lie together, and all depth: DIR/{rgb/<name>.png|jpg, depth/<name>.png|npy, meta.json}.
+
+depth.png is uint16, 0 = unlabelled, in millimetres or by the depth_per_metre of meta.json;
+depth.npy is float metres, as z of depth_full.npz (u, v in pixels), which adds what a png does not
+hold. meta.json gives fx, fy, cx, cy, width, height (pixels) and, if it likes, scene (indoor,
+outdoor) and group; what DIR/meta.json says holds for every frame whose own says nothing else.
+Depth may be of another size than the picture if it shows the same. (docs/datasets.md: Your own
+frames.)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.image_file import decode_file
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_files import DEPTHS, check_per_metre, read_depth, read_rgb
 from dmd_ros.eval.metrics import valid_mask
+from dmd_ros.eval.registration import on_picture_of, same_aspect
 
 GROUPS = ('indoor', 'table top', 'outdoor')
 # An indoor view with a nearer median is of a table, not of a room.
 TABLE_TOP_M = 1.5
-# Files of a frame by which it is found.
-_PARTS = ('meta.json', 'depth.png')
+_META = 'meta.json'
+# Files by which the folder of a frame is found.
+_PARTS = (_META, *(f'depth{case}' for ending in DEPTHS for case in (ending, ending.upper())))
+_FLAT = ('rgb', 'depth')
+_UNIT = 'depth_per_metre'
+_CAMERA = ('fx', 'fy', 'cx', 'cy', 'width', 'height')
 
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """One frame of a folder; group: one of `GROUPS`."""
+    """One frame of a folder; group: one of `GROUPS`.
+
+    truth_m: float32 [h, w], depth on the grid that it came on, to be judged on; `sample` has it on
+    the picture's.
+    """
 
     name: str
     group: str
     sample: RawSample
     meta: Mapping[str, Any]
+    truth_m: NDArray[np.float32]
 
 
 def find_frames(folder: Path) -> list[Path]:
-    """List the frame folders in `folder` (or `folder` itself, if it is one), by name.
+    """List the frames in `folder` (or `folder` itself, if it is one) as folder / name, by name.
 
     Raises `EvalError` if there are none.
     """
     if not folder.is_dir():
-        raise EvalError(f'{folder} is not a folder; give one with <name>/meta.json in it')
-    if all((folder / name).is_file() for name in _PARTS):
+        raise EvalError(f'{folder} is not a folder; give one with frames in it')
+    if _is_frame(folder):
         return [folder]
     # One that has lost its meta.json is a frame too: whoever reads it says what it lacks.
-    found = sorted({path.parent for name in _PARTS for path in folder.glob(f'*/{name}')})
+    found = {path.parent for name in _PARTS for path in folder.glob(f'*/{name}')}
+    if _is_flat(folder):
+        found -= {folder / name for name in _FLAT}
+        if found:
+            raise EvalError(
+                f'{folder} has frames in rgb/ and depth/, and others in folders of their own, as '
+                f'{min(found).name}/; keep them in folders apart'
+            )
+        files = (folder / 'depth').iterdir()
+        # A name that starts with a dot is of a Mac's copy, not of a picture.
+        found = {folder / f.stem for f in files if f.suffix.lower() in DEPTHS and f.name[0] != '.'}
     if not found:
-        raise EvalError(f'{folder} has no <name>/meta.json in it: there is no frame to evaluate')
-    return found
-
-
-def read_frame(folder: Path) -> LabelledFrame:
-    """Read one frame; raises `EvalError` that names the file at fault."""
-    meta = _read_meta(folder / 'meta.json')
-    rgb = _read_rgb(folder)
-    truth = _read_depth(folder)
-    try:
-        camera = Camera(
-            fx=float(meta['fx']),
-            fy=float(meta['fy']),
-            cx=float(meta['cx']),
-            cy=float(meta['cy']),
-            width=int(meta['width']),
-            height=int(meta['height']),
-        )
-    except KeyError as error:
         raise EvalError(
-            f'{folder / "meta.json"} has no {error}; it must give the camera'
-        ) from None
-    except (CoreError, TypeError, ValueError, OverflowError) as error:
-        raise EvalError(f'{folder / "meta.json"}: {error}') from None
+            f'{folder} has no <name>/meta.json, <name>/depth.png or .npy, nor rgb/ with depth/: '
+            'there is no frame to evaluate'
+        )
+    return sorted(found)
+
+
+def read_frame(frame: Path) -> LabelledFrame:
+    """Read one frame of `find_frames`; raises `EvalError` that names the file at fault."""
+    folder, name = frame.parent, frame.name
+    is_flat = _is_flat(folder) and (name in _FLAT or not _is_frame(frame))
+    meta, sources = _read_meta([_meta_of_all(frame), *([] if is_flat else [frame / _META])])
+    camera, per_metre = _camera(meta, sources), _per_metre(meta, sources)
+    rgb = read_rgb(folder / 'rgb' / name if is_flat else frame / 'rgb')
+    truth = read_depth(folder / 'depth' / name if is_flat else frame / 'depth', per_metre)
     size = (camera.height, camera.width)
-    if rgb.shape[:2] != size or truth.shape != size:
+    if rgb.shape[:2] != size or not _fits(truth.shape, camera):
         raise EvalError(
-            f'{folder}: rgb is {rgb.shape[:2]}, depth {truth.shape}, meta.json says {size} (rows, '
-            'columns); all three must agree'
+            f'{frame}: rgb is {rgb.shape[:2]}, depth {truth.shape}, {sources["width"]} says '
+            f'{size} (rows, columns, not turned by EXIF); rgb must have that size, and depth that '
+            'or one that is scaled from it'
         )
-    sample = RawSample(rgb, truth, camera)
-    return LabelledFrame(folder.name, group_of(meta, truth), sample, meta)
+    sample = RawSample(rgb, on_picture_of(truth, camera), camera)
+    return LabelledFrame(name, group_of(meta, truth), sample, meta, truth)
 
 
 def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
@@ -108,64 +125,89 @@ def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
     return 'table top' if known.size and np.median(known) < TABLE_TOP_M else 'indoor'
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def centre_warning(frame: LabelledFrame) -> str | None:
+    """Say that the principal point lies outside of the picture, or None.
+
+    A picture may be cut like that. More often, the intrinsics are of another size.
+    """
+    c = frame.sample.camera
+    if -0.5 <= c.cx <= c.width - 0.5 and -0.5 <= c.cy <= c.height - 0.5:
+        return None
+    return (
+        f'{frame.name}: the principal point ({c.cx:g}, {c.cy:g}) is outside of the picture of '
+        f'{c.width}x{c.height}; are fx, fy, cx, cy those of another size?'
+    )
+
+
+def _is_frame(folder: Path) -> bool:
+    """Tell whether a folder holds one frame, and no others in it."""
+    has_meta = (folder / _META).is_file() or _meta_of_all(folder).is_file()
+    return has_meta and any((folder / name).is_file() for name in _PARTS[1:])
+
+
+def _is_flat(folder: Path) -> bool:
+    """Tell whether the pictures of all frames lie in rgb/ and their depth in depth/."""
+    places = [folder / name for name in _FLAT]
+    return all(place.is_dir() and not (place / _META).is_file() for place in places)
+
+
+def _meta_of_all(frame: Path) -> Path:
+    """Name the file that is about all frames beside `frame`, which may be '.'."""
+    return Path(os.path.abspath(frame)).parent / _META
+
+
+def _read_meta(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Give what the files say, the later over the earlier, and which of them says it.
+
+    The camera is that of one file: parts of two would make a third.
+    """
+    meta: dict[str, Any] = {}
+    there = [path for path in paths if path.is_file()]
+    if not there:
+        names = ' or '.join(str(path) for path in reversed(paths))
+        raise EvalError(f'cannot read {names}: no such file; it must give the camera')
+    sources = dict.fromkeys(_CAMERA, there[-1])
+    for path in there:
+        said = _json_object(path)
+        replaced = _CAMERA if any(key in said for key in _CAMERA) else ()
+        meta = {key: value for key, value in meta.items() if key not in replaced} | said
+        sources.update(dict.fromkeys((*replaced, *said), path))
+    return meta, sources
+
+
+def _json_object(path: Path) -> dict[str, Any]:
     try:
-        meta = json.loads(path.read_text(encoding='utf-8'))
+        said = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError) as error:
         raise EvalError(f'cannot read {path}: {error}') from None
-    if not isinstance(meta, dict):
-        raise EvalError(f'{path} must hold a JSON object, not {type(meta).__name__}')
-    return meta
+    if not isinstance(said, dict):
+        raise EvalError(f'{path} must hold a JSON object, not {type(said).__name__}')
+    return said
 
 
-def _read_rgb(folder: Path) -> NDArray[np.uint8]:
-    names = ('rgb.png', 'rgb.jpg', 'rgb.jpeg')
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
-    if path is None:
-        raise EvalError(f'{folder} has none of {", ".join(names)}')
-    # EXIF orientation would turn the picture but not its intrinsics.
-    image = _decoded(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise EvalError(f'cannot decode {path}')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _read_depth(folder: Path) -> NDArray[np.float32]:
-    path = folder / 'depth.png'
-    image = _decoded(path, cv2.IMREAD_UNCHANGED) if path.is_file() else None
-    if image is None or image.dtype != np.uint16 or image.ndim != 2:
-        raise EvalError(f'{path} must be a readable 16-bit grey png (millimetres, 0 = unlabelled)')
-    depth = image.astype(np.float32) * np.float32(1e-3)
-    full = folder / 'depth_full.npz'
-    if full.is_file():
-        try:
-            # A cast of NaN is pixel 0 on ARM.
-            with np.load(full) as points, np.errstate(invalid='raise'):
-                height, width = depth.shape
-                u, v = _nearest(points['u'], width), _nearest(points['v'], height)
-                z = points['z']
-            # Unlike an index in brackets, it knows no negative pixels.
-            places = np.ravel_multi_index((v, u), depth.shape)
-            depth.reshape(-1)[places] = z
-        except Exception as error:  # those of NumPy, zip and zlib share no base
-            raise EvalError(f'{full} must hold u, v (pixels) and z (metres): {error}') from None
-    depth[depth <= 0.0] = np.nan  # in either file it says that nothing was measured
-    return depth
-
-
-def _nearest(places: NDArray[Any], size: int) -> NDArray[np.intp]:
-    """Round to whole pixels; the half pixel before `size` belongs to the last one."""
-    last = (places > size - 1) & (places < size)
-    return np.where(last, size - 1, np.rint(places)).astype(np.intp)
-
-
-def _decoded(path: Path, flags: int) -> NDArray[Any] | None:
-    # Not with cv2.imread, which ends the process where a name is not UTF-8.
+def _camera(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> Camera:
+    path = sources['fx']
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EvalError(f'cannot read {path}: {error.strerror}') from None
-    try:
-        return decode_file(content, flags, path.suffix)
-    except CoreError:  # damaged, or cut off, where OpenCV 4 alone makes up the rest
+        fx, fy, cx, cy = (float(meta[key]) for key in _CAMERA[:4])
+        return Camera(fx, fy, cx, cy, width=int(meta['width']), height=int(meta['height']))
+    except KeyError as error:
+        raise EvalError(
+            f'{path} has no {error}; it must give the camera: {", ".join(_CAMERA)}'
+        ) from None
+    except (CoreError, TypeError, ValueError, OverflowError) as error:
+        raise EvalError(f'{path}: {error}') from None
+
+
+def _per_metre(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> float | None:
+    if _UNIT not in meta:
         return None
+    try:
+        return check_per_metre(meta[_UNIT])
+    except EvalError as error:
+        raise EvalError(f'{sources[_UNIT]}: {error}') from None
+
+
+def _fits(shape: tuple[int, ...], camera: Camera) -> bool:
+    """Tell whether depth of `shape` is the picture's, scaled. Scaled one way only, it was cut."""
+    same_height, same_width = shape[0] == camera.height, shape[1] == camera.width
+    return same_height == same_width and same_aspect(shape, camera)

@@ -21,9 +21,16 @@ from tqdm import tqdm
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge, options, report, sheet
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.frame_folder import GROUPS, LabelledFrame, find_frames, read_frame
+from dmd_ros.eval.frame_folder import (
+    GROUPS,
+    LabelledFrame,
+    centre_warning,
+    find_frames,
+    read_frame,
+)
 from dmd_ros.eval.judge import Limits, Summary, Verdict
 from dmd_ros.eval.metrics import valid_mask
+from dmd_ros.eval.registration import on_grid_of
 
 # Colour scales of the contact sheet, metres.
 SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
@@ -47,9 +54,8 @@ def evaluate(
     verdicts, timings, rows = [], [], []
     for frame in frames:
         estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
-        verdict = judge.judge(
-            depth, frame.sample.depth, limits, name=frame.name, group=frame.group
-        )
+        seen = on_grid_of(depth, frame.truth_m, frame.sample.camera)
+        verdict = judge.judge(seen, frame.truth_m, limits, name=frame.name, group=frame.group)
         verdicts.append(verdict)
         timings.append(estimated.timings)
         if frame.name in shown:
@@ -147,12 +153,13 @@ class _Frames:
                 self.broken += 1
                 self._leave_out(path.name, str(error))
                 continue
-            if not valid_mask(frame.sample.depth, low, high).any():
+            if not valid_mask(frame.truth_m, low, high).any():
                 self._leave_out(frame.name, f'it has no depth between {low:g} and {high:g} m')
                 continue
             untrained = self._estimator.untrained_for(frame.sample.camera)
             differing = judge.baseline_disagreement(frame)
-            self.warnings += filter(None, (differing, untrained and f'{frame.name}: {untrained}'))
+            said = (differing, centre_warning(frame), untrained and f'{frame.name}: {untrained}')
+            self.warnings += filter(None, said)
             yield frame
 
     def _leave_out(self, name: str, reason: str) -> None:

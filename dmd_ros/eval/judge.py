@@ -174,7 +174,7 @@ def baseline_disagreement(frame: LabelledFrame) -> str | None:
     stated = frame.meta.get('baseline')
     if not isinstance(stated, dict):
         return None
-    truth = frame.sample.depth[metrics.valid_mask(frame.sample.depth, 0.0, _PNG_MAX_M)]
+    truth = frame.truth_m[metrics.valid_mask(frame.truth_m, 0.0, _PNG_MAX_M)]
     if not truth.size:
         return None
     best_m = baselines.best_const(truth, 0.0, _PNG_MAX_M)

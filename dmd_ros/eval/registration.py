@@ -33,8 +33,7 @@ def on_grid_of(
     Raises `EvalError` if picture and truth differ in aspect.
     """
     height, width = truth_m.shape
-    squash = (width / height) / (camera.width / camera.height)
-    if abs(squash - 1.0) > _ASPECT_TOLERANCE:
+    if not same_aspect(truth_m.shape, camera):
         raise EvalError(
             f'ground truth is {width}x{height}, the image {camera.width}x{camera.height}: of '
             'another aspect, so they show different fields of view; register the depth to the '
@@ -45,6 +44,24 @@ def on_grid_of(
     if estimate_m.shape == truth_m.shape:
         return estimate_m
     return cv2.resize(estimate_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def on_picture_of(truth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Give each pixel of the camera's picture the depth measured nearest to it, of [h, w].
+
+    For training, which cuts picture and depth alike. What is judged stays on its own grid.
+    """
+    size = (camera.width, camera.height)
+    if truth_m.shape == size[::-1]:
+        return truth_m
+    return cv2.resize(truth_m, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def same_aspect(shape: tuple[int, ...], camera: Camera) -> bool:
+    """Tell whether a map of `shape` (rows, columns) may show what the camera's picture shows."""
+    height, width = shape
+    squash = (width / height) / (camera.width / camera.height)
+    return abs(squash - 1.0) <= _ASPECT_TOLERANCE
 
 
 @functools.lru_cache(maxsize=1)

@@ -81,7 +81,7 @@ def test_either_picture_of_another_size_is_refused(tmp_path, name):
     folder = write_frame(tmp_path / 'f', slope())
     picture = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
     cv2.imwrite(str(folder / name), picture[:40])
-    with pytest.raises(EvalError, match=r'\(40, 64\).*all three must agree'):
+    with pytest.raises(EvalError, match=r'\(40, 64\).*rgb must have that size, and depth'):
         read_frame(folder)
 
 

@@ -5,13 +5,13 @@ import os
 import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from frame_factory import META, slope, write_frame
+from jpegs import png_chunk
 from oracle_model import write_oracle
 
 from dmd_ros.eval import frames, judge
@@ -140,14 +140,10 @@ def test_groups(meta, metres, group):
     assert group_of(meta, np.full((4, 4), metres, np.float32)) == group
 
 
-def _chunk(kind, data):
-    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-
-
 HUGE = b'\x89PNG\r\n\x1a\n' + b''.join(
     [
-        _chunk(b'IHDR', struct.pack('>IIBBBBB', 70_000, 70_000, 16, 0, 0, 0, 0)),
-        _chunk(b'IEND', b''),
+        png_chunk(b'IHDR', struct.pack('>IIBBBBB', 70_000, 70_000, 16, 0, 0, 0, 0)),
+        png_chunk(b'IEND', b''),
     ]
 )
 
@@ -196,9 +192,9 @@ def spoil(folder, name):
         ('bad rgb', r'cannot decode .*rgb\.png'),
         ('huge rgb', r'cannot decode .*rgb\.png'),
         ('unreadable rgb', r'cannot read .*rgb\.png'),
-        ('no depth', r'depth\.png must be a readable 16-bit'),
+        ('no depth', r'has none of depth\.png, depth\.npy'),
         ('huge depth', r'depth\.png must be a readable 16-bit'),
-        ('bad depth', r'depth\.png must be a readable 16-bit'),
+        ('bad depth', r'depth\.png must be a readable 16-bit .*: it has 1 channel\(s\) of 8 bits'),
         ('bad npz', r'depth_full\.npz must hold u, v'),
         ('far npz', r'depth_full\.npz must hold u, v'),
         ('nan npz', r'depth_full\.npz must hold u, v .* invalid value'),

@@ -100,7 +100,8 @@ BASELINE = {
 def disagreement(stated):
     depth = np.array([[20, 40, 70, 75, 78]], np.float32)
     sample = RawSample(np.zeros((1, 5, 3), np.uint8), depth, Camera(5.0, 5.0, 2.0, 0.0, 5, 1))
-    return judge.baseline_disagreement(LabelledFrame('f', 'outdoor', sample, {'baseline': stated}))
+    frame = LabelledFrame('f', 'outdoor', sample, {'baseline': stated}, depth)
+    return judge.baseline_disagreement(frame)
 
 
 def test_baselines_that_a_frame_states_are_of_its_png_alone():
