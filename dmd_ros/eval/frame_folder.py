@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_files import DEPTHS, check_per_metre, read_depth, read_rgb
 from dmd_ros.eval.metrics import valid_mask
-from dmd_ros.eval.registration import on_picture_of, same_aspect
+from dmd_ros.eval.registration import on_picture, same_view
 
 GROUPS = ('indoor', 'table top', 'outdoor')
 # An indoor view with a nearer median is of a table, not of a room.
@@ -90,12 +90,9 @@ def find_frames(folder: Path) -> list[Path]:
 
 def read_frame(frame: Path) -> LabelledFrame:
     """Read one frame of `find_frames`; raises `EvalError` that names the file at fault."""
-    folder, name = frame.parent, frame.name
-    is_flat = _is_flat(folder) and (name in _FLAT or not _is_frame(frame))
-    meta, sources = _read_meta([_meta_of_all(frame), *([] if is_flat else [frame / _META])])
+    meta, sources = _read_meta(frame)
     camera, per_metre = _camera(meta, sources), _per_metre(meta, sources)
-    rgb = read_rgb(folder / 'rgb' / name if is_flat else frame / 'rgb')
-    truth = read_depth(folder / 'depth' / name if is_flat else frame / 'depth', per_metre)
+    rgb, truth = read_rgb(_stem(frame, 'rgb')), read_depth(_stem(frame, 'depth'), per_metre)
     size = (camera.height, camera.width)
     if rgb.shape[:2] != size or not _fits(truth.shape, camera):
         raise EvalError(
@@ -103,8 +100,8 @@ def read_frame(frame: Path) -> LabelledFrame:
             f'{size} (rows, columns, not turned by EXIF); rgb must have that size, and depth that '
             'or one that is scaled from it'
         )
-    sample = RawSample(rgb, on_picture_of(truth, camera), camera)
-    return LabelledFrame(name, group_of(meta, truth), sample, meta, truth)
+    sample = RawSample(rgb, on_picture(truth, camera), camera)
+    return LabelledFrame(frame.name, group_of(meta, truth), sample, meta, truth)
 
 
 def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
@@ -145,6 +142,16 @@ def _is_frame(folder: Path) -> bool:
     return has_meta and any((folder / name).is_file() for name in _PARTS[1:])
 
 
+def _stem(frame: Path, part: str) -> Path:
+    """Name a file of a frame, rgb or depth, but for its ending."""
+    return frame.parent / part / frame.name if _lies_flat(frame) else frame / part
+
+
+def _lies_flat(frame: Path) -> bool:
+    """Tell whether a frame lies in rgb/ and depth/, and not in a folder of its own."""
+    return _is_flat(frame.parent) and (frame.name in _FLAT or not _is_frame(frame))
+
+
 def _is_flat(folder: Path) -> bool:
     """Tell whether the pictures of all frames lie in rgb/ and their depth in depth/."""
     places = [folder / name for name in _FLAT]
@@ -156,12 +163,13 @@ def _meta_of_all(frame: Path) -> Path:
     return Path(os.path.abspath(frame)).parent / _META
 
 
-def _read_meta(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Give what the files say, the later over the earlier, and which of them says it.
+def _read_meta(frame: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Give what is said of a frame, by itself or for all, and the file that says each of it.
 
     The camera is that of one file: parts of two would make a third.
     """
     meta: dict[str, Any] = {}
+    paths = [_meta_of_all(frame), *([] if _lies_flat(frame) else [frame / _META])]
     there = [path for path in paths if path.is_file()]
     if not there:
         names = ' or '.join(str(path) for path in reversed(paths))
@@ -210,4 +218,4 @@ def _per_metre(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> float | 
 def _fits(shape: tuple[int, ...], camera: Camera) -> bool:
     """Tell whether depth of `shape` is the picture's, scaled. Scaled one way only, it was cut."""
     same_height, same_width = shape[0] == camera.height, shape[1] == camera.width
-    return same_height == same_width and same_aspect(shape, camera)
+    return same_height == same_width and same_view(shape, camera)

@@ -33,7 +33,7 @@ def on_grid_of(
     Raises `EvalError` if picture and truth differ in aspect.
     """
     height, width = truth_m.shape
-    if not same_aspect(truth_m.shape, camera):
+    if not same_view(truth_m.shape, camera):
         raise EvalError(
             f'ground truth is {width}x{height}, the image {camera.width}x{camera.height}: of '
             'another aspect, so they show different fields of view; register the depth to the '
@@ -41,27 +41,25 @@ def on_grid_of(
         )
     if camera.is_distorted:
         estimate_m = _distorted(estimate_m, camera)
-    if estimate_m.shape == truth_m.shape:
-        return estimate_m
-    return cv2.resize(estimate_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return _resized(estimate_m, height, width)
 
 
-def on_picture_of(truth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Give each pixel of the camera's picture the depth measured nearest to it, of [h, w].
-
-    For training, which cuts picture and depth alike. What is judged stays on its own grid.
-    """
-    size = (camera.width, camera.height)
-    if truth_m.shape == size[::-1]:
-        return truth_m
-    return cv2.resize(truth_m, size, interpolation=cv2.INTER_NEAREST_EXACT)
+def on_picture(depth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Sample depth [h, w] at the pixels of the camera's picture [H, W], which shows the same."""
+    return _resized(depth_m, camera.height, camera.width)
 
 
-def same_aspect(shape: tuple[int, ...], camera: Camera) -> bool:
-    """Tell whether a map of `shape` (rows, columns) may show what the camera's picture shows."""
+def same_view(shape: tuple[int, ...], camera: Camera) -> bool:
+    """Say whether a map [h, w] has the aspect of the camera's picture."""
     height, width = shape
     squash = (width / height) / (camera.width / camera.height)
     return abs(squash - 1.0) <= _ASPECT_TOLERANCE
+
+
+def _resized(depth_m: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    if depth_m.shape == (height, width):
+        return depth_m
+    return cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 @functools.lru_cache(maxsize=1)

@@ -360,3 +360,24 @@ def test_a_principal_point_outside_of_the_picture_is_a_warning(centre, tmp_path,
     assert warning.startswith(
         f'f: the principal point ({place}) is outside of the picture of 64x48'
     )
+
+
+def test_the_folder_that_the_documentation_shows_is_judged(tmp_path, model):
+    section = DOCS.read_text().partition('## Your own frames')[2].partition('\n## ')[0]
+    (example,) = re.findall(r'```json\n(.*?)```', section, re.DOTALL)
+    meta = json.loads(example)
+    depth = cv2.resize(TRUTH['room'], (meta['width'], meta['height']))
+    results = []
+    for rgb, depth_map in (('000/rgb.png', '000/depth.png'), ('rgb/000.png', 'depth/000.png')):
+        root = tmp_path / rgb[:3]
+        assert f'DIR/{rgb}' in section and f'DIR/{depth_map}' in section
+        write_codes(root / depth_map, depth, meta['depth_per_metre'])
+        (root / rgb).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(root / rgb), grey_from_depth(np.nan_to_num(depth, nan=1.0)))
+        (root / 'meta.json').write_text(example)
+        results.append(judged(root, model))
+    assert results[0] == results[1]
+    (frame,) = results[0]['frames']
+    assert (frame['name'], frame['group']) == ('000', meta['scene'])
+    assert frame['score']['abs_rel'] < 0.02
+    assert set(meta) <= set(re.findall(r'`(\w+)`', section))

@@ -16,6 +16,7 @@ import pytest
 from jpegs import with_exif_orientation
 from pictures import grey, write
 
+from dmd_ros.core.preprocess import View, prepare_depth
 from train.datasets import base, registry
 from train.datasets.registry import READERS, open_dataset, reader_class
 from train.errors import TrainError
@@ -146,6 +147,40 @@ def test_frames(tmp_path):
     (tmp_path / 'one' / 'depth.png').write_bytes(b'')
     with pytest.raises(TrainError, match=r'frames one: .*depth\.png'):
         reader.load(0)
+
+
+def test_frames_may_lie_in_two_folders_with_one_camera(tmp_path):
+    """The trainer takes what the evaluation takes, and learns the same of it."""
+    write_frame(tmp_path / 'own' / 'one')
+    flat = tmp_path / 'flat'
+    write(flat / 'rgb' / 'one.png', grey(24, 32))
+    codes = np.full((24, 32), 7500, np.uint16)
+    codes[0] = 0
+    write(flat / 'depth' / 'one.png', codes)
+    np.savez(flat / 'depth' / 'one_full.npz', u=[3], v=[0], z=[70.5])
+    meta = json.loads((tmp_path / 'own' / 'one' / 'meta.json').read_text())
+    (flat / 'meta.json').write_text(json.dumps({**meta, 'depth_per_metre': 5000}))
+    readers = [open_dataset('frames', tmp_path / kind) for kind in ('own', 'flat')]
+    assert readers[0].index() == readers[1].index() == ['one']
+    own, other = (reader.load(0) for reader in readers)
+    np.testing.assert_array_equal(own.depth, other.depth)
+    np.testing.assert_array_equal(own.rgb, other.rgb)
+    assert own.camera == other.camera
+    (flat / 'meta.json').write_text(json.dumps({**meta, 'depth_per_metre': -1}))
+    with pytest.raises(TrainError, match=r'frames one: .*flat/meta\.json: depth_per_metre=-1'):
+        readers[1].load(0)
+
+
+def test_depth_of_fewer_pixels_labels_the_whole_example(tmp_path):
+    """Put down as points, it would miss most of the network's pixels, and blurred, invent some."""
+    write_frame(tmp_path / 'one')
+    (tmp_path / 'one' / 'depth_full.npz').unlink()
+    codes = np.where(np.arange(48).reshape(6, 8) % 2, 1000, 9000).astype(np.uint16)
+    write(tmp_path / 'one' / 'depth.png', codes)
+    sample = open_dataset('frames', tmp_path).load(0)
+    view = View(sample.camera, 1, 2, 29, 21, 15, 20, flip=True)
+    seen = prepare_depth(sample.depth, view)
+    assert set(seen.ravel()) == {1.0, 9.0}
 
 
 # What all readers share

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -143,6 +144,17 @@ def test_folder_gives_metres_and_holes(tmp_path: Path) -> None:
     (folder / '000_depth.png').write_bytes(b'no picture')
     with pytest.raises(TrainError, match=r'set/000: .*000_depth\.png must be a 16-bit grey png'):
         RgbdFolder(str(folder)).load(0)
+
+
+def test_depth_of_a_folder_may_have_another_unit(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / 'set', 1)
+    metres = RgbdFolder(str(folder)).load(0).depth
+    said = json.loads((folder / 'meta.json').read_text())
+    (folder / 'meta.json').write_text(json.dumps({**said, 'depth_per_metre': 500}))
+    np.testing.assert_array_equal(RgbdFolder(str(folder)).load(0).depth, 2 * metres)
+    (folder / 'meta.json').write_text(json.dumps({**said, 'depth_per_metre': 'mm'}))
+    with pytest.raises(TrainError, match=r"folder: .*meta\.json: depth_per_metre='mm'; allowed"):
+        RgbdFolder(str(folder))
 
 
 @pytest.mark.parametrize('text', ['{', '{}', '[]', '{"frames": 3}', '{"frames": [{}]}'])

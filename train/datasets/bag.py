@@ -31,6 +31,7 @@ from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag, storage_files
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.registration import same_view
 from train.datasets import points
 from train.datasets.frames import Frames
 from train.errors import TrainError
@@ -49,8 +50,6 @@ _OPTIONS = {
     ' (see --depth-tolerance)': '',
 }
 DEPTH_FRAMES = ('same', 'any')
-# Depth of another size than the picture is fine, depth of another field of view is not.
-_ASPECT_TOLERANCE = 0.02
 
 
 class BagFrames(Frames):
@@ -212,12 +211,12 @@ def labelled(frame: BagFrame) -> RawSample:
     assert frame.truth_m is not None
     height, width = frame.truth_m.shape
     camera = frame.camera
-    sx, sy = camera.width / width, camera.height / height
-    if abs(sx / sy - 1.0) > _ASPECT_TOLERANCE:
+    if not same_view(frame.truth_m.shape, camera):
         raise TrainError(
             f'depth is {width}x{height}, the picture {camera.width}x{camera.height}: they show '
             'different fields of view; record depth registered to colour (aligned_depth_to_color)'
         )
+    sx, sy = camera.width / width, camera.height / height
     v, u = np.nonzero(np.isfinite(frame.truth_m))
     z = frame.truth_m[v, u]
     return points.rectified(frame.rgb, camera, (u + 0.5) * sx - 0.5, (v + 0.5) * sy - 0.5, z)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Your own labelled frames: <name>/{rgb.png|jpg, depth.png, meta.json}, read by `dmd_ros.eval`."""
+"""Your own labelled frames, in the layouts that `dmd_ros.eval.frame_folder` reads."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class Frames(Reader):
 
     dataset = 'frames'
     tree = (
-        '<name>/rgb.png (or .jpg)\n<name>/depth.png   (uint16 millimetres, 0 = unlabelled)\n'
-        '<name>/meta.json   (fx, fy, cx, cy, width, height)\n'
-        '<name>/depth_full.npz   (optional: u, v, z in metres; z of inf is sky, learned as far)'
+        '<name>/rgb.png (or .jpg)\n'
+        '<name>/depth.png   (uint16 millimetres, 0 = unlabelled; or depth.npy, float metres)\n'
+        '<name>/meta.json   (fx, fy, cx, cy, width, height; or one meta.json for all)\n'
+        '<name>/depth_full.npz   (optional: u, v, z in metres; z of inf is sky, learned as far)\n'
+        'or rgb/<name>.png, depth/<name>.png (or .npy) and one meta.json'
     )
 
     def __init__(self, root: str | Path, part: str = 'all', held_out: int = 20) -> None:

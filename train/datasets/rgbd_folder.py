@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dmd_ros.core.records import RawSample
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_files import MILLIMETRES, check_per_metre
 from train.datasets.base import (
     Reader,
     camera_from_matrix,
@@ -17,8 +19,9 @@ from train.datasets.base import (
     read_codes,
     read_rgb,
 )
+from train.errors import TrainError
 
-Item = tuple[Path, list[list[float]]]  # folder / id, K
+Item = tuple[Path, list[list[float]], float]  # folder / id, K, depth codes per metre
 
 
 class RgbdFolder(Reader):
@@ -27,24 +30,32 @@ class RgbdFolder(Reader):
     dataset = 'folder'
     tree = (
         'meta.json or <set>/meta.json: {"frames": [{"id": "000", "K": [[fx, 0, cx], ...]}, ...]}\n'
-        'beside it <id>_rgb.jpg and <id>_depth.png   (uint16 millimetres, 0 = unlabelled)'
+        'beside it <id>_rgb.jpg and <id>_depth.png   (uint16 millimetres, 0 = unlabelled)\n'
+        'another unit: {"depth_per_metre": 5000, "frames": ...}'
     )
 
     def _scan(self) -> list[Item]:
         metas = [self.root / 'meta.json'] if (self.root / 'meta.json').is_file() else []
         metas += sorted(self.root.glob('*/meta.json'))
-        return [
-            (meta.parent / frame['id'], frame['K'])
-            for meta in metas
-            for frame in json.loads(meta.read_text())['frames']
-        ]
+        return [item for meta in metas for item in _listed(meta)]
 
     def _name(self, item: Item) -> str:
         return f'{item[0].parent.name}/{item[0].name}'
 
     def _load(self, item: Item) -> RawSample:
-        path, k = item
+        path, k, per_metre = item
         rgb = read_rgb(path.with_name(f'{path.name}_rgb.jpg'))
-        depth = metres_from_codes(read_codes(path.with_name(f'{path.name}_depth.png')), 1000.0)
+        depth = metres_from_codes(read_codes(path.with_name(f'{path.name}_depth.png')), per_metre)
         height, width = rgb.shape[:2]
         return RawSample(rgb, depth, camera_from_matrix(np.asarray(k, np.float64), width, height))
+
+
+def _listed(meta: Path) -> list[Item]:
+    """Read what a meta.json lists."""
+    said = json.loads(meta.read_text())
+    frames = said['frames']
+    try:
+        per_metre = check_per_metre(said.get('depth_per_metre', MILLIMETRES))
+    except EvalError as error:
+        raise TrainError(f'folder: {meta}: {error}') from None
+    return [(meta.parent / frame['id'], frame['K'], per_metre) for frame in frames]
