@@ -231,7 +231,7 @@ def _subtitle(total: Summary) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.frames', description=__doc__)
-    parser.add_argument('folder', type=Path, metavar='DIR', help='folder of frame folders')
+    parser.add_argument('folder', type=Path, metavar='DIR', help='folder of frames')
     parser.add_argument(
         '--out', type=Path, default=Path('out/frames'), help='default: %(default)s'
     )
