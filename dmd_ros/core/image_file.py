@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding of jpeg and png files in memory, with the checks that decoders leave out."""
+"""Decoding of picture files in memory; of jpeg and png with the checks that decoders leave out."""
 
 from __future__ import annotations
 
@@ -29,38 +29,46 @@ def decode_file(data: bytes, flags: int, name: str) -> NDArray[Any]:
 
     Raises `CoreError` for anything else, for files cut off and for sizes that cannot be meant.
     """
+    if data and not data.startswith((_JPEG, _PNG)):
+        raise _undecodable(data, name, '; jpeg and png are supported')
+    return decode_picture(data, flags, name)
+
+
+def decode_picture(data: bytes, flags: int, name: str) -> NDArray[Any]:
+    """Decode a whole jpeg or png as `decode_file` does, or what else OpenCV reads (webp, bmp).
+
+    Raises `CoreError` if it cannot be.
+    """
     if not data:
         raise CoreError('compressed image is empty')
-    width, height = _announced_size(data, name)
+    checked = data.startswith((_JPEG, _PNG))
+    if checked:
+        _check_size(data, name)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise _undecodable(data, name, f': {error.err}') from None
+    if image is None:
+        raise _undecodable(data, name, '' if checked else '; make it a jpeg or png')
+    return image
+
+
+def _check_size(data: bytes, name: str) -> None:
+    """Refuse a jpeg or png that announces more pixels than can be in it."""
+    width, height = _jpeg_size(data, name) if data.startswith(_JPEG) else _png_size(data)
     most = min(MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(data))
     if not 0 < width * height <= most:
         raise CoreError(
             f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most '
             f'{most} are possible: the file is damaged'
         )
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise _undecodable(data, name, f': {error.err}') from None
-    if image is None:
-        raise _undecodable(data, name, '')
-    return image
-
-
-def _announced_size(data: bytes, name: str) -> tuple[int, int]:
-    """Read (width, height), pixels, from the header, and see that the file has an end.
-
-    Decoders fill the rows missing from a cut-off file with grey, which looks like a wall.
-    """
-    if data.startswith(_JPEG):
-        return _jpeg_size(data, name)
-    if data.startswith(_PNG):
-        return _png_size(data)
-    raise _undecodable(data, name, '; jpeg and png are supported')
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """Walk the chunks. Some decoders take minutes for one whose length is wrong."""
+    """Read (width, height), pixels, and walk the chunks to the end.
+
+    Some decoders take minutes for a chunk whose length is wrong.
+    """
     view = memoryview(data)
     position, kind = len(_PNG), b''
     while kind != b'IEND':
@@ -80,6 +88,10 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    """Read (width, height), pixels, and see that the file has an end.
+
+    Decoders fill the rows missing from a cut-off file with grey, which looks like a wall.
+    """
     # Behind the end some cameras leave what was in their buffers; a thumbnail before the frame has
     # an end of its own.
     end = data.rfind(_JPEG_END)
