@@ -22,6 +22,7 @@ EVAL = [
     'backports.zstd; python_version < "3.14"',
     'lz4',
     'pillow>=10.1',
+    'pyyaml',
     'rosbags>=0.11.8',
     'tqdm',
 ]
@@ -43,6 +44,7 @@ TEST = [
     'pytest>=7',
     'pytest-xdist>=3',
     'setuptools>=64',
+    'trimesh',
     'wheel',
 ]
 

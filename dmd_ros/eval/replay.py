@@ -3,9 +3,10 @@
 """Run a model over a bag, in process: python -m dmd_ros.eval.replay BAG [--out DIR].
 
 Deterministic, and no frame is lost, however slow the machine. Leaves in --out: depth/ (rosbag2
-mcap of depth/image, depth/camera_info and points at the input's stamps), results.json, sheet.png
-and cloud.png. Metrics need a depth topic in the bag; everything else does not. Ctrl-C ends it with
-the image at hand, and leaves all that, of the images so far; a second one, seconds later, at once.
+mcap of depth/image, depth/camera_info and points at the input's stamps), results.json, sheet.png,
+cloud.png, and the same cloud as cloud.ply. Metrics need a depth topic in the bag; everything else
+does not. Ctrl-C ends it with the image at hand, and leaves all that, of the images so far; a
+second one, seconds later, at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.eval import cloud_view, options, report, sheet, topics
+from dmd_ros.eval import cloud_view, options, ply, report, sheet, topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
@@ -31,7 +32,7 @@ from dmd_ros.eval.replay_session import Kept, ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
 
-_OUTPUTS, _DEPTH = ('results.json', 'sheet.png', 'cloud.png'), 'depth'
+_OUTPUTS, _DEPTH = ('results.json', 'sheet.png', 'cloud.png', 'cloud.ply'), 'depth'
 _ROWS = 6  # of the contact sheet
 
 
@@ -161,7 +162,7 @@ def _results(
 
 
 def _draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
-    """Write the contact sheet and a picture of the middle frame's cloud."""
+    """Write the contact sheet, and the middle frame's cloud as a picture and as points."""
     kept = session.kept
     # By the truth where there is one: a wild estimate must not stretch the scale it is shown on.
     truths = [k.truth_m for k in kept if k.truth_m is not None]
@@ -177,6 +178,8 @@ def _draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None
     middle = kept[len(kept) // 2].estimate
     cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
     sheet.write_picture(out / 'cloud.png', cloud)
+    if session.points is not None:
+        ply.write_ply(out / 'cloud.ply', ply.points_of(middle))
 
 
 def _row(section: str, kept: Kept) -> sheet.Row:
@@ -201,7 +204,8 @@ def _tell(out: Path, results: Mapping[str, Any]) -> None:
     skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
     for warning in (*results['warnings'], *skipped):
         print(f'warning: {warning}', file=sys.stderr)
-    print(f'written: {out}/depth (mcap), results.json, sheet.png, cloud.png')
+    written = [name for name in _OUTPUTS if (out / name).exists()]
+    print(f'written: {out}/depth (mcap), {", ".join(written)}')
 
 
 def _table(results: Mapping[str, Any]) -> str:
@@ -274,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--stride', type=options.positive, default=1, help='take every n-th image')
     add('--limit', type=options.count, default=0, help='at most n images; 0 = all')
     add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')
-    add('--no-points', action='store_true', help='write no point clouds (a smaller bag)')
+    add('--no-points', action='store_true', help='write no clouds (a smaller bag)')
     add('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
     options.add_limit_options(parser)

@@ -84,9 +84,16 @@ def write_json(path: Path, content: Any) -> None:
     names the file.
     """
     text = json.dumps(plain(content), indent=1, allow_nan=False)
+    write_file(path, f'{text}\n'.encode())
+
+
+def write_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Write the parts one after the other, in one step and with errors as `write_json`."""
     part = path.with_name(f'.{path.name}.partial')
     try:
-        part.write_text(text + '\n', encoding='utf-8')
+        with part.open('wb') as file:
+            for data in parts:
+                file.write(data)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)

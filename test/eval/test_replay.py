@@ -170,7 +170,7 @@ def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
     assert first == second
     a, b = (storage_file(tmp_path / n / 'depth').read_bytes() for n in 'ab')
     assert a == b
-    for name in ('sheet.png', 'cloud.png'):
+    for name in ('sheet.png', 'cloud.png', 'cloud.ply'):
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
 
 
@@ -185,6 +185,17 @@ def test_pictures_are_written(items, tmp_path, model):
     assert cv2.imread(str(tmp_path / 'out' / 'cloud.png')).shape == (800, 1280, 3)
 
 
+def test_the_middle_cloud_is_written_as_points(items, tmp_path, model):
+    run(write_bag(tmp_path / 'bag', items), tmp_path / 'out', model)
+    clouds = messages(tmp_path / 'out' / 'depth')['/points']
+    points = clouds[len(clouds) // 2][1].data.view(np.float32).reshape(-1, 4)
+    known = points[np.isfinite(points[:, 2])]
+    data = (tmp_path / 'out' / 'cloud.ply').read_bytes()
+    vertices = np.frombuffer(data.partition(b'end_header\n')[2], np.uint8).reshape(-1, 15)
+    assert f'element vertex {len(known)}\n'.encode() in data
+    np.testing.assert_array_equal(vertices[:, :12].copy().view('<f4'), known[:, :3])
+
+
 def test_without_ground_truth_there_are_no_metrics_but_all_the_rest(items, tmp_path, model):
     bare = [item for item in items if item.topic != DEPTH]
     results = run(write_bag(tmp_path / 'bag', bare), tmp_path / 'out', model, '--no-points')
@@ -193,6 +204,7 @@ def test_without_ground_truth_there_are_no_metrics_but_all_the_rest(items, tmp_p
     assert all(f['verdict'] is None and f['median_m'] > 0 for f in results['frames'])
     assert set(messages(tmp_path / 'out' / 'depth')) >= {'/depth/image', '/depth/camera_info'}
     assert not messages(tmp_path / 'out' / 'depth').get('/points')
+    assert not (tmp_path / 'out' / 'cloud.ply').exists()
 
 
 def test_truth_of_another_size(items, tmp_path, model):
