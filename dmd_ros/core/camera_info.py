@@ -43,7 +43,7 @@ def camera_from_info(
     if abs(squash - 1.0) > slack:
         raise CoreError(
             f'camera_info describes {camera.width}x{camera.height}, the image is '
-            f'{image_width}x{image_height} with another aspect; publish the matching camera_info '
+            f'{image_width}x{image_height} with another aspect; give the matching camera_info '
             '(or fill in its roi)'
         )
     return camera.resized(image_width, image_height)

@@ -92,10 +92,10 @@ def limits_from(args: argparse.Namespace) -> Limits:
 
 
 def settings_of(
-    args: argparse.Namespace, estimator: DepthEstimator, limits: Limits
+    args: argparse.Namespace, estimator: DepthEstimator, limits: Limits | None = None
 ) -> dict[str, Any]:
-    """Record what a result depends on."""
-    return {
+    """Record what a result depends on; limits: None where nothing is judged."""
+    settings = {
         'model': estimator.contract.name,
         'model_file': str(find_model(args.model)),
         'backend': estimator.backend.name,
@@ -108,8 +108,10 @@ def settings_of(
         'temporal': estimator.temporal,
         'image_rotation': estimator.image_rotation,
         'model_range_m': [estimator.contract.depth_min_m, estimator.contract.depth_max_m],
-        'truth_range_m': [limits.min_m, limits.max_m],
     }
+    if limits is not None:
+        settings['truth_range_m'] = [limits.min_m, limits.max_m]
+    return settings
 
 
 def run_command(command: Callable[[Sequence[str] | None], None], *others: type[Exception]) -> int:

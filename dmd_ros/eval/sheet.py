@@ -48,17 +48,21 @@ def draw_sheet(
     scales_m: Mapping[str, tuple[float, float]],
     title: str,
     subtitle: str = '',
+    panel: int = COLUMN,
 ) -> NDArray[np.uint8]:
-    """Draw rows in sections, in the order of `scales_m` (section -> near, far of its colours)."""
+    """Draw rows in sections, in the order of `scales_m` (section -> near, far of its colours).
+
+    panel: width of each picture, pixels.
+    """
     labelled = any(row.truth_m is not None for row in rows)
     titles = ('image', 'depth', 'ground truth', 'error')[: 4 if labelled else 2]
-    width = 2 * _MARGIN + len(titles) * COLUMN + (len(titles) - 1) * _GAP
+    width = _left(len(titles), panel) - _GAP + _MARGIN
     blocks = [_header(title, subtitle, width)]
     for section, scale in scales_m.items():
         inside = [row for row in rows if row.section == section]
         if inside:
-            blocks.append(_section(section, titles, scale, width))
-            blocks += [_row(row, scale, width) for row in inside]
+            blocks.append(_section(section, titles, scale, panel, width))
+            blocks += [_row(row, scale, panel, width) for row in inside]
     return np.vstack([*blocks, _blank(_MARGIN // 2, width)])
 
 
@@ -115,47 +119,51 @@ def _section(
     section: str,
     titles: Sequence[str],
     scale: tuple[float, float],
+    panel: int,
     width: int,
 ) -> NDArray[np.uint8]:
     """Draw a section's name and the column titles, each with its colour scale."""
     block = _blank(_SECTION, width)
     block[4:5, _MARGIN : width - _MARGIN] = (214, 214, 210)
-    canvas.write(block, _MARGIN, 16, *canvas.fitted(section, 22, COLUMN))
+    canvas.write(block, _MARGIN, 16, *canvas.fitted(section, 22, panel))
     for column, title in enumerate(titles[1:], start=1):
-        left = _left(column)
+        left = _left(column, panel)
         canvas.write(block, left, 14, title, 16)
         bar = left + 120
         if title == 'error':
-            canvas.error_bar(block, bar, 18, COLUMN - 120)
+            canvas.error_bar(block, bar, 18, panel - 120)
         else:
-            canvas.depth_bar(block, bar, 18, COLUMN - 132, *scale)
+            canvas.depth_bar(block, bar, 18, panel - 132, *scale)
     return block
 
 
-def _row(row: Row, scale: tuple[float, float], width: int) -> NDArray[np.uint8]:
-    panels = [canvas.scaled(row.rgb, COLUMN), _depth_panel(row.depth_m, scale)]
+def _row(row: Row, scale: tuple[float, float], panel: int, width: int) -> NDArray[np.uint8]:
+    panels = [canvas.scaled(row.rgb, panel), _depth_panel(row.depth_m, scale, panel)]
     if row.truth_m is not None:
         known = np.isfinite(row.truth_m)
-        panels.append(_depth_panel(row.truth_m, scale))
+        panels.append(_depth_panel(row.truth_m, scale, panel))
         error = canvas.error_colours(row.depth_m, np.where(known, row.truth_m, np.float32(np.nan)))
-        panels.append(canvas.panel(error, known, COLUMN))
+        panels.append(canvas.panel(error, known, panel))
     height = max(p.shape[0] for p in panels)
     block = _blank(height + _CAPTION, width)
     for column, picture in enumerate(panels):
-        left = _left(column)
-        block[: picture.shape[0], left : left + COLUMN] = picture
-    canvas.write(block, _MARGIN, height + 6, *canvas.fitted(row.caption, 16, COLUMN))
-    room = width - _MARGIN - _left(1)
-    canvas.write(block, _left(1), height + 6, *canvas.fitted(row.figures, 16, room), canvas.FAINT)
+        left = _left(column, panel)
+        block[: picture.shape[0], left : left + panel] = picture
+    canvas.write(block, _MARGIN, height + 6, *canvas.fitted(row.caption, 16, panel))
+    left = _left(1, panel)
+    figures = canvas.fitted(row.figures, 16, width - _MARGIN - left)
+    canvas.write(block, left, height + 6, *figures, canvas.FAINT)
     return block
 
 
-def _depth_panel(depth_m: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.uint8]:
-    return canvas.panel(canvas.depth_colours(depth_m, *scale), ~np.isnan(depth_m), COLUMN)
+def _depth_panel(
+    depth_m: NDArray[np.float32], scale: tuple[float, float], panel: int
+) -> NDArray[np.uint8]:
+    return canvas.panel(canvas.depth_colours(depth_m, *scale), ~np.isnan(depth_m), panel)
 
 
-def _left(column: int) -> int:
-    return _MARGIN + column * (COLUMN + _GAP)
+def _left(column: int, panel: int) -> int:
+    return _MARGIN + column * (panel + _GAP)
 
 
 def _blank(height: int, width: int) -> NDArray[np.uint8]:

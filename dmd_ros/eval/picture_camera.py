@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera of a photograph: given, calibrated, read from its EXIF or estimated."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.camera_info import ASPECT_TOLERANCE, camera_from_info
+from dmd_ros.core.errors import CoreError
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.picture_file import Exif, Picture
+from dmd_ros.fov import CameraSource
+from dmd_ros.loading import DEFAULT_FOV_MODEL, load_camera_source
+
+SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
+CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES
+# A picture on 35 mm film, mm.
+_FILM_MM = (36.0, 24.0)
+# CameraInfo's name -> where the YAML has it.
+_FIELDS = {
+    'width': ('image_width',),
+    'height': ('image_height',),
+    'k': ('camera_matrix', 'data'),
+    'distortion_model': ('distortion_model',),
+    'd': ('distortion_coefficients', 'data'),
+}
+_P = ('projection_matrix', 'data')
+
+
+@dataclass(frozen=True)
+class KnownCamera:
+    """camera: of the picture. source: one of `SOURCES`. why: that in words."""
+
+    camera: Camera
+    source: str
+    why: str
+
+
+class PictureCameras:
+    """Gives each picture its camera, as the options of `add_camera_options` say."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Look at what all pictures share; raises `EvalError`, `CoreError` or `BackendError`."""
+        self._args = args
+        self._info = None if args.calibration is None else read_calibration(args.calibration)
+        if self._info is None and args.rectified:
+            raise EvalError('--rectified says what --calibration is of: give that too')
+        if self._info is not None:  # a bad one is found before a model is loaded
+            self._calibrated(self._info.width, self._info.height, Exif())
+        given = (self._info, args.vfov, args.focal_px)
+        if args.fov_model is not None and any(value is not None for value in given):
+            raise EvalError('--fov-model is for pictures whose field of view is not given')
+        self._fixed = None if args.vfov is None else load_camera_source('fixed', args.vfov)
+        self._network: CameraSource | None = None
+        if args.estimate_fov or args.fov_model is not None:
+            self._load_network()
+
+    def of(self, picture: Picture) -> KnownCamera:
+        """Give the camera of one picture; raises `CoreError` if there can be none."""
+        height, width = picture.rgb.shape[:2]
+        if self._info is not None:
+            camera = self._calibrated(width, height, picture.exif)
+            return KnownCamera(camera, CALIBRATION, str(self._args.calibration))
+        if self._fixed is not None:
+            return KnownCamera(self._fixed.camera(picture.rgb), FIXED, '--vfov')
+        if self._args.focal_px is not None:
+            tan_half = height / (2.0 * self._args.focal_px)
+            return KnownCamera(Camera.assumed(tan_half, width, height), FIXED, '--focal-px')
+        why_not = '' if self._args.estimate_fov else why_not_exif(picture.exif, width, height)
+        film = picture.exif.focal_35mm
+        if film is None or why_not or self._args.estimate_fov:
+            why = f'estimated ({why_not or "--estimate-fov"})'
+            # Not before a picture needs it, unless it was asked for.
+            network = self._network or self._load_network()
+            return KnownCamera(network.camera(picture.rgb), ESTIMATE, why)
+        camera = Camera.assumed(tan_half_on_film(film, width, height), width, height)
+        return KnownCamera(camera, EXIF, f'EXIF ({film:g} mm on 35 mm film)')
+
+    def close(self) -> None:
+        """Release the network, if one was needed."""
+        if self._network is not None:
+            self._network.close()
+
+    def _calibrated(self, width: int, height: int, exif: Exif) -> Camera:
+        if exif.orientation != 1:
+            raise CoreError(
+                f'EXIF turns or mirrors it (orientation {exif.orientation}), and '
+                f'{self._args.calibration} does not tell which way up it is of; save the picture '
+                'as it is shown, without that tag, or give --vfov'
+            )
+        try:
+            return camera_from_info(self._info, width, height, self._args.rectified)
+        except (TypeError, ValueError, OverflowError) as error:  # CoreError among them
+            raise CoreError(f'{self._args.calibration}: {error}') from None
+
+    def _load_network(self) -> CameraSource:
+        network = load_camera_source(
+            'estimate', fov_model=self._args.fov_model, image_rotation=self._args.image_rotation
+        )
+        assert network is not None
+        self._network = network
+        return network
+
+
+def add_camera_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the field of view comes from."""
+    group = parser.add_argument_group(
+        'camera',
+        'One of --vfov, --focal-px, --calibration and --estimate-fov at most. Without, the angle '
+        'is that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, and estimated '
+        'by the field-of-view network in the others.',
+    )
+    one = group.add_mutually_exclusive_group()
+    one.add_argument(
+        '--vfov', type=float, metavar='DEG', help='vertical field of view of the pictures as shown'
+    )
+    one.add_argument(
+        '--focal-px', type=_focal, metavar='PX', help='focal length, pixels of the pictures'
+    )
+    one.add_argument(
+        '--calibration',
+        type=Path,
+        metavar='YAML',
+        help='file of ROS camera_calibration; pictures of another size are taken for scaled',
+    )
+    one.add_argument('--estimate-fov', action='store_true', help='by the network, EXIF or not')
+    group.add_argument(
+        '--rectified',
+        action='store_true',
+        help="the pictures are rectified already: take the calibration's projection matrix",
+    )
+    group.add_argument(
+        '--fov-model', help=f'network for the field of view (default: {DEFAULT_FOV_MODEL})'
+    )
+
+
+def tan_half_on_film(focal_mm: float, width: int, height: int) -> float:
+    """Give tan(vfov / 2) of a picture whose lens is as one of focal_mm on 35 mm film.
+
+    By the diagonals: so the camera makers' guideline (CIPA DCG-001) has it, and of the usual ways
+    it is the one that does not mind in which shape, and which way up, a picture is taken.
+    """
+    focal_px = focal_mm * math.hypot(width, height) / math.hypot(*_FILM_MM)
+    return height / (2.0 * focal_px)
+
+
+def why_not_exif(exif: Exif, width: int, height: int) -> str:
+    """Say why EXIF does not tell the field of view of a picture of this size; empty: it does."""
+    if exif.focal_35mm is None:
+        return 'no FocalLengthIn35mmFilm in EXIF'
+    if exif.size is None:
+        return ''
+    taken, now = (max(size) / min(size) for size in (exif.size, (width, height)))
+    if abs(taken / now - 1.0) <= max(ASPECT_TOLERANCE, 1.0 / min(*exif.size, width, height)):
+        return ''
+    return f'cropped after EXIF was written (from {exif.size[0]}x{exif.size[1]})'
+
+
+def read_calibration(path: Path) -> SimpleNamespace:
+    """Read a YAML of camera_calibration or camera_info_manager as what stands for a CameraInfo.
+
+    Raises `EvalError` that says what is missing.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = ' '.join(str(error).split())
+        raise EvalError(f'cannot read {path} as a calibration of ROS: {reason}') from None
+    fields = {name: _at(content, keys) for name, keys in _FIELDS.items()}
+    lacking = ['.'.join(_FIELDS[name]) for name, value in fields.items() if value is None]
+    if lacking:
+        raise EvalError(
+            f'{path} has no {", ".join(lacking)}; a YAML as ROS camera_calibration writes it is '
+            'expected (or give --vfov or --focal-px)'
+        )
+    roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    binning = {'binning_x': 0, 'binning_y': 0}
+    return SimpleNamespace(**fields, p=_at(content, _P) or [], roi=roi, **binning)
+
+
+def _at(content: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def _focal(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f'{text} is no focal length; pixels > 0 are expected')
+    return value

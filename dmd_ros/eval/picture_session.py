@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop body of `dmd_ros.eval.pictures`: one photograph in, its files and figures out."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera, degrees_from_tan_half
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_msg import millimetres_from_depth
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval import judge, ply, report, sheet
+from dmd_ros.eval.picture_camera import ESTIMATE, KnownCamera, PictureCameras
+from dmd_ros.eval.picture_file import read_picture
+
+# What the names of a picture's files end in.
+DEPTH, MILLIMETRES, COLOR, CLOUD = '.npy', '_depth.png', '_color.png', '.ply'
+# Points in a cloud at most, unless told otherwise: the network's picture has far fewer pixels.
+MOST_POINTS = 1_000_000
+_PANEL = 640  # width of a picture in NAME_color.png, pixels
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What pictures.json says of one picture.
+
+    name: of its files. fov_source: one of `picture_camera.SOURCES`, and fov_why in words. camera:
+    of the depth, which is that of the rectified picture where the lens has distortion. median_m,
+    min_m, max_m: metres, of what is finite; coverage: its share of the pixels. points: in the
+    cloud, of every cloud_stride-th row and column; None without a cloud.
+    """
+
+    name: str
+    picture: str
+    fov_source: str
+    fov_why: str
+    vfov_deg: float
+    camera: Camera
+    rectified: bool
+    median_m: float
+    min_m: float
+    max_m: float
+    coverage: float
+    cloud_stride: int | None
+    points: int | None
+
+
+class PictureSession:
+    """Does one picture after the other.
+
+    results: of those done. left_out: why a picture is not, by its path.
+    """
+
+    def __init__(
+        self,
+        estimator: DepthEstimator,
+        cameras: PictureCameras,
+        out: Path,
+        scale_m: tuple[float, float],
+        with_points: bool = True,
+        cloud_stride: int = 0,
+    ) -> None:
+        """Start with nothing done.
+
+        out: folder of the files. scale_m: (near, far) ends of the colours. cloud_stride: rows and
+        columns from point to point; 0: as few as leave `MOST_POINTS` at most.
+        """
+        self.results: list[PictureResult] = []
+        self.left_out: dict[str, str] = {}
+        self._untrained: list[str] = []
+        self._estimator, self._cameras = estimator, cameras
+        self._out, self._scale_m = out, scale_m
+        self._with_points, self._cloud_stride = with_points, cloud_stride
+
+    def step(self, path: Path, name: str) -> None:
+        """Estimate a picture and write what comes of it, or note why it cannot be read."""
+        try:
+            picture = read_picture(path)
+            known = self._cameras.of(picture)
+            frame, _ = judge.predict(self._estimator, picture.rgb, known.camera)
+        except (CoreError, OSError) as error:
+            self.left_out[str(path)] = getattr(error, 'strerror', None) or str(error)
+            return
+        untrained = self._estimator.untrained_for(frame.camera)
+        self._untrained += [f'{path}: {untrained}'] if untrained else []
+        write_depth(self._out, name, frame.depth)
+        stride = points = None
+        if self._with_points:
+            stride = self._cloud_stride or stride_for(frame.depth.size)
+            cloud = ply.points_of(frame, stride)
+            points = ply.write_ply(self._out / f'{name}{CLOUD}', cloud)
+        result = _result(path, name, known, frame, stride, points)
+        sheet.write_picture(self._out / f'{name}{COLOR}', draw(result, frame, self._scale_m))
+        self.results.append(result)
+
+    def troubles(self) -> list[str]:
+        """Say what the user should know before trusting the metres."""
+        found = [f'{path} is left out: {reason}' for path, reason in self.left_out.items()]
+        estimated = sum(result.fov_source == ESTIMATE for result in self.results)
+        if estimated:
+            found.append(
+                f'{estimated} of {len(self.results)} picture(s): the field of view is estimated, '
+                'and metres are no better than it; give --vfov, --focal-px or --calibration if '
+                'you can'
+            )
+        return found + self._untrained
+
+
+def write_depth(out: Path, name: str, depth_m: NDArray[np.float32]) -> None:
+    """Write depth [H, W] as NAME.npy and NAME_depth.png."""
+    array = io.BytesIO()
+    np.save(array, depth_m)
+    report.write_file(out / f'{name}{DEPTH}', array.getbuffer())
+    millimetres = np.empty(depth_m.shape, np.uint16)
+    millimetres_from_depth(depth_m, millimetres)
+    _, png = cv2.imencode('.png', millimetres)
+    report.write_file(out / f'{name}{MILLIMETRES}', png.tobytes())
+
+
+def stride_for(pixels: int) -> int:
+    """Give the least stride that leaves no more than `MOST_POINTS` of so many pixels."""
+    return max(1, math.ceil(math.sqrt(pixels / MOST_POINTS)))
+
+
+def draw(
+    result: PictureResult, frame: DepthFrame, scale_m: tuple[float, float]
+) -> NDArray[np.uint8]:
+    """Draw the picture beside its depth, with the scale of the colours."""
+    size = f'{frame.camera.width} x {frame.camera.height}'
+    figures = (
+        f'median {result.median_m:.2f} m, {result.min_m:.2f} to {result.max_m:.2f} m'
+        if result.coverage
+        else 'no depth within the range of the model'
+    )
+    caption = f'{size}, rectified' if result.rectified else size
+    row = sheet.Row('picture', caption, figures, frame.rgb, frame.depth)
+    angle = f'vertical field of view {result.vfov_deg:.1f} degrees ({result.fov_why})'
+    title, subtitle = (
+        report.as_text(' '.join(text.split())) for text in (Path(result.picture).name, angle)
+    )
+    return sheet.draw_sheet([row], {row.section: scale_m}, title, subtitle, _PANEL)
+
+
+def _result(
+    path: Path,
+    name: str,
+    known: KnownCamera,
+    frame: DepthFrame,
+    stride: int | None,
+    points: int | None,
+) -> PictureResult:
+    finite = frame.depth[np.isfinite(frame.depth)]
+    if not finite.size:
+        finite = np.array([np.nan], np.float32)
+    return PictureResult(
+        name=name,
+        picture=str(path),
+        fov_source=known.source,
+        fov_why=known.why,
+        vfov_deg=degrees_from_tan_half(known.camera.tan_half_vfov),
+        camera=frame.camera,
+        rectified=known.camera.is_distorted,
+        median_m=float(np.median(finite)),
+        min_m=float(finite.min()),
+        max_m=float(finite.max()),
+        coverage=float(np.isfinite(frame.depth).mean()),
+        cloud_stride=stride,
+        points=points,
+    )
