@@ -143,7 +143,7 @@ def draw(
     )
     caption = f'{size}, rectified' if result.rectified else size
     row = sheet.Row('picture', caption, figures, frame.rgb, frame.depth)
-    angle = f'vertical field of view {result.vfov_deg:.1f} degrees ({result.fov_why})'
+    angle = f'vertical field of view {result.vfov_deg:.1f} degrees: {result.fov_why}'
     title, subtitle = (
         report.as_text(' '.join(text.split())) for text in (Path(result.picture).name, angle)
     )

@@ -162,8 +162,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help=f'points of every n-th row and column; 0 = {MOST_POINTS:,} at most (default: 0)',
     )
-    add('--color-near', type=float, default=0.5, metavar='M', help='red; default: %(default)s')
-    add('--color-far', type=float, default=50.0, metavar='M', help='blue; default: %(default)s')
+    add('--color-near', type=float, default=0.5, metavar='M',
+        help='metres at the red end of the colours (default: %(default)s)')  # fmt: skip
+    add('--color-far', type=float, default=50.0, metavar='M',
+        help='metres at the blue end (default: %(default)s)')  # fmt: skip
     add('--quiet', action='store_true', help='no progress bar')
     picture_camera.add_camera_options(parser)
     options.add_model_options(parser)
