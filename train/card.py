@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from dmd_ros.core.contract import Contract
 from train.config import TrainConfig
 from train.errors import TrainError
+from train.history import validations
 from train.sources import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
@@ -115,17 +115,10 @@ def facts_table(
 
 def _accuracy(run: Path, clock: int, judged: Contract, average: Path | None) -> str:
     """Say what the last validation up to this checkpoint gave, and what was judged then."""
-    last: dict[str, Any] | None = None
-    path = run / 'losses.jsonl'
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
-        try:
-            values = json.loads(line)
-        except ValueError:  # cut short when the disk was full or the machine went down
-            continue
-        if 'validation/abs_rel' in values and values['clock'] <= clock:
-            last = values
-    if last is None:
+    found = [values for values in validations(run) if values['clock'] <= clock]
+    if not found:
         return 'Not validated during training.'
+    last = found[-1]
     before = f', before the mean with {average.name} was taken' if average else ''
     return (
         f'Held-out frames at {last["clock"]:,} samples{before}, through the shipped estimator '

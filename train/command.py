@@ -55,7 +55,8 @@ def run_command(train: Callable[[], object]) -> int:
     logging.basicConfig(
         format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
     )
-    logging.getLogger('numba').setLevel(logging.WARNING)  # it tells of every allocation
+    for talkative in ('numba', 'matplotlib'):  # of every allocation, and of fonts
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         with interrupts_told():
             train()

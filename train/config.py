@@ -45,9 +45,9 @@ class TrainConfig:
 
     Network: preset; rays: ray directions as input channels; fov: condition on the field of view.
     Contract: depth_codec, depth_min_m, depth_max_m, parameterisation, tan_half_vfov_min/max.
-    Data: sources 'kind[:path]@weight,...' (see `train.sources`); sizes 'HxW[@weight],...', one
-    drawn per batch, the first is the contract's default; infill: how holes of the target are
-    filled.
+    Data: sources 'kind[:path]@weight,...' (see `train.sources`); validation 'kind[:path],...',
+    judged on validation_frames in all; sizes 'HxW[@weight],...', one drawn per batch, the first
+    is the contract's default; infill: how holes of the target are filled.
     Worlds: worlds_on 'workers' (rendered by the processes that make batches) or 'device' (on the
     device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a
     frame is used, first_parts: parts of 96 frames before the first batch, store_parts: parts

@@ -1,48 +1,59 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a shipped model better for your own robot, from a bag with colour, camera_info and depth.
+"""Make a shipped model better for your own robot, from recordings of it.
 
     python -m train.finetune drive.mcap --out runs/mine
+    python -m train.finetune monday.mcap tuesday.mcap labelled/ --judge other.mcap --out runs/mine
 
-The last part of the bag is held out: it is never trained on, and judges the model before and
-after. Leaves the run, finetune.md, finetune.json and model.onnx (for the node's parameter `model`)
-in --out. Worlds are mixed in, so that what the bag does not show is not forgotten.
+Bags have colour, camera_info and depth; folders of labelled frames have rgb.png, depth.png and
+meta.json. The last part of each is held out: it is never trained on, and judges the model before,
+while and after it trains. Leaves the run, finetune.md, .json and .png, and model.onnx (for the
+node's parameter `model`) in --out. Worlds are mixed in, so that what the recordings do not show is
+not forgotten.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import ROTATIONS, full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.metrics import Score, mean_score
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import markdown_table, write_json
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.checkpoint import load_newest
 from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
-from train.datasets.bag import DEPTH_FRAMES, BagFrames
+from train.datasets.bag import DEPTH_FRAMES
+from train.datasets.frames import Frames
 from train.errors import TrainError
 from train.evaluate import flat_score
 from train.export import export
+from train.finetune_report import Point, error_curve, report
 from train.init import changes_of_meaning
 from train.loop import train
 from train.onnx_weights import Model, load_model
 from train.processes import join, leave
-from train.validate import judge
+from train.recordings import Recording, cameras_of, names_of, recordings_of, sources_of
+from train.validate import chosen, judge_frame
 
-# Columns of the table, and their keys in `Score`.
-FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
 _SAMPLES = 20_000
+# How often the held-out error is taken while it trains, and on how many frames: a few per cent of
+# the time.
+_VALIDATIONS = 10
+_FEWEST_FRAMES, _MOST_FRAMES = 16, 64
+# Settings that a run keeps when it goes on longer, also one that was never validated.
+_PACE = ('warmup', 'ema', 'log_every', 'checkpoint_every')
 # The robot's camera fits its own field of view; a little around it keeps the model from rote.
 _FOV_SCALES = (0.8, 1.0)
 # A model that recommends one step was trained mostly at t = 1 and should stay so.
@@ -55,69 +66,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(lambda: finetune(options))
 
 
-def finetune(options: argparse.Namespace) -> dict[str, Score]:
-    """Train on the bag; give the scores on its held-out part, 'before', 'after', 'constant'."""
+def finetune(options: argparse.Namespace) -> None:
+    """Train on the recordings; judge their held-out parts before and after."""
     path = find_model(options.model)
     model = load_model(path)
-    bag = _bag_options(options)
-    held = _frames(BagFrames(options.bag, **bag, part='held_out'))
-    train_part = BagFrames(options.bag, **bag, part='train')
-    config = config_of(model, held[0].camera, _sources(options, bag), options)
-    print(f'{len(train_part)} frames to train on, {len(held)} held out')
-    scores = {
-        'constant': mean_score(flat_score(raw) for raw in held),
-        'before': _judge(path, held),
+    recordings = recordings_of(options)
+    held = [recording.open(recording.held) for recording in recordings]
+    trained = {
+        recording: recording.open('train') for recording in recordings if recording.is_trained_on
     }
+    _introduce(recordings, trained, held)
+    sources = sources_of({r: len(part) for r, part in trained.items()}, options.worlds)
+    validation = ','.join(recording.source(recording.held) for recording in recordings)
+    cameras = sum(
+        (cameras_of(r, part, held[i]) for i, (r, part) in enumerate(trained.items())), Counter()
+    )
+    config = config_of(model, cameras, sources, validation, options)
+    scores = _judged({'constant': flat_score}, held) | _judged_model('before', path, held)
     if options.dry_run:
         print(config.describe())
-        _write(options.out, scores, None)
-        return scores
+        report(options.out, recordings, scores, [], None)
+        return
     processes = join()
     try:
         with memory_advice(config, 'model'):
             train(options.out, config, processes, options.resume, path)
         if processes.is_main:
             out = options.out / 'model.onnx'
-            export(options.out, out, name=f'{model.contract.name}_{Path(options.bag).stem}')
-            scores['after'] = _judge(out, held)
-            _write(options.out, scores, out)
+            export(options.out, out, name=f'{model.contract.name}_{_name(options.data)}')
+            scores |= _judged_model('after', out, held)
+            ours = config.validation == validation
+            start = _start(scores['before'], held, config.validation_frames) if ours else None
+            report(options.out, recordings, scores, error_curve(options.out, start), out)
     finally:
         leave()
-    return scores
 
 
 def config_of(
-    model: Model, camera: Camera, sources: str, options: argparse.Namespace
+    model: Model,
+    cameras: Mapping[Camera, int],
+    sources: str,
+    validation: str,
+    options: argparse.Namespace,
 ) -> TrainConfig:
-    """Give the settings that continue a model: its contract, the robot's camera.
+    """Give the settings that continue a model: its contract, the robot's cameras.
 
-    The range of fields of view is widened to the camera's where that lies outside.
+    cameras: with their numbers of frames, by which the network's sizes are drawn. The range of
+    fields of view is widened to the cameras' where those lie outside.
     """
     contract, net = model.contract, model.net
-    view = full_view(camera, contract)
     low, high = contract.tan_half_vfov_range
-    tan = camera.tan_half_vfov
+    tans = [camera.tan_half_vfov for camera in cameras]
     one_step = contract.noise == 'gaussian' and contract.steps == 1
     total = options.samples or _SAMPLES
     pace = {
         'warmup': total // 20, 'ema': max(1, total // 20), 'log_every': max(1, total // 20),
-        'checkpoint_every': max(1, total // 5),
+        'checkpoint_every': max(1, total // 5), 'validate_every': max(1, total // _VALIDATIONS),
+        'validation_frames': min(max(total // 50, _FEWEST_FRAMES), _MOST_FRAMES),
     }  # fmt: skip
     state = load_newest(options.out) if options.resume else None
     if state is not None:  # whatever its length is to be now, it goes on at the pace that it has
         began = TrainConfig.from_json(state['config'])
-        pace = {key: getattr(began, key) for key in pace}
+        pace |= {key: getattr(began, key) for key in pace if began.validation or key in _PACE}
         total = options.samples or began.total_samples
     settings = {
         'fov': net.fov, 'rays': net.rays, 'depth_codec': contract.depth_codec,
         'depth_min_m': contract.depth_min_m, 'depth_max_m': contract.depth_max_m,
         'parameterisation': contract.parameterisation,
-        'tan_half_vfov_min': min(low, tan * _FOV_SCALES[0]),
-        'tan_half_vfov_max': max(high, tan * _FOV_SCALES[1]),
+        'tan_half_vfov_min': min(low, min(tans) * _FOV_SCALES[0]),
+        'tan_half_vfov_max': max(high, max(tans) * _FOV_SCALES[1]),
         'stage': 'end_to_end' if contract.noise == 'zeros' else 'diffusion',
         'steps': contract.steps, 'samples': contract.samples,
         't1_fraction': _T1_OF_ONE_STEP if one_step else 0.0,
-        'sources': sources, 'sizes': f'{view.height}x{view.width}',
+        'sources': sources, 'sizes': _sizes(cameras, contract), 'validation': validation,
         'fov_scale_min': _FOV_SCALES[0], 'fov_scale_max': _FOV_SCALES[1],
         'photometric': 0.5, 'optimizer': 'muon',
         'batch': 8, 'total_samples': total, **pace,
@@ -132,54 +153,65 @@ def config_of(
     return config
 
 
-def _sources(options: argparse.Namespace, bag: Mapping[str, Any]) -> str:
-    """Name the training part of the bag, and worlds beside it."""
-    if not 0.0 <= options.worlds < 1.0:
-        raise TrainError(f'--worlds {options.worlds:g} must be a share in 0..1, below 1')
-    # Quoted, because '+' and '%' are allowed in names and mean something in a query.
-    query = '&'.join(f'{key}={quote(str(value))}' for key, value in bag.items())
-    for sign in ',@?':
-        if sign in str(options.bag):
-            raise TrainError(f'{options.bag} has {sign!r} in its name; use a link without it')
-    text = f'bag:{options.bag}?part=train&{query}@{1.0 - options.worlds:g}'
-    return f'{text},worlds@{options.worlds:g}' if options.worlds else text
+def _sizes(cameras: Mapping[Camera, int], contract: Contract) -> str:
+    """Give the sizes that the robot will use for its cameras, each by its share of the frames."""
+    counts: Counter[str] = Counter()
+    for camera, frames in cameras.items():
+        view = full_view(camera, contract)
+        counts[f'{view.height}x{view.width}'] += frames
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ','.join(f'{size}@{frames}' for size, frames in counts.items())
 
 
-def _bag_options(options: argparse.Namespace) -> dict[str, Any]:
-    names = ('image', 'info', 'depth', 'image_rotation', 'depth_frame')
-    chosen = {key: getattr(options, key) for key in names}
-    given = {key: value for key, value in chosen.items() if value}
-    cache = options.out / 'frames'
-    return {**given, 'every': options.every, 'held_out': options.held_out, 'cache': cache}
+def _introduce(
+    recordings: Sequence[Recording],
+    trained: Mapping[Recording, Frames],
+    held: Sequence[Frames],
+) -> None:
+    several = len(recordings) > 1
+    for name, recording, part in zip(names_of(recordings), recordings, held, strict=True):
+        lead = f'{name}: ' if several else ''
+        if recording in trained:
+            count = len(trained[recording])
+            print(f'{lead}{count} frames to train on, {len(part)} held out')
+        else:
+            print(f'{lead}{len(part)} frames to judge by')
 
 
-def _frames(reader: BagFrames) -> list[RawSample]:
-    return [reader.load(i) for i in range(len(reader))]
+def _judged(
+    judges: Mapping[str, Callable[[RawSample], Score]], held: Sequence[Frames]
+) -> dict[str, list[list[Score]]]:
+    """Score every frame of every recording, one frame in memory at a time."""
+    return {
+        name: [[judge(part.load(i)) for i in range(len(part))] for part in held]
+        for name, judge in judges.items()
+    }
 
 
-def _judge(path: Path, frames: list[RawSample]) -> Score:
+def _judged_model(name: str, path: Path, held: Sequence[Frames]) -> dict[str, list[list[Score]]]:
     """Judge a model file as the robot would run it."""
     backend = OrtBackend(path)
     try:
-        return judge(DepthEstimator(backend.contract, backend), frames)
+        return _judged(
+            {name: partial(judge_frame, DepthEstimator(backend.contract, backend))}, held
+        )
     finally:
         backend.close()
 
 
-def _write(out: Path, scores: Mapping[str, Score], model: Path | None) -> None:
-    header = ('held-out part', 'frames', *FIGURES)
-    rows = [
-        (name, s.frames, *(f'{getattr(s, key):.3f}' for key in FIGURES.values()))
-        for name, s in scores.items()
+def _start(before: Sequence[Sequence[Score]], held: Sequence[Frames], count: int) -> Point:
+    """Give the error before any training, on those frames that are judged while it trains."""
+    parts = [
+        [scores[i] for i in keys] for scores, keys in zip(before, chosen(held, count), strict=True)
     ]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'finetune.md').write_text(markdown_table(header, rows), encoding='utf-8')
-    write_json(out / 'finetune.json', scores)
-    print((out / 'finetune.md').read_text())
-    if model is not None and not scores['after'].abs_rel < scores['before'].abs_rel:
-        print('the error did not fall: keep the old model, record more, or train longer')
-    elif model is not None:
-        print(f'wrote {model}')
+    means = [mean_score(part).abs_rel for part in parts]
+    total = mean_score(itertools.chain(*parts)).abs_rel
+    return Point(0, total, tuple(means) if len(means) > 1 else ())
+
+
+def _name(data: Sequence[Path]) -> str:
+    return data[0].stem + (f'_and_{len(data) - 1}_more' if len(data) > 1 else '')
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -188,16 +220,30 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add('bag', type=Path, help='ROS 1 or 2, with colour, camera_info and depth')
+    add(
+        'data',
+        type=Path,
+        nargs='+',
+        help='bags (ROS 1 or 2, with colour, camera_info and depth) or folders of labelled frames',
+    )
+    add(
+        '--judge',
+        type=Path,
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='DATA',
+        help='bags or folders to judge by alone: nothing of them is trained on',
+    )
     add('--out', type=Path, required=True, help='folder of this run')
     add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
     add('--samples', type=positive,
         help=f'to train on in all (default: {_SAMPLES}; with --resume as before)')  # fmt: skip
     add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
-    add('--image', help='topic of the images')
+    add('--image', help='topic of the images, in bags')
     add('--info', help='topic of the camera_info')
-    add('--depth', help='topic of the depth; topics are found where the bag leaves no choice')
+    add('--depth', help='topic of the depth; topics are found where a bag leaves no choice')
     add('--every', type=positive, default=1, help='take one picture in so many')
     add('--image-rotation', type=int, choices=ROTATIONS, default=0,
         help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
@@ -210,7 +256,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         '--dry-run',
         action='store_true',
         help='train nothing: write the frames of the '
-        'bag and the score of the model to --out, print them, stop',
+        'bags and the score of the model to --out, print them, stop',
     )
     return parser.parse_args(arguments)
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dmd_ros.eval.metrics import METRICS
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import Feed
@@ -30,7 +29,7 @@ from train.sources import wait_text
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.state import TrainState
 from train.unet import UNet, parameter_count
-from train.validate import Validator
+from train.validate import Validator, validation_values
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +123,9 @@ def train(
         if report is not None and state.due(config.picture_every):
             report.pictures(clock, batch, losses.x_hat, contract)
         if validator is not None and (ends or state.due(config.validate_every)):
-            score = validator(state.ema.weights)
+            score, *parts = validator(state.ema.weights)
             log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
-            report.losses(clock, {f'validation/{k}': getattr(score, k) for k in METRICS})
+            report.losses(clock, validation_values(score, parts))
         if ends or state.due(config.checkpoint_every):
             state.save(run)
     if report is not None:

@@ -22,6 +22,7 @@ from dmd_ros.core.contract import Contract
 from dmd_ros.core.depth_codec import decode
 from train.config import TrainConfig
 from train.errors import TrainError
+from train.history import LOSSES
 from train.loss import Batch
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Report:
         folder.
         """
         run.mkdir(parents=True, exist_ok=True)
-        self._losses = open(run / 'losses.jsonl', 'a')  # noqa: SIM115 (lives as long as the run)
+        self._losses = open(run / LOSSES, 'a')  # noqa: SIM115 (lives as long as the run)
         try:
             fcntl.lockf(self._losses, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

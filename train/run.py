@@ -24,8 +24,9 @@ from train.mixtures import pair
 from train.presets import PRESETS
 from train.processes import join, leave
 from train.recipes import RECIPES, configure, describe, needed_roots
-from train.sources import open_source, wait_text
+from train.sources import wait_text
 from train.unet import UNet, parameter_count
+from train.validate import open_validation
 
 DEFAULT = 'nano'
 
@@ -91,7 +92,7 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
     print(describe(name, config))
     _look_at_weights(net, config, options)
     if config.validation:
-        open_source(config.validation, config)
+        open_validation(config)
     if missing := _missing_roots(config, name):
         print(f'data not looked at: no --root for {", ".join(missing)}')
     else:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 from torch import Tensor
@@ -13,8 +14,9 @@ from torch import Tensor
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
-from dmd_ros.eval.metrics import Score, mean_score, score
+from dmd_ros.eval.metrics import METRICS, Score, mean_score, score
 from train.config import TrainConfig
+from train.errors import TrainError
 from train.sources import Source, open_source
 from train.torch_backend import TorchBackend
 from train.unet import UNet
@@ -26,25 +28,56 @@ class Validator:
 
     def __init__(self, net: UNet, config: TrainConfig) -> None:
         """Load the frames of `config.validation` once."""
-        self._frames = held_out_frames(config)
+        self._parts = _held_out_parts(config)
         self._net = UNet(net.spec, fov=net.fov, rays=net.rays).to(next(net.parameters()).device)
         self._estimator = DepthEstimator(config.contract(), TorchBackend(self._net))
 
-    def __call__(self, weights: Mapping[str, Tensor]) -> Score:
-        """Judge the weights: the mean score over all frames."""
+    def __call__(self, weights: Mapping[str, Tensor]) -> list[Score]:
+        """Judge the weights: the mean score over all frames, then that of each source."""
         self._net.load_state_dict(weights)
-        return judge(self._estimator, self._frames)
+        parts = [[judge_frame(self._estimator, raw) for raw in part] for part in self._parts]
+        return [mean_score(itertools.chain(*parts)), *map(mean_score, parts)]
+
+
+def validation_values(score: Score, parts: Sequence[Score]) -> dict[str, float]:
+    """Name the figures of a validation for the report; parts: of each source, by number from 1."""
+    named = {f'validation/{key}': getattr(score, key) for key in METRICS}
+    if len(parts) > 1:
+        named |= {f'validation/{i}/abs_rel': part.abs_rel for i, part in enumerate(parts, 1)}
+    return named
 
 
 def held_out_frames(config: TrainConfig) -> list[RawSample]:
-    """Evenly spaced frames of the validation source; worlds take a held-out seed."""
-    source = open_source(
-        config.validation, dataclasses.replace(config, seed=held_out(config.seed))
-    )
-    return [source.load(key) for key in spread_over(source, config.validation_frames)]
+    """Evenly spaced frames of the validation sources; worlds take a held-out seed."""
+    return list(itertools.chain(*_held_out_parts(config)))
 
 
-def spread_over(source: Source, count: int) -> list[int]:
+def open_validation(config: TrainConfig) -> list[Source]:
+    """Open the sources of `config.validation`; raises `TrainError`."""
+    apart = dataclasses.replace(config, seed=held_out(config.seed))
+    return [open_source(text.strip(), apart) for text in config.validation.split(',')]
+
+
+def chosen(sources: Sequence[Sized], count: int) -> list[list[int]]:
+    """Choose about `count` samples: of each source by its length, and one at least.
+
+    Raises `TrainError` where one of several has no end.
+    """
+    total = sum(map(len, sources))
+    if len(sources) == 1:
+        return [spread_over(sources[0], count)]
+    if not all(map(len, sources)):
+        raise TrainError('validation: worlds have no end; name them alone, or render a cache')
+    return [spread_over(s, max(1, round(count * len(s) / total))) for s in sources]
+
+
+def _held_out_parts(config: TrainConfig) -> list[list[RawSample]]:
+    sources = open_validation(config)
+    keys = chosen(sources, config.validation_frames)
+    return [[s.load(key) for key in part] for s, part in zip(sources, keys, strict=True)]
+
+
+def spread_over(source: Sized, count: int) -> list[int]:
     """Choose samples from all over a source, none twice; of worlds one of each scene."""
     if not len(source):
         return [number * SCENE_STRIDE for number in range(count)]
@@ -54,7 +87,10 @@ def spread_over(source: Source, count: int) -> list[int]:
 
 def judge(estimator: DepthEstimator, frames: list[RawSample]) -> Score:
     """Mean score of an estimator over labelled frames, no alignment."""
-    return mean_score(
-        score(settled(estimator(raw.rgb, raw.camera).depth, estimator.contract), raw.depth)
-        for raw in frames
-    )
+    return mean_score(judge_frame(estimator, raw) for raw in frames)
+
+
+def judge_frame(estimator: DepthEstimator, raw: RawSample) -> Score:
+    """Score of an estimator on one labelled frame, no alignment."""
+    depth = estimator(raw.rgb, raw.camera).depth
+    return score(settled(depth, estimator.contract), raw.depth)

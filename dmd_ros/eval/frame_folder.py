@@ -104,6 +104,11 @@ def read_frame(frame: Path) -> LabelledFrame:
     return LabelledFrame(frame.name, group_of(meta, truth), sample, meta, truth)
 
 
+def read_camera(frame: Path) -> Camera:
+    """Read the camera alone of one frame of `find_frames`; raises `EvalError` as `read_frame`."""
+    return _camera(*_read_meta(frame))
+
+
 def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
     """Name the group: meta's own `group`, its scene, what its texts say, or the median depth.
 

@@ -10,7 +10,7 @@ from jpegs import with_exif_orientation
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.frame_folder import find_frames, group_of, read_frame
+from dmd_ros.eval.frame_folder import find_frames, group_of, read_camera, read_frame
 
 RED = np.full((48, 64, 3), (0, 0, 255), np.uint8)  # as OpenCV writes it
 
@@ -83,6 +83,17 @@ def test_either_picture_of_another_size_is_refused(tmp_path, name):
     cv2.imwrite(str(folder / name), picture[:40])
     with pytest.raises(EvalError, match=r'\(40, 64\).*rgb must have that size, and depth'):
         read_frame(folder)
+
+
+def test_the_camera_is_read_without_the_pictures(tmp_path):
+    folder = write_frame(tmp_path / 'f', slope())
+    camera = read_frame(folder).sample.camera
+    for name in ('rgb.png', 'depth.png'):
+        (folder / name).unlink()
+    assert read_camera(folder) == camera
+    (folder / 'meta.json').write_text('{"fx": 40.0}')
+    with pytest.raises(EvalError, match=r"meta.json has no 'fy'; it must give the camera"):
+        read_camera(folder)
 
 
 def test_a_folder_of_frames_may_have_a_meta_of_its_own(tmp_path):

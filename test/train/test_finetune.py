@@ -6,26 +6,35 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from small_set import plane_sample
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.eval.metrics import score
+from dmd_ros.core.preprocess import full_view
+from dmd_ros.eval.metrics import Score, score
 from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.checkpoint import load_newest
 from train.config import TrainConfig, make_config
+from train.datasets.bag import write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
+from train.finetune_report import Point, draw, report, turning_point
 from train.init import changes_of_meaning
 from train.onnx_weights import load_model
+from train.recordings import Recording, cameras_of, kind_of, recordings_of, sources_of
 from train.sources import open_source, parse_sources
 
+ROOT = Path(__file__).parents[2]
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 
 
@@ -34,6 +43,25 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A walk through a room that no training seed ever draws, by `train.sample_bag`."""
     folder = tmp_path_factory.mktemp('bags') / 'walk'
     return Path(shutil.copytree(Path(__file__).parents[1] / 'data' / 'sample_bag', folder))
+
+
+@pytest.fixture(scope='module')
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames of another camera, in folders."""
+    folder = tmp_path_factory.mktemp('frames') / 'labelled'
+    for number in range(5):
+        write_frame(folder / f'{number:03d}', plane_sample(number), 'test')
+    return folder
+
+
+def given(*arguments: object) -> list[Recording]:
+    return recordings_of(finetune._parse([str(text) for text in arguments]))
+
+
+def scored(*errors: float) -> list[list[Score]]:
+    """Scores of recordings of one frame each, all of whose depth is off by a factor."""
+    depth = np.full((4, 4), 10.0, np.float32)
+    return [[score(depth * (1 + error), depth)] for error in errors]
 
 
 @pytest.mark.slow
@@ -80,10 +108,18 @@ def test_frames_made_with_other_options_are_refused(bag, tmp_path, capsys):
 def test_signs_in_names_reach_the_reader(bag, tmp_path):
     out = tmp_path / 'a+b, 50%25@c'
     assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
-    options = finetune._parse([str(bag), '--out', str(out), '--worlds', '0'])
-    sources = finetune._sources(options, finetune._bag_options(options))
-    ((text, weight),) = parse_sources(sources)
+    (recording,) = given(bag, '--out', out)
+    ((text, weight),) = parse_sources(sources_of({recording: 24}, 0.0))
     assert weight == 1.0 and len(open_source(text, make_config('nano', []))) == 24
+
+
+def test_the_settings_of_one_bag_are_those_that_runs_were_begun_with(tmp_path):
+    out = tmp_path / 'run'
+    (recording,) = given('walk.mcap', '--out', out, '--image', '/a b')
+    assert sources_of({recording: 24}, 0.25) == (
+        f'bag:walk.mcap?part=train&image=/a%20b&depth_frame=same&every=1&held_out=20&'
+        f'cache={out}/frames@0.75,worlds@0.25'
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,10 +130,16 @@ def test_signs_in_names_reach_the_reader(bag, tmp_path):
         (['BAG', '--held-out', '1'], '30 frames cannot be parted with held_out=1 per cent'),
         (['BAG', '--model', 'nothing'], 'nothing'),
         (['BAG', '--set', 'parameterisation=eps'], 'another contract than the model: param'),
+        (['BAG', '/a@b'], "/a@b has '@' in its name; use a link without it"),
+        (['BAG', '--judge', 'BAG/../walk'], 'walk is given 2 times; name it once'),
+        (['FRAMES', '--every', '2', '--image', '/i'], '--image, --every: for bags, and no bag'),
+        (['FRAMES', '--held-out', '1'], 'frames: 5 frames cannot be parted with held_out=1'),
     ],
 )
-def test_errors(bag, tmp_path, arguments, message, capsys):
-    arguments = [str(bag) if text == 'BAG' else text for text in arguments]
+def test_errors(bag, labelled, tmp_path, arguments, message, capsys):
+    places = {'BAG': str(bag), 'FRAMES': str(labelled)}
+    for name, place in places.items():
+        arguments = [text.replace(name, place) for text in arguments]
     assert finetune.main([*arguments, '--out', str(tmp_path), '--samples', '8']) == 1
     assert message in capsys.readouterr().err
 
@@ -110,9 +152,23 @@ def test_the_robots_lens_widens_the_range_of_the_model() -> None:
         (0.5, (low, high)), (0.5 * low, (0.8 * 0.5 * low, high)), (2 * high, (low, 2 * high)),
     ):  # fmt: skip
         camera = Camera.assumed(tan, 640, 480)
-        config = finetune.config_of(model, camera, 'worlds', options)
+        config = finetune.config_of(model, {camera: 1}, 'worlds', '', options)
         assert (config.tan_half_vfov_min, config.tan_half_vfov_max) == pytest.approx(expected)
         assert config.sizes == '192x256'
+
+
+def test_each_camera_gets_its_size_and_its_field_of_view() -> None:
+    model = load_model(find_model(DEFAULT_MODEL))
+    low, high = model.contract.tan_half_vfov_range
+    wide, narrow = Camera.assumed(2 * high, 1280, 720), Camera.assumed(0.5 * low, 640, 480)
+    options = Namespace(samples=100, settings=[], resume=False)
+    config = finetune.config_of(model, {wide: 30, narrow: 10}, 'worlds', '', options)
+    assert (config.tan_half_vfov_min, config.tan_half_vfov_max) == pytest.approx(
+        (0.8 * 0.5 * low, 2 * high)
+    )
+    sizes = [full_view(camera, model.contract) for camera in (wide, narrow)]
+    assert config.size_list == tuple((view.height, view.width) for view in sizes)
+    assert config.size_shares == (0.75, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +190,13 @@ def test_a_model_goes_on_as_it_was_trained(
     model = replace(model, contract=contract)
     camera = Camera.assumed(0.5, 640, 480)
     options = Namespace(samples=100, settings=[], resume=False)
-    config = finetune.config_of(model, camera, 'worlds', options)
+    config = finetune.config_of(model, {camera: 1}, 'worlds', '', options)
     assert (config.stage, config.t1_fraction) == (stage, t1_fraction)
     assert changes_of_meaning(contract, config.contract()) == []
 
 
 def test_a_run_goes_on_with_more_samples(bag, tmp_path):
-    command = [str(bag), '--out', str(tmp_path), *FAST]
+    command = [str(bag), '--out', str(tmp_path), '--every', '5', *FAST]
     sizes = ('--set', 'sizes=48x64', '--set', 'batch=4')
     assert finetune.main([*command, *sizes, '--samples', '8']) == 0
     assert finetune.main([*command, *sizes, '--resume', '--samples', '12']) == 0
@@ -157,12 +213,8 @@ def test_a_run_goes_on_with_more_samples(bag, tmp_path):
 def test_a_model_that_is_no_better_is_not_recommended(
     after: float, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    depth = np.full((4, 4), 10.0, np.float32)
-    scores = {
-        name: score(depth * (1 + error), depth)
-        for name, error in (('before', 0.2), ('after', after))
-    }
-    finetune._write(tmp_path, scores, Path('model.onnx'))
+    scores = {'before': scored(0.2), 'after': scored(after)}
+    report(tmp_path, given('walk.mcap', '--out', tmp_path), scores, [], Path('model.onnx'))
     assert said in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -187,3 +239,145 @@ def test_out_of_memory_says_what_to_lower(bag, tmp_path, monkeypatch, capsys):
     assert finetune.main([str(bag), '--out', str(tmp_path / 'run'), *FAST]) == 1
     said = capsys.readouterr().err
     assert 'lower batch (now 8) or sizes (now 192x256), or choose a smaller model' in said
+
+
+def test_several_recordings_and_frames_train_one_model(bag, labelled, tmp_path, capsys):
+    """With a dry run before, and more samples after: all find the same frames of the bags."""
+    other = Path(shutil.copytree(bag, tmp_path / 'tuesday' / bag.name))
+    elsewhere = Path(shutil.copytree(bag, tmp_path / 'elsewhere'))
+    out = tmp_path / 'run'
+    command = [
+        *map(str, (bag, other, labelled)), '--judge', str(elsewhere), '--out', str(out),
+        '--every', '5', *FAST, '--set', 'sizes=48x64', '--set', 'batch=4',
+    ]  # fmt: skip
+    assert finetune.main([*command, '--dry-run']) == 0
+    assert f'{other}: 5 frames to train on, 1 held out' in capsys.readouterr().out
+    written = {path: path.stat().st_mtime_ns for path in out.glob('frames*')}
+    assert len(written) == 3
+
+    assert finetune.main([*command, '--samples', '8']) == 0
+    said = json.loads((out / 'finetune.json').read_text())
+    assert [(r['name'], r['trained_on'], r['after']['frames']) for r in said['recordings']] == [
+        (str(bag), True, 1), (str(other), True, 1), ('labelled', True, 1), ('elsewhere', False, 6),
+    ]  # fmt: skip
+    for key in ('constant', 'before', 'after'):
+        mean = np.average([r[key]['abs_rel'] for r in said['recordings']], weights=[1, 1, 1, 6])
+        assert said[key]['frames'] == 9 and said[key]['abs_rel'] == pytest.approx(mean)
+    rows = (out / 'finetune.md').read_text().splitlines()
+    assert len(rows) == 2 + 5 * 3 and rows[11].startswith('| elsewhere (judged only) ')
+
+    config = TrainConfig.from_json(load_newest(out)['config'])
+    sources = dict(parse_sources(config.sources))
+    assert list(sources.values()) == pytest.approx([5 / 14, 5 / 14, 4 / 14], rel=1e-5)
+    trained = [open_source(text, config) for text in sources]
+    assert [len(source) for source in trained] == [5, 5, 4]
+    assert not any('elsewhere' in text for text in sources)
+    contract = load_estimator(out / 'model.onnx', backend='onnxruntime').contract
+    assert contract.name == 'dmd_worlds_walk_and_2_more'
+    assert contract.tan_half_vfov_range[0] <= 0.8 * 20 / 40  # that of the frames
+
+    assert finetune.main([*command, '--samples', '12', '--resume']) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.glob('frames*')} == written
+    curve = json.loads((out / 'finetune.json').read_text())['curve']
+    assert [point['samples'] for point in curve] == [0, 4, 8, 12]
+
+
+def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(labelled, tmp_path):
+    out = tmp_path / 'run'
+    command = [
+        sys.executable, '-m', 'train.finetune', str(labelled), '--out', str(out), *FAST,
+        '--set', 'sizes=48x64', '--set', 'batch=4', '--held-out', '40', '--samples', '8',
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count('held-out: AbsRel') == 2
+    said = json.loads((out / 'finetune.json').read_text())
+    assert [point['samples'] for point in said['curve']] == [0, 4, 8]
+    ends = [said['curve'][i]['abs_rel'] for i in (0, -1)]
+    # Weights of the model file are halves.
+    assert ends == pytest.approx([said[key]['abs_rel'] for key in ('before', 'after')], rel=0.02)
+    assert cv2.imread(str(out / 'finetune.png')) is not None
+
+
+def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
+    recordings = given('walk.mcap', '--out', tmp_path)
+    curve = [Point(0, 0.2), Point(100, 0.1), Point(200, 0.15)]
+    scores = {'before': scored(0.2), 'after': scored(0.15)}
+    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
+    told, wrote = capsys.readouterr().out.splitlines()[-2:]
+    assert 'lowest before the end: AbsRel 0.100 at 100 samples, 0.150 at 200' in told
+    assert '--samples 100 in a new --out' in told and wrote == 'wrote model.onnx'
+    scores['after'] = scored(0.25)
+    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
+    assert capsys.readouterr().out.splitlines()[-1].endswith('record more, or train shorter')
+    assert turning_point([Point(0, 0.1), Point(100, 0.3), Point(200, 0.2)]) == ''
+    assert turning_point([Point(0, 0.2), Point(100, 0.1001), Point(200, 0.1004)]) == ''
+    assert turning_point([Point(100, float('nan'))]) == turning_point([]) == ''
+
+
+def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
+    recordings = given('monday/walk.mcap', 'b.mcap', '--judge', 'walk.mcap', '--out', tmp_path)
+    scores = {'before': scored(0.2, 0.2, 0.2), 'after': scored(0.1, 0.2, 0.21)}
+    report(tmp_path, recordings, scores, [], Path('model.onnx'))
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == (
+        'wrote model.onnx, but the error did not fall on b.mcap, walk.mcap (judged only)'
+    )
+
+
+def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
+    names = ['_begins$with', 'costs$5^{', 'x' * 300]
+    curve = [Point(0, 0.2, (0.1, 0.2, 0.3)), Point(8, 0.1), Point(16, 0.2, (0.1, 0.2))]
+    draw(names, curve, tmp_path / 'plot.png')
+    assert cv2.imread(str(tmp_path / 'plot.png')) is not None
+
+
+def test_without_matplotlib_the_table_is_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
+    scores = {'before': scored(0.2), 'after': scored(0.1)}
+    recordings = given('walk.mcap', '--out', tmp_path)
+    report(tmp_path, recordings, scores, [Point(0, 0.2), Point(8, 0.1)], Path('model.onnx'))
+    said = capsys.readouterr().out
+    assert 'no finetune.png: plots need matplotlib' in said and 'wrote model.onnx' in said
+    assert (tmp_path / 'finetune.md').is_file()
+
+
+def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):
+    assert kind_of(bag) == kind_of(bag / 'sample_bag.mcap') == 'bag'
+    assert kind_of(labelled) == kind_of(labelled / '000') == 'frames'
+    assert kind_of(tmp_path / 'nothing.mcap') == 'bag'
+    bare = tmp_path / 'bare'
+    bare.mkdir()
+    with pytest.raises(TrainError, match='bare is no bag .*no <name>/meta.json'):
+        kind_of(bare)
+    shutil.copy(bag / 'sample_bag.mcap', bare)  # its metadata.yaml was lost
+    assert kind_of(bare) == 'bag'
+    shutil.copytree(labelled / '000', bare / '000')
+    with pytest.raises(TrainError, match='both a recording and labelled frames'):
+        kind_of(bare)
+
+
+def test_each_bag_has_a_folder_of_its_own_whatever_their_order(tmp_path):
+    def folders(*names: str) -> dict[str, Path]:
+        recordings = given(*names, '--out', tmp_path / 'out')
+        return {str(r.path): r.options['cache'] for r in recordings}
+
+    one, two = str(tmp_path / 'a' / 'walk.mcap'), str(tmp_path / 'b' / 'walk.mcap')
+    both = folders(one, two)
+    assert both == folders(two, one) and both[one] != both[two]
+    assert folders(one, '--judge', two) == {one: tmp_path / 'out' / 'frames', two: both[two]}
+    assert len(folders(one, '/' + 'x' * 250)['/' + 'x' * 250].name) < 64
+
+
+def test_frames_of_several_cameras_are_counted(labelled, tmp_path):
+    folder = Path(shutil.copytree(labelled, tmp_path / 'mixed'))
+    meta = json.loads((folder / '001' / 'meta.json').read_text())
+    (folder / '001' / 'meta.json').write_text(json.dumps({**meta, 'fx': 50.0}))
+    (folder / '002' / 'meta.json').write_text('{}')
+    (recording,) = given(folder, '--out', tmp_path / 'out')
+    train, held = recording.open('train'), recording.open('held_out')
+    found = cameras_of(recording, train, held)
+    assert {camera.fx: count for camera, count in found.items()} == {40.0: 2, 50.0: 1}
+    for path in folder.glob('*/meta.json'):
+        path.write_text('{}')
+    with pytest.raises(TrainError, match=r"frames 000: .*meta.json has no 'fx'"):
+        cameras_of(recording, train, held)

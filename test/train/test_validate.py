@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 from small_set import fast_config, write_set
 
+from train.errors import TrainError
+from train.loop import build_net
 from train.sources import open_source
-from train.validate import held_out_frames
+from train.validate import (
+    Validator,
+    chosen,
+    held_out_frames,
+    open_validation,
+    validation_values,
+)
 from train.worlds import SCENE_STRIDE, held_out
 
 
@@ -40,3 +48,27 @@ def test_worlds_give_scenes_of_a_held_out_seed(
     config = fast_config(tmp_path, 'validation=worlds', 'validation_frames=3', 'seed=5')
     assert held_out_frames(config) == [0, SCENE_STRIDE, 2 * SCENE_STRIDE]
     assert seeds == [held_out(5)]
+
+
+def test_of_several_sources_each_gives_frames_by_its_length(tmp_path: Path) -> None:
+    names = [f'folder:{write_set(tmp_path / f"{count}", count)}' for count in (1, 6, 9)]
+    config = fast_config(tmp_path, f'validation={", ".join(names)}', 'validation_frames=5')
+    sources = open_validation(config)
+    assert chosen(sources, 5) == [[0], [0, 5], [0, 4, 8]]
+    assert [len(part) for part in chosen(sources, 100)] == [1, 6, 9]
+    assert len(held_out_frames(config)) == 6
+    with pytest.raises(TrainError, match='worlds have no end; name them alone'):
+        held_out_frames(fast_config(tmp_path, f'validation=worlds,{names[0]}'))
+
+
+def test_the_score_of_each_source_is_told(tmp_path: Path) -> None:
+    names = [f'folder:{write_set(tmp_path / f"{count}", count)}' for count in (1, 3)]
+    config = fast_config(tmp_path, f'validation={",".join(names)}', 'validation_frames=4')
+    net = build_net(config)
+    total, *parts = Validator(net, config)(net.state_dict())
+    assert [part.frames for part in (total, *parts)] == [4, 1, 3]
+    assert total.abs_rel == pytest.approx((parts[0].abs_rel + 3 * parts[1].abs_rel) / 4)
+    values = validation_values(total, parts)
+    assert values['validation/abs_rel'] == total.abs_rel
+    assert values['validation/2/abs_rel'] == parts[1].abs_rel
+    assert 'validation/1/abs_rel' not in validation_values(total, parts[:1])

@@ -9,7 +9,7 @@ from typing import Any
 
 from train.ablate.experiments import Experiment, Series
 from train.ablate.verdict import Results, interval, measured
-from train.errors import TrainError
+from train.plotting import new_axes, save
 
 _METRIC = 'abs_rel'
 # AbsRel from which on the axis is logarithmic: guessing one depth for everything scores below 1.
@@ -19,12 +19,7 @@ _LOG_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 def plot(experiment: Experiment, results: Results, path: Path) -> None:
     """Draw AbsRel of an experiment to a PNG; raises `TrainError` without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise TrainError(f'plots need matplotlib ({error}); pip install dmd_ros[train]') from None
-    figure = Figure(figsize=(8.0, 3.4), dpi=110, layout='constrained')
-    axes = figure.subplots()
+    figure, axes = new_axes()
     names = [x for x, _ in experiment.series[0].terms]
     if any(isinstance(x, str) for x in names):
         _bars(axes, experiment, results)
@@ -42,12 +37,7 @@ def plot(experiment: Experiment, results: Results, path: Path) -> None:
         axes.minorticks_off()
     axes.set_xlabel(experiment.x_label)
     axes.set_ylabel('AbsRel')
-    axes.set_title(experiment.title, fontsize=10)
-    axes.grid(axis='y', alpha=0.3)
-    axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1.0))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the version of the library in it, the same numbers give the same file.
-    figure.savefig(path, metadata={'Software': None})
+    save(figure, axes, experiment.title, path)
 
 
 def _heights(series: Series, results: Results) -> tuple[list[float], list[float]]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.frame_folder import find_frames, read_frame
+from dmd_ros.eval.frame_folder import find_frames, read_camera, read_frame
 from train.datasets.base import Reader
 from train.errors import TrainError
 
@@ -40,6 +41,13 @@ class Frames(Reader):
             )
         self.part, self.held_out = part, held_out
         super().__init__(root)
+
+    def camera(self, i: int) -> Camera:
+        """Read the camera of frame number `i`, and no picture; raises `TrainError`."""
+        try:
+            return read_camera(self._items[i])
+        except EvalError as error:
+            raise TrainError(f'{self.name(i)}: {error}') from None
 
     def _scan(self) -> list[Path]:
         try:

@@ -129,7 +129,7 @@ def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
         'training loss': _last_loss(run, config.total_samples),
         'loss': _held_out(net, plain, lambda losses: losses.total.item()),
         'one-step L1': _held_out(net, at_one, lambda losses: losses.x0_l1.mean().item()),
-        'AbsRel': Validator(net, plain)(state['ema']).abs_rel,
+        'AbsRel': Validator(net, plain)(state['ema'])[0].abs_rel,
     }
 
 

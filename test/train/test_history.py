@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from train.history import LOSSES, losses, validations
+
+
+def test_what_a_run_left_behind_when_it_went_back_is_no_history(tmp_path: Path) -> None:
+    assert losses(tmp_path) == []
+    first = [{'clock': n, 'loss': 1.0} for n in (4, 8, 12)]
+    judged = [{'clock': n, 'validation/abs_rel': 0.1 * n} for n in (8, 16)]
+    again = [{'clock': 12, 'loss': 2.0}, {'clock': 16, 'loss': 2.0}]
+    lines = [first[0], first[1], judged[0], first[2], judged[1], *again, {**judged[1], 'b': 1}]
+    text = ''.join(f'{json.dumps(line)}\n' for line in lines)
+    (tmp_path / LOSSES).write_text(f'{{"clock": 2, "lo\n{text}')
+    assert losses(tmp_path) == [
+        first[0],
+        first[1],
+        judged[0],
+        first[2],
+        *again,
+        {**judged[1], 'b': 1},
+    ]
+    assert validations(tmp_path) == [judged[0], {**judged[1], 'b': 1}]

@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `train.finetune` leaves to read: a table, the error as it trained, and the last words."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.eval.metrics import Score, mean_score
+from dmd_ros.eval.report import markdown_table, write_json
+from train.errors import TrainError
+from train.history import validations
+from train.plotting import new_axes, save
+from train.recordings import Recording, names_of
+
+# Columns of the table, and their keys in `Score`.
+FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
+_NAME = 'finetune'
+# Of a name, as many as leave room for the curve.
+_LETTERS = 32
+# 'constant', 'before' and 'after' -> of each recording the scores of its held-out frames.
+Scores = Mapping[str, list[list[Score]]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Held-out AbsRel after so many samples, over all recordings and (if several) of each."""
+
+    samples: int
+    abs_rel: float
+    parts: tuple[float, ...] = ()
+
+
+def report(
+    out: Path,
+    recordings: Sequence[Recording],
+    scores: Scores,
+    curve: Sequence[Point],
+    model: Path | None,
+) -> None:
+    """Write finetune.md, .json and .png to `out`, print the table and what follows from it.
+
+    model: the file that 'after' is of; None: nothing was trained.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    names = _held_names(recordings)
+    table = _table(names, scores)
+    (out / f'{_NAME}.md').write_text(table, encoding='utf-8')
+    totals = {name: mean_score(itertools.chain(*parts)) for name, parts in scores.items()}
+    each = [
+        {'name': name, 'trained_on': recording.is_trained_on}
+        | {key: mean_score(parts[i]) for key, parts in scores.items()}
+        for i, (name, recording) in enumerate(zip(names_of(recordings), recordings, strict=True))
+    ]
+    write_json(out / f'{_NAME}.json', {**totals, 'recordings': each, 'curve': curve})
+    print(table)
+    if curve:
+        try:
+            draw(names, curve, out / f'{_NAME}.png')
+        except TrainError as error:  # for want of a picture no model is thrown away
+            print(f'no {_NAME}.png: {error}')
+    if model is not None:
+        print('\n'.join(_last_words(names, scores, curve, model)))
+
+
+def error_curve(run: Path, start: Point | None) -> list[Point]:
+    """Give the error that a run has noted down, behind what it was before any training."""
+    points = []
+    for values in validations(run):
+        keys = itertools.takewhile(
+            values.__contains__, (f'validation/{i}/abs_rel' for i in itertools.count(1))
+        )
+        parts = tuple(values[key] for key in keys)
+        points.append(Point(values['clock'], values['validation/abs_rel'], parts))
+    return [start, *points] if start is not None and points else points
+
+
+def draw(names: Sequence[str], curve: Sequence[Point], path: Path) -> None:
+    """Draw the error against samples; raises `TrainError` without matplotlib."""
+    figure, axes = new_axes()
+    samples = [point.samples for point in curve]
+    axes.plot(samples, [point.abs_rel for point in curve], 'ko-', ms=4, label='all')
+    for number in range(max(len(point.parts) for point in curve)):
+        known = [(p.samples, p.parts[number]) for p in curve if number < len(p.parts)]
+        # By the number of its scalar in TensorBoard; a $ would begin a formula.
+        name = names[number][-_LETTERS:].replace('$', r'\$') if number < len(names) else ''
+        axes.plot(*zip(*known, strict=True), '.-', lw=1, label=f'{number + 1}: {name}')
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel('samples')
+    axes.set_ylabel('AbsRel')
+    save(figure, axes, 'held-out frames while training', path)
+
+
+def turning_point(curve: Sequence[Point]) -> str:
+    """Say where the error was lowest, if that was between beginning and end; else ''."""
+    known = [point for point in curve if math.isfinite(point.abs_rel)]
+    if not known:
+        return ''
+    best, last = min(known, key=lambda point: point.abs_rel), known[-1]
+    if not best.samples or f'{best.abs_rel:.3f}' == f'{last.abs_rel:.3f}':
+        return ''
+    return (
+        f'the held-out error was lowest before the end: AbsRel {best.abs_rel:.3f} at '
+        f'{best.samples} samples, {last.abs_rel:.3f} at {last.samples}; try --samples '
+        f'{best.samples} in a new --out, or record more'
+    )
+
+
+def _held_names(recordings: Sequence[Recording]) -> list[str]:
+    return [
+        name if recording.is_trained_on else f'{name} (judged only)'
+        for name, recording in zip(names_of(recordings), recordings, strict=True)
+    ]
+
+
+def _table(names: Sequence[str], scores: Scores) -> str:
+    """Lay out the scores; with several recordings a row for each, then for all."""
+
+    def cells(score: Score) -> list[Any]:
+        return [score.frames, *(f'{getattr(score, key):.3f}' for key in FIGURES.values())]
+
+    totals = [(key, mean_score(itertools.chain(*parts))) for key, parts in scores.items()]
+    if len(names) == 1:
+        header = ('held-out part', 'frames', *FIGURES)
+        return markdown_table(header, [(key, *cells(score)) for key, score in totals])
+    rows = [
+        (name, key, *cells(mean_score(parts[i])))
+        for i, name in enumerate(names)
+        for key, parts in scores.items()
+    ]
+    rows += [('all', key, *cells(score)) for key, score in totals]
+    return markdown_table(('held-out part of', 'depth', 'frames', *FIGURES), rows)
+
+
+def _last_words(
+    names: Sequence[str], scores: Scores, curve: Sequence[Point], model: Path
+) -> list[str]:
+    """Say whether the model is better, where it is not, and whether it was so before the end."""
+
+    def fell(before: Sequence[Score], after: Sequence[Score]) -> bool:
+        return mean_score(after).abs_rel < mean_score(before).abs_rel
+
+    before, after = scores['before'], scores['after']
+    turned = turning_point(curve)
+    words = [turned] if turned else []
+    worse = [n for n, b, a in zip(names, before, after, strict=True) if not fell(b, a)]
+    if not fell([*itertools.chain(*before)], [*itertools.chain(*after)]):
+        train = 'train shorter' if turned else 'train longer'
+        words.append(f'the error did not fall: keep the old model, record more, or {train}')
+    elif worse:
+        words.append(f'wrote {model}, but the error did not fall on {", ".join(worse)}')
+    else:
+        words.append(f'wrote {model}')
+    return words

@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `train.finetune` is given: bags and folders of labelled frames, to train on or to judge by.
+
+Each is parted by itself, and the frames of each bag are written to a folder of their own in --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.eval.bag_file import bag_name, storage_files
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_folder import find_frames
+from dmd_ros.eval.report import as_text
+from train.datasets.base import DOCS
+from train.datasets.frames import Frames
+from train.datasets.registry import open_dataset
+from train.errors import TrainError
+from train.mixtures import WORLDS
+
+# Options of the reader of bags: what frames in folders were made with is no longer to be chosen.
+_OF_BAGS: dict[str, Any] = {
+    'image': None, 'info': None, 'depth': None, 'image_rotation': 0, 'depth_frame': 'same',
+    'every': 1,
+}  # fmt: skip
+# What has a meaning in the texts that name sources, see `train.sources`.
+_SIGNS = ',@?'
+# Letters of a bag's name in the name of the folder of its frames: a name may have 255 bytes.
+_LETTERS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A bag or a folder of labelled frames.
+
+    kind, options: of its reader. held: the part to judge by, 'held_out', or 'all' where nothing
+    of it is trained on.
+    """
+
+    path: Path
+    kind: str
+    options: Mapping[str, Any]
+    held: str = 'held_out'
+
+    @property
+    def is_trained_on(self) -> bool:
+        """Whether a part of it is trained on."""
+        return self.held != 'all'
+
+    def open(self, part: str) -> Frames:
+        """Open a part of it; raises `TrainError`."""
+        reader = open_dataset(self.kind, self.path, **self.options, part=part)
+        assert isinstance(reader, Frames)
+        return reader
+
+    def source(self, part: str) -> str:
+        """Name a part of it as the trainer's settings do."""
+        # Quoted, because '+' and '%' are allowed in names and mean something in a query.
+        options = {'part': part, **self.options}
+        query = '&'.join(f'{key}={quote(str(value))}' for key, value in options.items())
+        return f'{self.kind}:{self.path}?{query}'
+
+
+def recordings_of(options: argparse.Namespace) -> list[Recording]:
+    """Give what to train on, then what to judge by alone; raises `TrainError`."""
+    given = [*options.data, *options.judge]
+    _check_names(given)
+    kinds = {path: kind_of(path) for path in given}
+    if 'bag' not in kinds.values():
+        _refuse_options_of_bags(options)
+    alone = sum(kinds[path] == 'bag' for path in options.data) == 1
+    of_bags = {key: value for key in _OF_BAGS if (value := getattr(options, key))}
+    found = []
+    for path in given:
+        is_bag, is_trained_on = kinds[path] == 'bag', path in options.data
+        chosen = dict(of_bags) if is_bag else {}
+        if is_trained_on:
+            chosen['held_out'] = options.held_out
+        if is_bag:
+            name = 'frames' if alone and is_trained_on else _folder(path, options.out)
+            chosen['cache'] = options.out / name
+        found.append(Recording(path, kinds[path], chosen, 'held_out' if is_trained_on else 'all'))
+    return found
+
+
+def kind_of(path: Path) -> str:
+    """Tell a bag from a folder of labelled frames: 'bag' or 'frames'; raises `TrainError`."""
+    where = path.expanduser()
+    if not where.is_dir():  # of a file that is none, or gone, the reader of bags tells
+        return 'bag'
+    is_bag = bool(storage_files(where)) or (where / 'metadata.yaml').is_file()
+    try:
+        frames = find_frames(where)
+    except EvalError as error:
+        if is_bag:
+            return 'bag'
+        raise TrainError(
+            f'{path} is no bag (a rosbag2 folder, or a .mcap, .db3 or .bag file), and of labelled '
+            f'frames: {error}; expected\n{Frames.tree}\n(see {DOCS})'
+        ) from None
+    if is_bag:
+        raise TrainError(
+            f'{path} holds both a recording and labelled frames, as {frames[0].name}; keep them '
+            'apart'
+        )
+    return 'frames'
+
+
+def names_of(recordings: Sequence[Recording]) -> list[str]:
+    """Name them for people: by their own names, or by their paths where those are equal."""
+    names = [bag_name(r.path) for r in recordings]
+    return [
+        as_text(str(r.path)) if names.count(name) > 1 else name
+        for name, r in zip(names, recordings, strict=True)
+    ]
+
+
+def sources_of(recordings: Mapping[Recording, int], worlds: float) -> str:
+    """Name the training parts, and worlds beside them, with their shares of the samples.
+
+    recordings: with their numbers of training frames. Every frame is drawn as often as any other.
+    """
+    if not 0.0 <= worlds < 1.0:
+        raise TrainError(f'--worlds {worlds:g} must be a share in 0..1, below 1')
+    total = sum(recordings.values())
+    parts = [
+        f'{r.source("train")}@{(1.0 - worlds) * (frames / total):g}'
+        for r, frames in recordings.items()
+    ]
+    return ','.join([*parts, f'{WORLDS}@{worlds:g}'] if worlds else parts)
+
+
+def cameras_of(recording: Recording, train: Frames, held: Frames) -> Counter[Camera]:
+    """Count the training frames of each camera; a bag has one.
+
+    A frame whose camera cannot be read counts for none: it is named when it is drawn.
+    """
+    if recording.kind == 'bag':
+        return Counter({held.camera(0): len(train)})
+    found: Counter[Camera] = Counter()
+    for i in range(len(train)):
+        try:
+            found[train.camera(i)] += 1
+        except TrainError:
+            continue
+    if not found:
+        train.camera(0)
+    return found
+
+
+def _check_names(given: Sequence[Path]) -> None:
+    for path in given:
+        for sign in _SIGNS:
+            if sign in str(path):
+                raise TrainError(f'{path} has {sign!r} in its name; use a link without it')
+    ((place, times),) = Counter(path.expanduser().resolve() for path in given).most_common(1)
+    if times > 1:
+        raise TrainError(
+            f'{place} is given {times} times; name it once, to train on or after --judge'
+        )
+
+
+def _refuse_options_of_bags(options: argparse.Namespace) -> None:
+    said = [key for key, usual in _OF_BAGS.items() if getattr(options, key) not in (usual, None)]
+    if said:
+        names = ', '.join(f'--{key.replace("_", "-")}' for key in said)
+        raise TrainError(
+            f'{names}: for bags, and no bag is given; folders of labelled frames are taken as '
+            'they are, so leave it out'
+        )
+
+
+def _folder(bag: Path, out: Path) -> str:
+    """Name the folder of a bag's frames: the same next time, and another for each bag."""
+    # Relative, as the two may move together.
+    where = os.path.relpath(bag.expanduser().resolve(), out.resolve())
+    digest = hashlib.sha256(os.fsencode(where)).hexdigest()[:8]
+    return f'frames_{bag_name(bag)[:_LETTERS]}_{digest}'
