@@ -18,7 +18,8 @@ import argparse
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def finetune(options: argparse.Namespace) -> None:
         (cameras_of(r, part, held[i]) for i, (r, part) in enumerate(trained.items())), Counter()
     )
     config = config_of(model, cameras, sources, validation, options)
-    scores = _judged({'constant': flat_score}, held) | _judged_model('before', path, held)
+    with _judge_of(path) as judge:
+        scores = _judged({'constant': flat_score, 'before': judge}, held)
     if options.dry_run:
         print(config.describe())
         report(options.out, recordings, scores, [], None)
@@ -94,7 +96,8 @@ def finetune(options: argparse.Namespace) -> None:
         if processes.is_main:
             out = options.out / 'model.onnx'
             export(options.out, out, name=f'{model.contract.name}_{_name(options.data)}')
-            scores |= _judged_model('after', out, held)
+            with _judge_of(out) as judge:
+                scores |= _judged({'after': judge}, held)
             ours = config.validation == validation
             start = _start(scores['before'], held, config.validation_frames) if ours else None
             report(options.out, recordings, scores, error_curve(options.out, start), out)
@@ -183,19 +186,20 @@ def _judged(
     judges: Mapping[str, Callable[[RawSample], Score]], held: Sequence[Frames]
 ) -> dict[str, list[list[Score]]]:
     """Score every frame of every recording, one frame in memory at a time."""
-    return {
-        name: [[judge(part.load(i)) for i in range(len(part))] for part in held]
-        for name, judge in judges.items()
-    }
+    scores: dict[str, list[list[Score]]] = {name: [[] for _ in held] for name in judges}
+    for number, part in enumerate(held):
+        for raw in map(part.load, range(len(part))):
+            for name, judge in judges.items():
+                scores[name][number].append(judge(raw))
+    return scores
 
 
-def _judged_model(name: str, path: Path, held: Sequence[Frames]) -> dict[str, list[list[Score]]]:
+@contextmanager
+def _judge_of(path: Path) -> Iterator[Callable[[RawSample], Score]]:
     """Judge a model file as the robot would run it."""
     backend = OrtBackend(path)
     try:
-        return _judged(
-            {name: partial(judge_frame, DepthEstimator(backend.contract, backend))}, held
-        )
+        yield partial(judge_frame, DepthEstimator(backend.contract, backend))
     finally:
         backend.close()
 

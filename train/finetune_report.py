@@ -69,7 +69,11 @@ def report(
 
 
 def error_curve(run: Path, start: Point | None) -> list[Point]:
-    """Give the error that a run has noted down, behind what it was before any training."""
+    """Give the error that a run has noted down, behind what it was before any training.
+
+    Of a run that went on with another --judge, from there on: what was judged before is another
+    mean.
+    """
     points = []
     for values in validations(run):
         keys = itertools.takewhile(
@@ -77,6 +81,7 @@ def error_curve(run: Path, start: Point | None) -> list[Point]:
         )
         parts = tuple(values[key] for key in keys)
         points.append(Point(values['clock'], values['validation/abs_rel'], parts))
+    points = [point for point in points if len(point.parts) == len(points[-1].parts)]
     return [start, *points] if start is not None and points else points
 
 

@@ -28,7 +28,8 @@ from train.config import TrainConfig, make_config
 from train.datasets.bag import write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
-from train.finetune_report import Point, draw, report, turning_point
+from train.finetune_report import Point, draw, error_curve, report, turning_point
+from train.history import LOSSES
 from train.init import changes_of_meaning
 from train.onnx_weights import load_model
 from train.recordings import Recording, cameras_of, kind_of, recordings_of, sources_of
@@ -324,6 +325,19 @@ def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
     )
 
 
+def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
+    lines = [
+        {'clock': 4, 'validation/abs_rel': 0.4},
+        {'clock': 8, 'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2,
+         'validation/2/abs_rel': 0.5},
+    ]  # fmt: skip
+    (tmp_path / LOSSES).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+    start = Point(0, 0.6, (0.5, 0.7))
+    assert error_curve(tmp_path, start) == [start, Point(8, 0.3, (0.2, 0.5))]
+    (tmp_path / LOSSES).write_text('')  # nothing was judged: nothing to draw
+    assert error_curve(tmp_path, start) == []
+
+
 def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
     names = ['_begins$with', 'costs$5^{', 'x' * 300]
     curve = [Point(0, 0.2, (0.1, 0.2, 0.3)), Point(8, 0.1), Point(16, 0.2, (0.1, 0.2))]
@@ -347,7 +361,7 @@ def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):
     assert kind_of(tmp_path / 'nothing.mcap') == 'bag'
     bare = tmp_path / 'bare'
     bare.mkdir()
-    with pytest.raises(TrainError, match='bare is no bag .*no <name>/meta.json'):
+    with pytest.raises(TrainError, match=r'bare is no bag .*no <name>/meta\.json'):
         kind_of(bare)
     shutil.copy(bag / 'sample_bag.mcap', bare)  # its metadata.yaml was lost
     assert kind_of(bare) == 'bag'
