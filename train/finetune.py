@@ -224,28 +224,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add(
-        'data',
-        type=Path,
-        nargs='+',
-        help='bags (ROS 1 or 2, with colour, camera_info and depth) or folders of labelled frames',
-    )
-    add(
-        '--judge',
-        type=Path,
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='DATA',
-        help='bags or folders to judge by alone: nothing of them is trained on',
-    )
+    add('data', type=Path, nargs='+',
+        help='bags with colour, camera_info and depth, or folders of labelled frames')  # fmt: skip
+    add('--judge', type=Path, nargs='+', action='extend', default=[], metavar='DATA',
+        help='bags or folders to judge by alone: nothing of them is trained on')  # fmt: skip
     add('--out', type=Path, required=True, help='folder of this run')
     add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
     add('--samples', type=positive,
         help=f'to train on in all (default: {_SAMPLES}; with --resume as before)')  # fmt: skip
     add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
-    add('--image', help='topic of the images, in bags')
+    add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
+        help='any setting that --dry-run prints')  # fmt: skip
+    add('--resume', action='store_true', help='go on where the run was stopped')
+    add('--dry-run', action='store_true',
+        help='train nothing: write the frames of the bags and the score of the model to --out, '
+        'print them, stop')  # fmt: skip
+    add = parser.add_argument_group(
+        'of bags; folders of frames are taken as they are'
+    ).add_argument
+    add('--image', help='topic of the images')
     add('--info', help='topic of the camera_info')
     add('--depth', help='topic of the depth; topics are found where a bag leaves no choice')
     add('--every', type=positive, default=1, help='take one picture in so many')
@@ -253,15 +251,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
     add('--depth-frame', choices=DEPTH_FRAMES, default='same',
         help="any: take depth whose frame_id is not the pictures' (default: same)")  # fmt: skip
-    add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
-        help='any setting that --dry-run prints')  # fmt: skip
-    add('--resume', action='store_true', help='go on where the run was stopped')
-    add(
-        '--dry-run',
-        action='store_true',
-        help='train nothing: write the frames of the '
-        'bags and the score of the model to --out, print them, stop',
-    )
     return parser.parse_args(arguments)
 
 
