@@ -5,19 +5,13 @@
 Offline, nothing needs to be guessed from arrival: the bag is walked twice, first for the stamps
 and the CameraInfos, then for the pictures, of which only the few still waiting for their partner
 are held in memory.
-
-Pairing. CameraInfo: the one of equal stamp; else, of those with the image's frame_id, the nearest
-in time (latched and slow infos, and drivers that stamp the two differently). Depth: the nearest
-stamp within a tolerance, each depth at most once; where a stamp repeats (looped or unstamped
-recordings), in the order of recording.
 """
 
 from __future__ import annotations
 
-import bisect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -26,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.camera_info import camera_frame, camera_from_info, same_frame
+from dmd_ros.core.camera_info import camera_frame, camera_from_info
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import (
     depth_from_compressed,
@@ -36,12 +30,10 @@ from dmd_ros.core.image_msg import (
 )
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.pairing import Infos, info_for, pair
 from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.topics import COMPRESSED, Topics
 from dmd_ros.fov import CameraSource
-
-# CameraInfo messages with their stamps in nanoseconds, in order of stamp.
-Infos = list[tuple[int, Any]]
 
 
 @dataclass(frozen=True)
@@ -207,78 +199,17 @@ class BagReader:
             return None, ''
 
     def _info_for(self, stamp_ns: int, frame_id: str) -> Any:
-        """Choose the CameraInfo of an image; an empty frame_id on either side matches any."""
-        lists = [infos for name, infos in self._infos.items() if same_frame(name, frame_id)]
-        if not lists:
-            raise EvalError(
-                f'no camera_info with frame_id {frame_id!r} on {self.topics.camera_info} (it has '
-                f'{sorted(self._infos)}); choose the one of this camera with --camera-info-topic'
-            )
-        candidates = [infos[_nearest(infos, stamp_ns, itemgetter(0))] for infos in lists]
-        stamp, info = min(candidates, key=lambda found: abs(found[0] - stamp_ns))
+        """Choose the CameraInfo of an image."""
+        stamp, info = info_for(self._infos, stamp_ns, frame_id, self.topics.camera_info)
         if stamp != stamp_ns:
             self.inexact_infos += 1
             self._farthest_info_s = max(self._farthest_info_s, abs(stamp - stamp_ns) * 1e-9)
         return info
 
 
-def pair(
-    stamps_ns: Sequence[int],
-    partners_ns: Sequence[int],
-    tolerance_ns: int,
-    chosen: Sequence[int] | None = None,
-) -> list[int | None]:
-    """Give each stamp the index of the nearest partner within tolerance; each partner once.
-
-    chosen: indices of the stamps that want one (default: all). Where two want the same partner,
-    the nearer one has it and the other goes without. Of equal stamps, the k-th wants the k-th
-    partner of the nearest stamp.
-    """
-    partner_of = {key: i for i, key in enumerate(_numbered(partners_ns))}
-    ordered = sorted(set(partners_ns))
-    numbered = _numbered(stamps_ns)
-    chosen = range(len(stamps_ns)) if chosen is None else chosen
-    claims: dict[int, tuple[int, int]] = {}  # partner -> (distance, place)
-    for place, index in enumerate(chosen if ordered else ()):
-        stamp, turn = numbered[index]
-        best = ordered[_nearest(ordered, stamp)]
-        partner = partner_of.get((best, turn))
-        claim = (abs(best - stamp), place)
-        if partner is not None and claim < claims.get(partner, (tolerance_ns + 1, 0)):
-            claims[partner] = claim
-    found: list[int | None] = [None] * len(chosen)
-    for partner, (_, place) in claims.items():
-        found[place] = partner
-    return found
-
-
-def _numbered(stamps_ns: Sequence[int]) -> list[tuple[int, int]]:
-    """Give each stamp with the number of equal ones before it."""
-    counts: Counter[int] = Counter()
-    numbered = []
-    for stamp in stamps_ns:
-        numbered.append((stamp, counts[stamp]))
-        counts[stamp] += 1
-    return numbered
-
-
-def _nearest(
-    ordered: Sequence[Any],
-    value: int,
-    key: Callable[[Any], int] = lambda element: element,
-) -> int:
-    """Index of the element whose key is nearest to `value`, in a non-empty sequence sorted by it.
-
-    Looks at a few elements only: a long bag has a camera_info per image.
-    """
-    at = bisect.bisect_left(ordered, value, key=key)
-    near = [k for k in (at - 1, at) if 0 <= k < len(ordered)]
-    return min(near, key=lambda k: abs(key(ordered[k]) - value))
-
-
-def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[int]]:
+def _index(bag: Bag, topics: Topics) -> tuple[Infos, list[int], list[int]]:
     """Read CameraInfos (by frame_id, in order of stamp) and the stamps of images and depths."""
-    infos: dict[str, Infos] = {}
+    infos: Infos = {}
     stamps: dict[str | None, list[int]] = {topics.image: [], topics.depth: []}
     for message in bag.raw([t for t in (topics.image, topics.camera_info, topics.depth) if t]):
         try:

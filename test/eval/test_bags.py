@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader, pair
+from dmd_ros.eval.bags import BagReader
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
 MS = 1_000_000
@@ -238,21 +238,6 @@ def test_an_uncalibrated_camera_is_named(tmp_path):
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert not found
     assert 'not calibrated' in next(iter(reader.skipped))
-
-
-stamps = st.lists(st.integers(0, 200), max_size=12)
-
-
-@given(a=stamps, b=stamps, tolerance=st.integers(0, 30))
-def test_pairing_is_within_tolerance_one_to_one_and_in_order_among_equal_stamps(a, b, tolerance):
-    found = pair(a, b, tolerance)
-    used = [p for p in found if p is not None]
-    assert len(used) == len(set(used))
-    assert all(p is None or abs(a[i] - b[p]) <= tolerance for i, p in enumerate(found))
-    for stamp in set(a) & set(b):
-        partners = [i for i, other in enumerate(b) if other == stamp]
-        served = [p for i, p in enumerate(found) if a[i] == stamp]
-        assert served == (partners + [None] * len(a))[: len(served)]
 
 
 @settings(max_examples=15)

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which messages of a bag belong together, by their stamps.
+
+Pairing. CameraInfo: the one of equal stamp; else, of those with the image's frame_id, the nearest
+in time (latched and slow infos, and drivers that stamp the two differently). Depth: the nearest
+stamp within a tolerance, each depth at most once; where a stamp repeats (looped or unstamped
+recordings), in the order of recording.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from dmd_ros.core.camera_info import same_frame
+from dmd_ros.eval.errors import EvalError
+
+# CameraInfo messages by frame_id, with their stamps in nanoseconds and in order of these.
+Infos = dict[str, list[tuple[int, Any]]]
+
+
+def pair(
+    stamps_ns: Sequence[int],
+    partners_ns: Sequence[int],
+    tolerance_ns: int,
+    chosen: Sequence[int] | None = None,
+) -> list[int | None]:
+    """Give each stamp the index of the nearest partner within tolerance; each partner once.
+
+    chosen: indices of the stamps that want one (default: all). Where two want the same partner,
+    the nearer one has it and the other goes without. Of equal stamps, the k-th wants the k-th
+    partner of the nearest stamp.
+    """
+    partner_of = {key: i for i, key in enumerate(_numbered(partners_ns))}
+    ordered = sorted(set(partners_ns))
+    numbered = _numbered(stamps_ns)
+    chosen = range(len(stamps_ns)) if chosen is None else chosen
+    claims: dict[int, tuple[int, int]] = {}  # partner -> (distance, place)
+    for place, index in enumerate(chosen if ordered else ()):
+        stamp, turn = numbered[index]
+        best = ordered[_nearest(ordered, stamp)]
+        partner = partner_of.get((best, turn))
+        claim = (abs(best - stamp), place)
+        if partner is not None and claim < claims.get(partner, (tolerance_ns + 1, 0)):
+            claims[partner] = claim
+    found: list[int | None] = [None] * len(chosen)
+    for partner, (_, place) in claims.items():
+        found[place] = partner
+    return found
+
+
+def info_for(
+    infos: Infos,
+    stamp_ns: int,
+    frame_id: str,
+    topic: str,
+    option: str = '--camera-info-topic',
+) -> tuple[int, Any]:
+    """Choose the CameraInfo of an image, with its stamp; an empty frame_id on either side fits.
+
+    topic: of the infos. option: that names it. Raises `EvalError` if none is of the image's frame.
+    """
+    lists = [found for name, found in infos.items() if same_frame(name, frame_id)]
+    if not lists:
+        raise EvalError(
+            f'no camera_info with frame_id {frame_id!r} on {topic} (it has '
+            f'{sorted(infos)}); choose the one of this camera with {option}'
+        )
+    candidates = [found[_nearest(found, stamp_ns, itemgetter(0))] for found in lists]
+    stamp, info = min(candidates, key=lambda found: abs(found[0] - stamp_ns))
+    return stamp, info
+
+
+def _numbered(stamps_ns: Sequence[int]) -> list[tuple[int, int]]:
+    """Give each stamp with the number of equal ones before it."""
+    counts: Counter[int] = Counter()
+    numbered = []
+    for stamp in stamps_ns:
+        numbered.append((stamp, counts[stamp]))
+        counts[stamp] += 1
+    return numbered
+
+
+def _nearest(
+    ordered: Sequence[Any],
+    value: int,
+    key: Callable[[Any], int] = lambda element: element,
+) -> int:
+    """Index of the element whose key is nearest to `value`, in a non-empty sequence sorted by it.
+
+    Looks at a few elements only: a long bag has a camera_info per image.
+    """
+    at = bisect.bisect_left(ordered, value, key=key)
+    near = [k for k in (at - 1, at) if 0 <= k < len(ordered)]
+    return min(near, key=lambda k: abs(key(ordered[k]) - value))
