@@ -273,21 +273,45 @@ def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np
     return rays * (camera.fx, camera.fy) + (camera.cx, camera.cy)
 
 
+def pixels_of_rays(camera: Camera, rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tell where directions (x/z, y/z) [N, 2] fall in a camera's picture, distorted as it is.
+
+    NaN farther from the axis than its lens model is usable.
+    """
+    if not camera.is_distorted:
+        return rays * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    usable = np.hypot(*rays.T) <= min(fold_radius(camera), _MAX_RADIUS)
+    pixels = np.full(rays.shape, np.nan)
+    for start in range(0, len(rays), _AT_ONCE):
+        part = np.arange(start, min(start + _AT_ONCE, len(rays)))
+        part = part[usable[part]]
+        if part.size:
+            pixels[part] = _projected(camera, rays[part])
+    return pixels
+
+
+def _projected(camera: Camera, rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Apply the lens model to directions [N, 2], N > 0, usable or not."""
+    fisheye = camera.distortion_model == 'equidistant'
+    project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
+    d, zero = np.asarray(camera.distortion, np.float64), np.zeros(3)
+    points = cv2.convertPointsToHomogeneous(rays[:, None])
+    return project(points, zero, zero, camera.matrix, d)[0][:, 0]
+
+
 def _searched_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Search for the directions (x/z, y/z) [N, 2] that fall on pixels [N, 2]; NaN: not found."""
-    k, d, zero = camera.matrix, np.asarray(camera.distortion, np.float64), np.zeros(3)
-    places, fisheye = pixels[:, None], camera.distortion_model == 'equidistant'
-    if fisheye:
+    k, d, places = camera.matrix, np.asarray(camera.distortion, np.float64), pixels[:, None]
+    if camera.distortion_model == 'equidistant':
         rays = cv2.fisheye.undistortPoints(places, k, d)
     elif hasattr(cv2, 'undistortPointsIter'):  # OpenCV 4
         rays = cv2.undistortPointsIter(places, k, d, None, None, _SEARCH)
     else:
         rays = cv2.undistortPoints(places, k, d, criteria=_SEARCH)
-    project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
-    back, _ = project(cv2.convertPointsToHomogeneous(rays), zero, zero, k, d)
-    off = np.hypot(*(back - places)[:, 0].T)
+    rays = rays[:, 0]
+    off = np.hypot(*(_projected(camera, rays) - pixels).T)
     rays[~(off <= _SEARCH_PX)] = np.nan
-    return rays[:, 0]
+    return rays
 
 
 def fold_radius(camera: Camera) -> float:

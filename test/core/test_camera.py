@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.core.camera import Camera, Rectifier, fold_radius, rectified_pixels
+from dmd_ros.core.camera import Camera, Rectifier, fold_radius, pixels_of_rays, rectified_pixels
 from dmd_ros.core.errors import CoreError
 
 focal = st.floats(50, 2000)
@@ -238,6 +238,34 @@ def test_pixels_belong_nowhere_beyond_a_fold_either() -> None:
     found = places[~np.isnan(places[:, 0])]
     assert len(found) > 5000
     assert np.hypot(*(found - (camera.cx, camera.cy)).T).max() <= 100.1
+
+
+@pytest.mark.parametrize('camera', [*DISTORTED, WIDE], ids=lambda c: f'{c.distortion_model}{c.cx}')
+def test_rays_fall_on_the_pixels_that_they_are_found_from(camera: Camera) -> None:
+    v, u = np.mgrid[: camera.height : 7, : camera.width : 7]
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    places = rectified_pixels(camera, pixels)
+    known = ~np.isnan(places[:, 0])
+    rays = (places[known] - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    assert known.mean() > 0.9
+    np.testing.assert_allclose(pixels_of_rays(camera, rays), pixels[known], atol=1.0)
+    assert np.abs(pixels_of_rays(camera, rays) - pixels[known]).mean() < 0.02
+
+
+def test_rays_beyond_the_lens_model_fall_nowhere() -> None:
+    fold = fold_radius(WIDE)
+    rays = np.array([[0.0, 0.0], [0.0, fold - 0.01], [fold + 0.01, 0.0], [-5.0, 5.0], [1e9, 0.0]])
+    found = pixels_of_rays(WIDE, rays)
+    np.testing.assert_allclose(found[0], (WIDE.cx, WIDE.cy))
+    assert np.isnan(found).all(axis=1).tolist() == [False, False, True, True, True]
+    assert pixels_of_rays(WIDE, np.empty((0, 2))).shape == (0, 2)
+
+
+def test_rays_of_a_pinhole_camera_are_its_own_inverse() -> None:
+    camera = Camera(50, 60, 31.5, 20.0, 64, 48)
+    v, u = np.mgrid[:48, :64]
+    found = pixels_of_rays(camera, camera.rays().reshape(-1, 2))
+    np.testing.assert_allclose(found, np.stack([u, v], axis=-1).reshape(-1, 2), atol=1e-4)
 
 
 @pytest.mark.parametrize('camera', DISTORTED[2:4], ids=lambda c: c.distortion_model)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.records import RawSample
-from train.datasets import points
+from dmd_ros.eval import points
 from train.datasets.base import Reader, camera_from_matrix, read_rgb
 from train.errors import TrainError
 

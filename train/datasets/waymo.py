@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
-from train.datasets import points
+from dmd_ros.eval import points
 from train.datasets.base import Reader, decode_rgb, require
 from train.datasets.waymo_range import world_points
 from train.errors import TrainError

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""LiDAR points to a sparse depth picture, and the few transforms that this needs."""
+"""Points of another sensor to a depth picture, and the few transforms that this needs.
+
+Where a LiDAR stands beside the camera, it sees past edges that the camera does not: such returns
+stay, among those of the edge. To tell them takes surfaces, of which it has but a few lines.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.core.camera import Camera, Rectifier, rectified_pixels
+from dmd_ros.core.camera import Camera, Rectifier, pixels_of_rays, rectified_pixels
 from dmd_ros.core.records import RawSample
 
 
@@ -55,11 +59,11 @@ def depth_from_points(
 ) -> NDArray[np.float32]:
     """Project points [N, 3] of the camera frame (z forward) into its picture; the rest is NaN.
 
-    Points nearer than `min_z_m` are dropped: returns from the vehicle itself.
+    Of a distorted camera it is the distorted picture. Points nearer than `min_z_m` are dropped:
+    returns from the vehicle itself.
     """
     points = points[points[:, 2] > min_z_m]
-    u = points[:, 0] / points[:, 2] * camera.fx + camera.cx
-    v = points[:, 1] / points[:, 2] * camera.fy + camera.cy
+    u, v = pixels_of_rays(camera, points[:, :2] / points[:, 2:]).T
     return depth_from_pixels(u, v, points[:, 2], camera.height, camera.width)
 
 
@@ -70,11 +74,15 @@ def depth_from_pixels(
     height: int,
     width: int,
 ) -> NDArray[np.float32]:
-    """Write z at the nearest pixel; where several points meet, the nearest one is seen."""
-    column, row = np.rint(u).astype(np.int64), np.rint(v).astype(np.int64)
+    """Write z at the nearest pixel; where several points meet, the nearest one is seen.
+
+    Points at NaN are nowhere.
+    """
+    column, row = np.rint(u), np.rint(v)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    index = row[inside].astype(np.int64) * width + column[inside].astype(np.int64)
     depth = np.full(height * width, np.inf, np.float32)
-    np.minimum.at(depth, row[inside] * width + column[inside], z_m[inside].astype(np.float32))
+    np.minimum.at(depth, index, z_m[inside].astype(np.float32))
     depth[np.isinf(depth)] = np.nan
     return depth.reshape(height, width)
 
@@ -93,8 +101,6 @@ def rectified(
     """
     if camera.is_distorted:
         rgb = Rectifier(camera)(rgb)
-        places = rectified_pixels(camera, np.stack([u, v], axis=1))
-        known = ~np.isnan(places[:, 0])
-        (u, v), z_m = places[known].T, z_m[known]
+        u, v = rectified_pixels(camera, np.stack([u, v], axis=1)).T
     depth = depth_from_pixels(u, v, z_m, camera.height, camera.width)
     return RawSample(rgb, depth, camera.rectified())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depths at the pixels of a distorted picture, brought to the rectified one."""
+"""Points in pictures, and depths of a distorted picture brought to the rectified one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
-from train.datasets import points
+from dmd_ros.eval import points
 
 WIDE = Camera(175, 175, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.32, 0.11, 0, 0, -0.017))
 
@@ -34,6 +34,31 @@ def test_points_beside_the_picture_are_in_no_row_of_it() -> None:
     depth = points.depth_from_pixels(u, v, np.arange(1.0, 9.0), height=3, width=4)
     assert np.argwhere(~np.isnan(depth)).tolist() == [[0, 1], [1, 0], [1, 3], [2, 1]]
     assert depth[~np.isnan(depth)].tolist() == [6.0, 2.0, 3.0, 7.0]
+
+
+@pytest.mark.filterwarnings('error')
+def test_points_that_no_picture_holds_are_left_out() -> None:
+    """Behind the camera, beside the picture, beyond the lens model, or absurdly far away."""
+    nowhere = [[0, 0, -2.0], [0, 0, 0.0], [9, 0, 1.0], [-5, 0, 1.0], [1e30, 0, 1.0], [0, 1e30, 1]]
+    seen = [[0.0, 0.0, 2.0], [0.0, 0.0, 3.0]]  # the nearer one hides the other
+    for camera in (WIDE, WIDE.rectified()):
+        depth = points.depth_from_points(np.array(nowhere + seen), camera)
+        assert np.argwhere(~np.isnan(depth)).tolist() == [[120, 160]]
+        assert depth[120, 160] == 2.0
+        assert np.isnan(points.depth_from_points(np.empty((0, 3)), camera)).all()
+
+
+def test_points_fall_on_the_distorted_pixels_of_a_distorted_camera() -> None:
+    """OpenCV's projection, and no straight one."""
+    truth = np.random.default_rng(0).uniform((-0.5, -0.5, 1), (0.5, 0.5, 1), (50, 3)) * 3.0
+    k, d, zero = WIDE.matrix, np.array(WIDE.distortion), np.zeros(3)
+    places = np.rint(cv2.projectPoints(truth, zero, zero, k, d)[0][:, 0]).astype(int)
+    depth = points.depth_from_points(truth, WIDE)
+    assert sorted(map(tuple, np.argwhere(~np.isnan(depth))[:, ::-1])) == sorted(
+        set(map(tuple, places))
+    )
+    straight = points.depth_from_points(truth, WIDE.rectified())
+    assert (np.isnan(straight) != np.isnan(depth)).any()
 
 
 def test_a_quaternion_turns_as_its_axis_and_angle_do() -> None:
