@@ -15,7 +15,7 @@ import numpy as np
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dmd_ros.core.camera import Camera
 
@@ -32,7 +32,9 @@ class Item:
     topic: str
     stamp_ns: int
     content: Any
-    kind: str  # 'image', 'jpeg', 'png', 'depth32', 'depth16', 'compressed_depth', 'info', 'string'
+    # 'image', 'jpeg', 'png', 'depth32', 'depth16', 'compressed_depth', 'info', 'string',
+    # 'cloud' (points [N, 3]), 'tf' (a list of parent, child and the 4x4 of x_parent = M x_child)
+    kind: str
     frame_id: str = 'camera'
     logged_ns: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +67,8 @@ def write_bag(
     if kind == 'ros1':
         path = path.with_suffix('.bag')
         store = get_typestore(Stores.ROS1_NOETIC)
+        definition = 'geometry_msgs/TransformStamped[] transforms'
+        store.register(get_types_from_msg(definition, 'tf2_msgs/msg/TFMessage'))
         with Writer1(path) as writer:
             _write(writer, store, items, ros1=True)
         return path
@@ -115,6 +119,11 @@ def _message(store: Any, item: Item, ros1: bool, sequence: int) -> Any:
     stamp = types['builtin_interfaces/msg/Time'](seconds, nanoseconds)
     head = {'seq': sequence} if ros1 else {}
     header = types['std_msgs/msg/Header'](stamp=stamp, frame_id=item.frame_id, **head)
+    if item.kind == 'tf':
+        links = [_link(types, stamp, head, *link) for link in item.content]
+        return types['tf2_msgs/msg/TFMessage'](transforms=links)
+    if item.kind == 'cloud':
+        return _cloud(types, header, item.content, item.extra)
     if item.kind == 'info':
         return _info(types, header, item.content, ros1, item.extra)
     if item.kind in ('jpeg', 'png', 'compressed_depth', 'bytes'):
@@ -133,6 +142,39 @@ def _message(store: Any, item: Item, ros1: bool, sequence: int) -> Any:
         step=pixels.strides[0],
         data=pixels.view(np.uint8).reshape(-1),
     )
+
+
+def _link(
+    types: Any, stamp: Any, head: dict[str, int], parent: str, child: str, matrix: np.ndarray
+) -> Any:
+    turn = cv2.Rodrigues(matrix[:3, :3])[0][:, 0]
+    angle = np.linalg.norm(turn)
+    xyz = np.sin(angle / 2) * turn / max(angle, 1e-12)
+    transform = types['geometry_msgs/msg/Transform'](
+        translation=types['geometry_msgs/msg/Vector3'](*matrix[:3, 3]),
+        rotation=types['geometry_msgs/msg/Quaternion'](*xyz, np.cos(angle / 2)),
+    )
+    header = types['std_msgs/msg/Header'](stamp=stamp, frame_id=parent, **head)
+    return types['geometry_msgs/msg/TransformStamped'](header, child, transform)
+
+
+def _cloud(types: Any, header: Any, points: np.ndarray, extra: dict[str, Any]) -> Any:
+    """A cloud as most LiDARs give it: a row of x, y, z, intensity."""
+    data = np.zeros((len(points), 4), np.float32)
+    data[:, :3] = points
+    field = types['sensor_msgs/msg/PointField']
+    names = ('x', 'y', 'z', 'intensity')
+    values = {
+        'height': 1,
+        'width': len(points),
+        'fields': [field(name, 4 * i, 7, 1) for i, name in enumerate(names)],
+        'is_bigendian': False,
+        'point_step': 16,
+        'row_step': 16 * len(points),
+        'data': data.view(np.uint8).reshape(-1),
+        'is_dense': True,
+    }
+    return types['sensor_msgs/msg/PointCloud2'](header=header, **(values | extra))
 
 
 def _compressed(item: Item) -> tuple[str, bytes]:

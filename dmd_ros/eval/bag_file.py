@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
@@ -30,6 +30,10 @@ from dmd_ros.eval.report import as_text
 # What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
 # makes none) are not in order of time; up to there it gives them as they lie.
 _UNORDERED = 'not in timestamp order'
+
+TF_MESSAGE = 'tf2_msgs/msg/TFMessage'
+# It never changed either, and `rosbags` has it for ROS 2 alone.
+_TF_DEFINITION = 'geometry_msgs/TransformStamped[] transforms'
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Bag:
             self._recover(error)
         # Not the bag's own definitions, which may be damaged: those of sensor_msgs never changed.
         self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
+        if self.ros1:
+            self._store.register(get_types_from_msg(_TF_DEFINITION, TF_MESSAGE))
 
     def __enter__(self) -> Bag:
         """Give itself: it is open already."""
@@ -165,9 +171,10 @@ class Bag:
         types = {}
         for connection in self._reader.connections:
             # The reader leaves out what metadata.yaml says otherwise than the storage: it is
-            # edited where a player is to use another QoS. Of others than cameras nothing is read,
-            # and to find the only message of a long bag takes long.
-            ours = connection.msgtype.startswith('sensor_msgs/') and connection.msgcount
+            # edited where a player is to use another QoS. Of others than sensors and where they
+            # are mounted nothing is read, and to find the only message of a long bag takes long.
+            ours = connection.msgtype.startswith(('sensor_msgs/', 'tf2_msgs/'))
+            ours = ours and connection.msgcount > 0
             if ours and next(self._reader.messages([connection]), None) is None:
                 raise EvalError(
                     f'metadata.yaml and index lead to no message of {connection.topic}'

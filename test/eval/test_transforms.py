@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Static transforms of a bag: chains of them, what is missing, and what is no mount."""
+
+import cv2
+import numpy as np
+import pytest
+from bag_factory import T0, Item, frames, write_bag
+
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.points import inverse, transform
+from dmd_ros.eval.transforms import StaticTransforms
+
+
+def pose(turn, shift):
+    """The 4x4 matrix of a rotation vector and a translation."""
+    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
+
+
+BASE_LIDAR = pose((0.1, 0.0, 1.2), (0.2, 0.0, 0.9))
+BASE_LINK = pose((0.0, 0.1, 0.0), (0.5, 0.05, 0.4))
+LINK_OPTICAL = pose((1.2, -1.2, 1.2), (0.0, 0.02, 0.0))  # x ahead -> z ahead
+TREE = [
+    ('base', 'lidar', BASE_LIDAR),
+    ('base', 'camera_link', BASE_LINK),
+    ('camera_link', 'camera_optical', LINK_OPTICAL),
+]
+
+
+def tf(links, topic='/tf_static', at=0):
+    return Item(topic, T0 + at, links, 'tf', logged_ns=T0 - 10 + at)
+
+
+def bag_of(path, *items, kind='mcap'):
+    return Bag(write_bag(path, [*items, *frames([np.zeros((48, 64, 3), np.uint8)])], kind))
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_a_chain_of_links_is_followed_up_and_down(tmp_path, kind):
+    # One message per publisher, as robot_state_publisher and a driver have it.
+    with bag_of(tmp_path / 'bag', tf(TREE[:2]), tf(TREE[2:], at=1), kind=kind) as bag:
+        transforms = StaticTransforms(bag)
+        found = transforms.between('camera_optical', 'lidar')
+        expected = inverse(BASE_LINK @ LINK_OPTICAL) @ BASE_LIDAR
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        back = transforms.between('lidar', '/camera_optical')  # tf's first names had a slash
+        np.testing.assert_allclose(back @ found, np.eye(4), atol=1e-12)
+        np.testing.assert_array_equal(transforms.between('lidar', 'lidar'), np.eye(4))
+        assert (transforms.topics, bag.warnings) == (['/tf_static'], [])
+
+
+def test_topics_of_all_namespaces_are_read(tmp_path):
+    items = [tf(TREE[:2], '/robot/tf_static'), tf(TREE[2:], '/robot/camera/tf_static', 1)]
+    with bag_of(tmp_path / 'bag', *items) as bag:
+        assert StaticTransforms(bag).between('lidar', 'camera_optical').shape == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ('items', 'said'),
+    [
+        ([], r"'lidar' and 'camera_optical', and no tf_static of bag .*; record /tf_static with"),
+        ([tf(TREE[:2])], "no static transform links the frames 'lidar' and 'camera_optical', wh"),
+        (
+            [tf(TREE[:1]), tf(TREE[1:], '/tf')],
+            r"by /tf alone \('camera_optical' - 'camera_link', 'camera_link' - 'base'\)",
+        ),
+    ],
+)
+def test_a_missing_link_is_named(tmp_path, items, said):
+    with bag_of(tmp_path / 'bag', *items) as bag, pytest.raises(EvalError, match=said):
+        StaticTransforms(bag).between('camera_optical', 'lidar')
+
+
+def test_loops_in_what_is_recorded_end(tmp_path):
+    loop = [*TREE, ('camera_optical', 'base', np.eye(4))]
+    with bag_of(tmp_path / 'bag', tf(loop)) as bag:
+        with pytest.raises(EvalError, match="links the frames 'moon' and 'lidar'"):
+            StaticTransforms(bag).between('lidar', 'moon')
+
+
+def test_what_is_no_mount_is_left_out_and_of_two_the_last_is_used(tmp_path):
+    broken = np.full((4, 4), np.nan)
+    later = pose((0.0, 0.0, 0.0), (9.0, 0.0, 0.0))
+    items = [tf(TREE), tf([('base', 'sonar', broken)], at=1), tf([('base', 'lidar', later)], at=2)]
+    with bag_of(tmp_path / 'bag', *items) as bag:
+        found = StaticTransforms(bag)
+        np.testing.assert_allclose(found.between('base', 'lidar'), later)
+        with pytest.raises(EvalError, match="'sonar'"):
+            found.between('base', 'sonar')
+        no_mount, twice = bag.warnings[:2]
+    assert "no rotation and translation leads from 'base' to 'sonar' (nan, " in no_mount
+    assert "several transforms from 'base' to 'lidar'; the last is used" in twice
+
+
+def test_transforms_of_a_bag_edited_for_a_player_are_read(tmp_path):
+    """Who replays /tf_static edits its QoS in metadata.yaml, which rosbags then passes over."""
+    path = write_bag(tmp_path / 'bag', [tf(TREE), *frames([np.zeros((48, 64, 3), np.uint8)])])
+    metadata = (path / 'metadata.yaml').read_text()
+    time = '{sec: 0, nsec: 0}'
+    profile = (
+        f'[{{history: keep_last, depth: 1, reliability: reliable, durability: transient_local, '
+        f'deadline: {time}, lifespan: {time}, liveliness: automatic, liveliness_lease_duration: '
+        f'{time}, avoid_ros_namespace_conventions: false}}]'
+    )
+    edited = metadata.replace('[]', profile, 1)
+    assert edited != metadata and edited.index('/tf_static') < edited.index('transient_local')
+    (path / 'metadata.yaml').write_text(edited)
+    with Bag(path) as bag:
+        assert StaticTransforms(bag).between('lidar', 'base').shape == (4, 4)
