@@ -22,16 +22,12 @@ from numpy.typing import NDArray
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.camera_info import camera_frame, camera_from_info
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.image_msg import (
-    depth_from_compressed,
-    depth_from_image,
-    rgb_from_compressed,
-    rgb_from_image,
-)
+from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.pairing import Infos, info_for, pair
 from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.sensor_truth import Picture, SensorTruth
 from dmd_ros.eval.topics import COMPRESSED, Topics
 from dmd_ros.fov import CameraSource
 
@@ -40,9 +36,9 @@ from dmd_ros.fov import CameraSource
 class BagFrame:
     """One image of a bag: index among its images, stamps in nanoseconds, header's frame_id.
 
-    rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, on
-    the depth camera's grid, or None. timings: seconds per stage ('decode', and 'fov' of a source).
-    truth_frame_id: that of the depth message.
+    rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, of
+    any size, or None. timings: seconds per stage ('decode', and 'fov' of a source).
+    truth_frame_id: of the camera whose pixels `truth_m` is on.
     """
 
     index: int
@@ -61,9 +57,10 @@ class BagReader:
 
     tolerance_s: how far a depth's stamp may be from its image's. rectified: whether the images are
     (P is read, not K and D). camera_source: tells the camera of each image instead of CameraInfos.
-    stride, limit: every stride-th image, at most limit of them (0: all).
-    skipped: images that could not be used, counted by reason. Iterating fills it, and the bag's
-    warnings.
+    depth_as_is: take depth images as they are, whatever their frame_id. stride, limit: every
+    stride-th image, at most limit of them (0: all).
+    truth: brings depth to the images, and tells how. skipped: images that could not be used,
+    counted by reason. Iterating fills it, and the bag's warnings.
     """
 
     def __init__(
@@ -73,6 +70,7 @@ class BagReader:
         *,
         rectified: bool = False,
         camera_source: CameraSource | None = None,
+        depth_as_is: bool = False,
         tolerance_s: float = 0.02,
         stride: int = 1,
         limit: int = 0,
@@ -86,7 +84,8 @@ class BagReader:
         self.inexact_infos = 0
         self._farthest_info_s = 0.0
         self._last_ns = 0
-        self._infos, images, depths = _index(bag, topics)
+        infos, images, depths = _index(bag, topics)
+        self._infos = infos.get(topics.camera_info, {})
         self.images_in_bag = len(images)
         if not images:
             raise EvalError(f'topic {topics.image} of bag {bag.path} has no readable message')
@@ -95,6 +94,7 @@ class BagReader:
                 f'topic {topics.camera_info} of bag {bag.path} has no readable message, so the '
                 'camera is unknown; record it together with the images'
             )
+        self.truth = SensorTruth(bag, topics, infos, rectified=rectified, as_is=depth_as_is)
         chosen = range(0, len(images), stride)
         self.chosen = list(chosen[:limit] if limit else chosen)
         self._partner = pair(images, depths, round(tolerance_s * 1e9), self.chosen)
@@ -178,22 +178,18 @@ class BagReader:
             info = self._info_for(stamp_ns, frame_id)
             camera = camera_from_info(info, rgb.shape[1], rgb.shape[0], self.rectified)
         self._last_ns = stamp_ns
-        truth, truth_frame = (None, '') if depth is None else self._truth(depth, frame_id)
+        truth, truth_frame = None, ''
+        if depth is not None:
+            height, width = rgb.shape[:2]
+            truth, truth_frame = self._truth(depth, Picture(stamp_ns, frame_id, width, height))
         return BagFrame(
             index, stamp_ns, image.time_ns, frame_id, rgb, camera, truth, timings, truth_frame
         )
 
-    def _truth(self, depth: Raw, frame_id: str) -> tuple[NDArray[np.float32] | None, str]:
+    def _truth(self, depth: Raw, picture: Picture) -> tuple[NDArray[np.float32] | None, str]:
         """Decode a depth message, with its frame_id; one that cannot be is no ground truth."""
         try:
-            message = self.bag.decode(depth)
-            if message.header.frame_id != frame_id:
-                self.bag.warn(
-                    f'depth of {self.topics.depth} is in frame {message.header.frame_id!r}, the '
-                    f'images in {frame_id!r}: unless both are the same camera, errors mean nothing'
-                )
-            decode = depth_from_compressed if depth.msgtype == COMPRESSED else depth_from_image
-            return decode(message), str(message.header.frame_id)
+            return self.truth(depth, picture)
         except (CoreError, EvalError) as error:
             self.bag.warn(f'a depth message was left out: {error}')
             return None, ''
@@ -207,20 +203,24 @@ class BagReader:
         return info
 
 
-def _index(bag: Bag, topics: Topics) -> tuple[Infos, list[int], list[int]]:
-    """Read CameraInfos (by frame_id, in order of stamp) and the stamps of images and depths."""
-    infos: Infos = {}
+def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[int]]:
+    """Read CameraInfos (by topic, see `Infos`) and the stamps of images and depths."""
+    of_infos = (topics.camera_info, topics.truth_info, topics.depth_info)
+    infos: dict[str, Infos] = {topic: {} for topic in of_infos if topic}
     stamps: dict[str | None, list[int]] = {topics.image: [], topics.depth: []}
-    for message in bag.raw([t for t in (topics.image, topics.camera_info, topics.depth) if t]):
+    for message in bag.raw([t for t in (topics.image, topics.depth, *infos) if t]):
         try:
             stamp = bag.stamp_ns(message)
-            if message.topic == topics.camera_info:
+            if message.topic in infos:
                 info = bag.decode(message)
-                infos.setdefault(camera_frame(info), []).append((stamp, info))
+                found = infos[message.topic].setdefault(camera_frame(info), [])
+                found.append((stamp, info))
         except EvalError as error:
             bag.warn(str(error))
             stamp = 0  # Keeps the count; the picture itself will fail to decode.
-        if message.topic != topics.camera_info:
+        if message.topic not in infos:
             stamps[message.topic].append(stamp)
-    ordered = {name: sorted(found, key=itemgetter(0)) for name, found in infos.items()}
-    return ordered, stamps[topics.image], stamps[topics.depth]
+    for by_frame in infos.values():
+        for found in by_frame.values():
+            found.sort(key=itemgetter(0))
+    return infos, stamps[topics.image], stamps[topics.depth]

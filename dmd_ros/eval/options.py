@@ -216,6 +216,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def duration(text: str) -> float:
+    """Read a number above 0, up to 1e9, for argparse."""
+    value = seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f'{text} is no duration; above 0 seconds are expected')
+    return value
+
+
 def _at_least(text: str, least: int) -> int:
     try:
         value = int(text)

@@ -79,12 +79,15 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
         args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY, args.image_rotation
     )
     names = (args.image_topic, args.camera_info_topic, args.depth_topic)
-    chosen = topics.choose(bag, *names, calibrated=source is None)
+    chosen = topics.choose(
+        bag, *names, calibrated=source is None, depth_info=args.depth_info_topic
+    )
     return BagReader(
         bag,
         chosen,
         rectified=topics.is_rectified(chosen.image, args.rectified),
         camera_source=source,
+        depth_as_is=args.depth_as_is,
         tolerance_s=args.depth_tolerance,
         stride=args.stride,
         limit=args.limit,
@@ -147,7 +150,7 @@ def _results(
     return {
         'bag': bag_name(bag.path),
         'topics': reader.topics,
-        'settings': settings,
+        'settings': {**settings, 'ground_truth': '; '.join(reader.truth.how) or None},
         'images_in_bag': reader.images_in_bag,
         'images_chosen': len(reader.chosen),
         'images_evaluated': len(session.results),
@@ -263,9 +266,17 @@ def _parser() -> argparse.ArgumentParser:
     add('--overwrite', action='store_true', help='replace what an earlier run left in --out')
     add('--image-topic', help='default: the only one')
     add('--camera-info-topic', help='default: the only one, or the one beside the image')
-    add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
+    add(
+        '--depth-topic',
+        help='ground truth: a depth image, registered to the images or, by /tf_static, here, or '
+        "the PointCloud2 of a LiDAR; default: the only depth image, if any; 'none': without",
+    )
+    add('--depth-info-topic', help='of a depth image in another frame; default: beside it')
+    add('--depth-as-is', action='store_true',
+        help='take a depth image as it is, whatever its frame_id')  # fmt: skip
     add('--depth-tolerance', type=options.seconds, default=0.02, metavar='S',
-        help='default: %(default)s')  # fmt: skip
+        help='farthest apart of stamps, default: %(default)s; more for a LiDAR that no camera '
+        'triggers (0.05 at 10 Hz), and what moves is off by its way in that time')  # fmt: skip
     add(
         '--rectified',
         choices=('auto', 'true', 'false'),

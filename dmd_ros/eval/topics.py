@@ -15,6 +15,7 @@ from dmd_ros.eval.errors import EvalError
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+CLOUD = 'sensor_msgs/msg/PointCloud2'
 # What image_transport appends to a base topic.
 _TRANSPORTS = ('compressed', 'compressedDepth', 'zstd', 'theora', 'ffmpeg')
 # What a user gives instead of a depth topic to do without.
@@ -23,14 +24,18 @@ NONE = 'none'
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics of one camera; depth is None where there is no ground truth.
+    """The topics of one camera; depth, an image or a cloud, is None without ground truth.
 
-    camera_info: empty where the field of view comes from elsewhere.
+    camera_info: empty where the field of view comes from elsewhere. truth_info: the CameraInfo of
+    the images there, by which what another sensor measured is brought to them; empty: none.
+    depth_info: the CameraInfo of a depth image's own camera, empty: none.
     """
 
     image: str
     camera_info: str
     depth: str | None
+    depth_info: str = ''
+    truth_info: str = ''
 
 
 def choose(
@@ -39,39 +44,61 @@ def choose(
     camera_info: str | None = None,
     depth: str | None = None,
     calibrated: bool = True,
+    depth_info: str | None = None,
 ) -> Topics:
     """Take what is named, find the rest; raises `EvalError` that lists the candidates.
 
     image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
-    camera_info: the only one, or the one beside the image. depth: the only depth topic, if there
-    is one; 'none' to do without. calibrated: whether a camera_info is wanted at all.
+    camera_info: the only one, or the one beside the image. depth: the only topic of depth images,
+    if there is one; 'none' to do without. A cloud must be named: it may be made of an estimate.
+    calibrated: whether depth is estimated by a camera_info. depth_info: the one beside the depth.
     """
-    pictures = [n for n, t in bag.topics.items() if t.msgtype in (IMAGE, COMPRESSED) and t.count]
+    pictures = _named(bag, IMAGE, COMPRESSED)
     depths = [name for name in pictures if is_depth(bag, name)]
     if image is None:
         colours = [name for name in pictures if name not in depths]
         image = _only(bag, _without_transports(colours), 'image', '--image-topic')
     else:
         _check(bag, image, (IMAGE, COMPRESSED), 'image')
-    if not calibrated:
-        camera_info = ''
-    elif camera_info is None:
-        infos = [n for n, t in bag.topics.items() if t.msgtype == CAMERA_INFO and t.count]
-        beside = [name for name in infos if _folder(name) == _folder(_base(image))]
-        chosen = beside if len(beside) == 1 else infos
+    if camera_info is not None:
+        _check(bag, camera_info, (CAMERA_INFO,), 'camera_info')
+    elif calibrated:
+        beside = infos_beside(bag, image)
+        chosen = beside if len(beside) == 1 else _named(bag, CAMERA_INFO)
         camera_info = _only(bag, chosen, 'camera_info', '--camera-info-topic')
     else:
-        _check(bag, camera_info, (CAMERA_INFO,), 'camera_info')
+        camera_info = _single(infos_beside(bag, image))
     if depth is None:
         found = _without_transports([name for name in depths if name != image])
         depth = _only(bag, found, 'depth', '--depth-topic') if found else None
+        if depth is None:
+            _hint_at_clouds(bag)
     elif depth == NONE:
         depth = None
     else:
-        _check(bag, depth, (IMAGE, COMPRESSED), 'depth')
+        _check(bag, depth, (IMAGE, COMPRESSED, CLOUD), 'depth')
         if depth == image:
             raise EvalError(f'{image} cannot be both image and depth topic; choose another')
-    return Topics(image, camera_info, depth)
+    infos = (camera_info, '') if calibrated else ('', camera_info)
+    return Topics(image, infos[0], depth, _depth_info(bag, depth, depth_info), infos[1])
+
+
+def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:
+    """Give the CameraInfo of a depth image; empty if there is none."""
+    is_cloud = depth is not None and bag.topics[depth].msgtype == CLOUD
+    if named is None:
+        return '' if depth is None or is_cloud else _single(infos_beside(bag, depth))
+    if depth is None or is_cloud:
+        what = f'{depth} is a cloud, which' if is_cloud else 'there is no depth image, and it'
+        raise EvalError(f'{what} has no camera_info; leave --depth-info-topic out')
+    _check(bag, named, (CAMERA_INFO,), 'camera_info')
+    return named
+
+
+def infos_beside(bag: Bag, picture: str) -> list[str]:
+    """List the camera_info topics in the namespace of a picture topic."""
+    infos = _named(bag, CAMERA_INFO)
+    return [name for name in infos if _folder(name) == _folder(_base(picture))]
 
 
 def is_depth(bag: Bag, name: str) -> bool:
@@ -103,6 +130,23 @@ def is_rectified(image: str, setting: str) -> bool:
     if setting not in meaning:
         raise EvalError(f'input_rectified is {setting!r}; allowed: {", ".join(meaning)}')
     return meaning[setting]
+
+
+def _named(bag: Bag, *msgtypes: str) -> list[str]:
+    """List the topics of some types that have messages."""
+    return [n for n, t in bag.topics.items() if t.msgtype in msgtypes and t.count]
+
+
+def _single(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ''
+
+
+def _hint_at_clouds(bag: Bag) -> None:
+    if clouds := _named(bag, CLOUD):
+        bag.warn(
+            'there is no depth image, and so no ground truth; points that were measured, not '
+            f'estimated, can be: --depth-topic takes one of {", ".join(clouds)}'
+        )
 
 
 def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:

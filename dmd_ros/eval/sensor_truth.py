@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ground truth of a bag on the pixels of its pictures, whichever sensor has measured it.
+
+Depth of the pictures' own frame_id is taken as it is. Depth of another camera, and the points of a
+LiDAR, go by the bag's static transforms into the frame of the pictures, and by the calibration to
+their pixels: those of the picture as it came, distorted or not, as drivers register depth. Of all
+that falls on a pixel the nearest is seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera, pixels_of_rays, rectified_pixels
+from dmd_ros.core.camera_info import camera_from_info
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_msg import depth_from_compressed, depth_from_image
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.clouds import points_from_cloud
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.pairing import Infos, info_for
+from dmd_ros.eval.points import apply, depth_from_pixels, depth_from_points
+from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.topics import CLOUD, COMPRESSED, Topics, is_rectified
+from dmd_ros.eval.transforms import StaticTransforms
+
+# Nearer to the pictures' camera than this it sees nothing but its own mount.
+_MIN_Z_M = 0.1
+# By how much a pixel of depth reaches beyond its edges, in pixels of the picture. Neighbours on a
+# surface part where the other camera sees it less aslant, and what is behind would shine through:
+# test_sensor_truth.py has one at 65 degrees, 1.2 m away.
+_MARGIN_PX = 0.25
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The image that truth is wanted for: stamp, header's frame_id, size in pixels."""
+
+    stamp_ns: int
+    frame_id: str
+    width: int
+    height: int
+
+
+class SensorTruth:
+    """Brings the messages of a bag's depth topic to its pictures.
+
+    infos: CameraInfos by topic, of the pictures and of the depth. rectified: whether the pictures
+    are. as_is: take depth images as they are, whatever their frame_id.
+    how: in which ways that was done, for the record. obstacle: why depth of another frame_id was
+    left as it is; empty: it was not.
+    Raises `EvalError` if the first cloud cannot be brought there.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        topics: Topics,
+        infos: dict[str, Infos],
+        *,
+        rectified: bool = False,
+        as_is: bool = False,
+    ) -> None:
+        """Look at the first messages."""
+        self.how: list[str] = []
+        self.obstacle = ''
+        self._bag = bag
+        self._topics = topics
+        self._infos = infos
+        self._rectified = rectified
+        self._as_is = as_is
+        if topics.depth and bag.topics[topics.depth].msgtype == CLOUD:
+            self._check_cloud(topics.depth)
+
+    def __call__(self, raw: Raw, picture: Picture) -> tuple[NDArray[np.float32], str]:
+        """Give depth, float32 [H, W] metres along Z, and the frame_id of the camera it is of.
+
+        Raises `CoreError` or `EvalError` if the message is no ground truth.
+        """
+        message = self._bag.decode(raw)
+        frame_id = str(message.header.frame_id)
+        if raw.msgtype == CLOUD:
+            return self._of_cloud(message, picture), picture.frame_id
+        decode = depth_from_compressed if raw.msgtype == COMPRESSED else depth_from_image
+        depth = decode(message)
+        if frame_id != picture.frame_id:
+            said = (
+                f'depth of {raw.topic} is in frame {frame_id!r}, the images in '
+                f'{picture.frame_id!r}'
+            )
+            try:
+                if not self._as_is:
+                    return self._of_depth(raw, depth, frame_id, picture, said), picture.frame_id
+                why = ''
+            except (CoreError, EvalError) as error:
+                self.obstacle = str(error)
+                why = f'. It is not registered: {error}'
+            self._bag.warn(f'{said}: unless both are the same camera, errors mean nothing{why}')
+        self._note('as it is')
+        return depth, frame_id
+
+    def _of_depth(
+        self,
+        raw: Raw,
+        depth_m: NDArray[np.float32],
+        frame_id: str,
+        picture: Picture,
+        said: str,
+    ) -> NDArray[np.float32]:
+        """Register depth of another camera."""
+        topic = self._topics.depth_info
+        if not topic:
+            raise EvalError(
+                f'bag {self._bag.path} has no camera_info beside {raw.topic}; record that of the '
+                'depth camera, or name it with --depth-info-topic'
+            )
+        _, info = info_for(
+            self._infos[topic], self._bag.stamp_ns(raw), frame_id, topic, '--depth-info-topic'
+        )
+        height, width = depth_m.shape
+        source = camera_from_info(info, width, height, is_rectified(raw.topic, 'auto'))
+        matrix = self._transforms.between(picture.frame_id, frame_id)
+        depth = registered(depth_m, source, matrix, self._camera(picture))
+        by = f'by {", ".join(self._transforms.topics)} and {topic}'
+        self._bag.warn(f'{said}; it was registered to them {by}')
+        self._note(f'registered {by}')
+        return depth
+
+    def _of_cloud(self, message: Any, picture: Picture) -> NDArray[np.float32]:
+        points = apply(self._link(message, picture.frame_id), points_from_cloud(message))
+        depth = depth_from_points(points, self._camera(picture), _MIN_Z_M)
+        if len(points) and np.isnan(depth).all():
+            self._bag.warn(
+                f'a cloud of {self._topics.depth} has no point in its picture; if that is so of '
+                f'all, look whether {picture.frame_id!r}, the frame_id of the images, is an '
+                'optical frame: x right, y down, z ahead'
+            )
+        moved = message.header.frame_id != picture.frame_id
+        by = f'projected by {", ".join(self._transforms.topics)}' if moved else 'projected'
+        self._note(by)
+        return depth
+
+    def _link(self, cloud: Any, frame_id: str) -> NDArray[np.float64]:
+        return self._transforms.between(frame_id, str(cloud.header.frame_id))
+
+    def _camera(self, picture: Picture) -> Camera:
+        """Give the calibrated camera of a picture, whatever depth is estimated with."""
+        topic = self._calibration()
+        _, info = info_for(self._infos[topic], picture.stamp_ns, picture.frame_id, topic)
+        return camera_from_info(info, picture.width, picture.height, self._rectified)
+
+    def _calibration(self) -> str:
+        topic = self._topics.camera_info or self._topics.truth_info
+        if not self._infos.get(topic):
+            raise EvalError(
+                f'only by the camera_info of {self._topics.image} can what another sensor '
+                f'measured be brought to its pixels, and bag {self._bag.path} has none beside '
+                'it; name it with --camera-info-topic'
+            )
+        return topic
+
+    def _check_cloud(self, topic: str) -> None:
+        self._calibration()
+        first: list[Any] = []
+        for name in (topic, self._topics.image):
+            # A damaged one costs no other.
+            with contextlib.suppress(StopIteration, EvalError):
+                first.append(self._bag.decode(next(self._bag.raw([name]))))
+        if len(first) == 2:
+            cloud, image = first
+            points_from_cloud(cloud)
+            self._link(cloud, str(image.header.frame_id))
+
+    def _note(self, how: str) -> None:
+        said = f'{self._topics.depth}, {how}'
+        if said not in self.how:
+            self.how.append(said)
+
+    @functools.cached_property
+    def _transforms(self) -> StaticTransforms:
+        return StaticTransforms(self._bag)
+
+
+def registered(
+    depth_m: NDArray[np.float32],
+    source: Camera,
+    target_from_source: NDArray[np.float64],
+    target: Camera,
+) -> NDArray[np.float32]:
+    """Bring depth [h, w] of one camera to the picture [H, W] of another; NaN where it has none.
+
+    Each pixel is a patch of its own size that faces its camera, and covers what its corners span
+    in the picture: so a coarser picture leaves no holes, through which what is behind would show.
+    """
+    height, width = depth_m.shape
+    z_m = np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float64)[..., None]
+    rays = _corner_rays(source) @ target_from_source[:3, :3].T  # [h + 1, w + 1, 3]
+    low, high = np.full((2, height * width, 2), np.inf) * [[[1.0]], [[-1.0]]]
+    middle_m = np.zeros(height * width)
+    for down, right in itertools.product((0, 1), repeat=2):
+        corners = z_m * rays[down : height + down, right : width + right]
+        corners = (corners + target_from_source[:3, 3]).reshape(-1, 3)
+        corners[~(corners[:, 2] > _MIN_Z_M)] = np.nan
+        pixels = pixels_of_rays(target, corners[:, :2] / corners[:, 2:])
+        low, high = np.minimum(low, pixels), np.maximum(high, pixels)
+        middle_m += corners[:, 2] / 4.0
+    u, v, patch = _covered(low - _MARGIN_PX, high + _MARGIN_PX, target)
+    return depth_from_pixels(u, v, middle_m[patch], target.height, target.width)
+
+
+@functools.lru_cache(maxsize=1)
+def _corner_rays(camera: Camera) -> NDArray[np.float64]:
+    """Directions (x/z, y/z, 1) of the corners of all pixels [H + 1, W + 1, 3]; NaN: no such."""
+    v, u = np.mgrid[: camera.height + 1, : camera.width + 1] - 0.5
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    if camera.is_distorted:
+        pixels = rectified_pixels(camera, pixels)
+    rays = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    return np.insert(rays, 2, 1.0, axis=1).reshape(*u.shape, 3)
+
+
+def _covered(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    camera: Camera,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """List the pixels whose centres lie in rectangles [N, 2]: column, row, number of rectangle."""
+    size = (camera.width, camera.height)
+    first, end = (np.ceil(np.clip(edge, 0.0, size)) for edge in (low, high))
+    sides = np.nan_to_num(end - first).astype(np.int64)
+    count = sides.prod(axis=1)
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    row, column = np.divmod(place, np.repeat(sides[:, 0], count))
+    left, top = (np.repeat(edge, count) for edge in first.T)
+    return left + column, top + row, np.repeat(np.arange(len(count)), count)

@@ -1,0 +1,336 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What another sensor measured, on the pixels of the pictures: in a bag, and as geometry."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bag_factory import DEPTH, IMAGE, INFO, T0, Item, frames, write_bag
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmd_ros.core.camera import Camera, rectified_pixels
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.points import apply, depth_from_points, inverse, transform
+from dmd_ros.eval.sensor_truth import registered
+
+SAMPLE = Path(__file__).parents[1] / 'data' / 'sample_bag'
+LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'
+GREY = np.full((48, 64, 3), 90, np.uint8)
+
+
+def pose(turn, shift):
+    """The 4x4 matrix of a rotation vector and a translation."""
+    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
+
+
+# x_camera = M x_lidar, by way of the camera's mount.
+LINK_OPTICAL = pose((1.2, -1.2, 1.2), (0.0, 0.02, 0.0))
+LINK_LIDAR = pose((0.02, 0.1, -0.3), (-0.1, 0.05, 0.2))
+OPTICAL_LIDAR = inverse(LINK_OPTICAL) @ LINK_LIDAR
+MOUNTS = [('camera_link', 'camera', LINK_OPTICAL), ('camera_link', 'lidar', LINK_LIDAR)]
+
+
+def tf(links=MOUNTS, topic='/tf_static'):
+    return Item(topic, T0, links, 'tf', logged_ns=T0 - 1)
+
+
+def points_of(depth, camera):
+    """Back-project depth on the grid of a pinhole camera; points [N, 3]."""
+    v, u = np.nonzero(np.isfinite(depth))
+    rays = camera.resized(depth.shape[1], depth.shape[0]).rays()[v, u].astype(np.float64)
+    return np.insert(rays, 2, 1.0, axis=1) * depth[v, u, None]
+
+
+def read(path, depth=None, choose=None, **options):
+    with Bag(path) as bag:
+        reader = BagReader(bag, topics.choose(bag, depth=depth, **(choose or {})), **options)
+        return list(reader), reader
+
+
+def sample(count=2):
+    """The first frames of the sample bag, and their messages as items to write."""
+    with Bag(SAMPLE) as bag:
+        reader = BagReader(bag, topics.choose(bag), limit=count)
+        found = list(reader)
+    items = []
+    for frame in found:
+        jpeg = cv2.imencode('.jpg', frame.rgb[..., ::-1])[1].tobytes()
+        items.append(Item(IMAGE, frame.stamp_ns, jpeg, 'bytes', logged_ns=frame.logged_ns))
+        items.append(Item(INFO, frame.stamp_ns, frame.camera, 'info', logged_ns=frame.logged_ns))
+    return found, items
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_a_lidar_s_points_lie_where_the_truth_has_them(tmp_path, kind):
+    found, items = sample()
+    for frame in found:
+        points = apply(inverse(OPTICAL_LIDAR), points_of(frame.truth_m, frame.camera))
+        at = {'stamp_ns': frame.stamp_ns + 15_000_000, 'logged_ns': frame.logged_ns + 9}
+        items.append(Item(LIDAR, content=points, kind='cloud', frame_id='lidar', **at))
+    path = write_bag(tmp_path / 'bag', [tf(), *items], kind)
+    judged, reader = read(path, LIDAR)
+    for frame, truth in zip(judged, found, strict=True):
+        v, u = np.nonzero(~np.isnan(frame.truth_m))
+        assert frame.truth_m.shape == (480, 640) and len(v) == truth.truth_m.size
+        expected = truth.truth_m[v // 2, u // 2]
+        np.testing.assert_allclose(frame.truth_m[v, u], expected, atol=1e-3)
+        assert (frame.truth_m.dtype, frame.truth_frame_id) == (np.float32, 'camera')
+    assert reader.truth.how == ['/lidar/points, projected by /tf_static']
+    assert reader.bag.warnings == []
+    # Of nobody's making it is taken: it may be of an estimate.
+    judged, reader = read(path)
+    assert {frame.truth_m is None for frame in judged} == {True}
+    assert '--depth-topic takes one of /lidar/points' in reader.bag.warnings[0]
+
+
+@pytest.mark.parametrize('degrees', [0, 90, 180, 270])
+def test_depth_of_another_camera_lies_where_the_truth_has_it(tmp_path, degrees):
+    """One that sees a part of the picture, from the same place, however it is turned."""
+    found, items = sample(1)
+    (frame,) = found
+    part = frame.camera.resized(320, 240).cropped(41, 30, 200, 160).turned(degrees)
+    depth = np.ascontiguousarray(np.rot90(frame.truth_m[30:190, 41:241], -degrees // 90))
+    turn = pose((0.0, 0.0, np.radians(degrees)), (0.0, 0.0, 0.0))
+    at = {'stamp_ns': frame.stamp_ns, 'logged_ns': frame.logged_ns, 'frame_id': 'depth_optical'}
+    items.append(Item(DEPTH, content=depth, kind='depth32', **at))
+    items.append(Item(DEPTH_INFO, content=part, kind='info', **at))
+    # x_camera = turned back; the chain's two links are any that multiply to it.
+    links = [
+        ('camera_link', 'camera', LINK_OPTICAL),
+        ('camera_link', 'depth_optical', LINK_OPTICAL @ inverse(turn)),
+    ]
+    (judged,), reader = read(write_bag(tmp_path / 'bag', [tf(links), *items]))
+    expected = np.full((480, 640), np.nan, np.float32)
+    expected[60:380, 82:482] = np.repeat(np.repeat(frame.truth_m[30:190, 41:241], 2, 0), 2, 1)
+    assert (np.isnan(judged.truth_m) == np.isnan(expected)).all()
+    np.testing.assert_allclose(judged.truth_m, expected, atol=1e-3)
+    assert judged.truth_frame_id == 'camera'
+    assert reader.truth.how == [f'{DEPTH}, registered by /tf_static and {DEPTH_INFO}']
+    (said,) = reader.bag.warnings
+    assert said == (
+        f"depth of {DEPTH} is in frame 'depth_optical', the images in 'camera'; it was registered "
+        f'to them by /tf_static and {DEPTH_INFO}'
+    )
+
+
+LENSES = [
+    Camera(300, 305, 155.0, 122.0, 320, 240),
+    Camera(250, 255, 160.0, 118.0, 320, 240, 'plumb_bob', (-0.25, 0.07, 1e-3, -5e-4, 0.0)),
+    Camera(170, 170, 159.5, 119.5, 320, 240, 'equidistant', (0.01, -0.005, 0.0, 0.0)),
+]
+
+
+@given(
+    lens=st.sampled_from(LENSES),
+    turn=st.tuples(*[st.floats(-3, 3)] * 3),
+    shift=st.tuples(*[st.floats(-5, 5)] * 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_what_a_sensor_sees_comes_back_to_the_pixel_that_it_is_at(lens, turn, shift, seed):
+    """Pixel -> ray -> point -> the other sensor's frame -> back: the same pixels and depths."""
+    rng = np.random.default_rng(seed)
+    pixels = np.unique(rng.integers((0, 0), (320, 240), (200, 2)), axis=0)
+    places = rectified_pixels(lens, pixels) if lens.is_distorted else pixels
+    known = np.isfinite(places).all(axis=1)
+    pixels, places = pixels[known], places[known]
+    z = rng.uniform(0.2, 50.0, len(pixels))
+    rays = (places - (lens.cx, lens.cy)) / (lens.fx, lens.fy)
+    points = np.insert(rays, 2, 1.0, axis=1) * z[:, None]
+    matrix = pose(turn, shift)
+    depth = depth_from_points(apply(matrix, apply(inverse(matrix), points)), lens)
+    assert np.isfinite(depth).sum() == len(pixels)
+    np.testing.assert_allclose(depth[pixels[:, 1], pixels[:, 0]], z, rtol=1e-5)
+
+
+# What is in the scenes below, seen from a colour camera at the origin and a depth camera 6 cm
+# beside it that looks a little aside.
+COLOUR = Camera(460, 460, 319.5, 179.5, 640, 360)
+COLOUR_DEPTH = pose((0.01, np.radians(1.5), 0.005), (0.06, 0.003, 0.005))
+ASLANT = np.array([0.9, 0.0, 0.44]) / np.linalg.norm([0.9, 0.0, 0.44])
+
+
+def cast(camera, world_camera, planes):
+    """Depth along Z [H, W] of the nearest of some planes, float32, and which it is of.
+
+    planes: normal, distance along it from the origin, and where (x, y) the plane ends or None.
+    """
+    v, u = np.mgrid[: camera.height, : camera.width]
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2).astype(np.float64)
+    if camera.is_distorted:
+        pixels = rectified_pixels(camera, pixels)
+    rays = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    rays = np.insert(rays, 2, 1.0, axis=1) @ world_camera[:3, :3].T
+    origin = world_camera[:3, 3]
+    nearest = np.full(len(rays), np.inf)
+    which = np.zeros(len(rays), int)
+    for number, (normal, distance, ends) in enumerate(planes):
+        z = (distance - normal @ origin) / (rays @ normal)
+        seen = (z > 0) & (z < nearest)
+        if ends is not None:
+            (left, top), (right, bottom) = ends
+            x, y, _ = (origin + z[:, None] * rays).T
+            seen &= (x > left) & (x < right) & (y > top) & (y < bottom)
+        nearest[seen], which[seen] = z[seen], number
+    nearest[~np.isfinite(nearest)] = np.nan
+    return nearest.reshape(u.shape).astype(np.float32), which.reshape(u.shape)
+
+
+AHEAD = np.array([0.0, 0.0, 1.0])
+WALL = (AHEAD, 4.0, None)
+BOARD = (ASLANT, ASLANT @ (0.1, 0.0, 1.2), ((-0.05, -0.25), (0.25, 0.25)))
+BOX = (AHEAD, 1.0, ((-0.4, -0.3), (-0.2, 0.3)))
+SENSORS = {
+    'of its kind': Camera(425, 425, 423.5, 239.5, 848, 480),
+    'coarse': Camera(95, 95, 79.5, 59.5, 160, 120),
+    'finer': Camera(800, 800, 639.5, 399.5, 1280, 800),
+    'distorted': Camera(
+        260, 260, 159.5, 119.5, 320, 240, 'rational_polynomial', (-0.2, 0.05, 0.0, 0.0, 0.0)
+    ),
+}
+
+
+@pytest.mark.parametrize('sensor', SENSORS.values(), ids=SENSORS)
+def test_a_wall_is_as_far_as_it_is_and_has_no_holes(sensor):
+    depth, _ = cast(sensor, COLOUR_DEPTH, [WALL])
+    found = registered(depth, sensor, COLOUR_DEPTH, COLOUR)
+    np.testing.assert_allclose(found[np.isfinite(found)], 4.0, atol=1e-3)
+    v, u = np.nonzero(np.isfinite(found))
+    # The border of what a distorted sensor sees is bent.
+    inside = found[v.min() + 30 : v.max() - 30, u.min() + 30 : u.max() - 30]
+    assert inside.size > 100_000 and np.isfinite(inside).all()
+
+
+@pytest.mark.parametrize('sensor', SENSORS.values(), ids=SENSORS)
+def test_the_wall_does_not_shine_through_what_stands_before_it(sensor):
+    planes = [WALL, BOARD, BOX]
+    truth, which = cast(COLOUR, np.eye(4), planes)
+    depth, _ = cast(sensor, COLOUR_DEPTH, planes)
+    found = registered(depth, sensor, COLOUR_DEPTH, COLOUR)
+    kernel = np.ones((9, 9), np.uint8)  # away from edges, which a coarse sensor cannot place
+    for number in (1, 2):
+        inner = cv2.erode((which == number).astype(np.uint8), kernel) > 0
+        assert inner.sum() > 8_000
+        assert np.isfinite(found[inner]).all()
+        assert (np.abs(found[inner] / truth[inner] - 1.0) < 0.05).all()
+
+
+def test_what_the_colour_camera_does_not_see_is_no_depth_of_it():
+    """Behind it, beside its picture, too near to be seen, or not measured."""
+    sensor = SENSORS['coarse']
+    depth = np.full((120, 160), 2.0, np.float32)
+    back = pose((0.0, np.pi, 0.0), (0.0, 0.0, 0.0))
+    assert np.isnan(registered(depth, sensor, back, COLOUR)).all()
+    aside = pose((0.0, 0.0, 0.0), (9.0, 0.0, 0.0))
+    assert np.isnan(registered(depth, sensor, aside, COLOUR)).all()
+    into = pose((0.0, 0.0, 0.0), (0.0, 0.0, -1.95))
+    assert np.isnan(registered(depth, sensor, into, COLOUR)).all()
+    for nothing in (np.nan, np.inf, -np.inf):
+        blind = np.full((120, 160), nothing, np.float32)
+        assert np.isnan(registered(blind, sensor, COLOUR_DEPTH, COLOUR)).all()
+
+
+def cloud(points=((2.0, 0.0, 0.0),), frame_id='lidar', at=0, **extra):
+    points = np.asarray(points, float).reshape(-1, 3)
+    return Item(LIDAR, T0 + at, points, 'cloud', frame_id=frame_id, extra=extra)
+
+
+@pytest.mark.parametrize(
+    ('items', 'said'),
+    [
+        ([cloud()], "'lidar' and 'camera', and no tf_static of bag .*; record /tf_static with"),
+        ([cloud(), tf(MOUNTS[:1])], "no static transform links the frames 'lidar' and 'camera'"),
+        ([cloud(), tf(MOUNTS[:1]), tf(MOUNTS[1:], '/tf')], "'camera' are linked by /tf alone"),
+        ([cloud(fields=[]), tf()], 'cloud has no field x of FLOAT32'),
+    ],
+)
+def test_points_that_cannot_be_placed_are_refused_before_the_work_begins(tmp_path, items, said):
+    path = write_bag(tmp_path / 'bag', [*items, *frames([GREY])])
+    with Bag(path) as bag, pytest.raises(EvalError, match=said):
+        BagReader(bag, topics.choose(bag, depth=LIDAR))
+
+
+def test_clouds_that_come_to_nothing(tmp_path):
+    ahead, behind = apply(inverse(OPTICAL_LIDAR), np.array([[0.0, 0.0, 2.0], [0.0, 0.0, -2.0]]))
+    items = frames([GREY] * 5)
+    for i, points in enumerate([ahead, [], behind, ahead, ahead]):
+        items.append(cloud(points, at=i * 100_000_000))
+    items[-2].frame_id, items[-1].extra = 'radar', {'width': 7}
+    found, reader = read(write_bag(tmp_path / 'bag', [tf(), *items]), LIDAR)
+    first, empty, unseen, unknown, broken = (frame.truth_m for frame in found)
+    assert np.nanmax(first) == pytest.approx(2.0, abs=1e-6) and np.isfinite(first).sum() == 1
+    assert np.isnan(empty).all() and np.isnan(unseen).all()
+    assert unknown is None and broken is None
+    nowhere, no_link, too_few = reader.bag.warnings
+    assert 'no point in its picture' in nowhere and 'optical frame: x right, y down' in nowhere
+    assert "a depth message was left out: no static transform links the frames 'radar'" in no_link
+    assert 'cloud of 7x1 points with point_step 16' in too_few
+
+
+def test_points_in_the_frame_of_the_images_need_no_transform(tmp_path):
+    items = [tf(), *frames([GREY]), cloud((0.0, 0.0, 3.0), frame_id='camera')]
+    (frame,), reader = read(write_bag(tmp_path / 'bag', items), LIDAR)
+    assert np.argwhere(np.isfinite(frame.truth_m)).tolist() == [[24, 32]]
+    assert reader.truth.how == ['/lidar/points, projected']
+
+
+OTHER = Camera(40, 40, 29.5, 19.5, 60, 40)
+DEPTH_MAP = Item(DEPTH, T0, np.full((40, 60), 2.0, np.float32), 'depth32', frame_id='ir')
+OWN_INFO = Item(DEPTH_INFO, T0, OTHER, 'info', frame_id='ir')
+IR = [('camera', 'ir', np.eye(4))]
+
+
+@pytest.mark.parametrize(
+    ('items', 'missing'),
+    [
+        ([tf(IR)], r'no camera_info beside /camera/depth/image; .* --depth-info-topic'),
+        ([OWN_INFO], r"links the frames 'ir' and 'camera', and no tf_static of bag .*; record"),
+        (
+            [OWN_INFO, tf(IR, '/tf')],
+            r"'ir' and 'camera' are linked by /tf alone \('camera' - 'ir'",
+        ),
+        ([replace(OWN_INFO, frame_id='x'), tf(IR)], r"frame_id 'ir' .* with --depth-info-topic"),
+        (
+            [replace(OWN_INFO, content=replace(OTHER, width=90)), tf(IR)],
+            'camera_info describes 90x40, the image is 60x40 with another aspect',
+        ),
+    ],
+)
+def test_depth_that_cannot_be_registered_says_what_is_missing(tmp_path, items, missing):
+    path = write_bag(tmp_path / 'bag', [*items, DEPTH_MAP, *frames([GREY])])
+    (frame,), reader = read(path)
+    assert (frame.truth_m.shape, frame.truth_frame_id) == ((40, 60), 'ir')
+    (warning,) = reader.bag.warnings
+    assert warning.startswith(
+        f"depth of {DEPTH} is in frame 'ir', the images in 'camera': unless both are the same "
+        'camera, errors mean nothing. It is not registered: '
+    )
+    assert re.search(missing, warning)
+    assert reader.truth.how == [f'{DEPTH}, as it is']
+
+
+def test_depth_is_taken_as_it_is_where_that_is_asked_for(tmp_path):
+    path = write_bag(tmp_path / 'bag', [tf(IR), OWN_INFO, DEPTH_MAP, *frames([GREY])])
+    (frame,), reader = read(path)
+    assert frame.truth_m.shape == (48, 64)
+    (frame,), reader = read(path, depth_as_is=True)
+    assert (frame.truth_m.shape, reader.truth.how) == ((40, 60), [f'{DEPTH}, as it is'])
+    assert reader.bag.warnings[0].endswith('errors mean nothing')
+
+
+def test_the_info_of_depth_may_lie_elsewhere(tmp_path):
+    items = [tf(IR), replace(OWN_INFO, topic='/ir/camera_info'), DEPTH_MAP, *frames([GREY])]
+    path = write_bag(tmp_path / 'bag', items)
+    choose = {'camera_info': INFO, 'depth_info': '/ir/camera_info'}
+    (frame,), reader = read(path, choose=choose)
+    assert reader.truth.how == [f'{DEPTH}, registered by /tf_static and /ir/camera_info']
+    np.testing.assert_allclose(frame.truth_m[24, 20:40], 2.0)
+    with pytest.raises(EvalError, match='has no topic /nowhere'):
+        read(path, choose={'camera_info': INFO, 'depth_info': '/nowhere'})
