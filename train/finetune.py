@@ -29,13 +29,13 @@ from dmd_ros.core.preprocess import ROTATIONS, full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.metrics import Score, mean_score
-from dmd_ros.eval.options import positive
+from dmd_ros.eval.options import duration, positive
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.checkpoint import load_newest
 from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
-from train.datasets.bag import DEPTH_FRAMES
+from train.datasets.bag import DEPTH_FRAMES, MAX_APART_S
 from train.datasets.frames import Frames
 from train.errors import TrainError
 from train.evaluate import flat_score
@@ -245,12 +245,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     ).add_argument
     add('--image', help='topic of the images')
     add('--info', help='topic of the camera_info')
-    add('--depth', help='topic of the depth; topics are found where a bag leaves no choice')
+    add('--depth', help='topic of the depth, an image or the points of a LiDAR; topics of images '
+        'are found where a bag leaves no choice')  # fmt: skip
+    add('--depth-info', help='camera_info of depth in another frame (default: beside it)')
+    add('--depth-tolerance', type=duration, metavar='S',
+        help=f'farthest apart of stamps (default: {MAX_APART_S:g})')  # fmt: skip
     add('--every', type=positive, default=1, help='take one picture in so many')
     add('--image-rotation', type=int, choices=ROTATIONS, default=0,
         help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
     add('--depth-frame', choices=DEPTH_FRAMES, default='same',
-        help="any: take depth whose frame_id is not the pictures' (default: same)")  # fmt: skip
+        help="any: take depth as it is, though its frame_id is not the pictures'; same: register "
+        'it by /tf_static, or refuse it (default: same)')  # fmt: skip
     return parser.parse_args(arguments)
 
 

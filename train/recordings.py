@@ -30,8 +30,8 @@ from train.mixtures import WORLDS
 
 # Options of the reader of bags: what frames in folders were made with is no longer to be chosen.
 _OF_BAGS: dict[str, Any] = {
-    'image': None, 'info': None, 'depth': None, 'image_rotation': 0, 'depth_frame': 'same',
-    'every': 1,
+    'image': None, 'info': None, 'depth': None, 'depth_info': None, 'depth_tolerance': None,
+    'image_rotation': 0, 'depth_frame': 'same', 'every': 1,
 }  # fmt: skip
 # What has a meaning in the texts that name sources, see `train.sources`.
 _SIGNS = ',@?'

@@ -16,11 +16,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bag_factory import Item, write_bag
 from small_set import plane_sample
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.metrics import Score, score
+from dmd_ros.eval.points import apply, inverse, transform
+from dmd_ros.eval.topics import choose
 from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.checkpoint import load_newest
@@ -93,6 +98,40 @@ def test_a_dry_run_judges_and_trains_nothing(bag, tmp_path, capsys):
     assert '24 frames to train on, 6 held out' in said
     assert 'before' in said and 'after' not in said
     assert not (out / 'checkpoints').exists()
+
+
+def test_a_lidar_judges_as_depth_does(bag, tmp_path, capsys):
+    """The walk again, its truth recorded as the points of another sensor, 45 ms late."""
+    points, items = '/lidar/points', []
+    mount = transform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), (0.0, -0.1, 0.0))
+    with Bag(bag) as recorded:
+        reader = BagReader(recorded, choose(recorded), stride=6)
+        for frame in reader:
+            at = {'stamp_ns': frame.stamp_ns, 'logged_ns': frame.logged_ns}
+            rays = frame.camera.resized(320, 240).rays()[::4].reshape(-1, 2)
+            seen = np.insert(rays, 2, 1.0, axis=1) * frame.truth_m[::4].reshape(-1, 1)
+            moved = apply(inverse(mount), seen)
+            items += [
+                Item('/image', content=frame.rgb, kind='png', **at),
+                Item('/camera_info', content=frame.camera, kind='info', **at),
+                Item(points, content=moved, kind='cloud', frame_id='lidar', **at),
+            ]
+            items[-1].stamp_ns += 45_000_000
+    items.append(Item('/tf_static', items[0].stamp_ns, [('camera', 'lidar', mount)], 'tf'))
+    drive = write_bag(tmp_path / 'drive', items)
+    command = ['--held-out', '60', '--dry-run', *FAST]
+    options = ['--depth', points, '--depth-tolerance', '0.05']
+    assert finetune.main([str(drive), '--out', str(tmp_path / 'lidar'), *options, *command]) == 0
+    assert '2 frames to train on, 3 held out' in capsys.readouterr().out
+    every = ['--every', '6', *command]
+    assert finetune.main([str(bag), '--out', str(tmp_path / 'depth'), *every]) == 0
+    lidar, depth = (
+        json.loads((tmp_path / name / 'finetune.json').read_text()) for name in ('lidar', 'depth')
+    )
+    for row in ('before', 'constant'):
+        assert lidar[row]['abs_rel'] == pytest.approx(depth[row]['abs_rel'], abs=0.02)
+    with pytest.raises(SystemExit):
+        finetune.main([str(drive), '--out', str(tmp_path / 'no'), '--depth-tolerance', '0'])
 
 
 def test_frames_made_with_other_options_are_refused(bag, tmp_path, capsys):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Your own robot's bag: colour pictures, their camera_info, and depth registered to them.
+"""Your own robot's bag: colour pictures, their camera_info, and depth or a LiDAR's points.
 
 A bag is a stream, training wants any frame at any time: the pairs are written once as a folder of
 labelled frames beside the bag, and read from there. Lens distortion is removed on the way.
@@ -35,7 +35,7 @@ from dmd_ros.eval.registration import same_view
 from train.datasets.frames import Frames
 from train.errors import TrainError
 
-# Stamps of one shot may differ by this much.
+# Seconds by which stamps of one shot may differ, unless told.
 MAX_APART_S = 0.03
 # Beside the frames: what they were made of.
 _ORIGIN = 'origin.json'
@@ -46,7 +46,8 @@ _OPTIONS = {
     '--image-topic': 'option image',
     '--camera-info-topic': 'option info',
     '--depth-topic': 'option depth',
-    ' (see --depth-tolerance)': '',
+    '--depth-info-topic': 'option depth_info',
+    '--depth-tolerance': 'option depth_tolerance',
 }
 DEPTH_FRAMES = ('same', 'any')
 
@@ -54,11 +55,13 @@ DEPTH_FRAMES = ('same', 'any')
 class BagFrames(Frames):
     """Frames of a bag; topics are found by themselves if the bag leaves no choice.
 
-    every: keep one picture in so many. image_rotation: degrees clockwise that bring pictures
-    upright (0, 90, 180, 270), as the robot's parameter does. depth_frame: 'same' refuses depth
-    whose frame_id is not the pictures', 'any' takes it. cache: folder to write the frames to
-    (default: beside the bag, '<bag>.frames'); used as it is if it was made of this recording with
-    these options, else refused. part, held_out: as for `Frames`.
+    depth: a depth image or, named, a PointCloud2. every: keep one picture in so many.
+    image_rotation: degrees clockwise that bring pictures upright (0, 90, 180, 270), as the robot's
+    parameter does. depth_frame: 'same' registers depth whose frame_id is not the pictures' by the
+    bag's static transforms and depth_info, its camera_info, and refuses it where they do not tell;
+    'any' takes it as it is. depth_tolerance: seconds that its stamp may be off. cache: folder to
+    write the frames to (default: beside the bag, '<bag>.frames'); used as it is if it was made of
+    this recording with these options, else refused. part, held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -73,6 +76,8 @@ class BagFrames(Frames):
         every: int = 1,
         image_rotation: int = 0,
         depth_frame: str = 'same',
+        depth_info: str | None = None,
+        depth_tolerance: float = MAX_APART_S,
         cache: str | Path | None = None,
         part: str = 'all',
         held_out: int = 20,
@@ -84,11 +89,17 @@ class BagFrames(Frames):
         if depth_frame not in DEPTH_FRAMES:
             allowed = ', '.join(DEPTH_FRAMES)
             raise TrainError(f'bag: depth_frame={depth_frame!r}; allowed: {allowed}')
+        if not 0.0 < depth_tolerance <= 1e9:
+            raise TrainError(
+                f'bag: depth_tolerance={depth_tolerance}; allowed: above 0, up to 1e9 seconds'
+            )
         chosen = {
             'image': image, 'info': info, 'depth': depth, 'every': every,
             # None, as folders have it that know nothing of it.
             'image_rotation': image_rotation or None,
             'depth_frame': None if depth_frame == 'same' else depth_frame,
+            'depth_info': depth_info,
+            'depth_tolerance': None if depth_tolerance == MAX_APART_S else depth_tolerance,
         }  # fmt: skip
         bag = Path(root).expanduser()
         folder = Path(cache).expanduser() if cache else bag.with_name(bag.name + '.frames')
@@ -108,20 +119,26 @@ class BagFrames(Frames):
 def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
     """Write the labelled frames of a bag to `folder`; gives their number.
 
-    chosen: image, info, depth, every, image_rotation and depth_frame of `BagFrames`.
+    chosen: the options of `BagFrames`, None for its defaults.
     """
     building = folder.with_name(folder.name + '.part')
     shutil.rmtree(building, ignore_errors=True)
     count = 0
     with Bag(path) as bag:
-        names = topics.choose(bag, chosen['image'], chosen['info'], chosen['depth'])
+        names = topics.choose(
+            bag,
+            *(chosen[key] for key in ('image', 'info', 'depth')),
+            depth_info=chosen['depth_info'],
+        )
         if names.depth is None:
-            raise TrainError(f'{path} has no depth topic: there is nothing to learn from')
+            hints = _by_our_names('; '.join(['', *bag.warnings]))
+            raise TrainError(f'{path} has no depth topic: there is nothing to learn from{hints}')
         frames = BagReader(
             bag,
             names,
             rectified=topics.is_rectified(names.image, 'auto'),
-            tolerance_s=MAX_APART_S,
+            depth_as_is=chosen['depth_frame'] == 'any',
+            tolerance_s=chosen['depth_tolerance'] or MAX_APART_S,
             stride=chosen['every'],
         )
         for frame in frames:
@@ -130,9 +147,10 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
             if not chosen['depth_frame'] and not same_frame(frame.truth_frame_id, frame.frame_id):
                 raise TrainError(
                     f'depth of {names.depth} is in frame {frame.truth_frame_id!r}, the pictures '
-                    f'in {frame.frame_id!r}: it is not registered to colour. Record depth that is '
+                    f'in {frame.frame_id!r}: it is not registered to colour, and cannot be here: '
+                    f'{_by_our_names(frames.truth.obstacle)}. Or record depth that is registered '
                     '(align_depth.enable:=true of a RealSense), or choose another topic; '
-                    'depth_frame any takes it from a driver that only misnames the frame'
+                    'depth_frame any takes it as it is, from a driver that only misnames the frame'
                 )
             sample = _turned(labelled(frame), chosen['image_rotation'] or 0)
             if np.isnan(sample.depth).all():

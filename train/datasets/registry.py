@@ -103,8 +103,8 @@ def _parse(text: str, like: Any) -> Any:
         if text.lower() not in ('true', 'false'):
             raise ValueError(text)
         return text.lower() == 'true'
-    if isinstance(like, int):
-        return int(text)
+    if isinstance(like, (int, float)):
+        return type(like)(text)
     if isinstance(like, tuple):
         # A plus sign that came through a URL is a blank.
         words = text.replace('+', ' ').split()
