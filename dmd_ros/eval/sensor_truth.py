@@ -130,7 +130,7 @@ class SensorTruth:
         matrix = self._transforms.between(picture.frame_id, frame_id)
         depth = registered(depth_m, source, matrix, self._camera(picture))
         by = f'by {", ".join(self._transforms.topics)} and {topic}'
-        self._bag.warn(f'{said}; it was registered to them {by}')
+        self._bag.warn(f'{said}; it was registered to them {by} (not with --depth-as-is)')
         self._note(f'registered {by}')
         return depth
 

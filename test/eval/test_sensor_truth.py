@@ -117,7 +117,7 @@ def test_depth_of_another_camera_lies_where_the_truth_has_it(tmp_path, degrees):
     (said,) = reader.bag.warnings
     assert said == (
         f"depth of {DEPTH} is in frame 'depth_optical', the images in 'camera'; it was registered "
-        f'to them by /tf_static and {DEPTH_INFO}'
+        f'to them by /tf_static and {DEPTH_INFO} (not with --depth-as-is)'
     )
 
 

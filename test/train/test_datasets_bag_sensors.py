@@ -55,7 +55,10 @@ def test_depth_of_another_camera_is_registered_where_the_bag_tells_how(tmp_path,
     expected = np.full((48, 64), np.nan, np.float32)
     expected[12:36, 16:48] = 2.0
     np.testing.assert_array_equal(depth, expected)
-    assert 'it was registered to them by /tf_static and /ir/camera_i' in capsys.readouterr().err
+    assert (
+        'it was registered to them by /tf_static and /ir/camera_info (not with depth_frame any)'
+        in capsys.readouterr().err
+    )
     with pytest.raises(TrainError, match="depth_frame None, now 'any'"):
         open_dataset('bag', bag, depth_frame='any', **named)
     untouched = open_dataset('bag', bag, depth_frame='any', cache=tmp_path / 'any', **named)

@@ -48,6 +48,7 @@ _OPTIONS = {
     '--depth-topic': 'option depth',
     '--depth-info-topic': 'option depth_info',
     '--depth-tolerance': 'option depth_tolerance',
+    '--depth-as-is': 'depth_frame any',
 }
 DEPTH_FRAMES = ('same', 'any')
 
