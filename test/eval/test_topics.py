@@ -102,6 +102,8 @@ def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
         ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
         ({'depth': INFO}, r'depth topic .* is of type'),
         ({'depth': IMAGE}, r'cannot be both image and depth topic'),
+        ({'depth_info': INFO}, r'there is no depth image, and .* leave --depth-info-topic out'),
+        ({'calibrated': False, 'camera_info': '/nope'}, r'no topic /nope; it has'),
     ],
 )
 def test_named_topics_are_checked(tmp_path, names, message):
@@ -141,6 +143,20 @@ def test_the_info_beside_a_compressed_image_is_its_own(tmp_path):
     items += [Item(f'/{name}/camera_info', T0, CAMERA, 'info') for name in 'ab']
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         assert topics.choose(bag).camera_info == '/a/camera_info'
+
+
+def test_the_info_of_depth_is_the_one_beside_it(tmp_path):
+    own = '/camera/depth/camera_info'
+    items = [*frames([PICTURE], [MAP]), Item(own, T0, CAMERA, 'info')]
+    with Bag(write_bag(tmp_path / 'bag', items)) as bag:
+        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH, own)
+        assert topics.choose(bag, depth_info=INFO).depth_info == INFO
+        assert topics.choose(bag, depth='none').depth_info == ''
+        # Where no camera_info says how wide the pictures are, theirs still places the truth.
+        blind = topics.Topics(IMAGE, '', DEPTH, own, truth_info=INFO)
+        assert topics.choose(bag, calibrated=False) == blind
+        named = topics.choose(bag, camera_info=own, calibrated=False)
+        assert named.truth_info == own
 
 
 def test_sixteen_bits_of_grey_are_depth_where_the_topic_is_called_so(tmp_path):
