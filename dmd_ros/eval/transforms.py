@@ -32,6 +32,7 @@ class StaticTransforms:
         self.topics = _topics(bag, 'tf_static')
         self._bag = bag
         self._links: Links = {}
+        self._why_not: dict[tuple[str, str], str] = {}
         for topic, found in _transforms(bag, self.topics):
             self._add(topic, found)
 
@@ -39,7 +40,10 @@ class StaticTransforms:
         """Give the 4x4 matrix of x_target = M x_source; raises `EvalError` that names both."""
         path = _path(self._links, target.lstrip('/'), source.lstrip('/'))
         if path is None:
-            raise EvalError(self._missing(target, source))
+            asked = (target, source)
+            if asked not in self._why_not:  # which takes a walk through the bag
+                self._why_not[asked] = self._missing(target, source)
+            raise EvalError(self._why_not[asked])
         matrix = np.eye(4)
         for first, second in itertools.pairwise(path):
             matrix = matrix @ self._links[first][second]

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bag_factory import DEPTH, IMAGE, INFO, T0, Item, frames, write_bag
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, write_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -323,6 +323,25 @@ def test_depth_is_taken_as_it_is_where_that_is_asked_for(tmp_path):
     (frame,), reader = read(path, depth_as_is=True)
     assert (frame.truth_m.shape, reader.truth.how) == ((40, 60), [f'{DEPTH}, as it is'])
     assert reader.bag.warnings[0].endswith('errors mean nothing')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_transforms_are_looked_up_while_the_bag_is_read(tmp_path, kind):
+    """Pictures of noise, so that the bag has many chunks, and the transforms in the last one."""
+    rng, items = np.random.default_rng(0), []
+    for i in range(12):
+        at = {'stamp_ns': T0 + i * 100_000_000}
+        noise = rng.integers(0, 255, (480, 640, 3), np.uint8)
+        items += [
+            Item(IMAGE, content=noise, kind='image', **at),
+            Item(INFO, content=CAMERA.resized(640, 480), kind='info', **at),
+            replace(OWN_INFO, **at),
+            replace(DEPTH_MAP, content=DEPTH_MAP.content + i, **at),
+        ]
+    path = write_bag(tmp_path / 'bag', [*items, replace(tf(IR), logged_ns=T0 + 10**10)], kind)
+    found, reader = read(path)
+    assert [float(f.truth_m[240, 320]) for f in found] == list(range(2, 14))
+    assert len(reader.bag.warnings) == 1
 
 
 def test_the_info_of_depth_may_lie_elsewhere(tmp_path):

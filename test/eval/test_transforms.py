@@ -72,6 +72,17 @@ def test_a_missing_link_is_named(tmp_path, items, said):
         StaticTransforms(bag).between('camera_optical', 'lidar')
 
 
+def test_what_is_missing_is_looked_for_once(tmp_path, monkeypatch):
+    """/tf may be most of a long bag, and every depth image asks."""
+    with bag_of(tmp_path / 'bag', tf(TREE[:1]), tf(TREE[1:], '/tf')) as bag:
+        found, read, walks = StaticTransforms(bag), bag.raw, []
+        monkeypatch.setattr(bag, 'raw', lambda names: walks.append(names) or read(names))
+        for _ in range(3):
+            with pytest.raises(EvalError, match='by /tf alone'):
+                found.between('camera_optical', 'lidar')
+    assert walks == [['/tf']]
+
+
 def test_loops_in_what_is_recorded_end(tmp_path):
     loop = [*TREE, ('camera_optical', 'base', np.eye(4))]
     with bag_of(tmp_path / 'bag', tf(loop)) as bag:
