@@ -247,7 +247,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--info', help='topic of the camera_info')
     add('--depth', help='topic of the depth, an image or the points of a LiDAR; topics of images '
         'are found where a bag leaves no choice')  # fmt: skip
-    add('--depth-info', help='camera_info of depth in another frame (default: beside it)')
+    add('--depth-info', help='camera_info of depth in another frame (default: the one beside it)')
     add('--depth-tolerance', type=duration, metavar='S',
         help=f'farthest apart of stamps (default: {MAX_APART_S:g})')  # fmt: skip
     add('--every', type=positive, default=1, help='take one picture in so many')

@@ -268,10 +268,10 @@ def _parser() -> argparse.ArgumentParser:
     add('--camera-info-topic', help='default: the only one, or the one beside the image')
     add(
         '--depth-topic',
-        help='ground truth: a depth image, registered to the images or, by /tf_static, here, or '
-        "the PointCloud2 of a LiDAR; default: the only depth image, if any; 'none': without",
+        help='ground truth: a depth image (one in another frame is registered by /tf_static) or a '
+        "LiDAR's PointCloud2; default: the only depth image, if any; 'none': without",
     )
-    add('--depth-info-topic', help='of a depth image in another frame; default: beside it')
+    add('--depth-info-topic', help='of depth in another frame; default: the one beside it')
     add('--depth-as-is', action='store_true',
         help='take a depth image as it is, whatever its frame_id')  # fmt: skip
     add('--depth-tolerance', type=options.seconds, default=0.02, metavar='S',

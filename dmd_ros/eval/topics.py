@@ -144,8 +144,8 @@ def _single(names: Sequence[str]) -> str:
 def _hint_at_clouds(bag: Bag) -> None:
     if clouds := _named(bag, CLOUD):
         bag.warn(
-            'there is no depth image, and so no ground truth; points that were measured, not '
-            f'estimated, can be: --depth-topic takes one of {", ".join(clouds)}'
+            'no depth image gives ground truth; points that were measured, not estimated, can: '
+            f'--depth-topic takes one of {", ".join(clouds)}'
         )
 
 

@@ -120,8 +120,8 @@ def test_points_are_taken_for_truth_only_where_they_are_named(walk, tmp_path, or
     assert results['total'] is None and results['settings']['ground_truth'] is None
     (warning,) = results['warnings']
     assert warning == (
-        'there is no depth image, and so no ground truth; points that were measured, not '
-        f'estimated, can be: --depth-topic takes one of {LIDAR}'
+        'no depth image gives ground truth; points that were measured, not estimated, can: '
+        f'--depth-topic takes one of {LIDAR}'
     )
     # 30 ms late: beyond the tolerance that is meant for depth images.
     results = run(bag, tmp_path / 'late', *oracle, '--depth-topic', LIDAR)
