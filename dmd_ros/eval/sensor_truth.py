@@ -89,8 +89,7 @@ class SensorTruth:
         frame_id = str(message.header.frame_id)
         if raw.msgtype == CLOUD:
             return self._of_cloud(message, picture), picture.frame_id
-        decode = depth_from_compressed if raw.msgtype == COMPRESSED else depth_from_image
-        depth = decode(message)
+        depth = depth_of(message, raw.msgtype)
         if frame_id != picture.frame_id:
             said = (
                 f'depth of {raw.topic} is in frame {frame_id!r}, the images in '
@@ -187,6 +186,12 @@ class SensorTruth:
     @functools.cached_property
     def _transforms(self) -> StaticTransforms:
         return StaticTransforms(self._bag)
+
+
+def depth_of(message: Any, msgtype: str) -> NDArray[np.float32]:
+    """Decode a depth message to float32 [H, W] metres; raises `CoreError` if it is none."""
+    decode = depth_from_compressed if msgtype == COMPRESSED else depth_from_image
+    return decode(message)
 
 
 def registered(
