@@ -23,7 +23,6 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagReader
-from dmd_ros.eval.metrics import Score, score
 from dmd_ros.eval.points import apply, inverse, transform
 from dmd_ros.eval.topics import choose
 from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
@@ -33,8 +32,6 @@ from train.config import TrainConfig, make_config
 from train.datasets.bag import write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
-from train.finetune_report import Point, draw, error_curve, report, turning_point
-from train.history import LOSSES
 from train.init import changes_of_meaning
 from train.onnx_weights import load_model
 from train.recordings import Recording, cameras_of, kind_of, recordings_of, sources_of
@@ -62,12 +59,6 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def given(*arguments: object) -> list[Recording]:
     return recordings_of(finetune._parse([str(text) for text in arguments]))
-
-
-def scored(*errors: float) -> list[list[Score]]:
-    """Scores of recordings of one frame each, all of whose depth is off by a factor."""
-    depth = np.full((4, 4), 10.0, np.float32)
-    return [[score(depth * (1 + error), depth)] for error in errors]
 
 
 @pytest.mark.slow
@@ -247,17 +238,6 @@ def test_a_run_goes_on_with_more_samples(bag, tmp_path):
     assert load_newest(tmp_path)['clock'] == 12
 
 
-@pytest.mark.parametrize(
-    ('after', 'said'), [(0.1, 'wrote model.onnx'), (0.2, 'did not fall'), (0.3, 'did not fall')]
-)
-def test_a_model_that_is_no_better_is_not_recommended(
-    after: float, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scores = {'before': scored(0.2), 'after': scored(after)}
-    report(tmp_path, given('walk.mcap', '--out', tmp_path), scores, [], Path('model.onnx'))
-    assert said in capsys.readouterr().out.splitlines()[-1]
-
-
 def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
     with pytest.raises(SystemExit):
         finetune.main([str(bag), '--out', str(tmp_path), '--every', '0'])
@@ -336,62 +316,6 @@ def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(label
     # Weights of the model file are halves.
     assert ends == pytest.approx([said[key]['abs_rel'] for key in ('before', 'after')], rel=0.02)
     assert cv2.imread(str(out / 'finetune.png')) is not None
-
-
-def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
-    recordings = given('walk.mcap', '--out', tmp_path)
-    curve = [Point(0, 0.2), Point(100, 0.1), Point(200, 0.15)]
-    scores = {'before': scored(0.2), 'after': scored(0.15)}
-    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
-    told, wrote = capsys.readouterr().out.splitlines()[-2:]
-    assert 'lowest before the end: AbsRel 0.100 at 100 samples, 0.150 at 200' in told
-    assert '--samples 100 in a new --out' in told and wrote == 'wrote model.onnx'
-    scores['after'] = scored(0.25)
-    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
-    assert capsys.readouterr().out.splitlines()[-1].endswith('record more, or train shorter')
-    assert turning_point([Point(0, 0.1), Point(100, 0.3), Point(200, 0.2)]) == ''
-    assert turning_point([Point(0, 0.2), Point(100, 0.1001), Point(200, 0.1004)]) == ''
-    assert turning_point([Point(100, float('nan'))]) == turning_point([]) == ''
-
-
-def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
-    recordings = given('monday/walk.mcap', 'b.mcap', '--judge', 'walk.mcap', '--out', tmp_path)
-    scores = {'before': scored(0.2, 0.2, 0.2), 'after': scored(0.1, 0.2, 0.21)}
-    report(tmp_path, recordings, scores, [], Path('model.onnx'))
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said == (
-        'wrote model.onnx, but the error did not fall on b.mcap, walk.mcap (judged only)'
-    )
-
-
-def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
-    lines = [
-        {'clock': 4, 'validation/abs_rel': 0.4},
-        {'clock': 8, 'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2,
-         'validation/2/abs_rel': 0.5},
-    ]  # fmt: skip
-    (tmp_path / LOSSES).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
-    start = Point(0, 0.6, (0.5, 0.7))
-    assert error_curve(tmp_path, start) == [start, Point(8, 0.3, (0.2, 0.5))]
-    (tmp_path / LOSSES).write_text('')  # nothing was judged: nothing to draw
-    assert error_curve(tmp_path, start) == []
-
-
-def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
-    names = ['_begins$with', 'costs$5^{', 'x' * 300]
-    curve = [Point(0, 0.2, (0.1, 0.2, 0.3)), Point(8, 0.1), Point(16, 0.2, (0.1, 0.2))]
-    draw(names, curve, tmp_path / 'plot.png')
-    assert cv2.imread(str(tmp_path / 'plot.png')) is not None
-
-
-def test_without_matplotlib_the_table_is_there(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
-    scores = {'before': scored(0.2), 'after': scored(0.1)}
-    recordings = given('walk.mcap', '--out', tmp_path)
-    report(tmp_path, recordings, scores, [Point(0, 0.2), Point(8, 0.1)], Path('model.onnx'))
-    said = capsys.readouterr().out
-    assert 'no finetune.png: plots need matplotlib' in said and 'wrote model.onnx' in said
-    assert (tmp_path / 'finetune.md').is_file()
 
 
 def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `train.finetune` leaves to read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dmd_ros.eval.metrics import Score, score
+from train.finetune import _parse
+from train.finetune_report import Point, draw, error_curve, report, turning_point
+from train.history import LOSSES
+from train.recordings import Recording, recordings_of
+
+
+def given(*arguments: object) -> list[Recording]:
+    return recordings_of(_parse([str(text) for text in arguments]))
+
+
+def scored(*errors: float) -> list[list[Score]]:
+    """Scores of recordings of one frame each, all of whose depth is off by a factor."""
+    depth = np.full((4, 4), 10.0, np.float32)
+    return [[score(depth * (1 + error), depth)] for error in errors]
+
+
+@pytest.mark.parametrize(
+    ('after', 'said'), [(0.1, 'wrote model.onnx'), (0.2, 'did not fall'), (0.3, 'did not fall')]
+)
+def test_a_model_that_is_no_better_is_not_recommended(
+    after: float, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {'before': scored(0.2), 'after': scored(after)}
+    report(tmp_path, given('walk.mcap', '--out', tmp_path), scores, [], Path('model.onnx'))
+    assert said in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
+    recordings = given('walk.mcap', '--out', tmp_path)
+    curve = [Point(0, 0.2), Point(100, 0.1), Point(200, 0.15)]
+    scores = {'before': scored(0.2), 'after': scored(0.15)}
+    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
+    told, wrote = capsys.readouterr().out.splitlines()[-2:]
+    assert 'lowest before the end: AbsRel 0.100 at 100 samples, 0.150 at 200' in told
+    assert '--samples 100 in a new --out' in told and wrote == 'wrote model.onnx'
+    scores['after'] = scored(0.25)
+    report(tmp_path, recordings, scores, curve, Path('model.onnx'))
+    assert capsys.readouterr().out.splitlines()[-1].endswith('record more, or train shorter')
+    assert turning_point([Point(0, 0.1), Point(100, 0.3), Point(200, 0.2)]) == ''
+    assert turning_point([Point(0, 0.2), Point(100, 0.1001), Point(200, 0.1004)]) == ''
+    assert turning_point([Point(100, float('nan'))]) == turning_point([]) == ''
+
+
+def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
+    recordings = given('monday/walk.mcap', 'b.mcap', '--judge', 'walk.mcap', '--out', tmp_path)
+    scores = {'before': scored(0.2, 0.2, 0.2), 'after': scored(0.1, 0.2, 0.21)}
+    report(tmp_path, recordings, scores, [], Path('model.onnx'))
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == (
+        'wrote model.onnx, but the error did not fall on b.mcap, walk.mcap (judged only)'
+    )
+
+
+def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
+    lines = [
+        {'clock': 4, 'validation/abs_rel': 0.4},
+        {'clock': 8, 'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2,
+         'validation/2/abs_rel': 0.5},
+    ]  # fmt: skip
+    (tmp_path / LOSSES).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+    start = Point(0, 0.6, (0.5, 0.7))
+    assert error_curve(tmp_path, start) == [start, Point(8, 0.3, (0.2, 0.5))]
+    (tmp_path / LOSSES).write_text('')  # nothing was judged: nothing to draw
+    assert error_curve(tmp_path, start) == []
+
+
+def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
+    names = ['_begins$with', 'costs$5^{', 'x' * 300]
+    curve = [Point(0, 0.2, (0.1, 0.2, 0.3)), Point(8, 0.1), Point(16, 0.2, (0.1, 0.2))]
+    draw(names, curve, tmp_path / 'plot.png')
+    assert cv2.imread(str(tmp_path / 'plot.png')) is not None
+
+
+def test_without_matplotlib_the_table_is_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
+    scores = {'before': scored(0.2), 'after': scored(0.1)}
+    recordings = given('walk.mcap', '--out', tmp_path)
+    report(tmp_path, recordings, scores, [Point(0, 0.2), Point(8, 0.1)], Path('model.onnx'))
+    said = capsys.readouterr().out
+    assert 'no finetune.png: plots need matplotlib' in said and 'wrote model.onnx' in said
+    assert (tmp_path / 'finetune.md').is_file()
