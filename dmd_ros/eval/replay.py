@@ -22,17 +22,16 @@ from typing import Any
 from tqdm import tqdm
 
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.eval import cloud_view, options, ply, report, sheet, topics
+from dmd_ros.eval import options, replay_report, report, sheet, topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.judge import Summary
-from dmd_ros.eval.replay_session import Kept, ReplaySession
+from dmd_ros.eval.replay_session import ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
 
-_OUTPUTS, _DEPTH = ('results.json', 'sheet.png', 'cloud.png', 'cloud.ply'), 'depth'
+_DEPTH = 'depth'
 _ROWS = 6  # of the contact sheet
 
 
@@ -67,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 reader.camera_source.close()
             results = _results(bag, reader, settings, session, stopped())
             report.write_json(out / 'results.json', results)
-            _draw(out, results, session)
-            _tell(out, results)
+            replay_report.draw(out, results, session)
+            replay_report.tell(out, results)
     if stopped():
         raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
 
@@ -164,94 +163,9 @@ def _results(
     }
 
 
-def _draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
-    """Write the contact sheet, and the middle frame's cloud as a picture and as points."""
-    kept = session.kept
-    # By the truth where there is one: a wild estimate must not stretch the scale it is shown on.
-    truths = [k.truth_m for k in kept if k.truth_m is not None]
-    scale = sheet.nice_scale(truths or [k.estimate.depth for k in kept])
-    section = results['topics'].image
-    picture = sheet.draw_sheet(
-        [_row(section, k) for k in kept],
-        {section: scale},
-        f'{results["settings"]["model"]} on {results["bag"]}',
-        _subtitle(results),
-    )
-    sheet.write_picture(out / 'sheet.png', picture)
-    middle = kept[len(kept) // 2].estimate
-    cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
-    sheet.write_picture(out / 'cloud.png', cloud)
-    if session.points is not None:
-        ply.write_ply(out / 'cloud.ply', ply.points_of(middle))
-
-
-def _row(section: str, kept: Kept) -> sheet.Row:
-    result, estimate = kept.result, kept.estimate
-    caption = f'image {result.index}, {result.stamp_ns / 1e9:.3f} s'
-    if result.verdict is None or kept.on_truth_m is None:
-        figures = f'median {result.median_m:.2f} m'
-        return sheet.Row(section, caption, figures, estimate.rgb, estimate.depth)
-    verdict = result.verdict
-    figures = (
-        f'AbsRel {verdict.score.abs_rel:.3f}   d1 {verdict.score.delta1:.2f}   '
-        f'RMSE {verdict.score.rmse:.2f} m   scale g/p {verdict.median_scale:.2f}   '
-        f'best_const {verdict.best_const.abs_rel:.3f}'
-    )
-    return sheet.Row(section, caption, figures, kept.rgb, kept.on_truth_m, kept.truth_m)
-
-
-def _tell(out: Path, results: Mapping[str, Any]) -> None:
-    """Print totals, latency and warnings."""
-    print(_table(results))
-    print(report.latency_table(results['latency_ms']))
-    skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
-    for warning in (*results['warnings'], *skipped):
-        print(f'warning: {warning}', file=sys.stderr)
-    written = [name for name in _OUTPUTS if (out / name).exists()]
-    print(f'written: {out}/depth (mcap), {", ".join(written)}')
-
-
-def _table(results: Mapping[str, Any]) -> str:
-    """Lay out the totals as Markdown."""
-    rows: list[list[object]] = [
-        ['images in the bag', results['images_in_bag']],
-        ['evaluated', results['images_evaluated']],
-        ['skipped', sum(results['images_skipped'].values())],
-        ['flicker, median relative change', results['flicker']['predicted_median']],
-    ]
-    total: Summary | None = results['total']
-    rows.append(['frames with ground truth', total.frames if total else 0])
-    if total is not None:
-        rows += [
-            ['flicker of the ground truth', results['flicker']['truth_median']],
-            ['AbsRel', total.score.abs_rel],
-            ['AbsRel after median scaling', total.scaled.abs_rel],
-            ['AbsRel of the best constant per frame', total.best_const.abs_rel],
-            ['delta1', total.score.delta1],
-            ['RMSE m', total.score.rmse],
-            ['log10', total.score.log10],
-            ['SILog', total.score.silog],
-            ['scale, median truth / median estimate', total.median_scale],
-            ['coverage', total.score.coverage],
-            *([f'AbsRel {name}', s.abs_rel] for name, s in total.buckets.items()),
-        ]
-    return report.markdown_table(('total', 'value'), rows)
-
-
-def _subtitle(results: Mapping[str, Any]) -> str:
-    settings, total = results['settings'], results['total']
-    sampling = f'{settings["steps"]} step(s), {settings["samples"]} sample(s)'
-    parts = [f'{results["images_evaluated"]} frame(s), {sampling}']
-    if total is not None:
-        parts.append(f'AbsRel {total.score.abs_rel:.3f}, d1 {total.score.delta1:.3f}')
-    if results['flicker']['pairs']:
-        parts.append(f'flicker {report.format_cell(results["flicker"]["predicted_median"])}')
-    return '; '.join(parts)
-
-
 def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:
     """List what an earlier run left in `out`; raises `EvalError` if that must stay."""
-    left = [out / name for name in (*_OUTPUTS, _DEPTH) if (out / name).exists()]
+    left = [out / name for name in (*replay_report.OUTPUTS, _DEPTH) if (out / name).exists()]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
     check_replaceable(out / _DEPTH, bag)

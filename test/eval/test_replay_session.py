@@ -12,7 +12,7 @@ from bag_factory import CAMERA
 from oracle_model import CONTRACT, Noisy, grey_from_depth, write_oracle
 
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval import replay
+from dmd_ros.eval import replay_report
 from dmd_ros.eval.bags import BagFrame
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.replay_session import ReplaySession
@@ -46,7 +46,7 @@ def test_truth_of_a_distorted_picture_is_found_in_the_rectified_estimate(estimat
         result, _ = session.step(frame(RAMP, RAMP, BARREL, stamp))
     assert result.verdict.score.abs_rel < 0.02
     # The sheet shows it so, and the picture as it came.
-    row = replay._row('camera', session.kept[0])
+    row = replay_report.row('camera', session.kept[0])
     np.testing.assert_array_equal(row.truth_m, RAMP)
     np.testing.assert_array_equal(row.rgb, grey_from_depth(RAMP))
 

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay shows: contact sheet, picture of a cloud, and the tables that it prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dmd_ros.eval import cloud_view, ply, report, sheet
+from dmd_ros.eval.judge import Summary
+from dmd_ros.eval.replay_session import Kept, ReplaySession
+
+OUTPUTS = ('results.json', 'sheet.png', 'cloud.png', 'cloud.ply')
+
+
+def draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
+    """Write the contact sheet, and the middle frame's cloud as a picture and as points."""
+    kept = session.kept
+    # By the truth where there is one: a wild estimate must not stretch the scale it is shown on.
+    truths = [k.truth_m for k in kept if k.truth_m is not None]
+    scale = sheet.nice_scale(truths or [k.estimate.depth for k in kept])
+    section = results['topics'].image
+    picture = sheet.draw_sheet(
+        [row(section, k) for k in kept],
+        {section: scale},
+        f'{results["settings"]["model"]} on {results["bag"]}',
+        _subtitle(results),
+    )
+    sheet.write_picture(out / 'sheet.png', picture)
+    middle = kept[len(kept) // 2].estimate
+    cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
+    sheet.write_picture(out / 'cloud.png', cloud)
+    if session.points is not None:
+        ply.write_ply(out / 'cloud.ply', ply.points_of(middle))
+
+
+def row(section: str, kept: Kept) -> sheet.Row:
+    """Lay out one frame of the sheet."""
+    result, estimate = kept.result, kept.estimate
+    caption = f'image {result.index}, {result.stamp_ns / 1e9:.3f} s'
+    if result.verdict is None or kept.on_truth_m is None:
+        figures = f'median {result.median_m:.2f} m'
+        return sheet.Row(section, caption, figures, estimate.rgb, estimate.depth)
+    verdict = result.verdict
+    figures = (
+        f'AbsRel {verdict.score.abs_rel:.3f}   d1 {verdict.score.delta1:.2f}   '
+        f'RMSE {verdict.score.rmse:.2f} m   scale g/p {verdict.median_scale:.2f}   '
+        f'best_const {verdict.best_const.abs_rel:.3f}'
+    )
+    return sheet.Row(section, caption, figures, kept.rgb, kept.on_truth_m, kept.truth_m)
+
+
+def tell(out: Path, results: Mapping[str, Any]) -> None:
+    """Print totals, latency and warnings."""
+    print(_table(results))
+    print(report.latency_table(results['latency_ms']))
+    skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
+    for warning in (*results['warnings'], *skipped):
+        print(f'warning: {warning}', file=sys.stderr)
+    written = [name for name in OUTPUTS if (out / name).exists()]
+    print(f'written: {out}/depth (mcap), {", ".join(written)}')
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    """Lay out the totals as Markdown."""
+    rows: list[list[object]] = [
+        ['images in the bag', results['images_in_bag']],
+        ['evaluated', results['images_evaluated']],
+        ['skipped', sum(results['images_skipped'].values())],
+        ['flicker, median relative change', results['flicker']['predicted_median']],
+    ]
+    total: Summary | None = results['total']
+    rows.append(['frames with ground truth', total.frames if total else 0])
+    if total is not None:
+        rows += [
+            ['flicker of the ground truth', results['flicker']['truth_median']],
+            ['AbsRel', total.score.abs_rel],
+            ['AbsRel after median scaling', total.scaled.abs_rel],
+            ['AbsRel of the best constant per frame', total.best_const.abs_rel],
+            ['delta1', total.score.delta1],
+            ['RMSE m', total.score.rmse],
+            ['log10', total.score.log10],
+            ['SILog', total.score.silog],
+            ['scale, median truth / median estimate', total.median_scale],
+            ['coverage', total.score.coverage],
+            *([f'AbsRel {name}', s.abs_rel] for name, s in total.buckets.items()),
+        ]
+    return report.markdown_table(('total', 'value'), rows)
+
+
+def _subtitle(results: Mapping[str, Any]) -> str:
+    settings, total = results['settings'], results['total']
+    sampling = f'{settings["steps"]} step(s), {settings["samples"]} sample(s)'
+    parts = [f'{results["images_evaluated"]} frame(s), {sampling}']
+    if total is not None:
+        parts.append(f'AbsRel {total.score.abs_rel:.3f}, d1 {total.score.delta1:.3f}')
+    if results['flicker']['pairs']:
+        parts.append(f'flicker {report.format_cell(results["flicker"]["predicted_median"])}')
+    return '; '.join(parts)
