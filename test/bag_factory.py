@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Reader as Reader2
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -87,6 +88,22 @@ def write_bag(
         for topic in silent:
             writer.add_connection(topic, 'sensor_msgs/msg/Image', typestore=store)
         _write(writer, store, items, ros1=False)
+    return path
+
+
+def merge_bags(path: Path, sources: dict[Path, dict[str, str]]) -> Path:
+    """Copy topics of mcap bags, bag -> topic -> its new name, into a new bag, byte for byte."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with Writer2(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for source, names in sources.items():
+            with Reader2(source) as reader:
+                chosen = [c for c in reader.connections if c.topic in names]
+                added = {
+                    c.id: writer.add_connection(names[c.topic], c.msgtype, typestore=store)
+                    for c in chosen
+                }
+                for connection, logged_ns, data in reader.messages(chosen):
+                    writer.write(added[connection.id], logged_ns, data)
     return path
 
 

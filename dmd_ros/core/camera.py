@@ -259,6 +259,16 @@ class Rectifier:
         pixel, fraction = self._maps
         return cv2.remap(rgb, pixel, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
+    def nearest(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rectify float32 [H, W] by the nearest pixel; NaN outside the source."""
+        pixel, fraction = self._maps
+        # Fractions are 32nds, those of x in the lower five bits.
+        half = np.stack([fraction & 31, fraction >> 5], axis=-1) >= 16
+        nearest = pixel + half.astype(np.int16)
+        found = cv2.remap(depth, nearest, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        found[~self.inside] = np.nan
+        return found
+
 
 def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
     """Tell where pixels [N, 2] (x, y) of a distorted picture lie after `Rectifier`.

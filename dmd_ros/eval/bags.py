@@ -59,8 +59,9 @@ class BagReader:
     (P is read, not K and D). camera_source: tells the camera of each image instead of CameraInfos.
     depth_as_is: take depth images as they are, whatever their frame_id. stride, limit: every
     stride-th image, at most limit of them (0: all).
-    truth: brings depth to the images, and tells how. skipped: images that could not be used,
-    counted by reason. Iterating fills it, and the bag's warnings.
+    truth: brings depth to the images, and tells how. stamps_ns: of all images of the bag.
+    skipped: images that could not be used, counted by reason. Iterating fills it, and the bag's
+    warnings.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class BagReader:
         self._last_ns = 0
         infos, images, depths = _index(bag, topics)
         self._infos = infos.get(topics.camera_info, {})
-        self.images_in_bag = len(images)
+        self.images_in_bag, self.stamps_ns = len(images), images
         if not images:
             raise EvalError(f'topic {topics.image} of bag {bag.path} has no readable message')
         if camera_source is None and not self._infos:

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two models side by side: python -m dmd_ros.eval.compare A/results.json B/results.json.
+"""Models side by side: python -m dmd_ros.eval.compare A/results.json B/results.json [C ...].
 
-Both files are of `dmd_ros.eval.replay`, or both of `dmd_ros.eval.frames`, on the same recording.
-Only frames that both have judged against the same truth count, each frame the same.
+All files are of `dmd_ros.eval.replay`, or all of `dmd_ros.eval.frames`, on the same recording;
+what another node has estimated (--estimates) may be among them. Only frames that all have judged
+against the same truth count, each frame the same.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ _MORE: dict[str, Figure] = {
     'coverage': lambda v: v['score']['coverage'],
 }
 
-# What two results must have in common. Where the camera comes from may differ.
+# Who can still read a table with more columns?
+_ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth')
+
+# What results must have in common. Where the camera comes from may differ.
 _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     'recording': lambda r: r.get('bag'),
     'image topic': lambda r: r.get('topics', {}).get('image'),
@@ -49,49 +53,46 @@ _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.compare', description=__doc__)
-    for name in ('first', 'second'):
-        parser.add_argument(name, type=Path, metavar='JSON', help=f'results.json of the {name}')
+    add = parser.add_argument
+    add('first', type=Path, metavar='JSON', help='results.json that the others are compared with')
+    add('others', type=Path, nargs='+', metavar='JSON', help='results.json of the others')
     args = parser.parse_args(argv)
+    paths = [args.first, *args.others]
+    if len(paths) > len(_ORDINALS):
+        raise EvalError(f'{len(paths)} results are too many for one table; give {len(_ORDINALS)}')
     try:
-        table = compare(_read(args.first), _read(args.second))
+        table = compare(*map(_read, paths))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise EvalError(
-            f'{args.first} and {args.second} are no results.json of this version ({error!r}); '
-            'run both again'
+            f'{" and ".join(map(str, paths))} are no results.json of this version ({error!r}); '
+            'run them again'
         ) from None
     print(table)
 
 
-def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+def compare(first: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
     """Lay out what differs in the settings, then the figures of the common frames, as Markdown.
 
-    first, second: content of two results.json. Raises `EvalError` if they are not comparable.
+    first, others: content of results.json. Raises `EvalError` if they are not comparable.
     """
+    results = (first, *others)
     for what, of in _SAME.items():
-        if of(first) != of(second):
-            raise EvalError(f'another {what}: {of(first)} and {of(second)}; run both on the same')
-    a, b = _verdicts(first), _verdicts(second)
-    # The best constant is told the truth: where it differs, so does what was judged by.
-    pairs = [
-        (v, b[n]) for n, v in a.items() if n in b and v['best_const_m'] == b[n]['best_const_m']
-    ]
-    if not pairs:
-        raise EvalError(
-            'no frame was judged in both against the same truth: are they of one recording, and '
-            'is there ground truth (a depth topic)?'
-        )
-    header = (f'{len(pairs)} frames', 'first', 'second', 'second better in')
-    settings = [
-        [name, str(first['settings'].get(name)), str(second['settings'].get(name)), '']
-        for name in first['settings'].keys() | second['settings'].keys()
-        if first['settings'].get(name) != second['settings'].get(name)
-    ]
-    rows = [_row(name, figure, pairs, False) for name, figure in _LESS.items()]
-    rows += [_row(name, figure, pairs, True) for name, figure in _MORE.items()]
-    ranges = sorted({r for v, _ in pairs for r in v['buckets']}, key=_range_start)
-    rows += [_row(f'AbsRel {name}', _in_range(name), pairs, False) for name in ranges]
-    rows += _totals(first, second)
-    return report.markdown_table(header, [*sorted(settings), *rows])
+        for other in others:
+            if of(first) != of(other):
+                raise EvalError(
+                    f'another {what}: {of(first)} and {of(other)}; run them on the same'
+                )
+    frames = _common(results)
+    header = [f'{len(frames)} frames', _ORDINALS[0]]
+    for ordinal in _ORDINALS[1 : len(results)]:
+        header += [ordinal, f'{ordinal} better in']
+    rows = _settings(results)
+    rows += [_row(name, figure, frames, False) for name, figure in _LESS.items()]
+    rows += [_row(name, figure, frames, True) for name, figure in _MORE.items()]
+    ranges = sorted({r for row in frames for r in row[0]['buckets']}, key=_range_start)
+    rows += [_row(f'AbsRel {name}', _in_range(name), frames, False) for name in ranges]
+    rows += _totals(results)
+    return report.markdown_table(header, rows)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -114,27 +115,80 @@ def _verdicts(results: Mapping[str, Any]) -> dict[Any, Verdict]:
     return found
 
 
+def _common(results: Sequence[Mapping[str, Any]]) -> list[tuple[Verdict, ...]]:
+    """Give the verdicts of each frame that all have judged; raises `EvalError` if none is."""
+    first, *others = map(_verdicts, results)
+    found = []
+    for name, verdict in first.items():
+        row = (verdict, *(other[name] for other in others if name in other))
+        # The best constant is told the truth: where it differs, so does what was judged by.
+        if len(row) == len(results) and len({v['best_const_m'] for v in row}) == 1:
+            found.append(row)
+    if not found:
+        raise EvalError(
+            'no frame was judged in each against the same truth: are they of one recording, and '
+            'is there ground truth (a depth topic)?'
+        )
+    return found
+
+
+def _settings(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
+    """Lay out the settings that differ; those of models are none of estimates of another."""
+    all_of = [result['settings'] for result in results]
+    names = [report.name_of(settings) for settings in all_of]
+    kinds = ['model' in settings for settings in all_of]
+    rows = [_spread('model', names)] if len(set(names)) > 1 else []
+    for name in sorted({name for settings in all_of for name in settings}):
+        having = {k for k, settings in zip(kinds, all_of, strict=True) if name in settings}
+        values = [str(s.get(name)) for k, s in zip(kinds, all_of, strict=True) if k in having]
+        if name not in report.NAMING and len(set(values)) > 1:
+            shown = [
+                str(s.get(name)) if k in having else '-'
+                for k, s in zip(kinds, all_of, strict=True)
+            ]
+            rows.append(_spread(name, shown))
+    return rows
+
+
 def _row(
-    name: str, figure: Figure, pairs: Sequence[tuple[Verdict, Verdict]], more: bool
+    name: str, figure: Figure, frames: Sequence[tuple[Verdict, ...]], more: bool
 ) -> list[object]:
-    """Average a figure over the pairs that both have it in; count where the second is better."""
-    values = [(x, y) for x, y in ((figure(a), figure(b)) for a, b in pairs) if None not in (x, y)]
+    """Average a figure over the frames that all have it of; count where others beat the first."""
+    found = [tuple(map(figure, verdicts)) for verdicts in frames]
+    values = [figures for figures in found if None not in figures]
     if not values:
-        return [name, None, None, None]
-    better = sum(y > x if more else y < x for x, y in values)
-    means = (fmean(column) for column in zip(*values, strict=True))
-    return [name, *means, f'{better} of {len(values)}']
+        return [name, *[None] * (2 * len(frames[0]) - 1)]
+    first, *others = zip(*values, strict=True)
+    row: list[object] = [name, fmean(first)]
+    for column in others:
+        better = sum(y > x if more else y < x for x, y in zip(first, column, strict=True))
+        row += [fmean(column), f'{better} of {len(values)}']
+    return row
 
 
-def _totals(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[list[object]]:
+def _totals(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
     """Give what is known of a run as a whole."""
-    rows: list[list[object]] = []
-    seen = [[frame.get('index') for frame in results['frames']] for results in (first, second)]
-    if 'flicker' in first and seen[0] == seen[1]:  # not after Ctrl-C, nor of another stride
-        both = [results['flicker']['predicted_median'] for results in (first, second)]
-        rows.append(['flicker, median relative change', *both, None])
-    times = [results['latency_ms']['total']['p50'] for results in (first, second)]
-    return [*rows, ['time per frame, p50 ms', *times, None]]
+    counts = [f'{len(_verdicts(r))} of {_count(r)}' for r in results]
+    rows = [_spread('frames judged', counts, None)] if len(set(counts)) > 1 else []
+    seen = [[frame.get('index') for frame in result['frames']] for result in results]
+    # Not after Ctrl-C, nor of another stride.
+    if 'flicker' in results[0] and all(indices == seen[0] for indices in seen):
+        medians = [result['flicker']['predicted_median'] for result in results]
+        rows.append(_spread('flicker, median relative change', medians, None))
+    times = [result['latency_ms'].get('total', {}).get('p50') for result in results]
+    return [*rows, _spread('time per frame, p50 ms', times, None)]
+
+
+def _count(results: Mapping[str, Any]) -> int:
+    """Say of how many frames a result could have been."""
+    key = 'images_chosen' if 'images_chosen' in results else 'frames_in_folder'
+    return int(results[key])
+
+
+def _spread(name: str, values: Sequence[object], between: object = '') -> list[object]:
+    """Give a row without counts: each value has its column, and nothing beside it."""
+    first, *others = values
+    return [name, first, *(cell for value in others for cell in (value, between))]
 
 
 def _distance(scale: float | None) -> float | None:

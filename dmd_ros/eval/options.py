@@ -32,6 +32,12 @@ from dmd_ros.runtime.select import BACKENDS
 
 # Seconds in which a second Ctrl-C is not heard.
 _DEAF_S = 3.0
+# What means something to a model alone, in any of the commands.
+_OF_MODEL = (
+    'model', 'backend', 'device', 'threads', 'steps', 'samples', 'sampler', 'seed',
+    'image_rotation', 'temporal', 'mirror',
+)  # fmt: skip
+_OF_ESTIMATES = ('estimate_range', 'estimate_rectified')
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +69,54 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--max-depth', type=float, default=MAX_M, metavar='M', help='metres (default: %(default)s)'
     )
+
+
+def add_estimate_options(parser: argparse.ArgumentParser, what: str, metavar: str) -> Any:
+    """Add where depth is that somebody else has estimated; gives the group, for more of them."""
+    group = parser.add_argument_group('estimates of another, instead of a model')
+    group.add_argument('--estimates', type=Path, metavar=metavar, help=what)
+    group.add_argument(
+        '--estimate-range',
+        type=float,
+        nargs=2,
+        metavar=('NEAR', 'FAR'),
+        help='metres that -inf and +inf are judged as (default: the range of truth that is)',
+    )
+    return group
+
+
+def refuse_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raise `EvalError` if anything is asked of a model although none is run."""
+    given = _given(parser, args, _OF_MODEL)
+    if given:
+        raise EvalError(f'{given}: for a model, and none is run where estimates are given')
+
+
+def refuse_estimate_options(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, with_what: str
+) -> None:
+    """Raise `EvalError` if it is said how estimates are to be taken although there are none."""
+    given = _given(parser, args, _OF_ESTIMATES)
+    if given:
+        raise EvalError(f'{given}: for estimates of another; give {with_what} too')
+
+
+def _given(parser: argparse.ArgumentParser, args: argparse.Namespace, names: Iterable[str]) -> str:
+    """List those of some options that do not have their defaults."""
+    there = [n for n in names if n in args and getattr(args, n) != parser.get_default(n)]
+    return ', '.join(f'--{name.replace("_", "-")}' for name in there)
+
+
+def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float, float]:
+    """Read what infinities stand for, metres; raises `EvalError` if it is no range."""
+    if args.estimate_range is None:
+        return max(limits.min_m, MIN_M), limits.max_m
+    near, far = args.estimate_range
+    if not 0.0 < near < far < math.inf:
+        raise EvalError(
+            f'--estimate-range {near:g} {far:g} must be 0 < NEAR < FAR, in metres and finite'
+        )
+    return near, far
 
 
 def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:

@@ -1,17 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model over a bag, in process: python -m dmd_ros.eval.replay BAG [--out DIR].
+"""Judge depth on a bag: python -m dmd_ros.eval.replay BAG [--out DIR].
 
-Deterministic, and no frame is lost, however slow the machine. Leaves in --out: depth/ (rosbag2
-mcap of depth/image, depth/camera_info and points at the input's stamps), results.json, sheet.png,
-cloud.png, and the same cloud as cloud.ply. Metrics need a depth topic in the bag; everything else
-does not. Ctrl-C ends it with the image at hand, and leaves all that, of the images so far; a
-second one, seconds later, at once.
+A model is run over it, in process. Deterministic, and no frame is lost, however slow the machine.
+Leaves in --out: depth/ (rosbag2 mcap of depth/image, depth/camera_info and points at the input's
+stamps), results.json, sheet.png, cloud.png, and the same cloud as cloud.ply. Metrics need a depth
+topic in the bag; everything else does not. Ctrl-C ends it with the image at hand, and leaves all
+that, of the images so far; a second one, seconds later, at once.
+
+With --estimate-topic or --estimates no model is run: the depth that another node has recorded, in
+this bag or in another, is judged in the same way (`dmd_ros.eval.recorded`). It leaves no depth/
+and no cloud.ply.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import shutil
 import sys
@@ -27,6 +32,9 @@ from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.estimates import DepthSource, ModelDepth
+from dmd_ros.eval.judge import Limits
+from dmd_ros.eval.recorded import RecordedDepth
 from dmd_ros.eval.replay_session import ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
@@ -37,15 +45,18 @@ _ROWS = 6  # of the contact sheet
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
     limits = options.limits_from(args)
+    _check_options(parser, args)
     out: Path = args.out
-    left = _left_over(out, args.overwrite, args.bag)
-    with Bag(args.bag) as bag:
+    left = _left_over(out, args.overwrite, args.bag, args.estimates)
+    with contextlib.ExitStack() as opened:
+        bag = opened.enter_context(Bag(args.bag))
         reader = _reader(bag, args)
-        estimator = options.estimator_from(args, temporal=args.temporal)
+        source, said = _source(args, limits, reader, opened)
         settings = {
-            **options.settings_of(args, estimator, limits),
+            **said,
             'stride': args.stride,
             'limit': args.limit,
             'fov_source': args.fov_source,
@@ -54,14 +65,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             'input_rectified': reader.rectified,
             'depth_tolerance_s': args.depth_tolerance,
         }
-        keep = sheet.places(len(reader.chosen), _ROWS)
-        session = ReplaySession(estimator, limits, keep, with_points=not args.no_points)
+        keep = sheet.places(source.count(reader.chosen), _ROWS)
+        session = ReplaySession(source, limits, keep)
         # Not before everything else is known to be in order: a slip must not cost an earlier run.
         options.remove(left)
         out.mkdir(parents=True, exist_ok=True)
         with options.ctrl_c_between_steps() as stopped:
-            _run(reader, session, out / _DEPTH, args.quiet, stopped)
-            estimator.close()
+            target = None if _is_recorded(args) else out / _DEPTH
+            _run(reader, session, target, args.quiet, stopped)
+            source.close()
             if reader.camera_source is not None:
                 reader.camera_source.close()
             results = _results(bag, reader, settings, session, stopped())
@@ -72,15 +84,71 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
 
 
+def _is_recorded(args: argparse.Namespace) -> bool:
+    """Say whether estimates of another are judged."""
+    return args.estimate_topic is not None or args.estimates is not None
+
+
+def _check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raise `EvalError` if options contradict each other."""
+    if not _is_recorded(args):
+        options.refuse_estimate_options(parser, args, '--estimate-topic or --estimates')
+        return
+    options.refuse_model_options(parser, args)
+    if args.estimates and args.estimates.resolve() == args.bag.resolve():
+        raise EvalError(
+            f'--estimates {args.estimates} is the bag itself: name their topic alone, with '
+            '--estimate-topic'
+        )
+
+
+def _source(
+    args: argparse.Namespace, limits: Limits, reader: BagReader, opened: contextlib.ExitStack
+) -> tuple[DepthSource, dict[str, Any]]:
+    """Give the depth that is judged, and what results depend on of it.
+
+    opened: closes what has to be closed.
+    """
+    if not _is_recorded(args):
+        estimator = options.estimator_from(args, temporal=args.temporal)
+        source = ModelDepth(estimator, not args.no_points)
+        return source, options.settings_of(args, estimator, limits)
+    bag = opened.enter_context(Bag(args.estimates or args.bag))
+    topic = topics.choose_estimate(bag, args.estimate_topic)
+    recorded = RecordedDepth(
+        bag,
+        topic,
+        reader,
+        options.estimate_range_from(args, limits),
+        assumed=args.estimate_range is None,
+        rectified={'auto': None, 'true': True, 'false': False}[args.estimate_rectified],
+        tolerance_s=args.depth_tolerance,
+    )
+    return recorded, {
+        'estimate_topic': topic,
+        'estimates': None if args.estimates is None else report.as_text(str(args.estimates)),
+        'estimate_range_m': recorded.range_m,
+        'estimate_rectified': recorded.rectified,
+        'truth_range_m': [limits.min_m, limits.max_m],
+    }
+
+
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
     """Choose topics and camera as the options say."""
     source = load_camera_source(
         args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY, args.image_rotation
     )
     names = (args.image_topic, args.camera_info_topic, args.depth_topic)
+    inside = args.estimate_topic if args.estimates is None else None
     chosen = topics.choose(
-        bag, *names, calibrated=source is None, depth_info=args.depth_info_topic
+        bag,
+        *names,
+        calibrated=source is None,
+        depth_info=args.depth_info_topic,
+        estimate=inside,
     )
+    if _is_recorded(args) and chosen.depth is None and args.depth_topic is None:
+        bag.warn('there is no depth topic but that of the estimates, and so no ground truth')
     return BagReader(
         bag,
         chosen,
@@ -96,38 +164,49 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
 def _run(
     reader: BagReader,
     session: ReplaySession,
-    target: Path,
+    target: Path | None,
     quiet: bool,
     stopped: Callable[[], bool],
 ) -> None:
-    """Estimate every frame and write what comes of it; after an error, nothing is left.
+    """Judge every frame and write its depth to `target`; after an error, nothing is left.
 
     stopped: whether to leave it at the frames so far.
     """
+    points = None
     try:
-        with DepthBagWriter(target) as writer:
+        with contextlib.nullcontext() if target is None else DepthBagWriter(target) as writer:
             for frame in tqdm(reader, total=len(reader.chosen), unit='frame', disable=quiet):
-                _, estimate = session.step(frame)
-                writer.write(
-                    frame.stamp_ns,
-                    frame.logged_ns,
-                    frame.frame_id,
-                    estimate.depth,
-                    estimate.camera,
-                    session.points,
-                )
+                judged = session.step(frame)
+                if judged is not None and writer is not None:
+                    _, estimate = judged
+                    points = estimate.points
+                    writer.write(
+                        frame.stamp_ns,
+                        frame.logged_ns,
+                        frame.frame_id,
+                        estimate.depth,
+                        estimate.camera,
+                        points,
+                    )
                 if stopped():
                     break
         if not session.results:
-            reasons = '; '.join(f'{n} x {reason}' for reason, n in reader.skipped.items())
+            reasons = '; '.join(f'{n} x {why}' for why, n in _skipped(reader, session).items())
             raise EvalError(f'no image of {reader.topics.image} could be used: {reasons}')
     except Exception as error:
+        if target is None:
+            raise
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError):
-            smaller = error.errno == errno.ENOSPC and session.points is not None
+            smaller = error.errno == errno.ENOSPC and points is not None
             advice = '; without clouds (--no-points) it is a fifth of the size' if smaller else ''
             raise EvalError(f'cannot write {target} ({error}){advice}') from None
         raise
+
+
+def _skipped(reader: BagReader, session: ReplaySession) -> dict[str, int]:
+    """Count the images that were not judged by reason: the image's own, or its estimate's."""
+    return dict(reader.skipped + session.skipped)
 
 
 def _results(
@@ -138,7 +217,8 @@ def _results(
     stopped: bool,
 ) -> dict[str, Any]:
     """Collect what results.json holds; all but `latency_ms` is the same in every run."""
-    seen = len(session.results) + sum(reader.skipped.values())
+    skipped = _skipped(reader, session)
+    seen = len(session.results) + sum(skipped.values())
     if stopped and seen < len(reader.chosen):
         bag.warn(
             f'interrupted after {seen} of {len(reader.chosen)} images: all that is said here is '
@@ -153,7 +233,7 @@ def _results(
         'images_in_bag': reader.images_in_bag,
         'images_chosen': len(reader.chosen),
         'images_evaluated': len(session.results),
-        'images_skipped': dict(reader.skipped),
+        'images_skipped': skipped,
         'camera_info_of_other_stamp': reader.inexact_infos,
         'total': session.summary(),
         'flicker': session.flicker_summary(),
@@ -163,12 +243,13 @@ def _results(
     }
 
 
-def _left_over(out: Path, overwrite: bool, bag: Path) -> list[Path]:
+def _left_over(out: Path, overwrite: bool, bag: Path, estimates: Path | None) -> list[Path]:
     """List what an earlier run left in `out`; raises `EvalError` if that must stay."""
     left = [out / name for name in (*replay_report.OUTPUTS, _DEPTH) if (out / name).exists()]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
-    check_replaceable(out / _DEPTH, bag)
+    for read in filter(None, (bag, estimates)):
+        check_replaceable(out / _DEPTH, read)
     return left
 
 
@@ -206,8 +287,26 @@ def _parser() -> argparse.ArgumentParser:
     add('--no-points', action='store_true', help='write no clouds (a smaller bag)')
     add('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
+    _add_estimate_options(parser)
     options.add_limit_options(parser)
     return parser
+
+
+def _add_estimate_options(parser: argparse.ArgumentParser) -> None:
+    group = options.add_estimate_options(
+        parser, 'bag that has them, if it is another; paired by stamp', 'BAG'
+    )
+    group.add_argument(
+        '--estimate-topic',
+        help='depth, as 32FC1, 16UC1 or compressedDepth; with --estimates, default: the only one',
+    )
+    group.add_argument(
+        '--estimate-rectified',
+        choices=('auto', 'true', 'false'),
+        default='auto',
+        help='whether depth of distorted images is that of the rectified ones; auto: if a '
+        'camera_info without distortion lies beside its topic',
+    )
 
 
 if __name__ == '__main__':

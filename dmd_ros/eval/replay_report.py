@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.eval import cloud_view, ply, report, sheet
+from dmd_ros.eval.estimates import Estimate
 from dmd_ros.eval.judge import Summary
 from dmd_ros.eval.replay_session import Kept, ReplaySession
 
@@ -26,15 +31,25 @@ def draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
     picture = sheet.draw_sheet(
         [row(section, k) for k in kept],
         {section: scale},
-        f'{results["settings"]["model"]} on {results["bag"]}',
+        f'{report.name_of(results["settings"])} on {results["bag"]}',
         _subtitle(results),
     )
     sheet.write_picture(out / 'sheet.png', picture)
     middle = kept[len(kept) // 2].estimate
-    cloud = cloud_view.render(middle.depth, middle.rgb, middle.camera)
+    cloud = cloud_view.render(*_rectified(middle))
     sheet.write_picture(out / 'cloud.png', cloud)
-    if session.points is not None:
-        ply.write_ply(out / 'cloud.ply', ply.points_of(middle))
+    if middle.made is not None and middle.points is not None:
+        ply.write_ply(out / 'cloud.ply', ply.points_of(middle.made))
+
+
+def _rectified(
+    estimate: Estimate,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], Camera]:
+    """Give depth, picture and camera without distortion: rays of the others are not straight."""
+    if not estimate.camera.is_distorted:
+        return estimate.depth, estimate.rgb, estimate.camera
+    rectifier = Rectifier(estimate.camera)
+    return rectifier.nearest(estimate.depth), rectifier(estimate.rgb), rectifier.camera
 
 
 def row(section: str, kept: Kept) -> sheet.Row:
@@ -56,12 +71,15 @@ def row(section: str, kept: Kept) -> sheet.Row:
 def tell(out: Path, results: Mapping[str, Any]) -> None:
     """Print totals, latency and warnings."""
     print(_table(results))
-    print(report.latency_table(results['latency_ms']))
+    if results['latency_ms']:
+        print(report.latency_table(results['latency_ms']))
     skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
     for warning in (*results['warnings'], *skipped):
         print(f'warning: {warning}', file=sys.stderr)
     written = [name for name in OUTPUTS if (out / name).exists()]
-    print(f'written: {out}/depth (mcap), {", ".join(written)}')
+    if 'model' in results['settings']:
+        written.insert(0, 'depth (mcap)')
+    print(f'written: {out}/{", ".join(written)}')
 
 
 def _table(results: Mapping[str, Any]) -> str:
@@ -93,8 +111,9 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def _subtitle(results: Mapping[str, Any]) -> str:
     settings, total = results['settings'], results['total']
-    sampling = f'{settings["steps"]} step(s), {settings["samples"]} sample(s)'
-    parts = [f'{results["images_evaluated"]} frame(s), {sampling}']
+    parts = [f'{results["images_evaluated"]} frame(s)']
+    if 'model' in settings:
+        parts[0] += f', {settings["steps"]} step(s), {settings["samples"]} sample(s)'
     if total is not None:
         parts.append(f'AbsRel {total.score.abs_rel:.3f}, d1 {total.score.delta1:.3f}')
     if results['flicker']['pairs']:

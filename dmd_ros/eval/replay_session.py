@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, replace
 
@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
-from dmd_ros.core.pointcloud import write_cloud
-from dmd_ros.core.records import DepthFrame
-from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import flicker, metrics
 from dmd_ros.eval.bags import BagFrame
-from dmd_ros.eval.judge import Limits, Summary, Verdict, judge, settled, summarise
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.estimates import DepthSource, Estimate
+from dmd_ros.eval.judge import Limits, Summary, Verdict, judge, summarise
 from dmd_ros.eval.registration import on_grid_of
 
 
@@ -50,7 +48,7 @@ class Kept:
     """
 
     result: FrameResult
-    estimate: DepthFrame
+    estimate: Estimate
     rgb: NDArray[np.uint8]
     truth_m: NDArray[np.float32] | None
     on_truth_m: NDArray[np.float32] | None
@@ -59,53 +57,44 @@ class Kept:
 class ReplaySession:
     """Goes along with the frames of one camera.
 
-    keep: places, in order of frames, whose pictures are kept. points: the latest cloud [H, W, 4].
-    timings: seconds per stage, a dictionary per frame.
+    keep: places, in order of frames, whose pictures are kept. skipped: images without an estimate,
+    counted by reason. timings: seconds per stage, a dictionary per frame that was computed.
     """
 
-    def __init__(
-        self,
-        estimator: DepthEstimator,
-        limits: Limits,
-        keep: Set[int],
-        with_points: bool = True,
-    ) -> None:
+    def __init__(self, source: DepthSource, limits: Limits, keep: Set[int]) -> None:
         """Start afresh."""
         self.results: list[FrameResult] = []
         self.kept: list[Kept] = []
+        self.skipped: Counter[str] = Counter()
         self.timings: list[dict[str, float]] = []
-        self.points: NDArray[np.float32] | None = None
-        self._untrained: list[str] = []
+        self._doubts: list[str] = []
         self._empty_truths = 0
-        self._estimator = estimator
+        self._source = source
         self._limits = limits
         self._keep = keep
-        self._with_points = with_points
-        self._rays: tuple[Camera, NDArray[np.float32]] | None = None
-        self._previous: tuple[BagFrame, DepthFrame] | None = None
-        estimator.reset()
+        self._previous: tuple[BagFrame, Estimate] | None = None
+        source.reset()
 
-    def step(self, frame: BagFrame) -> tuple[FrameResult, DepthFrame]:
-        """Estimate and judge one frame."""
+    def step(self, frame: BagFrame) -> tuple[FrameResult, Estimate] | None:
+        """Judge the estimate of one frame; None if it has none."""
         if self._previous is not None and frame.stamp_ns < self._previous[0].stamp_ns:
             # A looped or spliced bag: what came before is no neighbour in time.
-            self._estimator.reset()
+            self._source.reset()
             self._previous = None
+        try:
+            estimate = self._source(frame)
+        except EvalError as error:
+            self.skipped[str(error)] += 1
+            return None
         if frame.truth_m is not None and not self._is_judged(frame.truth_m):
             self._empty_truths += 1
             frame = replace(frame, truth_m=None)
-        estimate = self._estimator(frame.rgb, frame.camera)
-        untrained = self._estimator.untrained_for(estimate.camera)
-        self._untrained += [untrained] if untrained else []
-        timings = {**frame.timings, **estimate.timings}
-        if self._with_points:
-            started = time.perf_counter()
-            self._build_points(estimate)
-            timings['cloud'] = time.perf_counter() - started
-        self.timings.append(timings)
+        self._doubts += [estimate.doubt] if estimate.doubt else []
+        if estimate.timings:
+            self.timings.append({**frame.timings, **estimate.timings})
         on_truth = None
         if frame.truth_m is not None:
-            on_truth = on_grid_of(estimate.depth, frame.truth_m, frame.camera)
+            on_truth = on_grid_of(estimate.depth, frame.truth_m, _lens_between(frame, estimate))
         result = self._result(frame, estimate, on_truth)
         if len(self.results) in self._keep:
             self.kept.append(Kept(result, estimate, frame.rgb, frame.truth_m, on_truth))
@@ -131,8 +120,8 @@ class ReplaySession:
                 f'any value between {self._limits.min_m:g} and {self._limits.max_m:g} m: they '
                 'count as frames without ground truth'
             )
-        if self._untrained:
-            found.append(f'{len(self._untrained)} of {count} images: {self._untrained[0]}')
+        if self._doubts:
+            found.append(f'{len(self._doubts)} of {count} images: {self._doubts[0]}')
         return found
 
     def _is_judged(self, truth_m: NDArray[np.float32]) -> bool:
@@ -141,13 +130,13 @@ class ReplaySession:
     def _result(
         self,
         frame: BagFrame,
-        estimate: DepthFrame,
+        estimate: Estimate,
         on_truth_m: NDArray[np.float32] | None,
     ) -> FrameResult:
         known = estimate.depth[np.isfinite(estimate.depth)]
         verdict = None
         if frame.truth_m is not None and on_truth_m is not None:
-            depth = settled(on_truth_m, self._estimator.contract)
+            depth = metrics.settle(on_truth_m, *self._source.range_m)
             verdict = judge(depth, frame.truth_m, self._limits)
         return FrameResult(
             index=frame.index,
@@ -161,8 +150,8 @@ class ReplaySession:
             flicker=self._change(frame, estimate),
         )
 
-    def _change(self, frame: BagFrame, estimate: DepthFrame) -> flicker.Change | None:
-        """Compare with the frame before, on the grid of the (rectified) pictures."""
+    def _change(self, frame: BagFrame, estimate: Estimate) -> flicker.Change | None:
+        """Compare with the frame before, on the grid of the estimates."""
         if self._previous is None:
             return None
         before, before_estimate = self._previous
@@ -172,17 +161,14 @@ class ReplaySession:
             (_truth_on_image(before, before_estimate), _truth_on_image(frame, estimate)),
         )
 
-    def _build_points(self, estimate: DepthFrame) -> None:
-        if self._rays is None or self._rays[0] != estimate.camera:
-            self._rays = (estimate.camera, estimate.camera.rays())
-            self.points = np.empty((*estimate.depth.shape, 4), np.float32)
-        assert self.points is not None
-        holes = flying_pixels(estimate.coarse, estimate.view, DEFAULT_THRESHOLD)
-        write_cloud(estimate.depth, self._rays[1], estimate.rgb, 0.0, np.inf, self.points, holes)
+
+def _lens_between(frame: BagFrame, estimate: Estimate) -> Camera:
+    """Give the camera of the picture, distorted only if the estimate is on the rectified grid."""
+    return frame.camera.rectified() if estimate.camera.is_distorted else frame.camera
 
 
-def _truth_on_image(frame: BagFrame, estimate: DepthFrame) -> NDArray[np.float32] | None:
-    """Give the truth on the grid of the picture; None for a distorted one."""
-    if frame.truth_m is None or frame.camera.is_distorted:
+def _truth_on_image(frame: BagFrame, estimate: Estimate) -> NDArray[np.float32] | None:
+    """Give the truth on the grid of the estimate; None where a lens lies between them."""
+    if frame.truth_m is None or _lens_between(frame, estimate).is_distorted:
         return None
     return on_grid_of(frame.truth_m, estimate.depth, frame.camera)

@@ -62,6 +62,18 @@ def latency_table(latency: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table(('stage', *(f'{k} ms' for k in columns)), rows)
 
 
+# Settings that name what was judged.
+NAMING = ('model', 'estimate_topic', 'estimates')
+
+
+def name_of(settings: Mapping[str, Any]) -> str:
+    """Name what was judged by the settings of a result: a model, or estimates of another."""
+    if 'model' in settings:
+        return str(settings['model'])
+    parts = (settings.get('estimate_topic'), settings.get('estimates'))
+    return ' of '.join(str(part) for part in parts if part)
+
+
 def format_cell(value: object) -> str:
     """Three decimals for a float, a dash for "no value", text as it is shown in one cell."""
     if value is None or (isinstance(value, float) and math.isnan(value)):

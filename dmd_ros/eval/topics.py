@@ -45,6 +45,7 @@ def choose(
     depth: str | None = None,
     calibrated: bool = True,
     depth_info: str | None = None,
+    estimate: str | None = None,
 ) -> Topics:
     """Take what is named, find the rest; raises `EvalError` that lists the candidates.
 
@@ -52,8 +53,15 @@ def choose(
     camera_info: the only one, or the one beside the image. depth: the only topic of depth images,
     if there is one; 'none' to do without. A cloud must be named: it may be made of an estimate.
     calibrated: whether depth is estimated by a camera_info. depth_info: the one beside the depth.
+    estimate: a depth topic that is neither, in whatever transport.
     """
     pictures = _named(bag, IMAGE, COMPRESSED)
+    if estimate is not None:
+        if estimate in (image, depth):
+            other = 'image' if estimate == image else 'ground truth'
+            raise EvalError(f'{estimate} cannot be both estimate and {other}; choose another')
+        choose_estimate(bag, estimate)
+        pictures = [name for name in pictures if _base(name) != _base(estimate)]
     depths = [name for name in pictures if is_depth(bag, name)]
     if image is None:
         colours = [name for name in pictures if name not in depths]
@@ -93,6 +101,15 @@ def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:
         raise EvalError(f'{what} has no camera_info; leave --depth-info-topic out')
     _check(bag, named, (CAMERA_INFO,), 'camera_info')
     return named
+
+
+def choose_estimate(bag: Bag, estimate: str | None = None) -> str:
+    """Take the topic of estimates that is named, or the only depth topic of the bag."""
+    if estimate is None:
+        depths = [name for name in _named(bag, IMAGE, COMPRESSED) if is_depth(bag, name)]
+        return _only(bag, _without_transports(depths), 'depth', '--estimate-topic')
+    _check(bag, estimate, (IMAGE, COMPRESSED), 'estimate')
+    return estimate
 
 
 def infos_beside(bag: Bag, picture: str) -> list[str]:

@@ -268,6 +268,21 @@ def test_rays_of_a_pinhole_camera_are_its_own_inverse() -> None:
     np.testing.assert_allclose(found, np.stack([u, v], axis=-1).reshape(-1, 2), atol=1e-4)
 
 
+@pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')
+def test_depth_is_rectified_by_the_nearest_pixel_and_not_mixed(camera: Camera) -> None:
+    rectifier = Rectifier(camera)
+    yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
+    for axis, own in enumerate((xx, yy)):
+        out = rectifier.nearest(own.astype(np.float32))
+        np.testing.assert_array_equal(np.isnan(out), ~rectifier.inside)
+        ys, xs = np.nonzero(rectifier.inside)
+        rays = rectifier.camera.rays()[ys, xs]
+        points = np.concatenate([rays, np.ones((len(ys), 1))], axis=1).astype(np.float64)
+        expected = project(camera, points)[:, axis]
+        np.testing.assert_allclose(out[ys, xs], expected, atol=0.5 + 1 / 32)
+        np.testing.assert_array_equal(out[ys, xs], np.rint(out[ys, xs]))
+
+
 @pytest.mark.parametrize('camera', DISTORTED[2:4], ids=lambda c: c.distortion_model)
 def test_pixels_without_light_are_outside(camera: Camera) -> None:
     rectifier = Rectifier(camera)

@@ -117,12 +117,12 @@ def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
         (lambda r: r['topics'].update(image='/i'), 'another image topic'),
         (lambda r: r['topics'].update(depth='/d'), 'another depth topic'),
         (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'another range of truth'),
-        (lambda r: r.update(frames=[]), 'no frame was judged in both'),
+        (lambda r: r.update(frames=[]), 'no frame was judged in each'),
         (lambda r: r['frames'][1].update(verdict=None), 'same truth: are they of one recording'),
         (lambda r: r.pop('frames'), 'is no results.json of'),
         (
             lambda r: r.pop('latency_ms'),
-            "of this version (KeyError('latency_ms')); run both again",
+            "of this version (KeyError('latency_ms')); run them again",
         ),
         (lambda r: r.update(topics=None), 'of this version'),
     ],
@@ -150,4 +150,4 @@ def test_a_damaged_name_of_a_range_is_said(result, capsys):
     broken = folder / 'x.json'
     broken.write_text(whole.read_text().replace(f'"{name}"', f'"{damaged}"'))
     assert run_command(lambda _: compare.main([str(broken), str(whole)])) == 2
-    assert 'run both again' in capsys.readouterr().err
+    assert 'run them again' in capsys.readouterr().err

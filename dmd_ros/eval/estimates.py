@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the depth that a replay judges comes from; here: from a model that is run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
+from dmd_ros.core.pointcloud import write_cloud
+from dmd_ros.core.records import DepthFrame
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval.bags import BagFrame
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.registration import on_picture, same_view
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Depth of one image of a bag.
+
+    depth: float32 [H, W], metres along Z; NaN = no estimate, +inf = beyond, -inf = too close.
+    rgb: uint8 [H, W, 3] on the same grid. camera: of that grid; distorted, where depth is that of
+    a picture as it came. timings: seconds per stage; empty where nothing was computed. points:
+    cloud [H, W, 4] or None; the next estimate overwrites it. doubt: what the user should know
+    before trusting it, or empty. made: all that a model gave.
+    """
+
+    depth: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    camera: Camera
+    timings: Mapping[str, float] = field(default_factory=dict)
+    points: NDArray[np.float32] | None = None
+    doubt: str = ''
+    made: DepthFrame | None = None
+
+
+def on_image(depth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Sample an estimate [h, w] of another at the pixels of its image [H, W], by the nearest.
+
+    camera: that took the image. Raises `EvalError` if the two differ in aspect.
+    """
+    if not same_view(depth_m.shape, camera):
+        height, width = depth_m.shape
+        raise EvalError(
+            f'the estimate is {width}x{height}, the image {camera.width}x{camera.height}: of '
+            'another aspect, so they show different fields of view'
+        )
+    return on_picture(depth_m, camera)
+
+
+class DepthSource(Protocol):
+    """Gives the depth of images, in their order."""
+
+    @property
+    def range_m(self) -> tuple[float, float]:
+        """The depths, in metres, that -inf and +inf are judged as."""
+
+    def count(self, images: Sequence[int]) -> int:
+        """Say of how many images, by their indices in the bag, it has an estimate."""
+
+    def reset(self) -> None:
+        """Forget the images before: what follows is no neighbour of them in time."""
+
+    def __call__(self, frame: BagFrame) -> Estimate:
+        """Give the depth of one image; raises `EvalError` that says why there is none."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+class ModelDepth:
+    """An estimator as a `DepthSource`, with the clouds that the node would publish if wanted."""
+
+    def __init__(self, estimator: DepthEstimator, with_points: bool = True) -> None:
+        """Take over the estimator."""
+        self._estimator = estimator
+        self._with_points = with_points
+        self._rays: tuple[Camera, NDArray[np.float32]] | None = None
+        self._points = np.empty((0, 0, 4), np.float32)
+
+    @property
+    def range_m(self) -> tuple[float, float]:
+        """The model's range, metres."""
+        contract = self._estimator.contract
+        return contract.depth_min_m, contract.depth_max_m
+
+    def count(self, images: Sequence[int]) -> int:
+        """Say that each image can be estimated."""
+        return len(images)
+
+    def reset(self) -> None:
+        """Start the estimator afresh."""
+        self._estimator.reset()
+
+    def __call__(self, frame: BagFrame) -> Estimate:
+        """Run the model."""
+        made = self._estimator(frame.rgb, frame.camera)
+        timings, points = dict(made.timings), None
+        if self._with_points:
+            started = time.perf_counter()
+            points = self._cloud(made)
+            timings['cloud'] = time.perf_counter() - started
+        doubt = self._estimator.untrained_for(made.camera)
+        return Estimate(made.depth, made.rgb, made.camera, timings, points, doubt, made)
+
+    def close(self) -> None:
+        """Release the estimator."""
+        self._estimator.close()
+
+    def _cloud(self, made: DepthFrame) -> NDArray[np.float32]:
+        if self._rays is None or self._rays[0] != made.camera:
+            self._rays = (made.camera, made.camera.rays())
+            self._points = np.empty((*made.depth.shape, 4), np.float32)
+        holes = flying_pixels(made.coarse, made.view, DEFAULT_THRESHOLD)
+        write_cloud(made.depth, self._rays[1], made.rgb, 0.0, np.inf, self._points, holes)
+        return self._points

@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth that another node has recorded, judged as a model's is: no model runs.
+
+Pairing. That of ground truth: the nearest stamp within a tolerance, each estimate at most once; an
+image without one is counted, not judged.
+
+Values. NaN, and what is not above 0, is no estimate: it costs coverage, and is no error of 0 m.
+-inf and +inf are judged as the ends of the estimator's range.
+
+Grid. An estimate of another size has its image's view, and is looked up by the nearest pixel. That
+of a distorted image lies on the image as it came, unless a camera_info without distortion beside
+its topic says that it was rectified.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.camera_info import camera_from_info, info_size, same_frame
+from dmd_ros.core.errors import CoreError
+from dmd_ros.eval import topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagFrame, BagReader
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.estimates import Estimate, on_image
+from dmd_ros.eval.pairing import pair
+from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.sensor_truth import depth_of
+
+# Share of a focal length, or of the width, by which two cameras of one view may differ.
+_CAMERA_TOLERANCE = 0.01
+
+
+class RecordedDepth:
+    """The depth topic of a bag as a `DepthSource` for the images of `reader`.
+
+    bag: its own, also where both are of one recording: two walks at a time do not share one.
+    range_m: see `DepthSource`; assumed: whether it is a guess, so that who has infinities hears of
+    it. rectified: whether depth of distorted images is that of the rectified ones; None goes by
+    the camera_info beside the topic, and is settled afterwards.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        topic: str,
+        reader: BagReader,
+        range_m: tuple[float, float],
+        *,
+        assumed: bool = False,
+        rectified: bool | None = None,
+        tolerance_s: float = 0.02,
+    ) -> None:
+        """Walk the bag once, for the stamps; raises `EvalError` if no image has an estimate."""
+        self.range_m = range_m
+        self._bag, self._topic, self._reader = bag, topic, reader
+        self._tolerance_s = tolerance_s
+        self._doubt = ''
+        if assumed:
+            self._doubt = (
+                'the estimate has infinities, judged as {:g} and {:g} m; --estimate-range tells '
+                'what its node means'
+            ).format(*range_m)
+        self._camera = _camera_beside(bag, topic, reader.rectified)
+        if rectified is None:
+            rectified = self._camera is not None and not self._camera.is_distorted
+        self.rectified = rectified
+        stamps = [_stamp_ns(bag, message) for message in bag.raw([topic])]
+        partners = pair(reader.stamps_ns, stamps, round(tolerance_s * 1e9), reader.chosen)
+        self._image_of = {
+            p: i for p, i in zip(partners, reader.chosen, strict=True) if p is not None
+        }
+        if not self._image_of:
+            raise EvalError(
+                f'none of the {len(stamps)} estimates on {topic} of bag {bag.path} is stamped '
+                f'within {tolerance_s:g} s of an image of {reader.topics.image}; estimates carry '
+                'the stamp of their image, else give a longer --depth-tolerance'
+            )
+        repeated = len(reader.stamps_ns) - len(set(reader.stamps_ns))
+        if repeated:
+            reader.bag.warn(
+                f'{repeated} of {len(reader.stamps_ns)} images repeat a stamp: these and the '
+                f'{len(stamps)} estimates on {topic} are paired in the order of recording, '
+                'wrongly if some of either were dropped'
+            )
+        self._messages: Iterator[tuple[int, Raw]] = enumerate(bag.raw([topic]))
+        self._read: dict[int, Raw] = {}  # by the index of their image
+        self._has_estimate = set(self._image_of.values())
+
+    def count(self, images: Sequence[int]) -> int:
+        """Say how many of the images, by their indices, have an estimate of near stamp."""
+        return len(self._has_estimate.intersection(images))
+
+    def reset(self) -> None:
+        """Do nothing: what is recorded does not depend on what came before."""
+
+    def close(self) -> None:
+        """Hand on what was noticed while reading; the bag is its opener's to close."""
+        for warning in self._bag.warnings:
+            self._reader.bag.warn(warning)
+
+    def __call__(self, frame: BagFrame) -> Estimate:
+        """Look up the estimate of an image; raises `EvalError` if there is none to judge."""
+        if frame.index not in self._has_estimate:
+            raise EvalError(
+                f'no estimate on {self._topic} is stamped within {self._tolerance_s:g} s of it'
+            )
+        message = self._message_for(frame.index)
+        try:
+            decoded = self._bag.decode(message)
+            depth = on_image(depth_of(decoded, message.msgtype), frame.camera)
+        except CoreError as error:
+            raise EvalError(f'its estimate cannot be read: {error}') from None
+        self._check_view(frame, str(decoded.header.frame_id))
+        camera, rgb = frame.camera, frame.rgb
+        if camera.is_distorted and self.rectified:
+            rgb, camera = _rectifier(camera)(rgb), camera.rectified()
+        doubt = self._doubt if self._doubt and np.isinf(depth).any() else ''
+        return Estimate(depth, rgb, camera, doubt=doubt)
+
+    def _message_for(self, index: int) -> Raw:
+        """Read on until the estimate of an image has come."""
+        self._read = {i: raw for i, raw in self._read.items() if i >= index}
+        while index not in self._read:
+            number, message = next(self._messages, (-1, None))
+            if message is None:
+                raise EvalError(f'the bag breaks off before its estimate on {self._topic}')
+            if number in self._image_of:
+                self._read[self._image_of[number]] = message
+        return self._read.pop(index)
+
+    def _check_view(self, frame: BagFrame, frame_id: str) -> None:
+        """Warn where the estimate says that it is of another view."""
+        warn, ours = self._reader.bag.warn, frame.camera
+        if not same_frame(frame_id, frame.frame_id):
+            warn(
+                f'estimates on {self._topic} are in frame {frame_id!r}, the images in '
+                f'{frame.frame_id!r}: unless both are the same camera, errors mean nothing'
+            )
+        if self._camera is None or self._reader.camera_source is not None:
+            return
+        theirs = self._camera.resized(ours.width, ours.height)
+        apart = max(
+            abs(theirs.fx / ours.fx - 1.0),
+            abs(theirs.fy / ours.fy - 1.0),
+            abs(theirs.cx - ours.cx) / ours.width,
+            abs(theirs.cy - ours.cy) / ours.width,
+        )
+        if apart > _CAMERA_TOLERANCE:
+            warn(
+                f'the camera_info beside {self._topic} has fx = {theirs.fx:.4g}, cx = '
+                f'{theirs.cx:.4g} at the size of the images, theirs has fx = {ours.fx:.4g}, cx = '
+                f'{ours.cx:.4g}: unless both show the same view, errors mean nothing'
+            )
+
+
+@functools.lru_cache(maxsize=1)
+def _rectifier(camera: Camera) -> Rectifier:
+    return Rectifier(camera)
+
+
+def _camera_beside(bag: Bag, topic: str, rectified: bool) -> Camera | None:
+    """Read the first camera_info of the only topic beside a picture; None if there is none."""
+    beside = topics.infos_beside(bag, topic)
+    first = next(bag.raw(beside), None) if len(beside) == 1 else None
+    if first is None:
+        return None
+    try:
+        info = bag.decode(first)
+        return camera_from_info(info, *info_size(info), rectified)
+    except (CoreError, EvalError) as error:
+        bag.warn(f'the camera_info beside {topic} is not used: {error}')
+        return None
+
+
+def _stamp_ns(bag: Bag, message: Raw) -> int:
+    try:
+        return bag.stamp_ns(message)
+    except EvalError as error:
+        bag.warn(str(error))
+        return 0  # keeps the count; what has it will fail to decode

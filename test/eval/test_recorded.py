@@ -1,0 +1,427 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth that another node has recorded, judged on the bag that it was made of."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bag_factory import (
+    CAMERA,
+    DEPTH,
+    IMAGE,
+    INFO,
+    KINDS,
+    T0,
+    Item,
+    frames,
+    merge_bags,
+    storage_file,
+    write_bag,
+)  # fmt: skip
+from oracle_model import grey_from_depth, write_oracle
+
+from dmd_ros.eval import compare, replay
+from dmd_ros.eval.options import run_command
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
+THEIRS = '/theirs/depth'
+BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
+# Metres; of columns far apart, so that those of another grid are wrong.
+RAMP = np.tile(np.geomspace(1.0, 9.0, 64, dtype=np.float32), (48, 1))
+PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+
+
+def recording(count=3, camera=CAMERA):
+    return frames([PICTURE] * count, [RAMP] * count, camera=camera)
+
+
+def estimates(*maps, kind='depth32', **changes):
+    """One map per image, in order."""
+    return [
+        Item(THEIRS, T0 + i * 100_000_000, depth, kind, **changes) for i, depth in enumerate(maps)
+    ]
+
+
+def judged(bag, out, *options):
+    replay.main([str(bag), '--out', str(out), '--quiet', *options])
+    return json.loads((out / 'results.json').read_text())
+
+
+def of_their_topic(folder, items, *options):
+    bag = write_bag(folder / 'bag', items)
+    return judged(bag, folder / 'out', '--estimate-topic', THEIRS, *options)
+
+
+def failure(argv, capsys):
+    assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and 'Traceback' not in error
+    return error
+
+
+@pytest.fixture(scope='module')
+def ours(tmp_path_factory):
+    """The shipped model on every third image of the sample bag: (out, results)."""
+    out = tmp_path_factory.mktemp('ours') / 'out'
+    return out, judged(SAMPLE, out, '--stride', '3')
+
+
+def command(*argv):
+    words = [sys.executable, '-m', *map(str, argv)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def columns(table):
+    """Cells of a Markdown table by their row's name."""
+    lines = [[c.strip() for c in line.split('|')[1:-1]] for line in table.splitlines() if line]
+    return {name: cells for name, *cells in lines}
+
+
+def test_our_own_depth_as_a_topic_of_the_bag_has_the_figures_of_the_model(ours, tmp_path):
+    out, direct = ours
+    sample = ('/image/compressed', '/camera_info', '/depth/truth/compressed')
+    bag = merge_bags(
+        tmp_path / 'bag',
+        {
+            SAMPLE: {topic: topic for topic in sample},
+            out / 'depth': {'/depth/image': THEIRS, '/depth/camera_info': '/theirs/camera_info'},
+        },
+    )
+    theirs = tmp_path / 'theirs'
+    done = command('dmd_ros.eval.replay', bag, '--estimate-topic', THEIRS, '--out', theirs)
+    found = json.loads((theirs / 'results.json').read_text())
+    for part in ('frames', 'total', 'flicker', 'topics'):
+        assert found[part] == direct[part], part
+    assert direct['total']['frames'] == 10
+    reason = f'no estimate on {THEIRS} is stamped within 0.02 s of it'
+    assert found['images_skipped'] == {reason: 20} and found['images_chosen'] == 30
+    assert found['latency_ms'] == {} and found['warnings'] == []
+    assert 'model' not in found['settings'] and found['settings']['estimate_topic'] == THEIRS
+    assert f'warning: 20 image(s) skipped: {reason}' in done.stderr
+    assert '| AbsRel ' in done.stdout and 'p50' not in done.stdout
+    assert done.stdout.endswith(f'written: {theirs}/results.json, sheet.png, cloud.png\n')
+    assert {path.name for path in theirs.iterdir()} == {'results.json', 'sheet.png', 'cloud.png'}
+    # Six rows, as of a model: those that have an estimate.
+    heights = [cv2.imread(str(o / 'sheet.png')).shape[0] for o in (out, theirs)]
+    assert heights[0] == heights[1]
+
+
+def test_a_model_is_compared_with_what_ran_before_it(ours, tmp_path):
+    sample = ('/image/compressed', '/camera_info', '/depth/truth/compressed')
+    source = {SAMPLE: {t: t for t in sample}, ours[0] / 'depth': {'/depth/image': THEIRS}}
+    bag = merge_bags(tmp_path / 'bag', source)
+    limited = ('--depth-topic', sample[2], '--limit', '4', '--steps', '2')
+    judged(bag, tmp_path / 'ours', *limited)
+    judged(bag, tmp_path / 'theirs', '--estimate-topic', THEIRS)
+    paths = [tmp_path / name / 'results.json' for name in ('theirs', 'ours')]
+    rows = columns(command('dmd_ros.eval.compare', *paths).stdout)
+    assert rows['2 frames'] == ['first', 'second', 'second better in']
+    assert rows['model'] == [THEIRS, 'dmd_worlds', '']
+    assert rows['frames judged'] == ['10 of 30', '4 of 4', '-']
+    assert rows['AbsRel'][2].endswith(' of 2') and rows['AbsRel'][0] != rows['AbsRel'][1]
+    assert rows['time per frame, p50 ms'][0] == '-' != rows['time per frame, p50 ms'][1]
+    assert not {'steps', 'seed', 'estimate_range_m'} & rows.keys()  # of one of them alone
+
+
+def test_estimates_may_lie_in_a_bag_of_their_own(ours, tmp_path, monkeypatch):
+    out, direct = ours
+    monkeypatch.chdir(out.parent)
+    found = judged(SAMPLE, tmp_path / 'out', '--estimates', 'out/depth')
+    assert (found['frames'], found['total']) == (direct['frames'], direct['total'])
+    assert found['settings']['estimates'] == 'out/depth'
+    assert found['settings']['estimate_topic'] == '/depth/image'
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_estimates_are_read_from_every_kind_of_bag(tmp_path, kind):
+    bag = write_bag(tmp_path / 'bag', recording())
+    theirs = write_bag(tmp_path / 'theirs', estimates(*[2 * RAMP] * 3), kind)
+    found = judged(bag, tmp_path / 'out', '--estimates', str(theirs))
+    assert found['total']['score']['abs_rel'] == pytest.approx(1.0)
+    assert found['total']['scaled']['abs_rel'] == pytest.approx(0.0, abs=1e-6)
+    assert found['total']['median_scale'] == 0.5
+
+
+@pytest.mark.parametrize(
+    ('kind', 'content'),
+    [
+        ('depth32', np.where(RAMP > 3, np.float32(np.nan), RAMP)),
+        ('depth32', np.where(RAMP > 3, np.float32(0), RAMP)),
+        ('depth16', np.where(RAMP > 3, 0, np.rint(1000 * RAMP)).astype(np.uint16)),
+        ('png', np.where(RAMP > 3, 0, np.rint(1000 * RAMP)).astype(np.uint16)),
+        ('compressed_depth', np.where(RAMP > 3, 0, np.rint(1000 * RAMP)).astype(np.uint16)),
+    ],
+)
+def test_what_is_no_depth_costs_coverage_and_is_no_error(tmp_path, kind, content):
+    score = of_their_topic(tmp_path, [*recording(1), *estimates(content, kind=kind)])['total'][
+        'score'
+    ]
+    assert score['coverage'] == pytest.approx(np.mean(RAMP <= 3))
+    assert score['abs_rel'] < 1e-3
+
+
+def test_infinities_are_the_ends_of_the_range_that_is_said(tmp_path):
+    ends = RAMP.copy()
+    ends[:, :16], ends[:, 48:] = -np.inf, np.inf
+    items = [*recording(2), *estimates(ends, RAMP)]
+    said = of_their_topic(tmp_path / 'said', items, '--estimate-range', '0.5', '20')
+    expected = np.where(np.isposinf(ends), 20.0, np.where(np.isneginf(ends), 0.5, ends))
+    error = np.mean(np.abs(expected - RAMP) / RAMP)
+    assert said['frames'][0]['verdict']['score']['abs_rel'] == pytest.approx(error, rel=1e-5)
+    assert said['frames'][0]['verdict']['score']['coverage'] == 1.0
+    assert said['settings']['estimate_range_m'] == [0.5, 20.0] and said['warnings'] == []
+    # Unsaid, they are those of what is judged, and the user hears of it.
+    guessed = of_their_topic(tmp_path / 'guessed', items, '--max-depth', '10')
+    expected = np.where(np.isposinf(ends), 10.0, np.where(np.isneginf(ends), 1e-3, ends))
+    error = np.mean(np.abs(expected - RAMP) / RAMP)
+    assert guessed['frames'][0]['verdict']['score']['abs_rel'] == pytest.approx(error, rel=1e-5)
+    (warning,) = guessed['warnings']
+    assert warning.startswith(
+        '1 of 2 images: the estimate has infinities, judged as 0.001 and 10 m'
+    )
+
+
+def test_nothing_is_infinitely_wrong(tmp_path):
+    near = np.full_like(RAMP, -np.inf)
+    found = of_their_topic(tmp_path, [*recording(1), *estimates(near)], '--min-depth', '0')
+    assert found['total']['score']['rmse_log'] == pytest.approx(
+        np.sqrt(np.mean(np.log(1e3 * RAMP) ** 2)), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize('factor', [0.5, 2.0])
+def test_estimates_of_another_size_are_looked_up_by_the_nearest_pixel(tmp_path, factor):
+    blocks = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((16, 16))).astype(np.float32)
+    size = (int(64 * factor), int(48 * factor))
+    theirs = cv2.resize(blocks, size, interpolation=cv2.INTER_NEAREST)
+    items = [*frames([PICTURE], [blocks]), *estimates(theirs)]
+    found = of_their_topic(tmp_path, items)
+    assert found['total']['score']['abs_rel'] == 0.0
+    assert found['total']['score']['pixels'] == 48 * 64
+
+
+def test_what_cannot_be_judged_is_counted_by_reason(tmp_path, capsys):
+    maps = [RAMP, np.ascontiguousarray(RAMP[:24]), RAMP[:, :1], RAMP]
+    items = [*recording(5), *estimates(*maps)]
+    theirs = [i for i in items if i.topic == THEIRS]
+    theirs[2].content, theirs[2].kind = PICTURE, 'image'
+    found = of_their_topic(tmp_path, items)
+    assert [f['index'] for f in found['frames']] == [0, 3]
+    assert found['total']['score']['abs_rel'] == 0.0
+    aspect, encoding, missing = sorted(found['images_skipped'], key=lambda r: 'aspect' not in r)
+    assert aspect == (
+        'the estimate is 64x24, the image 64x48: of another aspect, so they show different '
+        'fields of view'
+    )
+    assert {encoding.partition(':')[0], missing.partition(':')[0]} == {
+        'its estimate cannot be read', f'no estimate on {THEIRS} is stamped within 0.02 s of it'
+    }  # fmt: skip
+    assert '| skipped ' in capsys.readouterr().out
+
+
+def test_where_nothing_can_be_judged_the_reasons_are_given(tmp_path, capsys):
+    coloured = estimates(PICTURE, kind='image')
+    bag = write_bag(tmp_path / 'bag', [*recording(1), *coloured])
+    argv = [bag, '--out', tmp_path / 'out', '--estimate-topic', THEIRS]
+    assert "its estimate cannot be read: depth encoding 'rgb8'; allowed: 16UC1" in failure(
+        argv, capsys
+    )
+
+
+def test_stamps_are_paired_within_the_tolerance(tmp_path):
+    late = [replace(i, stamp_ns=i.stamp_ns + 30_000_000) for i in estimates(RAMP, RAMP)]
+    assert of_their_topic(
+        tmp_path / 'a', [*recording(3), *late], '--depth-tolerance', '0.04'
+    )['images_evaluated'] == 2  # fmt: skip
+
+
+def test_estimates_come_in_any_order_of_recording(tmp_path):
+    """A slow node is recorded long after its images, the fast one before them."""
+    maps = [RAMP * (1 + i) for i in range(4)]
+    theirs = [replace(e, logged_ns=T0 + i) for i, e in enumerate(reversed(estimates(*maps)))]
+    found = of_their_topic(tmp_path, [*theirs, *recording(4)])
+    scales = [f['verdict']['median_scale'] for f in found['frames']]
+    assert scales == pytest.approx([1.0, 1 / 2, 1 / 3, 1 / 4])
+
+
+def test_a_looped_recording_is_paired_in_its_order_and_that_is_said(tmp_path):
+    one = [*recording(2), *estimates(RAMP, 2 * RAMP)]
+    two = [*recording(2), *estimates(3 * RAMP, 4 * RAMP)]
+    looped = [replace(i, logged_ns=i.stamp_ns) for i in one]
+    looped += [replace(i, logged_ns=i.stamp_ns + 10**10) for i in two]
+    found = of_their_topic(tmp_path, looped)
+    scales = [f['verdict']['median_scale'] for f in found['frames']]
+    assert scales == pytest.approx([1.0, 1 / 2, 1 / 3, 1 / 4])
+    assert any(f'estimates on {THEIRS} are paired in the order' in w for w in found['warnings'])
+    assert found['frames'][2]['flicker'] is None
+
+
+def test_copies_of_the_estimates_are_no_ground_truth(tmp_path):
+    copies = [
+        replace(i, topic=f'{THEIRS}/compressedDepth', kind='compressed_depth',
+                content=np.rint(1000 * i.content).astype(np.uint16))
+        for i in estimates(2 * RAMP)
+    ]  # fmt: skip
+    items = [*recording(1), *estimates(2 * RAMP), *copies]
+    for topic in (THEIRS, f'{THEIRS}/compressedDepth'):
+        folder = tmp_path / topic.replace('/', '_')
+        bag = write_bag(folder / 'bag', items)
+        found = judged(bag, folder / 'out', '--estimate-topic', topic)
+        assert found['topics']['depth'] == DEPTH
+        assert found['total']['score']['abs_rel'] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_without_ground_truth_the_user_hears_that_there_is_none(tmp_path, capsys):
+    bare = [i for i in recording(2) if i.topic != DEPTH]
+    found = of_their_topic(tmp_path, [*bare, *estimates(RAMP, RAMP)])
+    assert found['total'] is None and found['frames'][0]['median_m'] > 0
+    assert 'no depth topic but that of the estimates' in capsys.readouterr().err
+
+
+def barrel(info=None):
+    """A distorted recording; the estimates are the truth, on the raw grid."""
+    items = [*recording(2, BARREL), *estimates(RAMP, RAMP)]
+    if info is not None:
+        items += [
+            replace(i, topic='/theirs/camera_info', content=info) for i in items if i.topic == INFO
+        ]
+    return items
+
+
+@pytest.mark.parametrize('info', [None, BARREL])
+def test_depth_of_a_distorted_image_lies_on_the_image_as_it_came(tmp_path, info):
+    found = of_their_topic(tmp_path, barrel(info))
+    assert found['total']['score']['abs_rel'] == 0.0
+    assert found['total']['score']['coverage'] == 1.0  # up to the corners
+    assert found['settings']['estimate_rectified'] is False and found['warnings'] == []
+    cloud = cv2.imread(str(tmp_path / 'out' / 'cloud.png'))
+    assert len(np.unique(cloud.reshape(-1, 3), axis=0)) > 50
+
+
+@pytest.mark.parametrize(
+    ('info', 'options'), [(CAMERA, ()), (None, ('--estimate-rectified', 'true'))]
+)
+def test_depth_of_the_rectified_image_is_looked_up_through_the_lens(tmp_path, info, options):
+    found = of_their_topic(tmp_path, barrel(info), *options)
+    assert found['settings']['estimate_rectified'] is True and found['warnings'] == []
+    assert 0.005 < found['total']['score']['abs_rel'] < 0.2  # it was made for the other grid
+    model = str(write_oracle(tmp_path / 'm.onnx'))
+    items = recording(2, BARREL)
+    bag = write_bag(tmp_path / 'bare', items)
+    direct = judged(bag, tmp_path / 'model', '--model', model)
+    again = judged(bag, tmp_path / 'again', '--estimates', str(tmp_path / 'model' / 'depth'))
+    assert (again['frames'], again['flicker']) == (direct['frames'], direct['flicker'])
+
+
+def test_estimates_of_another_view_are_named(tmp_path):
+    zoomed = replace(CAMERA, fx=80.0, fy=80.0)
+    items = [*recording(2), *estimates(RAMP, RAMP, frame_id='left')]
+    items += [
+        replace(i, topic='/theirs/camera_info', content=zoomed) for i in items if i.topic == INFO
+    ]
+    frame, camera = of_their_topic(tmp_path, items)['warnings']
+    assert frame.startswith(f"estimates on {THEIRS} are in frame 'left', the images in 'camera'")
+    assert camera.startswith(f'the camera_info beside {THEIRS} has fx = 80, cx = 31.5 at the size')
+
+
+def test_a_camera_info_that_says_nothing_is_not_used(tmp_path):
+    items = [*recording(1), *estimates(RAMP)]
+    uncalibrated = {'k': np.zeros(9), 'p': np.zeros(12)}
+    items += [
+        replace(i, topic='/theirs/camera_info', extra=uncalibrated)
+        for i in items
+        if i.topic == INFO
+    ]
+    found = of_their_topic(tmp_path, items)
+    assert found['total']['score']['abs_rel'] == 0.0
+    assert found['warnings'][0].startswith(f'the camera_info beside {THEIRS} is not used: ')
+
+
+def test_a_cut_bag_of_estimates_is_judged_as_far_as_it_goes(tmp_path):
+    bag = write_bag(tmp_path / 'bag', recording(5))
+    theirs = write_bag(tmp_path / 'theirs', estimates(*[RAMP] * 5))
+    file = storage_file(theirs)
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * 0.6)])
+    found = judged(bag, tmp_path / 'out', '--estimates', str(theirs))
+    assert 0 < found['images_evaluated'] < 5
+    assert found['images_evaluated'] + sum(found['images_skipped'].values()) == 5
+    assert any('read as far as it goes' in warning for warning in found['warnings'])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--estimate-topic', '/none'), 'has no topic /none; it has: /camera/image_raw'),
+        (('--estimate-topic', INFO), 'is of type sensor_msgs/msg/CameraInfo'),
+        (('--estimate-topic', IMAGE, '--image-topic', IMAGE), 'both estimate and image'),
+        (('--estimate-topic', DEPTH, '--depth-topic', DEPTH), 'both estimate and ground truth'),
+        (('--estimate-topic', THEIRS, '--model', 'm.onnx'), '--model: for a model, and none'),
+        (
+            ('--estimate-topic', THEIRS, '--steps', '2', '--temporal', 'blend'),
+            '--steps, --temporal: for a model',
+        ),
+        (('--estimate-topic', THEIRS, '--estimate-range', '5', '2'), 'must be 0 < NEAR < FAR'),
+        (('--estimate-topic', THEIRS, '--estimate-range', '0', '2'), 'must be 0 < NEAR < FAR'),
+        (('--estimate-topic', THEIRS, '--estimate-range', '1', 'inf'), 'must be 0 < NEAR < FAR'),
+        (('--estimate-range', '1', '2'), '--estimate-range: for estimates of another'),
+        (('--estimate-rectified', 'true'), '--estimate-rectified: for estimates of'),
+        (('--estimates', 'nowhere', '--depth-topic', DEPTH), 'bag nowhere does not exist'),
+        (('--estimates', 'BAG'), 'is the bag itself'),
+        (('--estimate-topic', THEIRS, '--depth-tolerance', '0'), 'none of the 2 estimates on'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line(tmp_path, options, message, capsys):
+    late = [replace(i, stamp_ns=i.stamp_ns + 1000) for i in estimates(RAMP, RAMP)]
+    bag = write_bag(tmp_path / 'bag', [*recording(2), *late])
+    options = [bag if option == 'BAG' else option for option in options]
+    assert message in failure([bag, '--out', tmp_path / 'out', *options], capsys)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_bag_of_several_depths_asks_for_one(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'bag', recording(1))
+    two = [*estimates(RAMP), *(replace(i, topic='/other/depth') for i in estimates(RAMP))]
+    theirs = write_bag(tmp_path / 'theirs', two)
+    argv = [bag, '--out', tmp_path / 'out', '--estimates', theirs]
+    assert f'choose one with --estimate-topic: {THEIRS}, /other/depth' in failure(argv, capsys)
+    found = judged(bag, tmp_path / 'out', '--estimates', str(theirs), '--estimate-topic', THEIRS)
+    assert found['total']['score']['abs_rel'] == 0.0
+
+
+def test_estimates_are_not_overwritten_by_their_verdict(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'bag', frames([grey_from_depth(RAMP)], [RAMP]))
+    judged(bag, tmp_path / 'out', '--model', str(write_oracle(tmp_path / 'm.onnx')))
+    theirs = tmp_path / 'out' / 'depth'
+    argv = [bag, '--out', tmp_path / 'out', '--estimates', theirs, '--overwrite']
+    assert 'what would be replaced' in failure(argv, capsys)
+    assert storage_file(theirs).exists()
+
+
+def test_three_results_stand_in_one_table(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'bag', recording(3))
+    paths = []
+    for name, factors in (('a', (1.1,) * 3), ('b', (1.2, 1.0, 1.2)), ('c', (2.0, 2.0))):
+        theirs = write_bag(tmp_path / name, estimates(*(RAMP * np.float32(f) for f in factors)))
+        judged(bag, tmp_path / f'out_{name}', '--estimates', str(theirs))
+        paths.append(str(tmp_path / f'out_{name}' / 'results.json'))
+    capsys.readouterr()
+    compare.main(paths)
+    table = columns(capsys.readouterr().out)
+    assert table['2 frames'] == [
+        'first', 'second', 'second better in', 'third', 'third better in'
+    ]  # fmt: skip
+    names = [f'{THEIRS} of {tmp_path / name}' for name in 'abc']
+    assert table['model'] == [*names[:2], '', names[2], '']
+    assert table['AbsRel'] == ['0.100', '0.100', '1 of 2', '1.000', '0 of 2']
+    assert table['frames judged'] == ['3 of 3', '3 of 3', '-', '2 of 3', '-']
+    assert run_command(lambda _: compare.main(paths * 3)) == 2
+    assert '9 results are too many' in capsys.readouterr().err
