@@ -56,6 +56,14 @@ def on_image(depth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32
     return on_picture(depth_m, camera)
 
 
+def infinities_judged_as(range_m: tuple[float, float]) -> str:
+    """Say by what guess the infinities of an estimate are judged."""
+    return (
+        f'the estimate has infinities, judged as {range_m[0]:g} and {range_m[1]:g} m; '
+        '--estimate-range tells what its maker means'
+    )
+
+
 class DepthSource(Protocol):
     """Gives the depth of images, in their order."""
 

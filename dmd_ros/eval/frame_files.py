@@ -69,6 +69,11 @@ def read_depth(stem: Path, per_metre: float | None) -> NDArray[np.float32]:
     return depth
 
 
+def has_depth(stem: Path) -> bool:
+    """Tell whether there is a file of depth of this name."""
+    return any(_file(stem, ending) for ending in DEPTHS)
+
+
 def _only(stem: Path, endings: Sequence[str]) -> Path:
     """Find the one file of a name; raises `EvalError` if there is none, or more than one."""
     found = [path for ending in endings if (path := _file(stem, ending))]

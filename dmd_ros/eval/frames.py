@@ -6,6 +6,9 @@ Leaves results.json, results.md and sheet.png (of at most 100 of the frames) in 
 cannot be read is named there and the others are judged; the exit status is 2 then. The layout of
 DIR is described in `dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the
 baselines beside them in `dmd_ros.eval.baselines`.
+
+With --estimates no model is run: what another has made of the pictures is judged in the same way
+(`dmd_ros.eval.frame_estimates`). A frame without an estimate is as one that cannot be read.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge, options, report, sheet
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.frame_estimates import FileFrames, FrameEstimate, FrameSource, ModelFrames
 from dmd_ros.eval.frame_folder import (
     GROUPS,
     LabelledFrame,
@@ -44,24 +47,20 @@ _HEADER = (
 
 
 def evaluate(
-    estimator: DepthEstimator,
-    frames: Iterable[LabelledFrame],
+    frames: Iterable[tuple[LabelledFrame, FrameEstimate]],
     limits: Limits,
-    mirror: bool,
     shown: Collection[str],
 ) -> tuple[list[Verdict], list[Mapping[str, float]], list[sheet.Row]]:
     """Judge every frame; gives verdicts, stage times, and sheet rows of those named in `shown`."""
     verdicts, timings, rows = [], [], []
-    for frame in frames:
-        estimated, depth = judge.predict(estimator, frame.sample.rgb, frame.sample.camera, mirror)
-        seen = on_grid_of(depth, frame.truth_m, frame.sample.camera)
+    for frame, estimate in frames:
+        seen = on_grid_of(estimate.settled, frame.truth_m, frame.sample.camera)
         verdict = judge.judge(seen, frame.truth_m, limits, name=frame.name, group=frame.group)
         verdicts.append(verdict)
-        timings.append(estimated.timings)
+        timings += [estimate.timings] if estimate.timings else []
         if frame.name in shown:
             # With "beyond" and "too close" as they were said, not as they were judged.
-            said = depth if mirror else estimated.depth
-            rows.append(_sheet_row(frame, verdict, said))
+            rows.append(_sheet_row(frame, verdict, estimate.said))
     return verdicts, timings, rows
 
 
@@ -83,21 +82,23 @@ def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary])
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
     limits = options.limits_from(args)
     paths = find_frames(args.folder)
+    _check_options(parser, args, paths)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
-    estimator = options.estimator_from(args)
-    frames = _Frames(paths, estimator, limits, args.quiet)
+    source, settings = _source(args, limits)
+    frames = _Frames(paths, source, limits, args.quiet)
     shown = {paths[place].name for place in sheet.places(len(paths), _ROWS)}
-    verdicts, timings, rows = evaluate(estimator, frames, limits, args.mirror, shown)
+    verdicts, timings, rows = evaluate(frames, limits, shown)
     if not verdicts:
         raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
-    estimator.close()
+    source.close()
+    frames.warnings += source.warnings()
     for warning in frames.warnings:
         print(f'warning: {warning}', file=sys.stderr)
-    settings = {**options.settings_of(args, estimator, limits), 'mirror': args.mirror}
     summaries = judge.by_group(verdicts, GROUPS)
     latency = report.stage_latency_ms(timings)
     report.write_json(
@@ -119,32 +120,63 @@ def main(argv: Sequence[str] | None = None) -> None:
         sheet.draw_sheet(rows, SCALES_M, _title(settings), _subtitle(summaries['total'])),
     )
     print(table)
-    print(report.latency_table(latency))
+    if latency:
+        print(report.latency_table(latency))
     print(f'written: {out}/results.json, results.md, sheet.png')
     if frames.broken:  # a script that asks for these frames must hear that it has not got all
+        nor = '' if args.estimates is None else ' or have no estimate that can be'
         raise EvalError(
-            f'{frames.broken} of {len(paths)} frames of {args.folder} cannot be read (see the '
-            'warnings); only the others were judged'
+            f'{frames.broken} of {len(paths)} frames of {args.folder} cannot be read{nor} (see '
+            'the warnings); only the others were judged'
         )
 
 
+def _check_options(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, paths: Sequence[Path]
+) -> None:
+    """Raise `EvalError` if options contradict each other."""
+    if args.estimates is None:
+        options.refuse_estimate_options(parser, args, '--estimates')
+        return
+    options.refuse_model_options(parser, args)
+    truths = {args.folder, args.folder / 'depth', *(path.parent for path in paths)}
+    if args.estimates.resolve() in {folder.resolve() for folder in truths}:
+        raise EvalError(
+            f'--estimates {args.estimates} holds the ground truth; give another folder'
+        )
+
+
+def _source(args: argparse.Namespace, limits: Limits) -> tuple[FrameSource, dict[str, Any]]:
+    """Give the depth that is judged, and what results depend on of it."""
+    if args.estimates is None:
+        estimator = options.estimator_from(args)
+        settings = {**options.settings_of(args, estimator, limits), 'mirror': args.mirror}
+        return ModelFrames(estimator, args.mirror), settings
+    range_m = options.estimate_range_from(args, limits)
+    return FileFrames(args.estimates, range_m, args.estimate_range is None), {
+        'estimates': report.as_text(str(args.estimates)),
+        'estimate_range_m': range_m,
+        'truth_range_m': [limits.min_m, limits.max_m],
+    }
+
+
 class _Frames:
-    """The frames that can be judged, one after the other.
+    """The frames that can be judged with their estimates, one after the other.
 
     Iterating fills left_out (why a frame is not judged, by its name), broken (how many of those
-    cannot be read) and warnings.
+    cannot be read, or have no estimate that can be) and warnings.
     """
 
     def __init__(
-        self, paths: Sequence[Path], estimator: DepthEstimator, limits: Limits, quiet: bool
+        self, paths: Sequence[Path], source: FrameSource, limits: Limits, quiet: bool
     ) -> None:
         self.left_out: dict[str, str] = {}
         self.broken = 0
         self.warnings: list[str] = []
-        self._paths, self._estimator = paths, estimator
+        self._paths, self._source = paths, source
         self._limits, self._quiet = limits, quiet
 
-    def __iter__(self) -> Iterator[LabelledFrame]:
+    def __iter__(self) -> Iterator[tuple[LabelledFrame, FrameEstimate]]:
         low, high = self._limits.min_m, self._limits.max_m
         for path in tqdm(self._paths, unit='frame', disable=self._quiet):
             try:
@@ -156,11 +188,17 @@ class _Frames:
             if not valid_mask(frame.truth_m, low, high).any():
                 self._leave_out(frame.name, f'it has no depth between {low:g} and {high:g} m')
                 continue
-            untrained = self._estimator.untrained_for(frame.sample.camera)
+            doubt = self._source.doubt(frame)
             differing = judge.baseline_disagreement(frame)
-            said = (differing, centre_warning(frame), untrained and f'{frame.name}: {untrained}')
+            said = (differing, centre_warning(frame), doubt and f'{frame.name}: {doubt}')
             self.warnings += filter(None, said)
-            yield frame
+            try:
+                estimate = self._source(frame)
+            except EvalError as error:
+                self.broken += 1
+                self._leave_out(frame.name, str(error))
+                continue
+            yield frame, estimate
 
     def _leave_out(self, name: str, reason: str) -> None:
         self.left_out[name] = reason
@@ -215,6 +253,8 @@ def _sheet_row(frame: LabelledFrame, verdict: Verdict, depth_m: Any) -> sheet.Ro
 
 
 def _title(settings: Mapping[str, Any]) -> str:
+    if 'model' not in settings:
+        return report.name_of(settings)
     return (
         f'{settings["model"]}: {settings["steps"]} step(s), {settings["samples"]} sample(s), '
         f'{settings["sampler"]}, {settings["backend"]} on {settings["device"]}'
@@ -240,6 +280,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
+    options.add_estimate_options(
+        parser, 'folder of <name>.npy (metres), <name>.png (uint16 mm) or <name>/depth.png', 'DIR'
+    )
     options.add_limit_options(parser)
     return parser
 

@@ -27,7 +27,7 @@ from dmd_ros.eval import topics
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.estimates import Estimate, on_image
+from dmd_ros.eval.estimates import Estimate, infinities_judged_as, on_image
 from dmd_ros.eval.pairing import pair
 from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.sensor_truth import depth_of
@@ -60,12 +60,7 @@ class RecordedDepth:
         self.range_m = range_m
         self._bag, self._topic, self._reader = bag, topic, reader
         self._tolerance_s = tolerance_s
-        self._doubt = ''
-        if assumed:
-            self._doubt = (
-                'the estimate has infinities, judged as {:g} and {:g} m; --estimate-range tells '
-                'what its node means'
-            ).format(*range_m)
+        self._doubt = infinities_judged_as(range_m) if assumed else ''
         self._camera = _camera_beside(bag, topic, reader.rectified)
         if rectified is None:
             rectified = self._camera is not None and not self._camera.is_distorted

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the depth of labelled frames comes from: a model, or files that another has left.
+
+FOLDER/<name>.npy is float metres [h, w], FOLDER/<name>.png uint16 millimetres; either may lie in a
+folder of the frame, as FOLDER/<name>/depth.npy or .png. What is not above 0 is no estimate, nor is
+NaN: it costs coverage. +inf is judged as the far end of the estimator's range. A file of another
+size than the picture shows the same, and is looked up by the nearest pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.eval import metrics
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.estimates import infinities_judged_as, on_image
+from dmd_ros.eval.frame_files import has_depth, read_depth
+from dmd_ros.eval.frame_folder import LabelledFrame
+from dmd_ros.eval.judge import predict
+
+
+@dataclass(frozen=True)
+class FrameEstimate:
+    """Depth of one frame, float32 [H, W] metres on its picture's grid.
+
+    settled: with infinities as they are judged. said: as they were said. timings: seconds per
+    stage; empty where nothing was computed.
+    """
+
+    settled: NDArray[np.float32]
+    said: NDArray[np.float32]
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class FrameSource(Protocol):
+    """Gives the depth of frames."""
+
+    def __call__(self, frame: LabelledFrame) -> FrameEstimate:
+        """Give the depth of one frame; raises `EvalError` that says why there is none."""
+
+    def doubt(self, frame: LabelledFrame) -> str:
+        """Say what is wrong with a frame beforehand, or nothing."""
+
+    def warnings(self) -> list[str]:
+        """Say what the user should know of all that was given."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+class ModelFrames:
+    """An estimator as a `FrameSource`; mirror: see `dmd_ros.eval.judge.predict`."""
+
+    def __init__(self, estimator: DepthEstimator, mirror: bool) -> None:
+        """Take over the estimator."""
+        self._estimator, self._mirror = estimator, mirror
+
+    def __call__(self, frame: LabelledFrame) -> FrameEstimate:
+        """Run the model."""
+        sample = frame.sample
+        made, settled = predict(self._estimator, sample.rgb, sample.camera, self._mirror)
+        return FrameEstimate(settled, settled if self._mirror else made.depth, made.timings)
+
+    def doubt(self, frame: LabelledFrame) -> str:
+        """Say whether the model knows the camera."""
+        return self._estimator.untrained_for(frame.sample.camera)
+
+    def warnings(self) -> list[str]:
+        """Give nothing: all is said of single frames."""
+        return []
+
+    def close(self) -> None:
+        """Release the estimator."""
+        self._estimator.close()
+
+
+class FileFrames:
+    """Files of a folder as a `FrameSource`.
+
+    range_m: what infinities are judged as; assumed: whether that is a guess.
+    """
+
+    def __init__(self, folder: Path, range_m: tuple[float, float], assumed: bool) -> None:
+        """Raise `EvalError` if there is no such folder."""
+        if not folder.is_dir():
+            raise EvalError(f'{folder} is not a folder; give one with <name>.npy or .png in it')
+        self._folder, self._range_m, self._assumed = folder, range_m, assumed
+        self._count = self._infinite = 0
+
+    def __call__(self, frame: LabelledFrame) -> FrameEstimate:
+        """Read the estimate of one frame; raises `EvalError` that names what is missing."""
+        stems = (self._folder / frame.name, self._folder / frame.name / 'depth')
+        found = [stem for stem in stems if has_depth(stem)]
+        if len(found) != 1:
+            names = f'{frame.name}.npy, {frame.name}.png, {frame.name}/depth.npy or depth.png'
+            which = 'more than one' if found else 'none'
+            raise EvalError(f'{self._folder} has {which} of {names}; one of them is its estimate')
+        said = on_image(read_depth(found[0], None), frame.sample.camera)
+        self._count += 1
+        self._infinite += bool(np.isinf(said).any())
+        return FrameEstimate(metrics.settle(said, *self._range_m), said)
+
+    def doubt(self, _: LabelledFrame) -> str:
+        """Say nothing: what its maker was made for is not known."""
+        return ''
+
+    def warnings(self) -> list[str]:
+        """Name a guess that figures depend on."""
+        if not (self._assumed and self._infinite):
+            return []
+        return [f'{self._infinite} of {self._count} frames: {infinities_judged_as(self._range_m)}']
+
+    def close(self) -> None:
+        """Do nothing: no file is open."""
