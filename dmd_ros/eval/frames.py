@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not verdicts:
         raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
     source.close()
-    frames.warnings += source.warnings()
+    frames.warnings += filter(None, [*source.warnings(), judge.inverse_doubt(verdicts)])
     for warning in frames.warnings:
         print(f'warning: {warning}', file=sys.stderr)
     summaries = judge.by_group(verdicts, GROUPS)

@@ -22,6 +22,8 @@ from dmd_ros.eval.metrics import Score
 # Baselines that a frame's meta.json states were taken from depth.png alone, which ends here.
 _PNG_MAX_M = 65.5355
 _BASELINE_TOLERANCE = 2e-3
+# Correlation with the truth below which an estimate is taken for its inverse.
+_INVERSE = -0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Verdict:
 
     median_scale: median(truth) / median(prediction). scaled: the score after multiplying the
     prediction by that, which leaves the error of structure; the rest of `score` is scale.
+    correlation: see `metrics.correlation`.
     const_m, best_const_m: what the two baselines said, metres, and their scores.
     """
 
@@ -47,6 +50,7 @@ class Verdict:
     buckets: dict[str, Score]
     median_scale: float
     scaled: Score
+    correlation: float
     const_m: float
     const: Score
     best_const_m: float
@@ -127,6 +131,7 @@ def judge(
         buckets=metrics.score_buckets(depth_m, truth_m, low, high),
         median_scale=scale,
         scaled=score(depth_m * np.float32(scale)),
+        correlation=metrics.correlation(depth_m, truth_m, low, high),
         const_m=const_m,
         const=score(np.full_like(truth_m, const_m)),
         best_const_m=best_m,
@@ -167,6 +172,18 @@ def by_group(verdicts: Sequence[Verdict], groups: Sequence[str]) -> dict[str, Su
         if any(v.group == group for v in verdicts)
     }
     return {**summaries, 'total': summarise(verdicts)}
+
+
+def inverse_doubt(verdicts: Sequence[Verdict]) -> str:
+    """Name what is inverse depth by the looks of it, or nothing: no scale makes depth of that."""
+    inverse = sum(v.correlation < _INVERSE for v in verdicts)
+    if 2 * inverse <= len(verdicts):
+        return ''
+    return (
+        f'in {inverse} of {len(verdicts)} judged frames the estimate falls where the truth rises '
+        f'(correlation below {_INVERSE:g}): inverse depth (disparity) is no depth, also after '
+        'median scaling'
+    )
 
 
 def baseline_disagreement(frame: LabelledFrame) -> str | None:

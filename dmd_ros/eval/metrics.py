@@ -30,6 +30,8 @@ MIN_M, MAX_M = 1e-3, 80.0
 BUCKETS_M = ((0.0, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 20.0), (20.0, 80.0))
 # A bucket with fewer pixels in a frame says nothing about the model; it is left out of that frame.
 MIN_BUCKET_PIXELS = 20
+# Standard deviation of ln(depth), about a relative one, below which only noise would correlate.
+_FLAT = 0.02
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,26 @@ def median_scale(
     if not known.any():
         return math.nan
     return float(np.median(g[known]) / np.median(p[known]))
+
+
+def correlation(
+    predicted_m: NDArray[np.float32],
+    truth_m: NDArray[np.float32],
+    min_m: float = MIN_M,
+    max_m: float = MAX_M,
+) -> float:
+    """Correlate ln(p) with ln(g) over judged pixels; NaN where either hardly varies.
+
+    1: p is g, scaled, or a power of it. -1: it falls where g rises, as inverse depth does.
+    """
+    p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
+    known = ~np.isnan(p)
+    if not known.any():
+        return math.nan
+    p, g = (np.log(values[known].astype(np.float64)) for values in (p, g))
+    if min(p.std(), g.std()) < _FLAT:
+        return math.nan
+    return float(np.mean((p - p.mean()) * (g - g.mean())) / (p.std() * g.std()))
 
 
 def _judged(

@@ -16,7 +16,7 @@ from dmd_ros.eval import flicker, metrics
 from dmd_ros.eval.bags import BagFrame
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, Estimate
-from dmd_ros.eval.judge import Limits, Summary, Verdict, judge, summarise
+from dmd_ros.eval.judge import Limits, Summary, Verdict, inverse_doubt, judge, summarise
 from dmd_ros.eval.registration import on_grid_of
 
 
@@ -104,7 +104,7 @@ class ReplaySession:
 
     def summary(self) -> Summary | None:
         """Average over the frames with ground truth; None if there are none."""
-        verdicts = [r.verdict for r in self.results if r.verdict is not None]
+        verdicts = self._verdicts()
         return summarise(verdicts) if verdicts else None
 
     def flicker_summary(self) -> dict[str, float | int]:
@@ -122,7 +122,10 @@ class ReplaySession:
             )
         if self._doubts:
             found.append(f'{len(self._doubts)} of {count} images: {self._doubts[0]}')
-        return found
+        return [*found, *filter(None, [inverse_doubt(self._verdicts())])]
+
+    def _verdicts(self) -> list[Verdict]:
+        return [r.verdict for r in self.results if r.verdict is not None]
 
     def _is_judged(self, truth_m: NDArray[np.float32]) -> bool:
         return bool(metrics.valid_mask(truth_m, self._limits.min_m, self._limits.max_m).any())

@@ -137,6 +137,13 @@ def test_scale_is_told_apart_from_structure(folder, tmp_path):
     assert total['scaled']['abs_rel'] < 1e-3 and total['median_scale'] == pytest.approx(10.0)
 
 
+def test_inverse_depth_is_named(folder, tmp_path):
+    for frame in NAMES:
+        save(tmp_path / 'theirs' / f'{frame}.npy', 1 / read_frame(folder / frame).sample.depth)
+    (warning,) = judged(folder, tmp_path / 'theirs', tmp_path / 'out')['warnings']
+    assert warning.startswith('in 3 of 3 judged frames the estimate falls where the truth rises')
+
+
 @pytest.mark.parametrize(
     ('spoil', 'reason'),
     [

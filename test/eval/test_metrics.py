@@ -159,3 +159,18 @@ def test_best_const_beats_every_other_constant(g):
 
 def test_best_const_of_nothing_is_nan():
     assert math.isnan(baselines.best_const(np.empty(0, np.float32)))
+
+
+def test_correlation_knows_the_way_not_the_scale():
+    g = np.geomspace(1, 9, 12, dtype=np.float32).reshape(3, 4)
+    hole = np.where(g > 5, np.float32(NAN), 2 * g)
+    for p, expected in ((3 * g, 1.0), (np.sqrt(g), 1.0), (hole, 1.0), (1 / g, -1.0)):
+        assert metrics.correlation(p, g) == pytest.approx(expected)
+    up_and_down = depth([1, 2, 2, 1])
+    assert metrics.correlation(depth([1, 2, 1, 2]), up_and_down) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(('p', 'g'), [(2.0, 3.0), (NAN, 3.0), (2.0, NAN)])
+def test_what_does_not_vary_is_not_correlated(p, g):
+    noise = np.linspace(0.999, 1.001, 40, dtype=np.float32)[None]
+    assert math.isnan(metrics.correlation(p * noise, g * noise[:, ::-1]))
