@@ -140,6 +140,13 @@ def test_estimates_come_in_any_order_of_recording(tmp_path):
     assert scales == pytest.approx([1.0, 1 / 2, 1 / 3, 1 / 4])
 
 
+def test_of_every_other_image_the_estimates_are_its_own(tmp_path):
+    maps = [RAMP * (1 + i) for i in range(5)]
+    found = of_their_topic(tmp_path, [*recording(5), *estimates(*maps)], '--stride', '2')
+    scales = [f['verdict']['median_scale'] for f in found['frames']]
+    assert scales == pytest.approx([1.0, 1 / 3, 1 / 5])
+
+
 def test_a_looped_recording_is_paired_in_its_order_and_that_is_said(tmp_path):
     one = [*recording(2), *estimates(RAMP, 2 * RAMP)]
     two = [*recording(2), *estimates(3 * RAMP, 4 * RAMP)]
