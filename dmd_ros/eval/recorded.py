@@ -66,9 +66,10 @@ class RecordedDepth:
             rectified = self._camera is not None and not self._camera.is_distorted
         self.rectified = rectified
         stamps = [_stamp_ns(bag, message) for message in bag.raw([topic])]
-        partners = pair(reader.stamps_ns, stamps, round(tolerance_s * 1e9), reader.chosen)
+        # Of all images: one that is not chosen keeps its estimate from its neighbours.
+        partners = pair(reader.stamps_ns, stamps, round(tolerance_s * 1e9))
         self._image_of = {
-            p: i for p, i in zip(partners, reader.chosen, strict=True) if p is not None
+            partner: image for image, partner in enumerate(partners) if partner is not None
         }
         if not self._image_of:
             raise EvalError(

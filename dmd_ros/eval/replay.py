@@ -27,14 +27,11 @@ from typing import Any
 from tqdm import tqdm
 
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.eval import options, replay_report, report, sheet, topics
+from dmd_ros.eval import options, replay_report, replay_source, report, sheet, topics
 from dmd_ros.eval.bag_file import Bag, bag_name
 from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.bags import BagReader
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.estimates import DepthSource, ModelDepth
-from dmd_ros.eval.judge import Limits
-from dmd_ros.eval.recorded import RecordedDepth
 from dmd_ros.eval.replay_session import ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
@@ -48,13 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     args = parser.parse_args(argv)
     limits = options.limits_from(args)
-    _check_options(parser, args)
+    replay_source.check_options(parser, args)
     out: Path = args.out
     left = _left_over(out, args.overwrite, args.bag, args.estimates)
     with contextlib.ExitStack() as opened:
         bag = opened.enter_context(Bag(args.bag))
         reader = _reader(bag, args)
-        source, said = _source(args, limits, reader, opened)
+        source, said = replay_source.source_from(args, limits, reader, opened)
         settings = {
             **said,
             'stride': args.stride,
@@ -71,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         options.remove(left)
         out.mkdir(parents=True, exist_ok=True)
         with options.ctrl_c_between_steps() as stopped:
-            target = None if _is_recorded(args) else out / _DEPTH
+            target = None if replay_source.is_recorded(args) else out / _DEPTH
             _run(reader, session, target, args.quiet, stopped)
             source.close()
             if reader.camera_source is not None:
@@ -82,55 +79,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             replay_report.tell(out, results)
     if stopped():
         raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
-
-
-def _is_recorded(args: argparse.Namespace) -> bool:
-    """Say whether estimates of another are judged."""
-    return args.estimate_topic is not None or args.estimates is not None
-
-
-def _check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Raise `EvalError` if options contradict each other."""
-    if not _is_recorded(args):
-        options.refuse_estimate_options(parser, args, '--estimate-topic or --estimates')
-        return
-    options.refuse_model_options(parser, args)
-    if args.estimates and args.estimates.resolve() == args.bag.resolve():
-        raise EvalError(
-            f'--estimates {args.estimates} is the bag itself: name their topic alone, with '
-            '--estimate-topic'
-        )
-
-
-def _source(
-    args: argparse.Namespace, limits: Limits, reader: BagReader, opened: contextlib.ExitStack
-) -> tuple[DepthSource, dict[str, Any]]:
-    """Give the depth that is judged, and what results depend on of it.
-
-    opened: closes what has to be closed.
-    """
-    if not _is_recorded(args):
-        estimator = options.estimator_from(args, temporal=args.temporal)
-        source = ModelDepth(estimator, not args.no_points)
-        return source, options.settings_of(args, estimator, limits)
-    bag = opened.enter_context(Bag(args.estimates or args.bag))
-    topic = topics.choose_estimate(bag, args.estimate_topic)
-    recorded = RecordedDepth(
-        bag,
-        topic,
-        reader,
-        options.estimate_range_from(args, limits),
-        assumed=args.estimate_range is None,
-        rectified={'auto': None, 'true': True, 'false': False}[args.estimate_rectified],
-        tolerance_s=args.depth_tolerance,
-    )
-    return recorded, {
-        'estimate_topic': topic,
-        'estimates': None if args.estimates is None else report.as_text(str(args.estimates)),
-        'estimate_range_m': recorded.range_m,
-        'estimate_rectified': recorded.rectified,
-        'truth_range_m': [limits.min_m, limits.max_m],
-    }
 
 
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
@@ -147,7 +95,7 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
         depth_info=args.depth_info_topic,
         estimate=inside,
     )
-    if _is_recorded(args) and chosen.depth is None and args.depth_topic is None:
+    if replay_source.is_recorded(args) and chosen.depth is None and args.depth_topic is None:
         bag.warn('there is no depth topic but that of the estimates, and so no ground truth')
     return BagReader(
         bag,
@@ -287,26 +235,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--no-points', action='store_true', help='write no clouds (a smaller bag)')
     add('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
-    _add_estimate_options(parser)
+    replay_source.add_options(parser)
     options.add_limit_options(parser)
     return parser
-
-
-def _add_estimate_options(parser: argparse.ArgumentParser) -> None:
-    group = options.add_estimate_options(
-        parser, 'bag that has them, if it is another; paired by stamp', 'BAG'
-    )
-    group.add_argument(
-        '--estimate-topic',
-        help='depth, as 32FC1, 16UC1 or compressedDepth; with --estimates, default: the only one',
-    )
-    group.add_argument(
-        '--estimate-rectified',
-        choices=('auto', 'true', 'false'),
-        default='auto',
-        help='whether depth of distorted images is that of the rectified ones; auto: if a '
-        'camera_info without distortion lies beside its topic',
-    )
 
 
 if __name__ == '__main__':

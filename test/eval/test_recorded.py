@@ -147,6 +147,14 @@ def test_of_every_other_image_the_estimates_are_its_own(tmp_path):
     assert scales == pytest.approx([1.0, 1 / 3, 1 / 5])
 
 
+def test_an_image_does_not_take_the_estimate_of_one_that_was_not_chosen(tmp_path, capsys):
+    odd = [e for i, e in enumerate(estimates(*[RAMP] * 4)) if i % 2]
+    bag = write_bag(tmp_path / 'bag', [*recording(4), *odd])
+    options = ('--estimate-topic', THEIRS, '--stride', '2', '--depth-tolerance', '0.15')
+    error = failure([bag, '--out', tmp_path / 'out', *options], capsys)
+    assert f'could be used: 2 x no estimate on {THEIRS}' in error
+
+
 def test_a_looped_recording_is_paired_in_its_order_and_that_is_said(tmp_path):
     one = [*recording(2), *estimates(RAMP, 2 * RAMP)]
     two = [*recording(2), *estimates(3 * RAMP, 4 * RAMP)]

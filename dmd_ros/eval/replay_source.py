@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay judges, by its options: a model that is run, or what another has recorded."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import Any
+
+from dmd_ros.eval import options, report, topics
+from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.estimates import DepthSource, ModelDepth
+from dmd_ros.eval.judge import Limits
+from dmd_ros.eval.recorded import RecordedDepth
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add where estimates of another are."""
+    group = options.add_estimate_options(
+        parser, 'bag that has them, if it is another; paired by stamp', 'BAG'
+    )
+    group.add_argument(
+        '--estimate-topic',
+        help='depth, as 32FC1, 16UC1 or compressedDepth; with --estimates, default: the only one',
+    )
+    group.add_argument(
+        '--estimate-rectified',
+        choices=('auto', 'true', 'false'),
+        default='auto',
+        help='whether depth of distorted images is that of the rectified ones; auto: if a '
+        'camera_info without distortion lies beside its topic',
+    )
+
+
+def is_recorded(args: argparse.Namespace) -> bool:
+    """Say whether estimates of another are judged."""
+    return args.estimate_topic is not None or args.estimates is not None
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raise `EvalError` if options contradict each other."""
+    if not is_recorded(args):
+        options.refuse_estimate_options(parser, args, '--estimate-topic or --estimates')
+        return
+    options.refuse_model_options(parser, args)
+    if args.estimates and args.estimates.resolve() == args.bag.resolve():
+        raise EvalError(
+            f'--estimates {args.estimates} is the bag itself: name their topic alone, with '
+            '--estimate-topic'
+        )
+
+
+def source_from(
+    args: argparse.Namespace, limits: Limits, reader: BagReader, opened: contextlib.ExitStack
+) -> tuple[DepthSource, dict[str, Any]]:
+    """Give the depth that is judged, and what results depend on of it.
+
+    opened: closes what has to be closed.
+    """
+    if not is_recorded(args):
+        estimator = options.estimator_from(args, temporal=args.temporal)
+        source = ModelDepth(estimator, not args.no_points)
+        return source, options.settings_of(args, estimator, limits)
+    bag = opened.enter_context(Bag(args.estimates or args.bag))
+    topic = topics.choose_estimate(bag, args.estimate_topic)
+    recorded = RecordedDepth(
+        bag,
+        topic,
+        reader,
+        options.estimate_range_from(args, limits),
+        assumed=args.estimate_range is None,
+        rectified={'auto': None, 'true': True, 'false': False}[args.estimate_rectified],
+        tolerance_s=args.depth_tolerance,
+    )
+    return recorded, {
+        'estimate_topic': topic,
+        'estimates': None if args.estimates is None else report.as_text(str(args.estimates)),
+        'estimate_range_m': recorded.range_m,
+        'estimate_rectified': recorded.rectified,
+        'truth_range_m': [limits.min_m, limits.max_m],
+    }
