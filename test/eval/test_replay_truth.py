@@ -114,6 +114,22 @@ def test_other_sensors_give_the_verdict_that_registered_depth_gives(walk, tmp_pa
     assert (tmp_path / 'lidar' / 'sheet.png').is_file()
 
 
+def test_what_another_node_estimated_is_judged_by_a_lidar_too(walk, tmp_path):
+    """Registered truth, a tenth too far, takes the place of its estimate."""
+    theirs = [
+        replace(item, topic='/theirs/depth', content=np.float32(1.1) * item.content)
+        for item in walk[IMAGE]
+        if item.topic == DEPTH
+    ]
+    bag = write_bag(tmp_path / 'bag', [*walk[LIDAR], *theirs])
+    truth = ('--depth-topic', LIDAR, '--depth-tolerance', '.05')
+    found = run(bag, tmp_path / 'out', '--estimate-topic', '/theirs/depth', *truth)
+    assert found['settings']['ground_truth'] == f'{LIDAR}, projected by /tf_static'
+    assert found['total']['frames'] == COUNT and found['warnings'] == []
+    assert found['total']['median_scale'] == pytest.approx(1 / 1.1, abs=0.01)
+    assert found['total']['scaled']['abs_rel'] < 0.02
+
+
 def test_points_are_taken_for_truth_only_where_they_are_named(walk, tmp_path, oracle):
     bag = write_bag(tmp_path / 'bag', walk[LIDAR])
     results = run(bag, tmp_path / 'out', *oracle)
