@@ -38,7 +38,7 @@ _MORE: dict[str, Figure] = {
     'coverage': lambda v: v['score']['coverage'],
 }
 
-# Who can still read a table with more columns?
+# More columns than these nobody reads.
 _ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth')
 
 # What results must have in common. Where the camera comes from may differ.

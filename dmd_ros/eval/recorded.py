@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth that another node has recorded, judged as a model's is: no model runs.
 
-Pairing. That of ground truth: the nearest stamp within a tolerance, each estimate at most once; an
+Pairing. As of ground truth: the nearest stamp within a tolerance, each estimate at most once; an
 image without one is counted, not judged.
 
 Values. NaN, and what is not above 0, is no estimate: it costs coverage, and is no error of 0 m.
@@ -150,8 +150,8 @@ class RecordedDepth:
         if apart > _CAMERA_TOLERANCE:
             warn(
                 f'the camera_info beside {self._topic} has fx = {theirs.fx:.4g}, cx = '
-                f'{theirs.cx:.4g} at the size of the images, theirs has fx = {ours.fx:.4g}, cx = '
-                f'{ours.cx:.4g}: unless both show the same view, errors mean nothing'
+                f'{theirs.cx:.4g} at the size of the images, whose own has fx = {ours.fx:.4g}, '
+                f'cx = {ours.cx:.4g}: unless both show the same view, errors mean nothing'
             )
 
 
