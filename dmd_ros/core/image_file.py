@@ -54,14 +54,14 @@ def decode_picture(data: bytes, flags: int, name: str) -> NDArray[Any]:
 
 
 def _check_size(data: bytes, name: str) -> None:
-    """Refuse a jpeg or png that announces more pixels than can be in it."""
+    """Refuse a jpeg or png that announces more pixels than can be in it, or than are decoded."""
     width, height = _jpeg_size(data, name) if data.startswith(_JPEG) else _png_size(data)
-    most = min(MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(data))
-    if not 0 < width * height <= most:
-        raise CoreError(
-            f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most '
-            f'{most} are possible: the file is damaged'
-        )
+    possible = _MAX_PIXELS_PER_BYTE * len(data)
+    said = f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most'
+    if not 0 < width * height <= possible:
+        raise CoreError(f'{said} {possible} are possible: the file is damaged')
+    if width * height > MAX_PIXELS:
+        raise CoreError(f'{said} {MAX_PIXELS} are decoded: make it smaller, if it is not damaged')
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

@@ -130,15 +130,27 @@ def test_incomplete_files_are_refused(data: bytes, expected: str) -> None:
         rgb_from_compressed(message(data))
 
 
+def announcing(width: int, height: int) -> tuple[bytes, bytes]:
+    """Give a png and a jpeg whose headers name another size."""
+    header = b'IHDR' + struct.pack('>II', width, height) + PNG[24:29]
+    png = PNG[:12] + header + struct.pack('>I', zlib.crc32(header)) + PNG[33:]
+    frame = JPEG.index(b'\xff\xc0')
+    size = struct.pack('>HH', min(height, 65500), min(width, 65500))
+    return png, JPEG[: frame + 5] + size + JPEG[frame + 9 :]
+
+
 @pytest.mark.parametrize('side', [2**31 - 1, 8000])  # more than a picture has, than so few bytes
 def test_a_damaged_header_does_not_take_gigabytes(side: int) -> None:
-    header = b'IHDR' + struct.pack('>II', side, side) + PNG[24:29]
-    wide_png = PNG[:12] + header + struct.pack('>I', zlib.crc32(header)) + PNG[33:]
-    frame = JPEG.index(b'\xff\xc0')
-    wide_jpeg = JPEG[: frame + 5] + struct.pack('>HH', *2 * [min(side, 65500)]) + JPEG[frame + 9 :]
-    for data in (wide_png, wide_jpeg):
+    for data in announcing(side, side):
         with pytest.raises(CoreError, match=r'announces .* the file is damaged'):
             rgb_from_compressed(message(data))
+
+
+def test_a_picture_of_more_pixels_than_are_decoded_is_not_called_damaged() -> None:
+    """Phones take 108 megapixels."""
+    for data in announcing(12000, 9000):
+        with pytest.raises(CoreError, match=r'12000x9000 .* are decoded: make it smaller'):
+            rgb_from_compressed(message(data + bytes(20000)))
 
 
 @pytest.mark.parametrize('cut', range(4, len(JPEG) - 2, 7))
