@@ -25,6 +25,8 @@ SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
 CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES
 # A picture on 35 mm film, mm.
 _FILM_MM = (36.0, 24.0)
+# Digital zoom beyond this leaves the angle open.
+_ZOOM = 1.01
 # CameraInfo's name -> where the YAML has it.
 _FIELDS = {
     'width': ('image_width',),
@@ -116,8 +118,8 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         'camera',
         'One of --vfov, --focal-px, --calibration and --estimate-fov at most. Without, the angle '
-        'is that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, and estimated '
-        'by the field-of-view network in the others.',
+        'is that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, show no crop '
+        'and no digital zoom, and estimated by the field-of-view network in the others.',
     )
     one = group.add_mutually_exclusive_group()
     one.add_argument(
@@ -157,6 +159,8 @@ def why_not_exif(exif: Exif, width: int, height: int) -> str:
     """Say why EXIF does not tell the field of view of a picture of this size; empty: it does."""
     if exif.focal_35mm is None:
         return 'no FocalLengthIn35mmFilm in EXIF'
+    if exif.zoom > _ZOOM:  # makers differ
+        return f'digital zoom of {exif.zoom:.3g}, which the focal length may have in it or not'
     if exif.size is None:
         return ''
     taken, now = (max(size) / min(size) for size in (exif.size, (width, height)))

@@ -28,7 +28,7 @@ from dmd_ros.eval.errors import EvalError
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM = 0x0112, 0x8769, 0xA405
-_EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
+_EXIF_WIDTH, _EXIF_HEIGHT, _ZOOM = 0xA002, 0xA003, 0xA404
 # EXIF orientation -> whether mirrored left-right, then by how many degrees turned clockwise.
 _TURNS = {
     2: (True, 0),
@@ -47,12 +47,13 @@ class Exif:
 
     orientation: 1 = stored as shown. focal_35mm: focal length, mm, of the lens that gives this
     view on 35 mm film; None if it is not said. size: (width, height), pixels, as it was taken;
-    None if it is not said.
+    None if it is not said. zoom: by what the digital zoom cut and enlarged it, 1 = not at all.
     """
 
     orientation: int = 1
     focal_35mm: float | None = None
     size: tuple[int, int] | None = None
+    zoom: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def read_exif(data: bytes) -> Exif:
         orientation if orientation in _TURNS else 1,
         _positive(details.get(_FOCAL_35MM)),
         (int(width), int(height)) if width and height else None,
+        _positive(details.get(_ZOOM)) or 1.0,
     )
 
 

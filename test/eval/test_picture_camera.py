@@ -90,6 +90,7 @@ def test_of_other_shapes_the_diagonals_are_equal(width, height):
     [
         ({}, 'no FocalLengthIn35mmFilm in EXIF'),
         ({'focal_35mm': 26.0, 'size': (4032, 2268)}, 'cropped after EXIF .*from 4032x2268'),
+        ({'focal_35mm': 55.0, 'zoom': 1.951}, 'digital zoom of 1.95, which the focal length may'),
     ],
 )
 def test_where_exif_does_not_tell_the_network_is_asked_and_that_is_said(exif, why, fov_model):
@@ -105,6 +106,10 @@ def test_where_exif_does_not_tell_the_network_is_asked_and_that_is_said(exif, wh
 @pytest.mark.parametrize('size', [(4032, 3024), (3024, 4032), (4030, 3024), None])
 def test_a_picture_that_was_scaled_or_turned_keeps_its_exif(size):
     assert cameras().of(picture(focal_35mm=26.0, size=size)).source == 'exif'
+
+
+def test_a_digital_zoom_of_nothing_leaves_the_angle_as_it_is():
+    assert cameras().of(picture(focal_35mm=26.0, zoom=1.003)).source == 'exif'
 
 
 def test_the_network_is_asked_where_it_is_wished(fov_model):

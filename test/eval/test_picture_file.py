@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import IFDRational
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
@@ -15,6 +16,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
 # Each without loss but for the first.
 FORMATS = {'JPEG': {'quality': 100, 'subsampling': 0}, 'PNG': {}, 'WEBP': {'lossless': True}}
 ORIENTATION, DETAILS, FOCAL_35MM, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA405, 0xA002, 0xA003
+ZOOM = 0xA404
 
 
 def photo(path, rgb=RGB, orientation=None, kind=None, **details):
@@ -22,7 +24,7 @@ def photo(path, rgb=RGB, orientation=None, kind=None, **details):
     exif = Image.Exif()
     if orientation is not None:
         exif[ORIENTATION] = orientation
-    tags = {'focal': FOCAL_35MM, 'width': WIDTH, 'height': HEIGHT}
+    tags = {'focal': FOCAL_35MM, 'width': WIDTH, 'height': HEIGHT, 'zoom': ZOOM}
     exif.get_ifd(DETAILS).update({tags[name]: value for name, value in details.items()})
     kind = kind or ('PNG' if path.suffix == '.png' else 'JPEG')
     Image.fromarray(rgb).save(path, kind, exif=exif, **FORMATS.get(kind, {}))
@@ -84,6 +86,9 @@ def test_what_is_no_picture_is_one_error(tmp_path, content, message):
         ({'width': 4032, 'height': 3024}, Exif(size=(4032, 3024))),
         ({'width': 4032, 'height': 0}, Exif()),
         ({'focal': 'long'}, Exif()),
+        ({'zoom': 2.5}, Exif(zoom=2.5)),
+        ({'zoom': IFDRational(0, 0)}, Exif()),
+        ({'zoom': 0}, Exif()),
     ],
 )
 def test_exif_is_read(tmp_path, details, exif):
