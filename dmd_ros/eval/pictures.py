@@ -126,7 +126,9 @@ def _left_over(
     out: Path, names: Sequence[str], paths: Sequence[Path], overwrite: bool
 ) -> list[Path]:
     """List what is in the way of results in `out`; raises `EvalError` if that must stay."""
-    if any(path.resolve().parent == out.resolve() for path in paths):
+    # Of a link, both the folder that it lies in and that of its picture.
+    folders = {f for path in paths for f in (path.parent.resolve(), path.resolve().parent)}
+    if out.resolve() in folders:
         raise EvalError(
             f'--out {out} is a folder of the pictures, where results would be taken for pictures '
             'the next time; choose another'

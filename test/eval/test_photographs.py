@@ -22,6 +22,7 @@ from PIL import Image
 from dmd_ros.core.camera import degrees_from_tan_half
 from dmd_ros.eval import pictures
 from dmd_ros.eval.canvas import depth_colours
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.options import run_command
 from dmd_ros.eval.picture_session import stride_for
 
@@ -259,6 +260,15 @@ def test_errors_reach_the_user_as_one_line(tmp_path, model, words, message, caps
     error = capsys.readouterr().err
     assert error.startswith('error: ') and error.count('\n') == 1
     assert re.search(message, error)
+
+
+@pytest.mark.parametrize('place', ['links', 'disk'])
+def test_results_do_not_go_among_links_to_pictures_either(tmp_path, model, place):
+    photo(tmp_path / 'disk' / 'a.png')
+    (tmp_path / 'links').mkdir()
+    (tmp_path / 'links' / 'a.png').symlink_to(tmp_path / 'disk' / 'a.png')
+    with pytest.raises(EvalError, match=f'{place} is a folder of the pictures'):
+        run(tmp_path / place, tmp_path / 'links', '--vfov', 40, *model)
 
 
 def test_a_disk_that_is_full_ends_it_and_names_the_file(tmp_path, model, capsys):
