@@ -25,6 +25,9 @@ ERROR_FACTOR = 2.0
 _SPARSE = 0.5
 _TOO_NEAR, _RIGHT, _TOO_FAR = (20, 92, 200), (238, 238, 232), (200, 40, 28)
 
+# A picture is drawn no higher than this times its width: a slit would take gigabytes.
+_MOST_HEIGHT = 8
+
 Rgb = NDArray[np.uint8]  # [H, W, 3]
 
 
@@ -119,14 +122,15 @@ def panel(colours: Rgb, known: NDArray[np.bool_], width: int) -> Rgb:
 
 
 def scaled(picture: Rgb, width: int) -> Rgb:
-    """Scale a picture to `width`, keeping its aspect."""
+    """Scale a picture to `width`, keeping its aspect, but for slits."""
     how = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR
     return cv2.resize(picture, (width, _height_at(picture, width)), interpolation=how)
 
 
 def _height_at(picture: Rgb, width: int) -> int:
     """Rows of a picture that is scaled to `width`."""
-    return max(1, round(picture.shape[0] * width / picture.shape[1]))
+    height = round(picture.shape[0] * width / picture.shape[1])
+    return min(max(1, height), _MOST_HEIGHT * width)
 
 
 def depth_bar(canvas: Rgb, x: int, y: int, width: int, near_m: float, far_m: float) -> None:

@@ -196,6 +196,15 @@ def test_from_a_raised_eye_what_is_near_moves_down():
     assert row_of_box(26) > row_of_box(0) + 20
 
 
+@pytest.mark.parametrize('pixels', [(2000, 20), (20, 2000)])
+def test_a_slit_does_not_make_a_sheet_of_gigabytes(pixels):
+    depth = np.full(pixels, 2.0, np.float32)
+    row = sheet.Row('a', 'b', 'c', np.full((*pixels, 3), 200, np.uint8), depth)
+    drawn = sheet.draw_sheet([row], {'a': (1, 4)}, 'title', panel=640)
+    assert drawn.shape[1] == 1336 and drawn.shape[0] < 6000
+    assert (drawn == 200).all(axis=-1).sum() >= 640
+
+
 @given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 2.0]))
 def test_steep_pixels_are_those_of_the_definition(seed, threshold):
     random = np.random.default_rng(seed)
