@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,18 @@ _FIELDS = {
     'd': ('distortion_coefficients', 'data'),
 }
 _P = ('projection_matrix', 'data')
+# What the reader of a CameraInfo speaks of, and what that is called here.
+_WORDS = {
+    'camera_info.k': 'camera_matrix',
+    'camera_info.d': 'distortion_coefficients',
+    'camera_info.p': 'projection_matrix',
+    'fill in p, or set input_rectified to false': 'fill that in, or leave --rectified out',
+    'or give the driver a camera_info_url; or set fov_source to estimate or fixed': (
+        'or give --vfov or --estimate-fov'
+    ),
+    'matching camera_info (or fill in its roi)': 'calibration of such pictures',
+    'camera_info describes': 'it describes',
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,10 @@ class PictureCameras:
         try:
             return camera_from_info(self._info, width, height, self._args.rectified)
         except (TypeError, ValueError, OverflowError) as error:  # CoreError among them
-            raise CoreError(f'{self._args.calibration}: {error}') from None
+            reason = str(error)
+            for theirs, ours in _WORDS.items():
+                reason = reason.replace(theirs, ours)
+            raise CoreError(f'{self._args.calibration}: {reason}') from None
 
     def _load_network(self) -> CameraSource:
         network = load_camera_source(
@@ -198,7 +214,8 @@ def _at(content: Any, keys: tuple[str, ...]) -> Any:
 
 
 def _focal(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f'{text} is no focal length; pixels > 0 are expected')
-    return value
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value) and value > 0:
+            return value
+    raise argparse.ArgumentTypeError(f'{text} is no focal length; pixels > 0 are expected')

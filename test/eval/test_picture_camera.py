@@ -154,7 +154,10 @@ def test_a_rectified_picture_has_the_projection_matrix(calibration):
 @pytest.mark.parametrize(
     ('shown', 'message'),
     [
-        (picture(640, 360), r'camera\.yaml: camera_info describes 640x480, .* another aspect'),
+        (
+            picture(640, 360),
+            r'camera\.yaml: it describes 640x480, .* another aspect; give the calibration of such',
+        ),
         (picture(480, 640), 'another aspect'),
         (picture(640, 480, orientation=3), r'orientation 3\), .* give --vfov'),
     ],
@@ -178,8 +181,15 @@ def changed(**changes):
         ('cam0: {intrinsics: [1, 2, 3, 4]}', 'has no image_width, image_height, camera_matrix'),
         ('- 1', 'has no image_width'),
         (changed(camera_matrix=None), r'has no camera_matrix\.data; .* give --vfov'),
-        (changed(camera_matrix={'data': [1, 2]}), r'k has 2 values'),
-        (changed(camera_matrix={'data': [0] * 9}), 'the camera is not calibrated'),
+        (changed(camera_matrix={'data': [1, 2]}), r'camera_matrix has 2 values'),
+        (
+            changed(camera_matrix={'data': [0] * 9}),
+            'camera_matrix.* is not calibrated; run camera_calibration, or give --vfov or --est',
+        ),
+        (
+            changed(distortion_coefficients={'data': [float('nan')] * 5}),
+            'distortion_coefficients has a value that is not finite',
+        ),
         (changed(camera_matrix={'data': 5}), 'not iterable'),
         (changed(image_width='wide'), r'camera\.yaml: '),
         (changed(distortion_model='kannala'), "unknown distortion model 'kannala'"),
@@ -190,6 +200,13 @@ def test_a_bad_calibration_is_found_before_any_picture(tmp_path, content, messag
     (tmp_path / 'camera.yaml').write_text(content)
     with pytest.raises((EvalError, CoreError), match=message):
         cameras('--calibration', tmp_path / 'camera.yaml')
+
+
+def test_a_calibration_that_does_not_know_rectified_pictures_names_the_option(tmp_path):
+    (tmp_path / 'camera.yaml').write_text(changed(projection_matrix=None))
+    said = 'projection_matrix is empty .* fill that in, or leave --rectified out'
+    with pytest.raises(CoreError, match=said):
+        cameras('--calibration', tmp_path / 'camera.yaml', '--rectified')
 
 
 @pytest.mark.parametrize(
@@ -211,6 +228,7 @@ def test_contradictions_are_refused(words, message):
     [
         (['--focal-px', '-5'], 'is no focal length'),
         (['--focal-px', 'nan'], 'is no focal length'),
+        (['--focal-px', '5mm'], '5mm is no focal length'),
         (['--vfov', '50', '--focal-px', '500'], 'not allowed with'),
     ],
 )
