@@ -167,4 +167,4 @@ def _positive(value: Any) -> float | None:
 
 
 def _is_tiff(data: bytes) -> bool:
-    return data.startswith((b'II*\0', b'MM\0*'))
+    return data.startswith((b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'))  # the latter: BigTIFF

@@ -14,7 +14,13 @@ from dmd_ros.eval.picture_file import Exif, find_pictures, names_of, read_exif, 
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
 # Each without loss but for the first.
-FORMATS = {'JPEG': {'quality': 100, 'subsampling': 0}, 'PNG': {}, 'WEBP': {'lossless': True}}
+FORMATS = {
+    'JPEG': {'quality': 100, 'subsampling': 0},
+    'PNG': {},
+    'WEBP': {'lossless': True},
+    'TIFF': {},
+    'BigTIFF': {'big_tiff': True},
+}
 ORIENTATION, DETAILS, FOCAL_35MM, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA405, 0xA002, 0xA003
 ZOOM = 0xA404
 
@@ -27,11 +33,11 @@ def photo(path, rgb=RGB, orientation=None, kind=None, **details):
     tags = {'focal': FOCAL_35MM, 'width': WIDTH, 'height': HEIGHT, 'zoom': ZOOM}
     exif.get_ifd(DETAILS).update({tags[name]: value for name, value in details.items()})
     kind = kind or ('PNG' if path.suffix == '.png' else 'JPEG')
-    Image.fromarray(rgb).save(path, kind, exif=exif, **FORMATS.get(kind, {}))
+    Image.fromarray(rgb).save(path, kind.removeprefix('Big'), exif=exif, **FORMATS[kind])
     return path
 
 
-@pytest.mark.parametrize('kind', [*FORMATS, 'TIFF'])
+@pytest.mark.parametrize('kind', FORMATS)
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_pictures_are_turned_as_viewers_show_them(tmp_path, kind, orientation):
     path = photo(tmp_path / 'a', orientation=orientation, kind=kind)
