@@ -1,225 +1,319 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pictures must show; how they look was judged by eye."""
+"""The command for pictures, from the command line to the files that it leaves."""
 
-import errno
+import json
 import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from fov_oracle import tan_of, write_fov_oracle
+from frame_factory import slope
+from oracle_model import grey_from_depth, write_oracle
+from PIL import Image
 
-from dmd_ros.core.camera import Camera
-from dmd_ros.eval import canvas, cloud_view, sheet
+from dmd_ros.core.camera import degrees_from_tan_half
+from dmd_ros.eval import pictures
+from dmd_ros.eval.canvas import depth_colours
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.options import run_command
+from dmd_ros.eval.picture_session import stride_for
 
-NAN = np.float32(np.nan)
-
-
-def test_equal_ratios_of_depth_are_equal_steps_of_colour():
-    ramp = np.geomspace(0.5, 8.0, 5, dtype=np.float32)
-    colours = canvas.depth_colours(ramp[None], 0.5, 8.0)[0].astype(int)
-    fine = canvas.depth_colours(np.geomspace(0.5, 8.0, 253, dtype=np.float32)[None], 0.5, 8.0)[0]
-    for k, colour in enumerate(colours):
-        assert np.abs(fine[63 * k] - colour).max() <= 12
+ROOT = Path(__file__).parents[2]
+ENDINGS = ('.npy', '_depth.png', '_color.png', '.ply')
+DEPTH = slope(1, 6)
 
 
-def test_colours_of_what_is_no_distance():
-    depth = np.array([[NAN, np.inf, -np.inf]], np.float32)
-    colours = canvas.depth_colours(depth, 0.5, 10)
-    assert tuple(colours[0, 0]) == canvas.NOTHING
-    assert tuple(colours[0, 1]) == (255, 255, 255)
+@pytest.fixture(scope='module')
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('models')
+    model, fov = write_oracle(folder / 'm.onnx'), write_fov_oracle(folder / 'fov.onnx')
+    return ['--model', str(model), '--quiet'], ['--fov-model', str(fov)]
 
 
-def test_error_is_blue_when_too_near_and_red_when_too_far():
-    p = np.array([[1, 2, 4, 2, NAN, -np.inf, np.inf]], np.float32)
-    g = np.array([[2, 2, 2, NAN, 2, 2, 2]], np.float32)
-    near, right, far, nothing, *others = canvas.error_colours(p, g)[0].astype(int)
-    assert near[2] > near[0] + 100
-    assert far[0] > far[2] + 100
-    assert right.min() > 220
-    assert tuple(nothing) == canvas.NOTHING
-    np.testing.assert_array_equal(others, [nothing, near, far])
+@pytest.fixture
+def model(models):
+    return models[0]
 
 
-def test_sparse_points_survive_scaling():
-    truth = np.full((400, 1200), NAN, np.float32)
-    truth[::40, ::40] = 5.0
-    colours = canvas.depth_colours(truth, 1, 10)
-    small = canvas.panel(colours, np.isfinite(truth), 300)
-    assert small.shape == (100, 300, 3)
-    lit = (small != np.array(canvas.NOTHING)).any(axis=-1)
-    assert lit.sum() >= 300  # one square for each point, at full colour
-    assert (small[lit] == colours[0, 0]).all()
+def photo(path, depth_m=DEPTH, focal_35mm=None, orientation=1):
+    """Write a png of which the oracle estimates this depth, once it is turned as EXIF asks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if focal_35mm is not None:
+        exif.get_ifd(0x8769)[0xA405] = focal_35mm
+    image = Image.fromarray(grey_from_depth(depth_m))
+    # The way back of orientation 6, which turns clockwise.
+    image = image.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else image
+    image.save(path, 'PNG', exif=exif)
+    return path
 
 
-def row(truth=True, height=48, width=64, section='a'):
-    depth = np.full((height, width), 2.0, np.float32)
-    rgb = np.full((height, width, 3), 90, np.uint8)
-    return sheet.Row(section, 'caption', 'figures', rgb, depth, depth if truth else None)
+def run(out, *words):
+    pictures.main([*map(str, words), '--out', str(out)])
+    return json.loads((out / 'pictures.json').read_text())
 
 
-def test_long_names_stay_in_their_column():
-    long = 'm' * 200
-    rgb, depth = np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 2.0, np.float32)
-    named = sheet.Row(long, long, 'figures', rgb, depth)
-    short = sheet.Row('a', 'caption', 'figures', rgb, depth)
-    pictures = [sheet.draw_sheet([r], {r.section: (1, 10)}, 'title') for r in (named, short)]
-    beside = 24 + sheet.COLUMN + 8  # where the next column begins
-    np.testing.assert_array_equal(*(picture[:, beside:] for picture in pictures))
+def names(out):
+    return sorted(path.name for path in out.iterdir())
 
 
-def test_a_line_is_made_smaller_before_it_is_cut():
-    assert canvas.fitted('front', 22, 420) == ('front', 22)
-    for name in ('/front_stereo/camera_left/color/image_raw', 'x' * 200):
-        text, size = canvas.fitted(name, 22, 420)
-        assert canvas.text_width(text, size) <= 420 and 16 <= size < 22
-        assert text == name or '...' in text
-        assert text[-4:] == name[-4:]
+def test_a_photograph_becomes_depth_in_every_form(tmp_path, model, capsys):
+    path, out = photo(tmp_path / 'in' / 'room.png', focal_35mm=28), tmp_path / 'out'
+    results = run(out, path, *model)
+    assert names(out) == sorted([*(f'room{ending}' for ending in ENDINGS), 'pictures.json'])
+    depth = np.load(out / 'room.npy')
+    assert (depth.dtype, depth.shape) == (np.float32, DEPTH.shape)
+    np.testing.assert_allclose(depth, DEPTH, rtol=0.03)
+    millimetres = cv2.imread(str(out / 'room_depth.png'), cv2.IMREAD_UNCHANGED)
+    assert millimetres.dtype == np.uint16
+    np.testing.assert_allclose(millimetres, depth * 1000, atol=0.5)
+    color = cv2.imread(str(out / 'room_color.png'))
+    assert color.shape[0] > 480 and color.shape[1] > 1280  # both, 640 wide
+    assert b'element vertex' in (out / 'room.ply').read_bytes()[:200]
+    (found,) = results['pictures']
+    focal = 28 * np.hypot(64, 48) / np.hypot(36, 24)
+    assert found['camera']['fx'] == found['camera']['fy'] == pytest.approx(focal)
+    assert found['vfov_deg'] == pytest.approx(degrees_from_tan_half(24 / focal))
+    assert (found['fov_source'], found['picture']) == ('exif', str(path))
+    wanted = [np.median(depth), depth.min(), depth.max()]
+    assert [found[f'{key}_m'] for key in ('median', 'min', 'max')] == pytest.approx(wanted)
+    assert (found['coverage'], found['cloud_stride']) == (1.0, 1)
+    assert results['settings']['model'] == 'oracle' and results['warnings'] == []
+    said = capsys.readouterr().out
+    assert f'| room    | EXIF (28 mm on 35 mm film) | {found["vfov_deg"]:.1f} |' in said
 
 
-def test_sheet_has_a_column_less_without_truth():
-    full = sheet.draw_sheet([row()], {'a': (1, 10)}, 'title')
-    bare = sheet.draw_sheet([row(truth=False)], {'a': (1, 10)}, 'title')
-    assert full.shape[1] == 2 * 24 + 4 * sheet.COLUMN + 3 * 8
-    assert bare.shape[1] == 2 * 24 + 2 * sheet.COLUMN + 8
+def test_each_picture_has_its_own_source_and_the_estimate_is_a_warning(tmp_path, models, capsys):
+    told, silent = photo(tmp_path / 'a.png', focal_35mm=28), photo(tmp_path / 'b.png')
+    results = run(tmp_path / 'out', told, silent, *models[0], *models[1])
+    a, b = results['pictures']
+    assert (a['fov_source'], b['fov_source']) == ('exif', 'estimate')
+    level = grey_from_depth(DEPTH).mean()
+    assert b['vfov_deg'] == pytest.approx(degrees_from_tan_half(tan_of(level)), abs=0.5)
+    assert results['warnings'][0].startswith('1 of 2 picture(s): the field of view is estimated')
+    said = capsys.readouterr()
+    assert 'estimated (no FocalLengthIn35mmFilm in EXIF)' in said.out
+    assert 'warning: 1 of 2 picture(s)' in said.err
 
 
-def test_sheet_mixes_sizes_and_sections(tmp_path):
-    rows = [row(), row(height=30, width=100), row(section='b', truth=False)]
-    picture = sheet.draw_sheet(rows, {'a': (1, 10), 'b': (2, 80)}, 'title', 'subtitle')
-    sheet.write_picture(tmp_path / 's.png', picture)
-    read = cv2.imread(str(tmp_path / 's.png'))
-    assert read.shape == picture.shape
-    np.testing.assert_array_equal(read[..., ::-1], picture)
+def test_a_picture_does_not_depend_on_those_before(tmp_path, models):
+    paths = [photo(tmp_path / f'{n}.png', slope(near, 9)) for n, near in (('a', 1), ('b', 3))]
+    run(tmp_path / 'both', *paths, *models[0], *models[1])
+    run(tmp_path / 'one', paths[1], *models[0], *models[1])
+    for ending in ENDINGS:
+        both, one = ((tmp_path / name / f'b{ending}').read_bytes() for name in ('both', 'one'))
+        assert both == one
+
+
+def test_a_picture_that_exif_turns_is_estimated_as_it_is_shown(tmp_path, model):
+    path = photo(tmp_path / 'a.png', focal_35mm=28, orientation=6)
+    assert cv2.imread(str(path), cv2.IMREAD_IGNORE_ORIENTATION).shape[:2] == (64, 48)
+    (found,) = run(tmp_path / 'out', path, *model)['pictures']
+    assert (found['camera']['width'], found['camera']['height']) == (64, 48)
+    np.testing.assert_allclose(np.load(tmp_path / 'out' / 'a.npy'), DEPTH, rtol=0.03)
+
+
+def test_pictures_of_a_calibrated_lens_are_rectified(tmp_path, model):
+    (tmp_path / 'camera.yaml').write_text(
+        'image_width: 128\nimage_height: 96\ncamera_matrix: {data: [120, 0, 63.5, 0, 120, 47.5, 0,'
+        ' 0, 1]}\ndistortion_model: plumb_bob\ndistortion_coefficients: {data: [0.3, 0, 0, 0, 0]}'
+    )
+    path = photo(tmp_path / 'a.png')
+    calibration = ['--calibration', tmp_path / 'camera.yaml']
+    (found,) = run(tmp_path / 'out', path, *calibration, *model)['pictures']
+    assert found['rectified'] and found['camera']['distortion'] == []
+    assert found['camera']['fx'] == 60.0
+    depth = np.load(tmp_path / 'out' / 'a.npy')
+    known = np.isfinite(depth)
+    assert not known[0, 0] and known[24, 32]  # the lens shows nothing there
+    assert found['coverage'] == pytest.approx(known.mean()) and found['points'] <= known.sum()
+    millimetres = cv2.imread(str(tmp_path / 'out' / 'a_depth.png'), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(millimetres > 0, known)
+
+
+def test_nothing_but_sky_is_no_error(tmp_path, model):
+    path = photo(tmp_path / 'a.png', np.full((48, 64), 80, np.float32))
+    (found,) = run(tmp_path / 'out', path, '--vfov', 40, *model)['pictures']
+    assert (found['median_m'], found['coverage'], found['points']) == (None, 0.0, 0)
+    assert np.isposinf(np.load(tmp_path / 'out' / 'a.npy')).all()
+
+
+def test_colours_mean_the_same_metres_in_every_picture(tmp_path, model):
+    metres = {'near': 1.5, 'far': 6.0}
+    for name, depth_m in metres.items():
+        photo(tmp_path / 'in' / f'{name}.png', np.full((48, 64), depth_m, np.float32))
+    scale = ('--color-near', 1, '--color-far', 9)
+    run(tmp_path / 'out', tmp_path / 'in', '--vfov', 40, *model, *scale)
+    for name, depth_m in metres.items():
+        shown = cv2.imread(str(tmp_path / 'out' / f'{name}_color.png'))[300, 1000, ::-1]
+        wanted = depth_colours(np.full((1, 1), depth_m, np.float32), 1, 9)[0, 0]
+        np.testing.assert_allclose(shown.astype(int), wanted, atol=8)
+
+
+def test_clouds_are_thinned_or_left_out(tmp_path, model):
+    path = photo(tmp_path / 'a.png')
+    (found,) = run(tmp_path / 'o', path, '--vfov', 40, '--cloud-stride', 4, *model)['pictures']
+    assert (found['cloud_stride'], found['points']) == (4, 12 * 16)
+    options = ('--vfov', 40, '--no-points', '--overwrite')
+    (found,) = run(tmp_path / 'o', path, *options, *model)['pictures']
+    assert found['cloud_stride'] is found['points'] is None
+    assert not (tmp_path / 'o' / 'a.ply').exists()  # that of the run before is not this depth's
 
 
 @pytest.mark.parametrize(
-    ('name', 'reason'),
+    ('size', 'stride'), [((1, 1), 1), ((1000, 1000), 1), ((1001, 1000), 2), ((3024, 4032), 4)]
+)
+def test_a_cloud_of_a_large_photograph_has_a_million_points_at_most(size, stride):
+    assert stride_for(size[0] * size[1]) == stride
+    assert np.prod([len(range(0, side, stride)) for side in size]) <= 1.01e6
+
+
+def test_folders_of_pictures_with_the_same_names(tmp_path, model, capsys):
+    for place in ('left', 'right'):
+        photo(tmp_path / place / 'a.png')
+    (tmp_path / 'left' / 'notes.txt').touch()
+    results = run(tmp_path / 'out', tmp_path / 'left', tmp_path / 'right', '--vfov', 40, *model)
+    assert [found['name'] for found in results['pictures']] == ['left_a', 'right_a']
+    assert len(names(tmp_path / 'out')) == 2 * len(ENDINGS) + 1
+    assert results['other_files'] == 1
+    assert 'warning: 1 other file(s) in the folders' in capsys.readouterr().err
+
+
+def test_bad_pictures_cost_no_other_and_are_named(tmp_path, model, capsys):
+    for name in 'ace':
+        photo(tmp_path / 'in' / f'{name}.png')
+    (tmp_path / 'in' / 'b.jpg').write_bytes(b'no picture')
+    whole = (tmp_path / 'in' / 'c.png').read_bytes()
+    (tmp_path / 'in' / 'd.png').write_bytes(whole[: len(whole) // 2])
+    argv = [tmp_path / 'in', '--vfov', 40, '--out', tmp_path / 'out', *model]
+    assert run_command(lambda _: pictures.main([*map(str, argv)])) == 2
+    results = json.loads((tmp_path / 'out' / 'pictures.json').read_text())
+    assert [found['name'] for found in results['pictures']] == ['a', 'c', 'e']
+    left = results['pictures_left_out']
+    assert [Path(path).name for path in left] == ['b.jpg', 'd.png']
+    said = capsys.readouterr().err
+    for path, reason in left.items():
+        assert f'warning: {path} is left out: {reason}\n' in said
+    assert said.splitlines()[-1].startswith('error: 2 of 5 picture(s) left out')
+
+
+def test_where_every_picture_is_bad_nothing_else_is_left(tmp_path, model, capsys):
+    (tmp_path / 'a.jpg').touch()
+    argv = [tmp_path / 'a.jpg', tmp_path, '--out', tmp_path / 'out', *model]
+    assert run_command(lambda _: pictures.main([*map(str, argv)])) == 2
+    assert names(tmp_path / 'out') == ['pictures.json']
+    assert 'error: 1 of 1 picture(s) left out' in capsys.readouterr().err
+
+
+def test_a_field_of_view_that_the_model_does_not_know_is_a_warning(tmp_path, model):
+    warnings = run(tmp_path / 'out', photo(tmp_path / 'a.png'), '--vfov', 130, *model)['warnings']
+    assert warnings[0].startswith(f'{tmp_path}/a.png: the camera has tan(vfov/2) = 2.1')
+
+
+def test_names_may_be_no_text(tmp_path, model, capsys):
+    """As an archive of another system leaves them; OpenCV ends the process at such a path."""
+    path = photo(tmp_path / 'b.png').rename(tmp_path / os.fsdecode(b'caf\xe9\n.png'))
+    (found,) = run(tmp_path / 'out', path, '--vfov', 40, *model)['pictures']
+    assert found['picture'] == str(path)
+    assert (tmp_path / 'out' / f'{path.stem}_color.png').is_file()
+    assert r'caf\udce9' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('stale', ['pictures.json', 'a.npy', 'a.ply'])
+def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale):
+    path, out = photo(tmp_path / 'a.png'), tmp_path / 'out'
+    out.mkdir()
+    (out / stale).write_text('mine')
+    with pytest.raises(Exception, match=f'{stale} exists already; choose another --out'):
+        run(out, path, '--vfov', 40, *model)
+    assert names(out) == [stale] and (out / stale).read_text() == 'mine'
+    run(out, path, '--vfov', 40, '--overwrite', *model)
+    assert len(names(out)) == 5 and b'mine' not in (out / stale).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
     [
-        ('no/such.png', r'no/such\.png: No such file or directory; make its folder first'),
-        ('full.png', r'full\.png: No space left on device; free some space, or choose another'),
-        ('file/such.png', r'file/such\.png: Not a directory; choose another place'),
-        ('folder.png', r'folder\.png: Is a directory; choose another place'),
-        ('such.txt', r'such\.txt: give a name that ends in \.png or \.jpg'),
+        (['none.png'], r'none\.png does not exist'),
+        (['a.png', '--out', '.'], 'is a folder of the pictures'),
+        (['a.png', '--color-near', '9', '--color-far', '2'], '0 < near < far'),
+        (['a.png', '--model', 'none.onnx'], r'none\.onnx does not exist'),
+        (['a.png', '--calibration', 'a.png'], 'cannot read a.png as a calibration'),
+        (['a.png', '--out', 'a.png/out'], 'Not a directory'),
+        (['a.png', '--fov-model', 'none.onnx'], r'none\.onnx does not exist'),
     ],
 )
-def test_sheet_that_cannot_be_written_says_where_and_why(tmp_path, name, reason):
-    (tmp_path / 'full.png').symlink_to('/dev/full')
-    (tmp_path / 'folder.png').mkdir()
-    (tmp_path / 'file').touch()
-    with pytest.raises(EvalError, match=f'cannot write .*{reason}'):
-        sheet.write_picture(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
-    assert (tmp_path / 'full.png').is_symlink() is (name != 'full.png')  # nothing half is left
+def test_errors_reach_the_user_as_one_line(tmp_path, model, words, message, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / 'a.png')
+    assert run_command(lambda _: pictures.main([*model, *words])) == 2
+    assert names(tmp_path) == ['a.png']
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and error.count('\n') == 1
+    assert re.search(message, error)
 
 
-@pytest.mark.parametrize(
-    ('error', 'reason'),
-    [
-        (errno.EACCES, "Permission denied; check the folder's permissions"),
-        (errno.EDQUOT, 'quota exceeded; free some space'),  # not even the name was made
-    ],
-)
-def test_what_cannot_be_begun_says_why(tmp_path, monkeypatch, error, reason):
-    def refuse(*_):
-        raise OSError(error, os.strerror(error))
-
-    monkeypatch.setattr(sheet.Path, 'write_bytes', refuse)
-    with pytest.raises(EvalError, match=reason):
-        sheet.write_picture(tmp_path / 's.png', np.zeros((2, 2, 3), np.uint8))
+@pytest.mark.parametrize('place', ['links', 'disk'])
+def test_results_do_not_go_among_links_to_pictures_either(tmp_path, model, place):
+    photo(tmp_path / 'disk' / 'a.png')
+    (tmp_path / 'links').mkdir()
+    (tmp_path / 'links' / 'a.png').symlink_to(tmp_path / 'disk' / 'a.png')
+    with pytest.raises(EvalError, match=f'{place} is a folder of the pictures'):
+        run(tmp_path / place, tmp_path / 'links', '--vfov', 40, *model)
 
 
-def test_a_picture_that_jpeg_cannot_hold_is_one_error(tmp_path):
-    with pytest.raises(EvalError, match=r'\.jpg: 1 x 70000 is too large; \.png takes more'):
-        sheet.write_picture(tmp_path / 's.jpg', np.zeros((70_000, 1, 3), np.uint8))
+def test_a_disk_that_is_full_ends_it_and_names_the_file(tmp_path, model, capsys):
+    paths, out = [photo(tmp_path / f'{name}.png') for name in 'ab'], tmp_path / 'out'
+    out.mkdir()
+    (out / '.a.ply.partial').symlink_to('/dev/full')
+    argv = [*map(str, paths), '--vfov', '40', '--out', str(out), *model]
+    assert run_command(lambda _: pictures.main(argv)) == 2
+    assert f"No space left on device: '{out}/a.ply'" in capsys.readouterr().err
+    assert names(out) == ['a.npy', 'a_depth.png']  # whole ones, and nothing half
 
 
-@pytest.mark.parametrize(
-    ('low', 'high', 'scale'), [(0.6, 3.7, (0.6, 4.0)), (2.1, 70, (2.0, 80.0)), (1, 1, (1.0, 2.0))]
-)
-def test_scale_is_round_and_holds_the_depths(low, high, scale):
-    ramp = np.linspace(low, high, 1000, dtype=np.float32)
-    assert sheet.nice_scale([ramp, np.array([NAN, np.inf], np.float32)]) == scale
+def test_ctrl_c_keeps_what_was_done(tmp_path, models):
+    count = 400
+    for number in range(count):
+        photo(tmp_path / 'in' / f'{number:03d}.png')
+    words = [sys.executable, '-m', 'dmd_ros.eval.pictures', str(tmp_path / 'in'), '--vfov', '40']
+    out = tmp_path / 'out'
+    command = [*words, '--out', str(out), *models[0]]
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not (out / '001_color.png').exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and error.endswith('interrupted\n')
+    results = json.loads((out / 'pictures.json').read_text())
+    done = len(results['pictures'])
+    assert 2 <= done < count and results['pictures_found'] == count
+    assert results['warnings'] == [f'interrupted after {done} of {count} pictures']
+    assert len(names(out)) == 4 * done + 1
 
 
-@pytest.mark.parametrize(
-    ('count', 'rows', 'places'),
-    [(7, 3, {0, 3, 6}), (2, 6, {0, 1}), (30, 2, {0, 29}), (5, 1, {0}), (0, 6, set())],
-)
-def test_rows_are_spread_from_the_first_frame_to_the_last(count, rows, places):
-    assert sheet.places(count, rows) == places
-
-
-def test_scale_of_nothing():
-    assert sheet.nice_scale([np.array([NAN], np.float32)]) == (0.5, 10.0)
-
-
-def corner_scene():
-    """A floor and a wall: red, and a green box in front of the middle."""
-    camera = Camera(fx=100, fy=100, cx=79.5, cy=59.5, width=160, height=120)
-    depth = np.full((120, 160), 4.0, np.float32)
-    v = np.arange(60, 120)
-    floor = 1.2 * camera.fy / np.maximum(v - camera.cy, 1e-3)
-    depth[60:] = np.minimum(floor, 4.0)[:, None]
-    rgb = np.zeros((120, 160, 3), np.uint8)
-    rgb[..., 0] = 200
-    depth[40:70, 70:90] = 2.0
-    rgb[40:70, 70:90] = (0, 200, 0)
-    return depth, rgb, camera
-
-
-def test_cloud_is_drawn_with_its_colours_and_the_nearest_point_on_top():
-    depth, rgb, camera = corner_scene()
-    picture = cloud_view.render(depth, rgb, camera, width=320, height=200, raise_deg=0, turn_deg=0)
-    red = (picture[..., 0] > 120) & (picture[..., 1] < 60)
-    green = (picture[..., 1] > 120) & (picture[..., 0] < 60)
-    assert picture.shape == (200, 320, 3)
-    assert red.sum() > 5000
-    assert green.sum() > 300
-    rows, columns = np.nonzero(green)
-    # Nothing of the wall shines through the box.
-    box = red[rows.min() + 2 : rows.max() - 1, columns.min() + 2 : columns.max() - 1]
-    assert box.mean() < 0.02
-
-
-def test_from_a_raised_eye_what_is_near_moves_down():
-    depth, rgb, camera = corner_scene()
-
-    def row_of_box(raise_deg):
-        picture = cloud_view.render(
-            depth, rgb, camera, width=320, height=200, raise_deg=raise_deg, turn_deg=0
-        )
-        return np.nonzero((picture[..., 1] > 120) & (picture[..., 0] < 60))[0].mean()
-
-    assert row_of_box(26) > row_of_box(0) + 20
-
-
-@pytest.mark.parametrize('pixels', [(2000, 20), (20, 2000)])
-def test_a_slit_does_not_make_a_sheet_of_gigabytes(pixels):
-    depth = np.full(pixels, 2.0, np.float32)
-    row = sheet.Row('a', 'b', 'c', np.full((*pixels, 3), 200, np.uint8), depth)
-    drawn = sheet.draw_sheet([row], {'a': (1, 4)}, 'title', panel=640)
-    assert drawn.shape[1] == 1336 and drawn.shape[0] < 6000
-    assert (drawn == 200).all(axis=-1).sum() >= 640
-
-
-@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 2.0]))
-def test_steep_pixels_are_those_of_the_definition(seed, threshold):
-    random = np.random.default_rng(seed)
-    values = np.float32([1.0, 1.2, 1.5, 4.0, np.nan, np.inf, -np.inf])
-    depth = random.choice(values, (9, 11))
-    expected = np.zeros(depth.shape, bool)
-    for y, x in np.argwhere(np.isfinite(depth)):
-        around = depth[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        near = around[np.isfinite(around)].min()
-        expected[y, x] = around[~np.isnan(around)].max() > near * np.float32(1 + threshold)
-    np.testing.assert_array_equal(cloud_view.steep_pixels(depth, threshold), expected)
-
-
-@pytest.mark.parametrize('value', [np.nan, np.inf])
-def test_a_cloud_without_points_is_an_empty_picture(value):
-    _, rgb, camera = corner_scene()
-    depth = np.full((120, 160), value, np.float32)
-    assert cloud_view.render(depth, rgb, camera, width=64, height=40).shape == (40, 64, 3)
+def test_from_the_command_line_with_the_shipped_models(tmp_path):
+    """As the README has it: a photograph and a folder, and nothing else."""
+    photo(tmp_path / 'photo.png')
+    Image.open(photo(tmp_path / 'folder' / 'b.png', focal_35mm=28)).save(
+        tmp_path / 'folder' / 'c.jpg', exif=Image.open(tmp_path / 'folder' / 'b.png').getexif()
+    )
+    command = [sys.executable, '-m', 'dmd_ros.eval.pictures', 'photo.png', 'folder/']
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / 'out' / 'pictures' / 'pictures.json').read_text())
+    sources = {found['name']: found['fov_source'] for found in results['pictures']}
+    assert sources == {'photo': 'estimate', 'b': 'exif', 'c': 'exif'}
+    assert '3/3' in done.stderr and 'out/pictures/pictures.json' in done.stdout
