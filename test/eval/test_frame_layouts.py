@@ -127,7 +127,7 @@ def in_capitals(root):
 LAYOUTS = {
     'KITTI codes': in_other_units(256),
     'TUM codes': in_other_units(5000),
-    'tenths of millimetres': in_other_units(1e4 / 2),
+    'eighths of a metre': in_other_units(8.0),
     'float32, NaN': as_array(np.float32, np.nan),
     'float64, 0': as_array(np.float64, 0.0),
     'float16, negative': as_array(np.float16, -1.0),
