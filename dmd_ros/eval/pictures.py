@@ -3,11 +3,12 @@
 """Depth of photographs: python -m dmd_ros.eval.pictures PICTURE... [--out DIR].
 
 Leaves in --out, for each picture: NAME.npy (float32 [H, W], metres along Z; NaN: no estimate, inf:
-beyond the model's range, -inf: too close), NAME_depth.png (16 bit, millimetres, 0: none),
-NAME_color.png (picture and depth, in colours that mean the same metres in every picture) and
-NAME.ply (the cloud, without flying pixels); and pictures.json, which says of each where its field
-of view came from. A picture that cannot be read is named there and the others are done; the exit
-status is 2 then. Ctrl-C ends it with the picture at hand, and leaves all that of those so far.
+beyond the model's range, -inf: too close), NAME_depth.png (16 bit, millimetres; 0: none, or beyond
+65.535 m), NAME_color.png (picture and depth, in colours that mean the same metres in every
+picture) and NAME.ply (the cloud, without flying pixels); and pictures.json, which says of each
+where its field of view came from. A picture that cannot be read is named there and the others are
+done; the exit status is 2 then. Ctrl-C ends it with the picture at hand, and leaves all that of
+those so far.
 """
 
 from __future__ import annotations
