@@ -102,8 +102,11 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
         if made is not None:
             if words := wait_text(made):
                 print(words, flush=True)
-            shape = Mixture(made)[0].arrays.rgb.shape
+            first = Mixture(made)[0]
+            shape = first.arrays.rgb.shape
             print(f'first batch: {shape[0]} x {shape[2:]}')
+            for sample in dict.fromkeys(first.broken):  # a run ends when they are too many
+                print(f'warning: broken sample skipped: {sample}', file=sys.stderr)
     print(f'dry run: nothing was trained, nothing written to {options.out}')
 
 

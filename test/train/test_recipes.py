@@ -187,6 +187,20 @@ def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, caps
     assert 'on an H100' in said and 'GB on disk' not in said
 
 
+def test_dry_run_names_the_samples_that_cannot_be_read(tmp_path, capsys):
+    (tmp_path / 'frames' / 'f').mkdir(parents=True)
+    (tmp_path / 'frames' / 'f' / 'meta.json').write_text('{}')
+    settings = set_options(
+        f'sources=frames:{tmp_path}/frames@0.5,worlds@0.5', 'sizes=32x32', 'batch=16'
+    )
+    assert main(['--preset', 'micro', '--out', str(tmp_path / 'r'), '--dry-run', *settings]) == 0
+    said = capsys.readouterr()
+    assert 'first batch: 16 x (32, 32)' in said.out
+    (warning,) = said.err.splitlines()
+    assert warning.startswith('warning: broken sample skipped: frames f: ')
+    assert "f/meta.json has no 'fx'" in warning
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
