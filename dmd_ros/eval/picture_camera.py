@@ -26,8 +26,8 @@ SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
 CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES
 # A picture on 35 mm film, mm.
 _FILM_MM = (36.0, 24.0)
-# Digital zoom beyond this leaves the angle open.
-_ZOOM = 1.01
+# Beyond these EXIF leaves the angle open: digital zoom; long side by short (cameras: 21:9).
+_ZOOM, _WIDEST = 1.01, 2.4
 # CameraInfo's name -> where the YAML has it.
 _FIELDS = {
     'width': ('image_width',),
@@ -177,9 +177,12 @@ def why_not_exif(exif: Exif, width: int, height: int) -> str:
         return 'no FocalLengthIn35mmFilm in EXIF'
     if exif.zoom > _ZOOM:  # makers differ
         return f'digital zoom of {exif.zoom:.3g}, which the focal length may have in it or not'
+    now = max(width, height) / min(width, height)
+    if now > _WIDEST:
+        return f'{width}x{height} is a panorama or was cropped'
     if exif.size is None:
         return ''
-    taken, now = (max(size) / min(size) for size in (exif.size, (width, height)))
+    taken = max(exif.size) / min(exif.size)
     if abs(taken / now - 1.0) <= max(ASPECT_TOLERANCE, 1.0 / min(*exif.size, width, height)):
         return ''
     return f'cropped after EXIF was written (from {exif.size[0]}x{exif.size[1]})'

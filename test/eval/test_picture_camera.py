@@ -108,6 +108,17 @@ def test_a_picture_that_was_scaled_or_turned_keeps_its_exif(size):
     assert cameras().of(picture(focal_35mm=26.0, size=size)).source == 'exif'
 
 
+@pytest.mark.parametrize(('width', 'height', 'fits'), [(210, 90, True), (64, 16, False)])
+@pytest.mark.parametrize('portrait', [False, True])
+def test_a_panorama_is_not_what_one_lens_sees(width, height, fits, portrait, fov_model):
+    size = (height, width) if portrait else (width, height)
+    source = cameras('--fov-model', fov_model)
+    known = source.of(picture(*size, focal_35mm=26.0, size=size))
+    source.close()
+    assert known.source == ('exif' if fits else 'estimate')
+    assert fits or known.why == f'estimated ({size[0]}x{size[1]} is a panorama or was cropped)'
+
+
 def test_a_digital_zoom_of_nothing_leaves_the_angle_as_it_is():
     assert cameras().of(picture(focal_35mm=26.0, zoom=1.003)).source == 'exif'
 
