@@ -26,6 +26,8 @@ from dmd_ros.eval.errors import EvalError
 
 # What is taken from a folder; a file that is named is tried whatever its name.
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+# Of a name; file systems take 255, of which a number, an ending and '.partial' need some.
+_MOST_BYTES = 220
 
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM = 0x0112, 0x8769, 0xA405
 _EXIF_WIDTH, _EXIF_HEIGHT, _ZOOM = 0xA002, 0xA003, 0xA404
@@ -99,7 +101,7 @@ def names_of(paths: Sequence[Path]) -> list[str]:
     """Give each picture a name of its own to be written under: its file's, as far as that goes.
 
     Where several would share one, they get their suffix (a_jpg, a_png), their folder (left_a,
-    right_a) or both; a number helps where that does not.
+    right_a) or both; a number helps where that does not. Long ones are cut: more is appended.
     """
     whole = [Path(os.path.abspath(path)) for path in paths]
     rungs = [
@@ -108,6 +110,7 @@ def names_of(paths: Sequence[Path]) -> list[str]:
         [f'{path.parent.name}_{path.stem}' for path in whole],
         [f'{path.parent.name}_{path.name.replace(".", "_")}' for path in whole],
     ]
+    rungs = [[_cut(name) for name in rung] for rung in rungs]
     # Some file systems take A and a for one name.
     counts = [Counter(name.lower() for name in rung) for rung in rungs]
     names: list[str] = []
@@ -121,6 +124,12 @@ def names_of(paths: Sequence[Path]) -> list[str]:
         names.append(next(free))
         taken.add(names[-1].lower())
     return names
+
+
+def _cut(name: str) -> str:
+    while len(os.fsencode(name)) > _MOST_BYTES:
+        name = name[:-1]
+    return name
 
 
 def read_picture(path: Path) -> Picture:

@@ -228,6 +228,15 @@ def test_names_may_be_no_text(tmp_path, model, capsys):
     assert r'caf\udce9' in capsys.readouterr().out
 
 
+def test_names_may_be_as_long_as_a_file_system_takes(tmp_path, model):
+    for last in 'ab':  # 252 bytes, which begin alike
+        photo(tmp_path / 'in' / f'{"深" * 82}{last}{last}.png')
+    results = run(tmp_path / 'out', tmp_path / 'in', '--vfov', 40, *model)
+    long = f'in_{"深" * 72}'
+    assert [found['name'] for found in results['pictures']] == [f'{long}_1', f'{long}_2']
+    assert len(names(tmp_path / 'out')) == 2 * len(ENDINGS) + 1
+
+
 @pytest.mark.parametrize('stale', ['pictures.json', 'a.npy', 'a.ply'])
 def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale):
     path, out = photo(tmp_path / 'a.png'), tmp_path / 'out'
