@@ -110,7 +110,10 @@ def _denoiser(
             log(f'backend: {select.decide("tensorrt", device, loaded.precision, facts).why}')
             return loaded
     log(f'backend: {choice.why}')
-    return _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
+    loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
+    if loaded.precision != choice.precision:
+        log(f'precision: {loaded.precision}, as {path} says')
+    return loaded
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from dmd_ros.core import diffusion
 from dmd_ros.runtime.backend import OUTPUT, Feeds
-from dmd_ros.runtime.graph import is_int8
+from dmd_ros.runtime.model_file import is_int8
 from dmd_ros.runtime.ort_backend import OrtBackend
 from train.errors import TrainError
 
@@ -52,10 +52,9 @@ def prepare(model: Path, out: Path) -> list[str]:
     Raises `TrainError` for a model that is in int8 already.
     """
     quant_pre_process(str(model), str(out), skip_symbolic_shape=True)
-    graph = onnx.load(str(out)).graph
-    if is_int8(graph):
+    if is_int8(out):
         raise TrainError(f'{model} is in int8 already; give the float model that it came from')
-    return [node.name for node in graph.node if node.op_type == KIND]
+    return [node.name for node in onnx.load(str(out)).graph.node if node.op_type == KIND]
 
 
 def choose(plain: Path, layers: Sequence[str], feeds: Sequence[Feeds], scratch: Path) -> list[str]:

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.graph import is_int8
-from dmd_ros.runtime.model_file import check_golden, contract_from_metadata
+from dmd_ros.runtime.model_file import check_golden, contract_from_metadata, is_int8
 from train.errors import TrainError
 from train.presets import PRESETS, preset
 from train.torch_backend import TorchBackend
@@ -70,7 +69,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TrainError(f'model {path} does not exist') from None
     except (DecodeError, OSError, TypeError, ValueError) as error:
         raise TrainError(f'{path} is not an ONNX file, or a damaged one ({error})') from None
-    if is_int8(model.graph):
+    if is_int8(path):
         raise TrainError(f'{path} is in int8; start from the float model that it came from')
     return weights, {entry.key: entry.value for entry in model.metadata_props}
 

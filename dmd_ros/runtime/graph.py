@@ -33,8 +33,3 @@ def replace_nodes(
     del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes)
     graph.initializer.extend(kept)
-
-
-def is_int8(graph: GraphProto) -> bool:
-    """Tell whether part of a graph computes in int8, as `train.quantize` makes it."""
-    return any(node.op_type == 'QuantizeLinear' for node in graph.node)

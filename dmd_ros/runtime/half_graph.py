@@ -35,7 +35,8 @@ from dmd_ros.runtime import (
     static_graph,
 )
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.graph import is_int8, replace_nodes
+from dmd_ros.runtime.graph import replace_nodes
+from dmd_ros.runtime.model_file import is_int8
 from dmd_ros.runtime.static_graph import Shapes
 
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
@@ -112,7 +113,7 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
         raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
-    if is_int8(proto.graph):
+    if is_int8(model):
         raise BackendError(
             f'{model} is in int8, for CPUs; give the float model that it came from, or set '
             'backend to onnxruntime'

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,9 @@ TOLERANCE = 1e-3
 # numbers, the last bit of another processor decides, and from there on the output differs by per
 # cents and more; a flipped bit that matters changes it beyond measure.
 TOLERANCE_KEY, INT8_TOLERANCE = 'dmd_golden_tolerance', 0.5
+# What makes int8 of a tensor, as a file has it: field 4 (op_type) of a NodeProto, 14 letters.
+# Robots have no package onnx to ask.
+_INT8_NODE = b'\x22\x0eQuantizeLinear'
 _C = TypeVar('_C', bound=PictureContract)
 
 
@@ -52,6 +56,11 @@ def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter
         return kind.from_json(metadata[METADATA_KEY])
     except CoreError as error:
         raise BackendError(f'{source}: {error}') from None
+
+
+def is_int8(model: Path) -> bool:
+    """Tell whether part of an ONNX file computes in int8, as `train.quantize` makes it."""
+    return _INT8_NODE in model.read_bytes()
 
 
 def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, Floats]) -> str:

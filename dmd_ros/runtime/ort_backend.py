@@ -23,7 +23,11 @@ from dmd_ros.runtime.backend import (
     Outputs,
 )
 from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.model_file import contract_from_metadata, fov_contract_from_metadata
+from dmd_ros.runtime.model_file import (
+    contract_from_metadata,
+    fov_contract_from_metadata,
+    is_int8,
+)
 
 _KINDS = {'tensor(float)': np.dtype(np.float32), 'tensor(float16)': np.dtype(np.float16)}
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
@@ -54,6 +58,7 @@ class _OrtNetwork:
                 'and the CUDA libraries, or set device to cpu'
             )
         self.device = device
+        self.precision = 'int8 (fp32 elsewhere)' if is_int8(Path(model)) else 'fp32'
         self._check_tensors(self._session, model)
         self.metadata = _metadata(self._session, model)
 

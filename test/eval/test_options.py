@@ -2,8 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+
+import pytest
+
+from dmd_ros.eval import options
+from dmd_ros.eval.judge import Limits
 
 INTERRUPTED = """
 import signal, sys
@@ -40,3 +46,15 @@ def test_opencv_out_of_memory_is_said_as_numpy_is() -> None:
     assert done.returncode == 2
     assert 'error: out of memory; fewer samples need less (' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('model', 'precision'), [('dmd_worlds', 'fp32'), ('dmd_worlds_int8', 'int8 (fp32 elsewhere)')]
+)
+def test_a_result_says_what_its_model_computed_in(model: str, precision: str) -> None:
+    parser = argparse.ArgumentParser()
+    options.add_model_options(parser)
+    args = parser.parse_args(['--model', model])
+    estimator = options.estimator_from(args)
+    assert options.settings_of(args, estimator, Limits())['precision'] == precision
+    estimator.close()

@@ -207,6 +207,13 @@ def test_diagnostics_tell_everything_a_person_asks(running):
         assert values['level'] == 0 and values['message'] == 'active'
 
 
+def test_a_model_in_int8_is_not_said_to_be_in_fp32(running):
+    with running(model='dmd_worlds_int8') as robot:
+        values = robot.peer.wait_diagnostics(lambda d: 'precision' in d)
+        assert values['precision'] == 'int8 (fp32 elsewhere)'
+        assert 'precision: int8 (fp32 elsewhere), as ' in robot.node.output
+
+
 @pytest.mark.parametrize('reliable', [True, False])
 def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
     options = {'listen': ('depth/image',), 'reliable': reliable}
