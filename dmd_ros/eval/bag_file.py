@@ -24,7 +24,16 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import ADDED, Raw, inflated, recover, storage_kind, unmerged
+from dmd_ros.eval.recovery import (
+    ADDED,
+    ZSTD_NAMES,
+    Raw,
+    inflated,
+    recover,
+    storage_kind,
+    unmerged,
+    write_inflated,
+)
 from dmd_ros.eval.report import as_text
 
 # What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
@@ -158,8 +167,8 @@ class Bag:
             if file.suffix == '.active':
                 raise EvalError(f'{file.name} was being recorded when its recorder was killed')
         paths = _entry_points(self.path)
-        self.ros1 = paths[0].suffix == '.bag'
-        with _plainly_named(paths) as plain:
+        self.ros1 = storage_kind(paths[0]) == '.bag'
+        with _plain(paths) as plain:
             # Old recordings carry no message definitions.
             self._reader = AnyReader(plain, default_typestore=get_typestore(Stores.LATEST))
             try:
@@ -259,29 +268,36 @@ def _entry_points(path: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _plainly_named(paths: list[Path]) -> Iterator[list[Path]]:
+def _plain(paths: list[Path]) -> Iterator[list[Path]]:
     """Give entry points that the reader can open; they need not be there any more once it has.
 
     It puts the names of sqlite3 files into URIs, and does not quote what means something in them.
+    Of files that were compressed as a whole, it takes those that metadata.yaml names.
     """
+    is_folder = paths[0].is_dir()
+    metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8') if is_folder else ''
     files = storage_files(paths[0])
-    if not any(storage_kind(f) == '.db3' and set(str(f)) & set('#?%') for f in files):
+    packed = {f for f in files if f.suffix in ZSTD_NAMES and f.name not in metadata}
+    misread = (storage_kind(f) == '.db3' and set(str(f)) & set('#?%') for f in files)
+    if not packed and not any(misread):
         yield paths
         return
     with tempfile.TemporaryDirectory() as name:
-        folder, links = Path(name), {}
+        folder, plain = Path(name), {}
         for number, file in enumerate(files):
-            links[file.name] = f'{number}{file.name[file.name.rindex(".db3") :]}'
-            (folder / links[file.name]).symlink_to(file.resolve())
-        is_folder = paths[0].is_dir()
+            known = file.with_suffix('') if file in packed else file
+            plain[known.name] = f'{number}{known.name[known.name.rindex(storage_kind(file)) :]}'
+            if file in packed:
+                write_inflated(file, folder / plain[known.name])
+            else:
+                (folder / plain[known.name]).symlink_to(file.resolve())
         if is_folder:
-            metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8')
-            metadata = _renamed(metadata, links)
-            (folder / 'metadata.yaml').write_text(metadata, encoding='utf-8')
+            renamed = _renamed(metadata, plain)
+            (folder / 'metadata.yaml').write_text(renamed, encoding='utf-8')
         try:
-            yield [folder] if is_folder else [folder / link for link in links.values()]
+            yield [folder] if is_folder else [folder / made for made in plain.values()]
         except Exception as error:  # which names what nobody else knows, and is soon gone
-            real = {str(folder / links[file.name]): str(file) for file in files}
+            real = {str(folder / plain[known]): str(files[0].parent / known) for known in plain}
             real[str(folder)] = str(files[0].parent)
             raise EvalError(_renamed(str(error), real)) from None
 

@@ -15,7 +15,7 @@ import struct
 import sys
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -28,9 +28,11 @@ else:
     from backports import zstd
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
-_ZSTD_NAMES = ('.zstd', '.zst')
+ZSTD_NAMES = ('.zstd', '.zst')
 # What may follow the name of a storage file: compression, and ROS 1's mark of one being written.
-ADDED = (*_ZSTD_NAMES, '.active')
+ADDED = (*ZSTD_NAMES, '.active')
+# Bytes that are decompressed at a time: what precedes a damaged spot is not lost with it.
+_STEP = 1 << 16
 
 
 class Raw(NamedTuple):
@@ -80,7 +82,14 @@ def unmerged(path: Path) -> Path | None:
 def read_file(path: Path) -> bytes:
     """Read a file, or the intact front of a zstd-compressed one."""
     content = path.read_bytes()
-    return decompress('zstd', content) if path.suffix in _ZSTD_NAMES else content
+    return decompress('zstd', content) if path.suffix in ZSTD_NAMES else content
+
+
+def write_inflated(path: Path, out: Path) -> None:
+    """Write the intact front of a zstd-compressed file to `out`, which may be beyond memory."""
+    with path.open('rb') as packed, out.open('wb') as plain:
+        blocks = iter(lambda: packed.read(_STEP), b'')
+        plain.writelines(_decompressed(zstd.ZstdDecompressor, blocks))
 
 
 def decompress(kind: str, data: bytes) -> bytes:
@@ -92,23 +101,26 @@ def decompress(kind: str, data: bytes) -> bytes:
     }
     if kind not in decoders:
         return data
-    decoder = decoders[kind]()
-    out = bytearray()
-    step = 1 << 16  # so that what precedes a damaged spot is not lost with it
-    for start in range(0, len(data), step):
+    blocks = (data[start : start + _STEP] for start in range(0, len(data), _STEP))
+    return b''.join(_decompressed(decoders[kind], blocks))
+
+
+def _decompressed(new: Callable[[], Any], blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what blocks of a compressed file hold, until damage; new: makes a decoder."""
+    decoder = new()
+    for block in blocks:
         try:
-            out += decoder.decompress(data[start : start + step])
+            yield decoder.decompress(block)
             while decoder.eof:  # of this frame; pzstd makes many of one file
-                rest, decoder = decoder.unused_data, decoders[kind]()
-                out += decoder.decompress(rest or b'')
+                rest, decoder = decoder.unused_data, new()
+                yield decoder.decompress(rest or b'')
         except (zstd.ZstdError, RuntimeError, OSError):
-            break
-    return bytes(out)
+            return
 
 
 def _opened(path: Path) -> BinaryIO:
     """Open a file as it was before it was compressed."""
-    return io.BytesIO(read_file(path)) if path.suffix in _ZSTD_NAMES else path.open('rb')
+    return io.BytesIO(read_file(path)) if path.suffix in ZSTD_NAMES else path.open('rb')
 
 
 def _recover_mcap(path: Path) -> Iterator[Raw]:
@@ -168,9 +180,9 @@ def _recover_sqlite(path: Path) -> Iterator[Raw]:
         yield from _sqlite_messages(path)
         return
     with tempfile.TemporaryDirectory() as folder:
-        inflated = Path(folder) / path.stem
-        inflated.write_bytes(read_file(path))
-        yield from _sqlite_messages(inflated)
+        plain = Path(folder) / path.stem
+        write_inflated(path, plain)
+        yield from _sqlite_messages(plain)
 
 
 class _AsLeft(apsw.VFS):

@@ -285,6 +285,8 @@ def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path
     file.unlink()
     with Bag(path) as bag:
         assert bag.topics[IMAGE].count == COUNT
+        assert len(list(bag.raw([IMAGE]))) == COUNT
+        assert bag.warnings == []
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
@@ -297,8 +299,13 @@ def test_a_file_that_was_compressed_in_parts_is_read_whole(bags, tmp_path, kind)
         packed += struct.pack('<3I', 0x184D2A50, 4, len(part)) + part
     path = tmp_path / (file.name + '.zst')
     path.write_bytes(packed)
-    with Bag(path) as bag:
-        assert (bag.topics[IMAGE].count, bag.topics[INFO].count) == (COUNT, COUNT)
+    with Bag(bags[kind]) as bag:
+        messages = list(bag.raw([IMAGE, INFO]))
+    for entry in (path, tmp_path):  # the file, and the folder without metadata.yaml
+        with Bag(entry) as bag:
+            assert (bag.topics[IMAGE].count, bag.topics[INFO].count) == (COUNT, COUNT)
+            assert list(bag.raw([IMAGE, INFO])) == messages
+            assert bag.warnings == []  # nothing is unusual about them
 
 
 def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
