@@ -16,6 +16,7 @@ import cv2
 import torch
 
 from dmd_ros.core.errors import CoreError
+from dmd_ros.eval.progress import say_last
 from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig
@@ -61,19 +62,19 @@ def run_command(train: Callable[[], object]) -> int:
         with interrupts_told():
             train()
     except (TrainError, BackendError, CoreError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        say_last(f'error: {error}')
         return 1
     except OSError as error:  # a full disk, or a file where the run's folder should be
-        print(f'error: {error}{_met(error)}; mend that, or choose another folder', file=sys.stderr)
+        say_last(f'error: {error}{_met(error)}; mend that, or choose another folder')
         return 1
     except RuntimeError as error:
         if 'DataLoader worker (pid' not in str(error):  # it died; others are errors in it
             raise
         advice = 'go on with --resume, with fewer workers or a smaller batch if memory ran out'
-        print(f'error: {str(error).splitlines()[0]}; {advice}', file=sys.stderr)
+        say_last(f'error: {str(error).splitlines()[0]}; {advice}')
         return 1
     except KeyboardInterrupt:
-        print('stopped; go on with --resume', file=sys.stderr)
+        say_last('stopped; go on with --resume')
         return 130
     return 0
 

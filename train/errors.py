@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.progress import say_last
 from dmd_ros.runtime.errors import BackendError
 from train.interrupts import interrupts_told
 
@@ -26,9 +26,9 @@ def in_one_line(work: Callable[[], object]) -> int:
         with interrupts_told():
             work()
     except (TrainError, BackendError, CoreError, EvalError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        say_last(f'error: {error}')
         return 1
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        say_last('interrupted')
         return 130
     return 0

@@ -26,6 +26,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import MAX_M, MIN_M
+from dmd_ros.eval.progress import say_last
 from dmd_ros.loading import find_model, load_estimator
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS
@@ -187,15 +188,15 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return 0 if done else 128 + signal.SIGPIPE  # the shell's status of who dies of it
     except explained as error:
-        print(f'error: {error}', file=sys.stderr)
+        say_last(f'error: {error}')
         return 2
     except (MemoryError, cv2.error) as error:
         if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
             raise
-        print(f'error: out of memory; fewer samples need less ({error})', file=sys.stderr)
+        say_last(f'error: out of memory; fewer samples need less ({error})')
         return 2
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        say_last('interrupted')
         return 130
     return 0
 

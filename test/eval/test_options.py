@@ -48,6 +48,33 @@ def test_opencv_out_of_memory_is_said_as_numpy_is() -> None:
     assert 'Traceback' not in done.stderr
 
 
+CUT_SHORT = """
+import sys
+from tqdm import tqdm
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.options import run_command
+def look_at(number):
+    if number == 5:
+        raise {error}
+def command(_):
+    any(look_at(number) for number in tqdm(range(9), file=sys.stderr))
+sys.exit(run_command(command))
+"""
+
+
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [('EvalError("no frame")', 'error: no frame'), ('KeyboardInterrupt', 'interrupted')],
+)
+def test_what_ends_a_command_is_said_below_the_bar_that_it_cut_short(
+    error: str, said: str
+) -> None:
+    code = CUT_SHORT.format(error=error)
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    bar, *rest = done.stderr.splitlines()[-2:]
+    assert '5/9' in bar and rest == [said], done.stderr
+
+
 @pytest.mark.parametrize(
     ('model', 'precision'), [('dmd_worlds', 'fp32'), ('dmd_worlds_int8', 'int8 (fp32 elsewhere)')]
 )

@@ -133,6 +133,16 @@ def test_what_costs_too_much_is_not_written(
     assert not list(tmp_path.glob('out/*'))
 
 
+def test_a_broken_frame_is_named_below_the_progress_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = write_set(tmp_path / 'set', 2 * FRAMES)
+    (frames / '005_rgb.jpg').write_bytes(b'no picture')
+    assert run(Path('dmd_worlds'), tmp_path / 'x.onnx', frames) == 1
+    bar, error = capsys.readouterr().err.splitlines()[-2:]
+    assert 'frames:' in bar and error.startswith('error: ') and '005_rgb.jpg' in error
+
+
 def test_bad_input(
     int8: Path, model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
