@@ -32,6 +32,7 @@ from dmd_ros.eval.metrics import Score
 from train.datasets.base import Reader
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
+from train.outputs import check_folder
 
 PROTOCOLS = Path(__file__).parent / 'protocols'
 # Eigen's crop is in pixels of a 480x640 picture; Garg's in shares of height and width.
@@ -244,6 +245,7 @@ def _run(args: argparse.Namespace) -> None:
 def _benchmark(args: argparse.Namespace) -> None:
     if not args.protocol or not args.data:
         raise TrainError('give --protocol NAME and --data DIR, or --table FILE ...')
+    check_folder(args.out)
     protocol = load_protocol(args.protocol)
     reader = open_reader(protocol, args.data, args.list)
     numbers = range(0, len(reader), args.every)

@@ -28,6 +28,7 @@ from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.loading import load_estimator
 from train.errors import in_one_line
+from train.outputs import check_picture
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 
 # Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.sheet is not None:
+        check_picture(options.sheet, '--sheet')
     estimator = load_estimator(
         options.model, backend='onnxruntime', steps=options.steps, samples=options.samples
     )

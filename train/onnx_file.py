@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dmd_ros.runtime.backend import Feeds
 from dmd_ros.runtime.model_file import TOLERANCE
 from train.errors import TrainError
+from train.outputs import check_file
 
 OPSET = 17
 # Smaller tensors stay float32: nothing is won.
@@ -96,11 +97,8 @@ def check_out(out: Path) -> None:
     """Raise `TrainError`, before the work, for a file that no model can be written to."""
     if out.suffix != '.onnx':  # the card of x.md would be x.md
         raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
-    there = next(folder for folder in out.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise TrainError(f'cannot write {out} ({error}); choose another --out') from None
+    check_file(out)
+    check_file(out.with_suffix('.md'), 'card')
 
 
 def store_half(model: onnx.ModelProto) -> None:

@@ -68,8 +68,7 @@ def draw_sheet(
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
-    if not cv2.haveImageWriter(f'picture{path.suffix}'):
-        raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg')
+    check_picture_name(path)
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
     try:
         # In two steps: OpenCV writes files too, but does not tell why it could not.
@@ -86,6 +85,12 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
         if error.errno in _FULL:
             path.unlink(missing_ok=True)  # half a picture, if there was space for a name
         raise EvalError(f'cannot write {path}: {error.strerror}; {remedy}') from None
+
+
+def check_picture_name(path: Path) -> None:
+    """Raise `EvalError` for a name that does not end as that of a picture."""
+    if not cv2.haveImageWriter(f'picture{path.suffix}'):
+        raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg')
 
 
 def places(count: int, rows: int) -> set[int]:

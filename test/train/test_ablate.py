@@ -151,6 +151,7 @@ def test_dry_run_writes_nothing(out: Path, capsys: pytest.CaptureFixture[str]) -
         (('--only', 'depth,colour'), "experiment 'colour' is unknown; allowed: depth, fov"),
         (('--scale', 'huge'), "scale 'huge' is unknown; allowed: smoke, reduced, full"),
         (('--docs', 'docs'), 'numbers of scale smoke say nothing'),
+        (('--scale', 'reduced', '--docs', f'{__file__}/docs'), 'choose another --docs'),
         (('--seeds', '0'), '--seeds 0 must be >= 1'),
         (('--max-minutes', '-1'), '--max-minutes -1 must be >= 0'),
         (('--max-minutes', 'nan'), '--max-minutes nan must be >= 0'),

@@ -237,6 +237,7 @@ def test_broken_samples_are_named_and_too_many_stop(tmp_path, estimator):
         (['--protocol', 'ibims', '--data', '.', '--list', 'x'], 'takes no --list'),
         (['--protocol', 'kitti', '--data', '.'], 'needs the split file'),
         ([], 'give --protocol NAME and --data DIR'),
+        (['--protocol', 'ibims', '--data', '.', '--out', __file__], 'choose another --out'),
     ],
 )
 def test_errors_end_in_one_line(arguments, message, capsys):

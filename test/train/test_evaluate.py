@@ -136,17 +136,20 @@ def test_factors_are_judged_on_the_same_frames(
 
 @pytest.mark.parametrize(
     ('name', 'message'),
-    [('s.txt', 'give a name that ends in .png or .jpg'), ('m.onnx/s.png', 'm.onnx')],
+    [
+        ('s.txt', 'give a name that ends in .png or .jpg'),
+        ('m.onnx/s.png', 'choose another --sheet'),
+        ('s.png', 's.png is a folder; give the name of a file'),
+    ],
 )
-def test_a_sheet_that_cannot_be_written_costs_no_figures(
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(
     name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = str(write_oracle(tmp_path / 'm.onnx'))
+    (tmp_path / 's.png').mkdir()
     assert main([model, '--frames', '1', '--sheet', str(tmp_path / name)]) == 1
     said = capsys.readouterr()
-    assert '| all | 3 |' in said.out
-    last = said.err.splitlines()[-1]
-    assert last.startswith('error: ') and message in last
+    assert said.out == '' and said.err.startswith('error: ') and message in said.err
 
 
 def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,6 +177,16 @@ def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(
         assert f'cannot write {out}' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('name', ['m.onnx', 'm.md'])
+def test_a_folder_by_the_name_of_the_model_or_its_card_is_refused_before_the_work(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).mkdir()
+    for command in (export_module, fov_export, quantize):
+        assert command.main(['nothing', '--out', str(tmp_path / 'm.onnx')]) == 1
+        assert f'{tmp_path / name} is a folder; give the name of a file' in capsys.readouterr().err
+
+
 def test_notes_that_are_no_text_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,10 +205,14 @@ def test_a_sheet_of_nothing_is_refused(option, capsys):
     assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
 
 
-def test_a_sheet_that_cannot_be_written_is_one_line(run, capsys):
-    arguments = ['--pictures', '1', '--steps', '1', '--out', f'{__file__}/sheet.png']
-    assert sheet.main([str(run), *arguments]) == 1
-    assert capsys.readouterr().err.startswith('error: ')
+@pytest.mark.parametrize(
+    ('out', 'message'),
+    [(f'{__file__}/sheet.png', 'choose another --out'), ('sheet.txt', 'ends in .png or .jpg')],
+)
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(out, message, capsys):
+    assert sheet.main(['nothing', '--out', out]) == 1  # nor is there a run
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and message in said and said.count('\n') == 1
 
 
 def test_known_pixels_are_kept_when_restoring(data, run):

@@ -128,7 +128,7 @@ def test_a_tile_of_unknown_size_keeps_its_shape(tmp_path: Path) -> None:
     ('main', 'options'),
     [
         (bench.main, ()),
-        (sheet.main, ('--out', 'out')),
+        (sheet.main, ('--out', 'out.png')),
         (main, ('--out', 'out', '--frames', '1')),
     ],
 )
@@ -160,6 +160,17 @@ def test_a_sheet_that_would_hold_nothing_is_refused_in_one_line(
     assert sheet.main(['--out', str(tmp_path / 's.png'), '--kind', 'tabletop', *options]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f'error: {reason}') and said.count('\n') == 1
+
+
+def test_a_sheet_is_refused_before_the_work_or_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out, reason in ((f'{__file__}/s.png', 'choose another --out'), ('s.txt', '.png or .jpg')):
+        assert sheet.main(['--out', out, '--assets', 'nowhere']) == 1
+        assert reason in capsys.readouterr().err
+    out = tmp_path / 'new' / 's.png'
+    assert sheet.main(['--out', str(out), '--kind', 'tabletop', '--count', '1']) == 0
+    assert out.is_file()
 
 
 def test_a_sheet_of_no_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,7 @@ from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, tr
 from train.ablate.scales import SCALES, scale
 from train.errors import TrainError
 from train.interrupts import interrupts_told
+from train.outputs import check_folder
 from train.speed import hours
 from train.worlds.cache import claim_folder
 
@@ -100,6 +101,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise TrainError(f'--seeds {options.seeds} must be >= 1')
     if options.max_minutes is not None and not options.max_minutes >= 0:
         raise TrainError(f'--max-minutes {options.max_minutes:g} must be >= 0')
+    if options.docs:
+        check_folder(options.docs, '--docs')
     experiments = chosen(options.only)
     out = options.out or Path('runs') / f'ablations-{options.scale}'
     work = Work(

@@ -34,6 +34,7 @@ from train.config import TrainConfig
 from train.errors import TrainError, in_one_line
 from train.example import Example
 from train.loop import build_net
+from train.outputs import check_picture
 from train.report import picture_of
 from train.sources import open_source, parse_sources
 from train.stage0.example import spoil
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    check_picture(options.out)
     net, config = load(options.run)
     source = options.source or parse_sources(config.sources)[0][0]
     picture = draw(net, config, source, options.pictures, options.steps, options.seed)

@@ -20,6 +20,7 @@ from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.options import count
 from dmd_ros.eval.sheet import write_picture
 from train.errors import TrainError, in_one_line
+from train.outputs import check_picture
 from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
@@ -88,9 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=count, default=0)
     parser.add_argument('--width', type=int, default=1536)
     args = parser.parse_args(argv)
-    return in_one_line(
-        lambda: write_picture(args.out, flow(_pictures(args), args.width)[..., ::-1])
-    )
+    return in_one_line(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_picture(args.out)
+    picture = flow(_pictures(args), args.width)[..., ::-1]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(args.out, picture)
 
 
 def _pictures(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
