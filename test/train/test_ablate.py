@@ -35,6 +35,7 @@ from train.ablate.verdict import CONTRARY, REPRODUCED, T_975, UNDECIDED, interva
 from train.errors import TrainError
 from train.evaluate import mistold
 from train.worlds import generate
+from train.worlds.cache import claim_folder
 
 HERE, THERE = Point('indoor'), Point('outdoor')
 CLAIM = Claim('a beats b', ('a', HERE), ('b', HERE))
@@ -49,7 +50,9 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
             replace(raw, camera=replace(raw.camera, fx=focal, fy=focal))
             for raw, focal in zip(map(plane_sample, range(6)), range(30, 90, 10), strict=True)
         ]
-        write_shard(data.folder(out, name), raws)
+        folder = data.folder(out, name)
+        claim_folder(folder, data.facts(data.world_config(name, SCALES['smoke']), ''))
+        write_shard(folder, raws)
     return out
 
 
@@ -153,6 +156,7 @@ def test_dry_run_writes_nothing(out: Path, capsys: pytest.CaptureFixture[str]) -
         (('--docs', 'docs'), 'numbers of scale smoke say nothing'),
         (('--scale', 'reduced', '--docs', f'{__file__}/docs'), 'choose another --docs'),
         (('--seeds', '0'), '--seeds 0 must be >= 1'),
+        (('--report-only',), 'new holds nothing that was measured; run the command without it'),
         (('--max-minutes', '-1'), '--max-minutes -1 must be >= 0'),
         (('--max-minutes', 'nan'), '--max-minutes nan must be >= 0'),
     ],
@@ -163,6 +167,31 @@ def test_refuses(
     assert main(command(tmp_path / 'new', *more)) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'new').exists()
+
+
+@pytest.mark.parametrize(
+    ('option', 'least'), [('--threads', 0), ('--workers', 0), ('--render-workers', 1)]
+)
+def test_processes_that_cannot_be_are_refused_before_worlds_are_rendered(
+    tmp_path: Path, option: str, least: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(command(tmp_path / 'new', option, '-1'))
+    assert f'argument {option}: -1 must be >= {least}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('left', 'named'), [('runs/base-0', 'runs'), ('data/wide/shard-00000', 'shard-00000')]
+)
+def test_what_an_older_version_left_is_not_mixed_in(
+    tmp_path: Path, left: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It noted its scale in scale.txt and its settings in facts.json."""
+    (tmp_path / left).mkdir(parents=True)
+    (tmp_path / 'scale.txt').write_text('smoke\n')
+    assert main(command(tmp_path, '--only', 'perturbation')) == 1
+    error = capsys.readouterr().err
+    assert f'{named} is there and no ' in error and 'choose another --out' in error
 
 
 def test_a_folder_that_cannot_be_is_refused_in_one_line(

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from dmd_ros.eval.options import count, positive
 from train.ablate import data, report
 from train.ablate.estimate import measure, rest
 from train.ablate.experiments import MODELS, Experiment, Point, chosen, data_sets, points_of
@@ -83,12 +84,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--report-only', action='store_true', help='judge what is there')
     parser.add_argument('--docs', type=Path, help='also write ablations.md and images into DOCS')
     parser.add_argument('--assets', default='', help='photographic materials for worlds')
-    parser.add_argument('--threads', type=int, default=0, help='of the trainer (0: all cores)')
+    parser.add_argument('--threads', type=count, default=0, help='of the trainer (0: all cores)')
     parser.add_argument(
-        '--workers', type=int, default=cores // 2, help='processes that make batches'
+        '--workers', type=count, default=cores // 2, help='processes that make batches'
     )
     parser.add_argument(
-        '--render-workers', type=int, default=cores, help='processes that render worlds'
+        '--render-workers', type=positive, default=cores, help='processes that render worlds'
     )
     return parser.parse_args(arguments)
 
@@ -105,6 +106,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         check_folder(options.docs, '--docs')
     experiments = chosen(options.only)
     out = options.out or Path('runs') / f'ablations-{options.scale}'
+    if options.report_only and not any(out.glob('runs/*/evaluation.json')):
+        raise TrainError(
+            f'--report-only: {out} holds nothing that was measured; run the command without it'
+        )
     work = Work(
         out, size, options.threads, options.workers, options.assets, options.render_workers
     )

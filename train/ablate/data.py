@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dmd_ros.core.records import RawSample
 from train.ablate.experiments import COVERED, DATA, FAR, OTHER, OTHER_FACTOR, TESTS, TWO_CAMERAS
@@ -38,6 +39,16 @@ def world_config(name: str, scale: Scale) -> WorldConfig:
     return WorldConfig(size=scale.frame, kinds=dict(data.kinds), cameras=cameras)
 
 
+def facts(config: WorldConfig, assets: str) -> dict[str, Any]:
+    """Collect what all frames of a data set have in common."""
+    return {
+        'size': list(config.size or ()),
+        'kinds': dict(config.kinds),
+        'cameras': dict(config.cameras),
+        'assets': bool(assets),
+    }
+
+
 def render(
     out: Path,
     name: str,
@@ -48,16 +59,10 @@ def render(
 ) -> None:
     """Render what is missing of a data set; check() is called every few shards and may raise."""
     root, config = folder(out, name), world_config(name, scale)
-    facts = {
-        'size': list(config.size or ()),
-        'kinds': dict(config.kinds),
-        'cameras': dict(config.cameras),
-        'assets': bool(assets),
-    }
     if missing_frames(out, name, scale):
         Assets.load(assets)  # before the folder is said to hold frames with them
-    claim_folder(root, facts)
-    shards, workers = _shards(name, scale), max(1, workers)
+    claim_folder(root, facts(config, assets))
+    shards = _shards(name, scale)
     seed = held_out(_SEED) if DATA[name].held_out else _SEED
     for end in range(0, shards, 2 * workers):
         until = min(end + 2 * workers, shards)

@@ -38,6 +38,8 @@ from train.worlds.render.assets import Assets
 
 SHARD = 512
 REPORT = 16  # frames between two reports of a worker
+# What lies in folders with settings.json: rendered worlds, and runs that learned from them.
+_CLAIMED = ('shard-*', 'runs')
 
 
 def shard_path(root: Path, number: int) -> Path:
@@ -125,6 +127,11 @@ def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
     """Make a folder with settings.json, or refuse one that holds what other settings made."""
     path = folder / 'settings.json'
     if not path.exists():
+        if made := next((p for name in _CLAIMED for p in folder.glob(name)), None):
+            raise TrainError(
+                f'{made} is there and no {path}, so of an older version, or of settings that '
+                'nobody knows; choose another --out, or delete the folder'
+            )
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
     elif json.loads(path.read_text()) != facts:
