@@ -246,6 +246,28 @@ def test_missing_package_is_named(monkeypatch):
         base.require('h5py', 'the HDF5 files of HyperSim')
 
 
+@pytest.mark.parametrize(
+    ('name', 'read'),
+    [('a.jpg', base.read_rgb), ('a.png', base.read_codes), ('a.png', base.read_mask)],
+)
+def test_what_a_full_disk_cut_off_is_refused(tmp_path, name, read):
+    """OpenCV fills it up with grey, which would be learned as a wall, and warns at most."""
+    levels = np.random.default_rng(0).integers(0, 60_000, (40, 60), np.uint16)
+    picture = (levels >> 8).astype(np.uint8) if name.endswith('.jpg') else levels
+    path = write(tmp_path / name, picture)
+    read(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: 2 * len(content) // 3])
+    with pytest.raises(TrainError, match=rf'{name}.*: .* is cut off'):
+        read(path)
+
+
+@pytest.mark.parametrize('name', ['a.bmp', 'a.webp'])
+def test_pictures_of_other_formats_are_read(tmp_path, name):
+    picture = np.full((8, 8, 3), 90, np.uint8)
+    np.testing.assert_allclose(base.read_rgb(write(tmp_path / name, picture)), picture, atol=2)
+
+
 def test_broken_pictures_are_named(tmp_path):
     path = tmp_path / 'a' / 'cut.jpg'
     path.parent.mkdir()

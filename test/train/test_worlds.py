@@ -124,6 +124,22 @@ def test_a_tile_of_unknown_size_keeps_its_shape(tmp_path: Path) -> None:
     assert wide[0] * wide[1] == pytest.approx(1.2 * 1.2)
 
 
+@pytest.mark.parametrize('name', ['brick/a.jpg', 'hdri/sky.jpg'])
+def test_a_photograph_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    """A tile would be half grey, and a sky left out without a word."""
+    textures = tmp_path / 'textures'
+    grain = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for kept in ('brick/a.jpg', 'hdri/sky.jpg'):
+        (textures / kept).parent.mkdir(parents=True)
+        cv2.imwrite(str(textures / kept), grain)
+    (textures / 'licences.json').write_text('{}')
+    assert Assets.load(tmp_path).panos.shape == (1, 512, 1024, 3)
+    content = (textures / name).read_bytes()
+    (textures / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(TrainError, match=rf'{name} is not a readable picture \(.*cut off'):
+        Assets.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ('main', 'options'),
     [

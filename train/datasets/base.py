@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_file import decode_picture
 from dmd_ros.core.records import RawSample
 from train.errors import TrainError
 
@@ -146,29 +147,35 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
 def decode_rgb(data: bytes, source: object) -> NDArray[np.uint8]:
     """Decode JPEG or PNG bytes as uint8 [H, W, 3] RGB; `source` names them in the error."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    if image is None:
-        raise TrainError(f'cannot decode picture {source} ({len(data)} bytes)')
+    image = _decoded(data, source, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def read_codes(path: Path) -> NDArray[np.uint16]:
     """Read a 16-bit grey PNG as it is."""
-    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint16 or image.ndim != 2:
-        kind = 'unreadable' if image is None else f'{image.dtype} {image.shape}'
-        raise TrainError(f'{path} must be a 16-bit grey png, it is {kind}')
+    wanted = f'{path} must be a 16-bit grey png'
+    try:
+        image = decode_picture(_bytes_of(path), cv2.IMREAD_UNCHANGED, path.suffix)
+    except CoreError as error:
+        raise TrainError(f'{wanted}: {error}') from None
+    if image.dtype != np.uint16 or image.ndim != 2:
+        raise TrainError(f'{wanted}, it is {image.dtype} {image.shape}')
     return image
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """Read a mask picture of any bit depth: True where it is not zero."""
     # Turned into 8-bit grey, a 1 of 16 bits, or of one colour, would be 0.
-    image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise TrainError(f'cannot decode mask {path}')
+    image = _decoded(_bytes_of(path), path, cv2.IMREAD_UNCHANGED)
     return np.atleast_3d(image)[..., :3].any(axis=2)  # the fourth is how opaque it is
+
+
+def _decoded(data: bytes, source: object, flags: int) -> NDArray[Any]:
+    """Decode a picture as robots do, who refuse what is cut off."""
+    try:
+        return decode_picture(data, flags, Path(str(source)).suffix)
+    except CoreError as error:
+        raise TrainError(f'cannot decode picture {source}: {error}') from None
 
 
 def metres_from_codes(

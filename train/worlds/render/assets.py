@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.image_file import decode_picture
 from train.errors import TrainError
 from train.worlds.kernels.photo import LEVELS, TILE
 
@@ -146,10 +148,10 @@ def _gamma2_from_srgb(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise TrainError(f'{path} is not a readable picture')
-    return np.asarray(image, np.uint8)
+    try:
+        return decode_picture(path.read_bytes(), cv2.IMREAD_COLOR, path.suffix)
+    except (CoreError, OSError) as error:
+        raise TrainError(f'{path} is not a readable picture ({error})') from None
 
 
 def _pyramid(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -167,10 +169,12 @@ def _skies(folder: Path) -> NDArray[np.uint8]:
     """Panoramas [P, 512, 1024, 3], brightness normalised."""
     panos = []
     for name in SKIES:
-        image = cv2.imread(str(folder / f'{name}.jpg'), cv2.IMREAD_COLOR)
-        if image is None:
+        path = folder / f'{name}.jpg'
+        if not path.is_file():
             continue
-        small = cv2.resize(_gamma2_from_srgb(image), (1024, 512), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            _gamma2_from_srgb(_picture(path)), (1024, 512), interpolation=cv2.INTER_AREA
+        )
         top = small[:180].mean()
         panos.append(np.clip(small * (0.72 / max(top, 0.05)) * 255.0, 0, 255).astype(np.uint8))
     return np.stack(panos) if panos else np.zeros((0, 2, 2, 3), np.uint8)
