@@ -65,7 +65,7 @@ class Progress:
         now = time.perf_counter()
         rate = (clock - self._clock) / max(now - self._time, 1e-9)
         self._clock, self._time = clock, now
-        return rate, (self._total - clock) / max(rate, 1e-9)
+        return rate, max(0, self._total - clock) / max(rate, 1e-9)
 
 
 def hours(seconds: float) -> str:
