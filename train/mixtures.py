@@ -153,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--root', action='append', default=[], metavar='DATASET=PATH[?OPTIONS]')
     args = parser.parse_args(arguments)
     if args.mixture is None:
+        if args.root:
+            parser.error('--root goes with a mixture, which comes first')
         print(table())
         return 0
     try:

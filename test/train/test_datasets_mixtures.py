@@ -100,6 +100,12 @@ def test_errors(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_root_of_no_mixture_is_no_wish_for_the_table(capsys):
+    with pytest.raises(SystemExit):
+        mixtures.main(['--root', 'kitti=/k'])
+    assert '--root goes with a mixture' in capsys.readouterr().err
+
+
 def test_command_line_prints(capsys):
     assert mixtures.main([]) == 0
     assert 'dmd-mix' in capsys.readouterr().out
