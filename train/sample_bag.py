@@ -29,6 +29,7 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.eval.bag_messages import make_header, make_info
 from dmd_ros.eval.options import positive
 from train.errors import TrainError, in_one_line
+from train.outputs import check_folder
 from train.worlds.generate import held_out
 from train.worlds.trajectory import trajectory
 
@@ -55,19 +56,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
         parser.error(f'{args.folder} exists and is not a bag; choose another folder')
-    width, height = args.size
     if min(args.size) < 2:
-        parser.error(f'--size {width} {height}: both must be >= 2, as depth has half the size')
+        asked = ' '.join(map(str, args.size))
+        parser.error(f'--size {asked}: both must be >= 2, as depth has half the size')
     if not 0.001 <= args.rate <= 1000.0:
         parser.error(f'--rate {args.rate:g} must be from 0.001 to 1000 Hz')
     try:
         seed = held_out(args.seed)
     except TrainError as error:
         parser.error(str(error))
+    return in_one_line(lambda: _run(args, seed))
+
+
+def _run(args: argparse.Namespace, seed: int) -> None:
+    check_folder(args.folder, 'FOLDER')
     shutil.rmtree(args.folder, ignore_errors=True)
+    width, height = args.size
     walk = trajectory(seed, args.frames, (height, width))
     samples = (sample for sample, _ in tqdm(walk, total=args.frames, unit='frame'))
-    return in_one_line(lambda: write_bag(args.folder, samples, round(1e9 / args.rate)))
+    write_bag(args.folder, samples, round(1e9 / args.rate))
 
 
 def write_bag(folder: Path, samples: Iterator[RawSample], period_ns: int) -> None:

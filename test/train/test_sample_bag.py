@@ -25,3 +25,13 @@ def test_a_bag_that_cannot_be_made_costs_none_that_is_there(
         main([str(tmp_path), *arguments])
     assert message in capsys.readouterr().err
     assert (tmp_path / 'metadata.yaml').is_file()
+
+
+def test_a_bag_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / 'file'
+    file.touch()
+    assert main([str(file / 'bag')]) == 1
+    error = f'error: cannot write {file / "bag"} ({file}: Not a directory); choose another FOLDER'
+    assert capsys.readouterr().err == f'{error}\n'
