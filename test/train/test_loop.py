@@ -329,6 +329,18 @@ def test_dry_run_looks_at_all_that_the_run_would_open(
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('place', ['workers', 'device'])
+def test_a_wrong_folder_of_materials_is_not_taken_for_broken_samples(
+    data: Path, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = (f'sources=folder:{data}@3,worlds@1', f'worlds_on={place}')
+    command = _command(tmp_path / 'run', data, settings)
+    assert main([*command[3:], '--assets', str(tmp_path)]) == 1
+    facts = tmp_path / 'textures' / 'licences.json'
+    said = capsys.readouterr().err
+    assert said.startswith(f'error: {facts} not found; --assets expects DIR')
+
+
 def _command(run: Path, data: Path, settings: tuple[str, ...]) -> list[str]:
     command = [sys.executable, '-m', 'train.run', '--out', str(run), '--preset', 'micro']
     return [*command, *set_options(f'sources=folder:{data}', *FAST, *settings)]

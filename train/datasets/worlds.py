@@ -12,7 +12,11 @@ class OnlineWorlds:
     """Frames without an end, rendered when they are asked for."""
 
     def __init__(self, seed: int, assets: str, sizes: tuple[tuple[int, int], ...]) -> None:
-        """assets: folder of photographic materials, or ''. The largest of sizes sets the area."""
+        """assets: folder of photographic materials, or ''. The largest of sizes sets the area.
+
+        Raises `TrainError` if there is no such folder.
+        """
+        Assets.check(assets)  # else every frame would be counted as a broken one
         area = max(height * width for height, width in sizes)
         self._key = (seed, assets, area)
         self._worlds: Worlds | None = None

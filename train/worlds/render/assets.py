@@ -89,15 +89,19 @@ class Assets:
         )
 
     @staticmethod
+    def check(folder: str | Path) -> None:
+        """Raise `TrainError` for what is no folder of materials ('' is none); reads no picture."""
+        facts = Path(folder) / 'textures' / 'licences.json'
+        if folder and not facts.is_file():
+            raise TrainError(f'{facts} not found; --assets expects DIR with textures/<kind>/*.jpg')
+
+    @staticmethod
     def load(folder: str | Path) -> Assets:
         """Read a folder ('': `none`); raises `TrainError` with the layout if it has another."""
+        Assets.check(folder)
         if not folder:
             return Assets.none()
         root = Path(folder) / 'textures'
-        if not (root / 'licences.json').is_file():
-            raise TrainError(
-                f'{root}/licences.json not found; --assets expects DIR with textures/<kind>/*.jpg'
-            )
         try:
             facts = dict(json.loads((root / 'licences.json').read_text(encoding='utf-8')))
         except (OSError, ValueError, TypeError) as error:
