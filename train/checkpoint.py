@@ -108,6 +108,11 @@ def load_newest(run: Path) -> dict[str, Any] | None:
 def find(path: Path) -> dict[str, Any]:
     """Read a checkpoint file, or the newest one of a run folder."""
     if path.is_file():
+        if path.suffix != '.pt' and not zipfile.is_zipfile(path):
+            raise TrainError(
+                f'{path} is no checkpoint; give the folder of a run, or one of its '
+                'checkpoints/*.pt'
+            )
         return load(path)
     state = load_newest(path)
     if state is None:

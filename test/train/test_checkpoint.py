@@ -106,6 +106,14 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / 'owned').exists()
 
 
+def test_another_file_is_not_called_a_damaged_checkpoint(tmp_path: Path) -> None:
+    for name in ('model.onnx', '000000000001.zip'):
+        path = tmp_path / name
+        path.write_bytes(b'x')
+        with pytest.raises(TrainError, match=f'{name} is no checkpoint; give the folder of a run'):
+            checkpoint.find(path)
+
+
 @pytest.mark.parametrize('other', [{'weights': 1}, [1], {**_state(1), 'format': 2}])
 def test_other_formats_are_refused(tmp_path: Path, other: object) -> None:
     torch.save(other, tmp_path / 'a.pt')
