@@ -34,6 +34,14 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_place_for_no_results_is_refused_before_minutes_of_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['--out', __file__])
+    assert 'Not a directory); choose another --out' in capsys.readouterr().err
+
+
 def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
     check = gpu_check.Check(tmp_path, tmp_path / 'out', limit_s=60.0)
     check.section('tiny', 'x', lambda: __import__('no_such_module'))

@@ -284,6 +284,14 @@ def test_a_cache_that_a_full_disk_stopped_can_be_begun_again(tmp_path: Path) -> 
         claim_folder(tmp_path, {'seed': 2})
 
 
+def test_settings_of_another_program_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'settings.json').write_text('// of an editor\n{}')
+    assert main(['--out', str(tmp_path), '--frames', '1']) == 1
+    assert f'{tmp_path}/settings.json is damaged (Expecting value' in capsys.readouterr().err
+
+
 def test_trajectory_poses_and_depth_agree() -> None:
     walk = list(trajectory(3, 5, size=(96, 128)))
     (first, pose_a), (second, pose_b) = walk[1], walk[2]

@@ -17,8 +17,10 @@ from pathlib import Path
 from dmd_ros.eval.options import positive, seconds
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
+from train.errors import TrainError
 from train.gpu.check import LIMIT_S, Check
 from train.gpu.sections import SECTIONS, build_only, run
+from train.outputs import check_folder
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,6 +71,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--jobs', type=positive, default=1, help='builds at once (default: 1)')
     options = parser.parse_args(argv)
+    try:
+        check_folder(options.out)
+    except TrainError as error:
+        parser.error(str(error))
     if options.build_only and options.engine_cache_dir is None:
         parser.error('--build-only needs --engine-cache-dir: else nothing is kept')
     return options

@@ -134,9 +134,14 @@ def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
             )
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
-    elif json.loads(path.read_text()) != facts:
+        return
+    try:
+        there = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise TrainError(f'{path} is damaged ({error}); choose another --out') from None
+    if there != facts:
         raise TrainError(
-            f'{path} has other settings: {json.dumps(json.loads(path.read_text()))}, these are '
+            f'{path} has other settings: {json.dumps(there)}, these are '
             f'{json.dumps(facts)}; choose another --out, or delete the folder'
         )
 
