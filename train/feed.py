@@ -27,6 +27,7 @@ from train.mixtures import WORLDS
 from train.processes import Processes
 from train.sources import parse_sources
 from train.workers import behave_as_worker
+from train.worlds.render.assets import Assets
 
 # Batches that wait for the trainer, and how often it looks whether their maker lives.
 _AHEAD = 3
@@ -42,6 +43,8 @@ class Feed:
         """Split the batch into what the device renders and what workers make."""
         self._config, self._processes = config, processes
         self._rendered, made = split(config, processes.world)
+        if self._rendered is not None:
+            Assets.check(config.assets)
         self._mixture = Mixture(made, processes.rank, processes.world) if made else None
 
     def __call__(self, first: int) -> Iterator[Fed]:

@@ -78,9 +78,9 @@ def train(
     cost = {s: flops_per_sample(net.spec, net.rays, s, net.channels) for s in config.size_list}
     peak = peak_flops(device, product_type(config.precision, device)) * processes.world
     data = feed(state.clock // config.batch)
+    validator = Validator(net, config) if config.validation and processes.is_main else None
     if config.compile:  # meanwhile worlds are rendered, or batches read
         _warm_up(objective, config, processes)
-    validator = Validator(net, config) if config.validation and processes.is_main else None
     progress = Progress(state.clock, config.total_samples)
     window: list[Tensor] = []
     flops, waited, mean_loss = 0.0, 0.0, math.nan

@@ -334,11 +334,25 @@ def test_a_wrong_folder_of_materials_is_not_taken_for_broken_samples(
     data: Path, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = (f'sources=folder:{data}@3,worlds@1', f'worlds_on={place}')
-    command = _command(tmp_path / 'run', data, settings)
+    run = tmp_path / 'run'
+    command = _command(run, data, settings)
     assert main([*command[3:], '--assets', str(tmp_path)]) == 1
     facts = tmp_path / 'textures' / 'licences.json'
     said = capsys.readouterr().err
     assert said.startswith(f'error: {facts} not found; --assets expects DIR')
+    assert not run.exists()
+
+
+def test_what_cannot_be_validated_is_refused_before_the_minutes_of_compilation(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_for_minutes(*_: object) -> None:
+        raise AssertionError('compiled')
+
+    monkeypatch.setattr(loop, '_warm_up', compile_for_minutes)
+    config = fast_config(data, 'total_samples=4', 'compile=true', 'validation=folder:/nowhere')
+    with pytest.raises(TrainError, match='/nowhere does not exist'):
+        train(tmp_path / 'run', config, ALONE)
 
 
 def _command(run: Path, data: Path, settings: tuple[str, ...]) -> list[str]:
