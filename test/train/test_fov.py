@@ -48,7 +48,7 @@ ALONE = Processes(0, 1, torch.device('cpu'))
 
 def small_config(folder: Path, *settings: str) -> TrainConfig:
     fast = [text for text in FAST if not text.startswith('sizes')]
-    own = [f'sources=folder:{folder}', *fast, 'sizes=32x32,24x48', 'precision=fp32', *settings]
+    own = [f'sources=folder:{folder}', *fast, 'sizes=32x32,24x48', *settings]
     return fov_config('micro', own)
 
 

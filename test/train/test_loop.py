@@ -40,14 +40,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Away from t = 1 the loss also asks for the noise itself, which takes a net longer than 60 steps.
 @pytest.mark.parametrize(
-    ('stage', 't1_fraction', 'share'),
-    [('diffusion', 0.0, 0.9), ('diffusion', 1.0, 0.4), ('end_to_end', 0.0, 0.4)],
+    ('stage', 'precision', 't1_fraction', 'share'),
+    [
+        ('diffusion', 'fp32', 0.0, 0.9),
+        ('diffusion', 'fp32', 1.0, 0.4),
+        ('diffusion', 'bf16', 1.0, 0.4),
+        ('end_to_end', 'fp32', 0.0, 0.4),
+    ],
 )
 def test_over_fits_a_few_samples(
-    data: Path, tmp_path: Path, stage: str, t1_fraction: float, share: float
+    data: Path, tmp_path: Path, stage: str, precision: str, t1_fraction: float, share: float
 ) -> None:
     config = fast_config(data, *PLAIN, f'stage={stage}', 'total_samples=480', 'batch=8',
-                         'precision=fp32', f't1_fraction={t1_fraction}')  # fmt: skip
+                         f'precision={precision}', f't1_fraction={t1_fraction}')  # fmt: skip
     train(tmp_path, config, ALONE)
     losses = list(losses_of(tmp_path).values())
     assert len(losses) == 60
@@ -129,7 +134,7 @@ def test_a_worker_that_dies_ends_the_run_with_advice(
 
 
 def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
-    settings = ('total_samples=32', 'precision=fp32', 'clip=0.1', 't1_fraction=0.5')
+    settings = ('total_samples=32', 'clip=0.1', 't1_fraction=0.5')
     train(tmp_path / 'one', fast_config(data, *settings), ALONE)
     launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     command = [*launcher, '--nproc-per-node=2', *_command(tmp_path / 'two', data, settings)[1:]]
@@ -150,7 +155,7 @@ def test_compiled_before_the_first_batch_in_every_run_of_a_process(
         return compiled(function, dynamic=dynamic, backend=graphs)
 
     monkeypatch.setattr(torch, 'compile', counting)
-    settings = ('total_samples=12', 'precision=fp32')
+    settings = ('total_samples=12',)
     train(tmp_path / 'eager', fast_config(data, *settings), ALONE)
     for number in (1, 2):
         run = tmp_path / str(number)

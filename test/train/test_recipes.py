@@ -114,7 +114,7 @@ def test_a_recipe_runs_on_the_data_it_is_given(tmp_path):
             noise = np.random.default_rng(i).integers(0, 255, (40, 48, 3), dtype=np.uint8)
             write(tmp_path / name / 'class' / f'{i}.png', noise)
         roots += ['--root', f'{name}={tmp_path / name}']
-    settings = set_options(*FAST, 'total_samples=8', 'precision=fp32')
+    settings = set_options(*FAST, 'total_samples=8')
     arguments = ['--preset', 'stage0:micro', '--out', str(tmp_path / 'run'), *roots]
     assert main([*arguments, *settings]) == 0
     assert list((tmp_path / 'run' / 'checkpoints').glob('*.pt'))

@@ -129,7 +129,7 @@ def test_batches_have_all_tasks_and_depend_on_their_number_alone(data):
 
 
 def test_training_lowers_the_loss_and_resumes(data, tmp_path):
-    config = _config(data, 'total_samples=480', 'batch=8', 'precision=fp32', 't1_fraction=1')
+    config = _config(data, 'total_samples=480', 'batch=8', 't1_fraction=1')
     train(tmp_path / 'run', config, ALONE)
     losses = list(losses_of(tmp_path / 'run').values())
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
