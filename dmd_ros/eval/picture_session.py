@@ -136,18 +136,22 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw the picture beside its depth, with the scale of the colours."""
     size = f'{frame.camera.width} x {frame.camera.height}'
-    figures = (
-        f'median {result.median_m:.2f} m, {result.min_m:.2f} to {result.max_m:.2f} m'
-        if result.coverage
-        else 'no depth within the range of the model'
-    )
     caption = f'{size}, rectified' if result.rectified else size
+    figures = figures_of(result, float(np.isposinf(frame.depth).mean()))
     row = sheet.Row('picture', caption, figures, frame.rgb, frame.depth)
     angle = f'vertical field of view {result.vfov_deg:.1f} degrees: {result.fov_why}'
     title, subtitle = (
         report.as_text(' '.join(text.split())) for text in (Path(result.picture).name, angle)
     )
     return sheet.draw_sheet([row], {row.section: scale_m}, title, subtitle, _PANEL)
+
+
+def figures_of(result: PictureResult, beyond: float) -> str:
+    """Say what the colours show; beyond: share of the pixels with +inf."""
+    if not result.coverage:
+        return 'no depth within the range of the model'
+    metres = f'median {result.median_m:.2f} m, {result.min_m:.2f} to {result.max_m:.2f} m'
+    return f'{metres}; white ({beyond:.0%}): beyond the range' if beyond else metres
 
 
 def _result(

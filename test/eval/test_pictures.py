@@ -19,12 +19,12 @@ from frame_factory import slope
 from oracle_model import grey_from_depth, write_oracle
 from PIL import Image
 
-from dmd_ros.core.camera import degrees_from_tan_half
+from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.eval import pictures
 from dmd_ros.eval.canvas import depth_colours
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.options import run_command
-from dmd_ros.eval.picture_session import stride_for
+from dmd_ros.eval.picture_session import PictureResult, figures_of, stride_for
 
 ROOT = Path(__file__).parents[2]
 ENDINGS = ('.npy', '_depth.png', '_color.png', '.ply')
@@ -145,6 +145,22 @@ def test_nothing_but_sky_is_no_error(tmp_path, model):
     (found,) = run(tmp_path / 'out', path, '--vfov', 40, *model)['pictures']
     assert (found['median_m'], found['coverage'], found['points']) == (None, 0.0, 0)
     assert np.isposinf(np.load(tmp_path / 'out' / 'a.npy')).all()
+
+
+@pytest.mark.parametrize(
+    ('coverage', 'beyond', 'said'),
+    [
+        (1.0, 0.0, 'median 2.00 m, 1.00 to 9.00 m'),
+        (0.6, 0.4, 'median 2.00 m, 1.00 to 9.00 m; white (40%): beyond the range'),
+        (0.0, 1.0, 'no depth within the range of the model'),
+    ],
+)
+def test_the_picture_says_what_white_is(coverage, beyond, said):
+    camera = Camera.assumed(0.4, 8, 6)
+    figures = {'median_m': 2.0, 'min_m': 1.0, 'max_m': 9.0, 'coverage': coverage}
+    result = PictureResult('a', 'a.png', 'fixed', '--vfov', 43.6, camera, False, **figures,
+                           cloud_stride=None, points=None)  # fmt: skip
+    assert figures_of(result, beyond) == said
 
 
 def test_colours_mean_the_same_metres_in_every_picture(tmp_path, model):
