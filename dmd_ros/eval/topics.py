@@ -20,6 +20,12 @@ CLOUD = 'sensor_msgs/msg/PointCloud2'
 _TRANSPORTS = ('compressed', 'compressedDepth', 'zstd', 'theora', 'ffmpeg')
 # What a user gives instead of a depth topic to do without.
 NONE = 'none'
+# Images of floats beside depth that tell how good it is: this node's, and drivers' (ZED's).
+_OF_DEPTH = ('uncertainty', 'confidence')
+# How this package's node calls its estimate, and what it publishes with it: one is enough to know
+# it by. Drivers that call their depth so have neither there.
+_OUR_DEPTH = '/depth/image'
+_BESIDE_OURS = ('/points', '/depth/color', '/depth/uncertainty')
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,13 @@ def choose(
 
     image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
     camera_info: the only one, or the one beside the image. depth: the only topic of depth images,
-    if there is one; 'none' to do without. A cloud must be named: it may be made of an estimate.
+    if there is one; 'none' to do without. What may be an estimate must be named: a cloud, and
+    what this package's node leaves. No picture or depth of theirs: see `_OF_DEPTH`.
     calibrated: whether depth is estimated by a camera_info. depth_info: the one beside the depth.
     estimate: a depth topic that is neither, in whatever transport.
     """
-    pictures = _named(bag, IMAGE, COMPRESSED)
+    ours = outputs_of_the_node(bag)
+    pictures = [name for name in _pictures(bag) if name not in ours]
     if estimate is not None:
         if estimate in (image, depth):
             other = 'image' if estimate == image else 'ground truth'
@@ -80,7 +88,7 @@ def choose(
         found = _without_transports([name for name in depths if name != image])
         depth = _only(bag, found, 'depth', '--depth-topic') if found else None
         if depth is None:
-            _hint_at_clouds(bag)
+            _hint_at_others(bag, ours, estimate)
     elif depth == NONE:
         depth = None
     else:
@@ -106,7 +114,7 @@ def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:
 def choose_estimate(bag: Bag, estimate: str | None = None) -> str:
     """Take the topic of estimates that is named, or the only depth topic of the bag."""
     if estimate is None:
-        depths = [name for name in _named(bag, IMAGE, COMPRESSED) if is_depth(bag, name)]
+        depths = [name for name in _pictures(bag) if is_depth(bag, name)]
         return _only(bag, _without_transports(depths), 'depth', '--estimate-topic')
     _check(bag, estimate, (IMAGE, COMPRESSED), 'estimate')
     return estimate
@@ -138,6 +146,17 @@ def is_depth(bag: Bag, name: str) -> bool:
     return named and message.format.split(';')[0].strip() in ('png', '16UC1', 'mono16', '32FC1')
 
 
+def outputs_of_the_node(bag: Bag) -> list[str]:
+    """List what this package's node, in any namespace, has left in a bag of its input."""
+    found = []
+    for name in {_base(topic) for topic in bag.topics if _base(topic).endswith(_OUR_DEPTH)}:
+        beside = [name.removesuffix(_OUR_DEPTH) + other for other in _BESIDE_OURS]
+        others = [topic for topic in bag.topics if _base(topic) in beside]
+        if others:
+            found += [topic for topic in bag.topics if _base(topic) == name] + others
+    return found
+
+
 def is_rectified(image: str, setting: str) -> bool:
     """Say whether the images of a topic are rectified, by the rule of the node's input_rectified.
 
@@ -158,8 +177,21 @@ def _single(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ''
 
 
-def _hint_at_clouds(bag: Bag) -> None:
-    if clouds := _named(bag, CLOUD):
+def _pictures(bag: Bag) -> list[str]:
+    """List the topics of images and depth."""
+    names = _named(bag, IMAGE, COMPRESSED)
+    return [name for name in names if not any(word in name.lower() for word in _OF_DEPTH)]
+
+
+def _hint_at_others(bag: Bag, ours: Sequence[str], estimate: str | None) -> None:
+    """Tell what could give ground truth, but must be named."""
+    estimated = [n for n in ours if _base(n).endswith(_OUR_DEPTH) and n != estimate]
+    if estimated:
+        bag.warn(
+            f'{", ".join(estimated)} is taken for what dmd_node has estimated, by what lies '
+            'beside it, and not for ground truth; if it was measured, name it with --depth-topic'
+        )
+    if clouds := [name for name in _named(bag, CLOUD) if name not in ours]:
         bag.warn(
             'no depth image gives ground truth; points that were measured, not estimated, can: '
             f'--depth-topic takes one of {", ".join(clouds)}'

@@ -169,3 +169,45 @@ def test_sixteen_bits_of_grey_are_depth_where_the_topic_is_called_so(tmp_path):
         assert not topics.is_depth(bag, '/c/infra')
         # Who wants a depth topic for the image has no truth left.
         assert topics.choose(bag, '/c/depth_raw', INFO).depth is None
+
+
+def left_by_the_node(namespace, *others):
+    """Depth and camera_info as the node publishes them, and some of what it does besides."""
+    kinds = {'points': 'cloud', 'depth/color': 'image', 'depth/uncertainty': 'depth32'}
+    contents = {'cloud': np.ones((3, 3)), 'image': PICTURE, 'depth32': MAP}
+    depth = [
+        Item(f'{namespace}/depth/image', T0, MAP, 'depth32'),
+        Item(f'{namespace}/depth/camera_info', T0, CAMERA, 'info'),
+    ]
+    kinds_of_others = [(name, kinds[name]) for name in others]
+    return depth + [Item(f'{namespace}/{n}', T0, contents[k], k) for n, k in kinds_of_others]
+
+
+@pytest.mark.parametrize('namespace', ['', '/robot'])
+@pytest.mark.parametrize('others', [['points'], ['depth/color'], ['depth/uncertainty', 'points']])
+def test_what_the_node_has_estimated_is_no_ground_truth_by_itself(tmp_path, namespace, others):
+    estimated = f'{namespace}/depth/image'
+    items = left_by_the_node(namespace, *others)
+    with Bag(write_bag(tmp_path / 'bag', [*frames([PICTURE]), *items])) as bag:
+        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, None)
+        (warning,) = bag.warnings
+        assert warning.startswith(f'{estimated} is taken for what dmd_node has estimated')
+        assert warning.endswith('if it was measured, name it with --depth-topic')
+        assert topics.choose(bag, depth=estimated).depth == estimated
+    with Bag(write_bag(tmp_path / 'judged', [*frames([PICTURE], [MAP]), *items])) as bag:
+        assert topics.choose(bag).depth == DEPTH
+        assert topics.choose(bag, estimate=estimated).depth == DEPTH
+        assert bag.warnings == []
+
+
+def test_how_sure_an_estimate_is_is_no_depth(tmp_path):
+    """It is an image of floats, too; a second model may be judged beside it."""
+    zed = '/zed/zed_node/confidence/confidence_map'
+    items = left_by_the_node('', 'depth/uncertainty')
+    with Bag(write_bag(tmp_path / 'bag', [*frames([PICTURE]), *items])) as bag:
+        assert topics.choose(bag, estimate='/depth/image').depth is None
+        assert bag.warnings == []
+        assert topics.choose_estimate(bag) == '/depth/image'
+    items = [*frames([PICTURE], [MAP]), Item(zed, T0, MAP * 90, 'depth32')]
+    with Bag(write_bag(tmp_path / 'zed', items)) as bag:
+        assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH)
