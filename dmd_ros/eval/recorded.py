@@ -77,13 +77,7 @@ class RecordedDepth:
                 f'within {tolerance_s:g} s of an image of {reader.topics.image}; estimates carry '
                 'the stamp of their image, else give a longer --depth-tolerance'
             )
-        repeated = len(reader.stamps_ns) - len(set(reader.stamps_ns))
-        if repeated:
-            reader.bag.warn(
-                f'{repeated} of {len(reader.stamps_ns)} images repeat a stamp: these and the '
-                f'{len(stamps)} estimates on {topic} are paired in the order of recording, '
-                'wrongly if some of either were dropped'
-            )
+        self._tell_of_stamps(stamps)
         self._messages: Iterator[tuple[int, Raw]] = enumerate(bag.raw([topic]))
         self._read: dict[int, Raw] = {}  # by the index of their image
         self._has_estimate = set(self._image_of.values())
@@ -118,6 +112,25 @@ class RecordedDepth:
             rgb, camera = _rectifier(camera)(rgb), camera.rectified()
         doubt = self._doubt if self._doubt and np.isinf(depth).any() else ''
         return Estimate(depth, rgb, camera, doubt=doubt)
+
+    def _tell_of_stamps(self, stamps_ns: Sequence[int]) -> None:
+        """Warn where those of the estimates leave open which images they were made of."""
+        images, warn = self._reader.stamps_ns, self._reader.bag.warn
+        apart = [abs(stamps_ns[k] - images[i]) for k, i in self._image_of.items()]
+        if any(apart):
+            warn(
+                f'{len(apart) - apart.count(0)} of {len(apart)} estimates on {self._topic} do not '
+                'carry the stamp of an image: each is judged on the nearest, up to '
+                f'{max(apart) * 1e-9:.2g} s away, which is a later one than it was made of if its '
+                'node stamps anew'
+            )
+        repeated = len(images) - len(set(images))
+        if repeated:
+            warn(
+                f'{repeated} of {len(images)} images repeat a stamp: these and the '
+                f'{len(stamps_ns)} estimates on {self._topic} are paired in the order of '
+                'recording, wrongly if some of either were dropped'
+            )
 
     def _message_for(self, index: int) -> Raw:
         """Read on until the estimate of an image has come."""
