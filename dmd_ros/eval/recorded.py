@@ -30,10 +30,8 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import Estimate, infinities_judged_as, on_image
 from dmd_ros.eval.pairing import pair
 from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.registration import other_view
 from dmd_ros.eval.sensor_truth import depth_of
-
-# Share of a focal length, or of the width, by which two cameras of one view may differ.
-_CAMERA_TOLERANCE = 0.01
 
 
 class RecordedDepth:
@@ -145,7 +143,7 @@ class RecordedDepth:
 
     def _check_view(self, frame: BagFrame, frame_id: str) -> None:
         """Warn where the estimate says that it is of another view."""
-        warn, ours = self._reader.bag.warn, frame.camera
+        warn = self._reader.bag.warn
         if not same_frame(frame_id, frame.frame_id):
             warn(
                 f'estimates on {self._topic} are in frame {frame_id!r}, the images in '
@@ -153,19 +151,8 @@ class RecordedDepth:
             )
         if self._camera is None or self._reader.camera_source is not None:
             return
-        theirs = self._camera.resized(ours.width, ours.height)
-        apart = max(
-            abs(theirs.fx / ours.fx - 1.0),
-            abs(theirs.fy / ours.fy - 1.0),
-            abs(theirs.cx - ours.cx) / ours.width,
-            abs(theirs.cy - ours.cy) / ours.width,
-        )
-        if apart > _CAMERA_TOLERANCE:
-            warn(
-                f'the camera_info beside {self._topic} has fx = {theirs.fx:.4g}, cx = '
-                f'{theirs.cx:.4g} at the size of the images, whose own has fx = {ours.fx:.4g}, '
-                f'cx = {ours.cx:.4g}: unless both show the same view, errors mean nothing'
-            )
+        if differs := other_view(self._camera, frame.camera):
+            warn(f'the camera_info beside {self._topic} {differs}')
 
 
 @functools.lru_cache(maxsize=1)

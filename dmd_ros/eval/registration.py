@@ -19,6 +19,8 @@ from dmd_ros.eval.errors import EvalError
 
 # Aspects may differ by rounding of odd sizes, not by a crop.
 _ASPECT_TOLERANCE = 0.02
+# Share of a focal length, or of the width, by which two cameras of one view may differ.
+_CAMERA_TOLERANCE = 0.01
 
 
 def on_grid_of(
@@ -54,6 +56,24 @@ def same_view(shape: tuple[int, ...], camera: Camera) -> bool:
     height, width = shape
     squash = (width / height) / (camera.width / camera.height)
     return abs(squash - 1.0) <= _ASPECT_TOLERANCE
+
+
+def other_view(camera: Camera, ours: Camera) -> str:
+    """Say by what a camera of any size shows another view than the picture; empty: it does not."""
+    theirs = camera.resized(ours.width, ours.height)
+    apart = max(
+        abs(theirs.fx / ours.fx - 1.0),
+        abs(theirs.fy / ours.fy - 1.0),
+        abs(theirs.cx - ours.cx) / ours.width,
+        abs(theirs.cy - ours.cy) / ours.width,
+    )
+    if apart <= _CAMERA_TOLERANCE:
+        return ''
+    return (
+        f'has fx = {theirs.fx:.4g}, cx = {theirs.cx:.4g} at the size of the images, whose own has '
+        f'fx = {ours.fx:.4g}, cx = {ours.cx:.4g}: unless both show the same view, errors mean '
+        'nothing'
+    )
 
 
 def _resized(depth_m: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

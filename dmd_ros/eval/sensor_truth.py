@@ -29,6 +29,7 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.pairing import Infos, info_for
 from dmd_ros.eval.points import apply, depth_from_pixels, depth_from_points
 from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.registration import other_view
 from dmd_ros.eval.topics import CLOUD, COMPRESSED, Topics, is_rectified
 from dmd_ros.eval.transforms import StaticTransforms
 
@@ -103,6 +104,8 @@ class SensorTruth:
                 self.obstacle = str(error)
                 why = f'. It is not registered: {error}'
             self._bag.warn(f'{said}: unless both are the same camera, errors mean nothing{why}')
+        elif not self._as_is:
+            self._check_view(raw, depth, picture)
         self._note('as it is')
         return depth, frame_id
 
@@ -115,6 +118,25 @@ class SensorTruth:
         said: str,
     ) -> NDArray[np.float32]:
         """Register depth of another camera."""
+        source = self._depth_camera(raw, depth_m, frame_id)
+        matrix = self._transforms.between(picture.frame_id, frame_id)
+        target = self._camera(picture)
+        depth = registered(depth_m, source, matrix, target)
+        by = f'by {", ".join(self._transforms.topics)} and {self._topics.depth_info}'
+        self._bag.warn(f'{said}; it was registered to them {by} (not with --depth-as-is)')
+        if source.rectified() == target.rectified() and not np.allclose(matrix, np.eye(4)):
+            self._bag.warn(
+                f'{self._topics.depth_info}, of the depth, is the camera of the images to the '
+                'digit: if its driver has registered it and only misnames the frame, it was '
+                'moved once too often; --depth-as-is takes it as it is'
+            )
+        if np.isfinite(depth_m).any():
+            self._warn_of_nothing(depth, 'depth image', picture)
+        self._note(f'registered {by}')
+        return depth
+
+    def _depth_camera(self, raw: Raw, depth_m: NDArray[np.float32], frame_id: str) -> Camera:
+        """Give the camera of a depth image by its own camera_info."""
         topic = self._topics.depth_info
         if not topic:
             raise EvalError(
@@ -125,27 +147,33 @@ class SensorTruth:
             self._infos[topic], self._bag.stamp_ns(raw), frame_id, topic, '--depth-info-topic'
         )
         height, width = depth_m.shape
-        source = camera_from_info(info, width, height, is_rectified(raw.topic, 'auto'))
-        matrix = self._transforms.between(picture.frame_id, frame_id)
-        depth = registered(depth_m, source, matrix, self._camera(picture))
-        by = f'by {", ".join(self._transforms.topics)} and {topic}'
-        self._bag.warn(f'{said}; it was registered to them {by} (not with --depth-as-is)')
-        self._note(f'registered {by}')
-        return depth
+        return camera_from_info(info, width, height, is_rectified(raw.topic, 'auto'))
+
+    def _check_view(self, raw: Raw, depth_m: NDArray[np.float32], picture: Picture) -> None:
+        """Warn of depth in the pictures' frame whose camera_info tells of another view."""
+        # Nothing else depends on the two here: what is wrong with one is no trouble.
+        with contextlib.suppress(CoreError, EvalError):
+            source = self._depth_camera(raw, depth_m, picture.frame_id)
+            if differs := other_view(source, self._camera(picture)):
+                self._bag.warn(f'{self._topics.depth_info}, of the depth, {differs}')
 
     def _of_cloud(self, message: Any, picture: Picture) -> NDArray[np.float32]:
         points = apply(self._link(message, picture.frame_id), points_from_cloud(message))
         depth = depth_from_points(points, self._camera(picture), _MIN_Z_M)
-        if len(points) and np.isnan(depth).all():
-            self._bag.warn(
-                f'a cloud of {self._topics.depth} has no point in its picture; if that is so of '
-                f'all, look whether {picture.frame_id!r}, the frame_id of the images, is an '
-                'optical frame: x right, y down, z ahead'
-            )
+        if len(points):
+            self._warn_of_nothing(depth, 'cloud', picture)
         moved = message.header.frame_id != picture.frame_id
         by = f'projected by {", ".join(self._transforms.topics)}' if moved else 'projected'
         self._note(by)
         return depth
+
+    def _warn_of_nothing(self, depth_m: NDArray[np.float32], what: str, picture: Picture) -> None:
+        if np.isnan(depth_m).all():
+            self._bag.warn(
+                f'a {what} of {self._topics.depth} has no point in its picture; if that is so of '
+                f'all, look whether {picture.frame_id!r}, the frame_id of the images, is an '
+                'optical frame: x right, y down, z ahead'
+            )
 
     def _link(self, cloud: Any, frame_id: str) -> NDArray[np.float64]:
         return self._transforms.between(frame_id, str(cloud.header.frame_id))

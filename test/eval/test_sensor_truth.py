@@ -316,6 +316,50 @@ def test_depth_that_cannot_be_registered_says_what_is_missing(tmp_path, items, m
     assert reader.truth.how == [f'{DEPTH}, as it is']
 
 
+def test_depth_that_its_driver_may_have_registered_already_is_named(tmp_path):
+    """Its camera_info is that of the pictures, its frame_id still that of the depth camera."""
+    aside = [('camera', 'ir', pose((0.0, 0.0, 0.0), (0.02, 0.0, 0.0)))]
+    depth = replace(DEPTH_MAP, content=np.full((48, 64), 2.0, np.float32))
+    bent = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.1, 0.0, 0.0, 0.0, 0.0))
+    items = [replace(OWN_INFO, content=CAMERA), depth, *frames([GREY], camera=bent)]
+    _, reader = read(write_bag(tmp_path / 'bag', [tf(aside), *items]))
+    registered_, twice = reader.bag.warnings
+    assert 'it was registered to them by /tf_static' in registered_
+    assert twice.startswith(f'{DEPTH_INFO}, of the depth, is the camera of the images to the')
+    # Where both are at one place, nothing has moved.
+    _, reader = read(write_bag(tmp_path / 'same', [tf(IR), *items]))
+    assert len(reader.bag.warnings) == 1
+
+
+@pytest.mark.parametrize(('focal', 'warned'), [(50.2, False), (60.0, True)])
+def test_depth_in_the_frame_of_the_pictures_with_another_view_is_named(tmp_path, focal, warned):
+    """As of simulated cameras on one link."""
+    camera = replace(CAMERA.resized(32, 24), fx=focal / 2)
+    depth = replace(DEPTH_MAP, content=np.ones((24, 32), np.float32), frame_id='camera')
+    info = replace(OWN_INFO, content=camera, frame_id='camera')
+    items = [depth, info, *frames([GREY])]
+    (frame,), reader = read(write_bag(tmp_path / 'bag', items))
+    assert frame.truth_m.shape == (24, 32)
+    assert len(reader.bag.warnings) == warned
+    if warned:
+        (said,) = reader.bag.warnings
+        assert said.startswith(f'{DEPTH_INFO}, of the depth, has fx = 60, cx = 31.5 at the size')
+        _, reader = read(tmp_path / 'bag', depth_as_is=True)
+        assert reader.bag.warnings == []
+
+
+def test_depth_that_comes_to_lie_beside_the_picture_hints_at_its_axes(tmp_path):
+    """The pictures' frame has x ahead, as simulators leave it; one map is empty by itself."""
+    axes = [('camera', 'ir', inverse(pose((1.2, -1.2, 1.2), (0.0, 0.0, 0.0))))]
+    for name, metres, hinted in (('far', 2.0, True), ('blind', np.nan, False)):
+        depth = replace(DEPTH_MAP, content=np.full((40, 60), metres, np.float32))
+        path = write_bag(tmp_path / name, [tf(axes), OWN_INFO, depth, *frames([GREY])])
+        (frame,), reader = read(path)
+        assert np.isnan(frame.truth_m).all()
+        hints = [w for w in reader.bag.warnings if 'optical frame: x right, y down' in w]
+        assert len(hints) == hinted
+
+
 def test_depth_is_taken_as_it_is_where_that_is_asked_for(tmp_path):
     path = write_bag(tmp_path / 'bag', [tf(IR), OWN_INFO, DEPTH_MAP, *frames([GREY])])
     (frame,), reader = read(path)
