@@ -83,8 +83,11 @@ def camera_frame(info: Any) -> str:
 
 
 def same_frame(one: str, other: str) -> bool:
-    """Whether two frame_ids may be of one camera; an empty one matches any."""
-    return one == other or not one or not other
+    """Whether two frame_ids may be of one camera; an empty one matches any.
+
+    In ROS 1 some have a leading slash, and mean the same without.
+    """
+    return one.lstrip('/') == other.lstrip('/') or not one or not other
 
 
 def is_rectified_by_name(image_topic: str) -> bool:

@@ -91,13 +91,14 @@ class SensorTruth:
         if raw.msgtype == CLOUD:
             return self._of_cloud(message, picture), picture.frame_id
         depth = depth_of(message, raw.msgtype)
-        if frame_id != picture.frame_id:
+        if frame_id.lstrip('/') != picture.frame_id.lstrip('/'):
             said = (
                 f'depth of {raw.topic} is in frame {frame_id!r}, the images in '
                 f'{picture.frame_id!r}'
             )
             try:
-                if not self._as_is:
+                # Where one has no frame_id, nothing says where it is.
+                if not self._as_is and frame_id and picture.frame_id:
                     return self._of_depth(raw, depth, frame_id, picture, said), picture.frame_id
                 why = ''
             except (CoreError, EvalError) as error:

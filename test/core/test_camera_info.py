@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ros_infos import D, K, P, info
 
 from dmd_ros.core.camera import rectified_pixels
-from dmd_ros.core.camera_info import camera_from_info, info_size
+from dmd_ros.core.camera_info import camera_from_info, info_size, same_frame
 from dmd_ros.core.errors import CoreError
 
 
@@ -179,3 +179,11 @@ def test_same_camera_as_image_geometry() -> None:
     for x, y, z in ((0.4, -0.3, 2.5), (-1.0, 0.7, 4.0)):
         expected = (ours.fx * x / z + ours.cx, ours.fy * y / z + ours.cy)
         assert project((x, y, z)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('one', 'other', 'same'),
+    [('cam', 'cam', True), ('/cam', 'cam', True), ('', 'cam', True), ('cam', 'camera', False)],
+)
+def test_frames_of_one_camera(one: str, other: str, same: bool) -> None:
+    assert same_frame(one, other) is same_frame(other, one) is same

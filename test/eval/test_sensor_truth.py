@@ -316,6 +316,23 @@ def test_depth_that_cannot_be_registered_says_what_is_missing(tmp_path, items, m
     assert reader.truth.how == [f'{DEPTH}, as it is']
 
 
+@pytest.mark.parametrize('slashed', [IMAGE, INFO, DEPTH])
+def test_a_leading_slash_of_ros_1_names_no_other_frame(tmp_path, slashed):
+    items = [
+        replace(item, frame_id='/camera') if item.topic == slashed else item
+        for item in frames([GREY], [np.full((48, 64), 2.0, np.float32)])
+    ]
+    (frame,), reader = read(write_bag(tmp_path / 'bag', items, 'ros1'))
+    assert frame.truth_m.shape == (48, 64) and reader.bag.warnings == []
+
+
+def test_of_depth_without_a_frame_nothing_is_asked_that_would_not_help(tmp_path):
+    depth = replace(DEPTH_MAP, frame_id='')
+    _, reader = read(write_bag(tmp_path / 'bag', [tf(IR), OWN_INFO, depth, *frames([GREY])]))
+    (said,) = reader.bag.warnings
+    assert "is in frame ''" in said and said.endswith('errors mean nothing')
+
+
 def test_depth_that_its_driver_may_have_registered_already_is_named(tmp_path):
     """Its camera_info is that of the pictures, its frame_id still that of the depth camera."""
     aside = [('camera', 'ir', pose((0.0, 0.0, 0.0), (0.02, 0.0, 0.0)))]
