@@ -73,6 +73,8 @@ def tell(out: Path, results: Mapping[str, Any]) -> None:
     print(_table(results))
     if results['latency_ms']:
         print(report.latency_table(results['latency_ms']))
+    if truth := results['settings']['ground_truth']:
+        print(f'ground truth: {truth}')
     skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
     for warning in (*results['warnings'], *skipped):
         print(f'warning: {warning}', file=sys.stderr)

@@ -110,7 +110,9 @@ def test_other_sensors_give_the_verdict_that_registered_depth_gives(walk, tmp_pa
             same['best_const']['abs_rel'], abs=0.02
         )
     assert lidar['warnings'] == []
-    assert 'it was registered to them by /tf_static' in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert 'it was registered to them by /tf_static' in said.err
+    assert f'\nground truth: {LIDAR}, projected by /tf_static\n' in said.out
     assert (tmp_path / 'lidar' / 'sheet.png').is_file()
 
 
