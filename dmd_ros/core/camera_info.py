@@ -76,10 +76,15 @@ def info_size(info: Any) -> tuple[int, int]:
 def camera_frame(info: Any) -> str:
     """Give the frame_id of the camera that an info describes; empty: the info does not tell.
 
-    P of the second camera of a stereo pair (with Tx or Ty) projects points of the first one's
-    frame, which its info may name therefore: RealSense's driver does so.
+    P of the second camera of a stereo pair projects points of the first one's frame, which its
+    info may name therefore: RealSense's driver does so.
     """
-    return '' if any(_numbers(info, 'p')[3:8:4]) else str(info.header.frame_id)
+    return '' if is_second_camera(info) else str(info.header.frame_id)
+
+
+def is_second_camera(info: Any) -> bool:
+    """Whether an info is that of the second camera of a stereo pair: its P has Tx or Ty."""
+    return any(_numbers(info, 'p')[3:8:4])
 
 
 def same_frame(one: str, other: str) -> bool:

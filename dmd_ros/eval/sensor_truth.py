@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, pixels_of_rays, rectified_pixels
-from dmd_ros.core.camera_info import camera_from_info
+from dmd_ros.core.camera_info import camera_from_info, is_second_camera
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import depth_from_compressed, depth_from_image
 from dmd_ros.eval.bag_file import Bag
@@ -121,7 +121,7 @@ class SensorTruth:
         """Register depth of another camera."""
         source = self._depth_camera(raw, depth_m, frame_id)
         matrix = self._transforms.between(picture.frame_id, frame_id)
-        target = self._camera(picture)
+        target = self._target(picture)
         depth = registered(depth_m, source, matrix, target)
         by = f'by {", ".join(self._transforms.topics)} and {self._topics.depth_info}'
         self._bag.warn(f'{said}; it was registered to them {by} (not with --depth-as-is)')
@@ -160,7 +160,7 @@ class SensorTruth:
 
     def _of_cloud(self, message: Any, picture: Picture) -> NDArray[np.float32]:
         points = apply(self._link(message, picture.frame_id), points_from_cloud(message))
-        depth = depth_from_points(points, self._camera(picture), _MIN_Z_M)
+        depth = depth_from_points(points, self._target(picture), _MIN_Z_M)
         if len(points):
             self._warn_of_nothing(depth, 'cloud', picture)
         moved = message.header.frame_id != picture.frame_id
@@ -179,11 +179,24 @@ class SensorTruth:
     def _link(self, cloud: Any, frame_id: str) -> NDArray[np.float64]:
         return self._transforms.between(frame_id, str(cloud.header.frame_id))
 
+    def _target(self, picture: Picture) -> Camera:
+        """Give the camera of a picture that measurements are brought to."""
+        if is_second_camera(self._info(picture)):
+            self._bag.warn(
+                f'P of {self._calibration()} has Tx or Ty, as that of the second camera of a '
+                f'stereo pair; {picture.frame_id!r} is taken for the frame of this camera: where '
+                'it is that of the first one, what another sensor measured lies beside its place'
+            )
+        return self._camera(picture)
+
     def _camera(self, picture: Picture) -> Camera:
         """Give the calibrated camera of a picture, whatever depth is estimated with."""
-        topic = self._calibration()
-        _, info = info_for(self._infos[topic], picture.stamp_ns, picture.frame_id, topic)
+        info = self._info(picture)
         return camera_from_info(info, picture.width, picture.height, self._rectified)
+
+    def _info(self, picture: Picture) -> Any:
+        topic = self._calibration()
+        return info_for(self._infos[topic], picture.stamp_ns, picture.frame_id, topic)[1]
 
     def _calibration(self) -> str:
         topic = self._topics.camera_info or self._topics.truth_info

@@ -274,6 +274,21 @@ def test_clouds_that_come_to_nothing(tmp_path):
     assert 'cloud of 7x1 points with point_step 16' in too_few
 
 
+def test_of_the_second_camera_of_a_pair_the_frame_is_in_doubt(tmp_path):
+    """Some drivers stamp both with the frame of the first; P alone does not tell."""
+    p = np.hstack([CAMERA.matrix, [[-6.0], [0.0], [0.0]]]).reshape(-1)
+    image, info = frames([GREY])
+    right = [image, replace(info, extra={'p': p})]
+    own = [replace(DEPTH_MAP, frame_id='camera'), replace(OWN_INFO, frame_id='camera')]
+    path = write_bag(tmp_path / 'bag', [*right, cloud(frame_id='camera'), *own])
+    _, reader = read(path, LIDAR)
+    (said,) = [warning for warning in reader.bag.warnings if 'stereo pair' in warning]
+    assert said.startswith(f'P of {INFO} has Tx or Ty') and "'camera' is taken for" in said
+    # Depth that is on the pictures already is where it is.
+    _, reader = read(path, DEPTH)
+    assert not any('stereo pair' in warning for warning in reader.bag.warnings)
+
+
 def test_points_in_the_frame_of_the_images_need_no_transform(tmp_path):
     items = [tf(), *frames([GREY]), cloud((0.0, 0.0, 3.0), frame_id='camera')]
     (frame,), reader = read(write_bag(tmp_path / 'bag', items), LIDAR)
