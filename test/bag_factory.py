@@ -22,6 +22,8 @@ from dmd_ros.core.camera import Camera
 
 IMAGE, INFO, DEPTH = '/camera/image_raw', '/camera/camera_info', '/camera/depth/image'
 KINDS = ('mcap', 'sqlite3', 'mcap+file', 'sqlite3+message', 'mcap+message', 'mcap+chunks', 'ros1')
+# Of tf2, and of tf in ROS 1's early days.
+TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 T0 = 1_700_000_000_000_000_000
 CAMERA = Camera(fx=50.0, fy=50.0, cx=31.5, cy=23.5, width=64, height=48)
 
@@ -69,7 +71,8 @@ def write_bag(
         path = path.with_suffix('.bag')
         store = get_typestore(Stores.ROS1_NOETIC)
         definition = 'geometry_msgs/TransformStamped[] transforms'
-        store.register(get_types_from_msg(definition, 'tf2_msgs/msg/TFMessage'))
+        for name in TF_TYPES:
+            store.register(get_types_from_msg(definition, name))
         with Writer1(path) as writer:
             _write(writer, store, items, ros1=True)
         return path
@@ -138,7 +141,7 @@ def _message(store: Any, item: Item, ros1: bool, sequence: int) -> Any:
     header = types['std_msgs/msg/Header'](stamp=stamp, frame_id=item.frame_id, **head)
     if item.kind == 'tf':
         links = [_link(types, stamp, head, *link) for link in item.content]
-        return types['tf2_msgs/msg/TFMessage'](transforms=links)
+        return types[item.extra.get('type', TF_TYPES[0])](transforms=links)
     if item.kind == 'cloud':
         return _cloud(types, header, item.content, item.extra)
     if item.kind == 'info':

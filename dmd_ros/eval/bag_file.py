@@ -40,8 +40,9 @@ from dmd_ros.eval.report import as_text
 # makes none) are not in order of time; up to there it gives them as they lie.
 _UNORDERED = 'not in timestamp order'
 
-TF_MESSAGE = 'tf2_msgs/msg/TFMessage'
-# It never changed either, and `rosbags` has it for ROS 2 alone.
+# The second is what the first was called in ROS 1's early days.
+TF_MESSAGES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
+# They never changed either, and `rosbags` has the first for ROS 2 alone.
 _TF_DEFINITION = 'geometry_msgs/TransformStamped[] transforms'
 
 
@@ -79,7 +80,8 @@ class Bag:
         # Not the bag's own definitions, which may be damaged: those of sensor_msgs never changed.
         self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
         if self.ros1:
-            self._store.register(get_types_from_msg(_TF_DEFINITION, TF_MESSAGE))
+            for name in TF_MESSAGES:
+                self._store.register(get_types_from_msg(_TF_DEFINITION, name))
 
     def __enter__(self) -> Bag:
         """Give itself: it is open already."""

@@ -5,7 +5,7 @@
 import cv2
 import numpy as np
 import pytest
-from bag_factory import T0, Item, frames, write_bag
+from bag_factory import T0, TF_TYPES, Item, frames, write_bag
 
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
@@ -60,7 +60,10 @@ def test_topics_of_all_namespaces_are_read(tmp_path):
     ('items', 'said'),
     [
         ([], r"'lidar' and 'camera_optical', and no tf_static of bag .*; record /tf_static with"),
-        ([tf(TREE[:2])], "no static transform links the frames 'lidar' and 'camera_optical', wh"),
+        (
+            [tf(TREE[:2])],
+            r"'camera_optical', which is not .* \(frames there: base, camera_link, lidar\); rec",
+        ),
         (
             [tf(TREE[:1]), tf(TREE[1:], '/tf')],
             r"by /tf alone \('camera_optical' - 'camera_link', 'camera_link' - 'base'\)",
@@ -70,6 +73,38 @@ def test_topics_of_all_namespaces_are_read(tmp_path):
 def test_a_missing_link_is_named(tmp_path, items, said):
     with bag_of(tmp_path / 'bag', *items) as bag, pytest.raises(EvalError, match=said):
         StaticTransforms(bag).between('camera_optical', 'lidar')
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_what_tf_repeats_without_a_change_is_a_mount(tmp_path, kind):
+    """As ROS 1's static_transform_publisher does, while the robot drives and turns its head."""
+    items = [tf(TREE[:1])]
+    for i in range(1, 5):
+        items.append(tf(TREE[1:], '/tf', at=i))
+        items.append(tf([('odom', 'base', pose((0.0, 0.0, 0.1 * i), (i, 0.0, 0.0)))], '/tf', i))
+        # What is static by name comes first.
+        items.append(tf([('base', 'lidar', np.eye(4))], '/tf', i))
+    with bag_of(tmp_path / 'bag', *items, kind=kind) as bag:
+        transforms = StaticTransforms(bag)
+        np.testing.assert_allclose(transforms.between('base', 'lidar'), BASE_LIDAR, atol=1e-12)
+        assert transforms.topics == ['/tf_static']
+        found = transforms.between('camera_optical', 'lidar')
+        expected = inverse(BASE_LINK @ LINK_OPTICAL) @ BASE_LIDAR
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        assert (transforms.topics, bag.warnings) == (['/tf_static', '/tf'], [])
+        with pytest.raises(EvalError, match=r"by /tf alone \('odom' - 'base'\), which changes"):
+            transforms.between('odom', 'lidar')
+
+
+def test_mounts_as_early_ros_1_told_them_are_read(tmp_path):
+    """As in the bags of TUM's RGB-D data."""
+    items = [tf(TREE, '/tf', at) for at in (0, 1)]
+    for item in items:
+        item.extra['type'] = TF_TYPES[1]
+    with bag_of(tmp_path / 'bag', *items, kind='ros1') as bag:
+        assert bag.topics['/tf'].msgtype == TF_TYPES[1]
+        found = StaticTransforms(bag).between('base', 'lidar')
+    np.testing.assert_allclose(found, BASE_LIDAR, atol=1e-12)
 
 
 def test_what_is_missing_is_looked_for_once(tmp_path, monkeypatch):
