@@ -227,7 +227,7 @@ class SensorTruth:
 
     @functools.cached_property
     def _transforms(self) -> StaticTransforms:
-        return StaticTransforms(self._bag)
+        return StaticTransforms(self._bag, self._topics.image)
 
 
 def depth_of(message: Any, msgtype: str) -> NDArray[np.float32]:

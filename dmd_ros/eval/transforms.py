@@ -28,19 +28,24 @@ class StaticTransforms:
 
     Where these do not link two frames, what is repeated on topics called tf and never changes in
     the bag does, too: drivers of ROS 1 tell their mounts there.
+    near: a topic of the sensors; of robots whose frames have the same names, each with a tf_static
+    in its namespace, that of this one counts.
     topics: their names. One that is no rigid motion is left out with a warning, and so is, in
     favour of what came after it, one that is given twice and differs.
     """
 
-    def __init__(self, bag: Bag) -> None:
+    def __init__(self, bag: Bag, near: str = '') -> None:
         """Read them."""
-        self.topics = _topics(bag, 'tf_static')
+        # Nearest last: what is read last is used.
+        topics = _topics(bag, 'tf_static')
+        self.topics = sorted(topics, key=lambda topic: _shared_namespaces(topic, near))
         self._bag = bag
         self._links: Links = {}
         self._why_not: dict[tuple[str, str], str] = {}
         self._not_followed: set[tuple[str, str]] | None = None
-        for topic, found in _transforms(bag, self.topics):
-            self._add(topic, found)
+        for topic in self.topics:
+            for _, found in _transforms(bag, [topic]):
+                self._add(topic, found)
 
     def between(self, target: str, source: str) -> NDArray[np.float64]:
         """Give the 4x4 matrix of x_target = M x_source; raises `EvalError` that names both."""
@@ -92,7 +97,8 @@ class StaticTransforms:
         known = self._links.get(parent, {}).get(child)
         if known is not None and not np.allclose(known, matrix, atol=_STANDS):
             self._bag.warn(
-                f'{topic} has several transforms from {parent!r} to {child!r}; the last is used'
+                f'there are several transforms from {parent!r} to {child!r}; the last one of '
+                f'{topic} is used'
             )
         self._links.setdefault(parent, {})[child] = matrix
         self._links.setdefault(child, {})[parent] = inverse(matrix)
@@ -129,6 +135,12 @@ def _topics(bag: Bag, called: str) -> list[str]:
         for t in bag.topics.values()
         if t.msgtype in TF_MESSAGES and t.name.rpartition('/')[2] == called
     ]
+
+
+def _shared_namespaces(one: str, other: str) -> int:
+    """Count the namespaces that two topics have in common, from the root."""
+    parts = zip(one.split('/')[:-1], other.split('/')[:-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
 
 
 def _transforms(bag: Bag, topics: list[str]) -> Iterator[tuple[str, Any]]:

@@ -289,6 +289,15 @@ def test_of_the_second_camera_of_a_pair_the_frame_is_in_doubt(tmp_path):
     assert not any('stereo pair' in warning for warning in reader.bag.warnings)
 
 
+def test_the_mounts_are_those_of_the_robot_that_took_the_pictures(tmp_path):
+    other = [('camera', 'lidar', pose((0.0, 0.0, 0.0), (0.5, 0.0, 0.0)))]
+    mine = [('camera', 'lidar', np.eye(4))]
+    items = [tf(mine, '/camera/tf_static'), tf(other, '/other/tf_static')]
+    path = write_bag(tmp_path / 'bag', [*items, *frames([GREY]), cloud((0.0, 0.0, 3.0))])
+    (frame,), _ = read(path, LIDAR)
+    assert np.argwhere(np.isfinite(frame.truth_m)).tolist() == [[24, 32]]
+
+
 def test_points_in_the_frame_of_the_images_need_no_transform(tmp_path):
     items = [tf(), *frames([GREY]), cloud((0.0, 0.0, 3.0), frame_id='camera')]
     (frame,), reader = read(write_bag(tmp_path / 'bag', items), LIDAR)

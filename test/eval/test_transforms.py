@@ -56,6 +56,18 @@ def test_topics_of_all_namespaces_are_read(tmp_path):
         assert StaticTransforms(bag).between('lidar', 'camera_optical').shape == (4, 4)
 
 
+@pytest.mark.parametrize('robot', ['a', 'b'])
+def test_of_robots_with_the_same_frames_each_has_its_own_mounts(tmp_path, robot):
+    mounts = {'a': BASE_LIDAR, 'b': BASE_LINK}
+    items = [
+        tf([('base', 'lidar', mounts[n])], f'/{n}/tf_static', at) for at, n in enumerate('ab')
+    ]
+    with bag_of(tmp_path / 'bag', *items) as bag:
+        found = StaticTransforms(bag, f'/{robot}/camera/image_raw').between('base', 'lidar')
+        np.testing.assert_allclose(found, mounts[robot], atol=1e-12)
+        assert bag.warnings[0].endswith(f'the last one of /{robot}/tf_static is used')
+
+
 @pytest.mark.parametrize(
     ('items', 'said'),
     [
@@ -136,7 +148,10 @@ def test_what_is_no_mount_is_left_out_and_of_two_the_last_is_used(tmp_path):
             found.between('base', 'sonar')
         no_mount, twice = bag.warnings[:2]
     assert "no rotation and translation leads from 'base' to 'sonar' (nan, " in no_mount
-    assert "several transforms from 'base' to 'lidar'; the last is used" in twice
+    said = (
+        "there are several transforms from 'base' to 'lidar'; the last one of /tf_static is used"
+    )
+    assert twice == said
 
 
 def test_transforms_of_a_bag_edited_for_a_player_are_read(tmp_path):
