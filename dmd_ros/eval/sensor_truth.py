@@ -37,7 +37,7 @@ from dmd_ros.eval.transforms import StaticTransforms
 _MIN_Z_M = 0.1
 # By how much a pixel of depth reaches beyond its edges, in pixels of the picture. Neighbours on a
 # surface part where the other camera sees it less aslant, and what is behind would shine through:
-# test_sensor_truth.py has one at 65 degrees, 1.2 m away.
+# test_sensor_geometry.py has one at 65 degrees, 1.2 m away.
 _MARGIN_PX = 0.25
 
 
