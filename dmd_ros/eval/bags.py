@@ -25,7 +25,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
 from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.pairing import Infos, info_for, pair
+from dmd_ros.eval.pairing import Infos, info_for, nearest_apart, pair
 from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.sensor_truth import Picture, SensorTruth
 from dmd_ros.eval.topics import COMPRESSED, Topics
@@ -108,8 +108,9 @@ class BagReader:
             )
         if topics.depth and not any(p is not None for p in self._partner):
             bag.warn(
-                f'no depth on {topics.depth} is stamped within {tolerance_s:g} s of an image: '
-                'there is no ground truth (see --depth-tolerance)'
+                f'no depth on {topics.depth} is stamped within {tolerance_s:g} s of an image '
+                f'({nearest_apart(images, depths)}): there is no ground truth (see '
+                '--depth-tolerance)'
             )
 
     def __iter__(self) -> Iterator[BagFrame]:

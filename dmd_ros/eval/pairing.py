@@ -53,6 +53,15 @@ def pair(
     return found
 
 
+def nearest_apart(stamps_ns: Sequence[int], partners_ns: Sequence[int]) -> str:
+    """Say how far apart the two nearest are: by hours, if each is of another clock."""
+    ordered = sorted(partners_ns)
+    if not ordered or not stamps_ns:
+        return 'there is none'
+    apart = min(abs(ordered[_nearest(ordered, stamp)] - stamp) for stamp in stamps_ns)
+    return f'the nearest is {apart * 1e-9:.3g} s away'
+
+
 def info_for(
     infos: Infos,
     stamp_ns: int,

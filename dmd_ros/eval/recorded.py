@@ -28,7 +28,7 @@ from dmd_ros.eval.bag_file import Bag
 from dmd_ros.eval.bags import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import Estimate, infinities_judged_as, on_image
-from dmd_ros.eval.pairing import pair
+from dmd_ros.eval.pairing import nearest_apart, pair
 from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.registration import other_view
 from dmd_ros.eval.sensor_truth import depth_of
@@ -72,8 +72,9 @@ class RecordedDepth:
         if not self._image_of:
             raise EvalError(
                 f'none of the {len(stamps)} estimates on {topic} of bag {bag.path} is stamped '
-                f'within {tolerance_s:g} s of an image of {reader.topics.image}; estimates carry '
-                'the stamp of their image, else give a longer --depth-tolerance'
+                f'within {tolerance_s:g} s of an image of {reader.topics.image} '
+                f'({nearest_apart(reader.stamps_ns, stamps)}); estimates carry the stamp of their '
+                'image, else give a longer --depth-tolerance'
             )
         self._tell_of_stamps(stamps)
         self._messages: Iterator[tuple[int, Raw]] = enumerate(bag.raw([topic]))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.eval.pairing import pair
+from dmd_ros.eval.pairing import nearest_apart, pair
 
 stamps = st.lists(st.integers(0, 200), max_size=12)
 
@@ -18,3 +18,10 @@ def test_pairing_is_within_tolerance_one_to_one_and_in_order_among_equal_stamps(
         partners = [i for i, other in enumerate(b) if other == stamp]
         served = [p for i, p in enumerate(found) if a[i] == stamp]
         assert served == (partners + [None] * len(a))[: len(served)]
+
+
+def test_how_far_the_nearest_is():
+    assert nearest_apart([5, 30], [9, 100]) == 'the nearest is 4e-09 s away'
+    # A LiDAR that counts from when it was switched on.
+    assert nearest_apart([1_700_000_000 * 10**9], [10**9]) == 'the nearest is 1.7e+09 s away'
+    assert nearest_apart([5], []) == nearest_apart([], [5]) == 'there is none'

@@ -72,7 +72,7 @@ def test_a_lidar_s_points_are_labels_where_they_are_named(tmp_path):
     bag = write_bag(tmp_path / 'drive', items)
     with pytest.raises(TrainError, match=r'to learn from; .* option depth takes one of /p'):
         open_dataset('bag', bag)
-    with pytest.raises(TrainError, match=r'within 0.03 s of an image: .*option depth_tolerance'):
+    with pytest.raises(TrainError, match=r'nearest is 0.04 s away.*option depth_tolerance'):
         open_dataset('bag', bag, depth='/points')
     with pytest.raises(TrainError, match=r'depth_tolerance=0\.0; allowed: above 0'):
         open_dataset('bag', bag, depth='/points', depth_tolerance='0')
