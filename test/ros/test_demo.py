@@ -64,8 +64,7 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     found = json.loads((out / 'demo.json').read_text())
     assert found['settings']['node parameters']['steps'] == 2
     assert found['images_sent'] == 10
-    dropped = sum(found['dropped'].values())
-    assert found['processed'] + dropped == 10
+    assert found['processed'] + sum(found['dropped'].values()) == 10
     assert found['depth_received'] == found['clouds_received'] == found['processed'] >= 1
     assert found['score']['frames'] == found['processed']
     assert found['latency_ms']['image sent to depth received']['p50'] > 0
@@ -86,14 +85,15 @@ def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_pat
     items = bag_factory.frames([grey_from_depth(RAMPS[0])] * 11)
     items[-4] = replace(items[-4], kind='bytes', content=b'no picture')
     items = [replace(i, kind='png') if i.kind == 'image' else i for i in items[:-1]]
+    items.append(bag_factory.Item(bag_factory.DEPTH, bag_factory.T0, RAMPS[0], 'depth32', 'ir'))
     bag = bag_factory.write_bag(tmp_path / 'bag', items)
     out = tmp_path / 'demo'
     done = demo('--bag', str(bag), '--out', str(out), '--model', str(oracle))
     assert done.returncode == 0, done.stderr
     found = json.loads((out / 'demo.json').read_text())
-    assert found['images_sent'] == 11
-    assert found['dropped']['bad image'] == 1
+    assert (found['images_sent'], found['dropped']['bad image']) == (11, 1)
     assert found['depth_received'] == found['processed'] >= 1
+    assert done.stderr.count("is in frame 'ir', the images in 'camera'") == 1
 
 
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:

@@ -112,6 +112,16 @@ def test_an_estimate_is_shown_on_the_grid_of_its_truth(tmp_path: Path) -> None:
     assert row.depth_m.shape == row.truth_m.shape == (24, 32)
 
 
+def test_depth_of_another_camera_is_judged_by_with_a_warning(tmp_path: Path) -> None:
+    aside = [replace(i, frame_id='ir') if i.kind == 'depth32' else i for i in ITEMS]
+    camera = write_source(tmp_path, aside)
+    record(tmp_path, ITEMS)
+    judged = results.judge(camera, CONTRACT, tmp_path)
+    assert len(judged.scores) == len(DEPTHS)
+    (warning,) = judged.warnings
+    assert "is in frame 'ir', the images in 'camera'" in warning
+
+
 @pytest.mark.parametrize('stamp', [0, bag_factory.T0], ids=['latched', 'of the first one'])
 def test_images_without_infos_of_their_own_are_paired_with_the_latest(tmp_path, stamp) -> None:
     others = [item for item in ITEMS if item.kind != 'info']

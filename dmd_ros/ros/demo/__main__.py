@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
         source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
-        for warning in bag.warnings:
+        told = list(bag.warnings)
+        for warning in told:
             print(f'warning: {warning}', file=sys.stderr)
     check_replaceable(out / _RECORDED, args.bag)
     remove(out / name for name in _LEFT)  # logs are written over
@@ -70,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = results.figures(observed, judged, about)
     results.write(out, found, judged, f'{contract.name} on {bag_name(source.path)}')
     print(results.table(found))
+    for warning in judged.warnings:
+        if warning not in told:
+            print(f'warning: {warning}', file=sys.stderr)
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
 
 

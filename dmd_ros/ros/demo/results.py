@@ -40,12 +40,14 @@ class Judged:
     """Recorded depth against the bag's ground truth, and the frames chosen to be shown.
 
     scores, constants: of the estimates, and of the best constant per frame; empty without truth.
+    warnings: what the user should know of the bag, and of how its depth was taken.
     """
 
     scores: list[Score] = field(default_factory=list)
     constants: list[Score] = field(default_factory=list)
     rows: list[sheet.Row] = field(default_factory=list)
     cloud: NDArray[np.uint8] | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE) -> Judged:
@@ -76,6 +78,7 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
                 judged.rows.append(row)
             if number == count // 2:
                 judged.cloud = _render_cloud(frame, depth)
+        judged.warnings += bag.warnings
     return judged
 
 
