@@ -71,11 +71,8 @@ def choose(
         choose_estimate(bag, estimate)
         pictures = [name for name in pictures if _base(name) != _base(estimate)]
     depths = [name for name in pictures if is_depth(bag, name)]
-    if image is None:
-        colours = [name for name in pictures if name not in depths]
-        image = _only(bag, _without_transports(colours), 'image', '--image-topic')
-    else:
-        _check(bag, image, (IMAGE, COMPRESSED), 'image')
+    colours = [name for name in pictures if name not in depths]
+    image = _image(bag, image, colours, estimate)
     if camera_info is not None:
         _check(bag, camera_info, (CAMERA_INFO,), 'camera_info')
     elif calibrated:
@@ -97,6 +94,18 @@ def choose(
             raise EvalError(f'{image} cannot be both image and depth topic; choose another')
     infos = (camera_info, '') if calibrated else ('', camera_info)
     return Topics(image, infos[0], depth, _depth_info(bag, depth, depth_info), infos[1])
+
+
+def _image(bag: Bag, named: str | None, colours: Sequence[str], estimate: str | None) -> str:
+    """Take the topic of images that is named, or the only one."""
+    if named is not None:
+        _check(bag, named, (IMAGE, COMPRESSED), 'image')
+        return named
+    if estimate is not None and not colours and not is_depth(bag, estimate):
+        raise EvalError(
+            f'{estimate} is the only image of bag {bag.path}; an estimate is a topic of depth'
+        )
+    return _only(bag, _without_transports(colours), 'image', '--image-topic')
 
 
 def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:

@@ -267,6 +267,7 @@ def test_a_cut_bag_of_estimates_is_judged_as_far_as_it_goes(tmp_path):
     [
         (('--estimate-topic', '/none'), 'has no topic /none; it has: /camera/image_raw'),
         (('--estimate-topic', INFO), 'is of type sensor_msgs/msg/CameraInfo'),
+        (('--estimate-topic', IMAGE), f'{IMAGE} is the only image of bag'),
         (('--estimate-topic', IMAGE, '--image-topic', IMAGE), 'both estimate and image'),
         (('--estimate-topic', DEPTH, '--depth-topic', DEPTH), 'both estimate and ground truth'),
         (('--estimate-topic', THEIRS, '--model', 'm.onnx'), '--model: for a model, and none'),
