@@ -154,9 +154,16 @@ class SensorTruth:
         """Warn of depth in the pictures' frame whose camera_info tells of another view."""
         # Nothing else depends on the two here: what is wrong with one is no trouble.
         with contextlib.suppress(CoreError, EvalError):
-            source = self._depth_camera(raw, depth_m, picture.frame_id)
-            if differs := other_view(source, self._camera(picture)):
-                self._bag.warn(f'{self._topics.depth_info}, of the depth, {differs}')
+            theirs = self._depth_camera(raw, depth_m, picture.frame_id)
+            ours = self._camera(picture)
+            said = f'{self._topics.depth_info}, of the depth, '
+            if differs := other_view(theirs, ours):
+                self._bag.warn(said + differs)
+            if ours.is_distorted and not theirs.is_distorted:
+                self._bag.warn(
+                    f'{said}has no distortion, that of the images has: depth is taken to lie on '
+                    'them as they came, and is off at their border if it lies on rectified ones'
+                )
 
     def _of_cloud(self, message: Any, picture: Picture) -> NDArray[np.float32]:
         points = apply(self._link(message, picture.frame_id), points_from_cloud(message))

@@ -270,6 +270,17 @@ def test_depth_in_the_frame_of_the_pictures_with_another_view_is_named(tmp_path,
         assert reader.bag.warnings == []
 
 
+def test_depth_of_rectified_pictures_beside_distorted_ones_is_named(tmp_path):
+    """As a ZED's, which is of the rectified picture, recorded with the raw one."""
+    bent = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.1, 0.0, 0.0, 0.0, 0.0))
+    depth = replace(DEPTH_MAP, content=np.ones((48, 64), np.float32), frame_id='camera')
+    for name, camera, warned in (('straight', CAMERA, True), ('bent', bent, False)):
+        info = replace(OWN_INFO, content=camera, frame_id='camera')
+        items = [depth, info, *frames([GREY], camera=bent)]
+        _, reader = read(write_bag(tmp_path / name, items))
+        assert ['has no distortion, that of' in w for w in reader.bag.warnings] == [True] * warned
+
+
 def test_depth_that_comes_to_lie_beside_the_picture_hints_at_its_axes(tmp_path):
     """The pictures' frame has x ahead, as simulators leave it; one map is empty by itself."""
     axes = [('camera', 'ir', inverse(pose((1.2, -1.2, 1.2), (0.0, 0.0, 0.0))))]
