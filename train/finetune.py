@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import ROTATIONS, full_view
@@ -187,10 +189,13 @@ def _judged(
 ) -> dict[str, list[list[Score]]]:
     """Score every frame of every recording, one frame in memory at a time."""
     scores: dict[str, list[list[Score]]] = {name: [[] for _ in held] for name in judges}
-    for number, part in enumerate(held):
-        for raw in map(part.load, range(len(part))):
-            for name, judge in judges.items():
-                scores[name][number].append(judge(raw))
+    *_, model = judges
+    with tqdm(total=sum(map(len, held)), desc=f'judging {model}', unit='frame') as bar:
+        for number, part in enumerate(held):
+            for raw in map(part.load, range(len(part))):
+                for name, judge in judges.items():
+                    scores[name][number].append(judge(raw))
+                bar.update()
     return scores
 
 

@@ -85,8 +85,10 @@ def test_the_error_on_the_held_out_part_falls(bag: Path, tmp_path: Path) -> None
 def test_a_dry_run_judges_and_trains_nothing(bag, tmp_path, capsys):
     out = tmp_path / 'run'
     assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
-    said = capsys.readouterr().out
+    said, progress = capsys.readouterr()
     assert '24 frames to train on, 6 held out' in said
+    assert 'walk: 100%' in progress and '30/30' in progress
+    assert 'judging before: 100%' in progress and '6/6' in progress
     assert 'before' in said and 'after' not in said
     assert not (out / 'checkpoints').exists()
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from dmd_ros.core.camera_info import same_frame
 from dmd_ros.core.errors import CoreError
@@ -142,7 +143,7 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
             tolerance_s=chosen['depth_tolerance'] or MAX_APART_S,
             stride=chosen['every'],
         )
-        for frame in frames:
+        for frame in tqdm(frames, total=len(frames.chosen), desc=path.name, unit='picture'):
             if frame.truth_m is None:
                 continue
             if not chosen['depth_frame'] and not same_frame(frame.truth_frame_id, frame.frame_id):
