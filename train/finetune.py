@@ -100,9 +100,9 @@ def finetune(options: argparse.Namespace) -> None:
             export(options.out, out, name=f'{model.contract.name}_{_name(options.data)}')
             with _judge_of(out) as judge:
                 scores |= _judged({'after': judge}, held)
-            ours = config.validation == validation
-            start = _start(scores['before'], held, config.validation_frames) if ours else None
-            report(options.out, recordings, scores, error_curve(options.out, start), out)
+            start = _start(scores['before'], held, config.validation_frames)
+            curve = error_curve(options.out, validation, start)
+            report(options.out, recordings, scores, curve, out)
     finally:
         leave()
 

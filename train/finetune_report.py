@@ -14,7 +14,7 @@ from typing import Any
 from dmd_ros.eval.metrics import Score, mean_score
 from dmd_ros.eval.report import markdown_table, write_json
 from train.errors import TrainError
-from train.history import validations
+from train.history import JUDGED_ON, validations
 from train.plotting import new_axes, save
 from train.recordings import Recording, names_of
 
@@ -68,21 +68,22 @@ def report(
         print('\n'.join(_last_words(names, scores, curve, model)))
 
 
-def error_curve(run: Path, start: Point | None) -> list[Point]:
+def error_curve(run: Path, validation: str, start: Point) -> list[Point]:
     """Give the error that a run has noted down, behind what it was before any training.
 
-    Of a run that went on with another --judge, from there on: what was judged before is another
-    mean.
+    validation: the setting. What was judged on other frames, before a run went on with another
+    --judge, is another curve.
     """
     points = []
     for values in validations(run):
+        if values.get(JUDGED_ON) != validation:
+            continue
         keys = itertools.takewhile(
             values.__contains__, (f'validation/{i}/abs_rel' for i in itertools.count(1))
         )
         parts = tuple(values[key] for key in keys)
         points.append(Point(values['clock'], values['validation/abs_rel'], parts))
-    points = [point for point in points if len(point.parts) == len(points[-1].parts)]
-    return [start, *points] if start is not None and points else points
+    return [start, *points] if points else []
 
 
 def draw(names: Sequence[str], curve: Sequence[Point], path: Path) -> None:

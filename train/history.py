@@ -10,6 +10,8 @@ from typing import Any
 
 # What `train.report` writes line by line.
 LOSSES = 'losses.jsonl'
+# Of a validation's line: the setting `validation`, which may change where a run goes on.
+JUDGED_ON = 'judged_on'
 
 
 def losses(run: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from train.config import TrainConfig
 from train.errors import TrainError
 from train.feed import Feed
+from train.history import JUDGED_ON
 from train.init import load_weights, needed
 from train.loss import Batch, Losses, diffusion_loss, end_to_end_loss
 from train.mixture import share_of
@@ -125,7 +126,8 @@ def train(
         if validator is not None and (ends or state.due(config.validate_every)):
             score, *parts = validator(state.ema.weights)
             log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
-            report.losses(clock, validation_values(score, parts))
+            words = {JUDGED_ON: config.validation}
+            report.losses(clock, validation_values(score, parts), **words)
         if ends or state.due(config.checkpoint_every):
             state.save(run)
     if report is not None:

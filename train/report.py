@@ -62,9 +62,12 @@ class Report:
             log.info('first weights: those of %s', origin)
         self._board = SummaryWriter(str(run / 'tensorboard'))
 
-    def losses(self, clock: int, values: dict[str, Any]) -> None:
-        """Append one line of numbers at `clock`, and the same to TensorBoard."""
-        self._losses.write(json.dumps({'clock': clock, **values}) + '\n')
+    def losses(self, clock: int, values: dict[str, Any], **words: str) -> None:
+        """Append one line of numbers at `clock`, and the same to TensorBoard.
+
+        words: of the line alone, as TensorBoard draws numbers.
+        """
+        self._losses.write(json.dumps({'clock': clock, **values, **words}) + '\n')
         self._losses.flush()
         for key, value in values.items():
             self._board.add_scalar(key, value, clock)

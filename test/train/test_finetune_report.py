@@ -15,7 +15,7 @@ import pytest
 from dmd_ros.eval.metrics import Score, score
 from train.finetune import _parse
 from train.finetune_report import Point, draw, error_curve, report, turning_point
-from train.history import LOSSES
+from train.history import JUDGED_ON, LOSSES
 from train.recordings import Recording, recordings_of
 
 
@@ -67,16 +67,17 @@ def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
 
 
 def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
+    figures = {'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2, 'validation/2/abs_rel': 0.5}
     lines = [
-        {'clock': 4, 'validation/abs_rel': 0.4},
-        {'clock': 8, 'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2,
-         'validation/2/abs_rel': 0.5},
-    ]  # fmt: skip
+        {'clock': 4, 'validation/abs_rel': 0.4, JUDGED_ON: 'bag:a'},
+        {'clock': 8, **figures, JUDGED_ON: 'bag:a,bag:b'},
+        {'clock': 12, **figures, JUDGED_ON: 'bag:a,bag:c'},
+    ]
     (tmp_path / LOSSES).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
     start = Point(0, 0.6, (0.5, 0.7))
-    assert error_curve(tmp_path, start) == [start, Point(8, 0.3, (0.2, 0.5))]
-    (tmp_path / LOSSES).write_text('')  # nothing was judged: nothing to draw
-    assert error_curve(tmp_path, start) == []
+    assert error_curve(tmp_path, 'bag:a,bag:c', start) == [start, Point(12, 0.3, (0.2, 0.5))]
+    # By --set validation=: nothing was judged that the table is of.
+    assert error_curve(tmp_path, 'bag:d', start) == []
 
 
 def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
