@@ -48,6 +48,7 @@ from train.loop import train
 from train.onnx_weights import Model, load_model
 from train.processes import join, leave
 from train.recordings import Recording, cameras_of, names_of, recordings_of, sources_of
+from train.state import resumed
 from train.validate import chosen, judge_frame
 
 _SAMPLES = 20_000
@@ -85,6 +86,8 @@ def finetune(options: argparse.Namespace) -> None:
         (cameras_of(r, part, held[i]) for i, (r, part) in enumerate(trained.items())), Counter()
     )
     config = config_of(model, cameras, sources, validation, options)
+    if not options.dry_run:  # now, as judging takes minutes
+        resumed(options.out, config, options.resume)
     with _judge_of(path) as judge:
         scores = _judged({'constant': flat_score, 'before': judge}, held)
     if options.dry_run:

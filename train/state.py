@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,19 @@ def build_optimizer(
     )
 
 
+def resumed(run: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None:
+    """Read the newest checkpoint of the run to go on from; None: it begins.
+
+    Raises `TrainError` for other settings, and for a folder that holds a run not to be resumed.
+    """
+    kept = checkpoint.load_newest(run) if resume else None
+    if kept is not None:
+        check_resumable(TrainConfig.from_json(kept['config']), config)
+    elif not resume and any(checkpoint.folder(run).glob('*')):
+        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    return kept
+
+
 class TrainState:
     """A network with its optimiser and averages, on one clock.
 
@@ -61,23 +75,14 @@ class TrainState:
         self._before = self._bad_steps = 0
 
     def restore(self, run: Path, resume: bool) -> None:
-        """Bring all back to the newest checkpoint of the run, if `resume` and there is one.
-
-        Raises `TrainError` for other settings, and for a folder that holds a run not to be
-        resumed.
-        """
-        kept = checkpoint.load_newest(run) if resume else None
+        """Bring all back to what `resumed` gives; raises `TrainError`."""
+        kept = resumed(run, self._config, resume)
         if kept is not None:
-            check_resumable(TrainConfig.from_json(kept['config']), self._config)
             self.net.load_state_dict(kept['net'])
             self.ema.load(kept['ema'])
             self.optimizer.load_state_dict(kept['optimizer'])
             self.clock, self.broken, self.seconds = kept['clock'], kept['broken'], kept['seconds']
             self.origin = kept.get('origin', '')  # whatever --init says by now
-        elif not resume and any(checkpoint.folder(run).glob('*')):
-            raise TrainError(
-                f'{run} already holds a run; add --resume to go on, or choose another'
-            )
 
     def begin(self) -> None:
         """Start counting the seconds: what was compiled before is no training."""

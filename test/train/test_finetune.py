@@ -240,6 +240,20 @@ def test_a_run_goes_on_with_more_samples(bag, tmp_path):
     assert load_newest(tmp_path)['clock'] == 12
 
 
+def test_a_run_that_cannot_go_on_is_refused_before_anything_is_judged(labelled, tmp_path, capsys):
+    command = [str(labelled), '--out', str(tmp_path), *FAST, '--set', 'sizes=32x32']
+    assert finetune.main([*command, '--samples', '8']) == 0
+    capsys.readouterr()
+    for options, said in (
+        ((), 'already holds a run; add --resume'),
+        (('--resume', '--held-out', '40'), 'held_out=20@1 -> frames:'),
+    ):
+        assert finetune.main([*command, *options]) == 1
+        refused = capsys.readouterr().err
+        assert said in refused and 'judging' not in refused
+    assert finetune.main([*command, '--dry-run']) == 0
+
+
 def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
     with pytest.raises(SystemExit):
         finetune.main([str(bag), '--out', str(tmp_path), '--every', '0'])
