@@ -117,6 +117,13 @@ def turning_point(curve: Sequence[Point]) -> str:
     )
 
 
+def _advice(curve: Sequence[Point]) -> str:
+    """Say what may help where all of the training was worse than none."""
+    trained = [round(point.abs_rel, 3) for point in curve if point.samples]
+    still_falls = bool(trained) and trained[-1] == min(trained) < trained[0]
+    return 'record more, or train longer' if still_falls else 'or record more'
+
+
 def _held_names(recordings: Sequence[Recording]) -> list[str]:
     return [
         name if recording.is_trained_on else f'{name} (judged only)'
@@ -156,8 +163,8 @@ def _last_words(
     words = [turned] if turned else []
     worse = [n for n, b, a in zip(names, before, after, strict=True) if not fell(b, a)]
     if not fell([*itertools.chain(*before)], [*itertools.chain(*after)]):
-        train = 'train shorter' if turned else 'train longer'
-        words.append(f'the error did not fall: keep the old model, record more, or {train}')
+        advice = 'record more, or train shorter' if turned else _advice(curve)
+        words.append(f'the error did not fall: keep the old model, {advice}')
     elif worse:
         words.append(f'wrote {model}, but the error did not fall on {", ".join(worse)}')
     else:

@@ -56,6 +56,24 @@ def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
     assert turning_point([Point(100, float('nan'))]) == turning_point([]) == ''
 
 
+@pytest.mark.parametrize(
+    ('while_it_trained', 'advice'),
+    [
+        ((0.1, 0.4, 0.3, 0.2), 'keep the old model, record more, or train longer'),
+        ((0.1, 0.2, 0.3, 0.4), 'keep the old model, or record more'),
+        ((0.1, 0.2, 0.2001), 'keep the old model, or record more'),
+        ((), 'keep the old model, or record more'),
+    ],
+)
+def test_to_train_longer_is_advised_where_the_error_still_falls(
+    while_it_trained: tuple[float, ...], advice: str, tmp_path: Path, capsys
+) -> None:
+    curve = [Point(100 * i, error) for i, error in enumerate(while_it_trained)]
+    scores = {'before': scored(0.1), 'after': scored(0.2)}
+    report(tmp_path, given('a.mcap', '--out', tmp_path), scores, curve, Path('model.onnx'))
+    assert capsys.readouterr().out.splitlines()[-1] == f'the error did not fall: {advice}'
+
+
 def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
     recordings = given('monday/walk.mcap', 'b.mcap', '--judge', 'walk.mcap', '--out', tmp_path)
     scores = {'before': scored(0.2, 0.2, 0.2), 'after': scored(0.1, 0.2, 0.21)}
