@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from bag_factory import Item, write_bag
-from small_set import plane_sample
+from small_set import fast_config, plane_sample, write_set
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
@@ -32,8 +32,10 @@ from train.config import TrainConfig, make_config
 from train.datasets.bag import write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
+from train.export import export
 from train.init import changes_of_meaning
 from train.onnx_weights import load_model
+from train.processes import Processes
 from train.recordings import Recording, cameras_of, kind_of, recordings_of, sources_of
 from train.sources import open_source, parse_sources
 
@@ -55,6 +57,16 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(5):
         write_frame(folder / f'{number:03d}', plane_sample(number), 'test')
     return folder
+
+
+@pytest.fixture(scope='module')
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that trains in no time, for what the shipped one has no part in."""
+    folder = tmp_path_factory.mktemp('model')
+    config = fast_config(write_set(folder / 'set'), 'total_samples=64', 'lr=0.01')
+    loop.train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
+    export(folder / 'run', folder / 'small.onnx', name='small')
+    return folder / 'small.onnx'
 
 
 def given(*arguments: object) -> list[Recording]:
@@ -228,8 +240,9 @@ def test_a_model_goes_on_as_it_was_trained(
     assert changes_of_meaning(contract, config.contract()) == []
 
 
-def test_a_run_goes_on_with_more_samples(bag, tmp_path):
+def test_a_run_goes_on_with_more_samples(bag, small_model, tmp_path):
     command = [str(bag), '--out', str(tmp_path), '--every', '5', *FAST]
+    command += ['--model', str(small_model)]
     sizes = ('--set', 'sizes=48x64', '--set', 'batch=4')
     assert finetune.main([*command, *sizes, '--samples', '8']) == 0
     assert finetune.main([*command, *sizes, '--resume', '--samples', '12']) == 0
@@ -240,8 +253,10 @@ def test_a_run_goes_on_with_more_samples(bag, tmp_path):
     assert load_newest(tmp_path)['clock'] == 12
 
 
-def test_a_run_that_cannot_go_on_is_refused_before_anything_is_judged(labelled, tmp_path, capsys):
-    command = [str(labelled), '--out', str(tmp_path), *FAST, '--set', 'sizes=32x32']
+def test_a_run_that_cannot_go_on_is_refused_before_anything_is_judged(
+    labelled, small_model, tmp_path, capsys
+):
+    command = [str(labelled), '--out', str(tmp_path), '--model', str(small_model), *FAST]
     assert finetune.main([*command, '--samples', '8']) == 0
     capsys.readouterr()
     for options, said in (
@@ -277,14 +292,17 @@ def test_out_of_memory_says_what_to_lower(bag, tmp_path, monkeypatch, capsys):
     assert 'lower batch (now 8) or sizes (now 192x256), or choose a smaller model' in said
 
 
-def test_several_recordings_and_frames_train_one_model(bag, labelled, tmp_path, capsys):
+def test_several_recordings_and_frames_train_one_model(
+    bag, labelled, small_model, tmp_path, capsys
+):
     """With a dry run before, and more samples after: all find the same frames of the bags."""
     other = Path(shutil.copytree(bag, tmp_path / 'tuesday' / bag.name))
     elsewhere = Path(shutil.copytree(bag, tmp_path / 'elsewhere'))
     out = tmp_path / 'run'
     command = [
         *map(str, (bag, other, labelled)), '--judge', str(elsewhere), '--out', str(out),
-        '--every', '5', *FAST, '--set', 'sizes=48x64', '--set', 'batch=4',
+        '--every', '5', '--model', str(small_model), *FAST, '--set', 'sizes=48x64',
+        '--set', 'batch=4',
     ]  # fmt: skip
     assert finetune.main([*command, '--dry-run']) == 0
     assert f'{other}: 5 frames to train on, 1 held out' in capsys.readouterr().out
@@ -309,7 +327,7 @@ def test_several_recordings_and_frames_train_one_model(bag, labelled, tmp_path, 
     assert [len(source) for source in trained] == [5, 5, 4]
     assert not any('elsewhere' in text for text in sources)
     contract = load_estimator(out / 'model.onnx', backend='onnxruntime').contract
-    assert contract.name == 'dmd_worlds_walk_and_2_more'
+    assert contract.name == 'small_walk_and_2_more'
     assert contract.tan_half_vfov_range[0] <= 0.8 * 20 / 40  # that of the frames
 
     assert finetune.main([*command, '--samples', '12', '--resume']) == 0
@@ -318,11 +336,14 @@ def test_several_recordings_and_frames_train_one_model(bag, labelled, tmp_path, 
     assert [point['samples'] for point in curve] == [0, 4, 8, 12]
 
 
-def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(labelled, tmp_path):
+def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(
+    labelled, small_model, tmp_path
+):
     out = tmp_path / 'run'
     command = [
         sys.executable, '-m', 'train.finetune', str(labelled), '--out', str(out), *FAST,
-        '--set', 'sizes=48x64', '--set', 'batch=4', '--held-out', '40', '--samples', '8',
+        '--model', str(small_model), '--set', 'sizes=48x64', '--set', 'batch=4',
+        '--held-out', '40', '--samples', '8',
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.count('held-out: AbsRel') == 2
