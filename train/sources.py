@@ -88,6 +88,9 @@ def wait_text(config: TrainConfig) -> str:
 
 def shares_text(text: str) -> str:
     """Name the kinds of sources with their shares, for people: 'worlds 93%, folder 7%'."""
-    pairs = parse_sources(text)
-    total = sum(weight for _, weight in pairs)
-    return ', '.join(f'{name.split(":")[0]} {weight / total:.0%}' for name, weight in pairs)
+    shares: dict[str, float] = {}
+    for name, weight in parse_sources(text):
+        kind = name.split(':')[0]
+        shares[kind] = shares.get(kind, 0.0) + weight
+    total = sum(shares.values())
+    return ', '.join(f'{kind} {share / total:.0%}' for kind, share in shares.items())

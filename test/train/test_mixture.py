@@ -100,6 +100,7 @@ def test_sources_are_parsed() -> None:
     text = 'worlds@3, folder:/a/b'
     assert parse_sources(text) == [('worlds', 3.0), ('folder:/a/b', 1.0)]
     assert shares_text(text) == 'worlds 75%, folder 25%'
+    assert shares_text('bag:a@2,bag:b@1,worlds') == 'bag 75%, worlds 25%'
     with pytest.raises(TrainError, match='not a number'):
         parse_sources('worlds@many')
     for weight in ('0', 'nan', 'inf'):
