@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 from bag_factory import Item, write_bag
-from small_set import fast_config, plane_sample, write_set
+from given_recordings import given
+from small_set import fast_config, write_set
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
@@ -29,34 +30,17 @@ from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.checkpoint import load_newest
 from train.config import TrainConfig, make_config
-from train.datasets.bag import write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 from train.export import export
 from train.init import changes_of_meaning
 from train.onnx_weights import load_model
 from train.processes import Processes
-from train.recordings import Recording, cameras_of, kind_of, recordings_of, sources_of
+from train.recordings import sources_of
 from train.sources import open_source, parse_sources
 
 ROOT = Path(__file__).parents[2]
 FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
-
-
-@pytest.fixture(scope='module')
-def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A walk through a room that no training seed ever draws, by `train.sample_bag`."""
-    folder = tmp_path_factory.mktemp('bags') / 'walk'
-    return Path(shutil.copytree(Path(__file__).parents[1] / 'data' / 'sample_bag', folder))
-
-
-@pytest.fixture(scope='module')
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Frames of another camera, in folders."""
-    folder = tmp_path_factory.mktemp('frames') / 'labelled'
-    for number in range(5):
-        write_frame(folder / f'{number:03d}', plane_sample(number), 'test')
-    return folder
 
 
 @pytest.fixture(scope='module')
@@ -67,10 +51,6 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loop.train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
     export(folder / 'run', folder / 'small.onnx', name='small')
     return folder / 'small.onnx'
-
-
-def given(*arguments: object) -> list[Recording]:
-    return recordings_of(finetune._parse([str(text) for text in arguments]))
 
 
 @pytest.mark.slow
@@ -156,15 +136,6 @@ def test_signs_in_names_reach_the_reader(bag, tmp_path):
     (recording,) = given(bag, '--out', out)
     ((text, weight),) = parse_sources(sources_of({recording: 24}, 0.0))
     assert weight == 1.0 and len(open_source(text, make_config('nano', []))) == 24
-
-
-def test_the_settings_of_one_bag_are_those_that_runs_were_begun_with(tmp_path):
-    out = tmp_path / 'run'
-    (recording,) = given('walk.mcap', '--out', out, '--image', '/a b')
-    assert sources_of({recording: 24}, 0.25) == (
-        f'bag:walk.mcap?part=train&image=/a%20b&depth_frame=same&every=1&held_out=20&'
-        f'cache={out}/frames@0.75,worlds@0.25'
-    )
 
 
 @pytest.mark.parametrize(
@@ -353,45 +324,3 @@ def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(
     # Weights of the model file are halves.
     assert ends == pytest.approx([said[key]['abs_rel'] for key in ('before', 'after')], rel=0.02)
     assert cv2.imread(str(out / 'finetune.png')) is not None
-
-
-def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):
-    assert kind_of(bag) == kind_of(bag / 'sample_bag.mcap') == 'bag'
-    assert kind_of(labelled) == kind_of(labelled / '000') == 'frames'
-    assert kind_of(tmp_path / 'nothing.mcap') == 'bag'
-    bare = tmp_path / 'bare'
-    bare.mkdir()
-    with pytest.raises(TrainError, match=r'bare is no bag .*no <name>/meta\.json'):
-        kind_of(bare)
-    shutil.copy(bag / 'sample_bag.mcap', bare)  # its metadata.yaml was lost
-    assert kind_of(bare) == 'bag'
-    shutil.copytree(labelled / '000', bare / '000')
-    with pytest.raises(TrainError, match='both a recording and labelled frames'):
-        kind_of(bare)
-
-
-def test_each_bag_has_a_folder_of_its_own_whatever_their_order(tmp_path):
-    def folders(*names: str) -> dict[str, Path]:
-        recordings = given(*names, '--out', tmp_path / 'out')
-        return {str(r.path): r.options['cache'] for r in recordings}
-
-    one, two = str(tmp_path / 'a' / 'walk.mcap'), str(tmp_path / 'b' / 'walk.mcap')
-    both = folders(one, two)
-    assert both == folders(two, one) and both[one] != both[two]
-    assert folders(one, '--judge', two) == {one: tmp_path / 'out' / 'frames', two: both[two]}
-    assert len(folders(one, '/' + 'x' * 250)['/' + 'x' * 250].name) < 64
-
-
-def test_frames_of_several_cameras_are_counted(labelled, tmp_path):
-    folder = Path(shutil.copytree(labelled, tmp_path / 'mixed'))
-    meta = json.loads((folder / '001' / 'meta.json').read_text())
-    (folder / '001' / 'meta.json').write_text(json.dumps({**meta, 'fx': 50.0}))
-    (folder / '002' / 'meta.json').write_text('{}')
-    (recording,) = given(folder, '--out', tmp_path / 'out')
-    train, held = recording.open('train'), recording.open('held_out')
-    found = cameras_of(recording, train, held)
-    assert {camera.fx: count for camera, count in found.items()} == {40.0: 2, 50.0: 1}
-    for path in folder.glob('*/meta.json'):
-        path.write_text('{}')
-    with pytest.raises(TrainError, match=r"frames 000: .*meta.json has no 'fx'"):
-        cameras_of(recording, train, held)

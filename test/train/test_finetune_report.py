@@ -11,16 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from given_recordings import given
 
 from dmd_ros.eval.metrics import Score, score
-from train.finetune import _parse
 from train.finetune_report import Point, draw, error_curve, report, turning_point
 from train.history import JUDGED_ON, LOSSES
-from train.recordings import Recording, recordings_of
-
-
-def given(*arguments: object) -> list[Recording]:
-    return recordings_of(_parse([str(text) for text in arguments]))
 
 
 def scored(*errors: float) -> list[list[Score]]:
