@@ -95,6 +95,11 @@ def write_card(out: Path, text: str, notes: str) -> None:
     out.with_suffix('.md').write_text(f'{text}\n{notes}\n' if notes else text)
 
 
+def add_to_card(out: Path, notes: str) -> None:
+    """Append Markdown to the card of model file `out`."""
+    write_card(out, out.with_suffix('.md').read_text(), notes)
+
+
 def facts_table(
     rows: dict[str, str],
     config: TrainConfig,

@@ -34,6 +34,7 @@ from dmd_ros.eval.metrics import Score, mean_score
 from dmd_ros.eval.options import duration, positive
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
+from train.card import add_to_card
 from train.checkpoint import load_newest
 from train.command import memory_advice, run_command
 from train.config import TrainConfig, make_config
@@ -42,7 +43,7 @@ from train.datasets.frames import Frames
 from train.errors import TrainError
 from train.evaluate import flat_score
 from train.export import export
-from train.finetune_report import Point, error_curve, report
+from train.finetune_report import Point, card_notes, error_curve, report
 from train.init import changes_of_meaning
 from train.loop import train
 from train.onnx_weights import Model, load_model
@@ -105,7 +106,10 @@ def finetune(options: argparse.Namespace) -> None:
                 scores |= _judged({'after': judge}, held)
             start = _start(scores['before'], held, config.validation_frames)
             curve = error_curve(options.out, validation, start)
-            report(options.out, recordings, scores, curve, out)
+            table = report(options.out, recordings, scores, curve, out)
+            names = zip(names_of(recordings), recordings, strict=True)
+            counts = {name: len(trained[r]) for name, r in names if r in trained}
+            add_to_card(out, card_notes(counts, options.held_out, table))
     finally:
         leave()
 

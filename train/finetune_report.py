@@ -42,10 +42,10 @@ def report(
     scores: Scores,
     curve: Sequence[Point],
     model: Path | None,
-) -> None:
+) -> str:
     """Write finetune.md, .json and .png to `out`, print the table and what follows from it.
 
-    model: the file that 'after' is of; None: nothing was trained.
+    model: the file that 'after' is of; None: nothing was trained. Gives the table.
     """
     out.mkdir(parents=True, exist_ok=True)
     names = _held_names(recordings)
@@ -66,6 +66,21 @@ def report(
             print(f'no {_NAME}.png: {error}')
     if model is not None:
         print('\n'.join(_last_words(names, scores, curve, model)))
+    return table
+
+
+def card_notes(trained: Mapping[str, int], percent: int, table: str) -> str:
+    """Say on a model's card what it has learned from, and what that did to its error.
+
+    trained: numbers of training frames by the names of recordings; percent: held out of each.
+    """
+    learned_from = ', '.join(f'{name} ({count} frames)' for name, count in trained.items())
+    return (
+        f'## Before and after\n\nTrained on {learned_from}. Judged on the last {percent} % of '
+        'each, and on all of what is judged only: none of that was trained on. No alignment. '
+        'Before: the model that it started from; constant: the best single depth of each frame.'
+        f'\n\n{table}'
+    )
 
 
 def error_curve(run: Path, validation: str, start: Point) -> list[Point]:

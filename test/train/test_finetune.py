@@ -291,6 +291,10 @@ def test_several_recordings_and_frames_train_one_model(
     rows = (out / 'finetune.md').read_text().splitlines()
     assert len(rows) == 2 + 5 * 3 and rows[11].startswith('| elsewhere (judged only) ')
 
+    card = (out / 'model.md').read_text()
+    assert f'Trained on {bag} (5 frames), {other} (5 frames), labelled (4 frames). Judged' in card
+    assert card.count('# ') == 4 and all(row in card for row in rows)
+
     config = TrainConfig.from_json(load_newest(out)['config'])
     sources = dict(parse_sources(config.sources))
     assert list(sources.values()) == pytest.approx([5 / 14, 5 / 14, 4 / 14], rel=1e-5)
