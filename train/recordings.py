@@ -76,6 +76,7 @@ def recordings_of(options: argparse.Namespace) -> list[Recording]:
     given = [*options.data, *options.judge]
     _check_names(given)
     kinds = {path: kind_of(path) for path in given}
+    _check_apart(kinds)
     if 'bag' not in kinds.values():
         _refuse_options_of_bags(options)
     alone = sum(kinds[path] == 'bag' for path in options.data) == 1
@@ -168,6 +169,23 @@ def _check_names(given: Sequence[Path]) -> None:
         raise TrainError(
             f'{place} is given {times} times; name it once, to train on or after --judge'
         )
+
+
+def _check_apart(kinds: Mapping[Path, str]) -> None:
+    """Refuse what is in two of them, as the one file of a bag is in its folder.
+
+    The model would be judged on what it was trained on.
+    """
+    first: dict[Path, Path] = {}
+    for path, kind in kinds.items():
+        where = path.expanduser()
+        for part in storage_files(where) if kind == 'bag' else find_frames(where):
+            other = first.setdefault(part.resolve(), path)
+            if other != path:
+                raise TrainError(
+                    f'{path} and {other} have {part.name} in common; name it once, to train on or '
+                    'after --judge'
+                )
 
 
 def _refuse_options_of_bags(options: argparse.Namespace) -> None:

@@ -148,6 +148,11 @@ def test_signs_in_names_reach_the_reader(bag, tmp_path):
         (['BAG', '--set', 'parameterisation=eps'], 'another contract than the model: param'),
         (['BAG', '/a@b'], "/a@b has '@' in its name; use a link without it"),
         (['BAG', '--judge', 'BAG/../walk'], 'walk is given 2 times; name it once'),
+        (
+            ['BAG', '--judge', 'BAG/sample_bag.mcap'],
+            'walk have sample_bag.mcap in common; name it',
+        ),
+        (['FRAMES/000', 'FRAMES'], 'labelled/000 have 000 in common; name it once'),
         (['FRAMES', '--every', '2', '--image', '/i'], '--image, --every: for bags, and no bag'),
         (['FRAMES', '--held-out', '1'], 'frames: 5 frames cannot be parted with held_out=1'),
     ],
@@ -292,7 +297,10 @@ def test_several_recordings_and_frames_train_one_model(
     assert len(rows) == 2 + 5 * 3 and rows[11].startswith('| elsewhere (judged only) ')
 
     card = (out / 'model.md').read_text()
-    assert f'Trained on {bag} (5 frames), {other} (5 frames), labelled (4 frames). Judged' in card
+    assert (
+        f'Trained on {bag} (5 frames), {other} (5 frames), labelled (4 frames); the last 20'
+        in card
+    )
     assert card.count('# ') == 4 and all(row in card for row in rows)
 
     config = TrainConfig.from_json(load_newest(out)['config'])
