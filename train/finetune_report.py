@@ -76,10 +76,9 @@ def card_notes(trained: Mapping[str, int], percent: int, table: str) -> str:
     """
     learned_from = ', '.join(f'{name} ({count} frames)' for name, count in trained.items())
     return (
-        f'## Before and after\n\nTrained on {learned_from}. Judged on the last {percent} % of '
-        'each, and on all of what is judged only: none of that was trained on. No alignment. '
-        'Before: the model that it started from; constant: the best single depth of each frame.'
-        f'\n\n{table}'
+        f'## Before and after\n\nTrained on {learned_from}; the last {percent} % of each were '
+        'held out. No alignment. Before: the model that it started from; constant: the best '
+        f'single depth of each frame.\n\n{table}'
     )
 
 
