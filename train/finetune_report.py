@@ -105,11 +105,14 @@ def draw(names: Sequence[str], curve: Sequence[Point], path: Path) -> None:
     figure, axes = new_axes()
     samples = [point.samples for point in curve]
     axes.plot(samples, [point.abs_rel for point in curve], 'ko-', ms=4, label='all')
-    for number in range(max(len(point.parts) for point in curve)):
-        known = [(p.samples, p.parts[number]) for p in curve if number < len(p.parts)]
+    for number, errors in enumerate(zip(*(point.parts for point in curve), strict=True)):
+        name = names[number]
+        if len(name) > _LETTERS:
+            name = f'…{name[-_LETTERS:]}'
         # By the number of its scalar in TensorBoard; a $ would begin a formula.
-        name = names[number][-_LETTERS:].replace('$', r'\$') if number < len(names) else ''
-        axes.plot(*zip(*known, strict=True), '.-', lw=1, label=f'{number + 1}: {name}')
+        label = f'{number + 1}: {name}'.replace('$', r'\$')
+        # There are ten colours.
+        axes.plot(samples, errors, ('.-', '.--', '.:')[number // 10 % 3], lw=1, label=label)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel('samples')
     axes.set_ylabel('AbsRel')
