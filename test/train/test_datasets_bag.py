@@ -315,7 +315,7 @@ def test_ambiguity_and_bad_depth_are_explained(tmp_path):
     with pytest.raises(TrainError, match=r'within 0\.03 s .* \(see option depth_tolerance\)$'):
         open_dataset('bag', record(tmp_path / 'late', [1, 2], depth_late_ns=10**8))
     square = write_bag(tmp_path / 'square', [0.0] * 5, depth_size=(32, 32))
-    with pytest.raises(TrainError, match=r'depth is 32x32, the picture 64x48.*registered'):
+    with pytest.raises(TrainError, match=r'square: depth is 32x32, the picture 64x48.*registered'):
         open_dataset('bag', square)
     assert not (tmp_path / 'square.frames').exists()
     (tmp_path / 'text').write_text('no bag')

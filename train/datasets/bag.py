@@ -112,7 +112,7 @@ class BagFrames(Frames):
                 if not folder.is_dir():
                     try:
                         extract(bag, folder, chosen)
-                    except (EvalError, CoreError) as error:
+                    except (EvalError, CoreError, TrainError) as error:
                         raise TrainError(f'bag {bag}: {_by_our_names(error)}') from None
         _check_made_of(folder, _origin(bag, folder, chosen))
         super().__init__(folder, part, held_out)
@@ -133,8 +133,8 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
             depth_info=chosen['depth_info'],
         )
         if names.depth is None:
-            hints = _by_our_names('; '.join(['', *bag.warnings]))
-            raise TrainError(f'{path} has no depth topic: there is nothing to learn from{hints}')
+            hints = '; '.join(['', *bag.warnings])
+            raise TrainError(f'no depth topic: there is nothing to learn from{hints}')
         frames = BagReader(
             bag,
             names,
@@ -150,7 +150,7 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
                 raise TrainError(
                     f'depth of {names.depth} is in frame {frame.truth_frame_id!r}, the pictures '
                     f'in {frame.frame_id!r}: it is not registered to colour, and cannot be here: '
-                    f'{_by_our_names(frames.truth.obstacle)}. Or record depth that is registered '
+                    f'{frames.truth.obstacle}. Or record depth that is registered '
                     '(align_depth.enable:=true of a RealSense), or choose another topic; '
                     'depth_frame any takes it as it is, from a driver that only misnames the frame'
                 )
@@ -163,7 +163,7 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
             count += 1
         if not count:
             reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
-            raise TrainError(f'{path} gives no labelled frame: {_by_our_names(reasons)}')
+            raise TrainError(f'no labelled frame: {reasons}')
         skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
         for warning in (*bag.warnings, *skipped):
             print(f'warning: {_by_our_names(warning)}', file=sys.stderr)
