@@ -131,8 +131,8 @@ class FromProcess(Iterator[Fed]):
 
 def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) -> None:
     """Put batches into the queue for ever; a text that says why, if there can be none."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer ends this process, in good order
     behave_as_worker()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer ends this process, in good order
 
     def stop(*_: object) -> None:
         queue.cancel_join_thread()

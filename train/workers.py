@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -43,8 +44,11 @@ def _as_is(made: Any) -> Any:
 
 
 def behave_as_worker(worker: int = 0) -> None:
-    """Leave the cores to the trainer, one thread per worker; hear Ctrl-C, and die with it."""
+    """Leave the cores to the trainer, one thread per worker; die with it, and of Ctrl-C."""
     end_with_parent()
+    # As torch ends on it, a worker waits for what it has made to be taken, which nobody does now:
+    # the trainer waits for each worker for five seconds, then kills it.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from small_set import set_options, write_set
 
 from train.command import run_command
 from train.errors import in_one_line
@@ -96,6 +97,30 @@ def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 130
     assert 'interrupted' in said and 'Traceback' not in said
+
+
+def test_ctrl_c_does_not_wait_for_batches_that_nobody_takes(tmp_path: Path) -> None:
+    settings = (f'sources=folder:{write_set(tmp_path / "set")}', 'sizes=64x64', 'batch=4',
+                'threads=1', 'workers=2', 'log_every=4')  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, '-m', 'train.run', '--preset', 'tiny', '--out', 'run',
+         *set_options(*settings)],
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '20/' in line:  # the workers are ahead by now, as far as they may be
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        began = time.perf_counter()
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and said == 'stopped; go on with --resume\n'
+    assert time.perf_counter() - began < 5.0  # of which torch would wait for either worker
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
