@@ -27,8 +27,9 @@ from dmd_ros.core import preprocess
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval import judge, metrics, options, report
+from dmd_ros.eval import judge, metrics, options
 from dmd_ros.eval.metrics import Score
+from dmd_ros.eval.output import report
 from train.datasets.base import Reader
 from train.datasets.registry import open_dataset
 from train.errors import TrainError

@@ -16,7 +16,7 @@ import cv2
 import torch
 
 from dmd_ros.core.errors import CoreError
-from dmd_ros.eval.progress import say_last
+from dmd_ros.eval.output.progress import say_last
 from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig

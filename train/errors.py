@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.progress import say_last
+from dmd_ros.eval.output.progress import say_last
 from dmd_ros.runtime.errors import BackendError
 from train.interrupts import interrupts_told
 

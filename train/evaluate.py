@@ -21,11 +21,11 @@ from tqdm import tqdm
 
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval import sheet
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
+from dmd_ros.eval.output import sheet
 from dmd_ros.loading import load_estimator
 from train.errors import in_one_line
 from train.outputs import check_picture

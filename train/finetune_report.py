@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dmd_ros.eval.metrics import Score, mean_score
-from dmd_ros.eval.report import markdown_table, write_json
+from dmd_ros.eval.output.report import markdown_table, write_json
 from train.errors import TrainError
 from train.history import JUDGED_ON, validations
 from train.plotting import new_axes, save

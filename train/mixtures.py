@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dmd_ros.eval.report import markdown_table
+from dmd_ros.eval.output.report import markdown_table
 from train.datasets.registry import READERS, options_of
 from train.errors import TrainError
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dmd_ros.eval.sheet import check_picture_name
+from dmd_ros.eval.output.sheet import check_picture_name
 from train.errors import TrainError
 
 

@@ -30,7 +30,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import markdown_table
+from dmd_ros.eval.output.report import markdown_table
 from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.backend import Feeds, Outputs
 from dmd_ros.runtime.engine_file import sha256_of

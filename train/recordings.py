@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import quote
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.eval.bag_file import bag_name, storage_files
+from dmd_ros.eval.bags.file import bag_name, storage_files
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames
-from dmd_ros.eval.report import as_text
+from dmd_ros.eval.output.report import as_text
 from train.datasets.base import DOCS
 from train.datasets.frames import Frames
 from train.datasets.registry import open_dataset

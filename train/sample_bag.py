@@ -26,7 +26,7 @@ from tqdm import tqdm
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import View, prepare_depth
 from dmd_ros.core.records import RawSample
-from dmd_ros.eval.bag_messages import make_header, make_info
+from dmd_ros.eval.bags.messages import make_header, make_info
 from dmd_ros.eval.options import positive
 from train.errors import TrainError, in_one_line
 from train.outputs import check_folder

@@ -18,8 +18,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dmd_ros.eval import options, report
+from dmd_ros.eval import options
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import report
 
 Verdict = Mapping[str, Any]  # `judge.Verdict` as JSON
 Figure = Callable[[Verdict], Any]  # a number, or None where there is none

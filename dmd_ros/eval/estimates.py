@@ -17,7 +17,7 @@ from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.bags import BagFrame
+from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import on_picture, same_view
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.depth_codec import valid
-from dmd_ros.eval.report import percentiles
+from dmd_ros.eval.output.report import percentiles
 
 # A median over fewer points is noise.
 MIN_POINTS = 20

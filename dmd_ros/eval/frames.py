@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dmd_ros.eval import judge, options, report, sheet
+from dmd_ros.eval import judge, options
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_estimates import FileFrames, FrameEstimate, FrameSource, ModelFrames
 from dmd_ros.eval.frame_folder import (
@@ -33,6 +33,7 @@ from dmd_ros.eval.frame_folder import (
 )
 from dmd_ros.eval.judge import Limits, Summary, Verdict
 from dmd_ros.eval.metrics import valid_mask
+from dmd_ros.eval.output import report, sheet
 from dmd_ros.eval.registration import on_grid_of
 
 # Colour scales of the contact sheet, metres.

@@ -18,7 +18,8 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval import judge, ply, report, sheet
+from dmd_ros.eval import judge
+from dmd_ros.eval.output import ply, report, sheet
 from dmd_ros.eval.picture_camera import ESTIMATE, KnownCamera, PictureCameras
 from dmd_ros.eval.picture_file import read_picture
 

@@ -22,8 +22,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dmd_ros.eval import options, picture_camera, picture_file, report
+from dmd_ros.eval import options, picture_camera, picture_file
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import report
 from dmd_ros.eval.picture_session import (
     CLOUD,
     COLOR,

@@ -9,8 +9,8 @@ topic in the bag; everything else does not. Ctrl-C ends it with the image at han
 that, of the images so far; a second one, seconds later, at once.
 
 With --estimate-topic or --estimates no model is run: the depth that another node has recorded, in
-this bag or in another, is judged in the same way (`dmd_ros.eval.recorded`). It leaves no depth/
-and no cloud.ply.
+this bag or in another, is judged in the same way (`dmd_ros.eval.bags.recorded`). It leaves no
+depth/ and no cloud.ply.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from typing import Any
 from tqdm import tqdm
 
 from dmd_ros.estimator import TEMPORAL_MODES
-from dmd_ros.eval import options, replay_report, replay_source, report, sheet, topics
-from dmd_ros.eval.bag_file import Bag, bag_name
-from dmd_ros.eval.bag_writer import DepthBagWriter, check_replaceable
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval import options, replay_report, replay_source
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag, bag_name
+from dmd_ros.eval.bags.reader import BagReader
+from dmd_ros.eval.bags.writer import DepthBagWriter, check_replaceable
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import report, sheet
 from dmd_ros.eval.replay_session import ReplaySession
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, Rectifier
-from dmd_ros.eval import cloud_view, ply, report, sheet
 from dmd_ros.eval.estimates import Estimate
 from dmd_ros.eval.judge import Summary
+from dmd_ros.eval.output import cloud_view, ply, report, sheet
 from dmd_ros.eval.replay_session import Kept, ReplaySession
 
 OUTPUTS = ('results.json', 'sheet.png', 'cloud.png', 'cloud.ply')

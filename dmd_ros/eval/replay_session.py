@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval import flicker, metrics
-from dmd_ros.eval.bags import BagFrame
+from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, Estimate
 from dmd_ros.eval.judge import Limits, Summary, Verdict, inverse_doubt, judge, summarise

@@ -8,13 +8,15 @@ import argparse
 import contextlib
 from typing import Any
 
-from dmd_ros.eval import options, report, topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval import options
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
+from dmd_ros.eval.bags.recorded import RecordedDepth
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, ModelDepth
 from dmd_ros.eval.judge import Limits
-from dmd_ros.eval.recorded import RecordedDepth
+from dmd_ros.eval.output import report
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

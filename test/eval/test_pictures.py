@@ -21,9 +21,9 @@ from PIL import Image
 
 from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.eval import pictures
-from dmd_ros.eval.canvas import depth_colours
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.options import run_command
+from dmd_ros.eval.output.canvas import depth_colours
 from dmd_ros.eval.picture_session import PictureResult, figures_of, stride_for
 
 ROOT = Path(__file__).parents[2]

@@ -25,7 +25,7 @@ from fov_oracle import tan_of, write_fov_oracle
 from oracle_model import grey_from_depth, write_oracle
 
 from dmd_ros.eval import replay
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags.file import Bag
 from dmd_ros.runtime.errors import BackendError
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))

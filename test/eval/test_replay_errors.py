@@ -12,7 +12,7 @@ from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, storage_fi
 from oracle_model import grey_from_depth, write_oracle
 
 from dmd_ros.eval import options, replay
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.options import run_command
 
 

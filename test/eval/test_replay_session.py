@@ -13,7 +13,7 @@ from oracle_model import CONTRACT, Noisy, grey_from_depth, write_oracle
 
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import replay_report
-from dmd_ros.eval.bags import BagFrame
+from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.estimates import ModelDepth
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.replay_session import ReplaySession

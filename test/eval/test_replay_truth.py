@@ -13,12 +13,13 @@ from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, write_bag
 from oracle_model import grey_from_depth, write_oracle
 
 from dmd_ros.core.camera import Camera, rectified_pixels
-from dmd_ros.eval import replay, topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval import replay
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
+from dmd_ros.eval.bags.sensor_truth import registered
 from dmd_ros.eval.options import run_command
 from dmd_ros.eval.points import apply, inverse, transform
-from dmd_ros.eval.sensor_truth import registered
 
 SAMPLE = Path(__file__).parents[1] / 'data' / 'sample_bag'
 LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'

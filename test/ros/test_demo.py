@@ -19,8 +19,7 @@ import pytest
 
 pytest.importorskip('rosbags')
 
-import bag_factory
-from bag_factory import CAMERA
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, storage_file, write_bag
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from oracle_model import CONTRACT, grey_from_depth
 from peers import TIMEOUT, NodeProcess, Peer, free_domain
@@ -28,9 +27,10 @@ from sensor_msgs.msg import Image
 
 from dmd_ros.core.camera import Rectifier
 from dmd_ros.core.pointcloud import limit_range
-from dmd_ros.eval import cloud_view, topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import cloud_view
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed
@@ -82,11 +82,11 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
 
 def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_path: Path) -> None:
     """A broken one, and one whose camera_info came when the recording had ended."""
-    items = bag_factory.frames([grey_from_depth(RAMPS[0])] * 11)
+    items = frames([grey_from_depth(RAMPS[0])] * 11)
     items[-4] = replace(items[-4], kind='bytes', content=b'no picture')
     items = [replace(i, kind='png') if i.kind == 'image' else i for i in items[:-1]]
-    items.append(bag_factory.Item(bag_factory.DEPTH, bag_factory.T0, RAMPS[0], 'depth32', 'ir'))
-    bag = bag_factory.write_bag(tmp_path / 'bag', items)
+    items.append(Item(DEPTH, T0, RAMPS[0], 'depth32', 'ir'))
+    bag = write_bag(tmp_path / 'bag', items)
     out = tmp_path / 'demo'
     done = demo('--bag', str(bag), '--out', str(out), '--model', str(oracle))
     assert done.returncode == 0, done.stderr
@@ -168,8 +168,8 @@ RAMPS = [
 
 
 def test_images_alone_drive_a_node_that_takes_no_camera_info(oracle: Path, tmp_path: Path) -> None:
-    items = bag_factory.frames([grey_from_depth(d) for d in RAMPS], RAMPS, camera=BARREL)
-    bag = bag_factory.write_bag(tmp_path / 'bag', [i for i in items if i.kind != 'info'])
+    items = frames([grey_from_depth(d) for d in RAMPS], RAMPS, camera=BARREL)
+    bag = write_bag(tmp_path / 'bag', [i for i in items if i.kind != 'info'])
     out = tmp_path / 'demo'
     words = ['--bag', str(bag), '--out', str(out), '--model', str(oracle)]
     done = demo(*words, '-p', 'fov_source:=fixed', '-p', 'fixed_vfov_deg:=50.0')
@@ -185,13 +185,11 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
 ) -> None:
     assumed = replace(CAMERA, fx=70.0, fy=70.0)
     pictures = [grey_from_depth(d) for d in RAMPS]
-    path = bag_factory.write_bag(
-        tmp_path / 'bag', bag_factory.frames(pictures, RAMPS, camera=BARREL)
-    )
-    answers = bag_factory.frames(pictures, RAMPS, camera=assumed)
-    names = {bag_factory.INFO: recorder.INFO, bag_factory.DEPTH: recorder.DEPTH}
+    path = write_bag(tmp_path / 'bag', frames(pictures, RAMPS, camera=BARREL))
+    answers = frames(pictures, RAMPS, camera=assumed)
+    names = {INFO: recorder.INFO, DEPTH: recorder.DEPTH}
     answers = [replace(i, topic=names[i.topic]) for i in answers if i.topic in names]
-    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    write_bag(tmp_path / 'recorded', answers)
     with Bag(path) as bag:
         camera = source.inspect(bag, topics.choose(bag, calibrated=False), 0)
     judged = results.judge(camera, CONTRACT, tmp_path)
@@ -203,13 +201,13 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
 def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by) -> None:
     """There it says inf, which of the model alone means an end of what that knows."""
     pictures = [grey_from_depth(d) for d in RAMPS]
-    path = bag_factory.write_bag(tmp_path / 'bag', bag_factory.frames(pictures, RAMPS))
+    path = write_bag(tmp_path / 'bag', frames(pictures, RAMPS))
     limits, limited = command._limits(given), [np.float32(by) * d for d in RAMPS]
     for depth in limited:
         limit_range(depth, limits.min_m, limits.max_m)
-    answers = bag_factory.frames(pictures, limited)
+    answers = frames(pictures, limited)
     answers = [replace(i, topic=recorder.DEPTH) for i in answers if i.kind == 'depth32']
-    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    write_bag(tmp_path / 'recorded', answers)
     with Bag(path) as bag:
         camera = source.inspect(bag, topics.choose(bag), 0)
     judged = results.judge(camera, CONTRACT, tmp_path, limits)
@@ -225,10 +223,10 @@ def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by
 def test_a_picture_is_shown_on_the_grid_of_the_map_beside_it(tmp_path: Path) -> None:
     """Depth of a distorted picture is that of the rectified one, unless it is compared."""
     pictures = [grey_from_depth(d) for d in RAMPS]
-    items = bag_factory.frames(pictures, RAMPS, camera=BARREL)
-    path = bag_factory.write_bag(tmp_path / 'bag', items)
+    items = frames(pictures, RAMPS, camera=BARREL)
+    path = write_bag(tmp_path / 'bag', items)
     answers = [replace(i, topic=recorder.DEPTH) for i in items if i.kind == 'depth32']
-    bag_factory.write_bag(tmp_path / 'recorded', answers)
+    write_bag(tmp_path / 'recorded', answers)
     rectify = Rectifier(BARREL)
     for depth, shown in ((topics.NONE, [rectify(p) for p in pictures]), (None, pictures)):
         with Bag(path) as bag:
@@ -240,8 +238,8 @@ def test_a_picture_is_shown_on_the_grid_of_the_map_beside_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ('topic', 'words', 'rectified'),
     [
-        (bag_factory.IMAGE, [], False),
-        (bag_factory.IMAGE, ['-p', 'input_rectified:=true'], True),
+        (IMAGE, [], False),
+        (IMAGE, ['-p', 'input_rectified:=true'], True),
         ('/camera/image_rect', ['-p', 'input_rectified:=auto'], True),
         ('/camera/image_rect', ['-p', 'input_rectified:=false'], False),
     ],
@@ -254,10 +252,10 @@ def test_node_and_judge_agree_whether_images_are_rectified(
     words: list[str],
     rectified: bool,
 ) -> None:
-    items = bag_factory.frames([grey_from_depth(RAMPS[0])], RAMPS[:1], camera=BARREL)
-    names = {bag_factory.IMAGE: topic}
+    items = frames([grey_from_depth(RAMPS[0])], RAMPS[:1], camera=BARREL)
+    names = {IMAGE: topic}
     items = [replace(i, topic=names.get(i.topic, i.topic)) for i in items]
-    bag = bag_factory.write_bag(tmp_path / 'bag', items)
+    bag = write_bag(tmp_path / 'bag', items)
     told: dict[str, str] = {}
 
     def perform(source, settings, out):
@@ -275,10 +273,10 @@ def test_node_and_judge_agree_whether_images_are_rectified(
 def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
     oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    items = bag_factory.frames([grey_from_depth(d) for d in RAMPS])
-    whole = bag_factory.write_bag(tmp_path / 'whole', items)
+    items = frames([grey_from_depth(d) for d in RAMPS])
+    whole = write_bag(tmp_path / 'whole', items)
     cut = tmp_path / 'cut.mcap'
-    cut.write_bytes(bag_factory.storage_file(whole).read_bytes()[:-200])
+    cut.write_bytes(storage_file(whole).read_bytes()[:-200])
     monkeypatch.setattr(command, 'perform', lambda *_: Observed())
     with pytest.raises(NodeError, match='the node gave no depth'):
         command.main(['--bag', str(cut), '--out', str(tmp_path / 'out'), '--model', str(oracle)])
@@ -329,8 +327,8 @@ def test_a_limit_below_zero_is_refused(capsys: pytest.CaptureFixture) -> None:
         (lambda path: path.touch(), 'is not a bag'),
         (lambda path: path.with_suffix('.bag').write_bytes(b'not a bag' * 99), 'damaged'),
         (lambda path: path.with_suffix('.mcap').write_bytes(b'not a bag' * 99), 'damaged'),
-        (lambda path: bag_factory.write_bag(path, []), 'message'),
-        (lambda path: bag_factory.write_bag(path, bag_factory.frames([])), 'message'),
+        (lambda path: write_bag(path, []), 'message'),
+        (lambda path: write_bag(path, frames([])), 'message'),
     ],
     ids=['empty folder', 'empty file', 'corrupt ROS 1', 'corrupt mcap', 'no topics', 'no message'],
 )
@@ -347,9 +345,9 @@ def test_a_bag_without_pictures_is_said_before_anything_starts(
 
 
 def test_a_bag_that_repeats_stamps_is_refused_and_a_lap_of_it_is_not(tmp_path: Path) -> None:
-    lap = bag_factory.frames([grey_from_depth(d) for d in RAMPS])
+    lap = frames([grey_from_depth(d) for d in RAMPS])
     again = [replace(item, logged_ns=item.stamp_ns + 10**9) for item in lap]
-    with Bag(bag_factory.write_bag(tmp_path / 'bag', [*lap, *again])) as bag:
+    with Bag(write_bag(tmp_path / 'bag', [*lap, *again])) as bag:
         chosen = topics.choose(bag)
         assert source.inspect(bag, chosen, 3).images == 3
         with pytest.raises(NodeError, match=r'1 of the 4 images of /camera/image_raw .* --limit'):
@@ -375,7 +373,7 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
     pictures = [np.full((48, 64, 3), 40 * i, np.uint8) for i in range(2)]
     wires = []
     for kind in ('mcap', 'ros1'):
-        path = bag_factory.write_bag(tmp_path / kind, bag_factory.frames(pictures), kind)
+        path = write_bag(tmp_path / kind, frames(pictures), kind)
         with Bag(path) as bag:
             chosen = topics.choose(bag)
             wires.append([(m.topic, data) for m, data in source.messages(bag, chosen)])

@@ -15,8 +15,9 @@ pytest.importorskip('rosbags')
 import bag_factory
 from oracle_model import CONTRACT, grey_from_depth
 
-from dmd_ros.eval import metrics, topics
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval import metrics
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
 from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed

@@ -283,9 +283,9 @@ def test_node_and_replay_agree_on_frames(tmp_path, image, info, tx):
     pytest.importorskip('rosbags')
     from bag_factory import frames, write_bag
 
-    from dmd_ros.eval import topics
-    from dmd_ros.eval.bag_file import Bag
-    from dmd_ros.eval.bags import BagReader
+    from dmd_ros.eval.bags import topics
+    from dmd_ros.eval.bags.file import Bag
+    from dmd_ros.eval.bags.reader import BagReader
 
     items = [replace(i, frame_id=info) for i in frames([np.zeros((48, 64, 3), np.uint8)])]
     items[0].frame_id = image

@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
-from dmd_ros.eval.bags import BagFrame
+from dmd_ros.eval.bags.reader import BagFrame
 from train.datasets.bag import labelled, write_frame
 from train.datasets.registry import open_dataset
 from train.errors import TrainError

@@ -22,10 +22,10 @@ from small_set import fast_config, write_set
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.preprocess import full_view
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
+from dmd_ros.eval.bags.topics import choose
 from dmd_ros.eval.points import apply, inverse, transform
-from dmd_ros.eval.topics import choose
 from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
 from train import finetune, loop
 from train.checkpoint import load_newest

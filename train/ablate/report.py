@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.eval.report import markdown_table, write_json
+from dmd_ros.eval.output.report import markdown_table, write_json
 from train.ablate.experiments import COVERED, Experiment
 from train.ablate.plots import plot
 from train.ablate.runs import Work, config_of, evaluation

@@ -16,7 +16,7 @@ import torch
 
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.report import write_json
+from dmd_ros.eval.output.report import write_json
 from train import checkpoint
 from train.ablate import data
 from train.ablate.experiments import COMMON_LR, MODELS, Point

@@ -28,9 +28,10 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.preprocess import ROTATIONS, turned
 from dmd_ros.core.records import RawSample
-from dmd_ros.eval import points, topics
-from dmd_ros.eval.bag_file import Bag, storage_files
-from dmd_ros.eval.bags import BagFrame, BagReader
+from dmd_ros.eval import points
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag, storage_files
+from dmd_ros.eval.bags.reader import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import same_view
 from train.datasets.frames import Frames

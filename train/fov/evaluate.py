@@ -26,7 +26,7 @@ from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import count
-from dmd_ros.eval.report import markdown_table
+from dmd_ros.eval.output.report import markdown_table
 from dmd_ros.fov import EstimatedFov, FovEstimator
 from dmd_ros.loading import load_camera_source, load_estimator
 from train.errors import in_one_line

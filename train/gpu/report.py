@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dmd_ros.eval.report import write_json
+from dmd_ros.eval.output.report import write_json
 from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.engine_file import write_atomic
 

@@ -22,7 +22,7 @@ from statistics import mean
 import torch
 
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import markdown_table, write_json
+from dmd_ros.eval.output.report import markdown_table, write_json
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import in_one_line

@@ -26,9 +26,9 @@ from dmd_ros.core.diffusion import (
     x0_eps_from_prediction,
 )
 from dmd_ros.core.preprocess import full_view
-from dmd_ros.eval import canvas
 from dmd_ros.eval.options import count, positive
-from dmd_ros.eval.sheet import write_picture
+from dmd_ros.eval.output import canvas
+from dmd_ros.eval.output.sheet import write_picture
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError, in_one_line

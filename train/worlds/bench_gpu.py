@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from dmd_ros.eval.report import write_json
+from dmd_ros.eval.output.report import write_json
 from train.errors import in_one_line
 from train.worlds.batch import picture_and_depth, renderer
 from train.worlds.generate import KINDS

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import write_json
+from dmd_ros.eval.output.report import write_json
 from train.errors import TrainError, in_one_line
 from train.interrupts import end_with_parent, interrupts_held
 from train.worlds.generate import KINDS, WorldConfig, Worlds, held_out

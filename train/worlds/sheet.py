@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.options import count
-from dmd_ros.eval.sheet import write_picture
+from dmd_ros.eval.output.sheet import write_picture
 from train.errors import TrainError, in_one_line
 from train.outputs import check_picture
 from train.worlds.generate import KINDS, WorldConfig, Worlds

@@ -23,7 +23,7 @@ import numpy as np
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.options import positive
-from dmd_ros.eval.report import markdown_table
+from dmd_ros.eval.output.report import markdown_table
 from train.errors import in_one_line
 from train.worlds.generate import WorldConfig, Worlds, held_out
 from train.worlds.render.assets import Assets

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.eval import report
 from dmd_ros.eval.options import positive, run_command, seconds
+from dmd_ros.eval.output import report
 from dmd_ros.loading import find_model
 from dmd_ros.ros.bench import compute, live, machine
 from dmd_ros.ros.bench.table import stage_table

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dmd_ros.eval.report import percentiles
+from dmd_ros.eval.output.report import percentiles
 from dmd_ros.ros.bench.driver import LOST
 from dmd_ros.ros.bench.machine import resident_mb
 from dmd_ros.ros.processes import Event, Family

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.eval import report
+from dmd_ros.eval.output import report
 from dmd_ros.ros.processes import Family
 
 # Not part of a frame: the same camera's picture as a jpeg instead.

@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag, bag_name
-from dmd_ros.eval.bag_writer import check_replaceable
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag, bag_name
+from dmd_ros.eval.bags.writer import check_replaceable
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO

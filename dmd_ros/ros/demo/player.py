@@ -13,8 +13,8 @@ from typing import Any
 import rclpy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.topics import COMPRESSED, Topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.ros.demo.source import messages
 from dmd_ros.ros.processes import say
 

@@ -17,11 +17,12 @@ from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.camera_info import camera_from_info, info_size
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.image_msg import depth_from_image
-from dmd_ros.eval import baselines, canvas, cloud_view, metrics, report, sheet
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagFrame, BagReader
+from dmd_ros.eval import baselines, metrics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagFrame, BagReader
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import Score
+from dmd_ros.eval.output import canvas, cloud_view, report, sheet
 from dmd_ros.eval.registration import on_grid_of
 from dmd_ros.fov import FixedFov
 from dmd_ros.ros.demo import recorder

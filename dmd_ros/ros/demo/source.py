@@ -11,9 +11,9 @@ from typing import Any
 
 from rosbags.typesys import Stores, get_typestore
 
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.recovery import Raw
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.ros.errors import NodeError
 
 # Share of images that must have a camera_info of their very stamp for exact pairing.

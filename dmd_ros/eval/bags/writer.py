@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.pointcloud import POINT_BYTES
-from dmd_ros.eval.bag_messages import make_header, make_info
+from dmd_ros.eval.bags.messages import make_header, make_info
 from dmd_ros.eval.errors import EvalError
 
 DEPTH, DEPTH_INFO, POINTS = '/depth/image', '/depth/camera_info', '/points'

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.eval import canvas
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import canvas
 
 COLUMN = 420  # pixels
 _GAP, _MARGIN = 8, 24

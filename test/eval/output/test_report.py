@@ -8,8 +8,8 @@ import resource
 import numpy as np
 import pytest
 
-from dmd_ros.eval import report
 from dmd_ros.eval.metrics import score
+from dmd_ros.eval.output import report
 
 
 def test_percentiles():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from bag_factory import IMAGE, INFO, T0, Item, frames, storage_file, write_bag
 
-from dmd_ros.eval.bag_file import Bag, bag_name
+from dmd_ros.eval.bags.file import Bag, bag_name
 from dmd_ros.eval.errors import EvalError
 
 PICTURES = [np.full((48, 64, 3), level, np.uint8) for level in range(6)]

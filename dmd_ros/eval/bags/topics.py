@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmd_ros.core.camera_info import is_rectified_by_name
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.errors import EvalError
 
 IMAGE = 'sensor_msgs/msg/Image'

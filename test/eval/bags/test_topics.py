@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, write_bag
 
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag, Topic
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag, Topic
 from dmd_ros.eval.errors import EvalError
 
 PICTURE = np.full((48, 64, 3), 1, np.uint8)

@@ -3,7 +3,7 @@
 """Bags as a stream of messages, whatever wrote them: rosbag2 (mcap, sqlite3, zstd) and ROS 1.
 
 No ROS installation is needed: `rosbags` reads and decodes; what it refuses because the recording
-was cut off is read by `dmd_ros.eval.recovery`.
+was cut off is read by `dmd_ros.eval.bags.recovery`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from typing import Any
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.recovery import (
+from dmd_ros.eval.bags.recovery import (
     ADDED,
     ZSTD_NAMES,
     Raw,
@@ -34,7 +33,8 @@ from dmd_ros.eval.recovery import (
     unmerged,
     write_inflated,
 )
-from dmd_ros.eval.report import as_text
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output.report import as_text
 
 # What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
 # makes none) are not in order of time; up to there it gives them as they lie.

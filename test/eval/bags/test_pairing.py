@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.eval.pairing import nearest_apart, pair
+from dmd_ros.eval.bags.pairing import nearest_apart, pair
 
 stamps = st.lists(st.integers(0, 200), max_size=12)
 

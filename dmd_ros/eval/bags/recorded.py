@@ -23,15 +23,15 @@ import numpy as np
 from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.camera_info import camera_from_info, info_size, same_frame
 from dmd_ros.core.errors import CoreError
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagFrame, BagReader
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.pairing import nearest_apart, pair
+from dmd_ros.eval.bags.reader import BagFrame, BagReader
+from dmd_ros.eval.bags.recovery import Raw
+from dmd_ros.eval.bags.sensor_truth import depth_of
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import Estimate, infinities_judged_as, on_image
-from dmd_ros.eval.pairing import nearest_apart, pair
-from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.registration import other_view
-from dmd_ros.eval.sensor_truth import depth_of
 
 
 class RecordedDepth:

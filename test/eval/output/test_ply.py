@@ -5,7 +5,7 @@ import pytest
 from oracle_model import CAMERA, grey_from_depth, write_oracle
 
 from dmd_ros.core.edges import flying_pixels
-from dmd_ros.eval.ply import points_of, write_ply
+from dmd_ros.eval.output.ply import points_of, write_ply
 from dmd_ros.loading import load_estimator
 
 VERTEX = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmd_ros.core.camera import Camera, rectified_pixels
+from dmd_ros.eval.bags.sensor_truth import registered
 from dmd_ros.eval.points import apply, depth_from_points, inverse, transform
-from dmd_ros.eval.sensor_truth import registered
 
 
 def pose(turn, shift):

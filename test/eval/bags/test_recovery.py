@@ -15,9 +15,9 @@ from bag_factory import IMAGE, INFO, KINDS, frames, storage_file, write_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmd_ros.eval import recovery, topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.bags import recovery, topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.errors import EvalError
 
 COUNT = 40

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmd_ros.eval.bag_file import TF_MESSAGES, Bag
+from dmd_ros.eval.bags.file import TF_MESSAGES, Bag
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import inverse, rotation_from_quaternion, transform
 

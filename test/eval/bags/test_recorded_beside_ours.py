@@ -17,7 +17,7 @@ from recorded_factory import RAMP, THEIRS, estimates, failure, judged, recording
 from dmd_ros.eval import compare
 from dmd_ros.eval.options import run_command
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
 
 

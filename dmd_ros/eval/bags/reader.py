@@ -23,12 +23,12 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.camera_info import camera_frame, camera_from_info
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.pairing import Infos, info_for, nearest_apart, pair
+from dmd_ros.eval.bags.recovery import Raw
+from dmd_ros.eval.bags.sensor_truth import Picture, SensorTruth
+from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.pairing import Infos, info_for, nearest_apart, pair
-from dmd_ros.eval.recovery import Raw
-from dmd_ros.eval.sensor_truth import Picture, SensorTruth
-from dmd_ros.eval.topics import COMPRESSED, Topics
 from dmd_ros.fov import CameraSource
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
-from dmd_ros.eval.report import write_file
+from dmd_ros.eval.output.report import write_file
 
 _POINT = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
 _HEADER = """ply

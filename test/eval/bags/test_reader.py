@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
 
-SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
+SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[3].parent / 'shared'))
 MS = 1_000_000
 
 

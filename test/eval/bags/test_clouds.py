@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
-from dmd_ros.eval.clouds import points_from_cloud
+from dmd_ros.eval.bags.clouds import points_from_cloud
 from dmd_ros.eval.errors import EvalError
 
 TYPES = get_typestore(Stores.LATEST).types

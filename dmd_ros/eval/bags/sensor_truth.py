@@ -23,15 +23,15 @@ from dmd_ros.core.camera import Camera, pixels_of_rays, rectified_pixels
 from dmd_ros.core.camera_info import camera_from_info, is_second_camera
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import depth_from_compressed, depth_from_image
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.clouds import points_from_cloud
+from dmd_ros.eval.bags.clouds import points_from_cloud
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.pairing import Infos, info_for
+from dmd_ros.eval.bags.recovery import Raw
+from dmd_ros.eval.bags.topics import CLOUD, COMPRESSED, Topics, is_rectified
+from dmd_ros.eval.bags.transforms import StaticTransforms
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.pairing import Infos, info_for
 from dmd_ros.eval.points import apply, depth_from_pixels, depth_from_points
-from dmd_ros.eval.recovery import Raw
 from dmd_ros.eval.registration import other_view
-from dmd_ros.eval.topics import CLOUD, COMPRESSED, Topics, is_rectified
-from dmd_ros.eval.transforms import StaticTransforms
 
 # Nearer to the pictures' camera than this it sees nothing but its own mount.
 _MIN_Z_M = 0.1

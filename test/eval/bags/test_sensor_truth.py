@@ -12,13 +12,13 @@ import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, write_bag
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.eval import topics
-from dmd_ros.eval.bag_file import Bag
-from dmd_ros.eval.bags import BagReader
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import apply, inverse, transform
 
-SAMPLE = Path(__file__).parents[1] / 'data' / 'sample_bag'
+SAMPLE = Path(__file__).parents[2] / 'data' / 'sample_bag'
 LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'
 GREY = np.full((48, 64, 3), 90, np.uint8)
 

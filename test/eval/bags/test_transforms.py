@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from bag_factory import T0, TF_TYPES, Item, frames, write_bag
 
-from dmd_ros.eval.bag_file import Bag
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.transforms import StaticTransforms
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import inverse, transform
-from dmd_ros.eval.transforms import StaticTransforms
 
 
 def pose(turn, shift):

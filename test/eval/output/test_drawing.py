@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmd_ros.core.camera import Camera
-from dmd_ros.eval import canvas, cloud_view, sheet
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output import canvas, cloud_view, sheet
 
 NAN = np.float32(np.nan)
 
