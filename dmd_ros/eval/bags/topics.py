@@ -25,7 +25,10 @@ _OF_DEPTH = ('uncertainty', 'confidence')
 # How this package's node calls its estimate, and what it publishes with it: one is enough to know
 # it by. Drivers that call their depth so have neither there.
 _OUR_DEPTH = '/depth/image'
+_OUR_INFO = '/depth/camera_info'  # other drivers have one, too
 _BESIDE_OURS = ('/points', '/depth/color', '/depth/uncertainty')
+# Said of a camera_info that is not there.
+_BLIND = '; it may be missing where fov_source is estimate or fixed'
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def choose(
     image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
     camera_info: the only one, or the one beside the image. depth: the only topic of depth images,
     if there is one; 'none' to do without. What may be an estimate must be named: a cloud, and
-    what this package's node leaves. No picture or depth of theirs: see `_OF_DEPTH`.
+    what this package's node leaves, its camera_info too. No picture or depth of theirs: see
+    `_OF_DEPTH`.
     calibrated: whether depth is estimated by a camera_info. depth_info: the one beside the depth.
     estimate: a depth topic that is neither, in whatever transport.
     """
@@ -73,14 +77,7 @@ def choose(
     depths = [name for name in pictures if is_depth(bag, name)]
     colours = [name for name in pictures if name not in depths]
     image = _image(bag, image, colours, estimate)
-    if camera_info is not None:
-        _check(bag, camera_info, (CAMERA_INFO,), 'camera_info')
-    elif calibrated:
-        beside = infos_beside(bag, image)
-        chosen = beside if len(beside) == 1 else _named(bag, CAMERA_INFO)
-        camera_info = _only(bag, chosen, 'camera_info', '--camera-info-topic')
-    else:
-        camera_info = _single(infos_beside(bag, image))
+    camera_info = _camera_info(bag, camera_info, image, calibrated, ours)
     if depth is None:
         found = _without_transports([name for name in depths if name != image])
         depth = _only(bag, found, 'depth', '--depth-topic') if found else None
@@ -106,6 +103,28 @@ def _image(bag: Bag, named: str | None, colours: Sequence[str], estimate: str | 
             f'{estimate} is the only image of bag {bag.path}; an estimate is a topic of depth'
         )
     return _only(bag, _without_transports(colours), 'image', '--image-topic')
+
+
+def _camera_info(
+    bag: Bag, named: str | None, image: str, calibrated: bool, ours: Sequence[str]
+) -> str:
+    """Take the CameraInfo that is named, or that of the image; empty if it may be missing."""
+    if named is not None:
+        _check(bag, named, (CAMERA_INFO,), 'camera_info')
+        return named
+    beside = infos_beside(bag, image)
+    if not calibrated or len(beside) == 1:
+        return _single(beside)
+    infos = _named(bag, CAMERA_INFO)
+    found = [name for name in infos if name not in ours]
+    if infos and not found:
+        # It tells of a picture without distortion, and may be of an angle that was estimated.
+        raise EvalError(
+            f'bag {bag.path} has no camera_info topic of its images: {", ".join(infos)} is of '
+            'what dmd_node has estimated; if the images are free of distortion and the node knew '
+            f'their calibration, name it with --camera-info-topic{_BLIND}'
+        )
+    return _only(bag, found, 'camera_info', '--camera-info-topic')
 
 
 def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:
@@ -160,9 +179,9 @@ def outputs_of_the_node(bag: Bag) -> list[str]:
     found = []
     for name in {_base(topic) for topic in bag.topics if _base(topic).endswith(_OUR_DEPTH)}:
         beside = [name.removesuffix(_OUR_DEPTH) + other for other in _BESIDE_OURS]
-        others = [topic for topic in bag.topics if _base(topic) in beside]
-        if others:
-            found += [topic for topic in bag.topics if _base(topic) == name] + others
+        if any(_base(topic) in beside for topic in bag.topics):
+            ours = (name, *beside, name.removesuffix(_OUR_DEPTH) + _OUR_INFO)
+            found += [topic for topic in bag.topics if _base(topic) in ours]
     return found
 
 
@@ -211,8 +230,7 @@ def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        blind = '; it may be missing where fov_source is estimate or fixed'
-        instead = blind if what == 'camera_info' else ''
+        instead = _BLIND if what == 'camera_info' else ''
         raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}{instead}')
     raise EvalError(
         f'bag {bag.path} has several {what} topics; choose one with {option}: {", ".join(names)}'

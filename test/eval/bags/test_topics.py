@@ -200,6 +200,21 @@ def test_what_the_node_has_estimated_is_no_ground_truth_by_itself(tmp_path, name
         assert bag.warnings == []
 
 
+def test_the_camera_that_the_node_estimated_for_is_no_calibration_by_itself(tmp_path):
+    """It has no distortion, whatever the images have, and its angle may be an estimate."""
+    image = Item('/cam/image', T0, PICTURE, 'image')
+    ours = left_by_the_node('', 'points')
+    with Bag(write_bag(tmp_path / 'alone', [image, *ours])) as bag:
+        said = r'no camera_info topic of its images: /depth/camera_info is of.*--camera-info-topic'
+        with pytest.raises(EvalError, match=said):
+            topics.choose(bag)
+        assert topics.choose(bag, camera_info='/depth/camera_info').camera_info
+        assert topics.choose(bag, calibrated=False).camera_info == ''
+    items = [image, *ours, Item('/info/camera_info', T0, CAMERA, 'info')]
+    with Bag(write_bag(tmp_path / 'beside', items)) as bag:
+        assert topics.choose(bag).camera_info == '/info/camera_info'
+
+
 def test_how_sure_an_estimate_is_is_no_depth(tmp_path):
     """It is an image of floats, too; a second model may be judged beside it."""
     zed = '/zed/zed_node/confidence/confidence_map'
