@@ -34,6 +34,8 @@ from dmd_ros.runtime.select import BACKENDS
 
 SAMPLE_BAG = Path('test/data/sample_bag')
 _RECORDED = 'recorded'
+# What warnings of the evaluation may advise, and the demo has not got.
+_OF_REPLAY = ('--depth-info-topic', '--depth-as-is', '--depth-tolerance')
 _LEFT = (_RECORDED, 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
 
 
@@ -49,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
         source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
+        results.reader_of(bag, source)  # what cannot be judged by is said before it is played
         told = list(bag.warnings)
-        for warning in told:
-            print(f'warning: {warning}', file=sys.stderr)
+        _tell(told)
     check_replaceable(out / _RECORDED, args.bag)
     remove(out / name for name in _LEFT)  # logs are written over
     out.mkdir(parents=True, exist_ok=True)
@@ -71,10 +73,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = results.figures(observed, judged, about)
     results.write(out, found, judged, f'{contract.name} on {bag_name(source.path)}')
     print(results.table(found))
-    for warning in judged.warnings:
-        if warning not in told:
-            print(f'warning: {warning}', file=sys.stderr)
+    _tell([warning for warning in judged.warnings if warning not in told])
     print(f'written: {out}/recorded (mcap), demo.md, demo.json, sheet.png, cloud.png, summary.jpg')
+
+
+def _tell(warnings: Sequence[str]) -> None:
+    """Print warnings, and who has the options that they advise."""
+    for warning in warnings:
+        print(f'warning: {warning}', file=sys.stderr)
+    advised = [name for name in _OF_REPLAY if any(name in warning for warning in warnings)]
+    if advised:
+        print(
+            f'{", ".join(advised)}: not of the demo, but of python -m dmd_ros.eval.replay, which '
+            'judges a bag without playing it',
+            file=sys.stderr,
+        )
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:

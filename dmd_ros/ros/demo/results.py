@@ -51,6 +51,17 @@ class Judged:
     warnings: list[str] = field(default_factory=list)
 
 
+def reader_of(bag: Bag, source: Source) -> BagReader:
+    """Open what the bag knows of the images; raises `EvalError` if nothing can be judged by it."""
+    return BagReader(
+        bag,
+        source.topics,
+        rectified=source.rectified,
+        camera_source=None if source.topics.camera_info else _NO_CAMERA,
+        limit=source.images,
+    )
+
+
 def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE) -> Judged:
     """Compare what was recorded with what the bag knows.
 
@@ -60,15 +71,8 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
     """
     judged = Judged()
     with Bag(source.path) as bag, Bag(out / 'recorded') as recorded:
-        assumed = not source.topics.camera_info
-        reader = BagReader(
-            bag,
-            source.topics,
-            rectified=source.rectified,
-            camera_source=_NO_CAMERA if assumed else None,
-            limit=source.images,
-        )
-        cameras = _recorded_cameras(recorded) if assumed else None
+        reader = reader_of(bag, source)
+        cameras = None if source.topics.camera_info else _recorded_cameras(recorded)
         count = recorded.topics[recorder.DEPTH].count
         chosen = sheet.places(count, _ROWS)
         for number, (frame, depth) in enumerate(_together(reader, recorded, cameras)):
