@@ -175,14 +175,14 @@ def by_group(verdicts: Sequence[Verdict], groups: Sequence[str]) -> dict[str, Su
 
 
 def inverse_doubt(verdicts: Sequence[Verdict]) -> str:
-    """Name what is inverse depth by the looks of it, or nothing: no scale makes depth of that."""
+    """Name what falls where the truth rises, or nothing: no scale makes depth of that."""
     inverse = sum(v.correlation < _INVERSE for v in verdicts)
     if 2 * inverse <= len(verdicts):
         return ''
     return (
         f'in {inverse} of {len(verdicts)} judged frames the estimate falls where the truth rises '
         f'(correlation below {_INVERSE:g}): inverse depth (disparity) is no depth, also after '
-        'median scaling'
+        'median scaling; a model that sees its pictures upside down errs so too (image_rotation)'
     )
 
 
