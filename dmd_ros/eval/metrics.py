@@ -167,11 +167,8 @@ def median_scale(
     max_m: float = MAX_M,
 ) -> float:
     """Give median(g) / median(p) over judged pixels: 1 means that the scale is right."""
-    p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
-    known = ~np.isnan(p)
-    if not known.any():
-        return math.nan
-    return float(np.median(g[known]) / np.median(p[known]))
+    p, g = _estimated(predicted_m, truth_m, min_m, max_m)
+    return float(np.median(g) / np.median(p)) if p.size else math.nan
 
 
 def correlation(
@@ -184,14 +181,23 @@ def correlation(
 
     1: p is g, scaled, or a power of it. -1: it falls where g rises, as inverse depth does.
     """
-    p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
-    known = ~np.isnan(p)
-    if not known.any():
-        return math.nan
-    p, g = (np.log(values[known].astype(np.float64)) for values in (p, g))
-    if min(p.std(), g.std()) < _FLAT:
+    pairs = _estimated(predicted_m, truth_m, min_m, max_m)
+    p, g = (np.log(values.astype(np.float64)) for values in pairs)
+    if not p.size or min(p.std(), g.std()) < _FLAT:
         return math.nan
     return float(np.mean((p - p.mean()) * (g - g.mean())) / (p.std() * g.std()))
+
+
+def _estimated(
+    predicted_m: NDArray[np.float32],
+    truth_m: NDArray[np.float32],
+    min_m: float,
+    max_m: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give prediction and truth at those judged pixels that have an estimate, as two lists."""
+    p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
+    known = ~np.isnan(p)
+    return p[known], g[known]
 
 
 def _judged(
