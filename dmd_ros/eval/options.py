@@ -244,6 +244,14 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+def left_over(out: Path, names: Iterable[str], overwrite: bool) -> list[Path]:
+    """List what is in `out` by these names; raises `EvalError` if that must stay."""
+    left = [path for path in (out / name for name in names) if path.exists()]
+    if left and not overwrite:
+        raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
+    return left
+
+
 def remove(paths: Iterable[Path]) -> None:
     """Remove the files and folders that an earlier run left; those that are not there are fine."""
     for path in paths:

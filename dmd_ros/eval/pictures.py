@@ -136,10 +136,7 @@ def _left_over(
             'the next time; choose another'
         )
     wanted = [_SUMMARY, *(name + ending for name in names for ending in _ENDINGS)]
-    left = [path for path in (out / name for name in wanted) if path.exists()]
-    if left and not overwrite:
-        raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
-    return left
+    return options.left_over(out, wanted, overwrite)
 
 
 def _scale_from(args: argparse.Namespace) -> tuple[float, float]:

@@ -195,9 +195,7 @@ def _results(
 
 def _left_over(out: Path, overwrite: bool, bag: Path, estimates: Path | None) -> list[Path]:
     """List what an earlier run left in `out`; raises `EvalError` if that must stay."""
-    left = [out / name for name in (*replay_report.OUTPUTS, _DEPTH) if (out / name).exists()]
-    if left and not overwrite:
-        raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
+    left = options.left_over(out, (*replay_report.OUTPUTS, _DEPTH), overwrite)
     for read in filter(None, (bag, estimates)):
         check_replaceable(out / _DEPTH, read)
     return left
