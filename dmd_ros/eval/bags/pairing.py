@@ -53,6 +53,18 @@ def pair(
     return found
 
 
+def repeated_stamps(stamps_ns: Sequence[int], partners: str) -> str:
+    """Say what repeated stamps of images do to `pair`; partners: what they get. Empty: none is."""
+    repeated = len(stamps_ns) - len(set(stamps_ns))
+    if not repeated:
+        return ''
+    return (
+        f'{repeated} of {len(stamps_ns)} images repeat a stamp (a looped or unstamped '
+        f'recording?); these and the {partners} are paired in the order of recording, wrongly if '
+        'some of either were dropped'
+    )
+
+
 def nearest_apart(stamps_ns: Sequence[int], partners_ns: Sequence[int]) -> str:
     """Say how far apart the two nearest are: by hours, if each is of another clock."""
     ordered = sorted(partners_ns)

@@ -24,7 +24,7 @@ from dmd_ros.core.camera_info import camera_frame, camera_from_info
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import rgb_from_compressed, rgb_from_image
 from dmd_ros.eval.bags.file import Bag
-from dmd_ros.eval.bags.pairing import Infos, info_for, nearest_apart, pair
+from dmd_ros.eval.bags.pairing import Infos, info_for, nearest_apart, pair, repeated_stamps
 from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.eval.bags.sensor_truth import Picture, SensorTruth
 from dmd_ros.eval.bags.topics import COMPRESSED, Topics
@@ -99,13 +99,9 @@ class BagReader:
         chosen = range(0, len(images), stride)
         self.chosen = list(chosen[:limit] if limit else chosen)
         self._partner = pair(images, depths, round(tolerance_s * 1e9), self.chosen)
-        repeated = len(images) - len(set(images))
+        repeated = repeated_stamps(images, f'{len(depths)} depths')
         if topics.depth and repeated:
-            bag.warn(
-                f'{repeated} of {len(images)} images repeat a stamp (a looped or unstamped '
-                f'recording?); these and the {len(depths)} depths are paired in the order of '
-                'recording, wrongly if some of either were dropped'
-            )
+            bag.warn(repeated)
         if topics.depth and not any(p is not None for p in self._partner):
             bag.warn(
                 f'no depth on {topics.depth} is stamped within {tolerance_s:g} s of an image '

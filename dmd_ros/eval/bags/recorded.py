@@ -25,7 +25,7 @@ from dmd_ros.core.camera_info import camera_from_info, info_size, same_frame
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.bags import topics
 from dmd_ros.eval.bags.file import Bag
-from dmd_ros.eval.bags.pairing import nearest_apart, pair
+from dmd_ros.eval.bags.pairing import nearest_apart, pair, repeated_stamps
 from dmd_ros.eval.bags.reader import BagFrame, BagReader
 from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.eval.bags.sensor_truth import depth_of
@@ -123,13 +123,8 @@ class RecordedDepth:
                 f'{max(apart) * 1e-9:.2g} s away, which is a later one than it was made of if its '
                 'node stamps anew'
             )
-        repeated = len(images) - len(set(images))
-        if repeated:
-            warn(
-                f'{repeated} of {len(images)} images repeat a stamp: these and the '
-                f'{len(stamps_ns)} estimates on {self._topic} are paired in the order of '
-                'recording, wrongly if some of either were dropped'
-            )
+        if repeated := repeated_stamps(images, f'{len(stamps_ns)} estimates on {self._topic}'):
+            warn(repeated)
 
     def _message_for(self, index: int) -> Raw:
         """Read on until the estimate of an image has come."""
