@@ -3,8 +3,9 @@
 """Metric depth from one calibrated camera: a field-of-view conditioned diffusion model (DMD)."""
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.floor import Mount
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import load_estimator
 
-__all__ = ['Camera', 'DepthEstimator', 'DepthFrame', 'load_estimator']
+__all__ = ['Camera', 'DepthEstimator', 'DepthFrame', 'Mount', 'load_estimator']

@@ -16,6 +16,7 @@ from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame
+from dmd_ros.floor_scale import FloorScale
 from dmd_ros.fov import CAMERA_INFO, CameraSource
 from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, Floats, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
@@ -37,6 +38,7 @@ class DepthEstimator:
     pictures come with None (see `dmd_ros.fov`).
     image_rotation: degrees clockwise, 0, 90, 180 or 270, that bring a picture upright: the network
     knows the world as it stands. Depth stays on the picture's own grid.
+    floor_scale: None, or what scales depth so that the floor lies where it is known to lie.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class DepthEstimator:
         temporal: str = 'fixed',
         camera_source: CameraSource | None = None,
         image_rotation: int = 0,
+        floor_scale: FloorScale | None = None,
     ) -> None:
         """Check the settings against the contract; raises `CoreError`."""
         self.contract = contract
@@ -62,6 +65,7 @@ class DepthEstimator:
         self.seed = seed
         self.temporal = temporal
         self.image_rotation = image_rotation
+        self.floor_scale = floor_scale
         _check_settings(self)
         self._start_noise()
         self._rectifier: Rectifier | None = None
@@ -69,8 +73,9 @@ class DepthEstimator:
     def reset(self) -> None:
         """Forget the previous frames and start the noise again: after a cut or a time jump."""
         self._start_noise()
-        if self.camera_source is not None:
-            self.camera_source.reset()
+        for memory in (self.camera_source, self.floor_scale):
+            if memory is not None:
+                memory.reset()
 
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
@@ -109,7 +114,15 @@ class DepthEstimator:
                     np.put(image, rectifier.outside_index, np.nan)
         coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        return DepthFrame(depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source)
+        floor = None
+        if self.floor_scale is not None:
+            floor = self.floor_scale(coarse, view)
+            for metres in (depth, coarse):
+                metres *= np.float32(floor.scale or 1.0)
+            clock.lap('floor')
+        return DepthFrame(
+            depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source, floor
+        )
 
     @property
     def fov_source(self) -> str:

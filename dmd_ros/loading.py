@@ -16,7 +16,9 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.floor import Mount
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.floor_scale import FloorScale
 from dmd_ros.fov import (
     CAMERA_INFO,
     FOV_SOURCES,
@@ -48,6 +50,8 @@ def load_estimator(
     vfov_deg: float | None = None,
     fov_model: str | os.PathLike[str] | None = None,
     fov_memory: int = 1,
+    mount: Mount | None = None,
+    floor_memory: int = 1,
     log: Callable[[str], None] = _log.info,
     cancelled: Callable[[], bool] = lambda: False,
     **settings: Any,
@@ -63,16 +67,25 @@ def load_estimator(
     force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
     built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
     fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
+    mount: how the camera stands above the floor, by which depth is then scaled: by the median over
+    the newest floor_memory pictures that show it. None: depth is as the model says.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
     path = find_model(model)
     rotation = settings.get('image_rotation', 0)
     source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, rotation)
+    floor_scale = None if mount is None else FloorScale(mount, floor_memory)
     wish = (size, settings.get('samples'), engine_cache_dir, force_rebuild)
     with _closed_on_error(source):
         loaded = _denoiser(path, backend, device, threads, precision, wish, log, cancelled)
         with _closed_on_error(loaded):
-            return DepthEstimator(loaded.contract, loaded, camera_source=source, **settings)
+            return DepthEstimator(
+                loaded.contract,
+                loaded,
+                camera_source=source,
+                floor_scale=floor_scale,
+                **settings,
+            )
 
 
 def _denoiser(

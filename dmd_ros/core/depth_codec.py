@@ -104,6 +104,11 @@ def _ends(contract: Contract) -> tuple[np.float32, np.float32]:
     return np.float32(margin - 1.0), np.float32(1.0 - END_MARGIN)
 
 
+def log_metres(depth_m: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Take the natural logarithm of metres: differences are ratios of depth. NaN stays NaN."""
+    return np.log(depth_m)
+
+
 def relative_std(
     code_std: NDArray[np.float32],
     code_mean: NDArray[np.float32],

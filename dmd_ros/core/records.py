@@ -28,6 +28,18 @@ class RawSample:
 
 
 @dataclass(frozen=True)
+class FloorReading:
+    """What the floor says of the scale of depth.
+
+    scale: the factor that depth was multiplied by, or None if no floor has been seen yet, and
+    depth is the model's own. seen: whether this very picture shows the floor.
+    """
+
+    scale: float | None
+    seen: bool
+
+
+@dataclass(frozen=True)
 class DepthFrame:
     """One estimate on the input's pixel grid (rectified, if the input camera had distortion).
 
@@ -35,9 +47,10 @@ class DepthFrame:
     range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
     deviation over the samples, NaN where depth is not finite, or None for a single sample.
     rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. coarse: float32
-    [h, w], metres within the model's range, on the network's grid; depth is `coarse` brought back
-    through `view`. timings: seconds per stage. fov_source: where the camera comes from, one of
-    `dmd_ros.fov.FOV_SOURCES`.
+    [h, w], metres, ends of the model's range included, on the network's grid; depth is `coarse`
+    brought back through `view`. timings: seconds per stage. fov_source: where the camera comes
+    from, one of `dmd_ros.fov.FOV_SOURCES`. floor: how depth was scaled by the floor, or None if
+    it was not to be.
     """
 
     depth: NDArray[np.float32]
@@ -48,3 +61,4 @@ class DepthFrame:
     view: View
     timings: Mapping[str, float] = field(default_factory=dict)
     fov_source: str = 'camera_info'
+    floor: FloorReading | None = None

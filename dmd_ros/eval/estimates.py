@@ -64,6 +64,14 @@ def infinities_judged_as(range_m: tuple[float, float]) -> str:
     )
 
 
+def no_floor(count: int, of: int) -> str:
+    """Say that pictures have the scale of the model although the camera's height is known."""
+    return (
+        f'{count} of {of}: no floor is seen where the height, pitch and roll of the camera say '
+        'that it is; their depth has the scale of the model'
+    )
+
+
 class DepthSource(Protocol):
     """Gives the depth of images, in their order."""
 

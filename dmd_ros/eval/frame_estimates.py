@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import metrics
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.estimates import infinities_judged_as, on_image
+from dmd_ros.eval.estimates import infinities_judged_as, no_floor, on_image
 from dmd_ros.eval.frame_files import has_depth, read_depth
 from dmd_ros.eval.frame_folder import LabelledFrame
 from dmd_ros.eval.judge import predict
@@ -62,11 +62,14 @@ class ModelFrames:
     def __init__(self, estimator: DepthEstimator, mirror: bool) -> None:
         """Take over the estimator."""
         self._estimator, self._mirror = estimator, mirror
+        self._count = self._floorless = 0
 
     def __call__(self, frame: LabelledFrame) -> FrameEstimate:
         """Run the model."""
         sample = frame.sample
         made, settled = predict(self._estimator, sample.rgb, sample.camera, self._mirror)
+        self._count += 1
+        self._floorless += made.floor is not None and made.floor.scale is None
         return FrameEstimate(settled, settled if self._mirror else made.depth, made.timings)
 
     def doubt(self, frame: LabelledFrame) -> str:
@@ -74,8 +77,8 @@ class ModelFrames:
         return self._estimator.untrained_for(frame.sample.camera)
 
     def warnings(self) -> list[str]:
-        """Give nothing: all is said of single frames."""
-        return []
+        """Say in how many frames the floor did not tell the scale."""
+        return [no_floor(self._floorless, self._count)] if self._floorless else []
 
     def close(self) -> None:
         """Release the estimator."""

@@ -21,6 +21,7 @@ import cv2
 
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.floor import Mount
 from dmd_ros.core.preprocess import ROTATIONS
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
@@ -36,7 +37,8 @@ _DEAF_S = 3.0
 # What means something to a model alone, in any of the commands.
 _OF_MODEL = (
     'model', 'backend', 'device', 'threads', 'steps', 'samples', 'sampler', 'seed',
-    'image_rotation', 'temporal', 'mirror',
+    'image_rotation', 'temporal', 'mirror', 'camera_height', 'camera_pitch', 'camera_roll',
+    'floor_frame',
 )  # fmt: skip
 _OF_ESTIMATES = ('estimate_range', 'estimate_rectified')
 
@@ -59,6 +61,38 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         help='degrees clockwise that bring the pictures upright (default: 0)',
     )
+    group.add_argument(
+        '--camera-height',
+        type=float,
+        metavar='M',
+        help='metres from the floor to the camera: depth is scaled so that the floor lies there',
+    )
+    group.add_argument(
+        '--camera-pitch',
+        type=float,
+        default=0.0,
+        metavar='DEG',
+        help='degrees by which it looks down, for --camera-height (default: 0)',
+    )
+    group.add_argument(
+        '--camera-roll',
+        type=float,
+        default=0.0,
+        metavar='DEG',
+        help='degrees by which it leans to the right, for --camera-height (default: 0)',
+    )
+
+
+def mount_from(args: argparse.Namespace) -> Mount | None:
+    """Read how the camera stands above the floor; raises `EvalError` for half of it."""
+    if args.camera_height is not None:
+        return Mount(args.camera_height, args.camera_pitch, args.camera_roll)
+    if args.camera_pitch or args.camera_roll:
+        raise EvalError(
+            f'--camera-pitch {args.camera_pitch:g} and --camera-roll {args.camera_roll:g} need '
+            '--camera-height: only with a height does the floor tell the scale'
+        )
+    return None
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +155,10 @@ def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float
 
 
 def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
-    """Load the model that the options name."""
+    """Load the model that the options name; settings: further ones, of `load_estimator`."""
+    mount = settings.setdefault('mount', mount_from(args))
+    if mount is not None and getattr(args, 'mirror', False):
+        raise EvalError('--mirror and --camera-height: a mean of two scales is none; give one')
     return load_estimator(
         args.model,
         args.backend,
@@ -162,6 +199,7 @@ def settings_of(
         'seed': estimator.seed,
         'temporal': estimator.temporal,
         'image_rotation': estimator.image_rotation,
+        'mount': None if estimator.floor_scale is None else estimator.floor_scale.mount,
         'model_range_m': [estimator.contract.depth_min_m, estimator.contract.depth_max_m],
     }
     if limits is not None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import millimetres_from_depth
-from dmd_ros.core.records import DepthFrame
+from dmd_ros.core.records import DepthFrame, FloorReading
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge
+from dmd_ros.eval.estimates import no_floor
 from dmd_ros.eval.output import ply, report, sheet
 from dmd_ros.eval.picture_camera import ESTIMATE, KnownCamera, PictureCameras
 from dmd_ros.eval.picture_file import read_picture
@@ -37,7 +38,8 @@ class PictureResult:
     name: of its files. fov_source: one of `picture_camera.SOURCES`, and fov_why in words. camera:
     of the depth, which is that of the rectified picture where the lens has distortion. median_m,
     min_m, max_m: metres, of what is finite; coverage: its share of the pixels. points: in the
-    cloud, of every cloud_stride-th row and column; None without a cloud.
+    cloud, of every cloud_stride-th row and column; None without a cloud. floor: how the floor
+    scaled depth; None if it did not.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PictureResult:
     coverage: float
     cloud_stride: int | None
     points: int | None
+    floor: FloorReading | None
 
 
 class PictureSession:
@@ -113,6 +116,9 @@ class PictureSession:
                 'and metres are no better than it; give --vfov, --focal-px or --calibration if '
                 'you can'
             )
+        floorless = sum(r.floor is not None and r.floor.scale is None for r in self.results)
+        if floorless:
+            found.append(no_floor(floorless, len(self.results)))
         return found + self._untrained
 
 
@@ -180,4 +186,5 @@ def _result(
         coverage=float(np.isfinite(frame.depth).mean()),
         cloud_stride=stride,
         points=points,
+        floor=frame.floor,
     )

@@ -187,6 +187,7 @@ def _results(
         'camera_info_of_other_stamp': reader.inexact_infos,
         'total': session.summary(),
         'flicker': session.flicker_summary(),
+        'floor': session.floor_summary(),
         'frames': session.results,
         'warnings': bag.warnings,
         'latency_ms': report.stage_latency_ms(session.timings),
@@ -229,6 +230,12 @@ def _parser() -> argparse.ArgumentParser:
     add('--fov-source', choices=FOV_SOURCES, default=CAMERA_INFO, help='default: %(default)s')
     add('--vfov', type=float, metavar='DEG', help='vertical field of view, for fixed')
     add('--fov-model', help='for estimate (default: the shipped one)')
+    add(
+        '--floor-frame',
+        metavar='FRAME',
+        help='instead of --camera-height: frame of /tf_static whose z = 0 is the floor, as '
+        'base_footprint',
+    )
     add('--stride', type=options.positive, default=1, help='take every n-th image')
     add('--limit', type=options.count, default=0, help='at most n images; 0 = all')
     add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')

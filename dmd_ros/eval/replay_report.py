@@ -75,6 +75,11 @@ def tell(out: Path, results: Mapping[str, Any]) -> None:
         print(report.latency_table(results['latency_ms']))
     if truth := results['settings']['ground_truth']:
         print(f'ground truth: {truth}')
+    if mount := results['settings'].get('mount'):
+        print(
+            f'floor: camera_height:={mount.height_m:.3f} camera_pitch_deg:={mount.pitch_deg:.2f} '
+            f'camera_roll_deg:={mount.roll_deg:.2f}'
+        )
     skipped = [f'{n} image(s) skipped: {why}' for why, n in results['images_skipped'].items()]
     for warning in (*results['warnings'], *skipped):
         print(f'warning: {warning}', file=sys.stderr)
@@ -92,6 +97,11 @@ def _table(results: Mapping[str, Any]) -> str:
         ['skipped', sum(results['images_skipped'].values())],
         ['flicker, median relative change', results['flicker']['predicted_median']],
     ]
+    if floor := results['floor']:
+        rows += [
+            ['images that show the floor', floor.seen],
+            ['scale by the floor, median', floor.scale_median],
+        ]
     total: Summary | None = results['total']
     rows.append(['frames with ground truth', total.frames if total else 0])
     if total is not None:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.records import FloorReading
 from dmd_ros.eval import flicker, metrics
 from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.estimates import DepthSource, Estimate
+from dmd_ros.eval.estimates import DepthSource, Estimate, no_floor
 from dmd_ros.eval.judge import Limits, Summary, Verdict, inverse_doubt, judge, summarise
 from dmd_ros.eval.registration import on_grid_of
 
@@ -26,7 +27,8 @@ class FrameResult:
 
     index: among the images of the bag. median_m, coverage: of the estimate over the whole picture
     (metres; share of pixels with a finite estimate). verdict: None without ground truth.
-    flicker: change since the frame before, None for the first.
+    flicker: change since the frame before, None for the first. floor: how the floor scaled depth,
+    None if it did not.
     """
 
     index: int
@@ -38,6 +40,16 @@ class FrameResult:
     coverage: float
     verdict: Verdict | None
     flicker: flicker.Change | None
+    floor: FloorReading | None
+
+
+@dataclass(frozen=True)
+class FloorSummary:
+    """In how many images the floor was seen, how many it scaled, and by which factor (median)."""
+
+    seen: int
+    scaled: int
+    scale_median: float | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,15 @@ class ReplaySession:
         """Summarise the changes between consecutive frames."""
         return flicker.summarise([r.flicker for r in self.results if r.flicker is not None])
 
+    def floor_summary(self) -> FloorSummary | None:
+        """Say how often the floor was seen, and by how much it scaled depth; None if not asked."""
+        readings = [r.floor for r in self.results if r.floor is not None]
+        if not readings:
+            return None
+        scales = [r.scale for r in readings if r.scale is not None]
+        median = float(np.median(scales)) if scales else None
+        return FloorSummary(sum(r.seen for r in readings), len(scales), median)
+
     def troubles(self, depth_topic: str | None) -> list[str]:
         """Say what the user should know before trusting the figures."""
         count, found = len(self.results), []
@@ -122,6 +143,9 @@ class ReplaySession:
             )
         if self._doubts:
             found.append(f'{len(self._doubts)} of {count} images: {self._doubts[0]}')
+        floor = self.floor_summary()
+        if floor is not None and floor.scaled < count:
+            found.append(no_floor(count - floor.scaled, count))
         return [*found, *filter(None, [inverse_doubt(self._verdicts())])]
 
     def _verdicts(self) -> list[Verdict]:
@@ -151,6 +175,7 @@ class ReplaySession:
             coverage=known.size / estimate.depth.size,
             verdict=verdict,
             flicker=self._change(frame, estimate),
+            floor=None if estimate.made is None else estimate.made.floor,
         )
 
     def _change(self, frame: BagFrame, estimate: Estimate) -> flicker.Change | None:

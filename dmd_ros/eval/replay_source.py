@@ -8,15 +8,18 @@ import argparse
 import contextlib
 from typing import Any
 
+from dmd_ros.core.floor import Mount
 from dmd_ros.eval import options
 from dmd_ros.eval.bags import topics
 from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.bags.recorded import RecordedDepth
+from dmd_ros.eval.bags.transforms import StaticTransforms, mount_above
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, ModelDepth
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.output import report
+from dmd_ros.floor_scale import VIDEO_MEMORY
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,18 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         )
 
 
+def _mount(args: argparse.Namespace, reader: BagReader) -> Mount | None:
+    """Read how the camera stands above the floor, from the options or from the bag."""
+    if args.floor_frame is None:
+        return options.mount_from(args)
+    if args.camera_height is not None or args.camera_pitch or args.camera_roll:
+        raise EvalError('--floor-frame and --camera-height both say where the floor is: give one')
+    matrix = StaticTransforms(reader.bag, reader.topics.image).between(
+        args.floor_frame, reader.frame_id()
+    )
+    return mount_above(matrix)
+
+
 def source_from(
     args: argparse.Namespace, limits: Limits, reader: BagReader, opened: contextlib.ExitStack
 ) -> tuple[DepthSource, dict[str, Any]]:
@@ -63,7 +78,9 @@ def source_from(
     opened: closes what has to be closed.
     """
     if not is_recorded(args):
-        estimator = options.estimator_from(args, temporal=args.temporal)
+        estimator = options.estimator_from(
+            args, temporal=args.temporal, mount=_mount(args, reader), floor_memory=VIDEO_MEMORY
+        )
         source = ModelDepth(estimator, not args.no_points)
         return source, options.settings_of(args, estimator, limits)
     bag = opened.enter_context(Bag(args.estimates or args.bag))

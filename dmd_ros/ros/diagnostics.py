@@ -60,6 +60,12 @@ def problems(
         found['failed'] = f'{summary.new_errors} frames failed: {summary.last_error}'
     if summary.untrained:
         found['untrained'] = summary.untrained
+    if summary.since_start > PATIENCE and summary.floor_looked and summary.floor_scale is None:
+        found['floor'] = (
+            f'none of {summary.floor_looked} images shows the floor where camera_height, '
+            'camera_pitch_deg and camera_roll_deg say it is: depth has the scale of the model; '
+            'check these, or set camera_height to 0'
+        )
     return found
 
 
@@ -142,5 +148,13 @@ def _values(summary: Summary) -> dict[str, str]:
         'latency max (ms)': f'{worst * 1e3:.2f}',
         **{f'stage {name} (ms)': f'{s * 1e3:.2f}' for name, s in summary.stages.items()},
         'vfov (deg)': f'{summary.vfov_deg:.2f}' if summary.vfov_deg else 'unknown',
+        'floor': _floor(summary),
         'last error': summary.last_error,
     }
+
+
+def _floor(summary: Summary) -> str:
+    if not summary.floor_looked:
+        return 'not used'
+    scale = 'no scale yet' if summary.floor_scale is None else f'scale {summary.floor_scale:.3f}'
+    return f'{scale}, seen in {summary.floor_seen} of {summary.floor_looked} images'

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmd_ros.estimator import DepthEstimator
+from dmd_ros.floor_scale import FloorScale
 from dmd_ros.loading import build_engine, load_estimator
 from dmd_ros.ros.params import Settings
 
@@ -90,6 +91,8 @@ class Loader:
             vfov_deg=settings.fixed_vfov_deg or None,
             fov_model=settings.fov_model or None,
             fov_memory=settings.fov_memory,
+            mount=settings.mount(),
+            floor_memory=settings.floor_memory,
             **self._engine_options(settings),
             **_tuning(settings),
         )
@@ -108,14 +111,26 @@ class Loader:
 
 def retuned(estimator: DepthEstimator, old: Settings, new: Settings) -> DepthEstimator:
     """Build a new estimator around the same backend if the change needs one."""
-    if _tuning(old) == _tuning(new):
+    floor_scale = _remounted(estimator.floor_scale, old, new)
+    if _tuning(old) == _tuning(new) and floor_scale is estimator.floor_scale:
         return estimator
     return DepthEstimator(
         estimator.contract,
         estimator.backend,
         camera_source=estimator.camera_source,
+        floor_scale=floor_scale,
         **_tuning(new),
     )
+
+
+def _remounted(scale: FloorScale | None, old: Settings, new: Settings) -> FloorScale | None:
+    """Give the scale by the floor for where the camera is now."""
+    mount = new.mount()
+    if (mount, new.floor_memory) == (old.mount(), old.floor_memory):
+        return scale
+    if mount is None or scale is None:
+        return None if mount is None else FloorScale(mount, new.floor_memory)
+    return scale.remounted(mount, new.floor_memory)
 
 
 def _tuning(settings: Settings) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from rclpy.parameter import Parameter
 
 from dmd_ros.core.diffusion import SAMPLERS
 from dmd_ros.core.edges import DEFAULT_THRESHOLD
+from dmd_ros.core.floor import MAX_HEIGHT_M, Mount
 from dmd_ros.core.preprocess import ROTATIONS
 from dmd_ros.estimator import TEMPORAL_MODES
+from dmd_ros.floor_scale import VIDEO_MEMORY as FLOOR_MEMORY
 from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.backend import MAX_THREADS
@@ -148,6 +150,28 @@ class Settings:
         low=0.1,
         high=10.0,
     )
+    camera_height: float = _live(
+        0.0,
+        'metres from the floor to the camera: depth is scaled so that the floor that it sees lies '
+        'there; 0: depth is as the model says',
+        low=0.0,
+        high=MAX_HEIGHT_M,
+    )
+    camera_pitch_deg: float = _live(
+        0.0, 'degrees by which the camera looks down, for camera_height', low=-90.0, high=90.0
+    )
+    camera_roll_deg: float = _live(
+        0.0,
+        'degrees by which the camera leans to the right, for camera_height',
+        low=-180.0,
+        high=180.0,
+    )
+    floor_memory: int = _live(
+        FLOOR_MEMORY,
+        'for camera_height: the median over so many images that show the floor is used',
+        low=1,
+        high=1000,
+    )
     min_depth: float = _live(0.0, 'metres; nearer is -inf', low=0.0, high=_MAX_METRES)
     max_depth: float = _live(
         _MAX_METRES, 'metres; farther is +inf; 1000: no limit', low=0.0, high=_MAX_METRES
@@ -213,6 +237,17 @@ class Settings:
                 f'fov_source is {self.fov_source!r} and fixed_vfov_deg {self.fixed_vfov_deg}: '
                 'fixed needs an angle above 0, the others take none'
             )
+        if not self.camera_height and (self.camera_pitch_deg or self.camera_roll_deg):
+            raise NodeError(
+                f'camera_pitch_deg is {self.camera_pitch_deg} and camera_roll_deg '
+                f'{self.camera_roll_deg}, but camera_height 0: only with a height does the floor '
+                'tell the scale; set that first, or all in one atomic request'
+            )
+        if self.camera_height and self.depth_scale != 1:
+            raise NodeError(
+                f'camera_height is {self.camera_height} and depth_scale {self.depth_scale}: the '
+                'floor tells the scale, or you do; set one of them back (0, or 1.0) first'
+            )
         if self.fov_model and self.fov_source != 'estimate':
             raise NodeError(
                 f'fov_model is set and fov_source is {self.fov_source!r}: only estimate uses it'
@@ -221,6 +256,12 @@ class Settings:
     def engine_shape(self) -> tuple[int, int] | None:
         """Read engine_size as (height, width); None: any."""
         return parse_size(self.engine_size) if self.engine_size else None
+
+    def mount(self) -> Mount | None:
+        """Give how the camera stands above the floor; None: unknown."""
+        if not self.camera_height:
+            return None
+        return Mount(self.camera_height, self.camera_pitch_deg, self.camera_roll_deg)
 
 
 _ORDERED = (

@@ -102,6 +102,7 @@ class Pipeline:
             with _blamed('inference'):
                 frame = estimator(rgb, camera)
             self._judge(frame.camera, estimator)
+            self._stats.floor(frame.floor)
             timings.update(frame.timings)
             self._publish(frame, pair, settings, wanted, timings)
         self._stats.processed(time.monotonic() - pair.received, timings)

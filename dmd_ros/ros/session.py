@@ -118,7 +118,7 @@ class Session:
         pairing = self._pairing
         max_age = 1e-9 * pairing.max_age_ns if pairing.latest else None
         found = problems(summary, *self.topics, info_max_age=max_age)
-        for kind in ('silent', 'unpaired'):
+        for kind in ('silent', 'unpaired', 'floor'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)
         return summary, found

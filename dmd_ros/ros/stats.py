@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dmd_ros.core.records import FloorReading
+
 # Frames over which percentiles are taken: ten seconds of a usual camera.
 _WINDOW = 300
 
@@ -19,7 +21,8 @@ class Summary:
 
     Since the previous copy: rates in Hz, new_errors, paired and unpaired (images that found their
     camera_info, or did not). mismatched: whether the last image without its camera_info had one
-    of another frame.
+    of another frame. floor_seen: of floor_looked images; floor_scale: by which depth is
+    multiplied, None as long as no floor has been seen.
     """
 
     images: int
@@ -42,6 +45,9 @@ class Summary:
     since_pair: float
     untrained: str = ''
     vfov_deg: float = 0.0  # of the newest image, vertical; 0 = none yet
+    floor_looked: int = 0
+    floor_seen: int = 0
+    floor_scale: float | None = None
 
 
 @dataclass
@@ -52,6 +58,8 @@ class _Counts:
     processed: int = 0
     idle: int = 0
     errors: int = 0
+    floor_looked: int = 0
+    floor_seen: int = 0
     drops: Counter[str] = field(default_factory=Counter)
 
 
@@ -70,6 +78,7 @@ class Stats:
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
+        self._floor_scale: float | None = None
 
     def image(self, now: float) -> None:
         """Count an image that arrived."""
@@ -119,6 +128,16 @@ class Stats:
         with self._lock:
             self._vfov_deg = degrees
 
+    def floor(self, reading: FloorReading | None) -> None:
+        """Count an image that was looked at for the floor (None: it was not), and its scale."""
+        with self._lock:
+            if reading is None:
+                self._counts.floor_looked = self._counts.floor_seen = 0
+            else:
+                self._counts.floor_looked += 1
+                self._counts.floor_seen += reading.seen
+                self._floor_scale = reading.scale
+
     def untrained(self, message: str) -> None:
         """Say why the camera lies outside what the model was trained for; empty: it does not."""
         with self._lock:
@@ -152,6 +171,9 @@ class Stats:
                 since_pair=now - self._last_pair,
                 untrained=self._untrained,
                 vfov_deg=self._vfov_deg,
+                floor_looked=counts.floor_looked,
+                floor_seen=counts.floor_seen,
+                floor_scale=self._floor_scale,
             )
 
 

@@ -9,6 +9,7 @@ are held in memory.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -127,6 +128,15 @@ class BagReader:
                     'stamp; the nearest one of the same frame_id was taken, up to '
                     f'{self._farthest_info_s:.3g} s away'
                 )
+
+    def frame_id(self) -> str:
+        """Give the frame_id of the first image; raises `EvalError` if none can be read."""
+        for raw in self.bag.raw([self.topics.image]):
+            with contextlib.suppress(EvalError):
+                return str(self.bag.decode(raw).header.frame_id)
+        raise EvalError(
+            f'topic {self.topics.image} of bag {self.bag.path} has no readable message'
+        )
 
     def _matched(self) -> Iterator[tuple[int, tuple[Raw, Raw | None]]]:
         """Yield (place in `chosen`, (image, depth)) in order, as soon as both have been read."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.floor import Mount
 from dmd_ros.eval.bags.file import TF_MESSAGES, Bag
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import inverse, rotation_from_quaternion, transform
@@ -127,6 +128,15 @@ class StaticTransforms:
             f'no static transform links the frames {source!r} and {target!r}, {has} of bag '
             f'{self._bag.path}{known}; record /tf_static with where the two are mounted'
         )
+
+
+def mount_above(matrix: NDArray[np.float64]) -> Mount:
+    """Read how a camera stands above a plane.
+
+    matrix: 4x4, from its optical frame to a frame whose z = 0 is the plane. Raises `CoreError` if
+    it is not above.
+    """
+    return Mount.from_down(float(matrix[2, 3]), -matrix[2, :3])
 
 
 def _topics(bag: Bag, called: str) -> list[str]:

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Metric scale from the floor: how far below the camera it lies is known, and depth shows it.
+
+Where a pixel sees the floor, its depth is what the camera's height and tilt say, divided by the
+factor that the estimate is off by. On what stands on the floor that ratio is another one for every
+pixel; on the floor it is the same one everywhere. So the most frequent ratio of the picture is the
+factor, if enough of the picture agrees.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core import depth_codec
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.preprocess import View
+
+MAX_HEIGHT_M = 100.0
+# Every n-th pixel of a row and column is looked at: thousands are enough to find a plane.
+_STRIDE = 2
+# A pixel's word counts by how well it knows the ratio: depth of a floor scatters by 5 %, and the
+# tilt of a robot that nods, or of a mount that was measured by hand, by 1 degree. That matters the
+# less, the steeper the pixel looks down; those that look down by less than 2 degrees know nothing.
+_DEPTH_STD, _TILT_STD = 0.05, math.radians(1.0)
+_LEAST_SINE = 0.03
+# No model is further off, up or down; a table in front of the camera is.
+_MOST_OFF = 1.67
+# Ratios are counted in bins of 2 %, five of which make a peak.
+_BIN, _PEAK = 0.02, 5
+# The floor has been seen if such a share of the picture, and of what lies below the horizon,
+# agrees (both weighted). Chosen on rendered worlds: less lets beds and tables pass for the floor.
+_LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.4
+
+
+@dataclass(frozen=True)
+class Mount:
+    """How a camera stands above the floor: a plane that it sees a good part of.
+
+    height_m: metres from the floor to the optical centre. pitch_deg, roll_deg: of the camera's
+    body (x ahead, y left, z up, REP-103) in a frame whose z is up, as tf2_echo prints them: a
+    positive pitch looks down, a positive roll leans to the right.
+    """
+
+    height_m: float
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise `CoreError` for what is no mount."""
+        if not 0.0 < self.height_m <= MAX_HEIGHT_M:
+            raise CoreError(
+                f'a camera {self.height_m} m above the floor; allowed: above 0, at most '
+                f'{MAX_HEIGHT_M:g} m'
+            )
+        for name, value, most in (('pitch', self.pitch_deg, 90.0), ('roll', self.roll_deg, 180.0)):
+            if not -most <= value <= most:
+                raise CoreError(
+                    f'a camera with a {name} of {value} degrees; allowed: {-most:g} to {most:g}'
+                )
+
+    @classmethod
+    def from_down(cls, height_m: float, down: NDArray[np.float64]) -> Mount:
+        """Give the mount of a camera whose optical frame has the floor in direction `down`."""
+        x, y, z = np.asarray(down) / np.linalg.norm(down)
+        pitch, roll = math.asin(min(max(z, -1.0), 1.0)), math.atan2(x, y)
+        return cls(height_m, math.degrees(pitch), math.degrees(roll))
+
+    @property
+    def down(self) -> NDArray[np.float64]:
+        """Unit vector towards the floor, in the optical frame: x right, y down, z ahead."""
+        pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
+        level = math.cos(pitch)
+        return np.array([level * math.sin(roll), level * math.cos(roll), math.sin(pitch)])
+
+
+class FloorFinder:
+    """Finds the floor in estimates: finder(coarse) -> factor that brings it where it is."""
+
+    def __init__(self, mount: Mount, view: View) -> None:
+        """Prepare for estimates on the grid of `view`, the network's picture."""
+        rays = view.camera.rays()[::_STRIDE, ::_STRIDE].astype(np.float64)
+        down = _as_seen(mount.down, view)
+        drop = rays[..., 0] * down[0] + rays[..., 1] * down[1] + down[2]  # m down per m along Z
+        sine = (drop / np.sqrt((rays**2).sum(axis=-1) + 1.0)).ravel()
+        self._pixels = np.flatnonzero(sine > _LEAST_SINE)
+        self._expected = depth_codec.log_metres(mount.height_m / drop.ravel()[self._pixels])
+        sine = sine[self._pixels]
+        tangent = sine / np.sqrt(np.maximum(1.0 - sine**2, 1e-9))
+        self._weights = _DEPTH_STD**2 / (_DEPTH_STD**2 + (_TILT_STD / tangent) ** 2)
+        self._needed = max(
+            _LEAST_OF_PICTURE * drop.size, _LEAST_OF_BELOW * float(self._weights.sum())
+        )
+
+    def __call__(self, coarse: NDArray[np.float32]) -> float | None:
+        """Look at depth [h, w], metres > 0 or NaN; None if too little of it is the floor."""
+        depth = coarse[::_STRIDE, ::_STRIDE].ravel()[self._pixels]
+        ratios = self._expected - depth_codec.log_metres(depth)
+        known = np.isfinite(ratios)
+        ratios, weights = ratios[known], self._weights[known]
+        middle = _most_frequent(ratios, weights)
+        near = np.abs(ratios - middle) < 0.5 * (_PEAK + 1) * _BIN
+        if weights[near].sum() < self._needed:
+            return None
+        return math.exp(_median(ratios[near], weights[near]))
+
+
+def _most_frequent(ratios: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Give the middle of the highest peak of logarithms of ratios."""
+    half = math.log(_MOST_OFF)
+    bins = math.ceil(2 * half / _BIN)
+    place = np.floor((ratios + half) / _BIN).astype(np.intp)
+    inside = (place >= 0) & (place < bins)
+    counts = np.bincount(place[inside], weights[inside], bins)
+    highest = int(np.convolve(counts, np.ones(_PEAK), 'same').argmax())
+    return (highest + 0.5) * _BIN - half
+
+
+def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, 0.5 * below[-1])])
+
+
+def _as_seen(down: NDArray[np.float64], view: View) -> NDArray[np.float64]:
+    """Turn a direction of the source camera's frame with the view's picture."""
+    x, y, z = down
+    if view.flip:
+        x = -x
+    for _ in range(view.rotation // 90 % 4):
+        x, y = -y, x
+    return np.array([x, y, z])

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The scale of depth in a video, by the floor that its pictures show now and then."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.floor import FloorFinder, Mount
+from dmd_ros.core.preprocess import View
+from dmd_ros.core.records import FloorReading
+
+# Pictures of a video over which the median of the scale is taken, unless told otherwise.
+VIDEO_MEMORY = 31
+
+
+class FloorScale:
+    """The median of what the floor says in the newest pictures that show it.
+
+    A model is off by much the same factor from frame to frame: the median over `memory` pictures
+    does not flicker, and holds while something hides the floor. memory 1: each picture for
+    itself, as long as it shows the floor. A picture of another size is of another camera, and
+    starts anew.
+    """
+
+    def __init__(self, mount: Mount, memory: int = 1) -> None:
+        """Start without a memory; raises `CoreError` if it would hold no picture."""
+        if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
+            raise CoreError(f'floor_memory={memory!r} must be a whole number of pictures >= 1')
+        self.mount = mount
+        self._seen: deque[float] = deque(maxlen=memory)
+        self._finder: FloorFinder | None = None
+        self._view: View | None = None
+
+    def __call__(self, coarse: NDArray[np.float32], view: View) -> FloorReading:
+        """Look at depth [h, w], metres, on the grid of `view`; give the scale to use."""
+        if self._finder is None or view != self._view:
+            if self._view is not None and _size(view) != _size(self._view):
+                self.reset()
+            self._finder, self._view = FloorFinder(self.mount, view), view
+        found = self._finder(coarse)
+        if found is not None:
+            self._seen.append(found)
+        elif self._seen.maxlen == 1:
+            self.reset()
+        scale = statistics.median(self._seen) if self._seen else None
+        return FloorReading(scale, found is not None)
+
+    def remounted(self, mount: Mount, memory: int) -> FloorScale:
+        """Give one for a camera that was turned; what it has seen from this height is kept."""
+        other = FloorScale(mount, memory)
+        if mount.height_m == self.mount.height_m:
+            other._seen.extend(self._seen.copy())
+        return other
+
+    def reset(self) -> None:
+        """Forget the pictures so far."""
+        self._seen.clear()
+
+
+def _size(view: View) -> tuple[int, int]:
+    return view.source.height, view.source.width
