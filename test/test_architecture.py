@@ -28,7 +28,8 @@ LONG_FUNCTIONS = {'train/loop.py'}
 
 # Room -> what of this repository it may import: prefixes. A room is its longest matching prefix.
 CORE, RUNTIME = 'dmd_ros.core', 'dmd_ros.runtime'
-ENGINE = (CORE, RUNTIME, 'dmd_ros.fov', 'dmd_ros.estimator', 'dmd_ros.loading')
+SOURCES = ('dmd_ros.fov', 'dmd_ros.floor_scale')
+ENGINE = (CORE, RUNTIME, *SOURCES, 'dmd_ros.estimator', 'dmd_ros.loading')
 KERNELS, RENDER = 'train.worlds.kernels', 'train.worlds.render'
 MATERIALS, THINGS = 'train.worlds.materials', 'train.worlds.things'
 # Who builds scenes knows how they are written down, and nothing of how they are rendered.
@@ -37,8 +38,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     'dmd_ros/core': (CORE,),
     'dmd_ros/runtime': (CORE, RUNTIME),
     'dmd_ros/fov.py': (CORE, RUNTIME),
-    'dmd_ros/estimator.py': (CORE, RUNTIME, 'dmd_ros.fov'),
-    'dmd_ros/loading.py': (CORE, RUNTIME, 'dmd_ros.fov', 'dmd_ros.estimator'),
+    'dmd_ros/floor_scale.py': (CORE,),
+    'dmd_ros/estimator.py': (CORE, RUNTIME, *SOURCES),
+    'dmd_ros/loading.py': (CORE, RUNTIME, *SOURCES, 'dmd_ros.estimator'),
     'dmd_ros/__init__.py': ENGINE,
     'dmd_ros/eval': (*ENGINE, 'dmd_ros.eval'),
     'dmd_ros/ros': (*ENGINE, 'dmd_ros.ros'),

@@ -33,7 +33,7 @@ EFFECTS = {
 # Tested elsewhere, as they change no single picture.
 ELSEWHERE = {
     'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age', 'max_rate',
-    'max_uncertainty',
+    'max_uncertainty', 'camera_height', 'camera_pitch_deg', 'camera_roll_deg', 'floor_memory',
 }  # fmt: skip
 
 

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The floor is found wherever a mount puts it, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from floor_scene import floor_scene
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle_model import CONTRACT
+
+from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
+from dmd_ros.core.floor import FloorFinder, Mount
+from dmd_ros.core.preprocess import ROTATIONS, full_view
+
+CAMERA = Camera(fx=100.0, fy=102.0, cx=64.5, cy=46.0, width=128, height=96)
+VGA = replace(CONTRACT, train_sizes=((96, 128),))
+VIEW = full_view(CAMERA, VGA)
+
+# What a robot carries: the floor fills a good part of the picture.
+mounts = st.builds(
+    Mount, st.floats(0.1, 3.0), st.floats(5.0, 60.0), st.floats(-20.0, 20.0)
+)  # fmt: skip
+# As far as a model may be off, with some distance to the limit.
+scales = st.floats(0.65, 1.5)
+
+
+def body_rotation(mount: Mount, yaw_deg: float) -> np.ndarray:
+    """R of x_floor = R x_camera_link, by rotation vectors: yaw, then pitch, then roll (REP-103)."""
+    turns = (0.0, 0.0, yaw_deg), (0.0, mount.pitch_deg, 0.0), (mount.roll_deg, 0.0, 0.0)
+    rotation = np.eye(3)
+    for turn in turns:
+        rotation = rotation @ cv2.Rodrigues(np.radians(turn))[0]
+    return rotation
+
+
+@given(mounts, st.floats(-180.0, 180.0))
+def test_down_is_that_of_tf(mount: Mount, yaw_deg: float) -> None:
+    down_link = body_rotation(mount, yaw_deg).T @ (0.0, 0.0, -1.0)
+    # REP-103: an optical frame's x is right, y down, z ahead; a link's x ahead, y left, z up.
+    x, y, z = down_link
+    np.testing.assert_allclose(mount.down, (-y, -z, x), atol=1e-9)
+
+
+@given(mounts)
+def test_a_mount_is_read_back_from_its_direction(mount: Mount) -> None:
+    back = Mount.from_down(mount.height_m, 3.0 * mount.down)
+    assert back.height_m == mount.height_m
+    assert back.pitch_deg == pytest.approx(mount.pitch_deg, abs=1e-6)
+    assert back.roll_deg == pytest.approx(mount.roll_deg, abs=1e-6)
+
+
+@given(mounts, scales, st.floats(2.0, 20.0), st.randoms(use_true_random=False))
+def test_the_factor_that_an_estimate_is_off_by_is_found(mount, scale, reach, random) -> None:
+    true = floor_scene(CAMERA, mount, wall_m=reach * mount.height_m)
+    noise = np.random.default_rng(random.randrange(1 << 30)).normal(0.0, 0.02, true.shape)
+    estimate = (true / scale * np.exp(noise)).astype(np.float32)
+    found = FloorFinder(mount, VIEW)(estimate)
+    if found is None:  # nothing but the wall and the post
+        rays = CAMERA.rays()
+        drop = rays[..., 0] * mount.down[0] + rays[..., 1] * mount.down[1] + mount.down[2]
+        assert np.mean(np.abs(true * drop - mount.height_m) < 1e-3 * mount.height_m) < 0.45
+    else:
+        assert found == pytest.approx(scale, rel=0.02)
+
+
+@pytest.mark.parametrize('rotation', ROTATIONS)
+@pytest.mark.parametrize('flip', [False, True])
+def test_a_camera_on_its_side_sees_the_floor_in_its_own_frame(rotation: int, flip: bool) -> None:
+    # Turned so that the picture, turned by `rotation`, is upright.
+    mount = Mount(0.8, 25.0, (4.0 - rotation + 180.0) % 360.0 - 180.0)
+    view = replace(full_view(CAMERA, VGA, rotation), flip=flip)
+    true = floor_scene(CAMERA, mount)
+    seen = true[:, ::-1] if flip else true
+    seen = np.ascontiguousarray(np.rot90(seen, -rotation // 90))
+    coarse = cv2.resize(seen, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+    assert FloorFinder(mount, view)(coarse / 1.2) == pytest.approx(1.2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    'depth',
+    [
+        np.full((96, 128), 2.0, np.float32),
+        np.full((96, 128), np.nan, np.float32),
+        floor_scene(CAMERA, Mount(1.2, 30.0), table_m=0.75),
+        # The floor of a camera that looks down by 20 degrees less than it says.
+        floor_scene(CAMERA, Mount(1.2, 10.0), wall_m=20.0),
+    ],
+    ids=['wall', 'nothing', 'table', 'another pitch'],
+)
+def test_what_is_not_the_floor_gives_no_scale(depth: np.ndarray) -> None:
+    assert FloorFinder(Mount(1.2, 30.0), VIEW)(depth) is None
+
+
+def test_a_camera_that_looks_up_finds_no_floor() -> None:
+    mount = Mount(1.0, -60.0)
+    assert FloorFinder(mount, VIEW)(floor_scene(CAMERA, mount)) is None
+
+
+def test_holes_do_not_matter_as_long_as_enough_is_left() -> None:
+    mount = Mount(1.0, 25.0)
+    depth = floor_scene(CAMERA, mount) / np.float32(0.9)
+    depth[::3] = np.nan
+    assert FloorFinder(mount, VIEW)(depth) == pytest.approx(0.9, rel=0.01)
+    depth[10:] = np.nan
+    assert FloorFinder(mount, VIEW)(depth) is None
+
+
+def test_a_pitch_that_is_half_a_degree_off_costs_little() -> None:
+    true = Mount(1.0, 20.0)
+    found = FloorFinder(replace(true, pitch_deg=20.5), VIEW)(floor_scene(CAMERA, true, 30.0))
+    assert found == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ((0.0,), 'a camera 0.0 m above the floor; allowed: above 0, at most 100 m'),
+        ((-1.2,), 'above the floor'),
+        ((float('nan'),), 'above the floor'),
+        ((420.0,), 'at most 100 m'),
+        ((1.0, 91.0), 'a pitch of 91.0 degrees; allowed: -90 to 90'),
+        ((1.0, 0.0, float('inf')), 'a roll of inf degrees; allowed: -180 to 180'),
+    ],
+)
+def test_a_mount_that_is_none_is_refused(values: tuple[float, ...], message: str) -> None:
+    with pytest.raises(CoreError, match=message):
+        Mount(*values)

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth that is scaled by the floor: frame by frame, and with a memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from floor_scene import floor_scene
+from oracle_model import CAMERA, grey_from_depth, write_oracle
+
+from dmd_ros import Mount, load_estimator
+from dmd_ros.core.errors import CoreError
+from dmd_ros.estimator import DepthEstimator
+from dmd_ros.floor_scale import FloorScale
+
+MOUNT = Mount(1.0, 25.0)
+TRUE = floor_scene(CAMERA, MOUNT)
+WALL = np.full_like(TRUE, 3.0)
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_oracle(tmp_path_factory.mktemp('model') / 'oracle.onnx')
+
+
+def load(model: Path, **settings: object) -> DepthEstimator:
+    return load_estimator(model, backend='onnxruntime', threads=1, **settings)
+
+
+def off_by(factor: float) -> np.ndarray:
+    """Give a picture of which the oracle estimates the true depth divided by `factor`."""
+    return grey_from_depth(TRUE / factor)
+
+
+def test_depth_and_coarse_depth_are_metric_and_the_reading_says_so(model: Path) -> None:
+    plain = load(model)(off_by(1.25), CAMERA)
+    assert plain.floor is None and 'floor' not in plain.timings
+    frame = load(model, mount=MOUNT)(off_by(1.25), CAMERA)
+    assert frame.floor is not None and frame.floor.seen
+    assert frame.floor.scale == pytest.approx(1.25, rel=0.02)
+    assert 'floor' in frame.timings
+    for scaled, before in ((frame.depth, plain.depth), (frame.coarse, plain.coarse)):
+        np.testing.assert_allclose(scaled, before * np.float32(frame.floor.scale), rtol=1e-6)
+    assert np.median(np.abs(frame.depth - TRUE) / TRUE) < 0.03
+
+
+def test_what_lies_beyond_the_range_stays_beyond_it(model: Path) -> None:
+    picture = off_by(1.25)
+    picture[:10] = 255
+    frame = load(model, mount=MOUNT)(picture, CAMERA)
+    assert np.isposinf(frame.depth[:8]).all() and frame.floor is not None and frame.floor.seen
+
+
+def test_without_a_floor_depth_is_as_the_model_says(model: Path) -> None:
+    picture = grey_from_depth(WALL)
+    plain, frame = (load(model, mount=m)(picture, CAMERA) for m in (None, MOUNT))
+    np.testing.assert_array_equal(frame.depth, plain.depth)
+    assert frame.floor is not None and (frame.floor.scale, frame.floor.seen) == (None, False)
+
+
+def test_the_memory_holds_while_the_floor_is_hidden_until_it_is_reset(model: Path) -> None:
+    estimator = load(model, mount=MOUNT, floor_memory=5)
+    scales = [estimator(off_by(f), CAMERA).floor.scale for f in (1.2, 1.25, 0.9)]
+    np.testing.assert_allclose(scales, (1.2, 1.225, 1.2), rtol=0.02)
+    hidden = estimator(grey_from_depth(WALL), CAMERA)
+    assert not hidden.floor.seen and hidden.floor.scale == scales[-1]
+    assert np.median(hidden.depth) == pytest.approx(3.0 * scales[-1], rel=0.03)
+    estimator.reset()
+    assert estimator(grey_from_depth(WALL), CAMERA).floor.scale is None
+
+
+def test_without_a_memory_each_picture_is_for_itself(model: Path) -> None:
+    estimator = load(model, mount=MOUNT)
+    assert estimator(off_by(1.2), CAMERA).floor.scale == pytest.approx(1.2, rel=0.02)
+    assert estimator(grey_from_depth(WALL), CAMERA).floor.scale is None
+    assert estimator(off_by(0.8), CAMERA).floor.scale == pytest.approx(0.8, rel=0.02)
+
+
+def test_a_picture_of_another_size_starts_anew(model: Path) -> None:
+    estimator = load(model, mount=MOUNT, floor_memory=9)
+    estimator(off_by(1.4), CAMERA)
+    larger = CAMERA.resized(256, 192)
+    frame = estimator(grey_from_depth(floor_scene(larger, MOUNT) / 0.8), larger)
+    assert frame.floor.scale == pytest.approx(0.8, rel=0.02)
+
+
+def test_a_camera_that_was_turned_keeps_what_it_saw_and_one_that_was_raised_does_not(
+    model,
+) -> None:
+    estimator = load(model)
+    frame = estimator(off_by(1.3), CAMERA)
+    scale = FloorScale(MOUNT, 5)
+    known = scale(frame.coarse, frame.view).scale
+    wall = estimator(grey_from_depth(WALL), CAMERA)
+    turned = scale.remounted(Mount(1.0, 10.0, 3.0), 4)
+    assert turned(wall.coarse, wall.view).scale == known
+    assert scale.remounted(Mount(1.1, 25.0), 5)(wall.coarse, wall.view).scale is None
+
+
+def test_the_newest_of_what_was_seen_is_kept_in_a_smaller_memory(model: Path) -> None:
+    scale, estimator = FloorScale(MOUNT, 5), load(model)
+    for factor in (0.8, 0.8, 0.8, 1.3):
+        frame = estimator(off_by(factor), CAMERA)
+        scale(frame.coarse, frame.view)
+    wall = estimator(grey_from_depth(WALL), CAMERA)
+    found = scale.remounted(Mount(1.0, 24.0), 2)(wall.coarse, wall.view).scale
+    assert found == pytest.approx((0.8 + 1.3) / 2, rel=0.02)
+
+
+@pytest.mark.parametrize('memory', [0, -3, 1.5, True])
+def test_a_memory_of_no_pictures_is_refused(model: Path, memory: object) -> None:
+    with pytest.raises(CoreError, match='floor_memory=.* must be a whole number of pictures >= 1'):
+        load(model, mount=MOUNT, floor_memory=memory)
