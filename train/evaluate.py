@@ -5,7 +5,8 @@
 The worlds come from held-out seeds, which training never draws from. Prints a Markdown table for
 the model card, with the best single depth per frame (an oracle) beside the model; `--sheet` draws
 the frames in the middle of the ranking and the worst ones: what to expect, and how it fails.
-Several factors of `--fov-factor` are judged on the same frames, rendered once.
+Several factors of `--fov-factor` are judged on the same frames, rendered once. With `--floor` so
+are those frames that show the floor, before and after depth is scaled by it.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmd_ros.core.records import RawSample
+from dmd_ros.core.floor import Mount
+from dmd_ros.core.records import FloorReading, RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.baselines import best_const
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.output import sheet
+from dmd_ros.floor_scale import FloorScale
 from dmd_ros.loading import load_estimator
 from train.errors import in_one_line
 from train.outputs import check_picture
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
+from train.worlds.render.view import Pose
 
 # Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
 _TYPICAL, _WORST = 2, 2
@@ -37,12 +41,16 @@ _TYPICAL, _WORST = 2, 2
 
 @dataclass(frozen=True)
 class Verdict:
-    """One frame: depth [H, W] in metres, its score, and that of the best constant."""
+    """One frame: depth [H, W] in metres, its score, and that of the best constant.
+
+    floor: how the floor scaled depth; None if it was not asked.
+    """
 
     raw: RawSample
     depth_m: NDArray[np.float32]
     model: Score
     flat: Score
+    floor: FloorReading | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,20 +70,28 @@ def _run(options: argparse.Namespace) -> None:
     print('| held-out worlds | frames | AbsRel | delta1 | RMSE m | AbsRel of the best constant |')
     print('|---|---|---|---|---|---|')
     every: dict[float, list[Verdict]] = {factor: [] for factor in options.fov_factor}
+    on_floor: list[tuple[Verdict, Verdict]] = []
     rows: list[sheet.Row] = []
     for kind in KINDS:
         worlds = Worlds(seed, WorldConfig(kinds={kind: 1.0}), assets)
         verdicts: dict[float, list[Verdict]] = {factor: [] for factor in every}
+        pairs: list[tuple[Verdict, Verdict]] = []
         for index in tqdm(range(options.frames), desc=kind, unit='frame', file=sys.stderr):
             raw = worlds[index * SCENE_STRIDE]
             for factor in every:
                 verdicts[factor].append(judge(estimator, mistold(raw, factor)))
+            if options.floor:
+                scaled = judge(estimator, raw, mount_of(worlds.frame(index * SCENE_STRIDE).pose))
+                pairs += [(judge(estimator, raw), scaled)] if _saw_floor(scaled) else []
         for factor, found in verdicts.items():
             every[factor] += found
             print(_table_row(_label(kind, factor), found))
+        on_floor += pairs
+        _tell_floor(kind, pairs)
         rows += _sheet_rows(kind, verdicts[options.fov_factor[0]])
     for factor, found in every.items():
         print(_table_row(_label('all', factor), found))
+    _tell_floor('all', on_floor)
     if options.sheet is not None:
         _draw(options.sheet, rows, estimator.contract.name)
 
@@ -92,16 +108,37 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
     return replace(raw, camera=camera)
 
 
-def judge(estimator: DepthEstimator, raw: RawSample) -> Verdict:
-    """Judge the model, and the constant that is best for this frame; no alignment."""
-    depth = estimator(raw.rgb, raw.camera).depth
-    model = score(settled(depth, estimator.contract), raw.depth)
-    return Verdict(raw, depth, model, flat_score(raw))
+def mount_of(pose: Pose) -> Mount:
+    """Say how the camera of a world stands above its floor."""
+    return Mount.from_down(pose.position[2], -pose.rotation[2])
+
+
+def judge(estimator: DepthEstimator, raw: RawSample, mount: Mount | None = None) -> Verdict:
+    """Judge the model, and the constant that is best for this frame; no alignment.
+
+    mount: by which depth is scaled where the frame shows the floor.
+    """
+    estimator.floor_scale = None if mount is None else FloorScale(mount)
+    frame = estimator(raw.rgb, raw.camera)
+    model = score(settled(frame.depth, estimator.contract), raw.depth)
+    return Verdict(raw, frame.depth, model, flat_score(raw), frame.floor)
 
 
 def flat_score(raw: RawSample) -> Score:
     """Score the single depth that is best for the frame: an oracle that sees no structure."""
     return score(np.full_like(raw.depth, best_const(raw.depth)), raw.depth)
+
+
+def _saw_floor(verdict: Verdict) -> bool:
+    return verdict.floor is not None and verdict.floor.seen
+
+
+def _tell_floor(name: str, pairs: list[tuple[Verdict, Verdict]]) -> None:
+    """Print the frames that show the floor, as the model has them and scaled by it."""
+    if pairs:
+        before, after = zip(*pairs, strict=True)
+        print(_table_row(f'{name}, floor seen', list(before)))
+        print(_table_row(f'{name}, floor seen, scaled by it', list(after)))
 
 
 def _table_row(name: str, verdicts: list[Verdict]) -> str:
@@ -158,6 +195,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--fov-factor', type=float, nargs='+', default=[1.0], metavar='FACTOR',
         help='tell a tan(vfov / 2) that is wrong by this; the sheet shows the first',
+    )  # fmt: skip
+    parser.add_argument(
+        '--floor', action='store_true',
+        help='judge the frames that show the floor once more, scaled by it: heights and tilts of '
+        'the cameras are told exactly',
     )  # fmt: skip
     options = parser.parse_args(arguments)
     for factor in options.fov_factor:

@@ -32,7 +32,7 @@ scales = st.floats(0.65, 1.5)
 
 
 def body_rotation(mount: Mount, yaw_deg: float) -> np.ndarray:
-    """R of x_floor = R x_camera_link, by rotation vectors: yaw, then pitch, then roll (REP-103)."""
+    """R of x_floor = R x_camera_link: yaw, then pitch, then roll (REP-103)."""
     turns = (0.0, 0.0, yaw_deg), (0.0, mount.pitch_deg, 0.0), (mount.roll_deg, 0.0, 0.0)
     rotation = np.eye(3)
     for turn in turns:

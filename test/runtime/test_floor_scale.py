@@ -112,5 +112,7 @@ def test_the_newest_of_what_was_seen_is_kept_in_a_smaller_memory(model: Path) ->
 
 @pytest.mark.parametrize('memory', [0, -3, 1.5, True])
 def test_a_memory_of_no_pictures_is_refused(model: Path, memory: object) -> None:
-    with pytest.raises(CoreError, match='floor_memory=.* must be a whole number of pictures >= 1'):
+    with pytest.raises(
+        CoreError, match=r'floor_memory=.* must be a whole number of pictures >= 1'
+    ):
         load(model, mount=MOUNT, floor_memory=memory)

@@ -6,14 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from oracle_model import grey_from_depth, write_oracle
+from floor_scene import floor_scene
+from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.floor import FloorFinder
+from dmd_ros.core.preprocess import full_view
 from dmd_ros.core.records import RawSample
 from dmd_ros.loading import load_estimator
 from train import validate
-from train.evaluate import _sheet_rows, judge, main, mistold
-from train.worlds import SCENE_STRIDE, Worlds
+from train.evaluate import _sheet_rows, judge, main, mistold, mount_of
+from train.worlds import SCENE_STRIDE, WorldConfig, Worlds, held_out
+from train.worlds.render.view import look
 
 
 def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
@@ -51,7 +55,7 @@ def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) 
             self.contract = replace(contract, depth_max_m=60.0)
 
         def __call__(self, *_: object) -> SimpleNamespace:
-            return SimpleNamespace(depth=found)
+            return SimpleNamespace(depth=found, floor=None)
 
     assert judge(Seeing(), raw).model.abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
     assert validate.judge(Seeing(), [raw]).abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
@@ -156,3 +160,37 @@ def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(['m.onnx', '--fov-factor', '1', '0'])
     assert '--fov-factor 0 must be from 0.1 to 10' in capsys.readouterr().err
+
+
+def test_the_floor_of_a_world_is_where_the_pose_says() -> None:
+    worlds = Worlds(held_out(3), WorldConfig(size=(96, 128), kinds={'indoor': 1.0}))
+    contract = replace(CONTRACT, train_sizes=((96, 128),))
+    found = []
+    for index in range(0, 10 * SCENE_STRIDE, SCENE_STRIDE):
+        raw = worlds[index]
+        finder = FloorFinder(mount_of(worlds.frame(index).pose), full_view(raw.camera, contract))
+        found.append(finder(raw.depth / np.float32(1.2)))
+    seen = [scale for scale in found if scale is not None]
+    assert len(seen) >= 3
+    assert np.median(seen) == pytest.approx(1.2, rel=0.01)
+
+
+def test_frames_that_show_the_floor_are_judged_before_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that is off by a factor of 1.25, and a world of a floor and a wall."""
+    camera, pose = Camera(50.0, 50.0, 31.5, 23.5, 64, 48), look((0.0, 0.0, 1.3), 0.4, -0.4)
+    true = floor_scene(camera, mount_of(pose))
+    raw = RawSample(grey_from_depth(true / 1.25), true, camera)
+    monkeypatch.setattr(Worlds, '__getitem__', lambda self, key: raw)
+    monkeypatch.setattr(Worlds, 'frame', lambda self, key: SimpleNamespace(pose=pose))
+    model = str(write_oracle(tmp_path / 'm.onnx'))
+    assert main([model, '--frames', '2', '--floor']) == 0
+    rows = [[c.strip() for c in r.split('|')[1:4]] for r in capsys.readouterr().out.splitlines()]
+    before, after = rows[-2:]
+    assert before[:2] == ['all, floor seen', '6']
+    assert float(before[2]) == pytest.approx(0.2, abs=0.02)
+    assert after[:2] == ['all, floor seen, scaled by it', '6']
+    assert float(after[2]) < 0.02
+    assert main([model, '--frames', '2']) == 0
+    assert 'floor' not in capsys.readouterr().out

@@ -91,10 +91,14 @@ def build_world(kind: str, rng: Generator, assets: Assets) -> World:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a renderer needs: the scene tuple, the camera, and the numbers for its sensor."""
+    """What a renderer needs: the scene tuple, the camera, and the numbers for its sensor.
+
+    pose: of the camera in the scene, whose floor, road or meadow is at z = 0.
+    """
 
     arrays: tuple[Any, ...]
     camera: Camera
+    pose: Pose
     rng: Generator
 
 
@@ -152,7 +156,8 @@ class Worlds:
             camera = replace(camera, fx=focal, fy=focal)
         pose = world.pose(rng, camera)
         seed = int(rng.integers(1 << 20))
-        return Frame(scene_arrays(world.scene, camera, pose, self.assets, seed), camera, rng)
+        arrays = scene_arrays(world.scene, camera, pose, self.assets, seed)
+        return Frame(arrays, camera, pose, rng)
 
     def __getitem__(self, index: int) -> RawSample:
         """Render frame `index`."""
