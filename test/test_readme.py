@@ -243,7 +243,7 @@ def test_the_python_examples_run(
 
     from dmd_ros.loading import DEFAULT_FOV_MODEL
 
-    calibrated, uncalibrated = blocks('python')
+    calibrated, uncalibrated, mounted = blocks('python')
     oracles = {
         None: write_oracle(tmp_path / 'model.onnx'),
         DEFAULT_FOV_MODEL: write_fov_oracle(tmp_path / 'fov.onnx'),
@@ -259,3 +259,5 @@ def test_the_python_examples_run(
     tan, source = capsys.readouterr().out.split()
     assert float(tan) == pytest.approx(tan_of(128), abs=1e-4)
     assert source == 'estimate'
+    exec(compile(mounted, 'README.md', 'exec'), scope)
+    assert capsys.readouterr().out == 'FloorReading(scale=None, seen=False)\n'

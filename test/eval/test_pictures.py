@@ -159,7 +159,7 @@ def test_the_picture_says_what_white_is(coverage, beyond, said):
     camera = Camera.assumed(0.4, 8, 6)
     figures = {'median_m': 2.0, 'min_m': 1.0, 'max_m': 9.0, 'coverage': coverage}
     result = PictureResult('a', 'a.png', 'fixed', '--vfov', 43.6, camera, False, **figures,
-                           cloud_stride=None, points=None)  # fmt: skip
+                           cloud_stride=None, points=None, floor=None)  # fmt: skip
     assert figures_of(result, beyond) == said
 
 
