@@ -65,9 +65,10 @@ def write(
 ) -> None:
     """Write one line into `canvas`, its top at y; align: left, centre or right of x."""
     shift = {'left': 0.0, 'centre': 0.5, 'right': 1.0}[align] * text_width(text, size)
-    picture = Image.fromarray(canvas)
-    ImageDraw.Draw(picture).text((x - round(shift), y), text, font=font(size), fill=colour)
-    canvas[:] = np.asarray(picture)
+    band = canvas[y : y + 2 * size]  # a line is lower; Pillow copies what it is given, twice
+    picture = Image.fromarray(band)
+    ImageDraw.Draw(picture).text((x - round(shift), 0), text, font=font(size), fill=colour)
+    band[:] = np.asarray(picture)
 
 
 def depth_colours(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> Rgb:
