@@ -154,6 +154,35 @@ def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float
     return near, far
 
 
+def add_color_options(parser: argparse.ArgumentParser) -> None:
+    """Add the metres that the ends of the colours stand for."""
+    group = parser.add_argument_group('colours')
+    group.add_argument(
+        '--color-near',
+        type=float,
+        default=0.5,
+        metavar='M',
+        help='metres at the red end (default: %(default)s)',
+    )
+    group.add_argument(
+        '--color-far',
+        type=float,
+        default=50.0,
+        metavar='M',
+        help='metres at the blue end (default: %(default)s)',
+    )
+
+
+def color_scale_from(args: argparse.Namespace) -> tuple[float, float]:
+    """Read the ends of the colours, metres; raises `EvalError` if they are none."""
+    near, far = args.color_near, args.color_far
+    if not 0.0 < near < far < math.inf:
+        raise EvalError(
+            f'--color-near {near:g} and --color-far {far:g} must be 0 < near < far, metres'
+        )
+    return near, far
+
+
 def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
     """Load the model that the options name; settings: further ones, of `load_estimator`."""
     mount = settings.setdefault('mount', mount_from(args))

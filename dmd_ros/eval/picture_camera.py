@@ -12,7 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.camera_info import ASPECT_TOLERANCE, camera_from_info
@@ -24,6 +26,16 @@ from dmd_ros.loading import DEFAULT_FOV_MODEL, load_camera_source
 
 SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
 CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES
+# Said of what stands on an estimate.
+ESTIMATED = (
+    'the field of view is estimated, and metres are no better than it; give --vfov, --focal-px '
+    'or --calibration if you can'
+)
+# What the angle of a photograph is if no option tells it.
+OTHERWISE = (
+    'that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, show no crop and no '
+    'digital zoom, and estimated by the field-of-view network in the others'
+)
 # A picture on 35 mm film, mm.
 _FILM_MM = (36.0, 24.0)
 # Beyond these EXIF leaves the angle open: digital zoom; long side by short (cameras: 21:9).
@@ -63,14 +75,17 @@ class KnownCamera:
 class PictureCameras:
     """Gives each picture its camera, as the options of `add_camera_options` say."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        """Look at what all pictures share; raises `EvalError`, `CoreError` or `BackendError`."""
-        self._args = args
+    def __init__(self, args: argparse.Namespace, fov_memory: int = 1) -> None:
+        """Look at what all pictures share; raises `EvalError`, `CoreError` or `BackendError`.
+
+        fov_memory: of an estimate, the median over so many pictures is taken.
+        """
+        self._args, self._fov_memory = args, fov_memory
         self._info = None if args.calibration is None else read_calibration(args.calibration)
         if self._info is None and args.rectified:
             raise EvalError('--rectified says what --calibration is of: give that too')
         if self._info is not None:  # a bad one is found before a model is loaded
-            self._calibrated(self._info.width, self._info.height, Exif())
+            self._calibrated(self._info.width, self._info.height, '')
         given = (self._info, args.vfov, args.focal_px)
         if args.fov_model is not None and any(value is not None for value in given):
             raise EvalError('--fov-model is for pictures whose field of view is not given')
@@ -82,35 +97,51 @@ class PictureCameras:
     def of(self, picture: Picture) -> KnownCamera:
         """Give the camera of one picture; raises `CoreError` if there can be none."""
         height, width = picture.rgb.shape[:2]
+        exif = picture.exif
+        turned = f'EXIF turns or mirrors it (orientation {exif.orientation})'
+        given = self.given(picture.rgb, '' if exif.orientation == 1 else turned)
+        if given is not None:
+            return given
+        why_not = '' if self._args.estimate_fov else why_not_exif(exif, width, height)
+        film = exif.focal_35mm
+        if film is None or why_not or self._args.estimate_fov:
+            return self.estimated(picture.rgb, why_not or '--estimate-fov')
+        camera = Camera.assumed(tan_half_on_film(film, width, height), width, height)
+        return KnownCamera(camera, EXIF, f'EXIF ({film:g} mm on 35 mm film)')
+
+    def given(self, rgb: NDArray[np.uint8], turned: str = '') -> KnownCamera | None:
+        """Give the camera of uint8 [H, W, 3] that the options tell, or None.
+
+        turned: how the picture was turned when it was read, if it was. Raises `CoreError` if a
+        calibration cannot be of it.
+        """
+        height, width = rgb.shape[:2]
         if self._info is not None:
-            camera = self._calibrated(width, height, picture.exif)
+            camera = self._calibrated(width, height, turned)
             return KnownCamera(camera, CALIBRATION, str(self._args.calibration))
         if self._fixed is not None:
-            return KnownCamera(self._fixed.camera(picture.rgb), FIXED, '--vfov')
+            return KnownCamera(self._fixed.camera(rgb), FIXED, '--vfov')
         if self._args.focal_px is not None:
             tan_half = height / (2.0 * self._args.focal_px)
             return KnownCamera(Camera.assumed(tan_half, width, height), FIXED, '--focal-px')
-        why_not = '' if self._args.estimate_fov else why_not_exif(picture.exif, width, height)
-        film = picture.exif.focal_35mm
-        if film is None or why_not or self._args.estimate_fov:
-            why = f'estimated ({why_not or "--estimate-fov"})'
-            # Not before a picture needs it, unless it was asked for.
-            network = self._network or self._load_network()
-            return KnownCamera(network.camera(picture.rgb), ESTIMATE, why)
-        camera = Camera.assumed(tan_half_on_film(film, width, height), width, height)
-        return KnownCamera(camera, EXIF, f'EXIF ({film:g} mm on 35 mm film)')
+        return None
+
+    def estimated(self, rgb: NDArray[np.uint8], why: str) -> KnownCamera:
+        """Ask the network for the camera of uint8 [H, W, 3]; why: in words."""
+        # Not loaded before a picture needs it, unless it was asked for.
+        network = self._network or self._load_network()
+        return KnownCamera(network.camera(rgb), ESTIMATE, f'estimated ({why})')
 
     def close(self) -> None:
         """Release the network, if one was needed."""
         if self._network is not None:
             self._network.close()
 
-    def _calibrated(self, width: int, height: int, exif: Exif) -> Camera:
-        if exif.orientation != 1:
+    def _calibrated(self, width: int, height: int, turned: str) -> Camera:
+        if turned:
             raise CoreError(
-                f'EXIF turns or mirrors it (orientation {exif.orientation}), and '
-                f'{self._args.calibration} does not tell which way up it is of; save the picture '
-                'as it is shown, without that tag, or give --vfov'
+                f'{turned}, and {self._args.calibration} does not tell which way up it is of; '
+                'save it as it is shown, without that tag, or give --vfov'
             )
         try:
             return camera_from_info(self._info, width, height, self._args.rectified)
@@ -122,20 +153,19 @@ class PictureCameras:
 
     def _load_network(self) -> CameraSource:
         network = load_camera_source(
-            'estimate', fov_model=self._args.fov_model, image_rotation=self._args.image_rotation
+            'estimate', None, self._args.fov_model, self._fov_memory, self._args.image_rotation
         )
         assert network is not None
         self._network = network
         return network
 
 
-def add_camera_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the field of view comes from."""
+def add_camera_options(parser: argparse.ArgumentParser, otherwise: str = OTHERWISE) -> None:
+    """Add what says where the field of view comes from; otherwise: what the angle is without."""
     group = parser.add_argument_group(
         'camera',
         'One of --vfov, --focal-px, --calibration and --estimate-fov at most. Without, the angle '
-        'is that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, show no crop '
-        'and no digital zoom, and estimated by the field-of-view network in the others.',
+        f'is {otherwise}.',
     )
     one = group.add_mutually_exclusive_group()
     one.add_argument(

@@ -4,24 +4,22 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, degrees_from_tan_half
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.image_msg import millimetres_from_depth
 from dmd_ros.core.records import DepthFrame, FloorReading
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import judge
 from dmd_ros.eval.estimates import no_floor
 from dmd_ros.eval.output import ply, report, sheet
-from dmd_ros.eval.picture_camera import ESTIMATE, KnownCamera, PictureCameras
+from dmd_ros.eval.output.depth_file import write_depth
+from dmd_ros.eval.picture_camera import ESTIMATE, ESTIMATED, KnownCamera, PictureCameras
 from dmd_ros.eval.picture_file import read_picture
 
 # What the names of a picture's files end in.
@@ -96,7 +94,8 @@ class PictureSession:
             return
         untrained = self._estimator.untrained_for(frame.camera)
         self._untrained += [f'{path}: {untrained}'] if untrained else []
-        write_depth(self._out, name, frame.depth)
+        for ending in (DEPTH, MILLIMETRES):
+            write_depth(self._out / f'{name}{ending}', frame.depth)
         stride = points = None
         if self._with_points:
             stride = self._cloud_stride or stride_for(frame.depth.size)
@@ -111,26 +110,11 @@ class PictureSession:
         found = [f'{path} is left out: {reason}' for path, reason in self.left_out.items()]
         estimated = sum(result.fov_source == ESTIMATE for result in self.results)
         if estimated:
-            found.append(
-                f'{estimated} of {len(self.results)} picture(s): the field of view is estimated, '
-                'and metres are no better than it; give --vfov, --focal-px or --calibration if '
-                'you can'
-            )
+            found.append(f'{estimated} of {len(self.results)} picture(s): {ESTIMATED}')
         floorless = sum(r.floor is not None and r.floor.scale is None for r in self.results)
         if floorless:
             found.append(no_floor(floorless, len(self.results)))
         return found + self._untrained
-
-
-def write_depth(out: Path, name: str, depth_m: NDArray[np.float32]) -> None:
-    """Write depth [H, W] as NAME.npy and NAME_depth.png."""
-    array = io.BytesIO()
-    np.save(array, depth_m)
-    report.write_file(out / f'{name}{DEPTH}', array.getbuffer())
-    millimetres = np.empty(depth_m.shape, np.uint16)
-    millimetres_from_depth(depth_m, millimetres)
-    _, png = cv2.imencode('.png', millimetres)
-    report.write_file(out / f'{name}{MILLIMETRES}', png.tobytes())
 
 
 def stride_for(pixels: int) -> int:

@@ -14,7 +14,6 @@ those so far.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,7 +39,7 @@ _SUMMARY, _ENDINGS = 'pictures.json', (DEPTH, MILLIMETRES, COLOR, CLOUD)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     args = _parser().parse_args(argv)
-    scale_m = _scale_from(args)
+    scale_m = options.color_scale_from(args)
     out: Path = args.out
     paths, others = picture_file.find_pictures(args.pictures)
     names = picture_file.names_of(paths)
@@ -139,16 +138,6 @@ def _left_over(
     return options.left_over(out, wanted, overwrite)
 
 
-def _scale_from(args: argparse.Namespace) -> tuple[float, float]:
-    """Read the ends of the colours, metres; raises `EvalError` if they are none."""
-    near, far = args.color_near, args.color_far
-    if not 0.0 < near < far < math.inf:
-        raise EvalError(
-            f'--color-near {near:g} and --color-far {far:g} must be 0 < near < far, metres'
-        )
-    return near, far
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.pictures', description=__doc__)
     add = parser.add_argument
@@ -163,11 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help=f'points of every n-th row and column; 0 = {MOST_POINTS:,} at most (default: 0)',
     )
-    add('--color-near', type=float, default=0.5, metavar='M',
-        help='metres at the red end of the colours (default: %(default)s)')  # fmt: skip
-    add('--color-far', type=float, default=50.0, metavar='M',
-        help='metres at the blue end (default: %(default)s)')  # fmt: skip
     add('--quiet', action='store_true', help='no progress bar')
+    options.add_color_options(parser)
     picture_camera.add_camera_options(parser)
     options.add_model_options(parser)
     return parser
