@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +18,40 @@ from dmd_ros.core.pointcloud import POINT_BYTES
 from dmd_ros.eval.bags.messages import make_header, make_info
 from dmd_ros.eval.errors import EvalError
 
+IMAGE, INFO = '/image', '/camera_info'
 DEPTH, DEPTH_INFO, POINTS = '/depth/image', '/depth/camera_info', '/points'
 _TYPES = {
+    IMAGE: 'sensor_msgs/msg/Image',
+    INFO: 'sensor_msgs/msg/CameraInfo',
     DEPTH: 'sensor_msgs/msg/Image',
     DEPTH_INFO: 'sensor_msgs/msg/CameraInfo',
     POINTS: 'sensor_msgs/msg/PointCloud2',
 }
 
 
-def check_replaceable(folder: Path, bag: Path) -> None:
-    """Raise `EvalError` if removing `folder`, a bag of an earlier run, would cost more than that.
+def check_replaceable(folder: Path, read: Path, ours: str = '') -> None:
+    """Raise `EvalError` if removing `folder`, of an earlier run, would cost more than that.
 
-    bag: what is about to be read, which may be that very bag.
+    read: what is about to be read, which may be in there. ours: pattern of the names of what we
+    write; empty: `folder` is a bag.
     """
-    if folder.resolve() in (bag.resolve(), *bag.resolve().parents):
-        raise EvalError(f'{bag} is what would be replaced; choose another --out')
-    foreign = {path.name for path in folder.glob('*')} - {'metadata.yaml', f'{folder.name}.mcap'}
+    if folder.resolve() in (read.resolve(), *read.resolve().parents):
+        raise EvalError(f'{read} is what would be replaced; choose another --out')
+    ours = ours or rf'metadata\.yaml|{re.escape(folder.name)}\.mcap'
+    foreign = {path.name for path in folder.glob('*') if not re.fullmatch(ours, path.name)}
     if foreign:
         raise EvalError(f'{folder / min(foreign)} is of no earlier run; choose another --out')
 
 
 class DepthBagWriter:
-    """A new rosbag2 folder (mcap) of depth, its camera and clouds.
+    """A new rosbag2 folder (mcap) of depth, its camera and clouds, and of images if wanted.
 
     Not compressed: floats of depth shrink by a sixth, for ten times the time. To be used in a
     `with` statement. Raises `EvalError` if the folder exists.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Create the bag."""
+    def __init__(self, path: Path, with_images: bool = False) -> None:
+        """Create the bag; with_images: that depth is of, with a camera_info of their own."""
         if path.exists():
             raise EvalError(f'{path} exists already; remove it or choose another --out')
         # Jazzy's messages: the oldest release that reads this bag version is the common one.
@@ -56,6 +62,7 @@ class DepthBagWriter:
         self._connections = {
             topic: self._writer.add_connection(topic, kind, typestore=self._store)
             for topic, kind in _TYPES.items()
+            if with_images or topic not in (IMAGE, INFO)
         }
 
     def __enter__(self) -> DepthBagWriter:
@@ -74,11 +81,20 @@ class DepthBagWriter:
         depth_m: NDArray[np.float32],
         camera: Camera,
         points: NDArray[np.float32] | None = None,
+        rgb: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Write one estimate: depth [H, W] metres, its camera, and points [H, W, 4] (xyz rgb)."""
+        """Write one estimate: depth [H, W] metres, its camera, and points [h, w, 4] (xyz rgb).
+
+        rgb: the image [H, W, 3] on the grid of depth.
+        """
         header = make_header(self._types, stamp_ns, frame_id)
-        self._put(DEPTH, logged_ns, self._image(header, depth_m))
-        self._put(DEPTH_INFO, logged_ns, make_info(self._types, header, camera))
+        info = make_info(self._types, header, camera)
+        if rgb is not None:
+            self._put(IMAGE, logged_ns, self._image(header, rgb, 'rgb8'))
+            self._put(INFO, logged_ns, info)
+        depth = np.ascontiguousarray(depth_m, '<f4')
+        self._put(DEPTH, logged_ns, self._image(header, depth, '32FC1'))
+        self._put(DEPTH_INFO, logged_ns, info)
         if points is not None:
             self._put(POINTS, logged_ns, self._cloud(header, points))
 
@@ -86,16 +102,16 @@ class DepthBagWriter:
         data = self._store.serialize_cdr(message, _TYPES[topic])
         self._writer.write(self._connections[topic], logged_ns, data)
 
-    def _image(self, header: Any, depth_m: NDArray[np.float32]) -> Any:
-        height, width = depth_m.shape
+    def _image(self, header: Any, pixels: NDArray[Any], encoding: str) -> Any:
+        height, width = pixels.shape[:2]
         return self._types['sensor_msgs/msg/Image'](
             header=header,
             height=height,
             width=width,
-            encoding='32FC1',
+            encoding=encoding,
             is_bigendian=0,
-            step=4 * width,
-            data=np.ascontiguousarray(depth_m, '<f4').view(np.uint8).reshape(-1),
+            step=pixels.nbytes // height,
+            data=np.ascontiguousarray(pixels).view(np.uint8).reshape(-1),
         )
 
     def _cloud(self, header: Any, points: NDArray[np.float32]) -> Any:
