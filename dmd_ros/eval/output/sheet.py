@@ -66,6 +66,29 @@ def draw_sheet(
     return np.vstack([*blocks, _blank(_MARGIN // 2, width)])
 
 
+class Strip:
+    """Sheets of one row, one after the other: what they share is drawn once.
+
+    panel: see `draw_sheet`; scale_m: (near, far) of the colours.
+    """
+
+    def __init__(
+        self, title: str, subtitle: str, section: str, scale_m: tuple[float, float], panel: int
+    ) -> None:
+        """Draw what they share."""
+        self._width = _left(2, panel) - _GAP + _MARGIN
+        self._panel, self._scale_m = panel, scale_m
+        self._top = [
+            _header(title, subtitle, self._width),
+            _section(section, ('image', 'depth'), scale_m, panel, self._width),
+        ]
+
+    def draw(self, row: Row) -> NDArray[np.uint8]:
+        """Draw the sheet of this row."""
+        bottom = _blank(_MARGIN // 2, self._width)
+        return np.vstack([*self._top, _row(row, self._scale_m, self._panel, self._width), bottom])
+
+
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
     check_picture_name(path)

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading videos: which frames, when, which way up, and what is no video."""
+
+import math
+import os
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from video_factory import turn, write_video
+
+from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.video_file import VideoFile
+
+LEVELS = [40 + 5 * i for i in range(20)]
+
+
+def grey(level, height=48, width=64):
+    return np.full((height, width, 3), level, np.uint8)
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp('video') / 'a.mkv', [grey(n) for n in LEVELS])
+
+
+def indices(path, *chosen):
+    return [frame.index for frame in VideoFile(path).frames(*chosen)]
+
+
+@pytest.mark.parametrize('ending', ['mkv', 'avi', 'mp4'])
+def test_every_frame_comes_with_its_time(tmp_path, ending):
+    path = write_video(tmp_path / f'a.{ending}', [grey(n) for n in LEVELS], fps=12.5)
+    read = VideoFile(path)
+    assert (read.fps, read.told, read.turned) == (12.5, 20, 0)
+    frames = list(read.frames())
+    assert [f.index for f in frames] == list(range(20))
+    assert [f.stamp_ns for f in frames] == [80_000_000 * i for i in range(20)]
+    np.testing.assert_allclose([f.rgb.mean() for f in frames], LEVELS, atol=4)
+    assert (read.read, read.at_end, read.trouble()) == (20, True, '')
+
+
+def test_colours_are_in_the_order_of_rgb(tmp_path):
+    picture = grey(0)
+    picture[..., 0] = 200
+    (frame,) = VideoFile(write_video(tmp_path / 'a.mkv', [picture])).frames()
+    np.testing.assert_allclose(frame.rgb.mean((0, 1)), [200, 0, 0], atol=3)
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'wanted'),
+    [
+        ((0.5,), range(5, 20)),
+        ((0.0, 0.5), range(5)),
+        ((0.45, 0.75), range(5, 8)),
+        ((0.0, math.inf, 7), [0, 7, 14]),
+        ((0.3, 1.5, 4), [3, 7, 11]),
+        ((0.3, math.inf, 4, 2), [3, 7]),
+        ((0.0, math.inf, 1, 1), [0]),
+        ((3.0,), []),
+    ],
+)
+def test_frames_are_chosen_by_time_stride_and_count(video, chosen, wanted):
+    assert indices(video, *chosen) == list(wanted)
+    assert VideoFile(video).expected(*chosen) == len(wanted)
+
+
+def test_a_video_is_read_no_further_than_wanted(video):
+    read = VideoFile(video)
+    assert len(list(read.frames(0.0, math.inf, 2, 3))) == 3
+    assert (read.read, read.at_end, read.trouble()) == (5, False, '')
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_a_video_is_turned_as_its_metadata_ask(tmp_path, degrees):
+    picture = grey(40)
+    picture[:24, :32] = 200  # top left
+    path = turn(write_video(tmp_path / 'a.mp4', [picture] * 3), degrees)
+    read = VideoFile(path)
+    assert read.turned == degrees
+    wanted = np.rot90(picture, -degrees // 90)
+    for frame in read.frames():
+        assert frame.rgb.shape == wanted.shape
+        assert np.abs(frame.rgb.astype(int) - wanted).mean() < 8
+
+
+def test_frames_a_second_may_be_said(video):
+    read = VideoFile(video, fps=4.0)
+    assert [f.stamp_ns for f in read.frames(0.0, 1.0)] == [
+        0,
+        250_000_000,
+        500_000_000,
+        750_000_000,
+    ]
+
+
+def test_a_stream_that_tells_neither_length_nor_times(tmp_path):
+    pictures = [cv2.imencode('.jpg', grey(level))[1].tobytes() for level in LEVELS[:4]]
+    (tmp_path / 'a.mjpeg').write_bytes(b''.join(pictures))
+    read = VideoFile(tmp_path / 'a.mjpeg')
+    assert (read.told, read.expected(0.0, math.inf, 1, 0)) == (None, None)
+    stamps = [frame.stamp_ns for frame in read.frames()]
+    assert stamps == [round(i * 1e9 / read.fps) for i in range(4)] and read.trouble() == ''
+
+
+def test_a_video_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path, video, capfd):
+    data = video.read_bytes()
+    (tmp_path / 'cut.mkv').write_bytes(data[: len(data) // 2])
+    read = VideoFile(tmp_path / 'cut.mkv')
+    found = list(read.frames())
+    assert 3 < len(found) < 15
+    assert read.trouble().startswith(f'{len(found)} frames were read, of 20 that the header tells')
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('text.mp4', b'no video\n' * 99, r'text\.mp4 cannot be read as a video \(moov atom not'),
+        ('empty.avi', b'', r'empty\.avi cannot be read as a video'),
+        ('a.PNG', b'', r'a\.PNG is a picture; python -m dmd_ros\.eval\.pictures'),
+    ],
+)
+def test_what_is_no_video_is_refused_in_one_line(tmp_path, name, content, message, capfd):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EvalError, match=message):
+        VideoFile(tmp_path / name)
+    assert capfd.readouterr().err == ''  # nothing but the error, of which FFmpeg's is a part
+
+
+def test_a_video_without_its_index_is_refused(tmp_path):
+    data = write_video(tmp_path / 'a.mp4', [grey(n) for n in LEVELS]).read_bytes()
+    (tmp_path / 'a.mp4').write_bytes(data[: data.index(b'mdat') + 400])
+    with pytest.raises(EvalError, match=r'a\.mp4 cannot be read as a video \(moov atom not found'):
+        VideoFile(tmp_path / 'a.mp4')
+
+
+def test_what_the_system_has_against_a_file_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / 'none.mp4'))):
+        VideoFile(tmp_path / 'none.mp4')
+    with pytest.raises(IsADirectoryError):
+        VideoFile(tmp_path)
+
+
+@pytest.mark.parametrize('fps', [0.0, -3.0, 1e5, math.nan])
+def test_frames_a_second_that_cannot_be(video, fps):
+    with pytest.raises(EvalError, match=r'frames a second, 0\.1 to 480 can be: give --fps'):
+        VideoFile(video, fps)
+
+
+def test_names_that_mean_something_to_ffmpeg(tmp_path, video, monkeypatch):
+    shutil.copy(video, tmp_path / 'file:%03d.mkv')
+    monkeypatch.chdir(tmp_path)
+    read = VideoFile(next(tmp_path.glob('*.mkv')).relative_to(tmp_path))
+    assert len(list(read.frames())) == 20
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path, video):
+    """OpenCV ends the process at it."""
+    path = tmp_path / os.fsdecode(b'caf\xe9.mkv')
+    shutil.copy(video, path)
+    with pytest.raises(EvalError, match='a name that is no text, at which OpenCV fails; rename'):
+        VideoFile(path)

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Videos as real files, for the tests that read them."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+# The matrix of an mp4's track header that has it shown turned clockwise by so many degrees.
+_MATRICES = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+
+
+def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Path:
+    """Write uint8 [H, W, 3] RGB; .mkv and .avi without loss, .mp4 with some."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fourcc = cv2.VideoWriter.fourcc(*('mp4v' if path.suffix == '.mp4' else 'FFV1'))
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, (width, height))
+    assert writer.isOpened()
+    for picture in pictures:
+        writer.write(picture[..., ::-1])
+    writer.release()
+    return path
+
+
+def turn(path: Path, degrees: int) -> Path:
+    """Have an mp4 shown turned clockwise, by its metadata alone, as phones do."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b'tkhd') + 44  # of version 0
+    a, b, c, d = (value << 16 for value in _MATRICES[degrees])
+    data[at : at + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    """Read uint8 [H, W, 3] RGB."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    found = []
+    while (read := capture.read())[0]:
+        found.append(read[1][..., ::-1])
+    return found
