@@ -193,11 +193,12 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize('named', sorted(set(re.findall(r'`([\w./]+)`', README))))
-def test_files_that_are_named_exist(named: str) -> None:
-    folder = named.partition('/')[0]
-    if '/' in named and folder in ('config', 'dmd_ros', 'docs', 'launch', 'test', 'train'):
-        assert (ROOT / named).exists()
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *PAGES])
+def test_files_that_are_named_exist(page: Path) -> None:
+    for named in set(re.findall(r'`([\w./]+)`', page.read_text(encoding='utf-8'))):
+        folder = named.partition('/')[0]
+        if '/' in named and folder in ('config', 'dmd_ros', 'docs', 'launch', 'test', 'train'):
+            assert (ROOT / named).exists(), named
 
 
 def test_the_table_of_parameters_is_that_of_the_node() -> None:
