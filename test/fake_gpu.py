@@ -19,10 +19,18 @@ from dmd_ros.runtime import sampler_ptx
 
 
 class Gpu:
-    """What the driver knows. `error`: calls that fail, by name, with what they raise or return."""
+    """What the driver knows. `error`: calls that fail, by name, with what they raise or return.
+
+    budget: how many allocations there is memory for, if it is short. leaked: bytes of page-locked
+    memory that were let go where no context is current, as pycuda cannot free them there.
+    """
 
     def __init__(self) -> None:
         self.error: dict[str, Any] = {}
+        self.budget: int | None = None
+        self.leaked = 0
+        self.blocking: set[int] = set()  # streams that wait for the default one
+        self.barred = 0  # how many of those are captured
         self.live: dict[int, np.ndarray] = {}  # by address
         self.allocations = self.uploads = 0
         self.graphs: dict[int, list[Callable[[], None]]] = {}
@@ -46,8 +54,25 @@ class Gpu:
             self._threads.stack = []
         return self._threads.stack
 
-    def allocate(self, size: int) -> int:
+    def spend(self, call: str) -> None:
+        """Count an allocation, which must be of the current context."""
         assert self.contexts, 'no context is current'
+        if self.budget == 0:
+            raise _Error(f'{call} failed: out of memory')
+        if self.budget is not None:
+            self.budget -= 1
+
+    def use_default_stream(self) -> None:
+        """Do what torch and every plain copy do, in any thread.
+
+        Not while a stream that was not made non-blocking is captured (CUDA C++ Programming Guide,
+        "Prohibited and Unhandled Operations").
+        """
+        if self.barred:
+            raise _Error('operation would make the legacy stream depend on a capturing stream')
+
+    def allocate(self, size: int) -> int:
+        self.spend('cuMemAlloc')
         with self.lock:
             self.allocations += 1
             address = self.allocations << 32
@@ -97,14 +122,17 @@ class Library:
         text._obj.value = f'text of {code}'.encode()
         return 0
 
-    def cuStreamBeginCapture_v2(self, _: Any, mode: int) -> int:  # noqa: N802
+    def cuStreamBeginCapture_v2(self, stream: Any, mode: int) -> int:  # noqa: N802
         assert mode == 1 and self._gpu.recording is None
         self._gpu.recording = []
+        with self._gpu.lock:
+            self._gpu.barred += stream.value in self._gpu.blocking
         return 0
 
-    def cuStreamEndCapture(self, _: Any, graph: Any) -> int:  # noqa: N802
+    def cuStreamEndCapture(self, stream: Any, graph: Any) -> int:  # noqa: N802
         work, self._gpu.recording = self._gpu.recording, None
         with self._gpu.lock:
+            self._gpu.barred -= stream.value in self._gpu.blocking
             graph._obj.value = 1 + max(self._gpu.graphs, default=0)
             self._gpu.graphs[graph._obj.value] = work or []
         return 0
@@ -168,11 +196,21 @@ class _Allocation:
         del self._gpu.live[self._address]
 
 
-class _Stream:
-    handle = 0x5000
+class _PageLocked(bytearray):
+    """Host memory as pycuda allocates it."""
 
-    def __init__(self, gpu: Gpu) -> None:
-        self._gpu = gpu
+    gpu: Gpu
+
+    def __del__(self) -> None:
+        if not self.gpu.contexts:
+            self.gpu.leaked += len(self)
+
+
+class _Stream:
+    def __init__(self, gpu: Gpu, flags: int) -> None:
+        self._gpu, self.handle = gpu, 0x5000 + flags
+        if not flags & 1:  # CU_STREAM_NON_BLOCKING
+            gpu.blocking.add(self.handle)
 
     def synchronize(self) -> None:
         assert self._gpu.contexts and self._gpu.recording is None
@@ -221,9 +259,17 @@ def driver(gpu: Gpu) -> ModuleType:
     cuda.Context = type('Context', (), {'pop': staticmethod(lambda: gpu.contexts.pop())})
     cuda.Device = lambda number: _Device(gpu, number)
     cuda.Device.count = lambda: 1
-    cuda.Stream, cuda.Event = lambda: _Stream(gpu), _Event
+    cuda.Stream, cuda.Event = lambda flags=0: _Stream(gpu, flags), _Event
     cuda.mem_alloc = lambda size: _Allocation(gpu, size)
-    cuda.pagelocked_empty = np.empty
+    cuda.mem_get_info = lambda: (1 << 6 if 'memory' in gpu.error else 1 << 30, 1 << 34)
+
+    def pagelocked_empty(shape: tuple[int, ...], kind: Any) -> np.ndarray:
+        gpu.spend('cuMemHostAlloc')
+        memory = _PageLocked(int(np.prod(shape)) * np.dtype(kind).itemsize)
+        memory.gpu = gpu
+        return np.frombuffer(memory, kind).reshape(shape)
+
+    cuda.pagelocked_empty = pagelocked_empty
 
     def module_from_buffer(text: bytes) -> _Kernel:
         assert text == sampler_ptx.PTX.encode() + b'\0'

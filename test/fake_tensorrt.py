@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import enum
 import importlib
+import os
 import pickle
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -142,6 +144,7 @@ class _Config:
     def __init__(self, trt: Any) -> None:
         self._trt, self.profiles, self.builder_optimization_level = trt, [], 3
         self.flags = {trt.BuilderFlag.TF32}
+        self.cache: _Timings | None = None
         trt.configs.append(self)
         if trt.number >= (9, 0):
             self.progress_monitor: Any = None
@@ -164,13 +167,14 @@ class _Config:
         return 0
 
     def create_timing_cache(self, data: bytes) -> _Timings | None:
-        return _Timings() if data in (b'', b'timings') else None
+        known = data in (b'', b'timings') and 'timings' not in self._trt.gpu.error
+        return _Timings() if known else None
 
     def set_timing_cache(self, cache: _Timings, ignore_mismatch: bool) -> bool:
         self.cache = cache
         return not ignore_mismatch
 
-    def get_timing_cache(self) -> _Timings:
+    def get_timing_cache(self) -> _Timings | None:
         return self.cache
 
 
@@ -209,7 +213,8 @@ class _Builder:
             assert monitor.step_complete('Building', 0)
             monitor.phase_finish('Building')
         config.network = network  # type: ignore[attr-defined]
-        if 'build' in self._trt.gpu.error:
+        half = any(flag.name == 'FP16' for flag in config.flags)
+        if 'build' in self._trt.gpu.error or (half and 'build half' in self._trt.gpu.error):
             return None
         for tensor in network.inputs:
             self._check(tensor, network, config)
@@ -271,7 +276,7 @@ class _ExecutionContext:
     def set_tensor_address(self, name: str, address: int) -> bool:
         assert name in self._engine.names and address % 256 == 0
         self._at[name] = address
-        return True
+        return 'address' not in self._engine.gpu.error
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         assert isinstance(stream_handle, int)
@@ -297,6 +302,8 @@ class _Runtime:
         self._trt = trt
 
     def deserialize_cuda_engine(self, plan: bytes) -> _Engine | None:
+        if 'memory' in self._trt.gpu.error:
+            return None
         version, graph, types = pickle.loads(plan)
         return _Engine(self._trt, graph, types) if version == self._trt.__version__ else None
 
@@ -348,6 +355,19 @@ def tensorrt(gpu: Gpu, version: str) -> Any:
     if trt.number >= (9, 0):
         trt.IProgressMonitor = type('IProgressMonitor', (), {})
     return trt
+
+
+def everywhere(folder: Path, version: str, more: str = '') -> dict[str, str]:
+    """Return the environment of Pythons that start with these stand-ins, and the code `more`."""
+    (folder / 'sitecustomize.py').write_text(_START.format(version=version) + more)
+    paths = [str(folder), str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    return os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
+
+
+_START = """
+import fake_tensorrt, pytest
+gpu, _ = fake_tensorrt.install(pytest.MonkeyPatch(), {version!r})
+"""
 
 
 def install(monkeypatch: pytest.MonkeyPatch, version: str) -> tuple[Gpu, Any]:

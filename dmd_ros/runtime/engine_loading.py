@@ -69,7 +69,8 @@ def engine(
 ) -> tuple[StoredEngine, BuildRequest]:
     """Have the engine in the cache, and the request that it answers.
 
-    or_fp32: take one in fp32, aloud, where the proof refuses that in the precision asked for.
+    or_fp32: take one in fp32, aloud, where that in the precision asked for cannot be built, or is
+    refused by its proof.
     """
     try:
         return engine_cache.engine_for(request, contract, log, cancelled), request

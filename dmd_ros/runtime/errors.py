@@ -8,7 +8,7 @@ class BackendError(RuntimeError):
 
 
 class RefusedError(BackendError):
-    """An engine that was built is not what it should be: one of another precision may."""
+    """An engine cannot be built, or is not what it should be: one of another precision may."""
 
 
 class StaleError(BackendError):

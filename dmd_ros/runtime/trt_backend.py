@@ -98,7 +98,8 @@ def build_plan(
 ) -> tuple[bytes, bytes]:
     """Compile the model for `spec` on this GPU -> plan, conditions (`Graphs`); takes minutes.
 
-    Raises `BackendError`.
+    Raises `RefusedError` if TensorRT cannot, which may be able to in another precision, else
+    `BackendError`.
     """
     spoken = trt_versions.dialect(version())
     trt.init_libnvinfer_plugins(_LOGGER, '')
@@ -128,15 +129,11 @@ def build_plan(
             config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
         if plan is None:
-            raise BackendError(
+            raise RefusedError(
                 f'TensorRT {version()} could not build {model} for {spec.shape_text}, '
                 f'{spec.precision}; its own messages above say why'
             )
-        try:
-            timings = bytes(config.get_timing_cache().serialize())
-            engine_file.write_atomic(timing_cache, timings)
-        except OSError as error:  # minutes of work are not lost for it
-            log(f'kernel timings are not kept for the next build ({error})')
+        _keep_timing_cache(config, timing_cache, log)
         return bytes(plan), graphs.conditions
 
 
@@ -151,7 +148,7 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
     parser = trt.OnnxParser(network, _LOGGER)
     if not parser.parse(graph):
         errors = '; '.join(str(parser.get_error(i)) for i in range(parser.num_errors))
-        raise BackendError(f'TensorRT {version()} cannot read {model}: {errors}')
+        raise RefusedError(f'TensorRT {version()} cannot read {model}: {errors}')
 
 
 def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half_graph.Graphs:
@@ -188,6 +185,17 @@ def _load_timing_cache(config: Any, path: Path) -> None:
         cache = config.create_timing_cache(old)
         if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
             return
+
+
+def _keep_timing_cache(config: Any, path: Path, log: Log) -> None:
+    """Store what was timed; minutes of work are not lost where that cannot be."""
+    cache = config.get_timing_cache()
+    if cache is None:  # TensorRT took none, not even an empty one
+        return
+    try:
+        engine_file.write_atomic(path, bytes(cache.serialize()))
+    except OSError as error:
+        log(f'kernel timings are not kept for the next build ({error})')
 
 
 def _monitor(progress: BuildProgress) -> Any:
@@ -254,7 +262,13 @@ class TrtBackend:
         spoken = trt_versions.dialect(version())
         with _current(gpu):
             self._runtime = _started(trt.Runtime)
+            free = cuda.mem_get_info()[0]
             engine = self._runtime.deserialize_cuda_engine(plan)
+        if engine is None and free < len(plan):  # building it anew would take memory, too
+            raise BackendError(
+                f'not enough memory on GPU {gpu}: {free // _MIB} MiB are free, and the weights of '
+                f'the engine alone take {len(plan) // _MIB} MiB; stop what else uses the GPU'
+            )
         if engine is None:
             raise StaleError('TensorRT does not accept the engine')
         evaluate = _evaluator(conditions, engine) if conditions else None

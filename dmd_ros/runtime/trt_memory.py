@@ -7,6 +7,7 @@ The context must be current in every call here, and the stream idle when somethi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,10 +29,14 @@ class Memory:
     """A page-locked host array and its device buffer, of equal size."""
 
     def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
-        """Allocate both."""
-        self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
+        """Allocate both, or neither: pycuda itself frees nothing in a thread without a context."""
+        self.allocation = cuda.mem_alloc(math.prod(shape) * np.dtype(np.float32).itemsize)
+        try:
+            self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
+        except BaseException:
+            self.allocation.free()
+            raise
         self.host.fill(0.0)
-        self.allocation = cuda.mem_alloc(self.host.nbytes)
         self.address = int(self.allocation)
         self._cuda = cuda
 
@@ -94,19 +99,30 @@ class SamplerMemory:
         reads_time: bool,
         evaluate: Evaluate | None,
     ) -> None:
-        """Allocate for noisy codes of `shape` [B, 1, h, w]."""
+        """Allocate for noisy codes of `shape` [B, 1, h, w]: all, or nothing."""
         self.steps = steps
-        self.start = Memory(cuda, shape)
-        self.noise = [Memory(cuda, shape) if step.z_n else None for step in steps]
-        self._t = [np.full(shape[:1], step.t, np.float32) for step in steps]
-        self.times = [Memory(cuda, shape[:1]) for _ in steps] if reads_time else []
-        self.conditions = [Conditions(cuda, evaluate, shape[0]) for _ in steps] if evaluate else []
-        self.memory = [self.start, *self.times, *(n for n in self.noise if n)]
-        self.memory += [conditions.memory for conditions in self.conditions]
+        self.memory: list[Memory] = []
         self.graph: CudaGraph | None = None
         self.graph_failed = False
+        self._t = [np.full(shape[:1], step.t, np.float32) for step in steps]
         self._uploaded: list[Floats | None] = [None] * (1 + len(steps))
         self._has_times = False
+        try:
+            self.start = self._kept(Memory(cuda, shape))
+            self.noise = [self._kept(Memory(cuda, shape)) if s.z_n else None for s in steps]
+            self.times = [self._kept(Memory(cuda, shape[:1])) for _ in steps if reads_time]
+            self.conditions: list[Conditions] = []
+            if evaluate is not None:
+                for _ in steps:
+                    self.conditions.append(Conditions(cuda, evaluate, shape[0]))
+                    self._kept(self.conditions[-1].memory)
+        except BaseException:
+            self.free()
+            raise
+
+    def _kept(self, memory: Memory) -> Memory:
+        self.memory.append(memory)
+        return memory
 
     def upload(
         self, noise: Floats, fresh: Sequence[Floats | None], tan_half_vfov: Floats, stream: Any

@@ -27,6 +27,10 @@ from dmd_ros.runtime.trt_memory import Conditions, Evaluate, Memory, SamplerMemo
 
 Shape = tuple[int, int, int]  # samples, height, width
 
+# CU_STREAM_NON_BLOCKING, which pycuda has no name for. While another stream is recorded, nobody in
+# the process may use CUDA's default stream, as torch does and every plain copy.
+_NON_BLOCKING = 1
+
 
 def tensor_shape(name: str, shape: Shape) -> tuple[int, ...]:
     """Shape of a tensor of the denoiser for (samples, height, width)."""
@@ -85,7 +89,7 @@ class Session:
             self._context = engine.create_execution_context()
             if self._context is None:
                 raise BackendError('TensorRT made no execution context: not enough GPU memory?')
-            self._stream = cuda.Stream()
+            self._stream = cuda.Stream(_NON_BLOCKING)
             self._module = cuda.module_from_buffer(sampler_ptx.PTX.encode() + b'\0')
             self._kernel = self._module.get_function(sampler_ptx.NAME)
             self._kernel.prepare(sampler_ptx.ARGUMENTS)
@@ -194,8 +198,8 @@ class Session:
             self._bind(name, address)
 
     def _bind(self, name: str, address: int) -> None:
-        if name in self._tensors:
-            self._context.set_tensor_address(name, address)
+        if name in self._tensors and not self._context.set_tensor_address(name, address):
+            raise BackendError(f'TensorRT refuses the address of {name}')
 
     def _execute(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):

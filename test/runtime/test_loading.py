@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import fake_tensorrt
 import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth, write_oracle
@@ -196,6 +197,33 @@ def test_precision_auto_takes_fp32_aloud_where_fp16_is_refused(
         assert 'fp32, which is slower' in message
     assert len(caplog.messages) == 2
     assert build_engine(model) == Path('fp32.engine')
+
+
+LOADED = """
+import sys
+from dmd_ros import load_estimator
+wish = {'size': (48, 64), 'engine_cache_dir': sys.argv[2], 'precision': sys.argv[3]}
+estimator = load_estimator(sys.argv[1], 'tensorrt', log=print, **wish)
+print('runs in', estimator.backend.precision)
+"""
+
+
+def test_precision_auto_takes_fp32_aloud_where_fp16_cannot_be_built(
+    model: Path, tmp_path: Path
+) -> None:
+    """As where a TensorRT has a fault in one kernel; a GPU in fp32 is faster than any CPU."""
+    env = fake_tensorrt.everywhere(tmp_path, '8.6.1', "gpu.error['build half'] = True\n")
+
+    def run(precision: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, '-c', LOADED, str(model), str(tmp_path / 'engines'), precision]
+        return subprocess.run(words, env=env, capture_output=True, text=True)
+
+    found = run('auto')
+    assert found.stdout.splitlines()[-1] == 'runs in fp32', found.stderr
+    (warning,) = found.stderr.splitlines()
+    assert 'took fp32' in warning and 'could not build' in warning and '48x64, fp16' in warning
+    found = run('fp16')
+    assert found.returncode == 1 and 'could not build' in found.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(('samples', 'expected'), [(None, 2), (3, 3)])
