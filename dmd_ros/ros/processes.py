@@ -11,7 +11,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,8 +20,8 @@ from typing import Any
 
 from dmd_ros.loading import share_folders
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.child import child_command
 
-_CHILD = 'dmd_ros.ros.child'
 PROFILE = Path('config') / 'fastdds_large_data.xml'
 # Domains that robots hardly use, and whose ports lie beyond those that Linux hands out.
 _DOMAINS = range(215, 233)
@@ -99,7 +98,7 @@ class Child:
         self.log = log
         self._log = log.open('w', encoding='utf-8')
         self.process = subprocess.Popen(
-            [sys.executable, '-m', _CHILD, str(os.getpid()), module, *arguments],
+            child_command(module, *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -5,7 +5,7 @@
     python -m dmd_ros.runtime.engine_cache build --model model.onnx --size 192x256 --samples 1
 
 A build runs in a process of its own (this command), so that a node that shuts down can stop it at
-any moment, and its gigabytes are gone when it is done.
+any moment, and its gigabytes are gone when it is done. It ends with a node that is killed, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import IO, Any
 from dmd_ros.core.contract import Contract
 from dmd_ros.runtime import engine_store, proof, select, trt_versions
 from dmd_ros.runtime.backend import OUTPUT
+from dmd_ros.runtime.child import child_command
 from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
 from dmd_ros.runtime.engine_store import BuildRequest, Log
 from dmd_ros.runtime.errors import BackendError, RefusedError
@@ -238,7 +239,7 @@ def _request(options: argparse.Namespace) -> BuildRequest:
 
 def command(request: BuildRequest) -> list[str]:
     """Command line of a build, which `main` reads as the same request."""
-    words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build']
+    words = child_command('dmd_ros.runtime.engine_cache', 'build')
     words += ['--model', str(request.model), '--precision', request.precision]
     if request.size is not None:
         words += ['--size', f'{request.size[0]}x{request.size[1]}']

@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -30,6 +29,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from dmd_ros.ros import processes
+from dmd_ros.runtime.child import child_command
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT, PATIENCE = 40.0, 10.0
@@ -66,10 +66,6 @@ def free_domain() -> Iterator[int]:
         yield domain
 
 
-# A node that outlives killed tests would answer the next ones in its domain.
-NODE = (sys.executable, '-m', 'dmd_ros.ros.child')
-
-
 class NodeProcess:
     """`python -m dmd_ros.ros.node` (or another command) with its output at hand."""
 
@@ -84,7 +80,8 @@ class NodeProcess:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            [*(command or [*NODE, str(os.getpid()), 'dmd_ros.ros.node']), *arguments],
+            # A node that outlives killed tests would answer the next ones in its domain.
+            [*(command or child_command('dmd_ros.ros.node')), *arguments],
             cwd=cwd,
             env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **env},
             stdout=subprocess.PIPE,

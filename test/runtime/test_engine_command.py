@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that builds an engine, and who runs it: errors, stops, progress."""
 
+import contextlib
 import dataclasses
+import fcntl
 import os
 import queue
 import signal
@@ -11,14 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+import fake_tensorrt
 import pytest
 
 from dmd_ros.runtime import engine_cache
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError, RefusedError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def child(script: str) -> list[str]:
@@ -87,8 +88,9 @@ def test_child_is_stopped_at_once(deaf: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def arguments(request: BuildRequest) -> list[str]:
-    """What `main` gets of the command, after `python -m module`."""
-    return engine_cache.command(request)[3:]
+    """What `main` gets of the command."""
+    words = engine_cache.command(request)
+    return words[words.index('build') :]
 
 
 def test_command_line_round_trip(request_: BuildRequest) -> None:
@@ -106,33 +108,71 @@ def test_command_line_round_trip(request_: BuildRequest) -> None:
     assert engine_cache._request(options) == BuildRequest(Path('m.onnx'))
 
 
-CTRL_C = """
-import hashlib, runpy, signal
-import fake_tensorrt, pytest
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
-fake_tensorrt.install(pytest.MonkeyPatch(), '8.6.1')
+ENDLESS = """
+import hashlib, os, signal
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's background job does
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 def build(*_):
-    print('in C', flush=True)
+    print('in C, process', os.getpid(), flush=True)
     hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)  # an hour, and no signal ends it
 fake_tensorrt._Builder.build_serialized_network = build
-runpy.run_module('dmd_ros.runtime.engine_cache', run_name='__main__')
 """
 
 
-def test_ctrl_c_ends_the_command_while_tensorrt_builds(request_: BuildRequest) -> None:
-    words = [sys.executable, '-c', CTRL_C, *arguments(request_)]
-    paths = {'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "test"}'}
-    with subprocess.Popen(
-        words, cwd=ROOT, env=os.environ | paths, stdout=subprocess.PIPE, text=True
-    ) as process:
+def test_ctrl_c_ends_the_command_while_tensorrt_builds(
+    request_: BuildRequest, tmp_path: Path
+) -> None:
+    env = fake_tensorrt.everywhere(tmp_path, '8.6.1', ENDLESS)
+    words = engine_cache.command(request_)
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any(line == 'in C\n' for line in process.stdout)
+        assert any('in C' in line for line in process.stdout)
         time.sleep(0.5)  # now it is
         process.send_signal(signal.SIGINT)
         try:
             assert process.wait(10) == -signal.SIGINT
         finally:
             process.kill()
+
+
+WHO_WANTS_AN_ENGINE = """
+import sys
+from pathlib import Path
+from dmd_ros.runtime import engine_cache
+from dmd_ros.runtime.engine_store import BuildRequest
+request = BuildRequest(Path(sys.argv[1]), size=(48, 64), folder=Path(sys.argv[2]))
+words = engine_cache.command(request)
+engine_cache.run_child(words, lambda text: print(text, flush=True), lambda: False)
+"""
+
+
+def test_a_build_ends_with_who_wanted_it_when_that_is_killed(
+    request_: BuildRequest, tmp_path: Path
+) -> None:
+    """Else it would hold the GPU for minutes, and the lock against the node's next start."""
+    env = fake_tensorrt.everywhere(tmp_path, '8.6.1', ENDLESS)
+    words = [sys.executable, '-c', WHO_WANTS_AN_ENGINE, str(request_.model), str(request_.cache)]
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdout is not None
+        builder = next(int(line.split()[-1]) for line in node.stdout if 'in C' in line)
+        node.kill()
+    try:
+        (lock,) = request_.cache.glob('*.lock')
+        with lock.open() as stream:
+            wait_for_lock(stream.fileno())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(builder, signal.SIGKILL)
+
+
+def wait_for_lock(file: int) -> None:
+    end = time.monotonic() + 10.0
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            assert time.monotonic() < end, 'the build goes on'
+            time.sleep(0.02)
 
 
 def test_progress_speaks_now_and_then() -> None:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a module that ends with its parent: python -m dmd_ros.ros.child PARENT MODULE ARGUMENTS.
+"""Runs a module that ends with its parent: python -m dmd_ros.runtime.child PARENT MODULE ...
 
 A parent that is killed stops nobody. A node left behind would answer the next demo as well, whose
-domain is free again.
+domain is free again; a build of an engine would hold the GPU for minutes, for nobody.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Command line of a module that ends with this process, and with the thread that starts it."""
+    return [sys.executable, '-m', 'dmd_ros.runtime.child', str(os.getpid()), module, *arguments]
 
 
 def main() -> None:
