@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dmd_ros.eval.output.sheet import check_picture_name
 from train.errors import TrainError
 
 
@@ -21,6 +20,9 @@ def check_file(path: Path, option: str = '--out') -> None:
 
 def check_picture(path: Path, option: str = '--out') -> None:
     """Raise `TrainError` or `EvalError` for a path that no picture can be written to."""
+    # Brings Pillow, which the Python of `make gpu-check` need not have.
+    from dmd_ros.eval.output.sheet import check_picture_name
+
     check_picture_name(path)
     check_file(path, option)
 

@@ -4,6 +4,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ from train.gpu import report, rough_use, sections, torch_child
 from train.gpu.__main__ import main
 from train.gpu.report import Row
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
 def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -32,6 +35,18 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     said = capsys.readouterr().out
     assert said.count('\n') == 1 and 'needs an NVIDIA GPU' in said
     assert not (tmp_path / 'out').exists()
+
+
+def test_it_runs_with_what_an_engine_needs_and_no_more() -> None:
+    """Robots have no Pillow, no bags and no torch: `pip install '.[cpu,gpu]'` is enough."""
+    code = """
+import sys
+sys.modules |= dict.fromkeys(['PIL', 'matplotlib', 'rosbags', 'torch', 'tqdm', 'yaml'])
+from train.gpu.__main__ import main
+main(['--help'])
+"""
+    found = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stderr
 
 
 def test_a_place_for_no_results_is_refused_before_minutes_of_work(
