@@ -129,7 +129,8 @@ def prove(
 
     golden is repeated to fill that shape; `reference` must reproduce it in its own shape first.
     seed: of the random inputs; None draws fresh ones, so that no engine is built to pass.
-    other_sizes: (height, width), of a dynamic engine, tried with one random input each.
+    other_sizes: (height, width), of a dynamic engine, tried with one random input each; then the
+    first input once more.
     """
     random = np.random.default_rng(seed)
     reference_error = golden_error = sampler_error = sampler_deviation = None
@@ -140,7 +141,10 @@ def prove(
         golden_error = _compare(engine, reference, feeds, contract)
     inputs = [random_feeds(random, contract, shape, t) for t in _RANDOM_TIMES]
     others = [random_feeds(random, contract, (shape[0], *size), 1.0) for size in other_sizes]
-    errors = tuple(_compare(engine, reference, feeds, contract) for feeds in [*inputs, *others])
+    again = inputs[:1] if others else []  # what another size leaves behind must not show
+    errors = tuple(
+        _compare(engine, reference, feeds, contract) for feeds in [*inputs, *others, *again]
+    )
     deviation = _deviation(
         lambda i: engine.run(inputs[i])[OUTPUT], repeats=repeats, others=len(inputs) - 1
     )

@@ -165,18 +165,19 @@ def explain_import(error: Exception) -> str:
     text = ' '.join(str(error).split())  # NumPy's and others' take many lines
     if 'libcuda.so' in text:
         return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'
-    if any(name in text for name in _LIBRARIES):
+    module = (getattr(error, 'name', None) or '').split('.')[0]
+    is_tensorrt = module.startswith('tensorrt')  # its wheels have tensorrt_bindings besides
+    if any(name in text for name in _LIBRARIES) or (is_tensorrt and '.so' in text):
         return (
             f'TensorRT is installed without the libraries it needs ({text}); install them in the '
             'same version: pip install "dmd_ros[cpu,gpu]", on a Jetson apt install nvidia-jetpack'
         )
-    module = (getattr(error, 'name', None) or '').split('.')[0]
     if module == 'pycuda' or 'pycuda' in text:
         return (
             f'pycuda cannot be imported ({text}); install it where nvcc is on the PATH: '
             'pip install "dmd_ros[cpu,gpu]"'
         )
-    if module == 'tensorrt' or 'tensorrt' in text:
+    if is_tensorrt or 'tensorrt' in text:
         return (
             f'TensorRT cannot be imported ({text}); install it: pip install "dmd_ros[cpu,gpu]". '
             'On a Jetson it is part of JetPack (python3-libnvinfer), and a virtual environment '

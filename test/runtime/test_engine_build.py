@@ -13,7 +13,7 @@ from fake_gpu import Gpu
 from oracle_model import CONTRACT
 
 from dmd_ros.core.contract import METADATA_KEY
-from dmd_ros.runtime import engine_cache, proof
+from dmd_ros.runtime import engine_cache, proof, trt_session
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError, RefusedError
@@ -52,6 +52,22 @@ def test_the_golden_output_of_the_model_file_is_held_to(
     else:
         with pytest.raises(RefusedError, match='itself does not reproduce the golden output'):
             engine_cache.build(request_, print)
+
+
+def test_a_dynamic_engine_that_another_size_leaves_changed_is_refused(
+    gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As told of TensorRT 10.3 (NVIDIA/TensorRT#4330); equal inputs show none of it."""
+    run, sizes = trt_session.Session.run, set()
+
+    def wrong(session: Any, feeds: Any) -> Any:
+        sizes.add(feeds['z'].shape)
+        changed = len(sizes) > 1 and feeds['z'].shape == (1, 1, 48, 64)
+        return run(session, feeds) + (0.1 if changed else 0.0)
+
+    monkeypatch.setattr(trt_session.Session, 'run', wrong)
+    with pytest.raises(RefusedError, match=r'refused: depth is wrong by \S+ % on random input 6,'):
+        engine_cache.build(dataclasses.replace(request_, size=None), print)
 
 
 def test_the_gpu_that_was_asked_for_is_used_and_no_graph_where_none_was(

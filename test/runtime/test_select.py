@@ -130,6 +130,10 @@ def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -
         (ImportError('libcublas.so.12: cannot open'), ['without the libraries']),
         (ImportError('libnvdla_compiler.so: cannot open'), ['without the libraries']),
         (FileNotFoundError('libnvinfer.so.10 was not found'), ['without the libraries']),
+        (
+            ImportError('libcudart.so.13: cannot open', name='tensorrt_bindings.tensorrt'),
+            ['TensorRT is installed without the libraries', 'libcudart.so.13'],
+        ),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
         (ModuleNotFoundError('No module', name='onnxruntime'), [': pip install onnxruntime']),
         (ImportError('onnxruntime/x.so: failed to map segment'), ['it is there', 'memory short']),
