@@ -27,7 +27,7 @@ from typing import Any
 from dmd_ros.runtime.errors import BackendError
 
 # Part of every key: raise it when `half_graph` or the builder's settings change.
-RECIPE = 8
+RECIPE = 9
 MAGIC = b'DMDENG\x00\x01'
 _MAX_HEADER = 1 << 20
 _HEADER = {

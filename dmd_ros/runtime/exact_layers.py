@@ -11,8 +11,12 @@ from dmd_ros.runtime import norm_graph
 
 # These keep float32, and so does everything that they are computed from.
 _ROOTS = ('Sin', 'Cos')
-# float32 by themselves: sums over many elements, and ranges beyond fp16.
-TYPES = ('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum')
+# float32 by themselves: sums over many elements, and ranges beyond fp16. Where the graph says the
+# types, that of a normalisation's input is that of its sums (NvInfer.h, setComputePrecision).
+TYPES = (
+    *('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum'),
+    'InstanceNormalization',
+)
 
 # Where the middle of a network begins and ends: see `_first_nodes`, `_last_nodes`.
 _HEAVY = ('Conv', 'Gemm', 'MatMul')
@@ -29,15 +33,15 @@ def exact_names(graph: bytes) -> set[str]:
     }
 
 
-def exact_nodes(graph: GraphProto, exact_types: tuple[str, ...] = TYPES) -> set[int]:
+def exact_nodes(graph: GraphProto) -> set[int]:
     """Return indices of the nodes that keep float32."""
-    return _angles(graph, exact_types) | _first_nodes(graph) | _last_nodes(graph)
+    return _angles(graph) | _first_nodes(graph) | _last_nodes(graph)
 
 
-def _angles(graph: GraphProto, exact_types: tuple[str, ...]) -> set[int]:
-    """Find the nodes of these types, and sines with all that they are computed from."""
+def _angles(graph: GraphProto) -> set[int]:
+    """Find the nodes of `TYPES`, and sines with all that they are computed from."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
-    exact = {i for i, node in enumerate(graph.node) if node.op_type in exact_types}
+    exact = {i for i, node in enumerate(graph.node) if node.op_type in TYPES}
     waiting = [i for i, node in enumerate(graph.node) if node.op_type in _ROOTS]
     while waiting:
         index = waiting.pop()

@@ -138,12 +138,8 @@ def _finished(
     """Bring a graph into its types and operators, in place. half: inputs that may be half too."""
     graph = proto.graph
     if precision != 'fp32':
-        exact: tuple[str, ...] = exact_layers.TYPES
-        # TensorRT's parser knows no instance normalisation in bf16.
-        if precision == 'bf16' or plain_norms:
-            exact += ('InstanceNormalization',)
         floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
-        _Converter(graph, floats, _TYPES[precision], exact, half).run()
+        _Converter(graph, floats, _TYPES[precision], half).run()
     if plain_norms:
         norm_graph.rewrite(graph, sides)
     for node in graph.node:
@@ -217,10 +213,9 @@ class _Converter:
         graph: GraphProto,
         floats: set[str],
         kind: int,
-        exact_types: tuple[str, ...],
         half_inputs: Iterable[str],
     ) -> None:
-        self.exact = exact_layers.exact_nodes(graph, exact_types)
+        self.exact = exact_layers.exact_nodes(graph)
         self.graph, self.floats, self.kind = graph, floats, kind
         self.initializers = {i.name: i for i in graph.initializer}
         full = {n for i, node in enumerate(graph.node) if self._is_full(i) for n in node.input}
