@@ -110,9 +110,12 @@ def fetch(
 
 def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
     """Run the engine command; its lines go to `log`, its error is raised as its class."""
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
-    )
+    try:
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
+        )
+    except OSError as error:
+        raise BackendError(f'the engine build cannot be started ({error})') from None
     assert process.stdout is not None
     lines: list[str] = []
     reader = threading.Thread(target=_read, args=(process.stdout, lines, log), daemon=True)

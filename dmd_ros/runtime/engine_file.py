@@ -14,6 +14,7 @@ One file is renamed into place at once, so no header ever stands beside another 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -150,6 +151,13 @@ def write_atomic(path: Path, *parts: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what writers of a file left beside it that were killed; nobody may write it now."""
+    for part in path.parent.glob(f'.{glob.escape(path.name)}.*'):
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def read(path: Path, spec: EngineSpec) -> StoredEngine:

@@ -149,7 +149,9 @@ def obtain(
     """
     path = folder / engine_file.file_name(spec, stem)
     note = path.with_suffix('.refused')
-    with _lock(path.with_suffix('.lock'), log):
+    with _lock(path.with_suffix('.lock'), log) as alone:
+        if alone:
+            engine_file.remove_parts(path)
         if not force and (engine := find(spec, folder, stem, log)) is not None:
             return engine
         plan, conditions, proof = make()
@@ -195,17 +197,21 @@ def _usable(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, log: Log) -> Iterator[None]:
-    """Hold `path` against other processes; the system frees it however a process ends."""
+def _lock(path: Path, log: Log) -> Iterator[bool]:
+    """Hold `path` against other processes; the system frees it however a process ends.
+
+    Yields whether it is held, which it is not where nothing can be locked.
+    """
     with _usable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open('a+')
     with opened as stream:
-        said = -_REPORT_S
+        said, held = -_REPORT_S, False
         started = time.monotonic()
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
                 break
             except BlockingIOError:
                 pass
@@ -217,7 +223,7 @@ def _lock(path: Path, log: Log) -> Iterator[None]:
                 said = waited
                 log(f'another process builds this engine ({path}); waiting for {waited:.0f} s')
             time.sleep(_POLL_S)
-        yield
+        yield held
 
 
 def _why_missing(spec: EngineSpec, folder: Path) -> str:

@@ -315,6 +315,8 @@ def test_a_folder_without_locks_is_used_all_the_same(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on some network file systems."""
+    beside = tmp_path / f'.{engine_file.file_name(spec, "m")}.0badcafe'
+    beside.touch()  # perhaps somebody writes it
 
     def flock(*_: object) -> None:
         raise OSError(37, 'No locks available')
@@ -323,6 +325,7 @@ def test_a_folder_without_locks_is_used_all_the_same(
     said: list[str] = []
     assert obtain(spec, tmp_path, 'm', lambda: (b'x', b'', GOOD), said.append).plan == b'x'
     assert 'cannot be locked' in said[0] and 'No locks available' in said[0]
+    assert beside.exists()
 
 
 def test_a_folder_that_cannot_be_read_is_named(

@@ -76,6 +76,11 @@ def test_child_that_is_killed() -> None:
         engine_cache.run_child(words, print, lambda: False)
 
 
+def test_child_that_does_not_start() -> None:
+    with pytest.raises(BackendError, match=r'cannot be started .*/no/such/python'):
+        engine_cache.run_child(['/no/such/python'], print, lambda: False)
+
+
 @pytest.mark.parametrize('deaf', ['', 'trap "" TERM; '])
 def test_child_is_stopped_at_once(deaf: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_cache, '_STOP_S', 0.2)

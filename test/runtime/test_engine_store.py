@@ -161,3 +161,12 @@ def test_what_is_renamed_into_place_is_whole_and_nobody_s_else(
     monkeypatch.setattr(os, 'fsync', fsync)
     engine_file.write_atomic(path, b'fir', b'st')
     assert path.read_bytes() == b'first' and on_disk == [5, 6]
+
+
+def test_what_a_killed_builder_had_written_is_removed(spec: EngineSpec, tmp_path: Path) -> None:
+    name = engine_file.file_name(spec, 'm')
+    parts = [tmp_path / f'.{n}.0badcafe' for n in (name, f'of-another-{name}')]
+    for part in parts:
+        part.write_bytes(b'half of an engine')
+    obtain(spec, tmp_path, 'm', made(), print)
+    assert [part.exists() for part in parts] == [False, True]
