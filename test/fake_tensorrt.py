@@ -360,7 +360,8 @@ def tensorrt(gpu: Gpu, version: str) -> Any:
 def everywhere(folder: Path, version: str, more: str = '') -> dict[str, str]:
     """Return the environment of Pythons that start with these stand-ins, and the code `more`."""
     (folder / 'sitecustomize.py').write_text(_START.format(version=version) + more)
-    paths = [str(folder), str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    here = Path(__file__).parent
+    paths = [str(folder), str(here), str(here.parent), *sys.path]
     return os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
 
 
