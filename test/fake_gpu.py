@@ -22,7 +22,7 @@ class Gpu:
     """What the driver knows. `error`: calls that fail, by name, with what they raise or return.
 
     budget: how many allocations there is memory for, if it is short. leaked: bytes of page-locked
-    memory that were let go where no context is current, as pycuda cannot free them there.
+    memory, and events, that were let go where no context is current, as pycuda frees none there.
     """
 
     def __init__(self) -> None:
@@ -217,6 +217,12 @@ class _Stream:
 
 
 class _Event:
+    def __init__(self, gpu: Gpu) -> None:
+        self._gpu = gpu
+
+    def __del__(self) -> None:
+        self._gpu.leaked += not self._gpu.contexts
+
     def record(self, stream: _Stream) -> None:
         pass
 
@@ -259,7 +265,7 @@ def driver(gpu: Gpu) -> ModuleType:
     cuda.Context = type('Context', (), {'pop': staticmethod(lambda: gpu.contexts.pop())})
     cuda.Device = lambda number: _Device(gpu, number)
     cuda.Device.count = lambda: 1
-    cuda.Stream, cuda.Event = lambda flags=0: _Stream(gpu, flags), _Event
+    cuda.Stream, cuda.Event = lambda flags=0: _Stream(gpu, flags), lambda: _Event(gpu)
     cuda.mem_alloc = lambda size: _Allocation(gpu, size)
     cuda.mem_get_info = lambda: (1 << 6 if 'memory' in gpu.error else 1 << 30, 1 << 34)
 

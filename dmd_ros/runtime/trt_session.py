@@ -148,7 +148,9 @@ class Session:
                 self._launch(self._sampler)
             end.record(self._stream)
             end.synchronize()
-            return float(begin.time_till(end)) / 1e3 / launches
+            seconds = float(begin.time_till(end)) / 1e3 / launches
+            del begin, end  # while the context is current: see `Memory`
+            return seconds
 
     def memory_bytes(self) -> dict[str, int]:
         """GPU memory by purpose."""

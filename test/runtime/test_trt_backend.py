@@ -114,6 +114,7 @@ def test_sampler_on_the_device_is_the_host_s_to_the_bit(
     assert sum('recorded as a CUDA graph' in line for line in said) == (4 if use_graph else 0)
     assert backend.device_seconds(2) == 0.0005
     backend.close()
+    assert not gpu[0].leaked
 
 
 def test_a_frame_allocates_nothing_and_uploads_what_is_new(

@@ -109,6 +109,30 @@ def test_sections_alone_and_in_the_order_asked_for(
     assert 'any-size' in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_the_check_as_a_whole_on_stand_ins(tmp_path: Path) -> None:
+    """What a GPU with the newest TensorRT would be asked to do, in the processes that do it."""
+    model, out = write_oracle(tmp_path / 'oracle.onnx'), tmp_path / 'out'
+    words = [sys.executable, '-m', 'train.gpu', '--out', str(out), '--model', str(model)]
+    words += ['--torch-python', '/bin/false', '--sections']
+    words += ['shipped', 'rough-use-and-torch', 'any-size', 'building']
+    env = fake_tensorrt.everywhere(tmp_path, '11.1.0')
+    found = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+    written = json.loads((out / 'gpu.json').read_text())
+    rows = written['rows']
+    assert {r['what'] for r in rows if r['note'].startswith('not run')} == {'torch'}
+    passed = [r['what'] for r in rows if r['note'].startswith('passed')]
+    tried = [what for what, _ in rough_use.CHECKS + rough_use.BUILDING_CHECKS]
+    assert passed == [what for what in tried if what != 'build cancelled']  # it is too quick
+    timed = [(r['model'], r['what']) for r in rows if r['p50']]
+    kinds = ('sampler, TensorRT with CUDA graph', 'VGA frame to depth, TensorRT')
+    for name in ('oracle', 'oracle, any size'):
+        expected = [*kinds, 'sampler, TensorRT step by step']
+        assert [what for of, what in timed if of == name] == expected
+    assert [p['model'] for p in written['proofs']] == ['oracle', 'oracle, any size']
+
+
 class StandIn(OrtBackend):
     """What a loaded engine offers, computed by ONNX Runtime."""
 
