@@ -61,7 +61,7 @@ def load_estimator(
     model: path of an .onnx file, the name of a shipped model, or None for the default one.
     backend: 'auto' (TensorRT if it can be had, else ONNX Runtime; `log` says why), 'tensorrt' or
     'onnxruntime'. device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
-    precision: 'auto' (on TensorRT fp16, and fp32 where the proof refuses that, with a warning),
+    precision: 'auto' (on TensorRT fp16; where that is not built or proved fp32, with a warning),
     'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine for one camera
     (fastest), or None for one that takes every usual one. engine_cache_dir: where engines lie.
     force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
