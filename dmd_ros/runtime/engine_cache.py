@@ -33,6 +33,8 @@ from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 # How the command says that it failed, and its exit status for an engine that failed its proof.
 _ERROR = 'error: '
 _REFUSED_STATUS = 3
+# What TensorRT dies of by its own fault, perhaps in one precision alone.
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 _STOP_S = 5.0
 Cancelled = Callable[[], bool]
 
@@ -136,8 +138,9 @@ def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
     if errors:
         refused = process.returncode == _REFUSED_STATUS
         raise (RefusedError if refused else BackendError)(errors[-1])
-    how = _ending(process.returncode)
-    raise BackendError(f'the engine build {how}; its last words: {" / ".join(lines[-3:])}')
+    how, died = _ending(process.returncode), -process.returncode in _CRASHES
+    text = f'the engine build {how}; its last words: {" / ".join(lines[-3:])}'
+    raise (RefusedError if died else BackendError)(text)
 
 
 def engine_for(

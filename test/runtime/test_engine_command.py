@@ -70,10 +70,19 @@ def test_refusal_is_told_by_the_exit_status(
     assert raised.type is kind
 
 
-def test_child_that_is_killed() -> None:
-    words = child('echo half way; kill -9 $$')
-    with pytest.raises(BackendError, match=r'SIGKILL \(out of memory\?\).*half way'):
+@pytest.mark.parametrize(
+    ('killed_by', 'message', 'kind'),
+    [
+        ('KILL', r'SIGKILL \(out of memory\?\).*half way', BackendError),
+        ('SEGV', 'SIGSEGV; .*half way', RefusedError),  # another precision may do
+        ('ABRT', 'SIGABRT; .*half way', RefusedError),
+    ],
+)
+def test_child_that_is_killed(killed_by: str, message: str, kind: type[BackendError]) -> None:
+    words = child(f'ulimit -c 0; echo half way; kill -{killed_by} $$')
+    with pytest.raises(BackendError, match=message) as raised:
         engine_cache.run_child(words, print, lambda: False)
+    assert raised.type is kind
 
 
 def test_child_that_does_not_start() -> None:
