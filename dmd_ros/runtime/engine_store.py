@@ -159,7 +159,7 @@ def obtain(
             with _usable(folder):
                 engine_file.write_atomic(note, json.dumps(proof).encode())
                 path.unlink(missing_ok=True)
-            raise RefusedError(f'the new engine is refused: {proof["text"]}. {_advice(spec)}')
+            raise RefusedError(f'the new engine is refused: {proof["text"]}. {advice(spec)}')
         with _usable(folder):
             engine_file.write(path, spec, plan, conditions, proof)
             note.unlink(missing_ok=True)
@@ -173,12 +173,13 @@ def _check_refused(note: Path, spec: EngineSpec) -> None:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     raise RefusedError(
-        f'this engine was built before and refused: {text}. {_advice(spec)}, or try again with '
+        f'this engine was built before and refused: {text}. {advice(spec)}, or try again with '
         f'force_rebuild (or by removing {note})'
     )
 
 
-def _advice(spec: EngineSpec) -> str:
+def advice(spec: EngineSpec) -> str:
+    """Say what may be done about an engine that cannot be had."""
     if spec.precision == 'fp32':
         return 'Use another TensorRT version, or set backend to onnxruntime'
     return 'Set precision to fp32 (slower, more exact), or use another TensorRT version'

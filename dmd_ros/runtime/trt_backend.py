@@ -24,7 +24,7 @@ from dmd_ros.runtime import engine_file, exact_layers, half_graph, trt_types, tr
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
-from dmd_ros.runtime.engine_store import Log, Machine, driver_major
+from dmd_ros.runtime.engine_store import Log, Machine, advice, driver_major
 from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
@@ -131,7 +131,7 @@ def build_plan(
         if plan is None:
             raise RefusedError(
                 f'TensorRT {version()} could not build {model} for {spec.shape_text}, '
-                f'{spec.precision}; its own messages above say why'
+                f'{spec.precision}; its own messages above say why. {advice(spec)}'
             )
         _keep_timing_cache(config, timing_cache, log)
         return bytes(plan), graphs.conditions

@@ -223,7 +223,8 @@ def test_precision_auto_takes_fp32_aloud_where_fp16_cannot_be_built(
     (warning,) = found.stderr.splitlines()
     assert 'took fp32' in warning and 'could not build' in warning and '48x64, fp16' in warning
     found = run('fp16')
-    assert found.returncode == 1 and 'could not build' in found.stderr.splitlines()[-1]
+    (error,) = found.stderr.splitlines()[-1:]
+    assert found.returncode == 1 and 'could not build' in error and 'precision to fp32' in error
 
 
 @pytest.mark.parametrize(('samples', 'expected'), [(None, 2), (3, 3)])
