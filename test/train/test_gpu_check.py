@@ -122,9 +122,9 @@ def test_the_check_as_a_whole_on_stand_ins(tmp_path: Path) -> None:
     written = json.loads((out / 'gpu.json').read_text())
     rows = written['rows']
     assert {r['what'] for r in rows if r['note'].startswith('not run')} == {'torch'}
-    passed = [r['what'] for r in rows if r['note'].startswith('passed')]
-    tried = [what for what, _ in rough_use.CHECKS + rough_use.BUILDING_CHECKS]
-    assert passed == [what for what in tried if what != 'build cancelled']  # it is too quick
+    passed = {r['what'] for r in rows if r['note'].startswith('passed')}
+    tried = {what for what, _ in rough_use.CHECKS + rough_use.BUILDING_CHECKS}
+    assert passed | {'build cancelled'} == tried  # which a build may be too quick for
     timed = [(r['model'], r['what']) for r in rows if r['p50']]
     kinds = ('sampler, TensorRT with CUDA graph', 'VGA frame to depth, TensorRT')
     for name in ('oracle', 'oracle, any size'):
