@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from oracle_model import CONTRACT
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import FloorFinder, Mount
-from dmd_ros.core.preprocess import ROTATIONS, full_view
+from dmd_ros.core.preprocess import ROTATIONS, full_view, turned
 
 CAMERA = Camera(fx=100.0, fy=102.0, cx=64.5, cy=46.0, width=128, height=96)
 VGA = replace(CONTRACT, train_sizes=((96, 128),))
@@ -73,14 +75,25 @@ def test_the_factor_that_an_estimate_is_off_by_is_found(mount, scale, reach, ran
 @pytest.mark.parametrize('rotation', ROTATIONS)
 @pytest.mark.parametrize('flip', [False, True])
 def test_a_camera_on_its_side_sees_the_floor_in_its_own_frame(rotation: int, flip: bool) -> None:
-    # Turned so that the picture, turned by `rotation`, is upright.
-    mount = Mount(0.8, 25.0, (4.0 - rotation + 180.0) % 360.0 - 180.0)
+    # Leans so that its picture, turned by `rotation`, is nearly upright: see docs/recipes.md.
+    mount = Mount(0.8, 25.0, (rotation + 4.0 + 180.0) % 360.0 - 180.0)
     view = replace(full_view(CAMERA, VGA, rotation), flip=flip)
     true = floor_scene(CAMERA, mount)
+    upright = turned(true, rotation)
+    assert np.median(upright[:4]) == 6.0 and np.median(upright[-4:]) < 3.0  # wall above floor
     seen = true[:, ::-1] if flip else true
     seen = np.ascontiguousarray(np.rot90(seen, -rotation // 90))
     coarse = cv2.resize(seen, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
     assert FloorFinder(mount, view)(coarse / 1.2) == pytest.approx(1.2, rel=0.01)
+
+
+def test_the_recipe_for_a_camera_on_its_side_is_one_of_an_upright_picture() -> None:
+    recipes = (Path(__file__).parents[2] / 'docs' / 'recipes.md').read_text(encoding='utf-8')
+    found = re.search(r'image_rotation:=(\d+)\s+camera_roll_deg:=([-.\d]+)', recipes)
+    assert found is not None
+    seen = floor_scene(CAMERA, Mount(0.8, 25.0, float(found[2])))
+    upright = turned(seen, int(found[1]))
+    assert np.median(upright[:4]) == 6.0 and np.median(upright[-4:]) < 3.0
 
 
 @pytest.mark.parametrize(
