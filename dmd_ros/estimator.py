@@ -38,7 +38,8 @@ class DepthEstimator:
     pictures come with None (see `dmd_ros.fov`).
     image_rotation: degrees clockwise, 0, 90, 180 or 270, that bring a picture upright: the network
     knows the world as it stands. Depth stays on the picture's own grid.
-    floor_scale: None, or what scales depth so that the floor lies where it is known to lie.
+    floor_scale: None, or what scales depth so that the floor lies where it is known to lie; may be
+    set between pictures.
     """
 
     def __init__(
@@ -114,9 +115,9 @@ class DepthEstimator:
                     np.put(image, rectifier.outside_index, np.nan)
         coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        floor = None
-        if self.floor_scale is not None:
-            floor = self.floor_scale(coarse, view)
+        floor, floor_scale = None, self.floor_scale  # which another thread may set
+        if floor_scale is not None:
+            floor = floor_scale(coarse, view)
             for metres in (depth, coarse):
                 metres *= np.float32(floor.scale or 1.0)
             clock.lap('floor')

@@ -52,10 +52,17 @@ class FloorScale:
         return FloorReading(scale, found is not None)
 
     def remounted(self, mount: Mount, memory: int) -> FloorScale:
-        """Give one for a camera that was turned; what it has seen from this height is kept."""
+        """Give one for a camera that was turned; what it has seen from this height is kept.
+
+        In any thread: a picture that this one is looking at counts for both, as does a reset.
+        """
         other = FloorScale(mount, memory)
         if mount.height_m == self.mount.height_m:
-            other._seen.extend(self._seen.copy())
+            other._view = self._view
+            if memory == self._seen.maxlen:
+                other._seen = self._seen
+            else:
+                other._seen.extend(self._seen.copy())
         return other
 
     def reset(self) -> None:

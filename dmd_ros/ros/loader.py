@@ -110,9 +110,14 @@ class Loader:
 
 
 def retuned(estimator: DepthEstimator, old: Settings, new: Settings) -> DepthEstimator:
-    """Build a new estimator around the same backend if the change needs one."""
+    """Build a new estimator around the same backend if the change needs one.
+
+    A mount needs none: a camera that pans and tilts tells it many times a second, and a new
+    estimator starts its noise and the maps of the lens anew.
+    """
     floor_scale = _remounted(estimator.floor_scale, old, new)
-    if _tuning(old) == _tuning(new) and floor_scale is estimator.floor_scale:
+    if _tuning(old) == _tuning(new):
+        estimator.floor_scale = floor_scale
         return estimator
     return DepthEstimator(
         estimator.contract,

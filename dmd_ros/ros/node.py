@@ -112,7 +112,7 @@ class DmdNode(LifecycleNode):
             self.release()
             return self._refuse('configure', error)
         self._failure = ''
-        for trouble in params.ignored(self):
+        for trouble in (*params.ignored(self), *params.idle(self.settings)):
             self.get_logger().warning(trouble)
         about = ', '.join(f'{key} {value}' for key, value in self._about().items())
         self.get_logger().info(f'configured in {time.monotonic() - started:.2f} s: {about}')

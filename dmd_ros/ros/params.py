@@ -237,12 +237,6 @@ class Settings:
                 f'fov_source is {self.fov_source!r} and fixed_vfov_deg {self.fixed_vfov_deg}: '
                 'fixed needs an angle above 0, the others take none'
             )
-        if not self.camera_height and (self.camera_pitch_deg or self.camera_roll_deg):
-            raise NodeError(
-                f'camera_pitch_deg is {self.camera_pitch_deg} and camera_roll_deg '
-                f'{self.camera_roll_deg}, but camera_height 0: only with a height does the floor '
-                'tell the scale; set that first, or all in one atomic request'
-            )
         if self.camera_height and self.depth_scale != 1:
             raise NodeError(
                 f'camera_height is {self.camera_height} and depth_scale {self.depth_scale}: the '
@@ -309,6 +303,20 @@ def ignored(node: Any) -> list[str]:
         hint = f'; did you mean {near[0]}?' if near else ''
         found.append(f'parameter {name} is not known here and has no effect{hint}')
     return found
+
+
+def idle(settings: Settings) -> list[str]:
+    """Say what has no effect at the start, and was hardly meant so."""
+    tilt = settings.camera_pitch_deg, settings.camera_roll_deg
+    if settings.camera_height or not any(tilt):
+        return []
+    # No error: who tells a live node its tilt before its height, or takes the height back for a
+    # while, must not have depth scaled by a mount that is half told.
+    without_effect = (
+        f'camera_pitch_deg {tilt[0]:g} and camera_roll_deg {tilt[1]:g} have no effect, as '
+        'camera_height is 0: only with a height does the floor tell the scale'
+    )
+    return [without_effect]
 
 
 def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:

@@ -100,6 +100,22 @@ def test_a_camera_that_was_turned_keeps_what_it_saw_and_one_that_was_raised_does
     assert scale.remounted(Mount(1.1, 25.0), 5)(wall.coarse, wall.view).scale is None
 
 
+def test_a_turned_camera_forgets_what_the_one_before_has_to_forget(model) -> None:
+    estimator = load(model)
+    frame, wall = estimator(off_by(1.3), CAMERA), estimator(grey_from_depth(WALL), CAMERA)
+    scale = FloorScale(MOUNT, 5)
+    scale(frame.coarse, frame.view)
+    # Time jumps while the parameter is set.
+    turned = scale.remounted(Mount(1.0, 10.0), 5)
+    scale.reset()
+    assert turned(wall.coarse, wall.view).scale is None
+    scale(frame.coarse, frame.view)
+    other = CAMERA.resized(256, 192)
+    picture = estimator(grey_from_depth(np.full((192, 256), 3.0, np.float32)), other)
+    turned = scale.remounted(Mount(1.0, 10.0), 5)
+    assert turned(picture.coarse, picture.view).scale is None
+
+
 def test_the_newest_of_what_was_seen_is_kept_in_a_smaller_memory(model: Path) -> None:
     scale, estimator = FloorScale(MOUNT, 5), load(model)
     for factor in (0.8, 0.8, 0.8, 1.3):
