@@ -61,12 +61,21 @@ def problems(
     if summary.untrained:
         found['untrained'] = summary.untrained
     if summary.since_start > PATIENCE and summary.floor_looked and summary.floor_scale is None:
-        found['floor'] = (
-            f'none of {summary.floor_looked} images shows the floor where camera_height, '
-            'camera_pitch_deg and camera_roll_deg say it is: depth has the scale of the model; '
-            'check these, or set camera_height to 0'
-        )
+        found['floor'] = _no_floor(summary.floor_seen, summary.floor_looked)
     return found
+
+
+def _no_floor(seen: int, looked: int) -> str:
+    where = 'the floor where camera_height, camera_pitch_deg and camera_roll_deg say it is'
+    if seen:
+        return (
+            f'the newest image does not show {where}, as {seen} of {looked} did, and none is '
+            'remembered: its depth has the scale of the model'
+        )
+    return (
+        f'none of {looked} images shows {where}: depth has the scale of the model; check these, '
+        'or set camera_height to 0'
+    )
 
 
 def _why_none(info_max_age: float | None) -> str:
@@ -154,7 +163,7 @@ def _values(summary: Summary) -> dict[str, str]:
 
 
 def _floor(summary: Summary) -> str:
-    if not summary.floor_looked:
+    if not summary.floor_used:
         return 'not used'
     scale = 'no scale yet' if summary.floor_scale is None else f'scale {summary.floor_scale:.3f}'
     return f'{scale}, seen in {summary.floor_seen} of {summary.floor_looked} images'

@@ -46,6 +46,8 @@ class Session:
         """Start the worker and subscribe; whatever fails, nothing is left behind."""
         self._stats = Stats(time.monotonic())
         self._report = Reporter(node.get_logger(), self._stats)
+        self._mount = settings.mount()
+        self._stats.mounted(self._mount is not None)
         latest = settings.info_pairing == 'latest'
         self._pairing = Pairing(
             latest,
@@ -111,6 +113,9 @@ class Session:
         if settings.max_rate != self._pace.rate:
             self._pace = Pace(settings.max_rate)
         self._pipeline.use(estimator, settings)
+        if settings.mount() != self._mount:
+            self._mount = settings.mount()
+            self._stats.mounted(self._mount is not None)
 
     def judge(self) -> tuple[Summary, dict[str, str]]:
         """Sum up what happened, with what is wrong; lasting troubles are logged now and then."""

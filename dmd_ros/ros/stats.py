@@ -21,8 +21,9 @@ class Summary:
 
     Since the previous copy: rates in Hz, new_errors, paired and unpaired (images that found their
     camera_info, or did not). mismatched: whether the last image without its camera_info had one
-    of another frame. floor_seen: of floor_looked images; floor_scale: by which depth is
-    multiplied, None as long as no floor has been seen.
+    of another frame. floor_used: whether depth is scaled by the floor; floor_seen: in so many of
+    floor_looked images since the camera was mounted as it is; floor_scale: by which depth was
+    multiplied last, None if that was as the model says.
     """
 
     images: int
@@ -45,6 +46,7 @@ class Summary:
     since_pair: float
     untrained: str = ''
     vfov_deg: float = 0.0  # of the newest image, vertical; 0 = none yet
+    floor_used: bool = False
     floor_looked: int = 0
     floor_seen: int = 0
     floor_scale: float | None = None
@@ -78,6 +80,7 @@ class Stats:
         self._last_error = ''
         self._untrained = ''
         self._vfov_deg = 0.0
+        self._floor_used = False
         self._floor_scale: float | None = None
 
     def image(self, now: float) -> None:
@@ -128,12 +131,16 @@ class Stats:
         with self._lock:
             self._vfov_deg = degrees
 
+    def mounted(self, used: bool) -> None:
+        """Count the floor anew; used: whether the camera's mount is known, and depth scaled."""
+        with self._lock:
+            self._floor_used, self._floor_scale = used, None
+            self._counts.floor_looked = self._counts.floor_seen = 0
+
     def floor(self, reading: FloorReading | None) -> None:
         """Count an image that was looked at for the floor (None: it was not), and its scale."""
         with self._lock:
-            if reading is None:
-                self._counts.floor_looked = self._counts.floor_seen = 0
-            else:
+            if reading is not None and self._floor_used:
                 self._counts.floor_looked += 1
                 self._counts.floor_seen += reading.seen
                 self._floor_scale = reading.scale
@@ -171,6 +178,7 @@ class Stats:
                 since_pair=now - self._last_pair,
                 untrained=self._untrained,
                 vfov_deg=self._vfov_deg,
+                floor_used=self._floor_used,
                 floor_looked=counts.floor_looked,
                 floor_seen=counts.floor_seen,
                 floor_scale=self._floor_scale,

@@ -10,6 +10,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from peers import GREY, image_of, info_of
 
+from dmd_ros.core.records import FloorReading
 from dmd_ros.ros.diagnostics import PATIENCE, problems, status, values_of
 from dmd_ros.ros.stats import Stats
 
@@ -246,3 +247,30 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
 
         peer.wait_diagnostics(complete)
         peer.ask_grey()
+
+
+def test_a_floor_that_is_not_seen_is_a_problem_until_it_is_not_looked_for():
+    stats = Stats(0.0)
+
+    def said() -> str:
+        return problems(stats.summary(PATIENCE + 1.0), '/i').get('floor', '')
+
+    stats.mounted(True)
+    assert said() == ''
+    for _ in range(3):
+        stats.floor(FloorReading(None, False))
+    assert said().startswith('none of 3 images shows the floor where camera_height')
+    stats.floor(FloorReading(1.2, True))
+    stats.floor(FloorReading(1.2, False))
+    assert said() == ''
+    # Time jumped, or nothing is remembered: then most images may have shown it.
+    stats.floor(FloorReading(None, False))
+    assert said().startswith('the newest image does not show the floor where')
+    assert 'as 1 of 6 did' in said() and 'check' not in said()
+    stats.mounted(True)
+    stats.floor(FloorReading(None, False))
+    assert said().startswith('none of 1 images')
+    # Switched off, with an image at hand, and none after it.
+    stats.mounted(False)
+    stats.floor(FloorReading(None, False))
+    assert said() == ''
