@@ -5,7 +5,8 @@
 Where a pixel sees the floor, its depth is what the camera's height and tilt say, divided by the
 factor that the estimate is off by. On what stands on the floor that ratio is another one for every
 pixel; on the floor it is the same one everywhere. So the most frequent ratio of the picture is the
-factor, if enough of the picture agrees.
+factor, if enough of the picture agrees, and next to nothing would lie below the floor then: around
+a table that is taken for it, the true floor does.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ _MOST_OFF = 1.67
 # Ratios are counted in bins of 2 %, five of which make a peak.
 _BIN, _PEAK = 0.02, 5
 # The floor has been seen if such a share of the picture, and of what lies below the horizon,
-# agrees (both weighted). Chosen on rendered worlds: less lets beds and tables pass for the floor.
-_LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.4
+# agrees, and no more than such a share of what agrees lies below it by so many standard deviations
+# (all weighted). Chosen on rendered worlds, where beds and tables pass for the floor without them.
+_LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
+_MOST_UNDER, _UNDER_STDS = 0.1, 2.5
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class FloorFinder:
         sine = sine[self._pixels]
         tangent = sine / np.sqrt(np.maximum(1.0 - sine**2, 1e-9))
         self._weights = _DEPTH_STD**2 / (_DEPTH_STD**2 + (_TILT_STD / tangent) ** 2)
+        self._under = -_UNDER_STDS * _DEPTH_STD / np.sqrt(self._weights)
         self._needed = max(
             _LEAST_OF_PICTURE * drop.size, _LEAST_OF_BELOW * float(self._weights.sum())
         )
@@ -104,7 +108,9 @@ class FloorFinder:
         ratios, weights = ratios[known], self._weights[known]
         middle = _most_frequent(ratios, weights)
         near = np.abs(ratios - middle) < 0.5 * (_PEAK + 1) * _BIN
-        if weights[near].sum() < self._needed:
+        agreeing = weights[near].sum()
+        under = weights[ratios - middle < self._under[known]].sum()
+        if agreeing < self._needed or under > _MOST_UNDER * agreeing:
             return None
         return math.exp(_median(ratios[near], weights[near]))
 

@@ -102,10 +102,17 @@ def test_the_recipe_for_a_camera_on_its_side_is_one_of_an_upright_picture() -> N
         np.full((96, 128), 2.0, np.float32),
         np.full((96, 128), np.nan, np.float32),
         floor_scene(CAMERA, Mount(1.2, 30.0), table_m=0.75),
+        # A low one that a factor of 1.5 would put on the floor, and the floor beside it.
+        np.hstack(
+            [
+                floor_scene(CAMERA, Mount(1.2, 30.0), table_m=0.4)[:, :90],
+                floor_scene(CAMERA, Mount(1.2, 30.0))[:, 90:],
+            ]
+        ),
         # The floor of a camera that looks down by 20 degrees less than it says.
         floor_scene(CAMERA, Mount(1.2, 10.0), wall_m=20.0),
     ],
-    ids=['wall', 'nothing', 'table', 'another pitch'],
+    ids=['wall', 'nothing', 'table', 'table on a floor', 'another pitch'],
 )
 def test_what_is_not_the_floor_gives_no_scale(depth: np.ndarray) -> None:
     assert FloorFinder(Mount(1.2, 30.0), VIEW)(depth) is None
