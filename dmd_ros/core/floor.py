@@ -5,8 +5,9 @@
 Where a pixel sees the floor, its depth is what the camera's height and tilt say, divided by the
 factor that the estimate is off by. On what stands on the floor that ratio is another one for every
 pixel; on the floor it is the same one everywhere. So the most frequent ratio of the picture is the
-factor, if enough of the picture agrees, and next to nothing would lie below the floor then: around
-a table that is taken for it, the true floor does.
+factor, if three things are so. Enough of the picture agrees. Next to nothing lies below the floor
+then: around a table that is taken for it, the true floor does. And the ratios do not go on beyond
+the peak: those of a floor that is tilted otherwise than was told do.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ _LEAST_SINE = 0.03
 _MOST_OFF = 1.67
 # Ratios are counted in bins of 2 %, five of which make a peak.
 _BIN, _PEAK = 0.02, 5
-# The floor has been seen if such a share of the picture, and of what lies below the horizon,
-# agrees, and no more than such a share of what agrees lies below it by so many standard deviations
-# (all weighted). Chosen on rendered worlds, where beds and tables pass for the floor without them.
+# Chosen on rendered worlds, whose beds, tables and wrong tilts pass for the floor otherwise, all
+# weighted: the least share of the picture, and of what lies below the horizon, that has to agree;
+# the most, as a share of that, that may lie below it by so many standard deviations; and that may
+# lie above it in what is as wide as the peak.
 _LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
 _MOST_UNDER, _UNDER_STDS = 0.1, 2.5
+_MOST_ABOVE = 0.33
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,14 @@ class FloorFinder:
         known = np.isfinite(ratios)
         ratios, weights = ratios[known], self._weights[known]
         middle = _most_frequent(ratios, weights)
-        near = np.abs(ratios - middle) < 0.5 * (_PEAK + 1) * _BIN
+        off, reach = ratios - middle, 0.5 * (_PEAK + 1) * _BIN
+        near = np.abs(off) < reach
         agreeing = weights[near].sum()
-        under = weights[ratios - middle < self._under[known]].sum()
-        if agreeing < self._needed or under > _MOST_UNDER * agreeing:
+        under = weights[off < self._under[known]].sum()
+        above = weights[(off >= reach) & (off < 3.0 * reach)].sum()
+        if agreeing < self._needed:
+            return None
+        if under > _MOST_UNDER * agreeing or above > _MOST_ABOVE * agreeing:
             return None
         return math.exp(_median(ratios[near], weights[near]))
 

@@ -111,8 +111,10 @@ def test_the_recipe_for_a_camera_on_its_side_is_one_of_an_upright_picture() -> N
         ),
         # The floor of a camera that looks down by 20 degrees less than it says.
         floor_scene(CAMERA, Mount(1.2, 10.0), wall_m=20.0),
+        # By 10 degrees more.
+        floor_scene(CAMERA, Mount(1.2, 40.0), wall_m=20.0),
     ],
-    ids=['wall', 'nothing', 'table', 'table on a floor', 'another pitch'],
+    ids=['wall', 'nothing', 'table', 'table on a floor', 'looks up', 'looks down'],
 )
 def test_what_is_not_the_floor_gives_no_scale(depth: np.ndarray) -> None:
     assert FloorFinder(Mount(1.2, 30.0), VIEW)(depth) is None
