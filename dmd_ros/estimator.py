@@ -117,9 +117,11 @@ class DepthEstimator:
         clock.lap('restore')
         floor, floor_scale = None, self.floor_scale  # which another thread may set
         if floor_scale is not None:
-            floor = floor_scale(coarse, view)
+            # What is beyond the range, or too close, says nothing of the floor.
+            known = np.where(depth_codec.within(mean, self.contract), coarse, np.float32(np.nan))
+            floor = floor_scale(known, view)
             for metres in (depth, coarse):
-                metres *= np.float32(floor.scale or 1.0)
+                metres *= np.float32(floor.factor)
             clock.lap('floor')
         return DepthFrame(
             depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source, floor

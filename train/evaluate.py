@@ -120,7 +120,7 @@ def judge(estimator: DepthEstimator, raw: RawSample, mount: Mount | None = None)
     """
     estimator.floor_scale = None if mount is None else FloorScale(mount)
     frame = estimator(raw.rgb, raw.camera)
-    model = score(settled(frame.depth, estimator.contract), raw.depth)
+    model = score(settled(frame.depth, estimator.contract, frame.floor), raw.depth)
     return Verdict(raw, frame.depth, model, flat_score(raw), frame.floor)
 
 

@@ -104,6 +104,12 @@ def _ends(contract: Contract) -> tuple[np.float32, np.float32]:
     return np.float32(margin - 1.0), np.float32(1.0 - END_MARGIN)
 
 
+def within(code: NDArray[np.float32], contract: Contract) -> NDArray[np.bool_]:
+    """Say where a code is a depth, and not "beyond the range" or "too close"."""
+    near, far = _ends(contract)
+    return (code > near) & (code < far)
+
+
 def log_metres(depth_m: NDArray[np.floating]) -> NDArray[np.floating]:
     """Take the natural logarithm of metres: differences are ratios of depth. NaN stays NaN."""
     return np.log(depth_m)

@@ -38,6 +38,11 @@ class FloorReading:
     scale: float | None
     seen: bool
 
+    @property
+    def factor(self) -> float:
+        """By which depth was multiplied, and so the ends of the model's range; 1: not scaled."""
+        return 1.0 if self.scale is None else self.scale
+
 
 @dataclass(frozen=True)
 class DepthFrame:

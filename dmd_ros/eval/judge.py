@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.contract import Contract
-from dmd_ros.core.records import DepthFrame
+from dmd_ros.core.records import DepthFrame, FloorReading
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import baselines, metrics
 from dmd_ros.eval.frame_folder import LabelledFrame
@@ -91,7 +91,7 @@ def predict(
     """
     estimator.reset()
     frame = estimator(rgb, camera)
-    depth = settled(frame.depth, estimator.contract)
+    depth = settled(frame.depth, estimator.contract, frame.floor)
     if mirror:
         turn = estimator.image_rotation
         axis = 1 if turn % 180 == 0 else 0
@@ -102,9 +102,21 @@ def predict(
     return frame, depth
 
 
-def settled(depth_m: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
-    """Replace "beyond" and "too close" by the ends of the model's range."""
-    return metrics.settle(depth_m, contract.depth_min_m, contract.depth_max_m)
+def settled(
+    depth_m: NDArray[np.float32], contract: Contract, floor: FloorReading | None = None
+) -> NDArray[np.float32]:
+    """Replace "beyond" and "too close" by the ends of the model's range, scaled as depth was."""
+    range_m = contract.depth_min_m, contract.depth_max_m
+    return metrics.settle(depth_m, *scaled_range(range_m, floor))
+
+
+def scaled_range(range_m: tuple[float, float], floor: FloorReading | None) -> tuple[float, float]:
+    """Give a model's range, metres, as the floor has scaled it.
+
+    Without, what is beyond it would be judged as nearer than what is merely far.
+    """
+    factor = 1.0 if floor is None else floor.factor
+    return factor * range_m[0], factor * range_m[1]
 
 
 def judge(

@@ -17,7 +17,15 @@ from dmd_ros.eval import flicker, metrics
 from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, Estimate, no_floor
-from dmd_ros.eval.judge import Limits, Summary, Verdict, inverse_doubt, judge, summarise
+from dmd_ros.eval.judge import (
+    Limits,
+    Summary,
+    Verdict,
+    inverse_doubt,
+    judge,
+    scaled_range,
+    summarise,
+)
 from dmd_ros.eval.registration import on_grid_of
 
 
@@ -161,9 +169,10 @@ class ReplaySession:
         on_truth_m: NDArray[np.float32] | None,
     ) -> FrameResult:
         known = estimate.depth[np.isfinite(estimate.depth)]
+        floor = None if estimate.made is None else estimate.made.floor
         verdict = None
         if frame.truth_m is not None and on_truth_m is not None:
-            depth = metrics.settle(on_truth_m, *self._source.range_m)
+            depth = metrics.settle(on_truth_m, *scaled_range(self._source.range_m, floor))
             verdict = judge(depth, frame.truth_m, self._limits)
         return FrameResult(
             index=frame.index,
@@ -175,7 +184,7 @@ class ReplaySession:
             coverage=known.size / estimate.depth.size,
             verdict=verdict,
             flicker=self._change(frame, estimate),
-            floor=None if estimate.made is None else estimate.made.floor,
+            floor=floor,
         )
 
     def _change(self, frame: BagFrame, estimate: Estimate) -> flicker.Change | None:

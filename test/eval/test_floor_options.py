@@ -114,6 +114,27 @@ def test_frames_are_scaled_each_for_itself(tmp_path, model, capsys) -> None:
     assert 'warning: 1 of 4: no floor is seen' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('what', ['frames', 'bag'])
+def test_what_is_beyond_the_range_is_judged_as_its_end_scaled(tmp_path, model, what) -> None:
+    """The oracle knows depth up to 80 m; scaled by the floor that is 80 m times the factor."""
+    camera = Camera(*(META[k] for k in ('fx', 'fy', 'cx', 'cy', 'width', 'height')))
+    camera = CAMERA if what == 'bag' else camera
+    true = floor_scene(camera, MOUNT)
+    sky = slice(0, camera.height // 6)
+    said, true[sky] = true / FACTOR, 80.0 * FACTOR
+    said[sky] = 1000.0
+    limit = ['--max-depth', '200', *HEIGHT, *model]
+    out = tmp_path / 'out'
+    if what == 'bag':
+        path = write_bag(tmp_path / 'bag', frames([grey_from_depth(said)], [true]))
+        verdict = replayed(path, out, *limit)['total']
+    else:
+        write_frame(tmp_path / 'frames' / 'f', true, said)
+        frames_command.main([str(tmp_path / 'frames'), '--out', str(out), *limit])
+        (verdict,) = json.loads((out / 'results.json').read_text())['frames']
+    assert verdict['score']['abs_rel'] < 0.03
+
+
 def test_a_photograph_is_scaled_and_its_file_says_so(tmp_path, model, capsys) -> None:
     depth = floor_scene(CAMERA, MOUNT)
     cv2.imwrite(str(tmp_path / 'p.png'), grey_from_depth(depth / FACTOR))

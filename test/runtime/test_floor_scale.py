@@ -13,6 +13,7 @@ from oracle_model import CAMERA, grey_from_depth, write_oracle
 
 from dmd_ros import Mount, load_estimator
 from dmd_ros.core.errors import CoreError
+from dmd_ros.core.records import FloorReading
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.floor_scale import FloorScale
 
@@ -52,6 +53,13 @@ def test_what_lies_beyond_the_range_stays_beyond_it(model: Path) -> None:
     picture[:10] = 255
     frame = load(model, mount=MOUNT)(picture, CAMERA)
     assert np.isposinf(frame.depth[:8]).all() and frame.floor is not None and frame.floor.seen
+
+
+def test_what_is_beyond_the_range_is_no_floor(model: Path) -> None:
+    # A flat one, 90 m below a camera whose model knows nothing beyond 80 m.
+    frame = load(model, mount=Mount(90.0, 90.0))(np.full((96, 128, 3), 255, np.uint8), CAMERA)
+    assert np.isposinf(frame.depth).all()
+    assert frame.floor == FloorReading(None, False) and frame.floor.factor == 1.0
 
 
 def test_without_a_floor_depth_is_as_the_model_says(model: Path) -> None:
