@@ -29,7 +29,9 @@ class FloorScale:
     """
 
     def __init__(self, mount: Mount, memory: int = 1) -> None:
-        """Start without a memory; raises `CoreError` if it would hold no picture."""
+        """Start without a memory; raises `CoreError` for no mount, or a memory of no picture."""
+        if not isinstance(mount, Mount):
+            raise CoreError(f'mount is {type(mount).__name__}; give a dmd_ros.Mount')
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
             raise CoreError(f'floor_memory={memory!r} must be a whole number of pictures >= 1')
         self.mount = mount

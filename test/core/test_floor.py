@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -149,8 +150,17 @@ def test_a_pitch_that_is_half_a_degree_off_costs_little() -> None:
         ((420.0,), 'at most 100 m'),
         ((1.0, 91.0), 'a pitch of 91.0 degrees; allowed: -90 to 90'),
         ((1.0, 0.0, float('inf')), 'a roll of inf degrees; allowed: -180 to 180'),
+        (('1.2',), "height_m='1.2' of a camera must be a number"),
+        ((True,), 'height_m=True of a camera must be a number'),
+        ((1.2, None), 'pitch_deg=None of a camera must be a number'),
     ],
 )
-def test_a_mount_that_is_none_is_refused(values: tuple[float, ...], message: str) -> None:
+def test_a_mount_that_is_none_is_refused(values: tuple[object, ...], message: str) -> None:
     with pytest.raises(CoreError, match=message):
         Mount(*values)
+
+
+def test_a_mount_may_be_measured_in_any_numbers() -> None:
+    mount = Mount(np.float32(1.5), np.int64(20), 3)
+    assert mount == Mount(1.5, 20.0, 3.0)
+    assert json.loads(json.dumps(asdict(mount))) == asdict(mount)

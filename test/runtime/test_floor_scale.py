@@ -140,3 +140,8 @@ def test_a_memory_of_no_pictures_is_refused(model: Path, memory: object) -> None
         CoreError, match=r'floor_memory=.* must be a whole number of pictures >= 1'
     ):
         load(model, mount=MOUNT, floor_memory=memory)
+
+
+def test_a_height_alone_is_no_mount(model: Path) -> None:
+    with pytest.raises(CoreError, match=r'mount is float; give a dmd_ros\.Mount'):
+        load(model, mount=0.42)
