@@ -8,18 +8,22 @@ import argparse
 import contextlib
 from typing import Any
 
+from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import Mount
 from dmd_ros.eval import options
 from dmd_ros.eval.bags import topics
 from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.bags.recorded import RecordedDepth
-from dmd_ros.eval.bags.transforms import StaticTransforms, mount_above
+from dmd_ros.eval.bags.transforms import BODY_FROM_OPTICAL, StaticTransforms, mount_above
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, ModelDepth
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.output import report
 from dmd_ros.floor_scale import VIDEO_MEMORY
+
+# Degrees of pitch below which no usual lens shows the floor.
+_HIGHEST_PITCH = -45.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,10 +68,27 @@ def _mount(args: argparse.Namespace, reader: BagReader) -> Mount | None:
         return options.mount_from(args)
     if args.camera_height is not None or args.camera_pitch or args.camera_roll:
         raise EvalError('--floor-frame and --camera-height both say where the floor is: give one')
-    matrix = StaticTransforms(reader.bag, reader.topics.image).between(
-        args.floor_frame, reader.frame_id()
-    )
-    return mount_above(matrix)
+    frame, named = reader.frame_id(), f'--floor-frame {args.floor_frame}'
+    if not frame:
+        raise EvalError(
+            f'{named}: the images have no frame_id, so nothing says where their camera is; give '
+            '--camera-height, --camera-pitch and --camera-roll'
+        )
+    matrix = StaticTransforms(reader.bag, reader.topics.image).between(args.floor_frame, frame)
+    try:
+        mount = mount_above(matrix)
+    except CoreError as error:
+        raise EvalError(f'{named}: {error} (the images are in {frame!r})') from None
+    if mount.pitch_deg < _HIGHEST_PITCH:
+        body = mount_above(matrix @ BODY_FROM_OPTICAL)
+        raise EvalError(
+            f'{named}: {frame!r}, the frame of the images, looks up by {-mount.pitch_deg:.0f} '
+            'degrees, where no floor is. If it is not the optical frame (z ahead), as its driver '
+            f"should name, but that of the camera's body (x ahead), give --camera-height "
+            f'{body.height_m:.3f} --camera-pitch {body.pitch_deg:.2f} --camera-roll '
+            f'{body.roll_deg:.2f} instead'
+        )
+    return mount
 
 
 def source_from(

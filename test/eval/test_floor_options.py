@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -157,7 +158,10 @@ def test_a_photograph_is_scaled_and_its_file_says_so(tmp_path, model, capsys) ->
         (['--camera-height', '0'], 'a camera 0.0 m above the floor; allowed: above 0'),
         (['--camera-height', '1', '--floor-frame', 'base_footprint'], 'give one'),
         (['--floor-frame', 'map'], "links the frames 'camera' and 'map'"),
-        (['--floor-frame', 'camera'], 'm above the floor; allowed: above 0'),
+        (
+            ['--floor-frame', 'camera'],
+            "a camera 0.0 m above .*images are in 'camera'",
+        ),
     ],
 )
 def test_what_says_no_floor_is_refused_in_one_line(bag, tmp_path, model, options, message) -> None:
@@ -165,6 +169,30 @@ def test_what_says_no_floor_is_refused_in_one_line(bag, tmp_path, model, options
     with pytest.raises((EvalError, ValueError), match=message):
         replay.main(words)
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('frame_id', 'message'),
+    [
+        ('', 'base_footprint: the images have no frame_id'),
+        # As simulators name it.
+        (
+            'camera_link',
+            r'looks up by 68 .* --camera-height 0.420 --camera-pitch 22.00 --camera-roll -3.00 i',
+        ),
+    ],
+)
+def test_a_frame_that_is_not_the_optical_one_is_found_out(
+    tmp_path, model, frame_id, message
+) -> None:
+    true = truths()[:1]
+    items = frames([grey_from_depth(true[0])], true)
+    named = [replace(item, frame_id=frame_id) for item in items]
+    tf = Item('/tf_static', T0, tf_of(22.0, -3.0, 0.42), 'tf', logged_ns=T0 - 1)
+    path = write_bag(tmp_path / 'bag', [tf, *named])
+    words = [str(path), '--out', str(tmp_path / 'out'), *model, '--floor-frame', 'base_footprint']
+    with pytest.raises(EvalError, match=message):
+        replay.main(words)
 
 
 def test_a_mean_of_two_scales_is_refused(tmp_path, model, capsys) -> None:

@@ -20,6 +20,12 @@ from dmd_ros.eval.points import inverse, rotation_from_quaternion, transform
 # By what the numbers of a link that stands still may differ: metres, parts of a quaternion.
 _STANDS = 1e-6
 
+# From a camera's optical frame (x right, y down, z ahead) to its body's (x ahead, y left, z up):
+# REP-103.
+BODY_FROM_OPTICAL = np.array(
+    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+)
+
 # From frame to frame: x_first = matrix x_second.
 Links = dict[str, dict[str, NDArray[np.float64]]]
 
