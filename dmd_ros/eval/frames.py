@@ -281,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
+    options.add_mount_options(parser)
     options.add_estimate_options(
         parser, 'folder of <name>.npy (metres), <name>.png (uint16 mm) or <name>/depth.png', 'DIR'
     )

@@ -61,6 +61,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         help='degrees clockwise that bring the pictures upright (default: 0)',
     )
+
+
+def add_mount_options(parser: argparse.ArgumentParser) -> None:
+    """Add where the floor is, by which the depth of a model is scaled."""
+    group = parser.add_argument_group('scale by the floor')
     group.add_argument(
         '--camera-height',
         type=float,
@@ -185,7 +190,7 @@ def color_scale_from(args: argparse.Namespace) -> tuple[float, float]:
 
 def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
     """Load the model that the options name; settings: further ones, of `load_estimator`."""
-    mount = settings.setdefault('mount', mount_from(args))
+    mount = settings.setdefault('mount', mount_from(args) if 'camera_height' in args else None)
     if mount is not None and getattr(args, 'mirror', False):
         raise EvalError('--mirror and --camera-height: a mean of two scales is none; give one')
     return load_estimator(

@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_color_options(parser)
     picture_camera.add_camera_options(parser)
     options.add_model_options(parser)
+    options.add_mount_options(parser)
     return parser
 
 

@@ -242,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--no-points', action='store_true', help='write no clouds (a smaller bag)')
     add('--quiet', action='store_true', help='no progress bar')
     options.add_model_options(parser)
+    options.add_mount_options(parser)
     replay_source.add_options(parser)
     options.add_limit_options(parser)
     return parser

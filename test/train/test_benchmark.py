@@ -270,3 +270,10 @@ def test_what_is_no_result_is_named(tmp_path, text, capsys):
     path.write_text(text)
     assert benchmark.main(['--table', str(path)]) == 2
     assert f'error: {path} is no result of this command' in capsys.readouterr().err
+
+
+def test_papers_protocols_know_no_floor(capsys):
+    """Their scores are of a model's own scale, some of them averaged with the mirrored picture."""
+    with pytest.raises(SystemExit):
+        benchmark.main(['--protocol', 'ibims', '--data', '.', '--camera-height', '1.5'])
+    assert 'unrecognized arguments: --camera-height' in capsys.readouterr().err
