@@ -6,7 +6,7 @@ Where a pixel sees the floor, its depth is what the camera's height and tilt say
 factor that the estimate is off by. On what stands on the floor that ratio is another one for every
 pixel; on the floor it is the same one everywhere. So the most frequent ratio of the picture is the
 factor, if three things are so. Enough of the picture agrees. Next to nothing lies below the floor
-then: around a table that is taken for it, the true floor does. And the ratios do not go on beyond
+then: around a table that is taken for it, the true floor does. And the ratios do not go on beside
 the peak: those of a floor that is tilted otherwise than was told do.
 """
 
@@ -38,10 +38,10 @@ _BIN, _PEAK = 0.02, 5
 # Chosen on rendered worlds, whose beds, tables and wrong tilts pass for the floor otherwise, all
 # weighted: the least share of the picture, and of what lies below the horizon, that has to agree;
 # the most, as a share of that, that may lie below it by so many standard deviations; and that may
-# lie above it in what is as wide as the peak.
+# lie on both sides of the peak, in what is as wide as it.
 _LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
 _MOST_UNDER, _UNDER_STDS = 0.1, 2.5
-_MOST_ABOVE = 0.33
+_MOST_BESIDE = 0.33
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,14 @@ class FloorFinder:
         off, reach = ratios - middle, 0.5 * (_PEAK + 1) * _BIN
         near = np.abs(off) < reach
         agreeing = weights[near].sum()
-        under = weights[off < self._under[known]].sum()
-        above = weights[(off >= reach) & (off < 3.0 * reach)].sum()
+        beside = weights[~near & (np.abs(off) < 3.0 * reach)].sum()
+        # What no model is so far off for may lie below: the true floor around a table whose
+        # height was told.
+        rival = ratios > -math.log(_MOST_OFF)
+        under = weights[rival & (off < self._under[known])].sum()
         if agreeing < self._needed:
             return None
-        if under > _MOST_UNDER * agreeing or above > _MOST_ABOVE * agreeing:
+        if under > _MOST_UNDER * agreeing or beside > _MOST_BESIDE * agreeing:
             return None
         return math.exp(_median(ratios[near], weights[near]))
 

@@ -121,6 +121,13 @@ def test_what_is_not_the_floor_gives_no_scale(depth: np.ndarray) -> None:
     assert FloorFinder(Mount(1.2, 30.0), VIEW)(depth) is None
 
 
+def test_a_table_whose_height_is_told_is_found_above_the_floor() -> None:
+    above_table, above_floor = Mount(0.5, 35.0), Mount(1.25, 35.0)
+    depth = floor_scene(CAMERA, above_floor)
+    depth[:, 20:100] = floor_scene(CAMERA, above_table)[:, 20:100]
+    assert FloorFinder(above_table, VIEW)(depth / 1.2) == pytest.approx(1.2, rel=0.02)
+
+
 def test_a_camera_that_looks_up_finds_no_floor() -> None:
     mount = Mount(1.0, -60.0)
     assert FloorFinder(mount, VIEW)(floor_scene(CAMERA, mount)) is None
