@@ -134,7 +134,8 @@ class Stats:
     def mounted(self, used: bool) -> None:
         """Count the floor anew; used: whether the camera's mount is known, and depth scaled."""
         with self._lock:
-            self._floor_used, self._floor_scale = used, None
+            if used != self._floor_used:
+                self._floor_used, self._floor_scale = used, None
             self._counts.floor_looked = self._counts.floor_seen = 0
 
     def floor(self, reading: FloorReading | None) -> None:

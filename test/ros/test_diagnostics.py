@@ -267,7 +267,9 @@ def test_a_floor_that_is_not_seen_is_a_problem_until_it_is_not_looked_for():
     stats.floor(FloorReading(None, False))
     assert said().startswith('the newest image does not show the floor where')
     assert 'as 1 of 6 did' in said() and 'check' not in said()
-    stats.mounted(True)
+    stats.floor(FloorReading(1.2, True))
+    stats.mounted(True)  # it pans: the scale that is remembered stays, and is in use
+    assert said() == '' and stats.summary(0.0).floor_scale == 1.2
     stats.floor(FloorReading(None, False))
     assert said().startswith('none of 1 images')
     # Switched off, with an image at hand, and none after it.
