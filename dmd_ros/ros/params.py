@@ -162,7 +162,8 @@ class Settings:
     )
     camera_roll_deg: float = _live(
         0.0,
-        'degrees by which the camera leans to the right, for camera_height',
+        'degrees by which the camera leans to the right, for camera_height; with image_rotation '
+        '90 about 90',
         low=-180.0,
         high=180.0,
     )
