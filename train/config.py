@@ -66,7 +66,7 @@ class TrainConfig:
     Machine: precision: of the network's products, 'bf16', 'fp32', or 'auto' (bf16 where the device
     has instructions for it). threads: of the trainer, 0 = all cores. Where other work takes one,
     give one less: OpenMP threads wait for each other, and a shared core slows training several
-    times. workers: processes that make batches ahead.
+    times. workers: processes of one thread that make batches ahead.
     """
 
     preset: str = 'nano'

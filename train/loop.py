@@ -29,6 +29,7 @@ from train.report import Report
 from train.sources import wait_text
 from train.speed import Progress, flops_per_sample, hours, peak_flops
 from train.state import TrainState
+from train.threads import use_threads
 from train.unet import UNet, parameter_count
 from train.validate import Validator, validation_values
 
@@ -62,8 +63,7 @@ def train(
     """
     device = processes.device
     torch.backends.cudnn.benchmark = True  # sizes repeat: the search for kernels pays
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
     start = needed(init, run, resume)
     origin = load_weights(net, start, config.contract()) if start is not None else ''

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
-import torch
 from torch.utils.data import DataLoader
 
 from train.errors import TrainError
 from train.interrupts import end_with_parent, interrupts_held
+from train.threads import use_threads
 
 
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
@@ -50,5 +50,5 @@ def behave_as_worker(worker: int = 0) -> None:
     # the trainer waits for each worker for five seconds, then kills it.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+    use_threads(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -19,6 +19,7 @@ from train.loop import build_net
 from train.loss import Batch, diffusion_loss
 from train.processes import best_device
 from train.state import build_optimizer
+from train.threads import use_threads
 from train.worlds import Assets, Worlds
 
 _TIMED = 3
@@ -68,8 +69,7 @@ def rest(points: Mapping[str, list[Point]], seeds: range, work: Work) -> Rest:
 def measure(work: Work, renders: bool) -> Cost:
     """Time a few steps; making batches is left out, workers do it meanwhile."""
     config = config_of('base', 0, work)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     device = best_device()
     net = build_net(config).to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(net, config, device)

@@ -24,6 +24,7 @@ from train.report import Report
 from train.sources import wait_text
 from train.speed import Progress, hours
 from train.state import TrainState
+from train.threads import use_threads
 from train.unet import parameter_count
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,7 @@ def train(
     model file, see `train.fov.weights`; not looked at where the run goes on.
     """
     device = best_device()
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
     first = needed(init, run, resume)
     origin = load_encoder(net, first) if first is not None else ''
