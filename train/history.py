@@ -26,10 +26,15 @@ def losses(run: Path) -> list[dict[str, Any]]:
             values = json.loads(line)
         except ValueError:  # cut short when the disk was full or the machine went down
             continue
-        while kept and kept[-1]['clock'] > values['clock']:
+        while kept and _place(kept[-1]) >= _place(values):
             kept.pop()
         kept.append(values)
     return kept
+
+
+def _place(values: dict[str, Any]) -> tuple[int, bool]:
+    """Say where a line stands in a run: a validation follows what was learned at its clock."""
+    return values['clock'], 'loss' not in values
 
 
 def validations(run: Path) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ def test_what_a_run_left_behind_when_it_went_back_is_no_history(tmp_path: Path) 
         first[0],
         first[1],
         judged[0],
-        first[2],
         *again,
         {**judged[1], 'b': 1},
     ]
