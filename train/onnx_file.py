@@ -88,6 +88,10 @@ def write(
         partial.chmod(0o644)
         worst = compare(partial)  # through the robot's own backend
         os.replace(partial, out)
+    except OSError as error:  # a full disk names no file
+        raise TrainError(
+            f'cannot write {out} ({error.strerror}); free some space, or choose another --out'
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
     return worst

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
     assert '64 (16 steps of 4)' in card
     assert card.endswith('## Limits\nGlass.\n')
     assert str(run) not in card
+
+
+def test_a_full_disk_is_told_of_the_file_and_leaves_none(tmp_path: Path) -> None:
+    model = trace(UNet(PRESETS['micro'].net), make_config('micro', []).contract())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(TrainError, match=r'cannot write .*model\.onnx .*free some space'):
+            onnx_file.write(tmp_path / 'model.onnx', model, {}, 'fp16', lambda _: 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_averaged_with_those_of_a_model(run: Path, tmp_path: Path) -> None:
