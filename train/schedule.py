@@ -25,5 +25,5 @@ def learning_rate(clock: int, config: TrainConfig, done: float) -> float:
     if config.schedule == 'cosine':
         shape = _FLOOR + (1.0 - _FLOOR) * 0.5 * (1.0 + math.cos(math.pi * done))
     else:
-        shape = min(1.0, (1.0 - done) / max(config.cooldown, 1e-9))
+        shape = min(1.0, (1.0 - done) / config.cooldown) if config.cooldown else 1.0
     return config.lr * warm * shape

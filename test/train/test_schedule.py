@@ -24,7 +24,7 @@ def test_the_rate_rises_and_falls(schedule: str, rates: tuple[float, ...]) -> No
 def test_a_run_may_have_neither_warm_up_nor_cool_down() -> None:
     settings = ['lr=1', 'warmup=0', 'cooldown=0', 'schedule=constant']
     config = make_config('micro', settings)
-    assert [learning_rate(0, config, done) for done in (0.0, 0.999, 1.0)] == [1.0, 1.0, 0.0]
+    assert [learning_rate(0, config, done) for done in (0.0, 0.999, 1.0)] == [1.0, 1.0, 1.0]
 
 
 def test_a_run_is_over_by_samples_or_by_time_whichever_is_first() -> None:
