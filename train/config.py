@@ -298,7 +298,8 @@ def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
     if changed:
         lines = '\n'.join(f'  {key}: {before[key]} -> {now[key]}' for key in changed)
         raise TrainError(
-            f'cannot resume with other settings:\n{lines}\nrun with the old ones, or start a new '
+            f'cannot resume with other settings:\n{lines}\nrun with the old ones (train.run and '
+            'train.fov take them from the run itself where there is no --preset), or start a new '
             'run from its weights (--init CHECKPOINT; train.finetune: --model, with what '
             f'train.export makes of it). These may change: {", ".join(RESUMABLE)}'
         )

@@ -192,13 +192,19 @@ def test_a_run_ends_by_the_clock(data: Path, tmp_path: Path) -> None:
 
 
 def test_resume_with_other_settings_is_refused(
-    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
     with pytest.raises(TrainError, match=r'batch: 4 -> 8'):
         train(tmp_path, fast_config(data, 'total_samples=16', 'batch=8'), ALONE, resume=True)
     with pytest.raises(TrainError, match='already holds a run; add --resume'):
         train(tmp_path, fast_config(data, 'total_samples=16'), ALONE)
+    again = ['--preset', 'micro', '--out', str(tmp_path), '--resume']
+    assert main(again) == 1
+    assert 'take them from the run itself where there is no --preset' in capsys.readouterr().err
     # The run's own settings are taken when none are given, and it may be made longer.
     assert main(['--out', str(tmp_path), '--resume', '--set', 'total_samples=16']) == 0
     assert max(losses_of(tmp_path)) == 16
