@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Report:
         folder.
         """
         run.mkdir(parents=True, exist_ok=True)
-        self._losses = open(run / LOSSES, 'a')  # noqa: SIM115 (lives as long as the run)
+        self._losses = open(run / LOSSES, 'a+')  # noqa: SIM115 (lives as long as the run)
         try:
             fcntl.lockf(self._losses, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,6 +50,8 @@ class Report:
             ) from None
         except OSError as error:  # of a network without locks
             log.warning('%s cannot be locked (%s): start no other run in it', run, error)
+        if _is_cut_short(self._losses.fileno()):
+            self._losses.write('\n')
         (run / 'config.json').write_text(config.to_json() + '\n')
         with open(run / 'revision.txt', 'a') as file:
             file.write(revision() + '\n')
@@ -90,6 +93,13 @@ class Report:
         self._board.close()
         logging.getLogger('train').removeHandler(self._handler)
         self._handler.close()
+
+
+def _is_cut_short(file: int) -> bool:
+    """Whether the last line of an open file has no end: one that follows would belong to it."""
+    # By the descriptor that holds the lock: closing another one of the file would give it up.
+    size = os.fstat(file).st_size
+    return size > 0 and os.pread(file, 1, size - 1) != b'\n'
 
 
 def revision() -> str:

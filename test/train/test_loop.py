@@ -19,7 +19,7 @@ import torch
 from small_set import FAST, fast_config, losses_of, set_options, write_set
 from torch._dynamo.testing import CompileCounter
 
-from train import checkpoint, loop, processes
+from train import checkpoint, history, loop, processes
 from train.command import memory_advice, run_command
 from train.config import TrainConfig
 from train.errors import TrainError
@@ -110,6 +110,14 @@ def test_a_folder_without_locks_is_trained_in(
     monkeypatch.setattr('train.report.fcntl.lockf', lockf)
     train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
     assert f'{tmp_path} cannot be locked ([Errno 37] No locks available)' in caplog.text
+
+
+def test_a_line_that_was_cut_short_costs_no_other(data: Path, tmp_path: Path) -> None:
+    train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
+    report = tmp_path / history.LOSSES
+    report.write_bytes(report.read_bytes()[:-10])  # as a full disk or a power cut leaves it
+    train(tmp_path, fast_config(data, 'total_samples=16'), ALONE, resume=True)
+    assert [line['clock'] for line in history.losses(tmp_path)] == [4, 12, 16]
 
 
 def test_an_error_in_a_worker_keeps_its_traceback() -> None:

@@ -26,6 +26,7 @@ from dmd_ros.eval.output.report import markdown_table, write_json
 from train import checkpoint
 from train.config import TrainConfig, make_config
 from train.errors import in_one_line
+from train.history import losses
 from train.loop import build_net, train
 from train.loss import diffusion_loss
 from train.mixture import Mixture, tensors
@@ -127,8 +128,8 @@ def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
     at_one = replace(plain, t1_fraction=1.0)
     return {
         'training loss': _last_loss(run, config.total_samples),
-        'loss': _held_out(net, plain, lambda losses: losses.total.item()),
-        'one-step L1': _held_out(net, at_one, lambda losses: losses.x0_l1.mean().item()),
+        'loss': _held_out(net, plain, lambda found: found.total.item()),
+        'one-step L1': _held_out(net, at_one, lambda found: found.x0_l1.mean().item()),
         'AbsRel': Validator(net, plain)(state['ema'])[0].abs_rel,
     }
 
@@ -146,9 +147,8 @@ def _held_out(net: UNet, config: TrainConfig, figure: Callable[..., float]) -> f
 
 
 def _last_loss(run: Path, total: int) -> float:
-    lines = map(json.loads, (run / 'losses.jsonl').read_text().splitlines())
-    values = {line['clock']: line['loss'] for line in lines if 'loss' in line}
-    return mean(loss for clock, loss in values.items() if clock > (1.0 - _LAST) * total)
+    lines = (line for line in losses(run) if 'loss' in line)
+    return mean(line['loss'] for line in lines if line['clock'] > (1.0 - _LAST) * total)
 
 
 def _render(plan: Plan) -> None:
