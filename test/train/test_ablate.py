@@ -128,6 +128,17 @@ def test_stopped_anywhere_it_goes_on_to_the_same_results(
         assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
+def test_a_slice_that_only_measures_keeps_to_its_threads(out: Path) -> None:
+    only = ('--only', 'perturbation', '--seeds', '1')
+    assert main(command(out, *only)) == 0
+    first = (out / 'results.json').read_bytes()
+    (out / 'runs' / 'base-0' / 'evaluation.json').unlink()
+    torch.set_num_threads(2)
+    assert main(command(out, *only)) == 0
+    assert torch.get_num_threads() == 1
+    assert (out / 'results.json').read_bytes() == first
+
+
 def test_a_slice_of_no_time_does_nothing_and_says_so(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ from train.evaluate import mistold
 from train.loop import build_net, train
 from train.presets import preset
 from train.processes import Processes, best_device
+from train.threads import use_threads
 from train.torch_backend import TorchBackend
 from train.validate import judge
 
@@ -152,6 +153,7 @@ def evaluate_model(
     if not todo:
         return
     deadline.check()
+    use_threads(config.threads)  # as where it was trained before, in the same slice
     net = build_net(config).to(best_device())
     state = checkpoint.find(run)
     found['made_by'] = {key: state[key] for key in MADE_BY}
