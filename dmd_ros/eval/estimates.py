@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from dmd_ros.core.edges import DEFAULT_THRESHOLD, flying_pixels
 from dmd_ros.core.pointcloud import write_cloud
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.eval.bags.reader import BagFrame
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import on_picture, same_view
+
+if TYPE_CHECKING:  # it needs rosbags, and who estimates pictures in files does not
+    from dmd_ros.eval.bags.reader import BagFrame
 
 
 @dataclass(frozen=True)
