@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metric depth from one calibrated camera: a field-of-view conditioned diffusion model (DMD)."""
 
+import dmd_ros.missing  # noqa: F401 - before whatever may be missing
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.floor import Mount
 from dmd_ros.core.records import DepthFrame

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a command lacks is said in one line: what is missing, and what installs it.
+
+A command's imports come before its `main` could catch anything, so a hook does it, which importing
+this sets: of `python -m dmd_ros...`, `python -m train...` and `dmd_node` alone, in nobody else's
+program.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+# The extras of setup.py: what is imported, by what pip calls it. '': always needed.
+EXTRAS: dict[str, dict[str, str]] = {
+    '': {'numpy': 'numpy', 'opencv-python-headless': 'cv2'},
+    'cpu': {'onnxruntime': 'onnxruntime'},
+    'eval': {
+        'apsw': 'apsw',
+        'backports.zstd': 'compression' if sys.version_info >= (3, 14) else 'backports.zstd',
+        'lz4': 'lz4',
+        'pillow': 'PIL',
+        'pyyaml': 'yaml',
+        'rosbags': 'rosbags',
+        'tqdm': 'tqdm',
+    },
+    'train': {
+        'matplotlib': 'matplotlib',
+        'numba': 'numba',
+        'onnx': 'onnx',
+        'tensorboard': 'tensorboard',
+        'torch': 'torch',
+    },
+    'data': {'h5py': 'h5py', 'pyarrow': 'pyarrow', 'scipy': 'scipy'},
+}
+_ROS = ('rclpy', 'builtin_interfaces', 'rcl_interfaces')
+
+
+def advice(error: BaseException) -> str | None:
+    """Say what to install if a package of `EXTRAS` or of ROS is what an import lacked."""
+    top = (error.name or '').partition('.')[0] if isinstance(error, ImportError) else ''
+    if top in _ROS or top.endswith('_msgs'):
+        return (
+            f'no ROS 2 here ({error}): source its setup.bash, or, without an installation, '
+            f'{_pip([".[ros]"])} where the sources of dmd_ros are'
+        )
+    for extra, packages in EXTRAS.items():
+        lacking = [name for name, module in packages.items() if not _is_there(module)]
+        if top in (packages[name].partition('.')[0] for name in lacking):
+            part = f' (the extra {extra} of dmd_ros)' if extra else ''
+            return f'not installed: {", ".join(lacking)}; {_pip(lacking)} brings that{part}'
+    return None
+
+
+def _pip(packages: Sequence[str]) -> str:
+    return shlex.join([sys.executable, '-m', 'pip', 'install', *packages])
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # its parent is not
+        return False
+
+
+def _is_command(words: Sequence[str]) -> bool:
+    """Say whether an interpreter that was started in this way runs a command of ours."""
+    modules = [word for flag, word in itertools.pairwise(words) if flag == '-m'][:1]
+    if modules:
+        return modules[0].partition('.')[0] in ('dmd_ros', 'train')
+    return [Path(word).name for word in words[1:2]] == ['dmd_node']
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    said = advice(error)
+    if said is None:
+        _BEFORE(kind, error, trace)
+    else:
+        print(f'error: {said}', file=sys.stderr)
+
+
+_BEFORE = sys.excepthook
+if _is_command(sys.orig_argv):
+    sys.excepthook = _tell

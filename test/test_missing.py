@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Commands in environments that lack something, and those that are nobody's command."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import setuptools
+
+from dmd_ros.missing import EXTRAS
+
+ROOT = Path(__file__).parents[1]
+# What Python imports by itself at its start, here to hide packages that are installed.
+HIDING = """
+import sys
+
+class Hiding:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {hidden!r}:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+
+sys.meta_path.insert(0, Hiding())
+"""
+
+
+def run_without(hidden: tuple[str, ...], folder: Path, *words: str) -> tuple[int, str]:
+    (folder / 'sitecustomize.py').write_text(HIDING.format(hidden=hidden))
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=os.environ | {'PYTHONPATH': f'{folder}:{ROOT}'},
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ('hidden', 'module', 'installed', 'extra'),
+    [
+        (('torch', 'tensorboard'), 'train.run', 'tensorboard torch', 'train'),
+        (('torch',), 'train.export', 'torch', 'train'),
+        (('numba',), 'train.worlds.sheet', 'numba', 'train'),
+        (('onnxruntime',), 'train.finetune', 'onnxruntime', 'cpu'),
+        (('rosbags', 'PIL', 'tqdm'), 'dmd_ros.eval.replay', 'pillow rosbags tqdm', 'eval'),
+        (('lz4',), 'dmd_ros.eval.replay', 'lz4', 'eval'),
+        (('backports',), 'dmd_ros.eval.replay', 'backports.zstd', 'eval'),
+        (('yaml',), 'dmd_ros.eval.pictures', 'pyyaml', 'eval'),
+    ],
+)
+def test_a_command_says_in_one_line_what_it_lacks(
+    hidden: tuple[str, ...], module: str, installed: str, extra: str, tmp_path: Path
+) -> None:
+    status, said = run_without(hidden, tmp_path, '-m', module, '--help')
+    assert said == (
+        f'error: not installed: {installed.replace(" ", ", ")}; {sys.executable} -m pip install '
+        f'{installed} brings that (the extra {extra} of dmd_ros)\n'
+    )
+    assert status == 1
+
+
+def test_what_every_command_needs_is_of_no_extra(tmp_path: Path) -> None:
+    _, said = run_without(('numpy', 'cv2'), tmp_path, '-m', 'dmd_ros.eval.pictures')
+    assert said.endswith('-m pip install numpy opencv-python-headless brings that\n')
+    assert said.count('\n') == 1
+
+
+@pytest.mark.parametrize('module', ['dmd_ros.ros.node', 'dmd_ros.ros.demo', 'dmd_ros.ros.bench'])
+def test_what_needs_ros_says_where_to_get_it(module: str, tmp_path: Path) -> None:
+    _, said = run_without(('rclpy', 'sensor_msgs'), tmp_path, '-m', module)
+    assert said.startswith('error: no ROS 2 here (No module named ') and said.count('\n') == 1
+    assert 'setup.bash' in said and "pip install '.[ros]'" in said
+
+
+@pytest.mark.parametrize('module', ['pictures', 'frames', 'compare'])
+def test_what_rosdep_installs_is_all_that_pictures_and_frames_need(
+    module: str, tmp_path: Path
+) -> None:
+    """But for ONNX Runtime, for which it has no key."""
+    keys = {'python3-pil': 'PIL', 'python3-tqdm': 'tqdm', 'python3-yaml': 'yaml'}
+    package = ElementTree.parse(ROOT / 'package.xml')
+    declared = {keys.get(element.text or '') for element in package.iter('exec_depend')}
+    hidden = {*EXTRAS['eval'].values(), *EXTRAS['train'].values(), *EXTRAS['data'].values()}
+    hidden = {module.partition('.')[0] for module in hidden} - declared
+    assert run_without(tuple(hidden), tmp_path, '-m', f'dmd_ros.eval.{module}', '-h') == (0, '')
+
+
+def test_another_error_keeps_its_traceback(tmp_path: Path) -> None:
+    _, said = run_without(('argparse',), tmp_path, '-m', 'dmd_ros.eval.compare')
+    assert said.startswith('Traceback') and said.endswith("No module named 'argparse'\n")
+
+
+def test_somebody_elses_program_keeps_its_tracebacks(tmp_path: Path) -> None:
+    _, said = run_without(('torch',), tmp_path, '-c', 'import dmd_ros, train.run')
+    assert said.startswith('Traceback') and said.endswith("No module named 'torch'\n")
+
+
+def test_the_extras_are_those_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, dict[str, list[str]]] = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **words: told.update(words))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path('setup.py')
+    extras = {'': told['install_requires'], **told['extras_require']}
+    names = {
+        extra: {need.partition(';')[0].partition('>')[0] for need in needs}
+        for extra, needs in extras.items()
+    }
+    # Those of several are told of where they come first.
+    names['train'] -= names['eval'] | names['cpu']
+    assert {extra: names[extra] for extra in EXTRAS} == {e: set(p) for e, p in EXTRAS.items()}
