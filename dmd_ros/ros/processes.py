@@ -11,15 +11,17 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dmd_ros.loading import share_folders
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.child import MODULE as CHILD
 from dmd_ros.runtime.child import child_command
 
 PROFILE = Path('config') / 'fastdds_large_data.xml'
@@ -37,6 +39,17 @@ def say(event: str, **values: Any) -> None:
     line = json.dumps({'event': event, **values}) + '\n'
     with _SAYING:  # print() alone mixes the lines of two threads
         print(line, end='', flush=True)
+
+
+def run_child(main: Callable[[], int | None], about: str | None, command: str) -> NoReturn:
+    """Run `main` of a child; a person who starts it would wait for ever for what its parent says.
+
+    about: its docstring. command: the parent, for `python -m`.
+    """
+    if CHILD not in sys.orig_argv:
+        what = (about or '').partition('\n')[0]
+        sys.exit(f'{what} No command of its own: python -m {command} starts it.')
+    sys.exit(main())
 
 
 @contextlib.contextmanager

@@ -14,16 +14,22 @@ import runpy
 import signal
 import sys
 
+MODULE = 'dmd_ros.runtime.child'
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
     """Command line of a module that ends with this process, and with the thread that starts it."""
-    return [sys.executable, '-m', 'dmd_ros.runtime.child', str(os.getpid()), module, *arguments]
+    return [sys.executable, '-m', MODULE, str(os.getpid()), module, *arguments]
 
 
 def main() -> None:
     """Ask for a signal at the parent's end, and become the module."""
+    if len(sys.argv) < 3 or not sys.argv[1].isdecimal():
+        sys.exit(
+            f'python -m {MODULE} is no command: demo, benchmark and builder of engines start '
+            'their parts with it'
+        )
     parent, module = int(sys.argv[1]), sys.argv[2]
     prctl = getattr(ctypes.CDLL(None), 'prctl', None)  # Linux has it
     if prctl is not None:

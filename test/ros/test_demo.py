@@ -35,6 +35,7 @@ from dmd_ros.ros.demo import __main__ as command
 from dmd_ros.ros.demo import recorder, results, source
 from dmd_ros.ros.demo.performance import Observed
 from dmd_ros.ros.errors import NodeError
+from dmd_ros.runtime.child import child_command
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
@@ -96,6 +97,10 @@ def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_pat
     assert done.stderr.count("is in frame 'ir', the images in 'camera'") == 1
 
 
+def recorder_of(folder: Path) -> list[str]:
+    return child_command(recorder.__name__, str(folder / 'recorded'))
+
+
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
     """That it has found the node is not enough: what is published before is lost."""
     node_says = DiagnosticStatus(name='dmd: depth', values=[KeyValue(key='images', value='0')])
@@ -103,8 +108,7 @@ def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> Non
         peer = Peer(domain, listen=())
         held.callback(peer.close)
         publishers = [peer.node.create_publisher(k, t, 5) for t, k in recorder._TOPICS.items()]
-        words = [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')]
-        process = NodeProcess(domain, command=words)
+        process = NodeProcess(domain, command=recorder_of(tmp_path))
         held.callback(process.stop)
         assert peer.until(lambda: all(p.get_subscription_count() for p in publishers))
         publishers[-1].publish(DiagnosticArray(status=[DiagnosticStatus(name='camera: rate')]))
@@ -122,7 +126,7 @@ def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
         held.callback(peer.close)
         publisher = peer.node.create_publisher(DiagnosticArray, recorder.DIAGNOSTICS, 5)
         process = subprocess.Popen(
-            [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')],
+            recorder_of(tmp_path),
             env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -140,15 +144,13 @@ def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
 
 def test_a_recorder_whose_disk_is_full_says_so_and_ends_at_once(tmp_path: Path) -> None:
     """Not with a traceback, and not when the bag is over, hours later."""
-    words = [sys.executable, '-m', recorder.__name__, str(tmp_path / 'recorded')]
     noise = np.random.default_rng(0).bytes(400_000)  # which does not compress
     with free_domain() as domain, contextlib.ExitStack() as held:
         peer = Peer(domain, listen=())
         held.callback(peer.close)
         publisher = peer.node.create_publisher(Image, recorder.DEPTH, 5)
-        process = NodeProcess(
-            domain, command=['bash', '-c', 'ulimit -f 99; exec "$@"', '', *words]
-        )
+        words = ['bash', '-c', 'ulimit -f 99; exec "$@"', '', *recorder_of(tmp_path)]
+        process = NodeProcess(domain, command=words)
         held.callback(process.stop)
 
         def has_failed() -> bool:

@@ -59,6 +59,42 @@ def test_threads_of_a_child_do_not_mix_their_lines() -> None:
         assert [e['at'] for e in events if e['event'] == name] == list(range(5000))
 
 
+@pytest.mark.parametrize(
+    ('module', 'command'),
+    [
+        ('demo.player', 'demo'),
+        ('demo.recorder', 'demo'),
+        ('bench.stages', 'bench'),
+        ('bench.driver', 'bench'),
+        ('bench.listener', 'bench'),
+    ],
+)
+@pytest.mark.parametrize('words', [(), ('--help',)])
+def test_a_child_that_a_person_starts_names_the_command(
+    module: str, command: str, words: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', f'dmd_ros.ros.{module}', *words],
+        capture_output=True,
+        stdin=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT,
+        cwd=ROOT,
+    )
+    assert done.stderr.endswith(
+        f'. No command of its own: python -m dmd_ros.ros.{command} starts it.\n'
+    )
+    assert (done.returncode, done.stdout, done.stderr.count('\n')) == (1, '', 1)
+
+
+@pytest.mark.parametrize('words', [(), ('--help',), ('dmd_ros.ros.node', '-h'), ('1',)])
+def test_what_starts_children_is_no_command_either(words: tuple[str, ...]) -> None:
+    command = [sys.executable, '-m', 'dmd_ros.runtime.child', *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
+    assert done.stderr.startswith('python -m dmd_ros.runtime.child is no command: demo, ')
+
+
 def domain_of(family: processes.Family) -> str:
     return family._environment['ROS_DOMAIN_ID']
 

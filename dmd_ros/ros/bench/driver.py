@@ -28,7 +28,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from dmd_ros.ros.bench import scene
 from dmd_ros.ros.diagnostics import values_of
 from dmd_ros.ros.messages import info_from_camera
-from dmd_ros.ros.processes import say
+from dmd_ros.ros.processes import run_child, say
 
 # Closed loop: a frame that was dropped must not stop the run.
 _PATIENCE = 1.0
@@ -180,4 +180,4 @@ def _messages(width: int, height: int) -> tuple[Any, Any]:
 
 
 if __name__ == '__main__':
-    main()
+    run_child(main, __doc__, 'dmd_ros.ros.bench')

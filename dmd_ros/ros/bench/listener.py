@@ -16,7 +16,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from dmd_ros.ros.processes import say
+from dmd_ros.ros.processes import run_child, say
 
 _TOPICS = {
     'info': ('bench/camera_info', CameraInfo),
@@ -53,4 +53,4 @@ def _follow_orders(ended: Future) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_child(main, __doc__, 'dmd_ros.ros.bench')

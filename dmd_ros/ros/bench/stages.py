@@ -34,7 +34,7 @@ from dmd_ros.ros.bench import scene
 from dmd_ros.ros.memory import keep_freed_memory
 from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
 from dmd_ros.ros.params import Settings
-from dmd_ros.ros.processes import say
+from dmd_ros.ros.processes import run_child, say
 from dmd_ros.ros.transport import send_in_background
 from dmd_ros.runtime.backend import OUTPUT, Feeds, Outputs
 
@@ -184,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_child(main, __doc__, 'dmd_ros.ros.bench')

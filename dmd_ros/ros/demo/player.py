@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.ros.demo.source import messages
-from dmd_ros.ros.processes import say
+from dmd_ros.ros.processes import run_child, say
 
 # A pause in a recording is not worth waiting for.
 _LONGEST_GAP = 2.0
@@ -70,4 +70,4 @@ def _play(bag: Bag, topics: Topics, publishers: dict[str, Any], limit: int) -> N
 
 
 if __name__ == '__main__':
-    main()
+    run_child(main, __doc__, 'dmd_ros.ros.demo')

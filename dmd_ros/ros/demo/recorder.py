@@ -25,7 +25,7 @@ from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from dmd_ros.ros.diagnostics import values_of
-from dmd_ros.ros.processes import say
+from dmd_ros.ros.processes import run_child, say
 
 DEPTH, INFO, POINTS, DIAGNOSTICS = '/depth/image', '/depth/camera_info', '/points', '/diagnostics'
 # Diagnostics last: see `_follow_orders`.
@@ -125,4 +125,4 @@ def _stamp(data: bytes) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_child(main, __doc__, 'dmd_ros.ros.demo')
