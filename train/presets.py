@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,13 +44,16 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table of presets."""
+    parser = argparse.ArgumentParser(prog='python -m train.presets', description=__doc__)
+    parser.parse_args(arguments)
     for name, entry in PRESETS.items():
         with torch.device('meta'):
             count = parameter_count(UNet(entry.net))
         print(f'{name:6} {count / 1e6:8.2f} M parameters  stride {entry.net.stride}  {entry.net}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,7 +8,7 @@ import torch
 from small_set import camera
 from torch.nn import functional
 
-from train.presets import PRESETS
+from train.presets import PRESETS, main
 from train.unet import Attention, UNet, parameter_count, pixel_rays
 
 
@@ -27,6 +27,16 @@ def test_presets_have_their_size(name: str, millions: float, tolerance: float) -
         count = parameter_count(UNet(PRESETS[name].net))
     assert count / 1e6 == pytest.approx(millions, rel=tolerance)
     assert PRESETS[name].net.stride == 16
+
+
+def test_the_command_prints_the_table_and_takes_no_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
+    with pytest.raises(SystemExit, match='2'):
+        main(['bogus'])
+    assert 'unrecognized arguments: bogus' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['micro', 'nano', 'paper'])
