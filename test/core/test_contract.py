@@ -86,6 +86,8 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
     ('name', 'value'),
     [
         ('name', 3),
+        ('name', ''),
+        ('name', ' '),
         ('stride', '16'),
         ('stride', 16.0),
         ('stride', 0),

@@ -173,6 +173,14 @@ def test_command_line_names_what_is_missing(
     assert 'holds no checkpoint' in capsys.readouterr().err
 
 
+def test_a_model_without_a_name_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(run), '--out', str(tmp_path / 'm.onnx'), '--name', '']) == 1
+    assert "name='' must be a text, and not an empty one" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_card_never_takes_the_models_place(run: Path, tmp_path: Path) -> None:
     for name in ('model.md', 'model'):
         with pytest.raises(TrainError, match='give one that ends in'):
