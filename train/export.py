@@ -25,6 +25,7 @@ from torch import Tensor
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
 from dmd_ros.core.errors import CoreError
+from dmd_ros.loading import find_model
 from dmd_ros.runtime.backend import OUTPUT, Feeds
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--samples', type=int, help="recommended samples (default: the run's)")
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     parser.add_argument(
-        '--average', type=Path, metavar='MODEL', help='.onnx file that the run started from'
+        '--average', metavar='MODEL', help='.onnx or name of the model that the run started from'
     )
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)
@@ -163,7 +164,8 @@ def _run(options: argparse.Namespace) -> None:
         if (value := getattr(options, key)) is not None
     }
     notes = read_notes(options.notes)
-    contract = export(options.run, options.out, options.weights, notes, options.average, **changes)
+    average = None if options.average is None else find_model(options.average)
+    contract = export(options.run, options.out, options.weights, notes, average, **changes)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {contract.name}, {size:.1f} MB; card: {options.out.with_suffix(".md")}')
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from dmd_ros.core.contract import Contract
+from dmd_ros.loading import find_model
+from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
@@ -32,8 +35,16 @@ def needed(init: Path | None, run: Path, resume: bool) -> Path | None:
     """Give what a run has to start from; None where it goes on from a checkpoint of its own.
 
     The command is the same as at its beginning then, and those weights may long be elsewhere.
+    init: a path, or the name of a shipped model; raises `TrainError` for a name of nothing.
     """
-    return None if resume and any(checkpoint.folder(run).glob('*.pt')) else init
+    if init is None or (resume and any(checkpoint.folder(run).glob('*.pt'))):
+        return None
+    if os.path.lexists(init) or init.suffix == '.onnx' or len(init.parts) > 1:
+        return init
+    try:
+        return find_model(init)
+    except BackendError as error:
+        raise TrainError(f'--init {init} is no file or folder here, and {error}') from None
 
 
 def load_weights(net: UNet, source: Path, contract: Contract) -> str:

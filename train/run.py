@@ -71,7 +71,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="of a recipe's data sets, with reader options as DIR?option=value&...",
     )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
-    parser.add_argument('--init', type=Path, help='start from this run, checkpoint or .onnx')
+    parser.add_argument(
+        '--init', type=Path, help='start from this run, checkpoint, .onnx or shipped model'
+    )
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
     return parser.parse_args(arguments)

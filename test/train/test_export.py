@@ -117,6 +117,20 @@ def test_weights_that_do_not_belong_together_are_not_averaged(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ('model', 'reason'),
+    [
+        ('dmd_worlds', 'dmd_worlds.onnx: preset tiny (rays=True, fov=True) is another network'),
+        ('dmd_wolrds', "no shipped model 'dmd_wolrds'"),
+    ],
+)
+def test_a_shipped_model_is_averaged_with_by_its_name(
+    run: Path, tmp_path: Path, model: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(run), '--out', str(tmp_path / 'mean.onnx'), '--average', model]) == 1
+    assert reason in capsys.readouterr().err
+
+
 def test_refuses_when_onnxruntime_disagrees(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

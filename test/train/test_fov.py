@@ -210,10 +210,12 @@ def test_a_model_file_whose_weights_are_others_is_refused(run: Path, tmp_path: P
         load_fov_model(file)
 
 
+@pytest.mark.parametrize('name', ['a run', 'dmd_worlds'])
 def test_an_encoder_of_another_preset_is_refused(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ['--out', str(tmp_path / 'r'), '--preset', 'nano', '--init', str(run)]
+    init = str(run) if name == 'a run' else name
+    arguments = ['--out', str(tmp_path / 'r'), '--preset', 'nano', '--init', init]
     assert main([*arguments, '--set', 'sources=folder:x', '--set', 'workers=0']) == 1
     message = capsys.readouterr().err
     assert 'is needed; give a run or model of the same preset' in message

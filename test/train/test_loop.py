@@ -341,6 +341,8 @@ def test_dry_run_looks_at_all_that_the_run_would_open(
     for command, message in (
         ([*dry, '--init', str(run), '--set', 'rays=true'], 'do not fit this net'),
         ([*dry, '--init', '/nowhere'], '/nowhere holds no checkpoint'),
+        ([*dry, '--init', 'dmd_worlds'], 'dmd_worlds.onnx: weights of preset tiny'),
+        ([*dry, '--init', 'dmd_wolrds'], 'no file or folder here, and no shipped model'),
         ([*dry, '--set', 'validation=folder:/nowhere'], '/nowhere does not exist'),
         ([*again, '--set', 'batch=8'], 'batch: 4 -> 8'),
     ):

@@ -38,7 +38,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--init',
         type=Path,
-        help='start from this run, checkpoint or .onnx: its encoder, and its head if it has one',
+        help='start from this run, checkpoint, .onnx or shipped model: its encoder, and its head '
+        'if it has one',
     )
     parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
     return parser.parse_args(arguments)
