@@ -74,6 +74,8 @@ def test_a_lidar_s_points_are_labels_where_they_are_named(tmp_path):
         open_dataset('bag', bag)
     with pytest.raises(TrainError, match=r'nearest is 0.04 s away.*option depth_tolerance'):
         open_dataset('bag', bag, depth='/points')
+    with pytest.raises(TrainError, match=r'/points has points.* leave depth_frame any out'):
+        open_dataset('bag', bag, depth='/points', depth_frame='any')
     with pytest.raises(TrainError, match=r'depth_tolerance=0\.0; allowed: above 0'):
         open_dataset('bag', bag, depth='/points', depth_tolerance='0')
     depth = open_dataset('bag', bag, depth='/points', depth_tolerance='0.05').load(0).depth

@@ -216,6 +216,11 @@ class SensorTruth:
         return topic
 
     def _check_cloud(self, topic: str) -> None:
+        if self._as_is:
+            raise EvalError(
+                f'{topic} has points, which lie on no pixels until they are projected: leave '
+                '--depth-as-is out, or name a depth image with --depth-topic'
+            )
         self._calibration()
         first: list[Any] = []
         for name in (topic, self._topics.image):

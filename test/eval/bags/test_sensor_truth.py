@@ -138,6 +138,12 @@ def test_points_that_cannot_be_placed_are_refused_before_the_work_begins(tmp_pat
         BagReader(bag, topics.choose(bag, depth=LIDAR))
 
 
+def test_points_cannot_be_taken_as_they_are(tmp_path):
+    path = write_bag(tmp_path / 'bag', [tf(), cloud(), *frames([GREY])])
+    with pytest.raises(EvalError, match=r'/lidar/points has points.* leave --depth-as-is out'):
+        read(path, LIDAR, depth_as_is=True)
+
+
 def test_clouds_that_come_to_nothing(tmp_path):
     ahead, behind = apply(inverse(OPTICAL_LIDAR), np.array([[0.0, 0.0, 2.0], [0.0, 0.0, -2.0]]))
     items = frames([GREY] * 5)
