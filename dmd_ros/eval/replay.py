@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     limits = options.limits_from(args)
     replay_source.check_options(parser, args)
+    _check_camera_options(args)
     out: Path = args.out
     left = _left_over(out, args.overwrite, args.bag, args.estimates)
     with contextlib.ExitStack() as opened:
@@ -81,6 +82,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             replay_report.tell(out, results)
     if stopped():
         raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
+
+
+def _check_camera_options(args: argparse.Namespace) -> None:
+    """Raise `EvalError` if the source of the field of view lacks its option, or has another's."""
+    source = args.fov_source
+    if source == 'fixed' and args.vfov is None:
+        raise EvalError('--fov-source fixed needs --vfov, the vertical field of view in degrees')
+    if source != 'fixed' and args.vfov is not None:
+        raise EvalError(f'--vfov {args.vfov:g} is for --fov-source fixed, which is {source}')
+    if source != 'estimate' and args.fov_model is not None:
+        raise EvalError(f'--fov-model is for --fov-source estimate, which is {source}')
 
 
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:

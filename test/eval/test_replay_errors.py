@@ -45,6 +45,9 @@ def failure(argv, capsys):
         (['--min-depth', '-1'], '0 <= min < max'),
         (['--max-depth', 'nan'], '0 <= min < max'),
         (['--threads', '257'], 'threads=257 must be a whole number from 0 (all cores) to 256'),
+        (['--fov-source', 'fixed'], '--fov-source fixed needs --vfov, the vertical'),
+        (['--vfov', '48'], '--vfov 48 is for --fov-source fixed, which is camera_info'),
+        (['--fov-model', 'dmd_fov'], '--fov-model is for --fov-source estimate, which is camera'),
         (['--samples', str(10**12)], 'out of memory; fewer samples'),
     ],
 )
