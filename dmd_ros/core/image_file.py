@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -34,16 +35,24 @@ def decode_file(data: bytes, flags: int, name: str) -> NDArray[Any]:
     return decode_picture(data, flags, name)
 
 
-def decode_picture(data: bytes, flags: int, name: str) -> NDArray[Any]:
+def decode_picture(
+    data: bytes,
+    flags: int,
+    name: str,
+    size_of: Callable[[bytes], tuple[int, int]] | None = None,
+) -> NDArray[Any]:
     """Decode a whole jpeg or png as `decode_file` does, or what else OpenCV reads (webp, bmp).
 
-    Raises `CoreError` if it cannot be.
+    size_of: reads the (width, height), pixels, that a file of another format announces.
+    Raises `CoreError` if it cannot be decoded, or shall not be.
     """
     if not data:
         raise CoreError('compressed image is empty')
     checked = data.startswith((_JPEG, _PNG))
     if checked:
         _check_size(data, name)
+    elif size_of is not None:
+        _check_pixels(data, *size_of(data))
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -53,15 +62,26 @@ def decode_picture(data: bytes, flags: int, name: str) -> NDArray[Any]:
     return image
 
 
+def _check_pixels(data: bytes, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise CoreError(
+            f'{_announced(data, width, height)} {MAX_PIXELS} are decoded: make it smaller, if it '
+            'is not damaged'
+        )
+
+
+def _announced(data: bytes, width: int, height: int) -> str:
+    return f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most'
+
+
 def _check_size(data: bytes, name: str) -> None:
     """Refuse a jpeg or png that announces more pixels than can be in it, or than are decoded."""
     width, height = _jpeg_size(data, name) if data.startswith(_JPEG) else _png_size(data)
     possible = _MAX_PIXELS_PER_BYTE * len(data)
-    said = f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most'
     if not 0 < width * height <= possible:
+        said = _announced(data, width, height)
         raise CoreError(f'{said} {possible} are possible: the file is damaged')
-    if width * height > MAX_PIXELS:
-        raise CoreError(f'{said} {MAX_PIXELS} are decoded: make it smaller, if it is not damaged')
+    _check_pixels(data, width, height)
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

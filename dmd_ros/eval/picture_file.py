@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_file import decode_picture
 from dmd_ros.core.preprocess import turned
 from dmd_ros.eval.errors import EvalError
@@ -137,7 +139,7 @@ def read_picture(path: Path) -> Picture:
     data = path.read_bytes()
     # Formats differ, and versions of OpenCV, in whether it heeds EXIF.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    rgb = cv2.cvtColor(decode_picture(data, flags, path.suffix), cv2.COLOR_BGR2RGB)
+    rgb = cv2.cvtColor(decode_picture(data, flags, path.suffix, _size_of), cv2.COLOR_BGR2RGB)
     exif = read_exif(data)
     mirrored, degrees = _TURNS.get(exif.orientation, (False, 0))
     if _is_tiff(data):  # which OpenCV turns, whatever it is told
@@ -146,14 +148,23 @@ def read_picture(path: Path) -> Picture:
     return Picture(path, np.ascontiguousarray(upright), exif)
 
 
+def _size_of(data: bytes) -> tuple[int, int]:
+    """Read the (width, height) that a file announces; (0, 0): what it is is for OpenCV to say."""
+    try:
+        with _opened(data) as image:
+            return image.size
+    except Image.DecompressionBombError as error:
+        raise CoreError(f'{error} Make it smaller, if it is not damaged') from None
+    except Exception:  # Pillow has a class for every way to be damaged
+        return 0, 0
+
+
 def read_exif(data: bytes) -> Exif:
     """Read the EXIF of a picture's bytes; damage there counts as nothing said."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            with Image.open(io.BytesIO(data)) as image:
-                tags = image.getexif()
-                details = tags.get_ifd(_EXIF_IFD)
+        with _opened(data) as image:
+            tags = image.getexif()
+            details = tags.get_ifd(_EXIF_IFD)
     except Exception:  # Pillow has a class for every way to be damaged
         return Exif()
     orientation = tags.get(_ORIENTATION)
@@ -164,6 +175,15 @@ def read_exif(data: bytes) -> Exif:
         (int(width), int(height)) if width and height else None,
         _positive(details.get(_ZOOM)) or 1.0,
     )
+
+
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Look at a picture's header, in silence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
 
 
 def _positive(value: Any) -> float | None:

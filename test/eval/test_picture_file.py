@@ -83,6 +83,17 @@ def test_what_is_no_picture_is_one_error(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
+    ('height', 'message'),
+    [(9_000, r'announces 12000x9000 pixels, at most \d+ are'), (16_000, r'192000000 pixels')],
+)
+def test_what_is_too_large_is_refused_in_every_format(tmp_path, height, message):
+    """Black and white, a picture of gigabytes is a file of some thousand bytes."""
+    Image.new('1', (12_000, height)).save(tmp_path / 'a.tif', compression='group4')
+    with pytest.raises(CoreError, match=f'{message}.* [Mm]ake it smaller, if it is not damaged'):
+        read_picture(tmp_path / 'a.tif')
+
+
+@pytest.mark.parametrize(
     ('details', 'exif'),
     [
         ({'focal': 26}, Exif(1, 26.0)),
