@@ -48,8 +48,15 @@ from train.init import changes_of_meaning
 from train.loop import train
 from train.onnx_weights import Model, load_model
 from train.processes import join, leave
-from train.recordings import Recording, cameras_of, names_of, recordings_of, sources_of
-from train.state import resumed
+from train.recordings import (
+    Recording,
+    cameras_of,
+    check_begun,
+    names_of,
+    recordings_of,
+    sources_of,
+)
+from train.state import newest, resumed
 from train.validate import chosen, judge_frame
 
 _SAMPLES = 20_000
@@ -76,6 +83,10 @@ def finetune(options: argparse.Namespace) -> None:
     path = find_model(options.model)
     model = load_model(path)
     recordings = recordings_of(options)
+    if not options.dry_run:  # now, as to write a bag's frames takes minutes
+        kept = newest(options.out, options.resume)
+        if kept and not any(text.startswith('sources=') for text in options.settings):
+            check_begun(recordings, TrainConfig.from_json(kept['config']).sources)
     held = [recording.open(recording.held) for recording in recordings]
     trained = {
         recording: recording.open('train') for recording in recordings if recording.is_trained_on

@@ -27,6 +27,7 @@ from train.datasets.frames import Frames
 from train.datasets.registry import open_dataset
 from train.errors import TrainError
 from train.mixtures import WORLDS
+from train.sources import parse_sources
 
 # Options of the reader of bags: what frames in folders were made with is no longer to be chosen.
 _OF_BAGS: dict[str, Any] = {
@@ -139,6 +140,19 @@ def sources_of(recordings: Mapping[Recording, int], worlds: float) -> str:
         for r, frames in recordings.items()
     ]
     return ','.join([*parts, f'{WORLDS}@{worlds:g}'] if worlds else parts)
+
+
+def check_begun(recordings: Sequence[Recording], sources: str) -> None:
+    """Raise `TrainError` if these are not what a run with these `sources` was begun with."""
+    began = {text for text, _ in parse_sources(sources)} - {WORLDS}
+    now = {r.source('train') for r in recordings if r.is_trained_on}
+    if began != now:
+        before, after = (', '.join(sorted(a - b)) for a, b in ((began, now), (now, began)))
+        raise TrainError(
+            f'cannot resume with other recordings to train on:\n  {before or "nothing"} -> '
+            f'{after or "nothing"}\ngive those that the run was begun with, or start a new run '
+            'from its weights (--model, with what train.export makes of it)'
+        )
 
 
 def cameras_of(recording: Recording, train: Frames, held: Frames) -> Counter[Camera]:

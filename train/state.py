@@ -42,16 +42,21 @@ def build_optimizer(
     )
 
 
-def resumed(run: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None:
+def newest(run: Path, resume: bool) -> dict[str, Any] | None:
     """Read the newest checkpoint of the run to go on from; None: it begins.
 
-    Raises `TrainError` for other settings, and for a folder that holds a run not to be resumed.
+    Raises `TrainError` for a folder that holds a run not to be resumed.
     """
-    kept = checkpoint.load_newest(run) if resume else None
+    if not resume and any(checkpoint.folder(run).glob('*')):
+        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+    return checkpoint.load_newest(run) if resume else None
+
+
+def resumed(run: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None:
+    """Read what `newest` gives; raises `TrainError` for other settings than it was begun with."""
+    kept = newest(run, resume)
     if kept is not None:
         check_resumable(TrainConfig.from_json(kept['config']), config)
-    elif not resume and any(checkpoint.folder(run).glob('*')):
-        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
     return kept
 
 

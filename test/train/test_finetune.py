@@ -238,12 +238,30 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_judged(
     capsys.readouterr()
     for options, said in (
         ((), 'already holds a run; add --resume'),
-        (('--resume', '--held-out', '40'), 'held_out=20@1 -> frames:'),
+        (('--resume', '--held-out', '40'), 'held_out=20 -> frames:'),
+        (('--resume', '--set', 'batch=4'), 'batch: 8 -> 4'),
     ):
         assert finetune.main([*command, *options]) == 1
         refused = capsys.readouterr().err
         assert said in refused and 'judging' not in refused
     assert finetune.main([*command, '--dry-run']) == 0
+
+
+def test_of_a_bag_that_a_run_has_not_begun_with_no_frames_are_written(
+    bag, labelled, small_model, tmp_path, capsys
+):
+    command = [str(labelled), '--out', str(tmp_path), '--model', str(small_model), *FAST]
+    assert finetune.main([*command, '--samples', '8']) == 0
+    capsys.readouterr()
+    for options, said in (
+        (('--resume',), 'other recordings to train on:\n  nothing -> bag:'),
+        ((), 'already holds a run; add --resume'),
+    ):
+        assert finetune.main([str(bag), *command, *options]) == 1
+        assert said in capsys.readouterr().err
+        assert not list(tmp_path.glob('frames*'))
+    # One more to judge by may come.
+    assert finetune.main([*command, '--resume', '--judge', str(bag), '--every', '10']) == 0
 
 
 def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
