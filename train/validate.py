@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 
 import numpy as np
 from torch import Tensor
@@ -16,6 +16,7 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import METRICS, Score, mean_score, score
 from train.config import TrainConfig
+from train.datasets.frames import Frames
 from train.errors import TrainError
 from train.sources import Source, open_source
 from train.torch_backend import TorchBackend
@@ -27,7 +28,7 @@ class Validator:
     """Fixed frames and an estimator over a copy of the network that takes the averaged weights."""
 
     def __init__(self, net: UNet, config: TrainConfig) -> None:
-        """Load the frames of `config.validation` once."""
+        """Load every frame of `config.validation`, so that none fails later."""
         self._parts = _held_out_parts(config)
         self._net = UNet(net.spec, fov=net.fov, rays=net.rays).to(next(net.parameters()).device)
         self._estimator = DepthEstimator(config.contract(), TorchBackend(self._net))
@@ -71,10 +72,29 @@ def chosen(sources: Sequence[Sized], count: int) -> list[list[int]]:
     return [spread_over(s, max(1, round(count * len(s) / total))) for s in sources]
 
 
-def _held_out_parts(config: TrainConfig) -> list[list[RawSample]]:
+class _FramesOfFiles:
+    """Frames that are read again whenever they are gone through.
+
+    A robot's are as large as its pictures: a hundred in full HD take more than a gigabyte.
+    """
+
+    def __init__(self, source: Frames, keys: Sequence[int]) -> None:
+        """Read each once; raises `TrainError` if one cannot be."""
+        self._source, self._keys = source, keys
+        for _ in self:
+            pass
+
+    def __iter__(self) -> Iterator[RawSample]:
+        return map(self._source.load, self._keys)
+
+
+def _held_out_parts(config: TrainConfig) -> list[Iterable[RawSample]]:
     sources = open_validation(config)
     keys = chosen(sources, config.validation_frames)
-    return [[s.load(key) for key in part] for s, part in zip(sources, keys, strict=True)]
+    return [
+        _FramesOfFiles(s, part) if isinstance(s, Frames) else [s.load(key) for key in part]
+        for s, part in zip(sources, keys, strict=True)
+    ]
 
 
 def spread_over(source: Sized, count: int) -> list[int]:

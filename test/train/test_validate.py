@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
+import shutil
 from pathlib import Path
 
 import pytest
 from small_set import fast_config, write_set
 
+from dmd_ros.core.records import RawSample
+from dmd_ros.estimator import DepthEstimator
 from train.errors import TrainError
 from train.loop import build_net
 from train.sources import open_source
+from train.torch_backend import TorchBackend
 from train.validate import (
     Validator,
     chosen,
     held_out_frames,
+    judge,
     open_validation,
     validation_values,
 )
@@ -72,3 +78,30 @@ def test_the_score_of_each_source_is_told(tmp_path: Path) -> None:
     assert values['validation/abs_rel'] == total.abs_rel
     assert values['validation/2/abs_rel'] == parts[1].abs_rel
     assert 'validation/1/abs_rel' not in validation_values(total, parts[:1])
+
+
+def samples_in_memory() -> int:
+    gc.collect()
+    return sum(type(thing) is RawSample for thing in gc.get_objects())
+
+
+def test_frames_of_files_are_read_again_and_not_kept(labelled: Path) -> None:
+    config = fast_config(labelled, f'validation=frames:{labelled}')
+    net = build_net(config)
+    before = samples_in_memory()
+    validator = Validator(net, config)
+    assert samples_in_memory() == before
+    estimator = DepthEstimator(config.contract(), TorchBackend(net))
+    expected = judge(estimator, held_out_frames(config))
+    assert expected.frames == 5
+    assert validator(net.state_dict()) == validator(net.state_dict()) == [expected] * 2
+
+
+def test_a_frame_that_cannot_be_read_is_named_before_the_run_begins(
+    labelled: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(labelled, tmp_path / 'labelled')
+    (folder / '003' / 'depth.png').write_bytes(b'no png')
+    config = fast_config(folder, f'validation=frames:{folder}')
+    with pytest.raises(TrainError, match='003'):
+        Validator(build_net(config), config)
