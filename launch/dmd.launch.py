@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import yaml
@@ -44,6 +45,9 @@ PARAMETERS = yaml.safe_load((SHARE / 'config' / 'dmd.yaml').read_text())['/**'][
 for _name in PARAMETERS:
     ARGUMENTS.setdefault(_name, ('', f'overrides the parameter {_name}'))
 FLAG = ('true', 'false', 'True', 'False')
+# Of values of several types, from files and arguments, rcl takes that of the first of these.
+RCL_ORDER = (bool, int, float, str)
+NODE_NAMES, PARAMS_KEY = ('dmd', '*', '**'), 'ros__parameters'
 CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
 
@@ -85,6 +89,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         for name, default in PARAMETERS.items()
         if value[name]
     }
+    _check_kinds(file, overrides)
     # Not set unless asked for: the file, or a launch around this one, may have set it.
     given = value['use_sim_time'].lower()
     sim_time = [{'use_sim_time': given == 'true'}] if given else []
@@ -117,6 +122,35 @@ def _typed(name: str, text: str, default: object) -> object:
         # Of two values of different types rcl takes the file's, without a word.
         raise RuntimeError(f'{name}:={text}: a value such as {default} is expected')
     return value
+
+
+def _check_kinds(file: Path, overrides: dict[str, object]) -> None:
+    """Refuse an argument that would lose to the file, whose value rcl takes without a word."""
+    try:
+        tree = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError):  # the node says what is wrong with it
+        return
+    for name, value in overrides.items():
+        is_text = isinstance(value, ParameterValue)
+        kind = str if is_text else type(value)
+        for other in _values_of(name, tree):
+            if type(other) in RCL_ORDER[: RCL_ORDER.index(kind)]:
+                wanted = f"'{str(other).lower()}'" if is_text else kind(other)
+                raise RuntimeError(
+                    f'{name}:= is given, and {file} has {name}: {str(other).lower()}, a value of '
+                    f'another type, which ROS would take; write it there as {name}: {wanted}'
+                )
+
+
+def _values_of(name: str, tree: object, node: str = '') -> Iterator[object]:
+    """Yield what a parameters file says of a parameter of our node, whatever its namespace."""
+    if not isinstance(tree, dict):
+        return
+    if node.rpartition('/')[2] in NODE_NAMES and isinstance(own := tree.get(PARAMS_KEY), dict):
+        yield from (own[key] for key in own if key == name)
+    for key, value in tree.items():
+        if key != PARAMS_KEY:
+            yield from _values_of(name, value, str(key))
 
 
 def _rviz(value: dict[str, str], sim_time: list[dict[str, bool]]) -> Node:

@@ -104,6 +104,36 @@ def test_every_parameter_is_an_argument_of_its_own_type(oracle, tmp_path):
         assert {name: run.peer.get_parameter(name) for name in wanted} == wanted
 
 
+@pytest.mark.parametrize(
+    ('node', 'line', 'argument', 'fix'),
+    [
+        ('/**', 'input_rectified: true', 'input_rectified:=auto', "input_rectified: 'true'"),
+        ('/robot/dmd', 'max_depth: 9', 'max_depth:=30.0', 'max_depth: 9.0'),
+    ],
+)
+def test_an_argument_that_would_lose_to_the_file_is_refused(tmp_path, node, line, argument, fix):
+    params = tmp_path / 'my.yaml'
+    params.write_text(f'{node}:\n  ros__parameters:\n    {line}\n')
+    with free_domain() as domain:
+        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
+        process = NodeProcess(domain, argument, f'params_file:={params}', command=command, cwd='/')
+        assert process.wait() == 1
+    assert f'{line}, a value of another type' in process.output
+    assert f'write it there as {fix}' in process.output
+
+
+def test_an_argument_wins_over_a_text_in_the_file_and_what_other_nodes_have(oracle, tmp_path):
+    params = tmp_path / 'my.yaml'
+    params.write_text(
+        "/**:\n  dmd:\n    ros__parameters:\n      input_rectified: 'false'\n"
+        'other:\n  ros__parameters:\n    input_rectified: false\n'
+    )
+    options = (f'params_file:={params}', f'model:={oracle}', 'input_rectified:=auto')
+    with launched('dmd.launch.py', *options) as run:
+        run.process.wait_line('active: ')
+        assert run.peer.get_parameter('input_rectified') == 'auto'
+
+
 @pytest.mark.parametrize('argument', ['', 'true', 'false'])
 def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
     oracle, tmp_path, argument
