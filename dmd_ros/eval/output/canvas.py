@@ -134,8 +134,9 @@ def _height_at(picture: Rgb, width: int) -> int:
     return min(max(1, height), _MOST_HEIGHT * width)
 
 
-def depth_bar(canvas: Rgb, x: int, y: int, width: int, near_m: float, far_m: float) -> None:
-    """Draw the colour scale of depth with its metres below."""
+def depth_bar(canvas: Rgb, x: int, y: int, room: int, near_m: float, far_m: float) -> None:
+    """Draw the colour scale of depth with its metres below; room: columns from x for all of it."""
+    width = room - math.ceil(text_width(f'{far_m:g} m', 13) / 2)
     ramp = np.geomspace(near_m, far_m, width, dtype=np.float32)[None]
     canvas[y : y + 12, x : x + width] = depth_colours(ramp, near_m, far_m)
     taken: list[tuple[int, int]] = []

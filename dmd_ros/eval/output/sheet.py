@@ -161,7 +161,7 @@ def _section(
         if title == 'error':
             canvas.error_bar(block, bar, 18, panel - 120)
         else:
-            canvas.depth_bar(block, bar, 18, panel - 132, *scale)
+            canvas.depth_bar(block, bar, 18, panel - 120, *scale)
     return block
 
 

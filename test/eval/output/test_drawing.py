@@ -18,6 +18,14 @@ from dmd_ros.eval.output import canvas, cloud_view, sheet
 NAN = np.float32(np.nan)
 
 
+@pytest.mark.parametrize('far_m', [4.0, 50.0, 1000.0])
+def test_the_scale_of_depth_stays_in_its_room_with_its_last_label(far_m):
+    picture = np.full((40, 300, 3), 255, np.uint8)
+    canvas.depth_bar(picture, 20, 4, 240, 0.5, far_m)
+    (drawn,) = np.nonzero((picture != 255).any(axis=(0, 2)))
+    assert 20 + 240 - 3 <= drawn.max() < 20 + 240
+
+
 def test_equal_ratios_of_depth_are_equal_steps_of_colour():
     ramp = np.geomspace(0.5, 8.0, 5, dtype=np.float32)
     colours = canvas.depth_colours(ramp[None], 0.5, 8.0)[0].astype(int)
