@@ -202,13 +202,20 @@ def _camera(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> Camera:
     path = sources['fx']
     try:
         fx, fy, cx, cy = (float(meta[key]) for key in _CAMERA[:4])
-        return Camera(fx, fy, cx, cy, width=int(meta['width']), height=int(meta['height']))
+        width, height = (_whole(key, meta[key]) for key in _CAMERA[4:])
+        return Camera(fx, fy, cx, cy, width, height)
     except KeyError as error:
         raise EvalError(
             f'{path} has no {error}; it must give the camera: {", ".join(_CAMERA)}'
         ) from None
     except (CoreError, TypeError, ValueError, OverflowError) as error:
         raise EvalError(f'{path}: {error}') from None
+
+
+def _whole(key: str, value: Any) -> int:
+    if not float(value).is_integer():
+        raise ValueError(f'{key}={value!r} is no whole number of pixels')
+    return int(value)
 
 
 def _per_metre(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> float | None:

@@ -172,6 +172,9 @@ def spoil(folder, name):
         'negative npz': lambda: np.savez(folder / 'depth_full.npz', u=[-1], v=[0], z=[70.0]),
         'cut npz': lambda: (folder / 'depth_full.npz').write_bytes(b'PK\3\4'),
         'empty npz': lambda: (folder / 'depth_full.npz').touch(),
+        'half a row': lambda: (folder / 'meta.json').write_text(
+            json.dumps({**META, 'height': 48.5})
+        ),
         'endless width': lambda: (folder / 'meta.json').write_text(
             json.dumps({**META, 'width': np.inf})
         ),
@@ -201,7 +204,8 @@ def spoil(folder, name):
         ('negative npz', r'depth_full\.npz must hold u, v'),
         ('cut npz', r'depth_full\.npz must hold u, v'),
         ('empty npz', r'depth_full\.npz must hold u, v'),
-        ('endless width', r'meta\.json: cannot convert float infinity'),
+        ('half a row', r'meta\.json: height=48\.5 is no whole number of pixels'),
+        ('endless width', r'meta\.json: width=inf is no whole number of pixels'),
     ],
 )
 def test_a_bad_frame_names_the_file_at_fault(tmp_path, name, message):
