@@ -210,6 +210,15 @@ def test_torch_that_does_not_start(python: str, tmp_path: Path) -> None:
         torch_child.export_presets(python, tmp_path, time.monotonic() + 20.0)
 
 
+def test_a_file_where_presets_should_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_torch = pytest.importorskip('train.gpu.with_torch')
+    (tmp_path / 'file').touch()
+    assert with_torch.main(['export', str(tmp_path / 'file')]) == 1
+    assert capsys.readouterr().err == f"error: [Errno 17] File exists: '{tmp_path}/file'\n"
+
+
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
 def test_torch_without_a_gpu_says_so() -> None:
     pytest.importorskip('torch')

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from train.errors import in_one_line
 from train.gpu.report import Row, clock
 from train.gpu.torch_child import ABOUT, READY, ROW
 from train.onnx_weights import load_model
@@ -139,8 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     timing.add_argument('--seconds', type=float, default=1.0, help='for each row')
     options = parser.parse_args(argv)
     if options.command == 'export':
-        export_presets(options.folder)
-        return 0
+        return in_one_line(lambda: export_presets(options.folder))
     if not torch.cuda.is_available():
         print('this torch has no CUDA')
         return 1

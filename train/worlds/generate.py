@@ -57,7 +57,7 @@ class WorldConfig:
 def held_out(seed: int) -> int:
     """Seed for evaluation: never meets a training seed (0 <= seed < 2**32)."""
     if not 0 <= seed < EVALUATION_SEED:
-        raise TrainError(f'seed {seed} must be in [0, 2**32); held_out() is applied once')
+        raise TrainError(f'seed {seed} must be in [0, 2**32): held-out worlds have those beyond')
     return seed + EVALUATION_SEED
 
 
