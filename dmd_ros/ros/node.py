@@ -35,6 +35,7 @@ from dmd_ros.ros.services import refuse_what_fails
 from dmd_ros.ros.session import Session
 from dmd_ros.ros.spinner import Spinner, Stop
 from dmd_ros.ros.transport import send_in_background
+from dmd_ros.ros.usage import is_asked_for, tell
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -232,6 +233,9 @@ class DmdNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status is 0 unless it could not start."""
+    if is_asked_for((arguments or sys.argv)[1:]):
+        tell()
+        return 0
     keep_freed_memory()
     send_in_background()
     # rclpy's own handlers shut the context down under whatever runs at that moment, which then

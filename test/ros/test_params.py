@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -13,7 +15,7 @@ from peers import ROOT, NodeProcess, free_domain
 from rclpy.parameter import Parameter
 
 from dmd_ros.ros.errors import NodeError
-from dmd_ros.ros.params import Settings, changed, reach
+from dmd_ros.ros.params import NAMES, Settings, changed, reach
 
 CONFIG = ROOT / 'config' / 'dmd.yaml'
 
@@ -143,6 +145,23 @@ def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
         assert robot.peer.state() == 'unconfigured'
         assert robot.peer.get_parameter('input_rectified') in (True, 'true')
         assert not robot.peer.set_parameter('input_rectified', 'false').successful
+
+
+@pytest.mark.parametrize('words', [('--help',), ('-h', '--ros-args', '-p', 'steps:=2')])
+def test_help_lists_every_parameter_and_starts_nothing(words):
+    with free_domain() as domain:
+        node = NodeProcess(domain, *words)
+        assert node.wait() == 0
+    assert node.output.startswith('usage: dmd_node --ros-args [-r image:=TOPIC]')
+    assert [n for n in NAMES if f'\n  {n}:=' not in node.output] == []
+    assert "\n  model:=''\n      path of an .onnx file or name" in node.output
+    assert '\n  autostart:=true\n' in node.output
+
+
+def test_help_needs_nobody_who_reads_it_to_the_end():
+    command = f'{sys.executable} -m dmd_ros.ros.node --help | true'
+    done = subprocess.run(['bash', '-o', 'pipefail', '-c', command], capture_output=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, b'')
 
 
 def test_a_parameter_that_the_node_does_not_have_is_named_with_the_nearest_one(running):
