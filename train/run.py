@@ -26,7 +26,7 @@ from train.processes import join, leave
 from train.recipes import RECIPES, configure, describe, needed_roots
 from train.sources import wait_text
 from train.unet import UNet, parameter_count
-from train.validate import open_validation
+from train.validate import chosen, open_validation
 
 DEFAULT = 'nano'
 
@@ -94,7 +94,7 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
     print(describe(name, config))
     _look_at_weights(net, config, options)
     if config.validation:
-        open_validation(config)
+        chosen(open_validation(config), config.validation_frames)
     if missing := _missing_roots(config, name):
         print(f'data not looked at: no --root for {", ".join(missing)}')
     else:

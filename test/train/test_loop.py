@@ -344,6 +344,7 @@ def test_dry_run_looks_at_all_that_the_run_would_open(
         ([*dry, '--init', 'dmd_worlds'], 'dmd_worlds.onnx: weights of preset tiny'),
         ([*dry, '--init', 'dmd_wolrds'], 'no file or folder here, and no shipped model'),
         ([*dry, '--set', 'validation=folder:/nowhere'], '/nowhere does not exist'),
+        ([*dry, '--set', 'validation=worlds,worlds'], 'worlds have no end; name them alone'),
         ([*again, '--set', 'batch=8'], 'batch: 4 -> 8'),
     ):
         assert main(command) == 1
