@@ -275,9 +275,11 @@ def make_config(preset_name: str, settings: list[str]) -> TrainConfig:
     return _with({'preset': preset_name, 'lr': preset(preset_name).lr}, settings)
 
 
-def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
+def read_settings(settings: list[str]) -> dict[str, Any]:
+    """Read 'key=value' settings, each by its type and for itself; raises `TrainError`."""
     hints = get_type_hints(TrainConfig)
     del hints['preset']  # it has an option of its own
+    values = {}
     for text in settings:
         key, separator, value = text.partition('=')
         if not separator:
@@ -285,7 +287,11 @@ def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
         if key not in hints:
             raise TrainError(f'unknown setting {key!r}; allowed: {", ".join(sorted(hints))}')
         values[key] = _parse(key, value, hints[key])
-    config = TrainConfig(**values)
+    return values
+
+
+def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
+    config = TrainConfig(**values | read_settings(settings))
     if config.seed >= _SEEDS:
         raise TrainError(f'seed={config.seed} must be < {_SEEDS}: worlds beyond are held out')
     return config

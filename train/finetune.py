@@ -37,7 +37,7 @@ from dmd_ros.runtime.ort_backend import OrtBackend
 from train.card import add_to_card
 from train.checkpoint import load_newest
 from train.command import memory_advice, run_command
-from train.config import TrainConfig, make_config
+from train.config import TrainConfig, make_config, read_settings
 from train.datasets.bag import DEPTH_FRAMES, MAX_APART_S
 from train.datasets.frames import Frames
 from train.errors import TrainError
@@ -82,6 +82,7 @@ def finetune(options: argparse.Namespace) -> None:
     """Train on the recordings; judge their held-out parts before and after."""
     path = find_model(options.model)
     model = load_model(path)
+    read_settings(options.settings)  # of a slip the user hears before frames are written
     recordings = recordings_of(options)
     if not options.dry_run:  # now, as to write a bag's frames takes minutes
         kept = newest(options.out, options.resume)

@@ -74,6 +74,8 @@ class Recording:
 
 def recordings_of(options: argparse.Namespace) -> list[Recording]:
     """Give what to train on, then what to judge by alone; raises `TrainError`."""
+    if not 0.0 <= options.worlds < 1.0:
+        raise TrainError(f'--worlds {options.worlds:g} must be a share in 0..1, below 1')
     given = [*options.data, *options.judge]
     _check_names(given)
     kinds = {path: kind_of(path) for path in given}
@@ -132,8 +134,6 @@ def sources_of(recordings: Mapping[Recording, int], worlds: float) -> str:
 
     recordings: with their numbers of training frames. Every frame is drawn as often as any other.
     """
-    if not 0.0 <= worlds < 1.0:
-        raise TrainError(f'--worlds {worlds:g} must be a share in 0..1, below 1')
     total = sum(recordings.values())
     parts = [
         f'{r.source("train")}@{(1.0 - worlds) * (frames / total):g}'

@@ -166,6 +166,23 @@ def test_errors(bag, labelled, tmp_path, arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--worlds', '1', '--worlds 1 must be a share'),
+        ('--held-out', '0', 'held_out=0; allowed: all, train, held_out; 1 to 99 per cent'),
+        ('--set', 'bogus=1', "unknown setting 'bogus'"),
+        ('--set', 'batch=many', "batch='many' is not a int"),
+    ],
+)
+def test_a_slip_is_told_before_the_frames_of_a_bag_are_written(
+    bag, tmp_path, option, value, message, capsys
+):
+    assert finetune.main([str(bag), '--out', str(tmp_path), option, value]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_robots_lens_widens_the_range_of_the_model() -> None:
     model = load_model(find_model(DEFAULT_MODEL))
     low, high = model.contract.tan_half_vfov_range

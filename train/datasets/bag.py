@@ -34,7 +34,7 @@ from dmd_ros.eval.bags.file import Bag, storage_files
 from dmd_ros.eval.bags.reader import BagFrame, BagReader
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import same_view
-from train.datasets.frames import Frames
+from train.datasets.frames import Frames, check_part
 from train.errors import TrainError
 
 # Seconds by which stamps of one shot may differ, unless told.
@@ -86,6 +86,7 @@ class BagFrames(Frames):
         held_out: int = 20,
     ) -> None:
         """Extract the frames unless that was done before; raises `TrainError`."""
+        check_part(self.dataset, part, held_out)
         if image_rotation not in ROTATIONS:
             allowed = ', '.join(map(str, ROTATIONS))
             raise TrainError(f'bag: image_rotation={image_rotation}; allowed: {allowed}')

@@ -16,6 +16,15 @@ from train.errors import TrainError
 PARTS = ('all', 'train', 'held_out')
 
 
+def check_part(dataset: str, part: str, held_out: int) -> None:
+    """Raise `TrainError` for a part that there is not."""
+    if part not in PARTS or not 0 < held_out < 100:
+        raise TrainError(
+            f'{dataset}: part={part!r}, held_out={held_out}; allowed: {", ".join(PARTS)}; 1 to 99 '
+            'per cent'
+        )
+
+
 class Frames(Reader):
     """One folder per frame; the format is described in `dmd_ros.eval.frame_folder`.
 
@@ -34,11 +43,7 @@ class Frames(Reader):
 
     def __init__(self, root: str | Path, part: str = 'all', held_out: int = 20) -> None:
         """Find the frames; raises `TrainError`."""
-        if part not in PARTS or not 0 < held_out < 100:
-            raise TrainError(
-                f'{self.dataset}: part={part!r}, held_out={held_out}; allowed: '
-                f'{", ".join(PARTS)}; 1 to 99 per cent'
-            )
+        check_part(self.dataset, part, held_out)
         self.part, self.held_out = part, held_out
         super().__init__(root)
 
