@@ -160,8 +160,8 @@ def _check_at_least_1(contract: PictureContract, *keys: str) -> None:
 
 
 def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise CoreError(f'contract {key}={value!r} must be a text, and not an empty one')
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise CoreError(f'contract {key}={value!r} must be a text of one line, and not empty')
     return value
 
 

@@ -88,6 +88,7 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
         ('name', 3),
         ('name', ''),
         ('name', ' '),
+        ('name', 'two\nlines'),
         ('stride', '16'),
         ('stride', 16.0),
         ('stride', 0),
