@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from rclpy.task import Future
@@ -36,9 +37,14 @@ class Stop:
         return self._asked
 
     def wait(self) -> None:
-        """Wait, in one thread only, until somebody asks."""
-        if not self._asked:
-            self._tokens.get()
+        """Wait, in one thread only, until somebody asks.
+
+        Bit by bit: a signal that was sent to a stopped process (Ctrl-Z and kill) may wake another
+        thread, and Python calls its handler only when the main thread does something.
+        """
+        while not self._asked:
+            with contextlib.suppress(Empty):
+                self._tokens.get(timeout=_POLL)
 
 
 class Spinner:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -322,6 +323,18 @@ def test_signals_end_the_process_cleanly(running, oracle, slow, number, busy):
             peer.ask_grey()
             peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
         assert robot.node.stop(number) == 0  # and no traceback: see the fixture
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_stopped_process_ends_when_it_is_continued(running, number):
+    """Ctrl-Z and `kill %1`: which thread gets the signal is up to the kernel."""
+    with running() as robot:
+        process = robot.node._process
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        assert robot.node.wait() == 0
 
 
 def test_many_signals_are_as_clean_as_one(running):
