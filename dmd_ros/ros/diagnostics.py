@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -23,11 +23,13 @@ def problems(
     info_topic: str | None = None,
     *,
     info_max_age: float | None = None,
+    why_silent: Callable[[str], str] | None = None,
 ) -> dict[str, str]:
     """Say what a person should look into, by kind, most important first.
 
     info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
-    camera_info, 0 = any; None if stamps must be equal.
+    camera_info, 0 = any; None if stamps must be equal. why_silent: asked about a topic on which
+    nothing has come.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -36,11 +38,12 @@ def problems(
         received[info_topic] = summary.infos
         counts += f', {summary.infos} on {info_topic}'
     if summary.since_pair > PATIENCE:
-        silent = ' and '.join(topic for topic, count in received.items() if not count)
+        silent = [topic for topic, count in received.items() if not count]
         if silent:
-            found['silent'] = (
-                f'nothing received on {silent} for {summary.since_start:.0f} s ({counts}); check '
-                'the topic names (ros2 topic list), their types and QoS (ros2 topic info -v)'
+            since = f'for {summary.since_start:.0f} s ({counts})'
+            reasons = map(why_silent, silent) if why_silent else ()
+            found['silent'] = '; '.join(
+                (f'nothing received on {" and ".join(silent)} {since}', *reasons)
             )
         elif summary.since_image > PATIENCE:
             found['stopped'] = f'no image for {summary.since_image:.0f} s ({counts})'

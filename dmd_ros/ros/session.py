@@ -31,10 +31,7 @@ _REMIND_PERIOD = 30.0
 
 
 class Session:
-    """Executor thread: take messages, pair them, hand the newest pair to the worker.
-
-    topics: full names of what is subscribed to: the image, and the camera_info if it is used.
-    """
+    """Executor thread: take messages, pair them, hand the newest pair to the worker."""
 
     def __init__(
         self,
@@ -94,7 +91,7 @@ class Session:
             lambda number: self._report.drop('lost in transport', '', number),
         )
         started.callback(images.close)
-        self.topics: tuple[str, ...] = (images.topic,)
+        self._subscriptions = [images]
         if settings.fov_source != CAMERA_INFO:
             return
         info = LadderSubscription(
@@ -105,7 +102,12 @@ class Session:
             self._on_info,
         )
         started.callback(info.close)
-        self.topics += (info.topic,)
+        self._subscriptions.append(info)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Full names of what is subscribed to: the image, and the camera_info if it is used."""
+        return tuple(subscription.topic for subscription in self._subscriptions)
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next frame on."""
@@ -122,7 +124,12 @@ class Session:
         summary = self._stats.summary(time.monotonic())
         pairing = self._pairing
         max_age = 1e-9 * pairing.max_age_ns if pairing.latest else None
-        found = problems(summary, *self.topics, info_max_age=max_age)
+        found = problems(
+            summary,
+            *self.topics,
+            info_max_age=max_age,
+            why_silent=self._why_silent,
+        )
         for kind in ('silent', 'unpaired', 'floor'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)
@@ -131,6 +138,9 @@ class Session:
     def close(self) -> None:
         """Unsubscribe, finish the frame at hand, and stop."""
         self._started.close()  # the last one first: nothing comes in while the worker ends
+
+    def _why_silent(self, topic: str) -> str:
+        return next(s.why_silent() for s in self._subscriptions if s.topic == topic)
 
     def _on_image(self, image: Any) -> None:
         now = time.monotonic()

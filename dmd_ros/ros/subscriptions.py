@@ -9,6 +9,8 @@ from typing import Any
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from dmd_ros.ros.silence import why_silent
+
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
@@ -57,6 +59,7 @@ def info_ladder(latest: bool) -> list[QoSProfile]:
 class LadderSubscription:
     """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
 
+    topic: the full name, remaps applied.
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy),
     counted from the first that did: what was overwritten before cannot be told from what came
@@ -84,10 +87,11 @@ class LadderSubscription:
         self._on_lost = on_lost
         self._subscribe()
 
-    @property
-    def topic(self) -> str:
-        """The topic's full name, remaps applied."""
-        return str(self._subscription.topic_name)
+    def why_silent(self) -> str:
+        """Say why nothing has come, as far as can be told."""
+        kind = f'{self._kind.__module__.partition(".")[0]}/msg/{self._kind.__name__}'
+        latched = self._ladder[0].durability == DurabilityPolicy.TRANSIENT_LOCAL
+        return why_silent(self._node, self.topic, kind, latched=latched)
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -106,6 +110,7 @@ class LadderSubscription:
         except UnsupportedEventTypeError:
             # A middleware without this event (Zenoh) matches whatever the QoS.
             self._subscription = self._node.create_subscription(*arguments)
+        self.topic = str(self._subscription.topic_name)
 
     def _step_down(self, event: Any) -> None:
         logger = self._node.get_logger()

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why nothing comes on a topic, as far as the ROS graph tells: most often its name is another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.qos import DurabilityPolicy
+
+# Topics that may have been meant: a robot with many cameras has more.
+_MOST_NAMED = 5
+_COMPRESSED = '/compressed'
+
+
+def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
+    """Say what a person should do about `topic`, on which no message of `kind` has come.
+
+    topic: full name. kind: as sensor_msgs/msg/Image. latched: whether what was sent before the
+    node subscribed is asked for.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    if not publishers:
+        return f'nobody publishes {topic}{_what_else(node, topic, kind)}'
+    kinds = {info.topic_type for info in publishers}
+    if kind not in kinds:
+        return f'{topic} is {", ".join(sorted(kinds))}, not {kind}{_other_transport(topic)}'
+    if kind.endswith('CameraInfo') and not latched and all(map(_is_latched, publishers)):
+        return (
+            f'{topic} is latched, and what was sent before is not asked for; set info_pairing to '
+            'latest'
+        )
+    return f'{topic} has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'
+
+
+def _is_latched(info: Any) -> bool:
+    return info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+
+
+def _other_transport(topic: str) -> str:
+    if not topic.endswith(_COMPRESSED):
+        return ''
+    return f'; give the name without {_COMPRESSED}, and set image_transport to compressed'
+
+
+def _what_else(node: Any, topic: str, kind: str) -> str:
+    """Name what was probably meant, which is nothing that the node publishes itself."""
+    if topic.endswith(_COMPRESSED):
+        other, transport = topic.removesuffix(_COMPRESSED), 'raw'
+    else:
+        other, transport = topic + _COMPRESSED, 'compressed'
+    if kind.endswith('Image') and node.count_publishers(other):
+        return f', but {other} is there: set image_transport to {transport}'
+    own = {publisher.topic_name for publisher in node.publishers}
+    there = node.get_topic_names_and_types()
+    same = (name for name, kinds in there if kind in kinds and name not in own)
+    found = sorted(name for name in same if node.count_publishers(name))
+    if not found:
+        return ''
+    rest = ', ...' if len(found) > _MOST_NAMED else ''
+    return f', but {kind} comes on {", ".join(found[:_MOST_NAMED])}{rest}: remap'

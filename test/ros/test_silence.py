@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 The dmd_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A node that hears nothing looks around and says what to do: names, transports, types, QoS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+from peers import TIMEOUT, free_domain, qos
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+from dmd_ros.ros.silence import why_silent
+
+IMAGE, COMPRESSED, INFO = (
+    f'sensor_msgs/msg/{n}' for n in ('Image', 'CompressedImage', 'CameraInfo')
+)
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """Give a node that publishes depth, in a domain without others."""
+    with free_domain() as domain:
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = rclpy.create_node('dmd', context=context, namespace='/robot')
+        node.create_publisher(Image, 'depth/image', 1)
+        yield node
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def _says(node: Node, topic: str, kind: str, expected: str, latched: bool = False) -> None:
+    """Ask until the graph has caught up."""
+    deadline = time.monotonic() + TIMEOUT
+    while (told := why_silent(node, topic, kind, latched=latched)) != expected:
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ('there', 'kind', 'topic', 'wanted', 'told'),
+    [
+        ('/cam/color', Image, '/image', IMAGE, f', but {IMAGE} comes on /cam/color: remap'),
+        ('/cam/info', CameraInfo, '/info', INFO, f', but {INFO} comes on /cam/info: remap'),
+        ('/cam/color', CompressedImage, '/image', IMAGE, ''),
+        (
+            '/image/compressed',
+            CompressedImage,
+            '/image',
+            IMAGE,
+            ', but /image/compressed is there: set image_transport to compressed',
+        ),
+        (
+            '/image',
+            Image,
+            '/image/compressed',
+            COMPRESSED,
+            ', but /image is there: set image_transport to raw',
+        ),
+    ],
+)
+def test_a_topic_that_nobody_publishes(node, there, kind, topic, wanted, told) -> None:
+    """What the node publishes itself is not offered to it, nor what others wait for, too."""
+    other = rclpy.create_node('camera', context=node.context)
+    for waited_for in (Image, CameraInfo):
+        other.create_subscription(waited_for, f'/viewer/{waited_for.__name__}', print, 1)
+    other.create_publisher(kind, there, 1)
+    _says(node, topic, wanted, f'nobody publishes {topic}{told}')
+    other.destroy_node()
+
+
+def test_a_robot_with_many_cameras_is_not_listed_whole(node) -> None:
+    other = rclpy.create_node('camera', context=node.context)
+    for number in range(7):
+        other.create_publisher(Image, f'/camera_{number}', 1)
+    names = ', '.join(f'/camera_{number}' for number in range(5))
+    _says(
+        node, '/image', IMAGE, f'nobody publishes /image, but {IMAGE} comes on {names}, ...: remap'
+    )
+    other.destroy_node()
+
+
+@pytest.mark.parametrize(
+    ('topic', 'kind', 'sent', 'told'),
+    [
+        ('/image', String, 'std_msgs/msg/String', ''),
+        (
+            '/image/compressed',
+            CompressedImage,
+            COMPRESSED,
+            '; give the name without /compressed, and set image_transport to compressed',
+        ),
+    ],
+)
+def test_a_topic_of_another_type(node, topic, kind, sent, told) -> None:
+    node.create_publisher(kind, topic, 1)
+    _says(node, topic, IMAGE, f'{topic} is {sent}, not {IMAGE}{told}')
+
+
+@pytest.mark.parametrize(
+    ('latched', 'asked', 'told'),
+    [
+        (
+            True,
+            False,
+            'is latched, and what was sent before is not asked for; set info_pairing to latest',
+        ),
+        (True, True, 'has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'),
+        (False, False, 'has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'),
+    ],
+)
+def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
+    node.create_publisher(CameraInfo, '/info', qos(latched=latched))
+    _says(node, '/info', INFO, f'/info {told}', latched=asked)
+
+
+def test_a_node_that_hears_nothing_says_what_to_remap(running) -> None:
+    with running(remaps=('image:=/front/image',), peer={'listen': ()}) as robot:
+        robot.node.wait_line(
+            'nobody publishes /front/image, but sensor_msgs/msg/Image comes on /image'
+        )
+        values = robot.peer.wait_diagnostics(lambda d: 'nobody publishes' in d['message'])
+        assert '/camera_info has a publisher, but nothing comes' in values['message']
