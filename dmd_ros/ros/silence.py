@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy
 # Topics that may have been meant: a robot with many cameras has more.
 _MOST_NAMED = 5
 _COMPRESSED = '/compressed'
+_KINDS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
 
 
 def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
@@ -45,17 +46,26 @@ def _other_transport(topic: str) -> str:
 
 def _what_else(node: Any, topic: str, kind: str) -> str:
     """Name what was probably meant, which is nothing that the node publishes itself."""
-    if topic.endswith(_COMPRESSED):
-        other, transport = topic.removesuffix(_COMPRESSED), 'raw'
-    else:
-        other, transport = topic + _COMPRESSED, 'compressed'
-    if kind.endswith('Image') and node.count_publishers(other):
-        return f', but {other} is there: set image_transport to {transport}'
     own = {publisher.topic_name for publisher in node.publishers}
-    there = node.get_topic_names_and_types()
-    same = (name for name, kinds in there if kind in kinds and name not in own)
-    found = sorted(name for name in same if node.count_publishers(name))
+    there = {
+        name: kinds
+        for name, kinds in node.get_topic_names_and_types()
+        if name not in own and node.count_publishers(name)
+    }
+    other, transport = _in_other_transport(topic, kind)
+    if transport and _KINDS[transport] in there.get(other, ()):
+        return f', but {other} is there: set image_transport to {transport}'
+    found = sorted(name for name, kinds in there.items() if kind in kinds)
     if not found:
         return ''
     rest = ', ...' if len(found) > _MOST_NAMED else ''
     return f', but {kind} comes on {", ".join(found[:_MOST_NAMED])}{rest}: remap'
+
+
+def _in_other_transport(topic: str, kind: str) -> tuple[str, str]:
+    """Give where the same images would come, and by which transport; of no images: nowhere."""
+    if kind == _KINDS['raw']:
+        return topic + _COMPRESSED, 'compressed'
+    if kind == _KINDS['compressed']:
+        return topic.removesuffix(_COMPRESSED), 'raw'
+    return '', ''

@@ -62,6 +62,13 @@ def _says(node: Node, topic: str, kind: str, expected: str, latched: bool = Fals
             COMPRESSED,
             ', but /image is there: set image_transport to raw',
         ),
+        (
+            '/image/compressed',
+            CompressedImage,
+            '/image/compressed/compressed',
+            COMPRESSED,
+            f', but {COMPRESSED} comes on /image/compressed: remap',
+        ),
     ],
 )
 def test_a_topic_that_nobody_publishes(node, there, kind, topic, wanted, told) -> None:
