@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import atexit
+import difflib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -44,6 +46,8 @@ ARGUMENTS = {
 PARAMETERS = yaml.safe_load((SHARE / 'config' / 'dmd.yaml').read_text())['/**']['ros__parameters']
 for _name in PARAMETERS:
     ARGUMENTS.setdefault(_name, ('', f'overrides the parameter {_name}'))
+# How near a word of the command line must be to an argument to be called a misspelling of it.
+NEAR = 0.8
 FLAG = ('true', 'false', 'True', 'False')
 # Of values of several types, from files and arguments, rcl takes that of the first of these.
 RCL_ORDER = (bool, int, float, str)
@@ -77,6 +81,8 @@ def profile() -> list[SetEnvironmentVariable]:
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Build the nodes; here the arguments have values."""
+    for trouble in misspelt(context.argv):
+        get_logger('dmd.launch.py').warning(trouble)
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     file = Path(value['params_file']).expanduser()  # as model is; the shell leaves a ~ after :=
     if not file.is_file():
@@ -106,6 +112,22 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
     return [_rviz(value, sim_time), node] if value['rviz'].lower() == 'true' else [node]
+
+
+def misspelt(words: Iterable[str]) -> list[str]:
+    """Say which of `words`, NAME:=VALUE, are nearly arguments: launch drops what it does not know.
+
+    Others may be those of a launch file around this one.
+    """
+    names = (word.partition(':=')[0] for word in words)
+    found = []
+    for name in sorted(set(names) - ARGUMENTS.keys()):
+        near = difflib.get_close_matches(name, ARGUMENTS, 1, NEAR)
+        if near:
+            found.append(
+                f'argument {name} is not known and has no effect; did you mean {near[0]}?'
+            )
+    return found
 
 
 def _typed(name: str, text: str, default: object) -> object:

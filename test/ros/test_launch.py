@@ -214,6 +214,15 @@ def test_a_value_that_the_parameter_cannot_have_is_named_in_the_error():
     assert 'steps:=many: a value such as 0 is expected' in process.output
 
 
+def test_an_argument_that_is_nearly_one_is_named_with_the_nearest_one(oracle):
+    """Launch drops the names that it does not know; some are those of a file around this one."""
+    arguments = (f'model:={oracle}', 'step:=2', 'robot_name:=anna')
+    with launched('dmd.launch.py', *arguments) as run:
+        run.process.wait_line('argument step is not known and has no effect; did you mean steps?')
+        assert run.process.output.count('did you mean') == 1
+        run.process.wait_line('active: ')
+
+
 def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
     with free_domain() as domain:
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
