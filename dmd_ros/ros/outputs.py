@@ -65,6 +65,10 @@ class Outputs:
             if publisher.get_subscription_count() > 0
         )
 
+    def closed(self) -> bool:
+        """Whether rclpy has been shut down: nothing can be published or logged any more."""
+        return not self._node.context.ok()
+
     def camera_info(self, header: Any, camera: Camera) -> None:
         """Publish depth/camera_info."""
         self._publishers['depth/camera_info'].publish(info_from_camera(camera, header))

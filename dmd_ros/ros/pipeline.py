@@ -74,7 +74,9 @@ class Pipeline:
         except _DroppedError as dropped:
             self._report.drop(dropped.reason, str(dropped))
         except Exception:
-            self._report.drop('internal', traceback.format_exc())
+            # Who composes the node may leave Ctrl-C to rclpy, which does not wait for a frame.
+            if not self._outputs.closed():
+                self._report.drop('internal', traceback.format_exc())
 
     def _process(self, pair: Pair) -> None:
         estimator, settings = self._in_use

@@ -325,6 +325,40 @@ def test_signals_end_the_process_cleanly(running, oracle, slow, number, busy):
         assert robot.node.stop(number) == 0  # and no traceback: see the fixture
 
 
+COMPOSED = """
+import sys
+import rclpy
+from dmd_ros.ros.node import DmdNode
+rclpy.init()
+node = DmdNode()
+node.start()
+try:
+    rclpy.spin(node)
+except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+    pass
+node.destroy_node()
+"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_composed_node_whose_context_ends_amid_a_frame_ends_quietly(slow, number):
+    """rclpy's own signal handler shuts the context down under the worker."""
+    values = {'model': slow, 'diagnostics_period': 0.1, **SLOW}
+    arguments = [word for name, v in values.items() for word in ('-p', f'{name}:={v}')]
+    with free_domain() as domain:
+        command = [sys.executable, '-c', COMPOSED]
+        process = NodeProcess(domain, '--ros-args', *arguments, command=command)
+        peer = Peer(domain, listen=('depth/image',))
+        process.wait_line('active: ')
+        peer.ask_grey()
+        seen = int(peer.wait_diagnostics(lambda d: d['state'] == 'active')['pairs'])
+        peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
+        peer.wait_diagnostics(lambda d: int(d['pairs']) > seen)
+        assert process.stop(number) == 0
+        peer.close()
+    assert 'Traceback' not in process.output and 'context is invalid' not in process.output
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_stopped_process_ends_when_it_is_continued(running, number):
     """Ctrl-Z and `kill %1`: which thread gets the signal is up to the kernel."""
