@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -13,6 +13,8 @@ from dmd_ros.ros.stats import Summary
 
 # Seconds that a silent or unpaired topic is put down to slow discovery.
 PATIENCE = 5.0
+# Seconds after which a node that was killed before is forgotten by the others, and a half as many.
+_FORGOTTEN = 30.0
 # How the name of a status of ours ends: others share the topic.
 _OURS = ': depth'
 
@@ -24,12 +26,13 @@ def problems(
     *,
     info_max_age: float | None = None,
     why_silent: Callable[[str], str] | None = None,
+    shared: Sequence[str] = (),
 ) -> dict[str, str]:
     """Say what a person should look into, by kind, most important first.
 
     info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
     camera_info, 0 = any; None if stamps must be equal. why_silent: asked about a topic on which
-    nothing has come.
+    nothing has come. shared: topics of the node on which somebody else publishes.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -65,6 +68,11 @@ def problems(
         found['untrained'] = summary.untrained
     if summary.since_start > PATIENCE and summary.floor_looked and summary.floor_scale is None:
         found['floor'] = _no_floor(summary.floor_seen, summary.floor_looked)
+    if shared and summary.since_start > _FORGOTTEN:
+        found['shared'] = (
+            f'somebody else publishes {" and ".join(shared)}, too: a second node like this one '
+            'needs a namespace, a bag that is played its topics remapped'
+        )
     return found
 
 

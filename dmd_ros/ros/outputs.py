@@ -51,6 +51,7 @@ class Outputs:
                 raise NodeError(
                     f'cannot publish {topic} ({error}); check the qos_overrides parameters'
                 ) from None
+        self._names = [str(publisher.topic_name) for publisher in self._publishers.values()]
         self._depth = ImageBuffer(depth_encoding)
         self._uncertainty = ImageBuffer('32FC1')
         self._color = ImageBuffer('rgb8')
@@ -64,6 +65,10 @@ class Outputs:
             for topic, publisher in self._publishers.items()
             if publisher.get_subscription_count() > 0
         )
+
+    def shared(self) -> list[str]:
+        """Name the topics on which somebody else publishes as well."""
+        return [name for name in self._names if self._node.count_publishers(name) > 1]
 
     def closed(self) -> bool:
         """Whether rclpy has been shut down: nothing can be published or logged any more."""

@@ -31,7 +31,10 @@ _REMIND_PERIOD = 30.0
 
 
 class Session:
-    """Executor thread: take messages, pair them, hand the newest pair to the worker."""
+    """Executor thread: take messages, pair them, hand the newest pair to the worker.
+
+    topics: full names of what is subscribed to: the image, and the camera_info if it is used.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Session:
         self._report = Reporter(node.get_logger(), self._stats)
         self._mount = settings.mount()
         self._stats.mounted(self._mount is not None)
+        self._outputs = outputs
         latest = settings.info_pairing == 'latest'
         self._pairing = Pairing(
             latest,
@@ -91,6 +95,7 @@ class Session:
             lambda number: self._report.drop('lost in transport', '', number),
         )
         started.callback(images.close)
+        self.topics: tuple[str, ...] = (images.topic,)
         self._subscriptions = [images]
         if settings.fov_source != CAMERA_INFO:
             return
@@ -102,12 +107,8 @@ class Session:
             self._on_info,
         )
         started.callback(info.close)
+        self.topics += (info.topic,)
         self._subscriptions.append(info)
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Full names of what is subscribed to: the image, and the camera_info if it is used."""
-        return tuple(subscription.topic for subscription in self._subscriptions)
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next frame on."""
@@ -129,8 +130,9 @@ class Session:
             *self.topics,
             info_max_age=max_age,
             why_silent=self._why_silent,
+            shared=self._outputs.shared(),
         )
-        for kind in ('silent', 'unpaired', 'floor'):
+        for kind in ('silent', 'unpaired', 'floor', 'shared'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)
         return summary, found
@@ -140,7 +142,7 @@ class Session:
         self._started.close()  # the last one first: nothing comes in while the worker ends
 
     def _why_silent(self, topic: str) -> str:
-        return next(s.why_silent() for s in self._subscriptions if s.topic == topic)
+        return self._subscriptions[self.topics.index(topic)].why_silent(topic)
 
     def _on_image(self, image: Any) -> None:
         now = time.monotonic()

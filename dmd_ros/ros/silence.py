@@ -31,7 +31,7 @@ def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
             f'{topic} is latched, and what was sent before is not asked for; set info_pairing to '
             'latest'
         )
-    return f'{topic} has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'
+    return f'{topic} has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?'
 
 
 def _is_latched(info: Any) -> bool:

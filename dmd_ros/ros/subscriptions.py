@@ -59,7 +59,6 @@ def info_ladder(latest: bool) -> list[QoSProfile]:
 class LadderSubscription:
     """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
 
-    topic: the full name, remaps applied.
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy),
     counted from the first that did: what was overwritten before cannot be told from what came
@@ -87,11 +86,16 @@ class LadderSubscription:
         self._on_lost = on_lost
         self._subscribe()
 
-    def why_silent(self) -> str:
-        """Say why nothing has come, as far as can be told."""
+    @property
+    def topic(self) -> str:
+        """The topic's full name, remaps applied."""
+        return str(self._subscription.topic_name)
+
+    def why_silent(self, topic: str) -> str:
+        """Say why nothing has come on `topic`, which is this one's: for when it is closed, too."""
         kind = f'{self._kind.__module__.partition(".")[0]}/msg/{self._kind.__name__}'
         latched = self._ladder[0].durability == DurabilityPolicy.TRANSIENT_LOCAL
-        return why_silent(self._node, self.topic, kind, latched=latched)
+        return why_silent(self._node, topic, kind, latched=latched)
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -110,7 +114,6 @@ class LadderSubscription:
         except UnsupportedEventTypeError:
             # A middleware without this event (Zenoh) matches whatever the QoS.
             self._subscription = self._node.create_subscription(*arguments)
-        self.topic = str(self._subscription.topic_name)
 
     def _step_down(self, event: Any) -> None:
         logger = self._node.get_logger()

@@ -134,6 +134,19 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     assert 'info_max_age' not in problems(some, '/i', '/c', info_max_age=0.0)['unpaired']
 
 
+def test_topics_that_somebody_else_publishes_are_a_problem_once_the_dead_are_forgotten():
+    """A node that was killed stays in the graph for 20 s: no reason to alarm who replaces it."""
+    stats = Stats(0.0)
+    stats.image(20.0)
+    stats.pair(20.0)
+    assert problems(stats.summary(20.0), '/i', '/c', shared=['/points']) == {}
+    stats.pair(31.0)
+    found = problems(stats.summary(31.0), '/i', '/c', shared=['/depth/image', '/points'])
+    assert list(found) == ['shared']
+    assert found['shared'].startswith('somebody else publishes /depth/image and /points, too')
+    assert problems(stats.summary(31.0), '/i', '/c') == {}
+
+
 def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
     stats = Stats(0.0)
     levels = []

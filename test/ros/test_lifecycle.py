@@ -17,8 +17,10 @@ from oracle_model import write_oracle
 from peers import GREY, NodeProcess, Peer, free_domain, image_of, info_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, PointCloud2
 
 from dmd_ros.core.errors import CoreError
+from dmd_ros.ros import diagnostics
 from dmd_ros.ros import loader as loader_module
 from dmd_ros.ros import node as node_module
 from dmd_ros.ros import session as session_module
@@ -170,6 +172,19 @@ def test_a_node_that_is_destroyed_is_gone_from_the_graph(node):
     assert '/dmd/get_state' not in dict(watcher.get_service_names_and_types())
     assert watcher.get_node_names() == ['watcher']
     watcher.destroy_node()
+
+
+def test_a_second_node_on_the_same_topics_is_told_of(node, monkeypatch):
+    """Two cameras, and no namespaces: their depths alternate on one topic."""
+    monkeypatch.setattr(diagnostics, '_FORGOTTEN', 0.0)
+    assert node.start()
+    assert 'shared' not in node._session.judge()[1]
+    other = rclpy.create_node('dmd', context=node.context)
+    for kind, name in ((Image, 'depth/image'), (PointCloud2, 'points'), (Image, 'image')):
+        other.create_publisher(kind, name, 1)
+    told = node._session.judge()[1]['shared']
+    assert told.startswith('somebody else publishes /depth/image and /points, too')
+    other.destroy_node()
 
 
 def test_diagnostics_survive_a_deactivation_in_another_thread(node, monkeypatch):

@@ -19,6 +19,7 @@ from dmd_ros.ros.silence import why_silent
 IMAGE, COMPRESSED, INFO = (
     f'sensor_msgs/msg/{n}' for n in ('Image', 'CompressedImage', 'CameraInfo')
 )
+SENDS = 'has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?'
 
 
 @pytest.fixture
@@ -117,8 +118,16 @@ def test_a_topic_of_another_type(node, topic, kind, sent, told) -> None:
             False,
             'is latched, and what was sent before is not asked for; set info_pairing to latest',
         ),
-        (True, True, 'has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'),
-        (False, False, 'has a publisher, but nothing comes; check its QoS (ros2 topic info -v)'),
+        (
+            True,
+            True,
+            'has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?',
+        ),
+        (
+            False,
+            False,
+            'has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?',
+        ),
     ],
 )
 def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
@@ -132,4 +141,4 @@ def test_a_node_that_hears_nothing_says_what_to_remap(running) -> None:
             'nobody publishes /front/image, but sensor_msgs/msg/Image comes on /image'
         )
         values = robot.peer.wait_diagnostics(lambda d: 'nobody publishes' in d['message'])
-        assert '/camera_info has a publisher, but nothing comes' in values['message']
+        assert '/camera_info has a publisher: does it send' in values['message']
