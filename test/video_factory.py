@@ -29,9 +29,19 @@ def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Pa
 
 def turn(path: Path, degrees: int) -> Path:
     """Have an mp4 shown turned clockwise, by its metadata alone, as phones do."""
+    return _shown_by(path, _MATRICES[degrees])
+
+
+def widen(path: Path, factor: float, degrees: int = 0) -> Path:
+    """Have an mp4 shown wider, then turned clockwise, by its metadata alone, as of a camcorder."""
+    a, b, c, d = _MATRICES.get(degrees, (1, 0, 0, 1))
+    return _shown_by(path, (a * factor, b * factor, c, d))
+
+
+def _shown_by(path: Path, matrix: tuple[float, ...]) -> Path:
     data = bytearray(path.read_bytes())
     at = data.index(b'tkhd') + 44  # of version 0
-    a, b, c, d = (value << 16 for value in _MATRICES[degrees])
+    a, b, c, d = (round(value * (1 << 16)) for value in matrix)
     data[at : at + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path

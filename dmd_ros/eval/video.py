@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = _chosen(args)
     cameras = PictureCameras(args, VIDEO_MEMORY)
     left = video_output.left_over(args.out, args.video, args.overwrite)
-    video = VideoFile(args.video, args.fps)
+    # A calibration is of the frames as they are stored, and knows the shape of their pixels.
+    video = VideoFile(args.video, args.fps, square=args.calibration is None)
     frames = video.frames(*chosen)
     first = _first(video, frames, args.start)
     turned = f'{video.path}: its metadata turn it by {video.turned} degrees'
@@ -174,6 +175,7 @@ def _results(
         'settings': settings,
         'fps': video.fps,
         'turned_deg': video.turned,
+        'widened': video.widened,
         'fov_source': camera.source,
         'fov_why': camera.why,
         # Of the newest: an estimate is best there.

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Videos as files: decoded frame by frame, upright, each frame with the time that it is shown."""
+"""Videos as files: decoded frame by frame as they are shown, each with the time that it is."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -25,13 +26,18 @@ from dmd_ros.eval.picture_file import SUFFIXES
 _SLOWEST, _FASTEST = 0.1, 480.0
 # Frames that a header may tell too many of: some are a guess by the length.
 _FEW, _FEW_SHARE = 2, 0.02
+# Of addresses; a path has one of their slashes.
+_PROTOCOLS = ('http', 'https', 'rtsp', 'rtmp', 'rtp', 'udp', 'ftp')
+# Shapes of pixels, wide by high: video tape and anamorphic lenses have them up to 32:11.
+_NARROWEST, _WIDEST = 0.25, 4.0
 
 
 @dataclass(frozen=True)
 class VideoFrame:
     """index: among the frames of the video. stamp_ns: when it is shown, from its begin.
 
-    rgb: uint8 [H, W, 3], turned as the metadata ask. decode_s: what that took, seconds.
+    rgb: uint8 [H, W, 3], turned and widened as the metadata ask. decode_s: what that took,
+    seconds.
     """
 
     index: int
@@ -44,16 +50,18 @@ class VideoFile:
     """Frames of a video that OpenCV reads by FFmpeg: mp4, mkv, webm, avi, mov and others.
 
     fps: frames a second. told: frames that the header tells of, which may be a guess; None: it
-    tells of none. turned: by how many degrees the metadata had the frames turned. read: frames so
+    tells of none. turned: by how many degrees the metadata had the frames turned. widened: by
+    which factor they made them wider, as pixels are shown that are not square. read: frames so
     far. at_end: whether there was none after them.
     """
 
-    def __init__(self, path: Path, fps: float | None = None) -> None:
+    def __init__(self, path: Path, fps: float | None = None, square: bool = True) -> None:
         """Open it; raises `OSError`, or `EvalError` if it is no video.
 
-        fps: frames a second, whatever the file tells of its times.
+        fps: frames a second, whatever the file tells of its times. square: whether frames are to
+        have square pixels; otherwise they come as they are stored, as a calibration is of.
         """
-        path.open('rb').close()  # what the system has against it, it says better than FFmpeg
+        _check_file(path)
         if path.suffix.lower() in SUFFIXES:
             raise EvalError(f'{path} is a picture; python -m dmd_ros.eval.pictures is for those')
         self.path = path
@@ -67,6 +75,7 @@ class VideoFile:
             )
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1.0)  # a default that versions differ in
         self.turned = round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self.widened = self._shape_of_pixels() if square else 1.0
         told = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.told = round(told) if 0.0 < told < 1e9 else None
         self._by_count = fps is not None
@@ -104,7 +113,7 @@ class VideoFile:
             if not there:
                 self.at_end = True
                 return
-            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            rgb = self._widened(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
             yield VideoFrame(index, stamp_ns, rgb, time.perf_counter() - started)
             if limit and places > (limit - 1) * stride:
                 return
@@ -126,12 +135,31 @@ class VideoFile:
             return ''
         return (
             f'{self.read} frames were read, of {self.told} that the header tells of: the video is '
-            'cut off or damaged, or its begin was trimmed away, or its sound is longer'
+            'cut off or damaged, or its begin was trimmed away, or its sound is longer, or its '
+            'frames come at a rate that varies'
         )
 
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+
+    def _shape_of_pixels(self) -> float:
+        """Give width by height of a pixel as it is shown, once the frame is turned."""
+        wide = self._capture.get(cv2.CAP_PROP_SAR_NUM)
+        high = self._capture.get(cv2.CAP_PROP_SAR_DEN)
+        if self.turned % 180:
+            wide, high = high, wide
+        # Some files tell nothing, or nonsense, and are shown with square ones.
+        told = wide / high if wide > 0.0 and high > 0.0 else 1.0
+        return told if _NARROWEST <= told <= _WIDEST else 1.0
+
+    def _widened(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = rgb.shape[:2]
+        wanted = max(1, round(width * self.widened))
+        if wanted == width:
+            return rgb
+        how = cv2.INTER_AREA if wanted < width else cv2.INTER_LINEAR
+        return cv2.resize(rgb, (wanted, height), interpolation=how)
 
     def _stamp_ns(self) -> int:
         """Give the time of the frame that was grabbed; times that do not rise are counted on."""
@@ -144,6 +172,18 @@ class VideoFile:
             stamp_ns = round(told) if self._last_ns < told < 1e18 else by_fps
         self._last_ns = stamp_ns
         return stamp_ns
+
+
+def _check_file(path: Path) -> None:
+    """Raise `OSError` or `EvalError` for what is no file that can be read."""
+    if str(path).partition(':/')[0] in _PROTOCOLS and not path.exists():
+        raise EvalError(f'{path} is an address; download the video first')
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise EvalError(
+            f'{path} is a device or a pipe, and a video is read from a file; save it as one first'
+        )
+    path.open('rb').close()  # what the system has against it, it says better than FFmpeg
 
 
 def open_capture(path: Path) -> tuple[cv2.VideoCapture, str]:

@@ -21,7 +21,7 @@ from fov_oracle import tan_of, write_fov_oracle
 from frame_factory import slope
 from oracle_model import grey_from_depth, write_oracle
 from rosbags.highlevel import AnyReader
-from video_factory import frames_of, turn, write_video
+from video_factory import frames_of, turn, widen, write_video
 
 from dmd_ros.core.camera import Camera, tan_half_from_degrees
 from dmd_ros.core.floor import Mount
@@ -205,6 +205,20 @@ def test_frames_of_a_calibrated_lens_are_rectified(tmp_path, models):
         of_info = [c for c in bag.connections if c.topic == '/camera_info']
         info = next(bag.deserialize(raw, c.msgtype) for c, _, raw in bag.messages(of_info))
     assert info.k[0] == 60.0 and not info.d.any()  # of the picture beside it
+
+
+def test_pixels_that_are_not_square_are_so_in_depth_unless_a_calibration_knows_them(
+    tmp_path, models
+):
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
+    path = widen(film(tmp_path / 'a.mp4', DEPTHS[:2]), 1.5)
+    words = (path, '--depth', 'npy', *models[0])
+    results = run(tmp_path / 'out', *words, '--vfov', 40)
+    assert results['widened'] == pytest.approx(1.5)
+    assert [depth.shape for depth in depths_in(tmp_path / 'out')] == [(48, 96)] * 2
+    results = run(tmp_path / 'stored', *words, '--calibration', tmp_path / 'camera.yaml')
+    assert results['widened'] == 1.0
+    assert [depth.shape for depth in depths_in(tmp_path / 'stored')] == [(48, 64)] * 2
 
 
 def test_it_is_the_same_in_every_run(tmp_path, models):

@@ -6,11 +6,12 @@ import math
 import os
 import re
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from video_factory import turn, write_video
+from video_factory import turn, widen, write_video
 
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.video_file import VideoFile
@@ -87,6 +88,32 @@ def test_a_video_is_turned_as_its_metadata_ask(tmp_path, degrees):
         assert np.abs(frame.rgb.astype(int) - wanted).mean() < 8
 
 
+@pytest.mark.parametrize(
+    ('factor', 'degrees', 'shape'),
+    [(4 / 3, 0, (48, 85)), (0.5, 0, (48, 32)), (2.0, 90, (64, 96)), (2.0, 180, (48, 128))],
+)
+def test_pixels_that_are_not_square_become_so(tmp_path, factor, degrees, shape):
+    """As of camcorders (1440x1080, shown as 1920x1080): we assume cameras with square ones."""
+    picture = grey(40)
+    picture[:24, :32] = 200  # top left
+    path = widen(write_video(tmp_path / 'a.mp4', [picture] * 3), factor, degrees)
+    read = VideoFile(path)
+    assert (read.turned, read.widened) == (degrees, pytest.approx(factor, abs=1e-4))
+    wanted = cv2.resize(np.rot90(picture, -degrees // 90), shape[::-1])
+    for frame in read.frames():
+        assert frame.rgb.shape == (*shape, 3)
+        assert np.abs(frame.rgb.astype(int) - wanted).mean() < 8
+    stored = VideoFile(path, square=False)
+    assert stored.widened == 1.0
+    assert next(stored.frames()).rgb.shape == np.rot90(picture, -degrees // 90).shape
+
+
+@pytest.mark.parametrize('factor', [9.0, 0.1])
+def test_a_shape_of_pixels_that_cannot_be_is_left_alone(tmp_path, factor):
+    read = VideoFile(widen(write_video(tmp_path / 'a.mp4', [grey(40)] * 3), factor))
+    assert read.widened == 1.0 and next(read.frames()).rgb.shape == (48, 64, 3)
+
+
 def test_frames_a_second_may_be_said(video):
     read = VideoFile(video, fps=4.0)
     assert [f.stamp_ns for f in read.frames(0.0, 1.0)] == [
@@ -142,6 +169,18 @@ def test_what_the_system_has_against_a_file_is_said(tmp_path):
         VideoFile(tmp_path / 'none.mp4')
     with pytest.raises(IsADirectoryError):
         VideoFile(tmp_path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'a.mp4')
+    with pytest.raises(EvalError, match=r'a\.mp4 is a device or a pipe, .*; save it as one'):
+        VideoFile(tmp_path / 'a.mp4')
+
+
+@pytest.mark.parametrize('address', ['https://example.org/a.mp4', 'rtsp://camera/1'])
+def test_an_address_is_refused(address):
+    with pytest.raises(EvalError, match='is an address; download the video first'):
+        VideoFile(Path(address))
 
 
 @pytest.mark.parametrize('fps', [0.0, -3.0, 1e5, math.nan])
