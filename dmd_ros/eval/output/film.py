@@ -17,24 +17,34 @@ from dmd_ros.eval.video_file import name_for_ffmpeg, open_capture
 # Of what the OpenCV of PyPI can write (no H.264), VP9 takes thirty times as long, MJPEG eight
 # times the space.
 CODEC, _FOURCC = 'MPEG-4 Part 2', cv2.VideoWriter.fourcc(*'mp4v')
+# OpenCV rounds to thousandths; pictures a second.
+_SLOWEST = 0.1
+# A block of so many pixels takes a bit at least, even where nothing is new; FFmpeg holds back half
+# as many bytes.
+_BLOCK, _HELD_BACK = 256, 1 << 19
 
 
 class Film:
     """A new mp4, of pictures of one size. frames: so far. size: (width, height), pixels."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        """Begin; nothing is written yet. fps: pictures a second."""
-        self.path, self.fps = path, fps
+        """Begin; nothing is written yet. fps: pictures a second, of which 0.1 is the least."""
+        self.path, self.fps = path, max(fps, _SLOWEST)
         self.frames, self.size = 0, (0, 0)
+        self._bytes = 0  # when last looked at
         self._name = name_for_ffmpeg(path)
         self._writer: cv2.VideoWriter | None = None
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
-        """Append uint8 [H, W, 3]; an odd last row or column is doubled, as the codec needs it."""
+        """Append uint8 [H, W, 3]; an odd last row or column is doubled, as the codec needs it.
+
+        Raises `OSError`, or `EvalError` where OpenCV cannot begin or the file grows no more.
+        """
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         height, width = bgr.shape[:2]
         bgr = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         if self._writer is None:
+            self.path.open('wb').close()  # OpenCV does not tell what the system has against it
             self.size = (bgr.shape[1], bgr.shape[0])
             how = (cv2.CAP_FFMPEG, _FOURCC, self.fps, self.size)
             self._writer = cv2.VideoWriter(self._name, *how)
@@ -42,6 +52,20 @@ class Film:
                 raise EvalError(f'cannot write {self.path}: OpenCV cannot begin it as {CODEC}')
         self._writer.write(bgr)
         self.frames += 1
+        if self.frames % max(1, 8 * _BLOCK * _HELD_BACK // bgr[..., 0].size) == 0:
+            self._check_growth()
+
+    def _check_growth(self) -> None:
+        """Raise `EvalError` if the file is not longer than at the last call.
+
+        OpenCV does not tell that the disk is full; at the end of a long film it would be late.
+        """
+        before, self._bytes = self._bytes, self.path.stat().st_size
+        if self._bytes <= before:
+            raise EvalError(
+                f'cannot write {self.path}: it grows no more at frame {self.frames}; is the disk '
+                'full?'
+            )
 
     def facts(self) -> dict[str, Any]:
         """Tell what it is, for a report."""

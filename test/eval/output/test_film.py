@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Films as they are written, read back."""
 
+import resource
+
+import cv2
 import numpy as np
 import pytest
 from video_factory import frames_of
@@ -28,5 +31,32 @@ def test_a_film_of_nothing_is_no_file(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path, capfd):
     film = Film(tmp_path / 'none' / 'a.mp4', 10.0)
-    with pytest.raises(EvalError, match=r'cannot write .*none/a\.mp4: OpenCV cannot begin it'):
+    with pytest.raises(FileNotFoundError, match=r'none/a\.mp4'):
         film.write(np.zeros((48, 64, 3), np.uint8))
+    assert capfd.readouterr().err == ''  # OpenCV was not asked
+
+
+@pytest.mark.parametrize(('fps', 'shown'), [(1 / 3000, 0.1), (0.1, 0.1), (0.125, 0.125)])
+def test_a_film_that_is_too_slow_for_players_is_faster(tmp_path, fps, shown):
+    film = Film(tmp_path / 'a.mp4', fps)
+    for _ in range(2):
+        film.write(np.zeros((48, 64, 3), np.uint8))
+    film.close()
+    assert film.facts()['fps'] == shown
+    assert cv2.VideoCapture(str(tmp_path / 'a.mp4')).get(cv2.CAP_PROP_FPS) == pytest.approx(shown)
+
+
+def test_a_disk_that_is_full_is_noticed_before_the_end(tmp_path, monkeypatch, capfd):
+    """A limit on the size of files is what a disk that is full looks like, to who writes."""
+    monkeypatch.setattr('dmd_ros.eval.output.film._HELD_BACK', 1 << 10)  # or it would take long
+    film, rng = Film(tmp_path / 'a.mp4', 10.0), np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (4, 480, 640, 3), np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(EvalError, match=r'a\.mp4: it grows no more at frame \d+; is the disk'):
+            for i in range(200):
+                film.write(pictures[i % 4])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert film.frames < 100
