@@ -131,9 +131,7 @@ def draw(
     figures = figures_of(result, float(np.isposinf(frame.depth).mean()))
     row = sheet.Row('picture', caption, figures, frame.rgb, frame.depth)
     angle = f'vertical field of view {result.vfov_deg:.1f} degrees: {result.fov_why}'
-    title, subtitle = (
-        report.as_text(' '.join(text.split())) for text in (Path(result.picture).name, angle)
-    )
+    title, subtitle = (report.as_text(text) for text in (Path(result.picture).name, angle))
     return sheet.draw_sheet([row], {row.section: scale_m}, title, subtitle, _PANEL)
 
 

@@ -43,7 +43,11 @@ def text_width(text: str, size: int) -> int:
 
 
 def fitted(text: str, size: int, width: int) -> tuple[str, int]:
-    """Give a line that fits into `width` pixels, and its size: smaller, then cut in the middle."""
+    """Give a line that fits into `width` pixels, and its size: smaller, then cut in the middle.
+
+    What is in several lines, as names of files may be, becomes one.
+    """
+    text = ' '.join(text.split())
     smallest = size * 3 // 4
     while size > smallest and text_width(text, size) > width:
         size -= 1

@@ -88,6 +88,10 @@ def test_a_line_is_made_smaller_before_it_is_cut():
         assert text[-4:] == name[-4:]
 
 
+def test_a_name_in_several_lines_is_written_in_one():
+    assert canvas.fitted('a\nb \t.mp4', 22, 420) == ('a b .mp4', 22)
+
+
 def test_sheet_has_a_column_less_without_truth():
     full = sheet.draw_sheet([row()], {'a': (1, 10)}, 'title')
     bare = sheet.draw_sheet([row(truth=False)], {'a': (1, 10)}, 'title')
