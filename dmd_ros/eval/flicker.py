@@ -7,9 +7,10 @@ relative change of depth; of a pair of frames the *median* over its points is ta
 moving things and wrong tracks), of a sequence the median and 95th percentile over its pairs.
 
 Points are corners followed by KLT optical flow, there and back (a track that does not return to
-within half a pixel is dropped). The camera's own motion changes depth too, so this is an upper
-bound: compare it with the same figure of the ground truth (`truth`), or look at `of_ratio`, the
-change of prediction / truth, from which the motion cancels out.
+within half a pixel is dropped). Pictures wider than 640 pixels are scaled down to that for it: it
+takes long in them, and depth is not as fine. The camera's own motion changes depth too, so this is
+an upper bound: compare it with the same figure of the ground truth (`truth`), or look at
+`of_ratio`, the change of prediction / truth, from which the motion cancels out.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dmd_ros.eval.output.report import percentiles
 # A median over fewer points is noise.
 MIN_POINTS = 20
 _MAX_POINTS, _RETURN_PX = 500, 0.5
+_MOST_WIDTH = 640  # of the pictures in which points are followed, pixels
 
 Points = NDArray[np.float32]  # [N, 2]: x, y in pixels
 
@@ -47,10 +49,10 @@ def tracked_points(
     second_rgb: NDArray[np.uint8],
 ) -> tuple[Points, Points]:
     """Follow corners from one picture [H, W, 3] to the next; gives their places in both."""
-    first, second = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (first_rgb, second_rgb))
     nothing = np.empty((0, 2), np.float32)
-    if first.shape != second.shape:
+    if first_rgb.shape != second_rgb.shape:
         return nothing, nothing
+    first, second = _small_grey(first_rgb), _small_grey(second_rgb)
     start = cv2.goodFeaturesToTrack(first, _MAX_POINTS, 0.01, max(5, first.shape[1] // 80))
     if start is None:
         return nothing, nothing
@@ -59,7 +61,10 @@ def tracked_points(
     back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None)
     off = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
     good = (found.reshape(-1) == 1) & (returned.reshape(-1) == 1) & (off < _RETURN_PX)
-    return start.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
+    # To the pixels of the whole picture, whose centres are at whole numbers.
+    times = np.divide(first_rgb.shape[1::-1], first.shape[::-1], dtype=np.float32)
+    starts, ends = (at.reshape(-1, 2)[good] * times + (times - 1) / 2 for at in (start, there))
+    return starts, ends
 
 
 def depths_at(depth_m: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
@@ -105,6 +110,15 @@ def summarise(changes: Sequence[Change]) -> dict[str, float | int]:
         spread = percentiles(values)
         summary |= {f'{kind}_median': spread['p50'], f'{kind}_p95': spread['p95']}
     return summary
+
+
+def _small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    if width <= _MOST_WIDTH:
+        return grey
+    size = (_MOST_WIDTH, max(1, round(height * _MOST_WIDTH / width)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
 
 
 def _median_change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

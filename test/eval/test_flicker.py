@@ -113,3 +113,19 @@ def test_summary_is_over_pairs():
     assert summary['pairs'] == 3
     assert summary['predicted_median'] == pytest.approx(0.2)
     assert math.isnan(summary['truth_median'])
+
+
+def test_points_of_a_large_picture_are_followed_in_a_small_one_and_are_where_they_were():
+    small = texture()
+    large, moved = (
+        cv2.resize(picture, (1920, 1440), interpolation=cv2.INTER_CUBIC)
+        for picture in (small, shifted(small, 5))
+    )
+    start, there = flicker.tracked_points(large, moved)
+    assert len(start) >= flicker.MIN_POINTS
+    np.testing.assert_allclose(np.median(there - start, axis=0), [60, 0], atol=0.5)
+    assert start[:, 0].max() > 1500 and start[:, 1].max() > 1200  # all over the whole picture
+    # Depth that stands on a point's very pixels is found there.
+    ramp = np.tile(np.linspace(1, 5, 1920, dtype=np.float32), (1440, 1))
+    change = flicker.tracked_change((large, moved), (ramp, shifted(ramp, 60)))
+    assert change.predicted < 0.002
