@@ -161,7 +161,12 @@ def tensorrt_module() -> ModuleType:
 
 
 def explain_import(error: Exception) -> str:
-    """Turn an import error of an engine's library into what is missing and how to get it."""
+    """Turn an import error of an engine's library into what is missing and how to get it.
+
+    Raises `KeyboardInterrupt` if that is what ended the import.
+    """
+    if isinstance(error.__cause__, KeyboardInterrupt):  # pybind11 makes an ImportError of it
+        raise KeyboardInterrupt from None
     text = ' '.join(str(error).split())  # NumPy's and others' take many lines
     if 'libcuda.so' in text:
         return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'

@@ -149,6 +149,14 @@ def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
     assert '\n' not in text
 
 
+def test_ctrl_c_during_an_import_is_no_missing_module():
+    """A module in C that is interrupted while it is imported says no more than this."""
+    error = ImportError('initialization failed')
+    error.__cause__ = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        explain_import(error)
+
+
 def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     library = Library(Gpu())
     monkeypatch.setattr(cuda_driver, '_library', lambda: library)
