@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,10 @@ def left_over(out: Path, video: Path, overwrite: bool) -> list[Path]:
     left = options.left_over(out, (FILM, SUMMARY, DEPTH, BAG), overwrite)
     for path in left:
         check_replaceable(path, video, _DEPTH_NAMES if path.name == DEPTH else '')
+    # Others, recordings of RGB-D cameras above all, have such names too, but not beside a film.
+    if not {FILM, SUMMARY} & {path.name for path in left}:
+        for found in itertools.islice((out / DEPTH).glob('*'), 1):
+            raise EvalError(f'{found} is of no earlier run; choose another --out')
     return left
 
 

@@ -251,6 +251,8 @@ def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale, capsys)
     path, out = film(tmp_path / 'a.mkv'), tmp_path / 'out'
     (out / stale).parent.mkdir(parents=True)
     (out / stale).write_text('mine')
+    if stale.startswith('depth/'):  # as of a run that was killed
+        (out / 'depth.mp4').touch()
     words = (path, '--out', out, *model)
     assert tell(*words) == 2
     assert 'exists already; choose another --out, or give --overwrite' in capsys.readouterr().err
@@ -261,7 +263,8 @@ def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale, capsys)
     assert names(out) == ['depth.mp4', 'video.json']
 
 
-@pytest.mark.parametrize('foreign', ['depth/notes.txt', 'bag/other.mcap'])
+# The last: as a phone with a LiDAR saves depth beside its rgb.mp4.
+@pytest.mark.parametrize('foreign', ['depth/notes.txt', 'bag/other.mcap', 'depth/000000.png'])
 def test_what_is_of_no_earlier_run_is_never_removed(tmp_path, model, foreign, capsys):
     path, out = film(tmp_path / 'a.mkv'), tmp_path / 'out'
     (out / foreign).parent.mkdir(parents=True)
