@@ -12,6 +12,8 @@ import numpy as np
 
 # The matrix of an mp4's track header that has it shown turned clockwise by so many degrees.
 _MATRICES = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+# The boxes of an mp4, each in the one before, down to what says how its pictures are coded.
+_TO_THE_STREAM = (b'moov', b'trak', b'mdia', b'minf', b'stbl', b'stsd', b'mp4v')
 
 
 def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Path:
@@ -29,20 +31,24 @@ def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Pa
 
 def turn(path: Path, degrees: int) -> Path:
     """Have an mp4 shown turned clockwise, by its metadata alone, as phones do."""
-    return _shown_by(path, _MATRICES[degrees])
-
-
-def widen(path: Path, factor: float, degrees: int = 0) -> Path:
-    """Have an mp4 shown wider, then turned clockwise, by its metadata alone, as of a camcorder."""
-    a, b, c, d = _MATRICES.get(degrees, (1, 0, 0, 1))
-    return _shown_by(path, (a * factor, b * factor, c, d))
-
-
-def _shown_by(path: Path, matrix: tuple[float, ...]) -> Path:
     data = bytearray(path.read_bytes())
     at = data.index(b'tkhd') + 44  # of version 0
-    a, b, c, d = (round(value * (1 << 16)) for value in matrix)
+    a, b, c, d = (value << 16 for value in _MATRICES[degrees])
     data[at : at + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def widen(path: Path, wide: int, high: int) -> Path:
+    """Have an mp4 shown with pixels of another shape, by its metadata alone, as camcorders do."""
+    data = bytearray(path.read_bytes())
+    boxes = [data.rindex(name) - 4 for name in _TO_THE_STREAM]
+    assert data.index(b'mdat') < boxes[0]  # or the samples would be elsewhere then
+    sizes = [struct.unpack_from('>I', data, at)[0] for at in boxes]
+    end = boxes[-1] + sizes[-1]
+    for at, size in zip(boxes, sizes, strict=True):
+        struct.pack_into('>I', data, at, size + 16)
+    data[end:end] = struct.pack('>I4sII', 16, b'pasp', wide, high)
     path.write_bytes(data)
     return path
 

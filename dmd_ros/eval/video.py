@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth of a video: python -m dmd_ros.eval.video VIDEO [--out DIR].
 
-Frame by frame, as the node would see them: the same noise for each, the field of view (where it is
-estimated) and the scale by the floor (with --camera-height) as medians over the newest 31 frames.
-Leaves in --out depth.mp4, the video beside its depth in colours that mean the same metres in every
-frame (MPEG-4 Part 2, which VLC, mpv and FFmpeg play, and browsers do not), and video.json: the
-camera and where it is from, figures of each frame, flicker, and what each stage took. With
---depth npy or --depth png also depth/NNNNNN.npy (float32 [H, W], metres along Z; NaN: no estimate,
-inf: beyond the model's range, -inf: too close) or .png (16 bit, millimetres; 0: none, or beyond
-65.535 m) of each frame by its number. With --bag also bag/, a rosbag2 mcap of /image,
-/camera_info, /depth/image, /depth/camera_info and /points for RViz, Foxglove and
-dmd_ros.eval.replay; its stamps are the times in the video. Deterministic. Ctrl-C ends it with the
-frame at hand, and leaves all that, of the frames so far.
+Frame by frame, as the node would see them: the same noise for each, the field of view (where it
+is estimated) and the scale by the floor (with --camera-height) as medians over the newest 31
+frames. Frames are taken as players show them, upright and with square pixels; with --calibration
+as they are stored. Leaves in --out depth.mp4, the video beside its depth in colours that mean the
+same metres in every frame (MPEG-4 Part 2, which VLC, mpv and FFmpeg play, and browsers do not; at
+the mean rate, where that of the video varies), and video.json: the camera and where it is from,
+figures of each frame, flicker, and what each stage of the estimate took. With --depth npy or
+--depth png also depth/NNNNNN.npy (float32 [H, W], metres along Z; NaN: no estimate, inf: beyond
+the model's range, -inf: too close) or .png (16 bit, millimetres; 0: none, or beyond 65.535 m) of
+each frame by its number. With --bag also bag/, a rosbag2 mcap of /image, /camera_info,
+/depth/image, /depth/camera_info and /points for RViz, Foxglove and dmd_ros.eval.replay; its
+stamps are the times in the video. Deterministic. Ctrl-C ends it with the frame at hand, and
+leaves all that, of the frames so far.
 """
 
 from __future__ import annotations
@@ -226,9 +228,17 @@ def _parser() -> argparse.ArgumentParser:
     add('--end', type=options.seconds, metavar='S', help='seconds (default: to the end)')
     add('--stride', type=options.positive, default=1, help='take every n-th frame')
     add('--limit', type=options.count, default=0, help='at most n frames; 0 = all')
-    add('--fps', type=float, help='frames a second, where the file tells none or wrong ones')
+    add(
+        '--fps',
+        type=float,
+        help='frames a second, where the file tells none or wrong ones: all times are by it then',
+    )
     add('--depth', choices=video_output.DEPTH_KINDS, help='write depth of each frame, too')
-    add('--bag', action='store_true', help='write a bag of images, depth and clouds, too')
+    add(
+        '--bag',
+        action='store_true',
+        help='write a bag of images, depth and clouds, too: 11 bytes a pixel, of each frame',
+    )
     add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')
     add('--quiet', action='store_true', help='no progress bar')
     options.add_color_options(parser)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.camera_info import ASPECT_TOLERANCE
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.picture_file import SUFFIXES
 
@@ -149,9 +150,11 @@ class VideoFile:
         high = self._capture.get(cv2.CAP_PROP_SAR_DEN)
         if self.turned % 180:
             wide, high = high, wide
-        # Some files tell nothing, or nonsense, and are shown with square ones.
+        # Some files tell nothing, or nonsense, and are shown with square ones; encoders that scale
+        # to whole numbers of pixels tell of the rest here.
         told = wide / high if wide > 0.0 and high > 0.0 else 1.0
-        return told if _NARROWEST <= told <= _WIDEST else 1.0
+        is_square = abs(told - 1.0) <= ASPECT_TOLERANCE or not _NARROWEST <= told <= _WIDEST
+        return 1.0 if is_square else told
 
     def _widened(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = rgb.shape[:2]

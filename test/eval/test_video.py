@@ -141,6 +141,8 @@ def test_the_bag_is_replayed_as_the_video_was(tmp_path, model):
         ]
     topics = ('/image', '/camera_info', '/depth/image', '/depth/camera_info', '/points')
     assert counts == dict.fromkeys(topics, 6)
+    pixels = [m.data.size for _, _, m in messages if hasattr(m, 'data')]
+    assert sum(pixels) == 11 * 6 * 48 * 64  # bytes, as the help says
     for topic, stamp, message in messages:
         assert message.header.frame_id == 'camera'
         assert stamp == message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
@@ -211,10 +213,10 @@ def test_pixels_that_are_not_square_are_so_in_depth_unless_a_calibration_knows_t
     tmp_path, models
 ):
     (tmp_path / 'camera.yaml').write_text(CALIBRATION)
-    path = widen(film(tmp_path / 'a.mp4', DEPTHS[:2]), 1.5)
+    path = widen(film(tmp_path / 'a.mp4', DEPTHS[:2]), 3, 2)
     words = (path, '--depth', 'npy', *models[0])
     results = run(tmp_path / 'out', *words, '--vfov', 40)
-    assert results['widened'] == pytest.approx(1.5)
+    assert results['widened'] == 1.5
     assert [depth.shape for depth in depths_in(tmp_path / 'out')] == [(48, 96)] * 2
     results = run(tmp_path / 'stored', *words, '--calibration', tmp_path / 'camera.yaml')
     assert results['widened'] == 1.0

@@ -89,16 +89,22 @@ def test_a_video_is_turned_as_its_metadata_ask(tmp_path, degrees):
 
 
 @pytest.mark.parametrize(
-    ('factor', 'degrees', 'shape'),
-    [(4 / 3, 0, (48, 85)), (0.5, 0, (48, 32)), (2.0, 90, (64, 96)), (2.0, 180, (48, 128))],
+    ('pixel', 'degrees', 'widened', 'shape'),
+    [
+        ((4, 3), 0, 4 / 3, (48, 85)),
+        ((1, 2), 0, 0.5, (48, 32)),
+        ((2, 1), 180, 2.0, (48, 128)),
+        ((2, 1), 90, 0.5, (64, 24)),  # upright, they are half as wide as high
+        ((1, 2), 270, 2.0, (64, 96)),
+    ],
 )
-def test_pixels_that_are_not_square_become_so(tmp_path, factor, degrees, shape):
+def test_pixels_that_are_not_square_become_so(tmp_path, pixel, degrees, widened, shape):
     """As of camcorders (1440x1080, shown as 1920x1080): we assume cameras with square ones."""
     picture = grey(40)
     picture[:24, :32] = 200  # top left
-    path = widen(write_video(tmp_path / 'a.mp4', [picture] * 3), factor, degrees)
-    read = VideoFile(path)
-    assert (read.turned, read.widened) == (degrees, pytest.approx(factor, abs=1e-4))
+    path = widen(write_video(tmp_path / 'a.mp4', [picture] * 3), *pixel)
+    read = VideoFile(turn(path, degrees) if degrees else path)
+    assert (read.turned, read.widened) == (degrees, widened)
     wanted = cv2.resize(np.rot90(picture, -degrees // 90), shape[::-1])
     for frame in read.frames():
         assert frame.rgb.shape == (*shape, 3)
@@ -108,9 +114,13 @@ def test_pixels_that_are_not_square_become_so(tmp_path, factor, degrees, shape):
     assert next(stored.frames()).rgb.shape == np.rot90(picture, -degrees // 90).shape
 
 
-@pytest.mark.parametrize('factor', [9.0, 0.1])
-def test_a_shape_of_pixels_that_cannot_be_is_left_alone(tmp_path, factor):
-    read = VideoFile(widen(write_video(tmp_path / 'a.mp4', [grey(40)] * 3), factor))
+@pytest.mark.parametrize(
+    'pixel',
+    [(9, 1), (1, 9), (0, 1), (110, 109)],  # nonsense, or as whole numbers leave it
+)
+def test_a_shape_of_pixels_that_is_none_or_nearly_square_is_left_alone(tmp_path, pixel):
+    path = widen(write_video(tmp_path / 'a.mp4', [grey(40)] * 3), *pixel)
+    read = VideoFile(path)
     assert read.widened == 1.0 and next(read.frames()).rgb.shape == (48, 64, 3)
 
 
