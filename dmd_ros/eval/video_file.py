@@ -9,7 +9,6 @@ import math
 import os
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -221,7 +220,7 @@ def heard() -> Iterator[list[str]]:
     """Keep what libraries write to stderr; the list has it when this is left."""
     said: list[str] = []
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept:
+    with open(os.memfd_create('stderr'), 'w+b') as kept:  # on a disk it might find no place
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.video_file import name_for_ffmpeg, open_capture
+from dmd_ros.eval.video_file import heard, name_for_ffmpeg, open_capture
 
 # Of what the OpenCV of PyPI can write (no H.264), VP9 takes thirty times as long, MJPEG eight
 # times the space.
 CODEC, _FOURCC = 'MPEG-4 Part 2', cv2.VideoWriter.fourcc(*'mp4v')
 # OpenCV rounds to thousandths; pictures a second.
 _SLOWEST = 0.1
+# What OpenCV logs, from some version on, instead of telling it.
+_FAILED = 'Failed to write frame'
 # A block of so many pixels takes a bit at least, even where nothing is new; FFmpeg holds back half
 # as many bytes.
 _BLOCK, _HELD_BACK = 256, 1 << 19
@@ -38,7 +40,7 @@ class Film:
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append uint8 [H, W, 3]; an odd last row or column is doubled, as the codec needs it.
 
-        Raises `OSError`, or `EvalError` where OpenCV cannot begin or the file grows no more.
+        Raises `OSError`, or `EvalError` where OpenCV cannot write.
         """
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         height, width = bgr.shape[:2]
@@ -50,22 +52,21 @@ class Film:
             self._writer = cv2.VideoWriter(self._name, *how)
             if not self._writer.isOpened():
                 raise EvalError(f'cannot write {self.path}: OpenCV cannot begin it as {CODEC}')
-        self._writer.write(bgr)
+        with heard() as said:
+            self._writer.write(bgr)
         self.frames += 1
-        if self.frames % max(1, 8 * _BLOCK * _HELD_BACK // bgr[..., 0].size) == 0:
-            self._check_growth()
-
-    def _check_growth(self) -> None:
-        """Raise `EvalError` if the file is not longer than at the last call.
-
-        OpenCV does not tell that the disk is full; at the end of a long film it would be late.
-        """
-        before, self._bytes = self._bytes, self.path.stat().st_size
-        if self._bytes <= before:
+        # At the end of a long film it would be late.
+        if any(_FAILED in line for line in said) or not self._grows(bgr[..., 0].size):
             raise EvalError(
-                f'cannot write {self.path}: it grows no more at frame {self.frames}; is the disk '
-                'full?'
+                f'cannot write {self.path}: it ends at frame {self.frames}; is the disk full?'
             )
+
+    def _grows(self, pixels: int) -> bool:
+        """Say whether the file is longer than some frames ago; pixels: of a frame."""
+        if self.frames % max(1, 8 * _BLOCK * _HELD_BACK // pixels):
+            return True
+        before, self._bytes = self._bytes, self.path.stat().st_size
+        return self._bytes > before
 
     def facts(self) -> dict[str, Any]:
         """Tell what it is, for a report."""
