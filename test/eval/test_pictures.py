@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fov_oracle import tan_of, write_fov_oracle
+from fov_oracle import tan_of
 from frame_factory import slope
-from oracle_model import grey_from_depth, write_oracle
+from oracle_model import grey_from_depth
 from PIL import Image
 
 from dmd_ros.core.camera import Camera, degrees_from_tan_half
@@ -29,13 +29,6 @@ from dmd_ros.eval.picture_session import PictureResult, figures_of, stride_for
 ROOT = Path(__file__).parents[2]
 ENDINGS = ('.npy', '_depth.png', '_color.png', '.ply')
 DEPTH = slope(1, 6)
-
-
-@pytest.fixture(scope='module')
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('models')
-    model, fov = write_oracle(folder / 'm.onnx'), write_fov_oracle(folder / 'fov.onnx')
-    return ['--model', str(model), '--quiet'], ['--fov-model', str(fov)]
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pytest
 from floor_scene import floor_scene
-from fov_oracle import tan_of, write_fov_oracle
+from fov_oracle import tan_of
 from frame_factory import slope
-from oracle_model import grey_from_depth, write_oracle
+from oracle_model import grey_from_depth
 from rosbags.highlevel import AnyReader
 from video_factory import frames_of, turn, widen, write_video
 
@@ -35,13 +35,6 @@ CALIBRATION = (
     'image_width: 128\nimage_height: 96\ncamera_matrix: {data: [120, 0, 63.5, 0, 120, 47.5, 0,'
     ' 0, 1]}\ndistortion_model: plumb_bob\ndistortion_coefficients: {data: [0.3, 0, 0, 0, 0]}'
 )
-
-
-@pytest.fixture(scope='module')
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('models')
-    model, fov = write_oracle(folder / 'm.onnx'), write_fov_oracle(folder / 'fov.onnx')
-    return ['--model', str(model), '--quiet'], ['--fov-model', str(fov)]
 
 
 @pytest.fixture
