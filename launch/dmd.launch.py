@@ -117,16 +117,14 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def misspelt(words: Iterable[str]) -> list[str]:
     """Say which of `words`, NAME:=VALUE, are nearly arguments: launch drops what it does not know.
 
-    Others may be those of a launch file around this one.
+    A launch file around this one may know them, as a camera's camera_info_url.
     """
     names = (word.partition(':=')[0] for word in words)
     found = []
     for name in sorted(set(names) - ARGUMENTS.keys()):
         near = difflib.get_close_matches(name, ARGUMENTS, 1, NEAR)
         if near:
-            found.append(
-                f'argument {name} is not known and has no effect; did you mean {near[0]}?'
-            )
+            found.append(f'dmd.launch.py has no argument {name}; did you mean {near[0]}?')
     return found
 
 

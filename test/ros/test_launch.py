@@ -218,7 +218,7 @@ def test_an_argument_that_is_nearly_one_is_named_with_the_nearest_one(oracle):
     """Launch drops the names that it does not know; some are those of a file around this one."""
     arguments = (f'model:={oracle}', 'step:=2', 'robot_name:=anna')
     with launched('dmd.launch.py', *arguments) as run:
-        run.process.wait_line('argument step is not known and has no effect; did you mean steps?')
+        run.process.wait_line('dmd.launch.py has no argument step; did you mean steps?')
         assert run.process.output.count('did you mean') == 1
         run.process.wait_line('active: ')
 
