@@ -46,6 +46,8 @@ def advice(error: BaseException) -> str | None:
     """Say what to install if a package of `EXTRAS` or of ROS is what an import lacked."""
     top = (error.name or '').partition('.')[0] if isinstance(error, ImportError) else ''
     if top in _ROS or top.endswith('_msgs'):
+        if _is_there(top):
+            return _misfit(error)
         return (
             f'no ROS 2 here ({error}): source its setup.bash, or, without an installation, '
             f'{_pip([".[ros]"])} where the sources of dmd_ros are'
@@ -56,6 +58,17 @@ def advice(error: BaseException) -> str | None:
             part = f' (the extra {extra} of dmd_ros)' if extra else ''
             return f'not installed: {", ".join(lacking)}; {_pip(lacking)} brings that{part}'
     return None
+
+
+def _misfit(error: BaseException) -> str | None:
+    """Say that a ROS that is there has nothing compiled for this Python, if that is the error."""
+    if not (isinstance(error, ModuleNotFoundError) and '_rclpy_pybind11' in str(error.name)):
+        return None
+    version = '.'.join(map(str, sys.version_info[:2]))
+    return (
+        f'the ROS 2 here is for another Python than {sys.executable}, which is {version} '
+        f'({str(error).splitlines()[0]}): use the Python that this ROS was built for'
+    )
 
 
 def _pip(packages: Sequence[str]) -> str:

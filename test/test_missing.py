@@ -79,6 +79,23 @@ def test_what_needs_ros_says_where_to_get_it(module: str, tmp_path: Path) -> Non
     assert 'setup.bash' in said and "pip install '.[ros]'" in said
 
 
+@pytest.mark.parametrize(
+    ('failure', 'told'),
+    [
+        ('import rclpy._rclpy_pybind11', 'error: the ROS 2 here is for another Python than '),
+        ('from rclpy import node', 'Traceback'),
+    ],
+)
+def test_a_ros_that_is_there_is_not_said_to_be_missing(
+    failure: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / 'rclpy').mkdir()
+    (tmp_path / 'rclpy' / '__init__.py').write_text(failure)
+    _, said = run_without((), tmp_path, '-m', 'dmd_ros.ros.node')
+    assert said.startswith(told) and 'no ROS 2 here' not in said
+    assert said.startswith('Traceback') or said.count('\n') == 1
+
+
 @pytest.mark.parametrize('module', ['pictures', 'frames', 'compare'])
 def test_what_rosdep_installs_is_all_that_pictures_and_frames_need(
     module: str, tmp_path: Path
