@@ -25,7 +25,7 @@ def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
         return f'nobody publishes {topic}{_what_else(node, topic, kind)}'
     kinds = {info.topic_type for info in publishers}
     if kind not in kinds:
-        return f'{topic} is {", ".join(sorted(kinds))}, not {kind}{_other_transport(topic)}'
+        return f'{topic} is {", ".join(sorted(kinds))}, not {kind}{_other_transport(topic, kinds)}'
     if kind.endswith('CameraInfo') and not latched and all(map(_is_latched, publishers)):
         return (
             f'{topic} is latched, and what was sent before is not asked for; set info_pairing to '
@@ -38,8 +38,8 @@ def _is_latched(info: Any) -> bool:
     return info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
 
 
-def _other_transport(topic: str) -> str:
-    if not topic.endswith(_COMPRESSED):
+def _other_transport(topic: str, kinds: set[str]) -> str:
+    if not topic.endswith(_COMPRESSED) or _KINDS['compressed'] not in kinds:
         return ''
     return f'; give the name without {_COMPRESSED}, and set image_transport to compressed'
 
@@ -59,7 +59,8 @@ def _what_else(node: Any, topic: str, kind: str) -> str:
     if not found:
         return ''
     rest = ', ...' if len(found) > _MOST_NAMED else ''
-    return f', but {kind} comes on {", ".join(found[:_MOST_NAMED])}{rest}: remap'
+    how = f' to the name without {_COMPRESSED}' if kind == _KINDS['compressed'] else ''
+    return f', but {kind} comes on {", ".join(found[:_MOST_NAMED])}{rest}: remap{how}'
 
 
 def _in_other_transport(topic: str, kind: str) -> tuple[str, str]:
