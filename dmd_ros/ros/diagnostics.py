@@ -13,7 +13,7 @@ from dmd_ros.ros.stats import Summary
 
 # Seconds that a silent or unpaired topic is put down to slow discovery.
 PATIENCE = 5.0
-# Seconds after which a node that was killed before is forgotten by the others, and a half as many.
+# Seconds after which a node that was killed is surely gone from the graph: Fast DDS takes 20.
 _FORGOTTEN = 30.0
 # How the name of a status of ours ends: others share the topic.
 _OURS = ': depth'
