@@ -82,12 +82,14 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def _is_command(words: Sequence[str]) -> bool:
-    """Say whether an interpreter that was started in this way runs a command of ours."""
-    modules = [word for flag, word in itertools.pairwise(words) if flag == '-m'][:1]
-    if modules:
-        return modules[0].partition('.')[0] in ('dmd_ros', 'train')
-    return [Path(word).name for word in words[1:2]] == ['dmd_node']
+def _is_command() -> bool:
+    """Say whether this interpreter runs a command of ours; other programs may have a -m, too."""
+    script = next(iter(sys.argv), '')
+    if script != '-m':  # which Python puts there until it has found the module
+        return Path(script).name == 'dmd_node'
+    words = itertools.pairwise(sys.orig_argv)
+    module = next((word for flag, word in words if flag == '-m'), '')
+    return module.partition('.')[0] in ('dmd_ros', 'train')
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -99,5 +101,5 @@ def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 _BEFORE = sys.excepthook
-if _is_command(sys.orig_argv):
+if _is_command():
     sys.excepthook = _tell

@@ -72,6 +72,12 @@ def test_what_every_command_needs_is_of_no_extra(tmp_path: Path) -> None:
     assert said.count('\n') == 1
 
 
+def test_the_installed_node_is_a_command(tmp_path: Path) -> None:
+    (tmp_path / 'dmd_node').write_text('from dmd_ros.ros.node import main\nmain()')
+    _, said = run_without(('rclpy',), tmp_path, 'dmd_node')
+    assert said.startswith('error: no ROS 2 here (No module named ') and said.count('\n') == 1
+
+
 @pytest.mark.parametrize('module', ['dmd_ros.ros.node', 'dmd_ros.ros.demo', 'dmd_ros.ros.bench'])
 def test_what_needs_ros_says_where_to_get_it(module: str, tmp_path: Path) -> None:
     _, said = run_without(('rclpy', 'sensor_msgs'), tmp_path, '-m', module)
@@ -114,8 +120,12 @@ def test_another_error_keeps_its_traceback(tmp_path: Path) -> None:
     assert said.startswith('Traceback') and said.endswith("No module named 'argparse'\n")
 
 
-def test_somebody_elses_program_keeps_its_tracebacks(tmp_path: Path) -> None:
-    _, said = run_without(('torch',), tmp_path, '-c', 'import dmd_ros, train.run')
+@pytest.mark.parametrize('words', [(), ('-m', 'train.run')])
+def test_somebody_elses_program_keeps_its_tracebacks(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / 'robot.py').write_text('import dmd_ros, train.run')
+    _, said = run_without(('torch',), tmp_path, 'robot.py', *words)
     assert said.startswith('Traceback') and said.endswith("No module named 'torch'\n")
 
 
