@@ -29,7 +29,7 @@ class Validator:
 
     def __init__(self, net: UNet, config: TrainConfig) -> None:
         """Load every frame of `config.validation`, so that none fails later."""
-        self._parts = _held_out_parts(config)
+        self._parts = held_out_parts(config)
         self._net = UNet(net.spec, fov=net.fov, rays=net.rays).to(next(net.parameters()).device)
         self._estimator = DepthEstimator(config.contract(), TorchBackend(self._net))
 
@@ -46,11 +46,6 @@ def validation_values(score: Score, parts: Sequence[Score]) -> dict[str, float]:
     if len(parts) > 1:
         named |= {f'validation/{i}/abs_rel': part.abs_rel for i, part in enumerate(parts, 1)}
     return named
-
-
-def held_out_frames(config: TrainConfig) -> list[RawSample]:
-    """Evenly spaced frames of the validation sources; worlds take a held-out seed."""
-    return list(itertools.chain(*_held_out_parts(config)))
 
 
 def open_validation(config: TrainConfig) -> list[Source]:
@@ -88,7 +83,11 @@ class _FramesOfFiles:
         return map(self._source.load, self._keys)
 
 
-def _held_out_parts(config: TrainConfig) -> list[Iterable[RawSample]]:
+def held_out_parts(config: TrainConfig) -> list[Iterable[RawSample]]:
+    """Evenly spaced frames of each validation source; worlds take a held-out seed.
+
+    Raises `TrainError` if one cannot be read.
+    """
     sources = open_validation(config)
     keys = chosen(sources, config.validation_frames)
     return [

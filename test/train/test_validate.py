@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import shutil
 from pathlib import Path
 
@@ -11,19 +12,26 @@ from small_set import fast_config, write_set
 
 from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
+from train.config import TrainConfig
 from train.errors import TrainError
+from train.fov.net import FovNet
+from train.fov.validate import Validator as FovValidator
 from train.loop import build_net
 from train.sources import open_source
 from train.torch_backend import TorchBackend
 from train.validate import (
     Validator,
     chosen,
-    held_out_frames,
+    held_out_parts,
     judge,
     open_validation,
     validation_values,
 )
 from train.worlds import SCENE_STRIDE, held_out
+
+
+def held_out_frames(config: TrainConfig) -> list[RawSample]:
+    return list(itertools.chain(*held_out_parts(config)))
 
 
 @pytest.mark.parametrize(('count', 'expected'), [(3, [0, 2, 4]), (1, [0]), (9, [0, 1, 2, 3, 4])])
@@ -95,6 +103,17 @@ def test_frames_of_files_are_read_again_and_not_kept(labelled: Path) -> None:
     expected = judge(estimator, held_out_frames(config))
     assert expected.frames == 5
     assert validator(net.state_dict()) == validator(net.state_dict()) == [expected] * 2
+
+
+def test_a_field_of_view_network_keeps_none_either(labelled: Path) -> None:
+    config = fast_config(labelled, f'validation=frames:{labelled}')
+    net = FovNet(build_net(config).spec)
+    before = samples_in_memory()
+    validator = FovValidator(net, config)
+    assert samples_in_memory() == before
+    weights = {name: values + 0.01 for name, values in net.state_dict().items()}
+    first, again = validator(weights), validator(weights)
+    assert first == again and first['mean_deg'] > 0.1
 
 
 def test_a_frame_that_cannot_be_read_is_named_before_the_run_begins(

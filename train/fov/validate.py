@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from train.config import TrainConfig
 from train.fov.net import FovNet
 from train.torch_backend import TorchBackend
-from train.validate import held_out_frames
+from train.validate import held_out_parts
 
 
 def torch_backend(net: FovNet) -> TorchBackend:
@@ -30,15 +31,15 @@ class Validator:
     """Fixed frames and an estimator over a copy of the network that takes the averaged weights."""
 
     def __init__(self, net: FovNet, config: TrainConfig) -> None:
-        """Load the frames of `config.validation` once."""
-        self._frames = held_out_frames(config)
+        """Load every frame of `config.validation`, so that none fails later."""
+        self._parts = held_out_parts(config)
         self._net = FovNet(net.spec).to(next(net.parameters()).device)
         self._estimator = FovEstimator(fov_contract(config), torch_backend(self._net))
 
     def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
         """Judge the weights: mean and median error in degrees."""
         self._net.load_state_dict(weights)
-        errors = np.abs(errors_deg(self._estimator, self._frames))
+        errors = np.abs(errors_deg(self._estimator, itertools.chain(*self._parts)))
         return {'mean_deg': float(errors.mean()), 'median_deg': float(np.median(errors))}
 
 
@@ -55,7 +56,7 @@ def fov_contract(config: TrainConfig, name: str = '') -> FovContract:
     )
 
 
-def errors_deg(estimator: FovEstimator, frames: Sequence[RawSample]) -> NDArray[np.float64]:
+def errors_deg(estimator: FovEstimator, frames: Iterable[RawSample]) -> NDArray[np.float64]:
     """Estimated less true vertical field of view of every frame, degrees."""
     return np.array(
         [
