@@ -70,8 +70,8 @@ def problems(
         found['floor'] = _no_floor(summary.floor_seen, summary.floor_looked)
     if shared and summary.since_start > _FORGOTTEN:
         found['shared'] = (
-            f'somebody else publishes {" and ".join(shared)}, too: a second node like this one '
-            'needs a namespace, a bag that is played its topics remapped'
+            f'somebody else publishes {" and ".join(shared)}, too, and the two mix: remap one of '
+            'them, or give a second node like this one a namespace'
         )
     return found
 

@@ -144,6 +144,7 @@ def test_topics_that_somebody_else_publishes_are_a_problem_once_the_dead_are_for
     found = problems(stats.summary(31.0), '/i', '/c', shared=['/depth/image', '/points'])
     assert list(found) == ['shared']
     assert found['shared'].startswith('somebody else publishes /depth/image and /points, too')
+    assert 'remap one of them' in found['shared']  # who is a LiDAR, as often as a node like this
     assert problems(stats.summary(31.0), '/i', '/c') == {}
 
 
