@@ -180,6 +180,8 @@ def _check_file(path: Path) -> None:
     """Raise `OSError` or `EvalError` for what is no file that can be read."""
     if str(path).partition(':/')[0] in _PROTOCOLS and not path.exists():
         raise EvalError(f'{path} is an address; download the video first')
+    if not os.path.lexists(path):
+        raise EvalError(f'{path} does not exist; give the file of a video')
     kind = path.stat().st_mode
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         raise EvalError(

@@ -280,7 +280,7 @@ def test_the_video_itself_is_never_replaced(tmp_path, model, capsys):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['none.mp4'], r"No such file or directory: 'none\.mp4'"),
+        (['none.mp4'], r'none\.mp4 does not exist; give the file of a video'),
         (['bad.mp4'], r'bad\.mp4 cannot be read as a video \(moov atom not found\)'),
         (
             ['begun.mkv'],

@@ -175,8 +175,12 @@ def test_a_video_without_its_index_is_refused(tmp_path):
 
 
 def test_what_the_system_has_against_a_file_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / 'none.mp4'))):
+    missing = re.escape(f'{tmp_path / "none.mp4"} does not exist')
+    with pytest.raises(EvalError, match=missing):
         VideoFile(tmp_path / 'none.mp4')
+    (tmp_path / 'link.mp4').symlink_to('none.mp4')
+    with pytest.raises(FileNotFoundError, match=r'link\.mp4'):
+        VideoFile(tmp_path / 'link.mp4')
     with pytest.raises(IsADirectoryError):
         VideoFile(tmp_path)
 
