@@ -349,8 +349,11 @@ node = DmdNode()
 node.start()
 try:
     rclpy.spin(node)
-except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+except KeyboardInterrupt:
     pass
+except Exception:
+    if rclpy.ok():  # its spin may itself trip over the end of its context, in several ways
+        raise
 node.destroy_node()
 """
 
@@ -369,7 +372,7 @@ def test_a_composed_node_whose_context_ends_amid_a_frame_ends_quietly(slow, numb
         seen = int(peer.wait_diagnostics(lambda d: d['state'] == 'active')['pairs'])
         peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp))
         peer.wait_diagnostics(lambda d: int(d['pairs']) > seen)
-        assert process.stop(number) == 0
+        assert process.stop(number) == 0, process.output
         peer.close()
     assert 'Traceback' not in process.output and 'context is invalid' not in process.output
 
