@@ -120,8 +120,9 @@ class DepthEstimator:
             # What is beyond the range, or too close, says nothing of the floor.
             known = np.where(depth_codec.within(mean, self.contract), coarse, np.float32(np.nan))
             floor = floor_scale(known, view)
-            for metres in (depth, coarse):
-                metres *= np.float32(floor.factor)
+            if floor.scale is not None:
+                for metres in (depth, coarse):
+                    metres *= np.float32(floor.scale)
             clock.lap('floor')
         return DepthFrame(
             depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source, floor

@@ -82,7 +82,9 @@ def _run(options: argparse.Namespace) -> None:
                 verdicts[factor].append(judge(estimator, mistold(raw, factor)))
             if options.floor:
                 scaled = judge(estimator, raw, mount_of(worlds.frame(index * SCENE_STRIDE).pose))
-                pairs += [(judge(estimator, raw), scaled)] if _saw_floor(scaled) else []
+                if _saw_floor(scaled):
+                    told = verdicts[1.0][-1] if 1.0 in verdicts else judge(estimator, raw)
+                    pairs.append((told, scaled))
         for factor, found in verdicts.items():
             every[factor] += found
             print(_table_row(_label(kind, factor), found))

@@ -98,10 +98,7 @@ def _table(results: Mapping[str, Any]) -> str:
         ['flicker, median relative change', results['flicker']['predicted_median']],
     ]
     if floor := results['floor']:
-        rows += [
-            ['images that show the floor', floor.seen],
-            ['scale by the floor, median', floor.scale_median],
-        ]
+        rows += floor.rows('images')
     total: Summary | None = results['total']
     rows.append(['frames with ground truth', total.frames if total else 0])
     if total is not None:

@@ -59,6 +59,13 @@ class FloorSummary:
     scaled: int
     scale_median: float | None
 
+    def rows(self, what: str) -> list[list[object]]:
+        """Lay out what a table of totals has of it; what: that was looked at, as images."""
+        return [
+            [f'{what} that show the floor', self.seen],
+            ['scale by the floor, median', self.scale_median],
+        ]
+
 
 @dataclass(frozen=True)
 class Kept:

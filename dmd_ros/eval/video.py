@@ -207,10 +207,7 @@ def _tell(out: Path, results: dict[str, Any], output: VideoOutput) -> None:
         ['flicker, median relative change', results['flicker']['predicted_median']],
     ]
     if floor := results['floor']:
-        rows += [
-            ['frames that show the floor', floor.seen],
-            ['scale by the floor, median', floor.scale_median],
-        ]
+        rows += floor.rows('frames')
     print(report.markdown_table(('video', 'value'), rows))
     print(report.latency_table(results['latency_ms']))
     for warning in results['warnings']:
