@@ -75,9 +75,14 @@ def load_estimator(
     rotation = settings.get('image_rotation', 0)
     source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, rotation)
     floor_scale = None if mount is None else FloorScale(mount, floor_memory)
-    wish = (size, settings.get('samples'), engine_cache_dir, force_rebuild)
+    engine = {
+        'size': size,
+        'samples': settings.get('samples'),
+        'folder': engine_cache_dir,
+        'force': force_rebuild,
+    }
     with _closed_on_error(source):
-        loaded = _denoiser(path, backend, device, threads, precision, wish, log, cancelled)
+        loaded = _denoiser(path, backend, device, threads, precision, engine, log, cancelled)
         with _closed_on_error(loaded):
             return DepthEstimator(
                 loaded.contract,
@@ -94,13 +99,13 @@ def _denoiser(
     device: str,
     threads: int,
     precision: str,
-    wish: tuple[Any, ...],
+    engine: dict[str, Any],
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> Any:
     """Load the denoiser with the backend that is taken; 'auto' does without a TensorRT that fails.
 
-    wish: size, samples, engine_cache_dir and force_rebuild of `load_estimator`.
+    engine: which TensorRT engine, as keyword arguments of `engine_loading.request`.
     """
     facts = select.look_around(backend, device)
     choice = select.decide(backend, device, precision, facts)
@@ -111,7 +116,7 @@ def _denoiser(
 
         try:
             contract = contract_of(path)
-            request = engine_loading.request(path, contract, choice, *wish)
+            request = engine_loading.request(path, contract, choice, **engine)
             loaded = engine_loading.load(request, contract, precision == 'auto', log, cancelled)
         except BackendError as error:
             if backend != 'auto' or cancelled():
@@ -193,8 +198,15 @@ def build_engine(
     path = find_model(model)
     choice = select.decide('tensorrt', device, precision, select.look_around('tensorrt', device))
     contract = contract_of(path)
-    wish = (size, samples, engine_cache_dir, force_rebuild)
-    request = engine_loading.request(path, contract, choice, *wish)
+    request = engine_loading.request(
+        path,
+        contract,
+        choice,
+        size=size,
+        samples=samples,
+        folder=engine_cache_dir,
+        force=force_rebuild,
+    )
     return engine_loading.engine(request, contract, precision == 'auto', log, cancelled)[0].path
 
 

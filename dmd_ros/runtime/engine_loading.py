@@ -26,6 +26,7 @@ def request(
     model: Path,
     contract: Contract,
     choice: Choice,
+    *,
     size: tuple[int, int] | None,
     samples: int | None,
     folder: str | os.PathLike[str] | None,
