@@ -64,14 +64,14 @@ def decode_picture(
 
 def _check_pixels(data: bytes, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise CoreError(
-            f'{_announced(data, width, height)} {MAX_PIXELS} are decoded: make it smaller, if it '
-            'is not damaged'
-        )
+        limit = f'{MAX_PIXELS} are decoded: make it smaller, if it is not damaged'
+        raise _too_large(data, width, height, limit)
 
 
-def _announced(data: bytes, width: int, height: int) -> str:
-    return f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most'
+def _too_large(data: bytes, width: int, height: int, limit: str) -> CoreError:
+    return CoreError(
+        f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most {limit}'
+    )
 
 
 def _check_size(data: bytes, name: str) -> None:
@@ -79,8 +79,8 @@ def _check_size(data: bytes, name: str) -> None:
     width, height = _jpeg_size(data, name) if data.startswith(_JPEG) else _png_size(data)
     possible = _MAX_PIXELS_PER_BYTE * len(data)
     if not 0 < width * height <= possible:
-        said = _announced(data, width, height)
-        raise CoreError(f'{said} {possible} are possible: the file is damaged')
+        limit = f'{possible} are possible: the file is damaged'
+        raise _too_large(data, width, height, limit)
     _check_pixels(data, width, height)
 
 
