@@ -15,7 +15,7 @@ from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera, Rectifier
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.core.records import DepthFrame
+from dmd_ros.core.records import DepthFrame, FloorReading
 from dmd_ros.floor_scale import FloorScale
 from dmd_ros.fov import CAMERA_INFO, CameraSource
 from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, Floats, SamplerBackend
@@ -115,14 +115,8 @@ class DepthEstimator:
                     np.put(image, rectifier.outside_index, np.nan)
         coarse = depth_codec.decode(mean, self.contract)
         clock.lap('restore')
-        floor, floor_scale = None, self.floor_scale  # which another thread may set
-        if floor_scale is not None:
-            # What is beyond the range, or too close, says nothing of the floor.
-            known = np.where(depth_codec.within(mean, self.contract), coarse, np.float32(np.nan))
-            floor = floor_scale(known, view)
-            if floor.scale is not None:
-                for metres in (depth, coarse):
-                    metres *= np.float32(floor.scale)
+        floor = self._scale_by_floor(depth, coarse, mean, view)
+        if floor is not None:
             clock.lap('floor')
         return DepthFrame(
             depth, uncertainty, rgb, camera, coarse, view, timings, self.fov_source, floor
@@ -236,6 +230,28 @@ class DepthEstimator:
         if previous is not None and previous.shape == shape:
             noise = np.float32(1.0 - BLEND) * noise + np.float32(BLEND) * previous
         return noise, iter(self._fresh)
+
+    def _scale_by_floor(
+        self,
+        depth: Floats,
+        coarse: Floats,
+        code: Floats,
+        view: preprocess.View,
+    ) -> FloorReading | None:
+        """Multiply depth [H, W] and coarse [h, w], in place, by the scale that the floor tells.
+
+        code: what `coarse` was decoded from. None without a `floor_scale`.
+        """
+        floor_scale = self.floor_scale  # another thread may set it
+        if floor_scale is None:
+            return None
+        # What is beyond the range, or too close, says nothing of the floor.
+        known = np.where(depth_codec.within(code, self.contract), coarse, np.float32(np.nan))
+        floor = floor_scale(known, view)
+        if floor.scale is not None:
+            for metres in (depth, coarse):
+                metres *= np.float32(floor.scale)
+        return floor
 
     def _decode(
         self,

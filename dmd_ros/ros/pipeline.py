@@ -53,6 +53,7 @@ class Pipeline:
         clock_ns: Callable[[], int],
     ) -> None:
         """Keep what processing needs."""
+        # In one attribute: no frame is to see new settings beside an old estimator.
         self._in_use = (estimator, settings)
         self._outputs = outputs
         self._rectified = rectified
@@ -60,8 +61,8 @@ class Pipeline:
         self._report = reporter
         self._clock_ns = clock_ns
         self._epoch = -1  # of no pair: whatever the estimator saw before this session is forgotten
-        self._camera: Camera | None = None
-        self._scaled: Camera | None = None
+        self._reported: Camera | None = None  # the camera that the diagnostics know of
+        self._scaled: Camera | None = None  # the last one whose scaling was logged
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
         """Take other settings from the next pair on (called from the executor's thread)."""
@@ -98,12 +99,12 @@ class Pipeline:
         if wanted == {'depth/camera_info'}:
             with _blamed('inference'):
                 used = estimator.camera_of(rgb, camera).rectified()
-            self._judge(used, estimator)
+            self._report_camera(used, estimator)
             self._outputs.camera_info(pair.image.header, used)
         else:
             with _blamed('inference'):
                 frame = estimator(rgb, camera)
-            self._judge(frame.camera, estimator)
+            self._report_camera(frame.camera, estimator)
             self._stats.floor(frame.floor)
             timings.update(frame.timings)
             self._publish(frame, pair, settings, wanted, timings)
@@ -174,11 +175,11 @@ class Pipeline:
             )
         return camera
 
-    def _judge(self, camera: Camera, estimator: DepthEstimator) -> None:
+    def _report_camera(self, camera: Camera, estimator: DepthEstimator) -> None:
         """Tell the diagnostics which camera is in use, and whether the model knows such ones."""
-        if camera == self._camera:
+        if camera == self._reported:
             return
-        self._camera = camera
+        self._reported = camera
         self._stats.vfov(degrees_from_tan_half(camera.tan_half_vfov))
         message = estimator.untrained_for(camera)
         if message:
@@ -192,6 +193,7 @@ def _decode(image: object) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _blamed(reason: str) -> Iterator[None]:
+    """Drop the frame for `reason` if what is done here fails."""
     try:
         yield
     except (CoreError, BackendError) as error:
@@ -200,6 +202,7 @@ def _blamed(reason: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lap(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Write the seconds that this takes under a stage's name."""
     started = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - started
