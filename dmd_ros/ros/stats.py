@@ -17,39 +17,36 @@ _WINDOW = 300
 
 @dataclass(frozen=True)
 class Summary:
-    """A consistent copy of the counters; times in s.
+    """A consistent copy of the counters; times in s."""
 
-    Since the previous copy: rates in Hz, new_errors, paired and unpaired (images that found their
-    camera_info, or did not). mismatched: whether the last image without its camera_info had one
-    of another frame. floor_used: whether depth is scaled by the floor; floor_seen: in so many of
-    floor_looked images since the camera was mounted as it is; floor_scale: by which depth was
-    multiplied last, None if that was as the model says.
-    """
-
+    # Since activation.
     images: int
     infos: int
     pairs: int
     processed: int
     idle: int
-    drops: Mapping[str, int]
-    image_rate: float
-    depth_rate: float
+    drops: Mapping[str, int]  # by reason
+    # Since the previous copy.
+    image_rate: float  # Hz
+    depth_rate: float  # Hz
     new_errors: int
-    mismatched: bool
-    paired: int
-    unpaired: int
+    paired: int  # images that found their camera_info
+    unpaired: int  # images that did not
+    # Over the newest frames.
     latency: tuple[float, float, float]  # p50, p95, max
     stages: Mapping[str, float]  # median per stage
+    # As it is now.
+    mismatched: bool  # the last image without a camera_info had one of another frame
     last_error: str
     since_start: float
     since_image: float
     since_pair: float
-    untrained: str = ''
-    vfov_deg: float = 0.0  # of the newest image, vertical; 0 = none yet
-    floor_used: bool = False
-    floor_looked: int = 0
-    floor_seen: int = 0
-    floor_scale: float | None = None
+    untrained: str  # why the model does not know such a camera; empty: it does
+    vfov_deg: float  # vertical, of the newest image; 0: none yet
+    floor_used: bool  # depth is scaled by the floor
+    floor_looked: int  # images looked at since the camera was mounted as it is now,
+    floor_seen: int  # and those of them that showed the floor
+    floor_scale: float | None  # depth was last multiplied by it; None: by nothing
 
 
 @dataclass
