@@ -41,37 +41,14 @@ WORLD_KINDS = ('indoor', 'tabletop', 'outdoor')
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one run. Every amount of training is counted in samples seen.
+    """Settings of one run. Every amount of training is counted in samples seen."""
 
-    Network: preset; rays: ray directions as input channels; fov: condition on the field of view.
-    Contract: depth_codec, depth_min_m, depth_max_m, parameterisation, tan_half_vfov_min/max.
-    Data: sources 'kind[:path]@weight,...' (see `train.sources`); validation 'kind[:path],...',
-    judged on validation_frames in all; sizes 'HxW[@weight],...', one drawn per batch, the first
-    is the contract's default; infill: how holes of the target are filled.
-    Worlds: worlds_on 'workers' (rendered by the processes that make batches) or 'device' (on the
-    device that trains, see `train.device_worlds`: kinds 'indoor=0.4,...', reuse: how often a
-    frame is used, first_parts: parts of 96 frames before the first batch, store_parts: parts
-    kept). There the virtual camera is the renderer's: fov_scale, aspect_jitter, centre_jitter and
-    the jpeg of photometric concern other sources alone.
-    Augmentation: fov_scale_min/max (equal to 1 = off), flip, photometric (strength, 0 = off).
-    Objective: stage 'diffusion', 'end_to_end' (t = 1, zeros as noise, L1 on x_hat), 'stage0'
-    (pictures are restored, no depth; see `train.stage0`), or 'fov' (see `train.fov`); t1_fraction:
-    share of samples at t = 1 exactly; unroll: share of batches that start from the net's own
-    estimate; gradient_weight: weight of the gradient-matching term.
-    Optimiser: optimizer 'adamw' or 'muon' (same lr); batch (over all processes), lr, schedule
-    'cosine' or 'constant' (linear cool-down over the last `cooldown` share), warmup samples, ema
-    half-life in samples. minutes: of training after which the run ends, schedule and all, if
-    total_samples are not reached before (0 = no limit): for a machine that is lent for a while.
-    The losses then depend on how fast the machine is.
-    Machine: precision: of the network's products, 'bf16', 'fp32', or 'auto' (bf16 where the device
-    has instructions for it). threads: of the trainer, 0 = all cores. Where other work takes one,
-    give one less: OpenMP threads wait for each other, and a shared core slows training several
-    times. workers: processes of one thread that make batches ahead.
-    """
+    # Network.
+    preset: str = 'nano'  # size, of `train.presets`
+    rays: bool = False  # ray directions as input channels
+    fov: bool = True  # condition on the field of view
 
-    preset: str = 'nano'
-    rays: bool = False
-    fov: bool = True
+    # Contract, see `dmd_ros.core.contract`.
     depth_codec: str = 'log'
     depth_min_m: float = 0.1
     depth_max_m: float = 80.0
@@ -79,52 +56,70 @@ class TrainConfig:
     tan_half_vfov_min: float = 0.2
     tan_half_vfov_max: float = 1.2
 
-    sources: str = 'worlds@1'
-    assets: str = ''
+    # Data.
+    sources: str = 'worlds@1'  # 'kind[:path]@weight,...', see `train.sources`
+    assets: str = ''  # folder of photographic materials for worlds
+    # 'HxW[@weight],...': one is drawn for each batch; the first is the contract's default.
     sizes: str = '192x256,160x288,128x416'
-    infill: str = 'nearest'
+    infill: str = 'nearest'  # how holes of the target are filled
+
+    # Worlds: rendered by the 'workers' that make batches, or on the 'device' that trains. The rest
+    # is for the device, see `train.device_worlds`.
     worlds_on: str = 'workers'
-    kinds: str = ''
-    reuse: float = 2.0
-    first_parts: int = 24
-    store_parts: int = 240
-    fov_scale_min: float = 0.8
+    kinds: str = ''  # 'indoor=0.4,...'; empty: the usual ones
+    reuse: float = 2.0  # how often a frame is used
+    first_parts: int = 24  # parts, of 96 frames, before the first batch
+    store_parts: int = 240  # parts kept
+
+    # Augmentation. Of worlds that are rendered on the device the virtual camera is the renderer's:
+    # fov_scale, aspect_jitter, centre_jitter and the jpeg of photometric concern other sources.
+    fov_scale_min: float = 0.8  # both 1: off
     fov_scale_max: float = 1.5
     aspect_jitter: float = 0.03
     centre_jitter: float = 0.02
     flip: bool = True
-    photometric: float = 1.0
+    photometric: float = 1.0  # strength; 0: off
 
+    # Objective: 'diffusion'; 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); 'stage0' (pictures
+    # are restored, no depth, see `train.stage0`); 'fov' (see `train.fov`).
     stage: str = 'diffusion'
-    t1_fraction: float = 0.0
-    unroll: float = 0.0
-    gradient_weight: float = 0.0
+    t1_fraction: float = 0.0  # share of samples at t = 1 exactly
+    unroll: float = 0.0  # share of batches that start from the net's own estimate
+    gradient_weight: float = 0.0  # of the gradient-matching term
 
+    # Optimiser.
     seed: int = 0
-    batch: int = 16
+    batch: int = 16  # over all processes
     total_samples: int = 1_000_000
+    # Of training, after which the run ends, schedule and all, if it is not over before; 0: no
+    # limit. For a machine that is lent for a while: losses then depend on how fast it is.
     minutes: float = 0.0
     lr: float = 1e-3
-    optimizer: str = 'adamw'
-    schedule: str = 'cosine'
+    optimizer: str = 'adamw'  # or 'muon', with the same lr
+    schedule: str = 'cosine'  # or 'constant', with a linear cool-down
     warmup: int = 5_000
-    cooldown: float = 0.2
+    cooldown: float = 0.2  # share of the run at its end
     weight_decay: float = 0.01
-    clip: float = 1.0
-    ema: int = 50_000
+    clip: float = 1.0  # largest norm of the gradient
+    ema: int = 50_000  # half-life
 
-    precision: str = 'auto'
+    # Machine.
+    precision: str = 'auto'  # of products: 'bf16', 'fp32', or bf16 where the device computes in it
     compile: bool = False
+    # Of the trainer; 0: all cores. Where other work takes a core, give one less: OpenMP threads
+    # wait for each other, and a shared core slows training several times.
     threads: int = 0
-    workers: int = 2
+    workers: int = 2  # processes, of one thread each, that make batches ahead
     log_every: int = 2_000
     checkpoint_every: int = 20_000
     keep_checkpoints: int = 2
     validate_every: int = 50_000
     picture_every: int = 20_000
-    validation: str = ''
-    validation_frames: int = 64
-    max_broken_share: float = 0.01
+    validation: str = ''  # 'kind[:path],...'
+    validation_frames: int = 64  # of all of them together
+    max_broken_share: float = 0.01  # of samples that cannot be read
+
+    # What the model recommends to those who run it.
     steps: int = 1
     samples: int = 1
 
