@@ -49,30 +49,23 @@ COLUMNS = ('delta1', 'abs_rel', 'rmse', 'log10', 'silog')
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every fixed choice of one benchmark; one YAML file each.
-
-    name, title: of the set. reference, crop_from, rows_from: where the choices, the crop and the
-    published rows come from. dataset, options: the reader. list_file: whether a split file is
-    'needed', 'optional' or does 'no' good. kb_crop: cut picture and truth before the estimate.
-    input_size: (height, width) that the picture is scaled to before the estimate, or None. flip:
-    average with the estimate of the mirrored picture. crop, min_m, max_m: pixels that are judged.
-    rows: name -> delta1, REL, RMSE as published (None: not given).
-    """
+    """Every fixed choice of one benchmark; one YAML file each."""
 
     name: str
     title: str
-    reference: str
-    dataset: str
-    options: dict[str, Any]
-    list_file: str
-    kb_crop: bool
-    input_size: tuple[int, int] | None
-    flip: bool
-    crop: str
-    crop_from: str
+    reference: str  # where the choices come from
+    dataset: str  # kind of reader
+    options: dict[str, Any]  # of the reader
+    list_file: str  # whether a split file is 'needed', 'optional' or does 'no' good
+    kb_crop: bool  # cut picture and truth before the estimate
+    input_size: tuple[int, int] | None  # (height, width) to scale the picture to before it
+    flip: bool  # average with the estimate of the mirrored picture
+    crop: str  # these pixels are judged,
+    crop_from: str  # as who says
     min_m: float
     max_m: float
-    rows_from: str
+    rows_from: str  # where the published rows come from
+    # Name -> delta1, REL, RMSE as published (None: not given).
     rows: dict[str, tuple[float | None, float | None, float | None]]
 
 

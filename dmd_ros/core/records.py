@@ -49,13 +49,16 @@ class DepthFrame:
     """One estimate on the input's pixel grid (rectified, if the input camera had distortion).
 
     depth: float32 [H, W], metres along Z (REP-118); NaN = no estimate, +inf = beyond the model's
-    range, -inf = closer than it (REP-117). uncertainty: float32 [H, W], relative standard
-    deviation over the samples, NaN where depth is not finite, or None for a single sample.
-    rgb: uint8 [H, W, 3] on the same grid. camera: describes `depth` exactly. coarse: float32
-    [h, w], metres, ends of the model's range included, on the network's grid; depth is `coarse`
-    brought back through `view`. timings: seconds per stage. fov_source: where the camera comes
-    from, one of `dmd_ros.fov.FOV_SOURCES`. floor: how depth was scaled by the floor, or None if
-    it was not to be.
+        range, -inf = closer than it (REP-117).
+    uncertainty: float32 [H, W], relative standard deviation over the samples, NaN where depth is
+        not finite; None for a single sample.
+    rgb: uint8 [H, W, 3] on the same grid.
+    camera: describes `depth` exactly.
+    coarse: float32 [h, w], metres, ends of the model's range included, on the network's grid;
+        depth is `coarse` brought back through `view`.
+    timings: seconds per stage.
+    fov_source: where the camera comes from, one of `dmd_ros.fov.FOV_SOURCES`.
+    floor: how the floor scaled depth; None if nothing was asked of it.
     """
 
     depth: NDArray[np.float32]

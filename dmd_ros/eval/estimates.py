@@ -26,22 +26,15 @@ if TYPE_CHECKING:  # it needs rosbags, and who estimates pictures in files does 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Depth of one image of a bag.
+    """Depth of one image of a bag."""
 
-    depth: float32 [H, W], metres along Z; NaN = no estimate, +inf = beyond, -inf = too close.
-    rgb: uint8 [H, W, 3] on the same grid. camera: of that grid; distorted, where depth is that of
-    a picture as it came. timings: seconds per stage; empty where nothing was computed. points:
-    cloud [H, W, 4] or None; the next estimate overwrites it. doubt: what the user should know
-    before trusting it, or empty. made: all that a model gave.
-    """
-
-    depth: NDArray[np.float32]
-    rgb: NDArray[np.uint8]
-    camera: Camera
-    timings: Mapping[str, float] = field(default_factory=dict)
-    points: NDArray[np.float32] | None = None
-    doubt: str = ''
-    made: DepthFrame | None = None
+    depth: NDArray[np.float32]  # [H, W], metres along Z; NaN: none, +inf: beyond, -inf: too close
+    rgb: NDArray[np.uint8]  # [H, W, 3] on the same grid
+    camera: Camera  # of that grid; distorted, where depth is that of a picture as it came
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds per stage that was run
+    points: NDArray[np.float32] | None = None  # cloud [H, W, 4]; the next estimate overwrites it
+    doubt: str = ''  # what the user should know before trusting it
+    made: DepthFrame | None = None  # all that a model gave; None: no model was run
 
 
 def on_image(depth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:

@@ -31,29 +31,22 @@ _PANEL = 640  # width of a picture in NAME_color.png, pixels
 
 @dataclass(frozen=True)
 class PictureResult:
-    """What pictures.json says of one picture.
+    """What pictures.json says of one picture."""
 
-    name: of its files. fov_source: one of `picture_camera.SOURCES`, and fov_why in words. camera:
-    of the depth, which is that of the rectified picture where the lens has distortion. median_m,
-    min_m, max_m: metres, of what is finite; coverage: its share of the pixels. points: in the
-    cloud, of every cloud_stride-th row and column; None without a cloud. floor: how the floor
-    scaled depth; None if it did not.
-    """
-
-    name: str
+    name: str  # of the files that are written of it
     picture: str
-    fov_source: str
-    fov_why: str
+    fov_source: str  # one of `picture_camera.SOURCES`
+    fov_why: str  # the same in words
     vfov_deg: float
-    camera: Camera
+    camera: Camera  # of the depth: that of the rectified picture where the lens has distortion
     rectified: bool
-    median_m: float
+    median_m: float  # these three: of the pixels whose depth is finite
     min_m: float
     max_m: float
-    coverage: float
-    cloud_stride: int | None
-    points: int | None
-    floor: FloorReading | None
+    coverage: float  # share of those pixels
+    cloud_stride: int | None  # every n-th row and column is in the cloud; None: there is no cloud
+    points: int | None  # in the cloud
+    floor: FloorReading | None  # how the floor scaled depth; None: it was not asked
 
 
 class PictureSession:

@@ -24,27 +24,21 @@ PRECISIONS = ('fp32', 'fp16', 'bf16')
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one TensorRT version wants to be spoken to.
+    """How one TensorRT version wants to be spoken to."""
 
-    version: as TensorRT writes it. explicit_batch_flag: networks need the EXPLICIT_BATCH flag (the
-    flag is ignored from 10 on and gone in 11). strong_types: the graph's own types decide the
-    precision: from 10 on we ask for it by flag, in 11 there is nothing else (BuilderFlag.FP16 and
-    BF16, ILayer.precision are gone); before, each layer is told its type. typed_flag: the
-    STRONGLY_TYPED flag must be set (ignored in 11). progress_monitor: IProgressMonitor exists, so
-    progress is known. memory_attribute: where an engine says how much memory a context takes.
-    plain_norms: see `norm_graph`. own_tactics_only: cuDNN and cuBLAS are to be left alone, so that
-    they need not fit. precisions: what can be built.
-    """
-
-    version: str
+    version: str  # as TensorRT writes it
+    # Networks need the EXPLICIT_BATCH flag; it is ignored from 10 on, and gone in 11.
     explicit_batch_flag: bool
+    # The graph's own types decide the precision. From 10 on we ask for that by flag; in 11 there
+    # is nothing else (BuilderFlag.FP16 and BF16, ILayer.precision are gone). Before, each layer is
+    # told its type.
     strong_types: bool
-    typed_flag: bool
-    progress_monitor: bool
-    memory_attribute: str
-    plain_norms: bool
-    own_tactics_only: bool
-    precisions: tuple[str, ...]
+    typed_flag: bool  # the STRONGLY_TYPED flag must be set; 11 ignores it
+    progress_monitor: bool  # IProgressMonitor exists, so progress is known
+    memory_attribute: str  # of an engine: how much memory a context takes
+    plain_norms: bool  # see `norm_graph`
+    own_tactics_only: bool  # leave cuDNN and cuBLAS alone, so that they need not fit
+    precisions: tuple[str, ...]  # that can be built
 
 
 def parse(version: str) -> Version:

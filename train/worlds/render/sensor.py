@@ -18,27 +18,20 @@ from train.worlds.kernels.jit import parallel
 
 @dataclass(frozen=True)
 class SensorDraw:
-    """A randomly drawn camera with its faults.
+    """A randomly drawn camera with its faults."""
 
-    blur: sigma in pixels of a picture 192 rows high (below 0.25: none). glare: weight of the
-    scattered light. key: brightness that the exposure aims at. balance: white balance [3]. level:
-    noise level. smooth: whether the camera smooths its noise. fall: vignetting. shoulder: where
-    highlights begin to be compressed. gamma, contrast: tone curve. saturation. black: light that
-    the camera takes for none.
-    """
-
-    blur: float
-    glare: float
-    key: float
-    balance: tuple[float, float, float]
-    level: float
-    smooth: bool
-    fall: float
-    shoulder: float
-    gamma: float
+    blur: float  # sigma in pixels of a picture 192 rows high; below 0.25: none
+    glare: float  # weight of the scattered light
+    key: float  # brightness that the exposure aims at
+    balance: tuple[float, float, float]  # white balance
+    level: float  # of the noise
+    smooth: bool  # the camera smooths its noise
+    fall: float  # vignetting
+    shoulder: float  # where highlights begin to be compressed
+    gamma: float  # of the tone curve, as is contrast
     contrast: float
     saturation: float
-    black: float
+    black: float  # light that the camera takes for none
 
 
 def draw_sensor(rng: Generator) -> SensorDraw:
