@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metric scale from the floor: how far below the camera it lies is known, and depth shows it.
 
-Where a pixel sees the floor, its depth is what the camera's height and tilt say, divided by the
-factor that the estimate is off by. On what stands on the floor that ratio is another one for every
-pixel; on the floor it is the same one everywhere. So the most frequent ratio of the picture is the
-factor, if three things are so. Enough of the picture agrees. Next to nothing lies below the floor
-then: around a table that is taken for it, the true floor does. And the ratios do not go on beside
-the peak: those of a floor that is tilted otherwise than was told do.
+For every pixel below the horizon, height and tilt of the camera tell which depth the floor has
+there. The ratio of that depth to the estimated one is the same for all pixels that see the floor;
+on what stands on the floor it differs from pixel to pixel. So the most frequent ratio of the
+picture is the factor that the estimate lacks, on three conditions:
+
+- enough of the picture agrees on it;
+- next to nothing lies below that floor (else it is a table, with the true floor around it);
+- few ratios lie just beside it (else the floor is tilted otherwise than was told).
 """
 
 from __future__ import annotations
@@ -26,21 +28,22 @@ from dmd_ros.core.preprocess import View
 MAX_HEIGHT_M = 100.0
 # Every n-th pixel of a row and column is looked at: thousands are enough to find a plane.
 _STRIDE = 2
-# A pixel's word counts by how well it knows the ratio: depth of a floor scatters by 5 %, and the
-# tilt of a robot that nods, or of a mount that was measured by hand, by 1 degree. That matters the
-# less, the steeper the pixel looks down; those that look down by less than 2 degrees know nothing.
+# A pixel is weighted by how well it tells the ratio. Depth of a floor scatters by 5 %; the tilt of
+# a robot that nods, or of a mount that was measured by hand, by 1 degree. Tilt matters less, the
+# steeper a pixel looks down; those that look down by less than 2 degrees are left out.
 _DEPTH_STD, _TILT_STD = 0.05, math.radians(1.0)
 _LEAST_SINE = 0.03
-# No model is further off, up or down; a table in front of the camera is.
+# No model is further off than this factor, up or down; a table in front of the camera is.
 _MOST_OFF = 1.67
 # Ratios are counted in bins of 2 %, five of which make a peak.
 _BIN, _PEAK = 0.02, 5
-# Chosen on rendered worlds, whose beds, tables and wrong tilts pass for the floor otherwise, all
-# weighted: the least share of the picture, and of what lies below the horizon, that has to agree;
-# the most, as a share of that, that may lie below it by so many standard deviations; and that may
-# lie on both sides of the peak, in what is as wide as it.
+# Limits of the three conditions, on weighted counts of pixels, chosen on rendered worlds: without
+# them beds, tables and wrong tilts pass for the floor.
+# Pixels that agree: at least these shares of the picture, and of what lies below the horizon.
 _LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
+# Pixels that lie below the floor by so many standard deviations: at most this share of them.
 _MOST_UNDER, _UNDER_STDS = 0.1, 2.5
+# Pixels beside the peak, within its width on either side: at most this share of them.
 _MOST_BESIDE = 0.33
 
 
@@ -120,8 +123,8 @@ class FloorFinder:
         near = np.abs(off) < reach
         agreeing = weights[near].sum()
         beside = weights[~near & (np.abs(off) < 3.0 * reach)].sum()
-        # What no model is so far off for may lie below: the true floor around a table whose
-        # height was told.
+        # What lies too deep for the error of any model does not count against the peak: it is the
+        # true floor, around a table above which the height was told.
         rival = ratios > -math.log(_MOST_OFF)
         under = weights[rival & (off < self._under[known])].sum()
         if agreeing < self._needed:
