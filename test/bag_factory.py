@@ -19,6 +19,7 @@ from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.eval.points import transform
 
 IMAGE, INFO, DEPTH = '/camera/image_raw', '/camera/camera_info', '/camera/depth/image'
 KINDS = ('mcap', 'sqlite3', 'mcap+file', 'sqlite3+message', 'mcap+message', 'mcap+chunks', 'ros1')
@@ -26,6 +27,11 @@ KINDS = ('mcap', 'sqlite3', 'mcap+file', 'sqlite3+message', 'mcap+message', 'mca
 TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 T0 = 1_700_000_000_000_000_000
 CAMERA = Camera(fx=50.0, fy=50.0, cx=31.5, cy=23.5, width=64, height=48)
+
+
+def pose(turn: Sequence[float], shift: Sequence[float]) -> np.ndarray:
+    """Give the 4x4 matrix of a rotation vector and a translation."""
+    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
 
 
 @dataclass

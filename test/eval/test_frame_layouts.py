@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from frame_factory import META, slope, write_frame
-from oracle_model import grey_from_depth, write_oracle
+from oracle_model import grey_from_depth
 
 from dmd_ros.eval import frames
 from dmd_ros.eval.errors import EvalError
@@ -18,11 +18,6 @@ from dmd_ros.eval.frame_folder import find_frames, read_frame
 from dmd_ros.eval.options import run_command
 
 DOCS = Path(__file__).parents[2] / 'docs' / 'datasets.md'
-
-
-@pytest.fixture
-def model(tmp_path):
-    return str(write_oracle(tmp_path / 'm.onnx'))
 
 
 def judged(folder, model):

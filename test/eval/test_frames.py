@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from frame_factory import META, slope, write_frame
 from jpegs import png_chunk
-from oracle_model import write_oracle
 
 from dmd_ros.eval import frames, judge
 from dmd_ros.eval.errors import EvalError
@@ -20,11 +19,6 @@ from dmd_ros.eval.frame_folder import find_frames, group_of, read_frame
 from dmd_ros.eval.options import run_command
 
 SHARED = Path(os.environ.get('DMD_SHARED', Path(__file__).parents[2].parent / 'shared'))
-
-
-@pytest.fixture
-def model(tmp_path):
-    return str(write_oracle(tmp_path / 'm.onnx'))
 
 
 @pytest.fixture

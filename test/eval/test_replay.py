@@ -22,7 +22,7 @@ from bag_factory import (
 )
 from fov_oracle import grey as fov_grey
 from fov_oracle import tan_of, write_fov_oracle
-from oracle_model import grey_from_depth, write_oracle
+from oracle_model import grey_from_depth
 
 from dmd_ros.eval import replay
 from dmd_ros.eval.bags.file import Bag
@@ -43,11 +43,6 @@ def scene(i):
 def items():
     depths = [scene(i) for i in range(COUNT)]
     return frames([grey_from_depth(d) for d in depths], depths)
-
-
-@pytest.fixture
-def model(tmp_path):
-    return str(write_oracle(tmp_path / 'm.onnx'))
 
 
 def run(bag, out, model, *options):

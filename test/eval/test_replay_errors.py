@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, T0, Item, frames, storage_file, write_bag
-from oracle_model import grey_from_depth, write_oracle
+from oracle_model import grey_from_depth
 
 from dmd_ros.eval import options, replay
 from dmd_ros.eval.bags.file import Bag
@@ -20,11 +20,6 @@ from dmd_ros.eval.options import run_command
 def items():
     depth = np.full((48, 64), 2.0, np.float32)
     return frames([grey_from_depth(depth)] * 2, [depth] * 2)
-
-
-@pytest.fixture
-def model(tmp_path):
-    return str(write_oracle(tmp_path / 'm.onnx'))
 
 
 def failure(argv, capsys):

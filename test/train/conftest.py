@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers of the trainer's tests are imported by name; recordings that two of them use."""
+"""Helpers of the trainer's tests are imported by name; data that several of them use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_set import plane_sample
+from small_set import plane_sample, write_set
 
 from train.datasets.bag import write_frame
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small set to train on."""
+    return write_set(tmp_path_factory.mktemp('data') / 'set')
 
 
 @pytest.fixture(scope='module')

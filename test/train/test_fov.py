@@ -53,11 +53,6 @@ def small_config(folder: Path, *settings: str) -> TrainConfig:
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_set(tmp_path_factory.mktemp('data') / 'set')
-
-
-@pytest.fixture(scope='module')
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('fov') / 'run'
     train(folder, small_config(data, 'total_samples=64', 'lr=0.01'))

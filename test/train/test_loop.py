@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from small_set import FAST, fast_config, losses_of, set_options, write_set
+from small_set import FAST, fast_config, losses_of, set_options
 from torch._dynamo.testing import CompileCounter
 
 from train import checkpoint, history, loop, processes
@@ -31,11 +31,6 @@ from train.state import TrainState
 ALONE = Processes(0, 1, torch.device('cpu'))
 PLAIN = ('fov_scale_min=1', 'fov_scale_max=1', 'photometric=0', 'flip=false', 'centre_jitter=0')
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_set(tmp_path_factory.mktemp('data') / 'set')
 
 
 # Away from t = 1 the loss also asks for the noise itself, which takes a net longer than 60 steps.

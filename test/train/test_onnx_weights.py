@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from small_set import fast_config, write_set
+from small_set import fast_config
 
 from train import checkpoint
 from train.errors import TrainError
@@ -25,11 +25,6 @@ from train.torch_backend import TorchBackend
 
 ALONE = Processes(0, 1, torch.device('cpu'))
 SHIPPED = Path(__file__).parents[2] / 'models' / 'dmd_worlds.onnx'
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_set(tmp_path_factory.mktemp('data') / 'set')
 
 
 def _exported(data: Path, folder: Path, weights: str, *settings: str) -> tuple[Path, Path]:

@@ -5,18 +5,13 @@
 import cv2
 import numpy as np
 import pytest
+from bag_factory import pose
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmd_ros.core.camera import Camera, rectified_pixels
 from dmd_ros.eval.bags.sensor_truth import registered
-from dmd_ros.eval.points import apply, depth_from_points, inverse, transform
-
-
-def pose(turn, shift):
-    """The 4x4 matrix of a rotation vector and a translation."""
-    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
-
+from dmd_ros.eval.points import apply, depth_from_points, inverse
 
 LENSES = [
     Camera(300, 305, 155.0, 122.0, 320, 240),

@@ -9,23 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, write_bag
+from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, pose, write_bag
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.eval.bags import topics
 from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.points import apply, inverse, transform
+from dmd_ros.eval.points import apply, inverse
 
 SAMPLE = Path(__file__).parents[2] / 'data' / 'sample_bag'
 LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'
 GREY = np.full((48, 64, 3), 90, np.uint8)
-
-
-def pose(turn, shift):
-    """The 4x4 matrix of a rotation vector and a translation."""
-    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
 
 
 # x_camera = M x_lidar, by way of the camera's mount.

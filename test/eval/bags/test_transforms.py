@@ -2,21 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Static transforms of a bag: chains of them, what is missing, and what is no mount."""
 
-import cv2
 import numpy as np
 import pytest
-from bag_factory import T0, TF_TYPES, Item, frames, write_bag
+from bag_factory import T0, TF_TYPES, Item, frames, pose, write_bag
 
 from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.transforms import StaticTransforms
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.points import inverse, transform
-
-
-def pose(turn, shift):
-    """The 4x4 matrix of a rotation vector and a translation."""
-    return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
-
+from dmd_ros.eval.points import inverse
 
 BASE_LIDAR = pose((0.1, 0.0, 1.2), (0.2, 0.0, 0.9))
 BASE_LINK = pose((0.0, 0.1, 0.0), (0.5, 0.05, 0.4))
