@@ -177,13 +177,11 @@ class SceneBuilder:
         size: Vec,
         mat: int,
         *,
-        top: tuple[float, float] = (1.0, 1.0),
+        top: tuple[float, float],
         shift: tuple[float, float] = (0.0, 0.0),
-        rot: Vec = (0.0, 0.0, 0.0),
-        exact: bool = False,
     ) -> None:
         """Box whose top is scaled by `top` and shifted by `shift` (in half sizes) in x and y."""
-        self._add(L.WEDGE, centre, size, mat, rot, (*top, *shift), 0.0, exact)
+        self._add(L.WEDGE, centre, size, mat, (0.0, 0.0, 0.0), (*top, *shift), 0.0, False)
 
     def leaves(self, centre: Vec, size: Vec, mat: int, leaf: float, density: float) -> None:
         """Crown or bush by full size; leaf = size of leaf clusters; density about 0.5-0.8."""
@@ -207,7 +205,7 @@ class SceneBuilder:
         pitch = math.acos(max(-1.0, min(1.0, d[2] / length)))
         self.rod(centre, diameter, length, mat, top=top, rot=(0.0, pitch, math.atan2(d[1], d[0])))
 
-    def lamp(self, position: Vec, colour: Vec, radius: float = 0.1) -> None:
+    def lamp(self, position: Vec, colour: Vec, radius: float) -> None:
         """Lamp; colour is the light it gives at 1 m."""
         self.lights.append((L.LAMP, *self.world(*position), *colour, radius, 0.0, 0.0, 1.0))
 
