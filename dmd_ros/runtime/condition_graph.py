@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import makers, readers, replace_nodes
+from dmd_ros.runtime.graph import makers, needed, readers, replace_nodes
 
 # What conditions are computed from; [B] each.
 _SOURCES = ('t', 'tan_half_vfov')
@@ -109,13 +109,8 @@ def _part(whole: ModelProto, inputs: Iterable[Any], outputs: Iterable[Any]) -> M
     del part.graph.input[:], part.graph.output[:], part.graph.value_info[:]
     part.graph.input.extend(inputs)
     part.graph.output.extend(outputs)
-    wanted, given = {o.name for o in outputs}, {i.name for i in inputs}
-    nodes: list[NodeProto] = []
-    for node in reversed(whole.graph.node):
-        if wanted & set(node.output) and not given & set(node.output):
-            wanted |= set(node.input)
-            nodes.append(node)
-    replace_nodes(part.graph, nodes[::-1])
+    nodes = needed(whole.graph.node, (o.name for o in outputs), (i.name for i in inputs))
+    replace_nodes(part.graph, nodes)
     return part
 
 
@@ -130,16 +125,15 @@ def _join(graph: GraphProto, found: set[str]) -> None:
                     joined[-1].append(name)
                 else:
                     joined.append([name])
-            node.input[:] = [
-                names[0] if len(names) == 1 else f'{node.output[0]}/joined{place}'
-                for place, names in enumerate(joined)
-            ]
+            del node.input[:]
             for place, names in enumerate(joined):
+                name = names[0]
                 if len(names) > 1:
                     name = f'{node.output[0]}/joined{place}'
                     both = helper.make_node('Concat', names, [name], name=name)
                     both.attribute.extend(node.attribute)
                     nodes.append(both)
+                node.input.append(name)
         nodes.append(node)
     replace_nodes(graph, nodes)
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from onnx import GraphProto, NodeProto, TensorProto
 
@@ -21,6 +21,19 @@ def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
         for name in node.input:
             found.setdefault(name, []).append(node)
     return found
+
+
+def needed(
+    nodes: Sequence[NodeProto], wanted: Iterable[str], given: Iterable[str] = ()
+) -> list[NodeProto]:
+    """Choose, of nodes in order, those that make `wanted` from what is `given`."""
+    wanted, given = set(wanted), set(given)
+    found: list[NodeProto] = []
+    for node in reversed(nodes):
+        if wanted & set(node.output) and not given & set(node.output):
+            wanted |= set(node.input)
+            found.append(node)
+    return found[::-1]
 
 
 def replace_nodes(

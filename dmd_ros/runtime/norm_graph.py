@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import makers, readers, replace_nodes
+from dmd_ros.runtime.graph import makers, needed, readers, replace_nodes
 
 EXACT = '/exact/'
 
@@ -51,18 +51,8 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
             made, constants = _plain_norm(node, rank, tensors)
             nodes += made
             graph.initializer.extend(constants)
-    replace_nodes(graph, _still_read(graph, nodes))
-
-
-def _still_read(graph: GraphProto, nodes: list[NodeProto]) -> list[NodeProto]:
-    """Leave out what nobody reads any more: shapes for reshapes that are gone."""
-    used = {o.name for o in graph.output}
-    read: list[NodeProto] = []
-    for node in reversed(nodes):
-        if used & set(node.output):
-            used |= set(node.input)
-            read.append(node)
-    return read[::-1]
+    # Nobody reads the shapes for reshapes that are gone.
+    replace_nodes(graph, needed(nodes, (o.name for o in graph.output)))
 
 
 class _Groups:
