@@ -56,7 +56,8 @@ class FloorScale:
     def remounted(self, mount: Mount, memory: int) -> FloorScale:
         """Give one for a camera that was turned; what it has seen from this height is kept.
 
-        In any thread: a picture that this one is looking at counts for both, as does a reset.
+        In any thread: with the same memory, what this one sees or forgets meanwhile counts for
+        both.
         """
         other = FloorScale(mount, memory)
         if mount.height_m == self.mount.height_m:

@@ -115,14 +115,14 @@ def gradient_l1(estimate: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
     for step in GRADIENT_SCALES:
         e, known = error[..., ::step, ::step], labelled[..., ::step, ::step]
         for axis in (-1, -2):
-            near, far = _pair(e, axis)
-            both_near, both_far = _pair(known, axis)
-            both = both_near & both_far
-            total = total + labelled_l1(near, far, both)
+            this, following = _neighbours(e, axis)
+            both = torch.logical_and(*_neighbours(known, axis))
+            total = total + labelled_l1(this, following, both)
     return total / (2 * len(GRADIENT_SCALES))
 
 
-def _pair(a: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+def _neighbours(a: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """All but the last, and all but the first, along an axis."""
     length = a.shape[axis] - 1
     return a.narrow(axis, 0, length), a.narrow(axis, 1, length)
 

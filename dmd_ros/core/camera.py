@@ -34,10 +34,12 @@ _MAX_ASPECT = 30000.0
 # Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
 _MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
 
-# When `_searched_rays` ends its search; by how many pixels an answer may miss its own when it is
-# distorted again; how many are searched for at once, as OpenCV takes 400 bytes for each.
+# When `_searched_rays` ends its search for the ray of a pixel.
 _SEARCH = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-3)
-_SEARCH_PX, _AT_ONCE = 1.0, 1 << 16
+# By how many pixels the ray that it finds may miss that pixel, when it is distorted again.
+_SEARCH_PX = 1.0
+# Pixels or rays that OpenCV is given at once: it takes 400 bytes for each.
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,8 @@ class Rectifier:
 
     The target keeps K and the size, so that depth stays on a grid of the input's size and the
     conditioning value is the calibrated one.
+    source, camera: before and after. inside: [H, W], the pixels that the source has light for;
+    outside_index: flat indices of the others.
     """
 
     def __init__(self, camera: Camera) -> None:

@@ -72,7 +72,7 @@ class Stats:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_image = self._last_pair = self._last_summary = now
-        self._seen = _Counts()
+        self._seen = _Counts()  # as they were at the previous summary
         self._mismatched = False
         self._last_error = ''
         self._untrained = ''
