@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from dmd_ros.core.camera import Camera
+from train.rotation import rotation_from_euler
 from train.worlds.kernels import passes
 from train.worlds.materials import Materials
 from train.worlds.places.shell import DOOR_HEIGHT, DOOR_WIDTH, wall
 from train.worlds.render.assets import Assets
-from train.worlds.render.scene import Scene, SceneBuilder, rotations
+from train.worlds.render.scene import Scene, SceneBuilder
 from train.worlds.render.view import look, occupied, probe, render
 
 CAMERA = Camera(120.0, 122.0, 79.0, 61.0, 160, 120)
@@ -44,7 +45,7 @@ def test_box_corners_stand_where_they_were_put() -> None:
     pose = look((0.0, 0.0, 1.8), 0.05, -0.4)
     _, depth = render(scene, CAMERA, pose, Assets.none(), 0)
     points = world_points(depth, pose) - (3.0, 0.2, 0.6)
-    local = points @ rotations(np.array([0.3]), np.zeros(1), np.zeros(1))[0]
+    local = points @ rotation_from_euler(*np.array([[0.0], [0.0], [0.3]]))[0]
     limit = np.array([0.4, 0.25, 0.6])
     assert (np.abs(local) < limit + 1e-3).all()
     assert local[:, 2].max() == pytest.approx(0.6, abs=1e-3)
@@ -109,7 +110,7 @@ def test_depth_agrees_with_an_independent_ray_caster() -> None:
 
 def solid(p: np.ndarray) -> np.ndarray:
     def local(centre, half, rot):
-        r = rotations(np.array([rot[2]]), np.array([rot[1]]), np.array([rot[0]]))[0]
+        r = rotation_from_euler(*np.array(rot)[:, None])[0]
         return (p - centre) @ r / np.array(half)
 
     def cube(q):

@@ -7,6 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from train.rotation import rotation_from_euler
+
 
 def world_points(
     ranges: NDArray[np.float32],
@@ -49,20 +51,3 @@ def lidar_points(
     )
     local = directions * ranges[..., None].astype(np.float64)
     return local @ vehicle_from_lidar[:3, :3].T + vehicle_from_lidar[:3, 3]
-
-
-def rotation_from_euler(
-    roll: NDArray[np.float64],
-    pitch: NDArray[np.float64],
-    yaw: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Give Rz(yaw) Ry(pitch) Rx(roll), for arrays of angles: [..., 3, 3]."""
-    cr, sr = np.cos(roll), np.sin(roll)
-    cp, sp = np.cos(pitch), np.sin(pitch)
-    cy, sy = np.cos(yaw), np.sin(yaw)
-    rows = [
-        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-        [-sp, cp * sr, cp * cr],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

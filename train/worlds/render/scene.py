@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from train.rotation import rotation_from_euler
 from train.worlds.kernels import layout as L
 from train.worlds.kernels.bvh import build_tree
 
@@ -83,7 +84,7 @@ class SceneBuilder:
     def bounds(self, start: int) -> Rect:
         """World rectangle that holds all but the first `start` primitives, seen from above."""
         rows = np.array(self.rows[start:], np.float64)
-        extent = extents(rows, rotations(rows[:, 7], rows[:, 8], rows[:, 9]))[:, :2]
+        extent = extents(rows, rotations(rows))[:, :2]
         (x0, y0), (x1, y1) = (
             (rows[:, 1:3] - extent).min(axis=0),
             (rows[:, 1:3] + extent).max(axis=0),
@@ -247,30 +248,16 @@ class SceneBuilder:
         )
 
 
-def rotations(yaw: NDArray, pitch: NDArray, roll: NDArray) -> NDArray[np.float64]:
-    """Rz(yaw) Ry(pitch) Rx(roll), [N, 3, 3]."""
-    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    cr, sr = np.cos(roll), np.sin(roll)
-    return np.stack(
-        [
-            cy * cp,
-            cy * sp * sr - sy * cr,
-            cy * sp * cr + sy * sr,
-            sy * cp,
-            sy * sp * sr + cy * cr,
-            sy * sp * cr - cy * sr,
-            -sp,
-            cp * sr,
-            cp * cr,
-        ],
-        -1,
-    ).reshape(-1, 3, 3)
+def rotations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How rows of the builder are turned, [N, 3, 3]."""
+    yaw, pitch, roll = rows[:, 7:10].T
+    return rotation_from_euler(roll, pitch, yaw)
 
 
 def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ...]:
     """Rows of the builder -> primitives [N, P_COLS] and their bounds lower, upper [N, 3]."""
     kind, centre, half = rows[:, 0], rows[:, 1:4], np.maximum(rows[:, 4:7], 5e-4)
-    turn = rotations(rows[:, 7], rows[:, 8], rows[:, 9])
+    turn = rotations(rows)
     prims = np.zeros((len(rows), L.P_COLS), np.float32)
     inverse = np.swapaxes(turn, 1, 2) / half[:, :, None]
     affine = np.concatenate([inverse, -(inverse @ centre[:, :, None])], 2)
