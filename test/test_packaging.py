@@ -68,7 +68,19 @@ def test_the_version_has_one_source(wheel: Path) -> None:
     version = PACKAGE.findtext('version')
     assert metadata(wheel)['Version'] == [version]
     assert version not in (ROOT / 'setup.py').read_text()
-    assert (ROOT / 'CHANGELOG.rst').read_text().count(f'\n{version} (') == 1
+
+
+def test_the_changelog_is_one_that_a_release_can_take() -> None:
+    """catkin_prepare_release looks for 'Forthcoming', later tools for 'version (date)', underlined."""
+    text = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
+    lines = text.splitlines()
+    headings = [one for one, rule in zip(lines, lines[1:], strict=False) if re.match('-+$', rule)]
+    rules = [rule for rule in lines if re.match('-+$', rule)]
+    assert [len(rule) for rule in rules] == [len(heading) for heading in headings]
+    released = [one for one in headings if re.fullmatch(r'\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)', one)]
+    assert headings in (released, ['Forthcoming', *released]) and headings
+    version = PACKAGE.findtext('version')
+    assert not released or released[0].startswith(f'{version} (')
 
 
 def test_the_wheel_holds_the_share_folder_and_no_trainer(wheel: Path) -> None:
