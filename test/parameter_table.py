@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The README's table of parameters, from their declarations.
+"""The table of parameters in docs/parameters.md, from their declarations.
 
-python test/parameter_table.py prints it, with --write it replaces the one in README.md.
+python test/parameter_table.py prints it, with --write it replaces the one in the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from dmd_ros.ros.params import Settings
 
-README = Path(__file__).resolve().parents[1] / 'README.md'
+PAGE = Path(__file__).resolve().parents[1] / 'docs' / 'parameters.md'
 HEADER = '| parameter | default | allowed | live | meaning |\n|---|---|---|---|---|\n'
 
 
@@ -45,14 +45,14 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f'{value:g}'
 
 
-def written(readme: str) -> str:
-    """The README with this table in the place of its own."""
+def written(page: str) -> str:
+    """The page with this table in the place of its own."""
     rows = r'(\|.*\n)*'
-    return re.sub(re.escape(HEADER) + rows, lambda _: parameter_table(), readme)
+    return re.sub(re.escape(HEADER) + rows, lambda _: parameter_table(), page)
 
 
 if __name__ == '__main__':
     if '--write' in sys.argv:
-        README.write_text(written(README.read_text(encoding='utf-8')), encoding='utf-8')
+        PAGE.write_text(written(PAGE.read_text(encoding='utf-8')), encoding='utf-8')
     else:
         print(parameter_table(), end='')

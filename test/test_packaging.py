@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -71,16 +72,13 @@ def test_the_version_has_one_source(wheel: Path) -> None:
 
 
 def test_the_changelog_is_one_that_a_release_can_take() -> None:
-    """catkin_prepare_release looks for 'Forthcoming', later tools for 'version (date)', underlined."""
+    """catkin_prepare_release renames 'Forthcoming'; what is released is 'version (date)'."""
     text = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
-    lines = text.splitlines()
-    headings = [one for one, rule in zip(lines, lines[1:], strict=False) if re.match('-+$', rule)]
-    rules = [rule for rule in lines if re.match('-+$', rule)]
-    assert [len(rule) for rule in rules] == [len(heading) for heading in headings]
-    released = [one for one in headings if re.fullmatch(r'\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)', one)]
-    assert headings in (released, ['Forthcoming', *released]) and headings
-    version = PACKAGE.findtext('version')
-    assert not released or released[0].startswith(f'{version} (')
+    pairs = itertools.pairwise(text.splitlines())
+    headings = [line for line, rule in pairs if rule and rule == '-' * len(line)]
+    released = [one for one in headings if re.fullmatch(r'\d+(\.\d+){2} \(\d{4}(-\d\d){2}\)', one)]
+    assert headings and headings in (released, ['Forthcoming', *released])
+    assert not released or released[0].startswith(f'{PACKAGE.findtext("version")} (')
 
 
 def test_the_wheel_holds_the_share_folder_and_no_trainer(wheel: Path) -> None:

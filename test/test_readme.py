@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the README says is so: commands parse, files exist, tables agree with the code."""
+"""What README and docs say is so: commands parse, files exist, tables agree with the code."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
+PARAMETERS = (ROOT / 'docs' / 'parameters.md').read_text(encoding='utf-8')
 MAKEFILE = (ROOT / 'Makefile').read_text(encoding='utf-8')
 PAGES = sorted(page for folder in ('docs', 'models') for page in (ROOT / folder).glob('*.md'))
 # Written by the reader, not by us.
@@ -121,7 +122,7 @@ def ros_argument_faults(arguments: list[str]) -> list[str]:
 
 
 def parameters() -> set[str]:
-    return set(re.findall(r'^\| `(\w+)` \| `', README, re.M))
+    return set(re.findall(r'^\| `(\w+)` \| `', PARAMETERS, re.M))
 
 
 @pytest.mark.parametrize('command', commands())
@@ -185,12 +186,35 @@ def test_unknown_options_are_found() -> None:
     assert unknown_options('train.nothing', '') == ['no module train.nothing']
 
 
+def prose(page: Path) -> str:
+    return re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.S | re.M)
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    headings = re.findall(r'^#+ (.*)', prose(page), re.M)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
 @pytest.mark.parametrize('page', [ROOT / 'README.md', *PAGES])
 def test_links_lead_somewhere(page: Path) -> None:
-    text = re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.S | re.M)
-    for target in re.findall(r'\]\(([^)#]+)[^)]*\)', text):
+    for target in re.findall(r'\]\(([^)]+)\)', prose(page)):
         if '://' not in target:
-            assert (page.parent / target).exists(), target
+            file, _, anchor = target.partition('#')
+            there = (page.parent / file).resolve() if file else page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there), target
+
+
+def test_lost_anchors_are_found() -> None:
+    assert 'is-the-model-any-good-judge-it-with-a-bag' in anchors(ROOT / 'README.md')
+    assert 'nowhere' not in anchors(ROOT / 'README.md')
+
+
+@pytest.mark.parametrize('page', [page for page in PAGES if page.parent.name == 'docs'])
+def test_each_page_is_found_from_the_readme(page: Path) -> None:
+    assert f'](docs/{page.name}' in README
 
 
 @pytest.mark.parametrize('page', [ROOT / 'README.md', *PAGES])
@@ -205,7 +229,7 @@ def test_the_table_of_parameters_is_that_of_the_node() -> None:
     pytest.importorskip('rclpy')
     from parameter_table import parameter_table
 
-    assert parameter_table() in README, 'run test/parameter_table.py --write'
+    assert parameter_table() in PARAMETERS, 'run test/parameter_table.py --write'
 
 
 def test_the_table_of_topics_is_that_of_the_node() -> None:
@@ -219,7 +243,7 @@ def test_the_table_of_topics_is_that_of_the_node() -> None:
 def test_the_encodings_are_all_named() -> None:
     from dmd_ros.core.image_msg import COLOR_ENCODINGS
 
-    said = README.replace('Bayer 8 and 16\nbit', 'bayer')
+    said = README.replace('Bayer 8 and 16 bit', 'bayer')
     for encoding in COLOR_ENCODINGS:
         name = 'bayer' if encoding.startswith('bayer') else encoding
         if encoding not in ('uyvy', 'yuyv'):  # the other names of yuv422 and yuv422_yuy2

@@ -175,9 +175,10 @@ def test_stride_and_cloud_range_thin_the_cloud_and_leave_the_depth_alone(robot):
     )
 
 
-def test_what_the_readme_names_to_send_less_makes_the_cloud_smaller(robot):
+def test_what_is_named_to_send_less_makes_the_cloud_smaller(robot):
     """An organised cloud keeps its size, however few points are left in it."""
-    sentence = re.search(r'send less: ([^;]*);', (ROOT / 'README.md').read_text(encoding='utf-8'))
+    page = (ROOT / 'docs' / 'dds.md').read_text(encoding='utf-8')
+    sentence = re.search('Send less: ([^;]*);', page)
     changes = {'cloud_stride': (2, 1), 'cloud_max_range': (0.5, 1000.0)}
     named = re.findall(r'`(cloud_\w+)`', sentence[1])
     full = len(robot.peer.ask_grey('points').points.data)
