@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 import shlex
@@ -178,6 +179,26 @@ def test_commands_of_the_pages_are_known(page: Path) -> None:
     text = page.read_text(encoding='utf-8').replace('\\\n', ' ')
     for module, rest in re.findall(r'python\s+-m\s+([\w.]+)([^`\n]*)', text):
         assert unknown_options(module, rest) == [], module
+
+
+def unexplained(source: str) -> list[str]:
+    """Name the options that a parser in `source` adds without help."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [
+        str(call.args[0].value)
+        for call in calls
+        if getattr(call.func, 'attr', getattr(call.func, 'id', '')) in ('add_argument', 'add')
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and str(call.args[0].value).startswith('--')
+        and 'help' not in {keyword.arg for keyword in call.keywords}
+    ]
+
+
+def test_each_option_of_each_command_is_explained() -> None:
+    for path in itertools.chain(*((ROOT / top).rglob('*.py') for top in ('dmd_ros', 'train'))):
+        assert unexplained(path.read_text(encoding='utf-8')) == [], path
+    assert unexplained("add('--seed', type=int)\nadd('--out', help='x')\nadd('x')") == ['--seed']
 
 
 def test_unknown_options_are_found() -> None:

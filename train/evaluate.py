@@ -188,12 +188,14 @@ def _draw(path: Path, rows: list[sheet.Row], name: str) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.evaluate', description=__doc__)
     parser.add_argument('model', help='.onnx file, or the name of a shipped model')
-    parser.add_argument('--frames', type=positive, default=64, help='frames of each kind')
-    parser.add_argument('--seed', type=int, default=7)
+    parser.add_argument(
+        '--frames', type=positive, default=64, help='of each kind (default: %(default)s)'
+    )
+    parser.add_argument('--seed', type=int, default=7, help='of the worlds (default: %(default)s)')
     parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
-    parser.add_argument('--steps', type=int)
-    parser.add_argument('--samples', type=int)
+    parser.add_argument('--steps', type=int, help="diffusion steps (default: the model's)")
+    parser.add_argument('--samples', type=int, help="samples averaged (default: the model's)")
     parser.add_argument(
         '--fov-factor', type=float, nargs='+', default=[1.0], metavar='FACTOR',
         help='tell a tan(vfov / 2) that is wrong by this; the sheet shows the first',

@@ -145,7 +145,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='python -m train.export', description=__doc__)
     parser.add_argument('run', type=Path, help='run folder, or one of its checkpoint files')
     parser.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
-    parser.add_argument('--weights', choices=('fp16', 'fp32'), default='fp16')
+    parser.add_argument(
+        '--weights',
+        choices=('fp16', 'fp32'),
+        default='fp16',
+        help='as stored (default: %(default)s)',
+    )
     parser.add_argument('--steps', type=int, help="recommended steps (default: the run's)")
     parser.add_argument('--samples', type=int, help="recommended samples (default: the run's)")
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')

@@ -150,7 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('mixture', nargs='?', help=f'one of {", ".join(MIXTURES)}')
-    parser.add_argument('--root', action='append', default=[], metavar='DATASET=PATH[?OPTIONS]')
+    parser.add_argument(
+        '--root', action='append', default=[], metavar='DATASET=PATH[?OPTIONS]',
+        help='where a data set lies; one for each data set of the mixture',
+    )  # fmt: skip
     args = parser.parse_args(arguments)
     if args.mixture is None:
         if args.root:

@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--seed', type=int, default=4, help='default: %(default)s')
     add('--frames', type=positive, default=30, help='default: %(default)s')
     add('--rate', type=float, default=6.0, metavar='HZ', help='default: %(default)s')
-    add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'))
+    add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'),
+        help='of the images (default: 640 480)')  # fmt: skip
     args = parser.parse_args(argv)
     if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
         parser.error(f'{args.folder} exists and is not a bag; choose another folder')

@@ -3,12 +3,12 @@
 """Judge a model on a folder of labelled frames: python -m dmd_ros.eval.frames DIR [--out DIR].
 
 Leaves results.json, results.md and sheet.png (of at most 100 of the frames) in --out. A frame that
-cannot be read is named there and the others are judged; the exit status is 2 then. The layout of
-DIR is described in `dmd_ros.eval.frame_folder`, the metrics in `dmd_ros.eval.metrics`, the
-baselines beside them in `dmd_ros.eval.baselines`.
+cannot be read is named there and the others are judged; the exit status is 2 then. How DIR
+is laid out: docs/datasets.md, "Your own frames". Metrics and baselines: `dmd_ros.eval.metrics`,
+`dmd_ros.eval.baselines`.
 
-With --estimates no model is run: what another has made of the pictures is judged in the same way
-(`dmd_ros.eval.frame_estimates`). A frame without an estimate is as one that cannot be read.
+With --estimates no model is run: what another has made of the pictures is judged in the same way.
+A frame without an estimate is as one that cannot be read.
 """
 
 from __future__ import annotations

@@ -218,13 +218,19 @@ def _parser() -> argparse.ArgumentParser:
         'build', help='build and prove the engine of a model, unless there is one'
     )
     build.add_argument('--model', type=Path, required=True, help='.onnx file')
-    build.add_argument('--precision', default='fp16', help='fp32, fp16 (default) or bf16')
-    build.add_argument('--size', help='network height x width; without it the engine is dynamic')
-    build.add_argument('--samples', type=int, default=1, help='depth samples per picture')
-    build.add_argument('--device', type=int, default=0, help='number of the GPU')
-    build.add_argument('--cache-dir', type=Path, help='folder of the engines')
-    build.add_argument('--workspace-mib', type=int, default=1024, help='limit of scratch memory')
-    build.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    build.add_argument('--precision', default='fp16', help='fp32, fp16 or bf16; default: fp16')
+    build.add_argument('--size', help='network height x width, as 192x256; without it: any')
+    build.add_argument('--samples', type=int, default=1, help='of a picture; default: 1')
+    build.add_argument('--device', type=int, default=0, help='number of the GPU; default: 0')
+    build.add_argument('--cache-dir', type=Path, help='default: in the user cache')
+    build.add_argument('--workspace-mib', type=int, default=1024, help='of scratch; default: 1024')
+    build.add_argument(
+        '--optimization-level',
+        type=int,
+        default=3,
+        choices=range(6),
+        help="TensorRT's; default: 3",
+    )
     build.add_argument('--force', action='store_true', help='build even if there is one')
     return parser
 

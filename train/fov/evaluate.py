@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m train.fov.evaluate MODEL.onnx`: how far off, and what that does to depth.
 
-On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder,
-layout in `dmd_ros.eval.frame_folder`). Prints two Markdown tables for the model card: the error in
+On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder;
+docs/datasets.md, "Your own frames"). Prints two Markdown tables for the model card: the error in
 degrees, beside that of one guess for all pictures, which is what remains without a network; and a
 denoiser's depth with the true field of view, with the estimated one, and with the guess.
 """
@@ -161,10 +161,23 @@ def _degrees(value: float) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.fov.evaluate', description=__doc__)
     parser.add_argument('model', nargs='?', help='.onnx file or name (default: the shipped one)')
-    parser.add_argument('--frames', type=count, default=64, help='worlds of each kind; 0: none')
-    parser.add_argument('--seed', type=int, default=7)
-    parser.add_argument('--folder', type=Path, action='append', default=[], metavar='DIR')
-    parser.add_argument('--guess', type=float, default=50.0, help='degrees, for all pictures')
+    parser.add_argument(
+        '--frames',
+        type=count,
+        default=64,
+        help='worlds of each kind; 0: none (default: %(default)s)',
+    )
+    parser.add_argument('--seed', type=int, default=7, help='of worlds (default: %(default)s)')
+    parser.add_argument(
+        '--folder', type=Path, action='append', default=[], metavar='DIR',
+        help='labelled frames to judge on, too; as often as needed',
+    )  # fmt: skip
+    parser.add_argument(
+        '--guess',
+        type=float,
+        default=50.0,
+        help='degrees, for all pictures (default: %(default)s)',
+    )
     parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     options = parser.parse_args(arguments)

@@ -65,7 +65,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         metavar='SECTION', help=f'these alone, in this order; default: {" ".join(SECTIONS)}',
     )  # fmt: skip
     parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
-    parser.add_argument('--optimization-level', type=int, default=3, choices=range(6))
+    parser.add_argument(
+        '--optimization-level',
+        type=int,
+        default=3,
+        choices=range(6),
+        help="TensorRT's (default: %(default)s)",
+    )
     parser.add_argument(
         '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
     )

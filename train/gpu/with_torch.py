@@ -135,8 +135,9 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser('export').add_argument('folder', type=Path, help='to write into')
     timing = commands.add_parser('time')
     timing.add_argument('--net', required=True, help='preset, or .onnx file of train.export')
-    timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES)
-    timing.add_argument('--samples', nargs='+', type=int, default=[1])
+    timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES,
+                        help='default: fp16 bf16')  # fmt: skip
+    timing.add_argument('--samples', nargs='+', type=int, default=[1], help='default: 1')
     timing.add_argument('--seconds', type=float, default=1.0, help='for each row')
     options = parser.parse_args(argv)
     if options.command == 'export':

@@ -200,15 +200,15 @@ def _parse(arguments: list[str] | None) -> Plan:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add, shown = parser.add_argument, 'default: %(default)s'
-    add('--out', type=Path, required=True)
-    add('--preset', default='nano')
+    add('--out', type=Path, required=True, help='folder of all runs')
+    add('--preset', default='nano', help=f'size of the denoiser ({shown})')
     add('--size', type=parse_size, default='48x64', metavar='HEIGHTxWIDTH', help=shown)
     add('--frames', type=positive, default=3_072, help=f'worlds to train on ({shown})')
     add('--stage0-samples', type=positive, default=16_000, help=shown)
     add('--samples', type=positive, default=8_000, help=f'of depth ({shown})')
     add('--seeds', type=positive, default=3, help=shown)
-    add('--batch', type=positive, default=16)
-    add('--threads', type=int, default=1)
+    add('--batch', type=positive, default=16, help=shown)
+    add('--threads', type=int, default=1, help=f'of the trainer; 0: all cores ({shown})')
     return Plan(**vars(parser.parse_args(arguments)))
 
 

@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     add('--source', help="pictures, named as in `sources` (default: the run's)")
     add('--pictures', type=positive, default=2, help='per task (default: %(default)s)')
     add('--steps', type=positive, default=16, help='of the sampler (default: %(default)s)')
-    add('--seed', type=count, default=0)
+    add('--seed', type=count, default=0, help='of all noise (default: %(default)s)')
     options = parser.parse_args(arguments)
     return in_one_line(lambda: _run(options))
 

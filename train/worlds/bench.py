@@ -37,9 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--frames', type=positive, default=256)
+    parser.add_argument('--frames', type=positive, default=256, help='default: %(default)s')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
-    parser.add_argument('--workers', type=positive, default=os.cpu_count())
+    parser.add_argument(
+        '--workers',
+        type=positive,
+        default=os.cpu_count(),
+        help='processes (default: one per core)',
+    )
     options = parser.parse_args(argv)
     return in_one_line(lambda: _run(options))
 

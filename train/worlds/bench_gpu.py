@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
-    parser.add_argument('--out', type=Path, default=Path('out/worlds_gpu'))
+    parser.add_argument(
+        '--out', type=Path, default=Path('out/worlds_gpu'), help='default: %(default)s'
+    )
     options = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         print('bench_gpu needs an NVIDIA GPU with a driver, and torch built for CUDA')

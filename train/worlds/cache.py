@@ -197,15 +197,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--out', type=Path, required=True, help='folder of the shards')
     rounded = f'rounded up to shards of {SHARD}'
     parser.add_argument('--frames', type=positive, required=True, help=rounded)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, default=0, help='of the worlds (default: %(default)s)')
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
-    parser.add_argument('--size', type=parse_size, default=(192, 256), metavar='HEIGHTxWIDTH')
+    parser.add_argument(
+        '--size', type=parse_size, default=(192, 256), metavar='HEIGHTxWIDTH',
+        help='default: 192x256',
+    )  # fmt: skip
     parser.add_argument('--assets', default='', help='folder with photographic materials')
-    parser.add_argument('--kinds', type=_kinds, default=dict(KINDS), metavar='KIND=WEIGHT,...')
-    parser.add_argument('--workers', type=positive, default=multiprocessing.cpu_count())
+    parser.add_argument(
+        '--kinds', type=_kinds, default=dict(KINDS), metavar='KIND=WEIGHT,...',
+        help=f'default: {",".join(f"{kind}={weight:g}" for kind, weight in KINDS.items())}',
+    )  # fmt: skip
+    parser.add_argument(
+        '--workers', type=positive, default=multiprocessing.cpu_count(),
+        help='processes (default: one per core)',
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -81,13 +81,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--assets', default='')
+    parser.add_argument('--out', type=Path, required=True, help='the picture to write')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
     parser.add_argument('--kind', choices=sorted(KINDS), action='append', help='default: all')
-    parser.add_argument('--count', type=int, default=12, help='frames per kind')
-    parser.add_argument('--seed', type=count, default=0)
-    parser.add_argument('--width', type=int, default=1536)
+    parser.add_argument(
+        '--count', type=int, default=12, help='frames per kind (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--seed', type=count, default=0, help='of the worlds (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--width', type=int, default=1536, help='of the sheet, pixels (default: %(default)s)'
+    )
     args = parser.parse_args(argv)
     return in_one_line(lambda: _run(args))
 

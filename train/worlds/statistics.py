@@ -6,8 +6,8 @@
 
 Prints a Markdown table: medians over the pictures of a kind. Depth in metres along the optical
 axis up to 80 m, brightness as grey levels of 255; outdoors of the lower 65 % of the picture only,
-as laser scanners see no sky. The folder of real frames is laid out as `dmd_ros.eval.frame_folder`
-says.
+as laser scanners see no sky. The folder of real frames is laid out as docs/datasets.md says of
+"your own frames".
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
-    parser.add_argument('--count', type=positive, default=100, help='worlds per row')
+    parser.add_argument(
+        '--count', type=positive, default=100, help='worlds per row (default: %(default)s)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='of held-out worlds')
     args = parser.parse_args(argv)
     return in_one_line(lambda: _run(args))
