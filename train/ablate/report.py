@@ -127,7 +127,7 @@ found), {undecided} undecided.
 {len(gathered.results)} of {seeds} seeds have results; {gathered.training_hours:.1f} hours of \
 training on {', '.join(gathered.hardware) or '-'}; revision {', '.join(gathered.revisions) or '-'}.
 Small nets, small pictures and short training: a verdict is about these, not about the paper's
-704 M parameters.
+700 M parameters.
 """
 
 
