@@ -253,6 +253,36 @@ def test_the_table_of_parameters_is_that_of_the_node() -> None:
     assert parameter_table() in PARAMETERS, 'run test/parameter_table.py --write'
 
 
+def rows_of(page: str) -> dict[str, list[str]]:
+    """Give the rows of all tables by their first cell, the first of each name."""
+    rows: dict[str, list[str]] = {}
+    for line in re.findall(r'^\| (.*) \|$', page, re.M):
+        name, *cells = (cell.strip() for cell in line.split('|'))
+        rows.setdefault(name, cells)
+    return rows
+
+
+def test_the_accuracy_of_the_model_is_the_same_on_every_page() -> None:
+    card, other, log = (
+        (ROOT / page).read_text(encoding='utf-8')
+        for page in ('models/dmd_worlds.md', 'models/dmd_fov.md', 'docs/training-log.md')
+    )
+    *_, measured = (rows_of(part) for part in card.split('| frames '))  # of real cameras
+    readme = {name.partition(' (')[0]: cells for name, cells in rows_of(README).items()}
+    names = {'indoor': 'indoors', 'table top': 'table tops', 'outdoor': 'outdoors'}
+    shipped = re.search(r'^.*\*\*shipped as dmd_worlds\*\*(.*)$', log, re.M)
+    assert shipped is not None
+    for group, name in names.items():
+        _, abs_rel, delta1, *rest = measured[group]
+        best, constant = rest[-2], rest[-4]
+        short = [number.removeprefix('0') for number in (abs_rel, delta1, best, constant)]
+        assert readme[f'real, {name}'] == short
+        assert rows_of(other.partition('dmd_worlds: AbsRel')[2])[f'frames, {group}'][1] == (
+            f'{abs_rel} / {delta1}'
+        )
+        assert f'| {short[0]} ' in shipped[1]
+
+
 def test_the_table_of_topics_is_that_of_the_node() -> None:
     pytest.importorskip('rclpy')
     from dmd_ros.ros.outputs import TOPICS
