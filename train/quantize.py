@@ -48,7 +48,7 @@ from train.config import make_config
 from train.datasets.worlds import OnlineWorlds
 from train.errors import TrainError, in_one_line
 from train.mixtures import WORLDS
-from train.report import hardware
+from train.provenance import hardware
 from train.sources import Source, open_source
 from train.validate import spread_over
 

@@ -8,12 +8,10 @@ import fcntl
 import json
 import logging
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -25,6 +23,7 @@ from train.config import TrainConfig
 from train.errors import TrainError
 from train.history import LOSSES
 from train.loss import Batch
+from train.provenance import revision
 
 log = logging.getLogger(__name__)
 
@@ -100,27 +99,6 @@ def _is_cut_short(file: int) -> bool:
     # By the descriptor that holds the lock: closing another one of the file would give it up.
     size = os.fstat(file).st_size
     return size > 0 and os.pread(file, 1, size - 1) != b'\n'
-
-
-def revision() -> str:
-    """Git revision of the code, and whether it was changed; 'unknown' outside a checkout."""
-    command = ['git', 'describe', '--always', '--dirty', '--abbrev=12']
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return 'unknown'
-    return done.stdout.strip()
-
-
-def hardware(device: torch.device, processes: int) -> str:
-    """Name what the run computes on."""
-    if device.type == 'cuda':
-        return f'{processes} x {torch.cuda.get_device_name(device)}'
-    table = Path('/proc/cpuinfo')
-    lines = table.read_text().splitlines() if table.exists() else []
-    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
-    return f'{len(names) or "some"} CPU cores ({names[0] if names else "unknown"})'
 
 
 def picture_of(planes: NDArray[np.float32], contract: Contract) -> NDArray[np.uint8]:

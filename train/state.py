@@ -18,7 +18,7 @@ from train.ema import Ema
 from train.errors import TrainError
 from train.muon import Muon
 from train.processes import Processes, product_type
-from train.report import hardware, revision
+from train.provenance import hardware, revision
 from train.schedule import learning_rate, share_done
 from train.unet import parameter_count
 
