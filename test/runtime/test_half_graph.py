@@ -119,9 +119,14 @@ def as_backend(proto: onnx.ModelProto, path: Path) -> OrtBackend:
     return OrtBackend(path, 'cpu', 1)
 
 
-@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 1e-6), ('fp16', 1e-2)])
-def test_computes_the_same(model: Path, tmp_path: Path, precision: str, bound: float) -> None:
-    proto = converted(model, precision)
+@pytest.mark.parametrize(
+    ('precision', 'plain_norms', 'bound'),
+    [('fp32', False, 1e-6), ('fp16', False, 1e-2), ('fp32', True, 1e-5), ('fp16', True, 1e-2)],
+)
+def test_computes_the_same(
+    model: Path, tmp_path: Path, precision: str, plain_norms: bool, bound: float
+) -> None:
+    proto = converted(model, precision, plain_norms)
     onnx.checker.check_model(proto, full_check=True)
     engine = as_backend(proto, tmp_path / 'converted.onnx')
     figures = proof.prove(
@@ -183,20 +188,6 @@ def check_weights(proto: onnx.ModelProto) -> None:
             (groups,) = (a.i for a in node.attribute if a.name == 'num_groups')
             assert groups > 1
             assert [sizes[name] for name in node.input[1:]] == [[groups], [groups]]
-
-
-@pytest.mark.parametrize(('precision', 'bound'), [('fp32', 1e-5), ('fp16', 1e-2)])
-def test_plain_norms_compute_the_same(
-    model: Path, tmp_path: Path, precision: str, bound: float
-) -> None:
-    proto = converted(model, precision, plain_norms=True)
-    onnx.checker.check_model(proto, full_check=True)
-    engine = as_backend(proto, tmp_path / 'converted.onnx')
-    figures = proof.prove(
-        engine, OrtBackend(model, 'cpu', 1), CONTRACT, (2, 32, 48), precision, repeats=3, seed=0
-    )
-    assert figures.passed, figures.text
-    assert max(figures.random_errors) <= bound
 
 
 def test_what_must_be_float32_for_weak_types(model: Path) -> None:
