@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import itertools
 import os
 import signal
 import sys
@@ -65,7 +66,7 @@ class Feed:
         worlds = DeviceWorlds(self._rendered, device, rank, world)
         workers = min(self._config.workers, max(1, self._config.workers // 4))
         others = batches(self._mixture, first, workers) if self._mixture else None
-        for number in range(first, 1 << 62):
+        for number in itertools.count(first):
             rendered = worlds.batch(number)
             if others is None:
                 yield rendered, ()

@@ -8,6 +8,7 @@ any worker may make any batch, and several processes share a batch by taking sli
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -109,7 +110,7 @@ def draw_time(u: float, t1_fraction: float) -> float:
 
 def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
     """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
-    yield from made_ahead(mixture, range(first, 1 << 62), workers)
+    yield from made_ahead(mixture, itertools.count(first), workers)
 
 
 def tensors(arrays: Example, device: torch.device) -> Batch:
