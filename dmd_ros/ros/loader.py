@@ -24,24 +24,22 @@ class _Loaded:
 
 
 class Loader:
-    """`preload` may run in any thread; the rest belongs to the executor's."""
+    """`preload` may run in any thread; the rest belongs to the executor's.
+
+    wanted: whether loading ahead still makes sense: nobody has taken a model or refused it.
+    """
 
     def __init__(self, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         """Load nothing yet. cancelled: asked while an engine is built; True stops that."""
         self._log, self._cancelled = log, cancelled
         self._loading = threading.Lock()
         self._ahead: _Loaded | Exception | None = None
-        self._wanted = True
-
-    @property
-    def wanted(self) -> bool:
-        """Whether loading ahead still makes sense: nobody has taken a model or refused it."""
-        return self._wanted
+        self.wanted = True
 
     def preload(self, settings: Settings) -> None:
         """Load ahead, unless somebody else came first; an error is kept for who wants it."""
         with self._loading:
-            if not self._wanted:
+            if not self.wanted:
                 return
             try:
                 self._ahead = self._load(settings)
@@ -53,7 +51,7 @@ class Loader:
 
         Waits for a load that is under way. Raises what loading or tuning raises.
         """
-        self._wanted = False
+        self.wanted = False
         with self._loading:
             loaded, self._ahead = self._ahead or self._load(settings), None
         if isinstance(loaded, Exception):
@@ -66,7 +64,7 @@ class Loader:
 
     def drop(self) -> None:
         """Load nothing ahead any more, and close what was."""
-        self._wanted = False
+        self.wanted = False
         loaded, self._ahead = self._ahead, None
         if isinstance(loaded, _Loaded):
             loaded.estimator.close()
