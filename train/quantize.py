@@ -66,7 +66,7 @@ class Recorder:
     def __init__(self, backend: OrtBackend) -> None:
         """Wrap a backend."""
         self._backend = backend
-        self.name, self.device = backend.name, backend.device
+        self.name, self.device, self.precision = backend.name, backend.device, backend.precision
         self.fed: list[Feeds] = []
 
     def run(self, feeds: Feeds) -> Outputs:

@@ -15,7 +15,7 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Outputs
 class TorchBackend:
     """Evaluate a network in float32; inputs, output: names of its tensors."""
 
-    name = 'torch'
+    name, precision = 'torch', 'fp32'
 
     def __init__(
         self, net: nn.Module, inputs: Sequence[str] = INPUTS, output: str = OUTPUT

@@ -226,7 +226,7 @@ def settings_of(
         'model_file': str(find_model(args.model)),
         'backend': estimator.backend.name,
         'device': estimator.backend.device,
-        'precision': getattr(estimator.backend, 'precision', 'fp32'),
+        'precision': estimator.backend.precision,
         'steps': estimator.steps,
         'samples': estimator.samples,
         'sampler': estimator.sampler,

@@ -224,7 +224,7 @@ class DmdNode(LifecycleNode):
             'model file': self._model_file,
             'backend': backend.name,
             'device': backend.device,
-            'precision': getattr(backend, 'precision', 'fp32'),
+            'precision': backend.precision,
             'steps': str(estimator.steps),
             'samples': str(estimator.samples),
             'fov source': estimator.fov_source,

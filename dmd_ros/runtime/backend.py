@@ -27,10 +27,11 @@ MAX_THREADS = 256
 
 
 class Backend(Protocol):
-    """One loaded network. `name` and `device` say what really runs, for logs and diagnostics."""
+    """One loaded network. name, device, precision: what really runs, for logs and diagnostics."""
 
     name: str
     device: str
+    precision: str
 
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once; `feeds` holds every input (a denoiser's: `INPUTS`), float32."""

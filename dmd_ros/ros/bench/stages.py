@@ -47,7 +47,7 @@ _PATIENCE = Duration(seconds=10)
 class _Instant:
     """A denoiser that knows the answer without looking."""
 
-    name, device = 'instant', 'cpu'
+    name, device, precision = 'instant', 'cpu', 'fp32'
 
     def __init__(self, code: NDArray[np.float32]) -> None:
         # At t = 1 the v of a code x is -x; at other times it is some finite number.
