@@ -23,6 +23,9 @@ from dmd_ros.eval.registration import on_picture, same_view
 if TYPE_CHECKING:  # it needs rosbags, and who estimates pictures in files does not
     from dmd_ros.eval.bags.reader import BagFrame
 
+# Pictures that a warning names at most.
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -59,11 +62,16 @@ def infinities_judged_as(range_m: tuple[float, float]) -> str:
     )
 
 
-def no_floor(count: int, of: int) -> str:
-    """Say that pictures have the scale of the model although the camera's height is known."""
+def no_floor(count: int, of: int, names: Sequence[str] = ()) -> str:
+    """Say that pictures have the scale of the model although the camera's height is known.
+
+    names: of these, where they have any; some of many are given.
+    """
+    first, more = ', '.join(names[:_NAMED]), len(names) - _NAMED
+    which = f' ({first}{f" and {more} more" if more > 0 else ""})' if names else ''
     return (
         f'{count} of {of}: no floor is seen where the height, pitch and roll of the camera say '
-        'that it is; their depth has the scale of the model'
+        f'that it is; their depth has the scale of the model{which}'
     )
 
 

@@ -41,7 +41,9 @@ class FrameEstimate:
 
 
 class FrameSource(Protocol):
-    """Gives the depth of frames."""
+    """Gives the depth of frames. floorless: those that a known floor did not scale, by name."""
+
+    floorless: list[str]
 
     def __call__(self, frame: LabelledFrame) -> FrameEstimate:
         """Give the depth of one frame; raises `EvalError` that says why there is none."""
@@ -62,14 +64,16 @@ class ModelFrames:
     def __init__(self, estimator: DepthEstimator, mirror: bool) -> None:
         """Take over the estimator."""
         self._estimator, self._mirror = estimator, mirror
-        self._count = self._floorless = 0
+        self.floorless: list[str] = []
+        self._count = 0
 
     def __call__(self, frame: LabelledFrame) -> FrameEstimate:
         """Run the model."""
         sample = frame.sample
         made, settled = predict(self._estimator, sample.rgb, sample.camera, self._mirror)
         self._count += 1
-        self._floorless += made.floor is not None and made.floor.scale is None
+        if made.floor is not None and made.floor.scale is None:
+            self.floorless.append(frame.name)
         return FrameEstimate(settled, settled if self._mirror else made.depth, made.timings)
 
     def doubt(self, frame: LabelledFrame) -> str:
@@ -77,8 +81,10 @@ class ModelFrames:
         return self._estimator.untrained_for(frame.sample.camera)
 
     def warnings(self) -> list[str]:
-        """Say in how many frames the floor did not tell the scale."""
-        return [no_floor(self._floorless, self._count)] if self._floorless else []
+        """Say in which frames the floor did not tell the scale."""
+        if not self.floorless:
+            return []
+        return [no_floor(len(self.floorless), self._count, self.floorless)]
 
     def close(self) -> None:
         """Release the estimator."""
@@ -95,6 +101,7 @@ class FileFrames:
         """Raise `EvalError` if there is no such folder."""
         if not folder.is_dir():
             raise EvalError(f'{folder} is not a folder; give one with <name>.npy or .png in it')
+        self.floorless: list[str] = []
         self._folder, self._range_m, self._assumed = folder, range_m, assumed
         self._count = self._infinite = 0
 

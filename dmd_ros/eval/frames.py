@@ -38,7 +38,8 @@ from dmd_ros.eval.registration import on_grid_of
 
 # Colour scales of the contact sheet, metres.
 SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
-# Its rows at most, evenly spread: their maps are held in memory, and pictures have their limits.
+_OUTPUTS = ('results.json', 'results.md', 'sheet.png')
+# Rows of the sheet at most, evenly spread: pictures have their limits.
 _ROWS = 100
 
 _HEADER = (
@@ -51,9 +52,10 @@ def evaluate(
     frames: Iterable[tuple[LabelledFrame, FrameEstimate]],
     limits: Limits,
     shown: Collection[str],
-) -> tuple[list[Verdict], list[Mapping[str, float]], list[sheet.Row]]:
-    """Judge every frame; gives verdicts, stage times, and sheet rows of those named in `shown`."""
-    verdicts, timings, rows = [], [], []
+    drawing: sheet.Sheet,
+) -> tuple[list[Verdict], list[Mapping[str, float]]]:
+    """Judge every frame, and draw those named in `shown`; gives verdicts and stage times."""
+    verdicts, timings = [], []
     for frame, estimate in frames:
         seen = on_grid_of(estimate.settled, frame.truth_m, frame.sample.camera)
         verdict = judge.judge(seen, frame.truth_m, limits, name=frame.name, group=frame.group)
@@ -61,8 +63,8 @@ def evaluate(
         timings += [estimate.timings] if estimate.timings else []
         if frame.name in shown:
             # With "beyond" and "too close" as they were said, not as they were judged.
-            rows.append(_sheet_row(frame, verdict, estimate.said))
-    return verdicts, timings, rows
+            drawing.add(_sheet_row(frame, verdict, estimate.said))
+    return verdicts, timings
 
 
 def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary]) -> str:
@@ -89,14 +91,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths = find_frames(args.folder)
     _check_options(parser, args, paths)
     out: Path = args.out
+    left = options.left_over(out, _OUTPUTS, args.overwrite)
     out.mkdir(parents=True, exist_ok=True)
     source, settings = _source(args, limits)
     frames = _Frames(paths, source, limits, args.quiet)
     shown = {paths[place].name for place in sheet.places(len(paths), _ROWS)}
-    verdicts, timings, rows = evaluate(frames, limits, shown)
+    drawing = sheet.Sheet(SCALES_M, labelled=True)
+    verdicts, timings = evaluate(frames, limits, shown, drawing)
     if not verdicts:
         raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
     source.close()
+    # Not before all is judged: a slip must not cost an earlier run.
+    options.remove(left)
     frames.warnings += filter(None, [*source.warnings(), judge.inverse_doubt(verdicts)])
     for warning in frames.warnings:
         print(f'warning: {warning}', file=sys.stderr)
@@ -108,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             'settings': settings,
             'frames_in_folder': len(paths),
             'frames_left_out': frames.left_out,
+            'frames_without_floor': source.floorless,
             'groups': summaries,
             'frames': verdicts,
             'warnings': frames.warnings,
@@ -115,15 +122,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         },
     )
     table = summary_table(verdicts, summaries) + _left_out(frames.left_out, len(paths))
+    table += _floorless(source.floorless, len(verdicts))
     (out / 'results.md').write_text(f'# {_title(settings)}\n\n{table}', encoding='utf-8')
-    sheet.write_picture(
-        out / 'sheet.png',
-        sheet.draw_sheet(rows, SCALES_M, _title(settings), _subtitle(summaries['total'])),
-    )
+    picture = drawing.draw(_title(settings), _subtitle(summaries['total']))
+    sheet.write_picture(out / 'sheet.png', picture)
     print(table)
     if latency:
         print(report.latency_table(latency))
-    print(f'written: {out}/results.json, results.md, sheet.png')
+    print(f'written: {out}/{", ".join(_OUTPUTS)}')
     if frames.broken:  # a script that asks for these frames must hear that it has not got all
         nor = '' if args.estimates is None else ' or have no estimate that can be'
         raise EvalError(
@@ -214,6 +220,14 @@ def _left_out(reasons: Mapping[str, str], count: int) -> str:
     return '\n' + report.markdown_table(header, list(reasons.items()))
 
 
+def _floorless(names: Sequence[str], count: int) -> str:
+    """List as Markdown the frames that have the scale of the model; nothing if there are none."""
+    if not names:
+        return ''
+    header = (f'no floor seen, {len(names)} of {count} frames', 'scale')
+    return '\n' + report.markdown_table(header, [(name, 'of the model') for name in names])
+
+
 def _row(name: str, count: int, of: Summary | Verdict) -> list[object]:
     """Lay out what `_HEADER` names."""
     score, scaled, const, best = of.score, of.scaled, of.const, of.best_const
@@ -275,6 +289,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('folder', type=Path, metavar='DIR', help='folder of frames')
     parser.add_argument(
         '--out', type=Path, default=Path('out/frames'), help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace what an earlier run left in --out'
     )
     parser.add_argument(
         '--mirror', action='store_true', help='average with the estimate of the mirrored picture'

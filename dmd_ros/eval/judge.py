@@ -129,6 +129,8 @@ def judge(
 ) -> Verdict:
     """Judge settled depth [H, W] against ground truth; without a group there is no `const`."""
     low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
+    valid = metrics.valid_mask(truth_m, low, high)
+    depth_m, truth_m = depth_m[valid], truth_m[valid]  # once, and not for each figure
     scale = metrics.median_scale(depth_m, truth_m, low, high)
     const_m = baselines.CONST_M.get(group, math.nan)
     best_m = baselines.best_const(truth_m, low, high)

@@ -112,7 +112,11 @@ def test_frames_are_scaled_each_for_itself(tmp_path, model, capsys) -> None:
     errors = [f['score']['abs_rel'] for f in results['frames']]
     assert max(errors[:3]) < 0.03
     assert errors[3] == pytest.approx(1 - 1 / FACTOR, abs=0.03)
-    assert 'warning: 1 of 4: no floor is seen' in capsys.readouterr().err
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith('warning: 1 of 4: no floor is seen') and warning.endswith('(f3)')
+    assert results['frames_without_floor'] == ['f3']
+    table = (out / 'results.md').read_text()
+    assert '| no floor seen, 1 of 4 frames |' in table and '| f3   ' in table.split('no floor')[1]
 
 
 @pytest.mark.parametrize('what', ['frames', 'bag'])

@@ -110,7 +110,7 @@ def test_beyond_is_the_far_end_of_the_range_that_is_said(folder, tmp_path, capsy
         save(tmp_path / 'theirs' / f'{frame}.npy', depth)
     truth = slope(5, 60)
     for far, options in ((80.0, ()), (50.0, ('--estimate-range', '0.3', '50'))):
-        found = judged(folder, tmp_path / 'theirs', tmp_path / 'out', *options)
+        found = judged(folder, tmp_path / 'theirs', tmp_path / f'{far:g}', *options)
         error = np.where(truth > 40, np.abs(far - truth) / truth, 0).mean()
         assert found['frames'][2]['score']['abs_rel'] == pytest.approx(error, abs=1e-3)
         assert found['frames'][2]['score']['coverage'] == 1.0

@@ -43,6 +43,41 @@ class Row:
     truth_m: NDArray[np.float32] | None = None
 
 
+class Sheet:
+    """A sheet that grows by rows, of which no more is kept than what is drawn of them.
+
+    scales_m: section -> (near, far) of its colours; sections stand in this order. labelled: whether
+    there is a column for the truth. panel: width of each picture, pixels.
+    """
+
+    def __init__(
+        self,
+        scales_m: Mapping[str, tuple[float, float]],
+        labelled: bool,
+        panel: int = COLUMN,
+    ) -> None:
+        """Begin, without rows."""
+        self._titles = ('image', 'depth', 'ground truth', 'error')[: 4 if labelled else 2]
+        self._width = _left(len(self._titles), panel) - _GAP + _MARGIN
+        self._scales_m, self._panel = scales_m, panel
+        self._drawn: dict[str, list[NDArray[np.uint8]]] = {section: [] for section in scales_m}
+
+    def add(self, row: Row) -> None:
+        """Draw a row below those of its section."""
+        scale = self._scales_m[row.section]
+        self._drawn[row.section].append(_row(row, scale, self._panel, self._width))
+
+    def draw(self, title: str, subtitle: str = '') -> NDArray[np.uint8]:
+        """Put it together."""
+        blocks = [_header(title, subtitle, self._width)]
+        for section, rows in self._drawn.items():
+            if rows:
+                scale = self._scales_m[section]
+                blocks.append(_section(section, self._titles, scale, self._panel, self._width))
+                blocks += rows
+        return np.vstack([*blocks, _blank(_MARGIN // 2, self._width)])
+
+
 def draw_sheet(
     rows: Sequence[Row],
     scales_m: Mapping[str, tuple[float, float]],
@@ -50,20 +85,12 @@ def draw_sheet(
     subtitle: str = '',
     panel: int = COLUMN,
 ) -> NDArray[np.uint8]:
-    """Draw rows in sections, in the order of `scales_m` (section -> near, far of its colours).
-
-    panel: width of each picture, pixels.
-    """
-    labelled = any(row.truth_m is not None for row in rows)
-    titles = ('image', 'depth', 'ground truth', 'error')[: 4 if labelled else 2]
-    width = _left(len(titles), panel) - _GAP + _MARGIN
-    blocks = [_header(title, subtitle, width)]
-    for section, scale in scales_m.items():
-        inside = [row for row in rows if row.section == section]
-        if inside:
-            blocks.append(_section(section, titles, scale, panel, width))
-            blocks += [_row(row, scale, panel, width) for row in inside]
-    return np.vstack([*blocks, _blank(_MARGIN // 2, width)])
+    """Draw rows in sections: see `Sheet`. What is in no section of `scales_m` is left out."""
+    drawn = Sheet(scales_m, any(row.truth_m is not None for row in rows), panel)
+    for row in rows:
+        if row.section in scales_m:
+            drawn.add(row)
+    return drawn.draw(title, subtitle)
 
 
 class Strip:
