@@ -26,6 +26,7 @@ from dmd_ros.eval.judge import (
     scaled_range,
     summarise,
 )
+from dmd_ros.eval.output.report import tally
 from dmd_ros.eval.registration import on_grid_of
 
 
@@ -111,7 +112,7 @@ class ReplaySession:
         try:
             estimate = self._source(frame)
         except EvalError as error:
-            self.skipped[str(error)] += 1
+            tally(self.skipped, str(error))
             return None
         if frame.truth_m is not None and not self._is_judged(frame.truth_m):
             self._empty_truths += 1

@@ -30,6 +30,7 @@ from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.eval.bags.sensor_truth import Picture, SensorTruth
 from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.output.report import tally
 from dmd_ros.fov import CameraSource
 
 
@@ -84,6 +85,7 @@ class BagReader:
         self.camera_source = camera_source
         self.skipped: Counter[str] = Counter()
         self.inexact_infos = 0
+        self._lost_depths: Counter[str] = Counter()
         self._farthest_info_s = 0.0
         self._last_ns = 0
         infos, images, depths = _index(bag, topics)
@@ -118,10 +120,12 @@ class BagReader:
                 try:
                     frame = self._frame(self.chosen[place], image, depth)
                 except (CoreError, EvalError) as error:
-                    self.skipped[str(error)] += 1
+                    tally(self.skipped, str(error))
                 else:
                     yield frame
         finally:  # also where nobody wants the rest
+            for why, count in self._lost_depths.items():
+                self.bag.warn(f'{count} depth message(s) left out: {why}')
             if self.inexact_infos:
                 self.bag.warn(
                     f'{self.inexact_infos} of {place + 1} images have no camera_info of equal '
@@ -199,7 +203,7 @@ class BagReader:
         try:
             return self.truth(depth, picture)
         except (CoreError, EvalError) as error:
-            self.bag.warn(f'a depth message was left out: {error}')
+            tally(self._lost_depths, str(error))
             return None, ''
 
     def _info_for(self, stamp_ns: int, frame_id: str) -> Any:
@@ -215,12 +219,14 @@ def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[
     """Read CameraInfos (by topic, see `Infos`) and the stamps of images and depths."""
     of_infos = (topics.camera_info, topics.truth_info, topics.depth_info)
     infos: dict[str, Infos] = {topic: {} for topic in of_infos if topic}
+    known: dict[bytes, Any] = {}  # one comes with each image, and few differ but in the stamp
     stamps: dict[str | None, list[int]] = {topics.image: [], topics.depth: []}
     for message in bag.raw([t for t in (topics.image, topics.depth, *infos) if t]):
         try:
             stamp = bag.stamp_ns(message)
             if message.topic in infos:
-                info = bag.decode(message)
+                content = bag.without_stamp(message)
+                info = known.get(content) or known.setdefault(content, bag.decode(message))
                 found = infos[message.topic].setdefault(camera_frame(info), [])
                 found.append((stamp, info))
         except EvalError as error:

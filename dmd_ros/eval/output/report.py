@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_NUMBER = re.compile(r'\d+')
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
@@ -89,27 +94,49 @@ def as_text(name: str) -> str:
     return name.encode(errors='backslashreplace').decode()
 
 
+def tally(counts: Counter[str], reason: str) -> None:
+    """Count a reason, under the first that differs from it in numbers alone, as in a size."""
+    kind = _NUMBER.sub('', reason)
+    counts[next((known for known in counts if _NUMBER.sub('', known) == kind), reason)] += 1
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null.
 
     In one step: a process that is killed leaves the old file or the new one. Raises `OSError` that
-    names the file.
+    names the file. Of a long recording, no more than one frame is in memory as text.
     """
-    text = json.dumps(plain(content), indent=1, allow_nan=False)
-    write_file(path, f'{text}\n'.encode())
+    encoder = json.JSONEncoder(indent=1, allow_nan=False, default=plain)
+    pieces = itertools.chain(encoder.iterencode(_shallow(content)), '\n')
+    _write_parts(path, (piece.encode() for piece in pieces))
 
 
 def write_file(path: Path, *parts: bytes | memoryview) -> None:
     """Write the parts one after the other, in one step and with errors as `write_json`."""
+    _write_parts(path, parts)
+
+
+def _write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     part = path.with_name(f'.{path.name}.partial')
     try:
         with part.open('wb') as file:
             for data in parts:
                 file.write(data)
         os.replace(part, path)
-    except OSError as error:
+    except BaseException as error:
         part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
+
+
+def _shallow(value: Any) -> Any:
+    """Do what `plain` does, but for dataclasses in lists, of which there may be many."""
+    if isinstance(value, Mapping):
+        return {str(k): _shallow(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [v if is_dataclass(v) else _shallow(v) for v in value]
+    return plain(value)
 
 
 def plain(value: Any) -> Any:

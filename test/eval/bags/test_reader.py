@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, Item, frames, write_bag
@@ -193,7 +195,40 @@ def test_depths_that_cannot_be_read_cost_no_image_and_are_told_once(tmp_path):
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert [f.truth_m is None for f in found] == [False, True, True]
     (warning,) = reader.bag.warnings
-    assert warning.startswith('a depth message was left out: ') and "'mono8'" in warning
+    assert warning.startswith('2 depth message(s) left out: ') and "'mono8'" in warning
+
+
+def test_what_is_wrong_with_each_message_alike_is_told_once(tmp_path):
+    """As of a codec that is not read: a recording of an hour would print 100,000 lines."""
+    jpeg = cv2.imencode('.jpg', grey(9))[1].tobytes()
+    items = [Item(INFO, T0, CAMERA, 'info')]
+    for i in range(6):
+        data = jpeg if i % 2 else jpeg[: -20 - i]
+        items.append(Item(IMAGE, T0 + i * MS, data, 'bytes'))
+        short, said = np.zeros((48, 64 + i), np.uint16), {'encoding': '32FC1'}
+        items.append(Item(DEPTH, T0 + i * MS, short, 'depth16', extra=said))
+    found, reader = read(write_bag(tmp_path / 'bag', items))
+    assert [f.index for f in found] == [1, 3, 5]
+    assert list(reader.skipped.values()) == [3]
+    (warning,) = (w for w in reader.bag.warnings if 'depth' in w)
+    assert warning.startswith('3 depth message(s) left out: step 1') and '32FC1' in warning
+
+
+def test_a_camera_info_with_each_image_takes_no_memory(tmp_path):
+    def kept(name, count):
+        items = [Item(INFO, T0 + i * MS, CAMERA, 'info') for i in range(count)]
+        path = write_bag(tmp_path / name, [*items, Item(IMAGE, T0, grey(1), 'image')])
+        with Bag(path) as bag:
+            tracemalloc.start()
+            reader = BagReader(bag, topics.choose(bag))
+            memory = tracemalloc.get_traced_memory()[0]
+            tracemalloc.stop()
+            (frame,) = reader
+        assert frame.camera == CAMERA
+        return memory
+
+    kept('once', 10)  # for what is loaded once
+    assert kept('many', 1010) - kept('few', 10) < 1000 * 400
 
 
 def test_depth_of_another_frame_is_used_with_a_warning(tmp_path):

@@ -152,7 +152,7 @@ def test_clouds_that_come_to_nothing(tmp_path):
     assert unknown is None and broken is None
     nowhere, no_link, too_few = reader.bag.warnings
     assert 'no point in its picture' in nowhere and 'optical frame: x right, y down' in nowhere
-    assert "a depth message was left out: no static transform links the frames 'radar'" in no_link
+    assert "1 depth message(s) left out: no static transform links the frames 'radar'" in no_link
     assert 'cloud of 7x1 points with point_step 16' in too_few
 
 

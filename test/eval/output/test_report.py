@@ -4,6 +4,8 @@ import json
 import math
 import os
 import resource
+import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -51,6 +53,26 @@ def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
     read = json.loads((tmp_path / 'r.json').read_text())
     assert read.pop('s')['abs_rel'] is None
     assert read == {'a': 0.5, 'n': 3, 'i': None, 'm': None, 't': [2.5, None]}
+
+
+def test_json_of_many_frames_is_never_in_memory_as_a_whole(tmp_path):
+    """The results of an hour at 30 Hz took more memory to be written than anything before."""
+    g = np.array([[1.0, 2.0]], np.float32)
+    content = {'frames': [score(g, g + i) for i in range(2000)], 'total': {'s': score(g, g)}}
+    expected = json.dumps(report.plain(content), indent=1) + '\n'
+    tracemalloc.start()
+    report.write_json(tmp_path / 'r.json', content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / 'r.json').read_text() == expected
+    assert peak < len(expected) / 4
+
+
+def test_reasons_that_differ_in_a_number_alone_are_one():
+    counts = Counter()
+    for reason in ('jpeg of 12 bytes is cut off', 'jpeg of 7 bytes is cut off', 'png is empty'):
+        report.tally(counts, reason)
+    assert counts == {'jpeg of 12 bytes is cut off': 2, 'png is empty': 1}
 
 
 def test_json_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
