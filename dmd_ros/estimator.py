@@ -166,6 +166,11 @@ class DepthEstimator:
             f'{low:.3f} to {high:.3f}: expect a wrong scale; use another model'
         )
 
+    def doubt_of_mount(self) -> str:
+        """Say why the camera can hardly be mounted as was told; empty: it can."""
+        scale = self.floor_scale
+        return '' if scale is None else scale.mount.doubt(self.image_rotation)
+
     def close(self) -> None:
         """Release the backend, and the camera source."""
         self.backend.close()

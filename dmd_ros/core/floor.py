@@ -45,6 +45,9 @@ _LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
 _MOST_UNDER, _UNDER_STDS = 0.1, 2.5
 # Pixels beside the peak, within its width on either side: at most this share of them.
 _MOST_BESIDE = 0.33
+# Degrees. Roll and image_rotation contradict each other beyond the first: within, a robot may just
+# lean. A camera that looks down, or up, by more than the second has no side that is up.
+_MOST_LEANING, _STEEP = 45.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,21 @@ class Mount:
         pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
         level = math.cos(pitch)
         return np.array([level * math.sin(roll), level * math.cos(roll), math.sin(pitch)])
+
+    def doubt(self, image_rotation: int) -> str:
+        """Say that the roll and what brings pictures upright contradict each other, or nothing.
+
+        image_rotation: degrees clockwise, a multiple of 90.
+        """
+        implied = image_rotation if image_rotation <= 180 else image_rotation - 360
+        off = abs((self.roll_deg - implied + 180.0) % 360.0 - 180.0)
+        if off <= _MOST_LEANING or abs(self.pitch_deg) > _STEEP:
+            return ''
+        return (
+            f'the roll of the camera is {self.roll_deg:g} degrees, and image_rotation is '
+            f'{image_rotation}, as for a roll of about {implied}: one of them is wrong, and the '
+            'floor is looked for where the picture has another side'
+        )
 
 
 class FloorFinder:

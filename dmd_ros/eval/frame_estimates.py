@@ -81,10 +81,11 @@ class ModelFrames:
         return self._estimator.untrained_for(frame.sample.camera)
 
     def warnings(self) -> list[str]:
-        """Say in which frames the floor did not tell the scale."""
-        if not self.floorless:
-            return []
-        return [no_floor(len(self.floorless), self._count, self.floorless)]
+        """Say why the floor cannot tell the scale, and in which frames it did not."""
+        doubts = [self._estimator.doubt_of_mount()]
+        if self.floorless:
+            doubts.append(no_floor(len(self.floorless), self._count, self.floorless))
+        return list(filter(None, doubts))
 
     def close(self) -> None:
         """Release the estimator."""

@@ -104,9 +104,8 @@ class PictureSession:
         estimated = sum(result.fov_source == ESTIMATE for result in self.results)
         if estimated:
             found.append(f'{estimated} of {len(self.results)} picture(s): {ESTIMATED}')
-        floorless = [
-            r.name for r in self.results if r.floor is not None and r.floor.scale is None
-        ]
+        found += filter(None, [self._estimator.doubt_of_mount()])
+        floorless = [r.name for r in self.results if r.floor is not None and r.floor.scale is None]
         if floorless:
             found.append(no_floor(len(floorless), len(self.results), floorless))
         return found + self._untrained

@@ -20,6 +20,7 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.estimates import DepthSource, ModelDepth
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.output import report
+from dmd_ros.eval.paths import real
 from dmd_ros.floor_scale import VIDEO_MEMORY
 
 # Degrees of pitch below which no usual lens shows the floor.
@@ -55,7 +56,7 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         options.refuse_estimate_options(parser, args, '--estimate-topic or --estimates')
         return
     options.refuse_model_options(parser, args)
-    if args.estimates and args.estimates.resolve() == args.bag.resolve():
+    if args.estimates and real(args.estimates) == real(args.bag):
         raise EvalError(
             f'--estimates {args.estimates} is the bag itself: name their topic alone, with '
             '--estimate-topic'
@@ -102,6 +103,8 @@ def source_from(
         estimator = options.estimator_from(
             args, temporal=args.temporal, mount=_mount(args, reader), floor_memory=VIDEO_MEMORY
         )
+        if doubt := estimator.doubt_of_mount():
+            reader.bag.warn(doubt)
         source = ModelDepth(estimator, not args.no_points)
         return source, options.settings_of(args, estimator, limits)
     bag = opened.enter_context(Bag(args.estimates or args.bag))

@@ -80,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             _run(map(camera.with_it, bar), session, output, stopped)
         for used in (video, cameras, estimator):
             used.close()
-        results = _results(video, camera, session, settings, stopped())
+        doubts = [estimator.doubt_of_mount()]
+        results = _results(video, camera, session, settings, doubts, stopped())
         results['film'] = output.film.facts()
         report.write_json(args.out / video_output.SUMMARY, results)
         _tell(args.out, results, output)
@@ -163,6 +164,7 @@ def _results(
     camera: _Camera,
     session: ReplaySession,
     settings: dict[str, Any],
+    doubts: Sequence[str],
     stopped: bool,
 ) -> dict[str, Any]:
     """Collect what video.json holds; all but `latency_ms` is the same in every run."""
@@ -171,7 +173,7 @@ def _results(
     warnings = [ESTIMATED] if camera.source == ESTIMATE else []
     if stopped:
         warnings.append(f'interrupted after {len(done)} frames: all that is said is of those')
-    warnings += filter(None, [video.trouble()])
+    warnings += filter(None, [video.trouble(), *doubts])
     return {
         'video': str(video.path),
         'settings': settings,

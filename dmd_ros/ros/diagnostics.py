@@ -27,12 +27,14 @@ def problems(
     info_max_age: float | None = None,
     why_silent: Callable[[str], str] | None = None,
     shared: Sequence[str] = (),
+    mount: str = '',
 ) -> dict[str, str]:
     """Say what a person should look into, by kind, most important first.
 
     info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
     camera_info, 0 = any; None if stamps must be equal. why_silent: asked about a topic on which
-    nothing has come. shared: topics of the node on which somebody else publishes.
+    nothing has come. shared: topics of the node on which somebody else publishes. mount: why the
+    camera can hardly be mounted as the parameters say.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -66,6 +68,8 @@ def problems(
         found['failed'] = f'{summary.new_errors} frames failed: {summary.last_error}'
     if summary.untrained:
         found['untrained'] = summary.untrained
+    if mount:
+        found['mount'] = mount
     if summary.since_start > PATIENCE and summary.floor_looked and summary.floor_scale is None:
         found['floor'] = _no_floor(summary.floor_seen, summary.floor_looked)
     if shared and summary.since_start > _FORGOTTEN:

@@ -68,6 +68,10 @@ class Pipeline:
         """Take other settings from the next pair on (called from the executor's thread)."""
         self._in_use = (estimator, settings)
 
+    def doubt_of_mount(self) -> str:
+        """Say why the camera can hardly be mounted as was told; empty: it can."""
+        return self._in_use[0].doubt_of_mount()
+
     def __call__(self, pair: Pair) -> None:
         """Process one pair; whatever happens, the node lives on."""
         try:

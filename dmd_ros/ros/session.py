@@ -131,8 +131,9 @@ class Session:
             info_max_age=max_age,
             why_silent=self._why_silent,
             shared=self._outputs.shared(),
+            mount=self._pipeline.doubt_of_mount(),
         )
-        for kind in ('silent', 'unpaired', 'floor', 'shared'):
+        for kind in ('silent', 'unpaired', 'mount', 'floor', 'shared'):
             if kind in found:
                 self._report.warn(kind, found[kind], _REMIND_PERIOD)
         return summary, found

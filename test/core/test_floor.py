@@ -51,6 +51,32 @@ def test_down_is_that_of_tf(mount: Mount, yaw_deg: float) -> None:
     np.testing.assert_allclose(mount.down, (-y, -z, x), atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ('roll', 'pitch', 'rotation', 'implied'),
+    [
+        (0.0, 20.0, 90, 90), (0.0, 0.0, 180, 180), (10.0, 0.0, 270, -90), (90.0, 0.0, 0, 0),
+        (-90.0, 0.0, 90, 90), (90.0, 0.0, 270, -90), (-50.0, 20.0, 0, 0), (180.0, 59.0, 0, 0),
+        (0.0, 20.0, 0, None), (44.0, 0.0, 0, None), (90.0, 0.0, 90, None), (60.0, 0.0, 90, None),
+        (-90.0, 5.0, 270, None), (180.0, 0.0, 180, None), (-180.0, 0.0, 180, None),
+        (-170.0, 0.0, 180, None), (45.0, 0.0, 90, None), (0.0, 80.0, 180, None),
+    ],
+)  # fmt: skip
+def test_a_roll_that_contradicts_what_brings_pictures_upright(roll, pitch, rotation, implied):
+    """Of a camera that looks down, no side is up."""
+    said = Mount(1.0, pitch, roll).doubt(rotation)
+    assert bool(said) == (implied is not None)
+    assert f'image_rotation is {rotation}, as for a roll of about {implied}:' in said or not said
+
+
+@pytest.mark.parametrize('rotation', ROTATIONS)
+def test_the_roll_that_is_in_no_doubt_is_the_one_that_shows_the_floor_below(rotation):
+    view = full_view(CAMERA, VGA, rotation)
+    upright = floor_scene(view.camera, Mount(1.0, 25.0), wall_m=4.0)
+    for roll in (0.0, 90.0, 180.0, -90.0):
+        mount = Mount(1.0, 25.0, roll)
+        assert (FloorFinder(mount, view)(upright) is None) == bool(mount.doubt(rotation))
+
+
 @given(mounts)
 def test_a_mount_is_read_back_from_its_direction(mount: Mount) -> None:
     back = Mount.from_down(mount.height_m, 3.0 * mount.down)

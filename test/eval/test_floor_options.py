@@ -15,11 +15,12 @@ from bag_factory import CAMERA, T0, Item, frames, write_bag
 from floor_scene import floor_scene
 from frame_factory import META, write_frame
 from oracle_model import grey_from_depth, write_oracle
+from video_factory import write_video
 
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.floor import Mount
 from dmd_ros.eval import frames as frames_command
-from dmd_ros.eval import pictures, replay
+from dmd_ros.eval import pictures, replay, video
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.options import run_command
 from dmd_ros.eval.points import transform
@@ -27,6 +28,7 @@ from dmd_ros.eval.points import transform
 MOUNT = Mount(0.42, 22.0, -3.0)
 HEIGHT = ['--camera-height', '0.42', '--camera-pitch', '22', '--camera-roll', '-3']
 FACTOR = 1.3
+GREY = np.full((48, 64, 3), 90, np.uint8)
 # An optical frame (x right, y down, z ahead) in that of its body (x ahead, y left, z up).
 OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
@@ -153,6 +155,28 @@ def test_a_photograph_is_scaled_and_its_file_says_so(tmp_path, model, capsys) ->
     assert first['floor'] == {'scale': pytest.approx(FACTOR, rel=0.02), 'seen': True}
     assert second['floor'] == {'scale': None, 'seen': False}
     assert 'warning: 1 of 2: no floor is seen' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('what', ['replay', 'frames', 'pictures', 'video'])
+@pytest.mark.parametrize(('roll', 'contradicts'), [('0', True), ('88', False)])
+def test_a_roll_that_contradicts_the_rotation_is_said_once(
+    bag, tmp_path, model, what, roll, contradicts, capsys
+) -> None:
+    write_frame(tmp_path / 'frames' / 'f', floor_scene(CAMERA, MOUNT))
+    picture = tmp_path / 'frames' / 'f' / 'rgb.png'
+    run, given = {
+        'replay': (replay.main, [bag]),
+        'frames': (frames_command.main, [tmp_path / 'frames']),
+        'pictures': (pictures.main, [picture, '--focal-px', '50']),
+        'video': (video.main, [write_video(tmp_path / 'v.mp4', [GREY] * 3), '--vfov', '50']),
+    }[what]
+    words = [*given, '--out', tmp_path / 'out', *model, '--image-rotation', '90']
+    run([*map(str, words), '--camera-height', '0.42', '--camera-roll', roll])
+    said = capsys.readouterr().err
+    assert said.count('image_rotation is 90, as for a roll of about 90') == contradicts
+    name = {'pictures': 'pictures.json', 'video': 'video.json'}.get(what, 'results.json')
+    warnings = json.loads((tmp_path / 'out' / name).read_text())['warnings']
+    assert sum('the roll of the camera is 0 degrees' in w for w in warnings) == contradicts
 
 
 @pytest.mark.parametrize(

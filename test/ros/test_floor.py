@@ -82,6 +82,15 @@ def test_a_tilt_without_a_height_is_named_at_the_start(running) -> None:
         robot.node.wait_line('camera_pitch_deg 25 and camera_roll_deg 0 have no effect')
 
 
+def test_a_roll_that_contradicts_the_rotation_is_said_as_long_as_it_does(running) -> None:
+    said = 'the roll of the camera is 0 degrees, and image_rotation is 90, as for a roll of about'
+    with running(peer=LISTEN, camera_height=0.8, image_rotation=90) as robot:
+        robot.node.wait_line(said)
+        assert robot.peer.wait_diagnostics(lambda d: said in d['message'])
+        assert robot.peer.set_parameter('camera_roll_deg', 90.0).successful
+        assert robot.peer.wait_diagnostics(lambda d: said not in d['message'])
+
+
 def test_a_camera_that_pans_restarts_neither_noise_nor_the_maps_of_its_lens(oracle):
     settings = Settings(camera_height=1.0, camera_pitch_deg=20.0, temporal='random')
     camera = Camera(50.0, 50.0, 31.5, 23.5, 64, 48, 'plumb_bob', (0.1, 0.0, 0.0, 0.0))
