@@ -34,6 +34,7 @@ from dmd_ros.eval.frame_folder import (
 from dmd_ros.eval.judge import Limits, Summary, Verdict
 from dmd_ros.eval.metrics import valid_mask
 from dmd_ros.eval.output import report, sheet
+from dmd_ros.eval.paths import real
 from dmd_ros.eval.registration import on_grid_of
 
 # Colour scales of the contact sheet, metres.
@@ -147,7 +148,7 @@ def _check_options(
         return
     options.refuse_model_options(parser, args)
     truths = {args.folder, args.folder / 'depth', *(path.parent for path in paths)}
-    if args.estimates.resolve() in {folder.resolve() for folder in truths}:
+    if real(args.estimates) in set(map(real, truths)):
         raise EvalError(
             f'--estimates {args.estimates} holds the ground truth; give another folder'
         )

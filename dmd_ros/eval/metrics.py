@@ -98,7 +98,7 @@ def score_pixels(
     for start in range(0, p.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         sums += _sums(p[part].astype(np.float64), g[part].astype(np.float64))
-    off, off_g, off2, e2, abs_e, e, *inside = (float(v) for v in sums / p.size)
+    off, off_g, off2, e2, abs_e, e, *deltas = (float(v) for v in sums / p.size)
     return Score(
         abs_rel=off,
         sq_rel=off_g,
@@ -107,7 +107,9 @@ def score_pixels(
         log10=abs_e / math.log(10.0),
         # Rounding may push a variance of zero below it.
         silog=100.0 * math.sqrt(max(e2 - e**2, 0.0)),
-        **dict(zip(('delta1', 'delta2', 'delta3'), inside, strict=True)),
+        delta1=deltas[0],
+        delta2=deltas[1],
+        delta3=deltas[2],
         coverage=p.size / total,
         pixels=int(p.size),
     )

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from dmd_ros.eval import options, picture_camera, picture_file
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.output import report
+from dmd_ros.eval.paths import real
 from dmd_ros.eval.picture_session import (
     CLOUD,
     COLOR,
@@ -128,8 +129,8 @@ def _left_over(
 ) -> list[Path]:
     """List what is in the way of results in `out`; raises `EvalError` if that must stay."""
     # Of a link, both the folder that it lies in and that of its picture.
-    folders = {f for path in paths for f in (path.parent.resolve(), path.resolve().parent)}
-    if out.resolve() in folders:
+    folders = {f for path in paths for f in (real(path.parent), real(path).parent)}
+    if real(out) in folders:
         raise EvalError(
             f'--out {out} is a folder of the pictures, where results would be taken for pictures '
             'the next time; choose another'

@@ -111,6 +111,11 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
     )
     if replay_source.is_recorded(args) and chosen.depth is None and args.depth_topic is None:
         bag.warn('there is no depth topic but that of the estimates, and so no ground truth')
+    if args.depth_as_is and chosen.depth is None:
+        raise EvalError(
+            '--depth-as-is says how a depth image is taken, and there is none: leave it out, or '
+            'name one with --depth-topic'
+        )
     return BagReader(
         bag,
         chosen,

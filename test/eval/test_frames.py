@@ -5,7 +5,6 @@ import os
 import struct
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -220,50 +219,6 @@ def test_folders_without_frames(tmp_path):
 def test_a_single_frame_folder_is_accepted(tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     assert find_frames(folder) == [folder]
-
-
-def test_the_sheet_of_many_frames_shows_some_of_them(tmp_path, model, monkeypatch):
-    """Those of all would not fit into a picture."""
-    monkeypatch.setattr(frames, '_ROWS', 3)
-    heights = []
-    for count in (3, 7):
-        for i in range(count):
-            write_frame(tmp_path / str(count) / str(i), slope())
-        out = tmp_path / f'out{count}'
-        assert len(run(tmp_path / str(count), out, model)['frames']) == count
-        heights.append(cv2.imread(str(out / 'sheet.png')).shape[0])
-    assert heights[0] == heights[1] > 3 * 300
-
-
-def test_memory_does_not_grow_by_the_maps_of_the_frames(tmp_path, model):
-    """Rows of the sheet are small; the maps of a hundred full HD frames had 2.5 GB."""
-    depth_m = np.repeat(np.repeat(slope(), 20, axis=0), 20, axis=1)  # 1280x960
-    camera = {k: META[k] * 20 for k in META}
-    peaks = []
-    for count in (2, 6):
-        for i in range(count):
-            write_frame(tmp_path / str(count) / str(i), depth_m, **camera)
-        tracemalloc.start()
-        run(tmp_path / str(count), tmp_path / f'out{count}', model)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    maps = depth_m.size * (3 + 4 + 4)
-    assert peaks[1] - peaks[0] < 4 * maps / 3
-
-
-def test_an_earlier_run_is_not_overwritten_unless_asked(folder, tmp_path, model, capsys):
-    out = tmp_path / 'out'
-    before = run(folder, out, model)
-    kept = {path.name: path.read_bytes() for path in out.iterdir()}
-    argv = [str(folder), '--model', model, '--out', str(out), '--quiet', '--max-depth', '5']
-    assert run_command(lambda _: frames.main(argv)) == 2
-    assert 'results.json exists already; choose another --out, or' in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
-    # A run that fails costs nothing either.
-    assert run_command(lambda _: frames.main([*argv, '--overwrite', '--min-depth', '4.999999'])) == 2
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
-    after = run(folder, out, model, '--max-depth', '5', '--overwrite')
-    assert after['settings']['truth_range_m'] != before['settings']['truth_range_m']
 
 
 def test_a_folder_may_have_a_name_that_is_no_text(tmp_path, model, capsys):

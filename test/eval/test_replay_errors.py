@@ -84,6 +84,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(items, tmp_path, model, cap
     assert f"Not a directory: '{tmp_path}/file/out'" in failure(argv, capsys)
 
 
+def test_links_in_a_circle_are_one_line(items, tmp_path, model, capsys):
+    bag, loop = write_bag(tmp_path / 'bag', items), tmp_path / 'loop'
+    loop.symlink_to(loop)
+    assert f'bag {loop} does not exist' in failure([loop, '--model', model], capsys)
+    error = failure([bag, '--estimates', loop, '--out', tmp_path / 'out'], capsys)
+    assert f'bag {loop} does not exist' in error
+    assert str(loop) in failure([bag, '--model', model, '--out', loop], capsys)
+
+
 def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):
     bad = [Item(IMAGE, T0, b'', 'bytes'), Item(INFO, T0, CAMERA, 'info')]
     argv = [write_bag(tmp_path / 'bag', bad), '--model', model, '--out', tmp_path / 'out']

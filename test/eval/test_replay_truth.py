@@ -205,6 +205,16 @@ def test_what_a_lidar_needs_is_named_in_one_line(tmp_path, oracle, change, optio
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize('options', [['--depth-topic', 'none'], []])
+def test_what_is_to_be_taken_as_it_is_must_be_there(tmp_path, oracle, options, capsys):
+    bag = write_bag(tmp_path / 'bag', frames([np.zeros((48, 64, 3), np.uint8)]))
+    argv = [str(bag), *oracle, '--out', str(tmp_path / 'out'), '--depth-as-is', *options]
+    assert run_command(lambda _: replay.main(argv)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: --depth-as-is says how a depth image is taken, and there is n')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_depth_as_it_is(walk, tmp_path, oracle):
     bag = write_bag(tmp_path / 'bag', walk[DEPTH])
     results = run(bag, tmp_path / 'out', *oracle, '--depth-as-is')

@@ -163,7 +163,10 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def without_stamp(self, message: Raw) -> bytes:
-        """Give a message without header.stamp (and ROS 1's seq); it must be long enough for a Header."""
+        """Give the bytes of a message without header.stamp, and without the seq of ROS 1.
+
+        It must start with a Header.
+        """
         return bytes(message.data[12:] if self.ros1 else message.data[:4] + message.data[12:])
 
     def _open(self) -> None:

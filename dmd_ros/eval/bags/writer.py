@@ -17,6 +17,7 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.core.pointcloud import POINT_BYTES
 from dmd_ros.eval.bags.messages import make_header, make_info
 from dmd_ros.eval.errors import EvalError
+from dmd_ros.eval.paths import real
 
 IMAGE, INFO = '/image', '/camera_info'
 DEPTH, DEPTH_INFO, POINTS = '/depth/image', '/depth/camera_info', '/points'
@@ -35,7 +36,7 @@ def check_replaceable(folder: Path, read: Path, ours: str = '') -> None:
     read: what is about to be read, which may be in there. ours: pattern of the names of what we
     write; empty: `folder` is a bag.
     """
-    if folder.resolve() in (read.resolve(), *read.resolve().parents):
+    if real(folder) in (real(read), *real(read).parents):
         raise EvalError(f'{read} is what would be replaced; choose another --out')
     ours = ours or rf'metadata\.yaml|{re.escape(folder.name)}\.mcap'
     foreign = {path.name for path in folder.glob('*') if not re.fullmatch(ours, path.name)}

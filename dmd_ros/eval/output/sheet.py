@@ -46,8 +46,8 @@ class Row:
 class Sheet:
     """A sheet that grows by rows, of which no more is kept than what is drawn of them.
 
-    scales_m: section -> (near, far) of its colours; sections stand in this order. labelled: whether
-    there is a column for the truth. panel: width of each picture, pixels.
+    scales_m: section -> (near, far) of its colours; sections stand in this order. labelled:
+    whether there is a column for the truth. panel: width of each picture, pixels.
     """
 
     def __init__(
