@@ -87,6 +87,18 @@ def is_second_camera(info: Any) -> bool:
     return any(_numbers(info, 'p')[3:8:4])
 
 
+def rectified_turn_deg(info: Any) -> float:
+    """By how many degrees rectification turns the camera: the angle of R; 0 if R is not filled in.
+
+    It does where the picture was brought to those of a stereo pair.
+    """
+    r = _numbers(info, 'r')
+    if not any(r):
+        return 0.0
+    sine = math.hypot(r[7] - r[5], r[2] - r[6], r[3] - r[1])  # acos is rough for small angles
+    return math.degrees(math.atan2(sine, sum(r[::4]) - 1.0))
+
+
 def same_frame(one: str, other: str) -> bool:
     """Whether two frame_ids may be of one camera; an empty one matches any.
 

@@ -150,6 +150,11 @@ def _given(parser: argparse.ArgumentParser, args: argparse.Namespace, names: Ite
 def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float, float]:
     """Read what infinities stand for, metres; raises `EvalError` if it is no range."""
     if args.estimate_range is None:
+        if math.isinf(limits.max_m):
+            raise EvalError(
+                '--max-depth inf leaves open what +inf of an estimate is judged as; give '
+                '--estimate-range NEAR FAR, metres'
+            )
         return max(limits.min_m, MIN_M), limits.max_m
     near, far = args.estimate_range
     if not 0.0 < near < far < math.inf:

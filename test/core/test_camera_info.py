@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from ros_infos import D, K, P, info
 
 from dmd_ros.core.camera import rectified_pixels
-from dmd_ros.core.camera_info import camera_from_info, info_size, same_frame
+from dmd_ros.core.camera_info import (
+    camera_from_info,
+    info_size,
+    rectified_turn_deg,
+    same_frame,
+)
 from dmd_ros.core.errors import CoreError
 
 
@@ -36,6 +41,20 @@ def test_rectified_image_of_an_ideal_lens_may_leave_p_empty() -> None:
 def test_rectified_image_of_a_bent_lens_needs_p() -> None:
     with pytest.raises(CoreError, match='p is empty though the lens is distorted'):
         camera_from_info(info(p=np.zeros(12)), 640, 480, rectified=True)
+
+
+@given(st.floats(0.0, 179.0), st.tuples(*[st.floats(-1.0, 1.0)] * 3))
+def test_the_turn_of_a_rectification_is_the_angle_of_r(degrees, axis) -> None:
+    axis = np.array(axis) if np.linalg.norm(axis) > 0.1 else np.array((0.0, 0.0, 1.0))
+    turn = np.radians(degrees) * axis / np.linalg.norm(axis)
+    r = cv2.Rodrigues(turn)[0].reshape(-1)
+    assert rectified_turn_deg(info(r=r)) == pytest.approx(degrees, abs=1e-6)
+    rough = rectified_turn_deg(info(r=np.round(r, 6)))  # as a file has it
+    assert rough == pytest.approx(degrees, abs=1e-3)
+
+
+def test_an_r_that_is_not_filled_in_turns_nothing() -> None:
+    assert rectified_turn_deg(info(r=np.zeros(9))) == 0.0
 
 
 def test_ros1_names_are_upper_case() -> None:

@@ -188,6 +188,7 @@ def test_a_frame_without_an_estimate_is_left_out_and_that_is_said(
         (('--estimates', '.', '--mirror'), '--mirror: for a model, and none is run'),
         (('--estimate-range', '1', '9'), '--estimate-range: for estimates of another'),
         (('--estimates', '.', '--estimate-range', '9', '1'), 'must be 0 < NEAR < FAR'),
+        (('--estimates', '.', '--max-depth', 'inf'), 'give --estimate-range NEAR FAR'),
     ],
 )
 def test_what_cannot_be_is_one_line(folder, tmp_path, options, message, capsys):

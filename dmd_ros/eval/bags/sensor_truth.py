@@ -20,7 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera, pixels_of_rays, rectified_pixels
-from dmd_ros.core.camera_info import camera_from_info, is_second_camera
+from dmd_ros.core.camera_info import (
+    camera_from_info,
+    is_second_camera,
+    rectified_turn_deg,
+)
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.image_msg import depth_from_compressed, depth_from_image
 from dmd_ros.eval.bags.clouds import points_from_cloud
@@ -35,6 +39,8 @@ from dmd_ros.eval.registration import other_view
 
 # Nearer to the pictures' camera than this it sees nothing but its own mount.
 _MIN_Z_M = 0.1
+# A turn by rectification beyond this is seen: a pixel, at a focal length of 600.
+_MOST_TURNED_DEG = 0.1
 # By how much a pixel of depth reaches beyond its edges, in pixels of the picture. Neighbours on a
 # surface part where the other camera sees it less aslant, and what is behind would shine through:
 # test_sensor_geometry.py has one at 65 degrees, 1.2 m away.
@@ -188,6 +194,14 @@ class SensorTruth:
 
     def _target(self, picture: Picture) -> Camera:
         """Give the camera of a picture that measurements are brought to."""
+        turn_deg = rectified_turn_deg(self._info(picture)) if self._rectified else 0.0
+        if turn_deg > _MOST_TURNED_DEG:
+            self._bag.warn(
+                f'R of {self._calibration()} turns the rectified images by {turn_deg:.2g} degrees;'
+                f' {picture.frame_id!r} is taken for the frame of these: where its transforms are '
+                'of the camera before that, what another sensor measured lies beside its place. '
+                'With the images before rectification there is no such doubt'
+            )
         if is_second_camera(self._info(picture)):
             self._bag.warn(
                 f'P of {self._calibration()} has Tx or Ty, as that of the second camera of a '

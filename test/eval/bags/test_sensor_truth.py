@@ -171,6 +171,19 @@ def test_of_the_second_camera_of_a_pair_the_frame_is_in_doubt(tmp_path):
     assert not any('stereo pair' in warning for warning in reader.bag.warnings)
 
 
+def test_of_rectified_images_that_are_turned_the_frame_is_in_doubt(tmp_path):
+    """Two degrees are 17 pixels at a focal length of 500; is frame_id before or after them?"""
+    image, info = frames([GREY])
+    for degrees, rectified, said in ((2.0, True, 1), (2.0, False, 0), (0.01, True, 0)):
+        r = cv2.Rodrigues(np.radians((0.0, degrees, 0.0)))[0].reshape(-1)
+        items = [image, replace(info, extra={'r': r}), cloud(frame_id='camera')]
+        _, reader = read(
+            write_bag(tmp_path / f'{degrees}{rectified}', items), LIDAR, rectified=rectified
+        )
+        found = [w for w in reader.bag.warnings if w.startswith(f'R of {INFO} turns the rect')]
+        assert len(found) == said and all('by 2 degrees' in warning for warning in found)
+
+
 def test_the_mounts_are_those_of_the_robot_that_took_the_pictures(tmp_path):
     other = [('camera', 'lidar', pose((0.0, 0.0, 0.0), (0.5, 0.0, 0.0)))]
     mine = [('camera', 'lidar', np.eye(4))]
