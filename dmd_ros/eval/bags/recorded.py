@@ -133,8 +133,9 @@ class RecordedDepth:
             number, message = next(self._messages, (-1, None))
             if message is None:
                 raise EvalError(f'the bag breaks off before its estimate on {self._topic}')
-            if number in self._image_of:
-                self._read[self._image_of[number]] = message
+            image = self._image_of.get(number, -1)
+            if image >= index:  # not those of the images that a stride passes over
+                self._read[image] = message
         return self._read.pop(index)
 
     def _check_view(self, frame: BagFrame, frame_id: str) -> None:

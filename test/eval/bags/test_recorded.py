@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth that another node has recorded, judged on the bag that it was made of."""
 
+import tracemalloc
 from dataclasses import replace
 
 import cv2
@@ -10,6 +11,11 @@ import pytest
 from bag_factory import CAMERA, DEPTH, IMAGE, INFO, KINDS, T0, frames, storage_file, write_bag
 from oracle_model import write_oracle
 from recorded_factory import PICTURE, RAMP, THEIRS, estimates, failure, judged, recording
+
+from dmd_ros.eval.bags import topics
+from dmd_ros.eval.bags.file import Bag
+from dmd_ros.eval.bags.reader import BagReader
+from dmd_ros.eval.bags.recorded import RecordedDepth
 
 BARREL = replace(CAMERA, distortion=(-0.4, 0.1, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
 
@@ -27,6 +33,22 @@ def test_estimates_are_read_from_every_kind_of_bag(tmp_path, kind):
     assert found['total']['score']['abs_rel'] == pytest.approx(1.0)
     assert found['total']['scaled']['abs_rel'] == pytest.approx(0.0, abs=1e-6)
     assert found['total']['median_scale'] == 0.5
+
+
+def test_estimates_of_images_that_are_passed_over_are_not_kept(tmp_path):
+    """Of every 1000th image only, a recording in VGA took a gigabyte."""
+    large = np.kron(RAMP, np.ones((4, 4), np.float32))  # of another size than the pictures
+    bag = write_bag(tmp_path / 'bag', [*recording(61), *estimates(*[large] * 61)])
+    with Bag(bag) as opened, Bag(bag) as theirs:
+        reader = BagReader(opened, topics.choose(opened, estimate=THEIRS), stride=60)
+        source = RecordedDepth(theirs, THEIRS, reader, (0.1, 80.0))
+        first, last = reader
+        source(first)
+        tracemalloc.start()
+        np.testing.assert_array_equal(source(last).depth, RAMP)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 30 * large.nbytes  # a chunk of the file has some
 
 
 @pytest.mark.parametrize(
