@@ -10,6 +10,7 @@ wiki.ros.org/Bags/Format/2.0, and SQLite's b-tree by row number. Half a message 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import struct
 import sys
@@ -79,12 +80,6 @@ def unmerged(path: Path) -> Path | None:
     return wal if wal.is_file() and wal.stat().st_size else None
 
 
-def read_file(path: Path) -> bytes:
-    """Read a file, or the intact front of a zstd-compressed one."""
-    content = path.read_bytes()
-    return decompress('zstd', content) if path.suffix in ZSTD_NAMES else content
-
-
 def write_inflated(path: Path, out: Path) -> None:
     """Write the intact front of a zstd-compressed file to `out`, which may be beyond memory."""
     with path.open('rb') as packed, out.open('wb') as plain:
@@ -118,13 +113,20 @@ def _decompressed(new: Callable[[], Any], blocks: Iterable[bytes]) -> Iterator[b
             return
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open a file as it was before it was compressed."""
-    return io.BytesIO(read_file(path)) if path.suffix in ZSTD_NAMES else path.open('rb')
+@contextlib.contextmanager
+def _plain(path: Path) -> Iterator[Path]:
+    """Give a file as it was before it was compressed; on a disk, as it may be beyond memory."""
+    if path.suffix not in ZSTD_NAMES:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / path.stem
+        write_inflated(path, plain)
+        yield plain
 
 
 def _recover_mcap(path: Path) -> Iterator[Raw]:
-    with _opened(path) as file:
+    with _plain(path) as plain, plain.open('rb') as file:
         file.seek(8)  # magic
         yield from _mcap_messages(file, {}, {})
 
@@ -176,12 +178,7 @@ def _text(content: bytes, start: int) -> tuple[str, int]:
 
 
 def _recover_sqlite(path: Path) -> Iterator[Raw]:
-    if path.suffix == '.db3':
-        yield from _sqlite_messages(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / path.stem
-        write_inflated(path, plain)
+    with _plain(path) as plain:
         yield from _sqlite_messages(plain)
 
 
@@ -247,7 +244,7 @@ def _sqlite_messages(path: Path) -> Iterator[Raw]:
 
 
 def _recover_ros1(path: Path) -> Iterator[Raw]:
-    with _opened(path) as file:
+    with _plain(path) as plain, plain.open('rb') as file:
         file.readline()  # magic
         yield from _ros1_messages(file, {})
 

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,17 @@ def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
 def test_a_link_to_a_bag_is_called_by_its_own_name(tmp_path):
     (tmp_path / 'latest').symlink_to(tmp_path / 'drive_2026')
     assert bag_name(tmp_path / 'latest') == 'latest'
+
+
+def test_a_cut_file_that_is_compressed_as_a_whole_need_not_fit_into_memory(tmp_path):
+    """As of a download that broke off."""
+    noise = np.random.default_rng(0).integers(0, 255, (100, 120, 160, 3), np.uint8)
+    path = storage_file(write_bag(tmp_path / 'bag', frames(list(noise)), 'mcap+file'))
+    path.write_bytes(path.read_bytes()[:-60_000])
+    with Bag(path) as bag:
+        tracemalloc.start()
+        count = sum(1 for _ in bag.raw([IMAGE]))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert 80 <= count < 100
+    assert peak < noise.nbytes / 2
