@@ -42,6 +42,9 @@ _MORE: dict[str, Figure] = {
 # More columns than these nobody reads.
 _ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth')
 
+# As other versions sum in another order.
+_ROUNDING = 1e-9
+
 # What results must have in common. Where the camera comes from may differ.
 _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     'recording': lambda r: r.get('bag'),
@@ -162,9 +165,16 @@ def _row(
     first, *others = zip(*values, strict=True)
     row: list[object] = [name, fmean(first)]
     for column in others:
-        better = sum(y > x if more else y < x for x, y in zip(first, column, strict=True))
+        better = sum(_beats(y, x, more) for x, y in zip(first, column, strict=True))
         row += [fmean(column), f'{better} of {len(values)}']
     return row
+
+
+def _beats(value: float, other: float, more: bool) -> bool:
+    """Say whether a figure is the better one; what rounding makes of equal ones is no better."""
+    if math.isclose(value, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        return False
+    return value > other if more else value < other
 
 
 def _totals(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:

@@ -61,6 +61,16 @@ def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, caps
     assert not {'model', 'seed'} & rows.keys()  # the settings that agree
 
 
+def test_what_rounding_makes_of_equal_figures_is_no_better(result):
+    """Results of two versions, which sum in another order."""
+    first, second = result[1], copy.deepcopy(result[1])
+    for frame, sign in zip(second['frames'], (1, -1), strict=True):
+        frame['verdict']['score']['abs_rel'] *= 1 + sign * 1e-12
+        frame['verdict']['score']['delta1'] *= 1 + sign * 1e-12
+    rows = rows_of(compare.compare(first, second))
+    assert rows['AbsRel'][2] == rows['delta1'][2] == '0 of 2'
+
+
 @pytest.mark.parametrize('same', [True, False])
 def test_flicker_is_compared_over_the_same_images_alone(result, same):
     """An interrupted replay has the settings of the whole one."""

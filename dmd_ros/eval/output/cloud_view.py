@@ -15,6 +15,8 @@ from dmd_ros.core.camera import Camera
 # Rendered this much larger than asked for, then scaled down: smooth edges.
 _SUPERSAMPLE = 2
 _MAX_SPLAT_PX = 9
+# Of larger pictures every n-th row and column is drawn: the canvas has no more pixels.
+_MOST_POINTS = 1280 * 800 * _SUPERSAMPLE**2
 _SKY, _GROUND = (244, 245, 247), (206, 210, 216)
 _FRUSTUM = (236, 98, 32)
 # Pixels this far away shade each other: what lies 5 % behind loses a quarter of its light.
@@ -105,9 +107,12 @@ def _cloud(
     if known.any():
         with np.errstate(invalid='ignore'):
             known &= depth_m <= float(np.percentile(depth_m[known], 97))
-    z = depth_m[known]
-    points = np.column_stack([camera.rays()[known] * z[:, None], z]).astype(np.float32)
-    return points, rgb[known], z / np.float32(camera.fx)
+    step = math.ceil(math.sqrt(depth_m.size / _MOST_POINTS))
+    grid = np.s_[::step, ::step]
+    known, rgb, rays = known[grid], rgb[grid], camera.rays()[grid]
+    z = depth_m[grid][known]
+    points = np.column_stack([rays[known] * z[:, None], z]).astype(np.float32)
+    return points, rgb[known], z * np.float32(step / camera.fx)
 
 
 def steep_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:

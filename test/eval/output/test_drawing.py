@@ -196,6 +196,23 @@ def test_cloud_is_drawn_with_its_colours_and_the_nearest_point_on_top():
     assert box.mean() < 0.02
 
 
+def test_a_cloud_of_more_points_than_are_seen_is_thinned(monkeypatch):
+    depth, rgb, camera = corner_scene()
+    large = [np.repeat(np.repeat(values, 3, axis=0), 3, axis=1) for values in (depth, rgb)]
+    size = {'width': 320, 'height': 200}
+    plain = cloud_view.render(depth, rgb, camera, **size)
+    monkeypatch.setattr(cloud_view, '_MOST_POINTS', depth.size)
+    thinned = cloud_view.render(*large, camera.resized(480, 360), **size)
+    assert np.abs(thinned.astype(int) - plain).mean() < 8
+    drawn = []
+    splat = cloud_view._splat
+    monkeypatch.setattr(
+        cloud_view, '_splat', lambda *args: drawn.append(len(args[2])) or splat(*args)
+    )
+    cloud_view.render(*large, camera.resized(480, 360), **size)
+    assert 0.8 * depth.size < drawn[0] <= depth.size
+
+
 def test_from_a_raised_eye_what_is_near_moves_down():
     depth, rgb, camera = corner_scene()
 
