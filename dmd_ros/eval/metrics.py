@@ -179,7 +179,10 @@ def median_scale(
     min_m: float = MIN_M,
     max_m: float = MAX_M,
 ) -> float:
-    """Give median(g) / median(p) over judged pixels: 1 means that the scale is right."""
+    """Give median(g) / median(p) over judged pixels: 1 means that the scale is right.
+
+    p is not clamped before, as the scale may be what it needs to come into the range.
+    """
     p, g = _estimated(predicted_m, truth_m, min_m, max_m)
     return float(np.median(g) / np.median(p)) if p.size else math.nan
 
@@ -208,10 +211,12 @@ def _estimated(
     min_m: float,
     max_m: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give prediction and truth at those judged pixels that have an estimate, as two lists."""
-    p, g = _judged(predicted_m, truth_m, min_m, max_m, None)
-    known = ~np.isnan(p)
-    return p[known], g[known]
+    """Give prediction and truth at those judged pixels that have an estimate, as two lists.
+
+    Not clamped: of what is in millimetres, or in no metres at all, nothing would be left.
+    """
+    known = valid_mask(truth_m, min_m, max_m) & ~np.isnan(predicted_m)
+    return predicted_m[known], truth_m[known]
 
 
 def _judged(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dmd_ros.eval import baselines, metrics
+from dmd_ros.eval import baselines, judge, metrics
 
 NAN, INF = math.nan, math.inf
 
@@ -144,6 +144,18 @@ def test_silog_and_median_scaling_do_not_see_a_common_factor(g, factor):
     scale = metrics.median_scale(p, g)
     assert scale == pytest.approx(1 / factor, rel=1e-4)
     assert metrics.score(p * np.float32(scale), g).abs_rel == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.parametrize('unit', [1000.0, 255.0, 1e-3])
+def test_the_scale_of_what_is_in_another_unit_is_found(unit):
+    """Millimetres as floats, for one, lie beyond the range of truth, and were all 80 m."""
+    g = np.geomspace(0.5, 9, 12, dtype=np.float32).reshape(3, 4)
+    p = np.float32(unit) * g
+    assert metrics.median_scale(p, g) == pytest.approx(1 / unit, rel=1e-5)
+    assert metrics.correlation(p, g) == pytest.approx(1.0)
+    assert metrics.correlation(np.float32(unit) / g, g) == pytest.approx(-1.0)
+    verdict = judge.judge(p, g)
+    assert verdict.scaled.abs_rel == pytest.approx(0.0, abs=1e-5) and verdict.score.abs_rel > 0.9
 
 
 @given(g=arrays(np.float32, st.integers(1, 40), elements=st.floats(np.float32(0.1), 70, width=32)))
