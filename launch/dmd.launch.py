@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import yaml
@@ -17,7 +18,6 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -49,9 +49,10 @@ for _name in PARAMETERS:
 # How near a word of the command line must be to an argument to be called a misspelling of it.
 NEAR = 0.8
 FLAG = ('true', 'false', 'True', 'False')
-# Of values of several types, from files and arguments, rcl takes that of the first of these.
-RCL_ORDER = (bool, int, float, str)
-NODE_NAMES, PARAMS_KEY = ('dmd', '*', '**'), 'ros__parameters'
+# Arguments go into a section that no file has. Of those that fit a node ROS takes the value in the
+# one that it met last, and of several types in one section a flag before a number and a text: from
+# /**, where launch puts a dict, an argument might lose to the file without a word.
+SECTION = '/**/**/dmd'
 CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
 
@@ -90,15 +91,15 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         raise RuntimeError(f'params_file: {file} is no file; give the path of a parameters file')
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
-    overrides = {
+    given = {
         name: _typed(name, value[name], default)
         for name, default in PARAMETERS.items()
         if value[name]
     }
-    _check_kinds(file, overrides)
     # Not set unless asked for: the file, or a launch around this one, may have set it.
-    given = value['use_sim_time'].lower()
-    sim_time = [{'use_sim_time': given == 'true'}] if given else []
+    sim_time = value['use_sim_time'].lower()
+    if sim_time:
+        given['use_sim_time'] = sim_time == 'true'
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
         # The interpreter that runs this file finds the module in all three.
@@ -106,12 +107,12 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments=['-m', 'dmd_ros.ros.node'],
         additional_env=_python_path(),
         namespace=value['namespace'],
-        parameters=[str(file), overrides, *sim_time],
+        parameters=[str(file), _params_file(given)] if given else [str(file)],
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )
     # RViz first: a launch that fails because it is not installed leaves running what came before.
-    return [_rviz(value, sim_time), node] if value['rviz'].lower() == 'true' else [node]
+    return [_rviz(value, given), node] if value['rviz'].lower() == 'true' else [node]
 
 
 def misspelt(words: Iterable[str]) -> list[str]:
@@ -131,49 +132,23 @@ def misspelt(words: Iterable[str]) -> list[str]:
 def _typed(name: str, text: str, default: object) -> object:
     """Read an argument as its parameter's type: 30 is no double to the node, nor 123 a name."""
     if isinstance(default, str):
-        if text.lower() in ('true', 'false'):
-            # Of a flag and a text rcl takes the flag, and in the file input_rectified may be one.
-            return text.lower() == 'true'
-        return ParameterValue(text, value_type=str)
+        return text
     value = yaml.safe_load(text)
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
-        # Of two values of different types rcl takes the file's, without a word.
         raise RuntimeError(f'{name}:={text}: a value such as {default} is expected')
     return value
 
 
-def _check_kinds(file: Path, overrides: dict[str, object]) -> None:
-    """Refuse an argument that would lose to the file, whose value rcl takes without a word."""
-    try:
-        tree = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError):  # the node says what is wrong with it
-        return
-    for name, value in overrides.items():
-        is_text = isinstance(value, ParameterValue)
-        kind = str if is_text else type(value)
-        for other in _values_of(name, tree):
-            if type(other) in RCL_ORDER[: RCL_ORDER.index(kind)]:
-                wanted = f"'{str(other).lower()}'" if is_text else kind(other)
-                raise RuntimeError(
-                    f'{name}:= is given, and {file} has {name}: {str(other).lower()}, a value of '
-                    f'another type, which ROS would take; write it there as {name}: {wanted}'
-                )
+def _params_file(given: dict[str, object]) -> str:
+    """Write a parameters file, in JSON, which quotes texts: ROS takes a bare 1e5 for a number."""
+    return _temporary(
+        json.dumps({SECTION: {'ros__parameters': given}}, ensure_ascii=False), '.yaml'
+    )
 
 
-def _values_of(name: str, tree: object, node: str = '') -> Iterator[object]:
-    """Yield what a parameters file says of a parameter of our node, whatever its namespace."""
-    if not isinstance(tree, dict):
-        return
-    if node.rpartition('/')[2] in NODE_NAMES and isinstance(own := tree.get(PARAMS_KEY), dict):
-        yield from (own[key] for key in own if key == name)
-    for key, value in tree.items():
-        if key != PARAMS_KEY:
-            yield from _values_of(name, value, str(key))
-
-
-def _rviz(value: dict[str, str], sim_time: list[dict[str, bool]]) -> Node:
+def _rviz(value: dict[str, str], given: dict[str, object]) -> Node:
     prefix = '/'.join(('', *filter(None, value['namespace'].split('/'))))
     image = value['image'] if value['image'].startswith('/') else f'{prefix}/{value["image"]}'
     own = ('points', 'depth/image', 'depth/color')
@@ -181,7 +156,7 @@ def _rviz(value: dict[str, str], sim_time: list[dict[str, bool]]) -> Node:
         package='rviz2',
         executable='rviz2',
         arguments=['-d', _rviz_config(value['image_transport']), '-f', value['fixed_frame']],
-        parameters=sim_time,
+        parameters=[{'use_sim_time': given['use_sim_time']}] if 'use_sim_time' in given else [],
         # The second one for image_transport before Kilted, which remaps what it has put together.
         remappings=[
             ('/image', image),
@@ -197,9 +172,16 @@ def _rviz_config(transport: str) -> str:
     if transport != 'compressed':
         return str(config)
     text = config.read_text().replace('Value: /image\n', 'Value: /image/compressed\n')
-    with tempfile.NamedTemporaryFile('w', prefix='dmd_', suffix='.rviz', delete=False) as file:
+    return _temporary(text, '.rviz')
+
+
+def _temporary(text: str, suffix: str) -> str:
+    """Write a file for the processes, which the launch outlives."""
+    with tempfile.NamedTemporaryFile(
+        'w', prefix='dmd_', suffix=suffix, encoding='utf-8', delete=False
+    ) as file:
         file.write(text)
-    atexit.register(Path(file.name).unlink, missing_ok=True)  # the launch outlives RViz
+    atexit.register(Path(file.name).unlink, missing_ok=True)
     return file.name
 
 

@@ -144,6 +144,7 @@ class Peer:
         info_latched: bool = False,
         image_type: type = Image,
         image_topic: str = 'image',
+        target: str = '/dmd',
     ) -> None:
         self.received: dict[str, list] = defaultdict(list)
         self._changed = threading.Condition()
@@ -157,6 +158,7 @@ class Peer:
             CameraInfo, 'camera_info', qos(reliable, info_latched)
         )
         self._listeners = {}
+        self._target = target
         self._clients: dict = {}
         for topic in listen:
             self.listen(topic, listen_reliable)
@@ -287,7 +289,8 @@ class Peer:
         # Kept, so that a second call takes what the node takes, and no discovery.
         client = self._clients.get(service)
         if client is None:
-            client = self._clients[service] = self.node.create_client(kind, f'/dmd/{service}')
+            client = self.node.create_client(kind, f'{self._target}/{service}')
+            self._clients[service] = client
         assert client.wait_for_service(TIMEOUT), f'no service {service}'
         future = client.call_async(request)
         done = threading.Event()
