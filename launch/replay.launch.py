@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -24,8 +24,12 @@ NODE_LAUNCH = Path(__file__).resolve().with_name('dmd.launch.py')
 # Time for the player and the node to find each other; without it the first frames go unseen.
 DISCOVERY_SECONDS = '2'
 
+# What the node publishes. A bag that has been recorded with such a node running has all of it.
+OUTPUTS = ('depth/camera_info', 'depth/image', 'points', 'depth/uncertainty', 'depth/color')
+RECORDED = '/bag'
+
 ARGUMENTS = {
-    'bag': (None, 'folder or file of the bag'),
+    'bag': (None, f"folder or file of the bag; the node's own topics are played below {RECORDED}"),
     'rate': ('1.0', 'speed of playing'),
     'loop': ('false', 'play again and again'),
     'rviz': ('true', 'open RViz; without it, the launch ends with the bag'),
@@ -59,8 +63,15 @@ def player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     command += ['--delay', DISCOVERY_SECONDS]
     if value['loop'].lower() == 'true':
         command.append('--loop')
+    command += ['--remap', *aside(context.launch_configurations.get('namespace', ''))]
     play = ExecuteProcess(cmd=command, output='screen')
     if value['rviz'].lower() == 'true':
         return [play]
     end = OnProcessExit(target_action=play, on_exit=[Shutdown(reason='the bag is over')])
     return [RegisterEventHandler(end), play]
+
+
+def aside(namespace: str) -> list[str]:
+    """Give the remaps that keep what was recorded of such a node apart from what this one says."""
+    own = [str(PurePosixPath('/', namespace, name)) for name in OUTPUTS]
+    return [f'{name}:={RECORDED}{name}' for name in (*own, '/diagnostics')]

@@ -22,6 +22,8 @@ import pytest
 import yaml
 from peers import HEIGHT, OUTPUTS, ROOT, WIDTH, NodeProcess, Peer, free_domain
 
+from dmd_ros.ros.outputs import TOPICS
+
 pytest.importorskip('launch_ros')
 
 # What `ros2 launch FILE name:=value ...` does.
@@ -94,44 +96,46 @@ def test_arguments_reach_the_node(oracle, tmp_path):
 
 
 def test_every_parameter_is_an_argument_of_its_own_type(oracle, tmp_path):
-    # Among them a whole number for a double, and a flag, which is one in the file, for a text.
+    # Among them a whole number for a double, and texts that look like a flag and a number.
     params = tmp_path / 'my.yaml'
     params.write_text('/**:\n  ros__parameters:\n    input_rectified: false\n    max_depth: 9.0\n')
-    wanted = {'max_depth': 30.0, 'steps': 2, 'input_rectified': True, 'edge_filter_depth': True}
+    wanted = {'max_depth': 30.0, 'steps': 2, 'edge_filter_depth': True}
+    wanted['input_rectified'] = 'true'
+    wanted['engine_cache_dir'] = '1e5'
     options = ('max_depth:=30', 'steps:=2', 'input_rectified:=true', 'edge_filter_depth:=True')
+    options += ('engine_cache_dir:=1e5',)
     with launched('dmd.launch.py', f'model:={oracle}', f'params_file:={params}', *options) as run:
         run.process.wait_line('active: ')
         assert {name: run.peer.get_parameter(name) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize(
-    ('node', 'line', 'argument', 'fix'),
-    [
-        ('/**', 'input_rectified: true', 'input_rectified:=auto', "input_rectified: 'true'"),
-        ('/robot/dmd', 'max_depth: 9', 'max_depth:=30.0', 'max_depth: 9.0'),
-    ],
-)
-def test_an_argument_that_would_lose_to_the_file_is_refused(tmp_path, node, line, argument, fix):
-    params = tmp_path / 'my.yaml'
-    params.write_text(f'{node}:\n  ros__parameters:\n    {line}\n')
-    with free_domain() as domain:
-        command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
-        process = NodeProcess(domain, argument, f'params_file:={params}', command=command, cwd='/')
-        assert process.wait() == 1
-    assert f'{line}, a value of another type' in process.output
-    assert f'write it there as {fix}' in process.output
+FILE = """
+/**:
+  ros__parameters: {input_rectified: false, max_depth: 9, steps: 1, use_sim_time: false}
+/front/dmd:
+  ros__parameters: {cloud_stride: 4, max_depth: 8.0, steps: 2, use_sim_time: false}
+/front:
+  dmd:
+    ros__parameters: {samples: 2}
+/rear/dmd:
+  ros__parameters: {samples: a lot}
+"""
 
 
-def test_an_argument_wins_over_a_text_in_the_file_and_what_other_nodes_have(oracle, tmp_path):
+def test_an_argument_wins_over_the_file_in_whatever_section_and_type_it_has_another(
+    oracle, tmp_path
+):
+    """In one file for two cameras; what the arguments do not say comes from it."""
     params = tmp_path / 'my.yaml'
-    params.write_text(
-        "/**:\n  dmd:\n    ros__parameters:\n      input_rectified: 'false'\n"
-        'other:\n  ros__parameters:\n    input_rectified: false\n'
-    )
-    options = (f'params_file:={params}', f'model:={oracle}', 'input_rectified:=auto')
-    with launched('dmd.launch.py', *options) as run:
+    params.write_text(FILE)
+    given = {'input_rectified': 'auto', 'max_depth': 30.0, 'steps': 3, 'use_sim_time': True}
+    options = [f'{name}:={value}' for name, value in given.items()]
+    options += ['namespace:=front', f'params_file:={params}', f'model:={oracle}']
+    with launched('dmd.launch.py', *options, peer={'target': '/front/dmd'}) as run:
         run.process.wait_line('active: ')
-        assert run.peer.get_parameter('input_rectified') == 'auto'
+        wanted = {**given, 'cloud_stride': 4, 'samples': 2}
+        found = {name: run.peer.get_parameter(name) for name in wanted}
+        assert found == wanted
 
 
 @pytest.mark.parametrize('argument', ['', 'true', 'false'])
@@ -250,6 +254,7 @@ sys.path[:0] = [{tests!r}, {root!r}]
 from peers import HEIGHT, WIDTH, Peer, image_of, info_of
 from rosgraph_msgs.msg import Clock
 import numpy as np
+del sys.argv[1:]  # the remaps are the player's
 peer = Peer(int(os.environ['ROS_DOMAIN_ID']))
 clock = peer.node.create_publisher(Clock, '/clock', 10)
 peer.aim('/cam/image_raw', '/cam/camera_info')
@@ -277,6 +282,34 @@ def test_replay_plays_the_bag_through_the_node_and_ends_with_it(oracle, tmp_path
     assert played.arguments[:3] == ['bag', 'play', '/data/my bag']
     assert '--clock' in played.arguments and '--loop' not in played.arguments
     assert played.arguments[played.arguments.index('--rate') + 1] == '0.5'
+
+
+PLAY_RECORDED = """
+import time
+import rclpy
+from sensor_msgs.msg import Image
+rules = sys.argv[sys.argv.index('--remap') + 1:]
+rclpy.init(args=[word for rule in rules for word in ('--ros-args', '--remap', rule)])
+player = rclpy.create_node('rosbag2_player')
+topics = {topics!r}
+played = [player.create_publisher(Image, name, 1).topic_name for name in topics]
+while not player.count_publishers(topics[0]):
+    time.sleep(0.1)  # until the node, whose topic that is, is there
+print('played:', *played, flush=True)
+"""
+
+
+def test_what_a_node_like_ours_left_in_the_bag_is_played_apart(oracle, tmp_path):
+    own = [f'/robot/{name}' for name in TOPICS] + ['/diagnostics']
+    others = ['/robot/image', '/robot/lidar/points', '/tf']
+    body = PLAY_RECORDED.format(topics=[*own, *others])
+    ros2 = stand_in(tmp_path / 'bin' / 'ros2', body)
+    path = os.pathsep.join((str(ros2.parent), os.environ['PATH']))
+    options = ('bag:=x', 'rviz:=false', 'namespace:=robot', f'model:={oracle}')
+    with launched('replay.launch.py', *options, PATH=path) as run:
+        assert run.process.wait() == 0, run.process.output
+    expected = [*(f'/bag{name}' for name in own), *others]
+    assert f'played: {" ".join(expected)}\n' in run.process.output
 
 
 def test_a_profile_that_the_user_has_chosen_is_kept(oracle, tmp_path):
