@@ -26,7 +26,7 @@ def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
     kinds = {info.topic_type for info in publishers}
     if kind not in kinds:
         return f'{topic} is {", ".join(sorted(kinds))}, not {kind}{_other_transport(topic, kinds)}'
-    if kind.endswith('CameraInfo') and not latched and all(map(_is_latched, publishers)):
+    if kind.endswith('CameraInfo') and not latched and any(map(_is_latched, publishers)):
         return (
             f'{topic} is latched, and what was sent before is not asked for; set info_pairing to '
             'latest'

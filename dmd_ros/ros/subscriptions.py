@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from dmd_ros.ros.silence import why_silent
@@ -56,8 +58,16 @@ def info_ladder(latest: bool) -> list[QoSProfile]:
     return [*latched, _qos(_RELIABLE, depth), _qos(_BEST_EFFORT, depth)]
 
 
+def _is_latched(qos: QoSProfile) -> bool:
+    return bool(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL)
+
+
 class LadderSubscription:
     """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
+
+    One that asks for what was sent before stays beside the next one, which does not: a publisher
+    that sends its message once is heard though another one on the topic latches nothing.
+    topic: full name, remaps applied.
 
     callback(message) runs in the executor. on_lost(number) hears of messages that were published
     but never reached the callback (lost on the way, or overwritten while the executor was busy),
@@ -84,38 +94,40 @@ class LadderSubscription:
         self._ladder = list(ladder)
         self._callback = callback
         self._on_lost = on_lost
+        self._is_latched = _is_latched(self._ladder[0])
+        self._subscriptions: list[Any] = []
         self._subscribe()
-
-    @property
-    def topic(self) -> str:
-        """The topic's full name, remaps applied."""
-        return str(self._subscription.topic_name)
+        self.topic = str(self._subscriptions[0].topic_name)
 
     def why_silent(self, topic: str) -> str:
         """Say why nothing has come on `topic`, which is this one's: for when it is closed, too."""
         kind = f'{self._kind.__module__.partition(".")[0]}/msg/{self._kind.__name__}'
-        latched = self._ladder[0].durability == DurabilityPolicy.TRANSIENT_LOCAL
-        return why_silent(self._node, topic, kind, latched=latched)
+        return why_silent(self._node, topic, kind, latched=self._is_latched)
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
 
     def _subscribe(self) -> None:
         self._sequence: int | None = None
         self._alone = True
-        events = SubscriptionEventCallbacks(incompatible_qos=self._step_down)
+        rung = self._ladder[0]
+        events = SubscriptionEventCallbacks(incompatible_qos=lambda _: self._step_down(rung))
         callback = self._receive if TELLS_NUMBER else self._callback
         if self._on_lost is None:
             callback = self._receive_all
-        arguments = (self._kind, self._topic, callback, self._ladder[0])
+        arguments = (self._kind, self._topic, callback, rung)
         try:
-            self._subscription = self._node.create_subscription(*arguments, event_callbacks=events)
+            subscription = self._node.create_subscription(*arguments, event_callbacks=events)
         except UnsupportedEventTypeError:
             # A middleware without this event (Zenoh) matches whatever the QoS.
-            self._subscription = self._node.create_subscription(*arguments)
+            subscription = self._node.create_subscription(*arguments)
+        self._subscriptions.append(subscription)
 
-    def _step_down(self, event: Any) -> None:
+    def _step_down(self, rung: QoSProfile) -> None:
+        if rung is not self._ladder[0]:
+            return  # of the one that stays: that others do not latch is known
         logger = self._node.get_logger()
         if len(self._ladder) == 1:
             logger.warning(
@@ -128,7 +140,8 @@ class LadderSubscription:
             f'a publisher of {self.topic} offers less QoS than asked for; subscribing as '
             f'{self._ladder[0].reliability.name}, {self._ladder[0].durability.name}'
         )
-        self._node.destroy_subscription(self._subscription)
+        if not _is_latched(rung):
+            self._node.destroy_subscription(self._subscriptions.pop())
         self._subscribe()
 
     def _receive(self, message: Any, info: Any) -> None:
@@ -147,8 +160,9 @@ class LadderSubscription:
 
     def _receive_all(self, message: Any) -> None:
         self._callback(message)
-        handle = self._subscription.handle
-        with handle:
+        handle = self._subscriptions[-1].handle
+        # Who composes the node may end it in another thread.
+        with contextlib.suppress(InvalidHandle), handle:
             for _ in range(_INFO_QUEUE):  # not for ever, however fast they come
                 taken = handle.take_message(self._kind, False)
                 if taken is None:

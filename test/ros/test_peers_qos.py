@@ -144,6 +144,16 @@ def test_topics_follow_namespace_and_remaps(running):
             assert peer.until(lambda topic=topic: peer.node.count_subscribers(topic) == 1)
 
 
+def fake_node(created: list, handle=None, **methods) -> SimpleNamespace:
+    """Give what keeps the arguments of the subscriptions that are made on it."""
+
+    def create(*arguments, **_):
+        created.append(arguments)
+        return SimpleNamespace(topic_name=f'/{arguments[1]}', handle=handle)
+
+    return SimpleNamespace(create_subscription=create, **methods)
+
+
 @pytest.mark.parametrize('humble', [True, False])
 def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humble):
     """Humble's rclpy has the events in another module and calls back with the message alone."""
@@ -154,13 +164,9 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
     fresh = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fresh)
     heard, lost, created = [], [], []
-    node = SimpleNamespace(
-        create_subscription=lambda *arguments, **_: created.append(arguments),
-        count_publishers=lambda topic: 1,
-    )
+    node = fake_node(created, count_publishers=lambda topic: 1)
     ladder = fresh.image_ladder('auto')
-    subscription = fresh.LadderSubscription(node, str, 'image', ladder, heard.append, lost.append)
-    subscription._subscription = SimpleNamespace(topic_name='/image')
+    fresh.LadderSubscription(node, str, 'image', ladder, heard.append, lost.append)
     ((_, _, callback, _),) = created
     for number in (1, 4):
         callback(f'{number}', *([] if humble else [{'publication_sequence_number': number}]))
@@ -170,14 +176,9 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
 def test_the_last_number_of_who_has_left_tells_nothing_of_who_stays():
     """It may come when its publisher is gone already."""
     publishers, lost, created = [2], [], []
-    node = SimpleNamespace(
-        create_subscription=lambda *arguments, **_: created.append(arguments),
-        count_publishers=lambda topic: publishers[-1],
-    )
-    subscription = subscriptions.LadderSubscription(
-        node, str, 'image', subscriptions.image_ladder('auto'), str, lost.append
-    )
-    subscription._subscription = SimpleNamespace(topic_name='/image')
+    node = fake_node(created, count_publishers=lambda topic: publishers[-1])
+    ladder = subscriptions.image_ladder('auto')
+    subscriptions.LadderSubscription(node, str, 'image', ladder, str, lost.append)
     ((_, _, callback, _),) = created
     for count, number in ((2, 9000), (2, 2), (1, 3), (1, 9001), (1, 9004)):
         publishers.append(count)
@@ -223,6 +224,47 @@ def test_every_camera_info_of_a_burst_is_heard(listener):
     assert [info.header.stamp.sec for info in heard] == list(range(10))
 
 
+def test_a_latched_camera_info_is_heard_beside_one_that_is_not(listener):
+    """Its one message has been sent before the node is there; the other may never send any."""
+    node, spin_until = listener.node, listener.spin_until
+    latched = node.create_publisher(CameraInfo, 'camera_info', qos(latched=True))
+    latched.publish(info_of(7))
+    other = node.create_publisher(CameraInfo, 'camera_info', qos())
+    heard: list[CameraInfo] = []
+    subscription = subscriptions.LadderSubscription(
+        node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=True), heard.append
+    )
+    # The second subscription, without which the other is not heard.
+    spin_until(lambda: heard and other.get_subscription_count())
+    assert heard[0].header.stamp.nanosec == 7
+    other.publish(info_of(8))
+    spin_until(lambda: heard[-1].header.stamp.nanosec == 8)
+    best_effort = node.create_publisher(CameraInfo, 'camera_info', qos(reliable=False))
+    spin_until(best_effort.get_subscription_count)
+    best_effort.publish(info_of(9))
+    spin_until(lambda: heard[-1].header.stamp.nanosec == 9)
+    subscription.close()
+    assert not list(node.subscriptions)
+
+
+def test_a_listener_may_be_closed_while_it_hears(listener):
+    """As by a transition in another thread than the one that spins."""
+    node, spin_until = listener.node, listener.spin_until
+    heard: list[CameraInfo] = []
+
+    def hear(message: CameraInfo) -> None:
+        subscription.close()
+        heard.append(message)
+
+    subscription = subscriptions.LadderSubscription(
+        node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=False), hear
+    )
+    publisher = node.create_publisher(CameraInfo, 'camera_info', qos())
+    spin_until(publisher.get_subscription_count)
+    publisher.publish(info_of(0))
+    spin_until(lambda: heard)
+
+
 def test_a_second_publisher_that_leaves_has_lost_nothing(listener):
     """Its numbers are not those of the camera, which has sent for days."""
     node, spin_until = listener.node, listener.spin_until
@@ -258,10 +300,9 @@ def test_a_round_takes_all_that_wait_and_not_for_ever(waiting, heard):
     created = []
     handle = contextlib.nullcontext()
     handle.take_message = lambda *_: messages.pop(0) if messages else None
-    node = SimpleNamespace(create_subscription=lambda *arguments, **_: created.append(arguments))
     ladder = subscriptions.info_ladder(latest=False)
-    subscription = subscriptions.LadderSubscription(node, CameraInfo, 'info', ladder, got.append)
-    subscription._subscription = SimpleNamespace(handle=handle)
+    node = fake_node(created, handle)
+    subscriptions.LadderSubscription(node, CameraInfo, 'info', ladder, got.append)
     created[0][2](-1)
     assert got == list(range(-1, heard - 1))
 

@@ -20,6 +20,7 @@ IMAGE, COMPRESSED, INFO = (
     f'sensor_msgs/msg/{n}' for n in ('Image', 'CompressedImage', 'CameraInfo')
 )
 WITHOUT = 'remap to the name without /compressed'
+LATCHED = 'is latched, and what was sent before is not asked for; set info_pairing to latest'
 SENDS = 'has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?'
 
 
@@ -115,17 +116,17 @@ def test_a_topic_of_another_type(node, topic, kind, sent, told) -> None:
 @pytest.mark.parametrize(
     ('latched', 'asked', 'told'),
     [
-        (
-            True,
-            False,
-            'is latched, and what was sent before is not asked for; set info_pairing to latest',
-        ),
-        (True, True, SENDS),
-        (False, False, SENDS),
+        ([True], False, LATCHED),
+        ([True, False], False, LATCHED),
+        ([True, False], True, SENDS),
+        ([False], False, SENDS),
     ],
 )
 def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
-    node.create_publisher(CameraInfo, '/info', qos(latched=latched))
+    for one in latched:
+        node.create_publisher(CameraInfo, '/info', qos(latched=one))
+    while node.count_publishers('/info') < len(latched):
+        time.sleep(0.02)
     _says(node, '/info', INFO, f'/info {told}', latched=asked)
 
 
