@@ -36,6 +36,7 @@ from dmd_ros.ros.session import Session
 from dmd_ros.ros.spinner import Spinner, Stop
 from dmd_ros.ros.transport import send_in_background
 from dmd_ros.ros.usage import is_asked_for, tell
+from dmd_ros.ros.waitables import outlive
 from dmd_ros.runtime.errors import BackendError
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -44,8 +45,7 @@ _SUCCESS = TransitionCallbackReturn.SUCCESS
 class DmdNode(LifecycleNode):
     """Owns parameters and lifecycle; a `Session` does the work while the node is active.
 
-    Where it is composed, a `SingleThreadedExecutor` should spin it, and `start` and transitions be
-    called in that thread: rclpy's wait fails if a subscription with events is destroyed meanwhile.
+    Where it is composed, any executor may spin it, and any thread call `start` and transitions.
     """
 
     def __init__(self, cancelled: Callable[[], bool] = lambda: False, **arguments: Any) -> None:
@@ -166,6 +166,11 @@ class DmdNode(LifecycleNode):
             self._estimator.close()
             self._estimator = None
         self._loader.drop()
+
+    def add_waitable(self, waitable: Any) -> None:
+        """Take the events of a publisher or subscription, which another thread may destroy."""
+        outlive(waitable)
+        super().add_waitable(waitable)
 
     def destroy_node(self) -> None:
         """Release everything first: who composes the node need not know of its worker."""
