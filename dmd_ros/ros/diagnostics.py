@@ -170,6 +170,7 @@ def _values(summary: Summary) -> dict[str, str]:
         'latency p50 (ms)': f'{p50 * 1e3:.2f}',
         'latency p95 (ms)': f'{p95 * 1e3:.2f}',
         'latency max (ms)': f'{worst * 1e3:.2f}',
+        'image age (ms)': 'unknown' if summary.age is None else f'{summary.age * 1e3:.2f}',
         **{f'stage {name} (ms)': f'{s * 1e3:.2f}' for name, s in summary.stages.items()},
         'vfov (deg)': f'{summary.vfov_deg:.2f}' if summary.vfov_deg else 'unknown',
         'floor': _floor(summary),

@@ -112,7 +112,7 @@ class Pipeline:
             self._stats.floor(frame.floor)
             timings.update(frame.timings)
             self._publish(frame, pair, settings, wanted, timings)
-        self._stats.processed(time.monotonic() - pair.received, timings)
+        self._stats.processed(time.monotonic() - pair.received, timings, self._age(pair))
 
     def _publish(
         self,
@@ -152,10 +152,14 @@ class Pipeline:
             with _lap(timings, 'color'):
                 self._outputs.color(header, depth, settings)
 
+    def _age(self, pair: Pair) -> float:
+        """Give the seconds since the image's stamp, by the node clock."""
+        return (self._clock_ns() - stamp_ns(pair.image)) * 1e-9
+
     def _check_age(self, pair: Pair, settings: Settings) -> None:
         if settings.max_frame_age <= 0:
             return
-        age = (self._clock_ns() - stamp_ns(pair.image)) * 1e-9
+        age = self._age(pair)
         if age > settings.max_frame_age:
             raise _DroppedError(
                 'stale',

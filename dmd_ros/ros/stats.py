@@ -47,6 +47,7 @@ class Summary:
     floor_looked: int  # images looked at since the camera was mounted as it is now,
     floor_seen: int  # and those of them that showed the floor
     floor_scale: float | None  # depth was last multiplied by it; None: by nothing
+    age: float | None  # of the newest image when its depth went out, by the node clock
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Stats:
         self._vfov_deg = 0.0
         self._floor_used = False
         self._floor_scale: float | None = None
+        self._age: float | None = None
 
     def image(self, now: float) -> None:
         """Count an image that arrived."""
@@ -115,10 +117,11 @@ class Stats:
             self._counts.errors += 1
             self._last_error = message
 
-    def processed(self, latency: float, stages: Mapping[str, float]) -> None:
-        """Count a published frame: seconds from reception to publication, and per stage."""
+    def processed(self, latency: float, stages: Mapping[str, float], age: float) -> None:
+        """Count a published frame: seconds since reception, per stage, and since its stamp."""
         with self._lock:
             self._counts.processed += 1
+            self._age = age
             self._latencies.append(latency)
             for stage, seconds in stages.items():
                 self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(seconds)
@@ -180,6 +183,7 @@ class Stats:
                 floor_looked=counts.floor_looked,
                 floor_seen=counts.floor_seen,
                 floor_scale=self._floor_scale,
+                age=self._age,
             )
 
 

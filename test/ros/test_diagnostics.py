@@ -19,7 +19,7 @@ def test_rates_and_percentiles():
     stats = Stats(100.0)
     for k in reversed(range(100)):
         stats.image(100.0)
-        stats.processed(k * 1e-3, {'decode': k * 1e-3})
+        stats.processed(k * 1e-3, {'decode': k * 1e-3}, 0.0)
     first = stats.summary(110.0)
     assert (first.image_rate, first.depth_rate) == (10.0, 10.0)
     assert first.latency == pytest.approx((0.050, 0.095, 0.099))
@@ -38,9 +38,9 @@ def test_rates_and_percentiles():
 def test_latencies_and_stages_are_of_the_last_frames():
     stats = Stats(0.0)
     for _ in range(1000):
-        stats.processed(9.0, {'denoise': 9.0})
+        stats.processed(9.0, {'denoise': 9.0}, 0.0)
     for _ in range(400):
-        stats.processed(0.1, {'denoise': 0.1})
+        stats.processed(0.1, {'denoise': 0.1}, 0.0)
     summary = stats.summary(1.0)
     assert summary.latency == (0.1, 0.1, 0.1) and summary.stages == {'denoise': 0.1}
 
@@ -156,7 +156,7 @@ def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
         summary = stats.summary(now)
         found = problems(summary, '/i', '/c')
         levels.append(status('dmd', 'active', {}, summary, found).level)
-        stats.processed(0.1, {})
+        stats.processed(0.1, {}, 0.0)
     assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.WARN]
 
 
@@ -165,7 +165,7 @@ def test_each_value_is_said_in_its_unit():
     for k in range(100):
         stats.image(9.0)
         if k < 50:
-            stats.processed(k * 1e-3, {'decode': 2e-3})
+            stats.processed(k * 1e-3, {'decode': 2e-3}, 0.2 + k * 1e-3)
     stats.drop('superseded', 3)
     stats.drop('stale', 2)
     stats.vfov(48.0)
@@ -179,13 +179,15 @@ def test_each_value_is_said_in_its_unit():
         'latency p50 (ms)': '25.00',
         'latency p95 (ms)': '47.00',
         'latency max (ms)': '49.00',
+        'image age (ms)': '249.00',
         'stage decode (ms)': '2.00',
         'vfov (deg)': '48.00',
     }
     assert {key: values[key] for key in expected} == expected
     assert said.hardware_id == 'm'
     nothing = status('/dmd', 'active', {}, Stats(0.0).summary(1.0), {})
-    assert values_of(DiagnosticArray(status=[nothing]))['vfov (deg)'] == 'unknown'
+    values = values_of(DiagnosticArray(status=[nothing]))
+    assert (values['vfov (deg)'], values['image age (ms)']) == ('unknown', 'unknown')
 
 
 def test_what_others_say_on_the_topic_is_not_taken_for_ours():

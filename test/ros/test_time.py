@@ -125,3 +125,21 @@ def test_simulated_time_is_what_stale_means_and_its_jump_resets(running, noisy):
             )
         )
         assert 'by the node clock' in values['last error']
+
+
+def test_the_age_of_images_is_told_by_the_node_clock(running):
+    """What is slow, or set to another time, may lie before the node."""
+    with running(use_sim_time=True, peer={'listen': ('depth/image',)}) as robot:
+        peer = robot.peer
+        clock = peer.node.create_publisher(Clock, '/clock', 10)
+        message = Clock()
+        message.clock.sec = 100
+
+        def told() -> list[int]:
+            clock.publish(message)  # the first ones may come before the node has found the clock
+            return [m.header.stamp.sec for m in peer.received['diag'][-1:]]
+
+        assert peer.until(lambda: told() == [100])
+        depth_at(peer, 99 * SECOND + SECOND // 4)
+        values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
+        assert values['image age (ms)'] == '750.00'
