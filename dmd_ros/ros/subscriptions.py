@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -96,8 +97,12 @@ class LadderSubscription:
         self._on_lost = on_lost
         self._is_latched = _is_latched(self._ladder[0])
         self._subscriptions: list[Any] = []
-        self._subscribe()
-        self.topic = str(self._subscriptions[0].topic_name)
+        # Who composes the node may end it in another thread than the one that spins.
+        self._changing = threading.Lock()
+        self.topic = topic
+        with self._changing:
+            self._subscribe()
+            self.topic = str(self._subscriptions[0].topic_name)
 
     def why_silent(self, topic: str) -> str:
         """Say why nothing has come on `topic`, which is this one's: for when it is closed, too."""
@@ -105,9 +110,11 @@ class LadderSubscription:
         return why_silent(self._node, topic, kind, latched=self._is_latched)
 
     def close(self) -> None:
-        """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        """Unsubscribe, for good."""
+        with self._changing:
+            self._ladder.clear()
+            for subscription in self._subscriptions:
+                self._node.destroy_subscription(subscription)
 
     def _subscribe(self) -> None:
         self._sequence: int | None = None
@@ -126,8 +133,12 @@ class LadderSubscription:
         self._subscriptions.append(subscription)
 
     def _step_down(self, rung: QoSProfile) -> None:
-        if rung is not self._ladder[0]:
-            return  # of the one that stays: that others do not latch is known
+        with self._changing:
+            # Another one means: of the latched one that stays; that others do not latch is known.
+            if self._ladder and rung is self._ladder[0]:
+                self._leave(rung)
+
+    def _leave(self, rung: QoSProfile) -> None:
         logger = self._node.get_logger()
         if len(self._ladder) == 1:
             logger.warning(
@@ -161,7 +172,6 @@ class LadderSubscription:
     def _receive_all(self, message: Any) -> None:
         self._callback(message)
         handle = self._subscriptions[-1].handle
-        # Who composes the node may end it in another thread.
         with contextlib.suppress(InvalidHandle), handle:
             for _ in range(_INFO_QUEUE):  # not for ever, however fast they come
                 taken = handle.take_message(self._kind, False)

@@ -265,6 +265,15 @@ def test_a_listener_may_be_closed_while_it_hears(listener):
     spin_until(lambda: heard)
 
 
+def test_a_listener_that_is_closed_steps_down_no_more(listener):
+    """The event may be at hand in the thread that spins."""
+    ladder = subscriptions.image_ladder('auto')
+    subscription = subscriptions.LadderSubscription(listener.node, CameraInfo, 'i', ladder, str)
+    subscription.close()
+    subscription._step_down(ladder[0])
+    assert not list(listener.node.subscriptions)
+
+
 def test_a_second_publisher_that_leaves_has_lost_nothing(listener):
     """Its numbers are not those of the camera, which has sent for days."""
     node, spin_until = listener.node, listener.spin_until
