@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections.abc import Iterator
 from numbers import Integral
@@ -39,7 +41,9 @@ class DepthEstimator:
     image_rotation: degrees clockwise, 0, 90, 180 or 270, that bring a picture upright: the network
     knows the world as it stands. Depth stays on the picture's own grid.
     floor_scale: None, or what scales depth so that the floor lies where it is known to lie; may be
-    set between pictures.
+    set at any time, as the only one.
+    For other settings, or a second camera, make another estimator around the same backend. Threads
+    may share one; 'random', 'blend' and memories go by the order in which their pictures come.
     """
 
     def __init__(
@@ -80,8 +84,8 @@ class DepthEstimator:
 
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        self._first_noise: Floats | None = None
-        self._fresh = _Replay(iter(()))
+        # One field, so that a thread cannot take it apart: the first noise and that of the steps.
+        self._fixed_noise: tuple[Floats, _Replay] | None = None
         self._previous: Floats | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
@@ -181,9 +185,10 @@ class DepthEstimator:
         """Give the maps for a distorted camera, kept until the camera changes."""
         if not camera.is_distorted:
             return None
-        if self._rectifier is None or self._rectifier.source != camera:
-            self._rectifier = Rectifier(camera)
-        return self._rectifier
+        rectifier = self._rectifier  # which another thread may set
+        if rectifier is None or rectifier.source != camera:
+            rectifier = self._rectifier = Rectifier(camera)
+        return rectifier
 
     def _sample(
         self,
@@ -223,18 +228,14 @@ class DepthEstimator:
             return np.zeros(shape, np.float32), iter(())
         if self.temporal == 'random':
             return self._random.standard_normal(shape, np.float32), _normals(self._random, shape)
-        noise = self._first_noise
-        if noise is None or noise.shape != shape:
-            noise = np.random.default_rng(self.seed).standard_normal(shape, np.float32)
-            # Read-only, so that a backend may keep its copy of the very same array.
-            noise.flags.writeable = False
-            self._first_noise = noise
-            # A stream of its own, so that the cached first noise does not shift it.
-            self._fresh = _Replay(_normals(np.random.default_rng((self.seed, 1)), shape))
+        fixed = self._fixed_noise
+        if fixed is None or fixed[0].shape != shape:
+            fixed = self._fixed_noise = _draw_fixed(self.seed, shape)
+        noise, fresh = fixed
         previous = self._previous
         if previous is not None and previous.shape == shape:
             noise = np.float32(1.0 - BLEND) * noise + np.float32(BLEND) * previous
-        return noise, iter(self._fresh)
+        return noise, iter(fresh)
 
     def _scale_by_floor(
         self,
@@ -279,15 +280,18 @@ class _Replay:
     """The same noise for every frame, drawn once: each iteration starts from the first array."""
 
     def __init__(self, source: Iterator[Floats]) -> None:
-        self._source = source
+        self._source = source  # without an end
         self._drawn: list[Floats] = []
+        self._drawing = threading.Lock()
 
     def __iter__(self) -> Iterator[Floats]:
-        yield from self._drawn
-        for array in self._source:
-            array.flags.writeable = False
-            self._drawn.append(array)
-            yield array
+        for index in itertools.count():
+            with self._drawing:
+                if index == len(self._drawn):
+                    array = next(self._source)
+                    array.flags.writeable = False
+                    self._drawn.append(array)
+            yield self._drawn[index]
 
 
 class _Stopwatch:
@@ -301,6 +305,14 @@ class _Stopwatch:
         now = time.perf_counter()
         self._timings[stage] = now - self._last
         self._last = now
+
+
+def _draw_fixed(seed: int, shape: tuple[int, ...]) -> tuple[Floats, _Replay]:
+    noise = np.random.default_rng(seed).standard_normal(shape, np.float32)
+    # Read-only, so that a backend may keep its copy of the very same array.
+    noise.flags.writeable = False
+    # A stream of its own, so that the first noise, which is kept, does not shift it.
+    return noise, _Replay(_normals(np.random.default_rng((seed, 1)), shape))
 
 
 def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Floats]:

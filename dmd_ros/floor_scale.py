@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 from collections import deque
 
 import numpy as np
@@ -36,22 +37,29 @@ class FloorScale:
             raise CoreError(f'floor_memory={memory!r} must be a whole number of pictures >= 1')
         self.mount = mount
         self._seen: deque[float] = deque(maxlen=memory)
+        self._remembering = threading.Lock()
         self._finder: FloorFinder | None = None
         self._view: View | None = None
 
     def __call__(self, coarse: NDArray[np.float32], view: View) -> FloorReading:
         """Look at depth [h, w], metres, on the grid of `view`; give the scale to use."""
-        if self._finder is None or view != self._view:
-            if self._view is not None and _size(view) != _size(self._view):
-                self.reset()
-            self._finder, self._view = FloorFinder(self.mount, view), view
-        found = self._finder(coarse)
-        if found is not None:
-            self._seen.append(found)
-        elif self._seen.maxlen == 1:
-            self.reset()
-        scale = statistics.median(self._seen) if self._seen else None
+        found = self._finder_for(view)(coarse)
+        with self._remembering:
+            if found is not None:
+                self._seen.append(found)
+            elif self._seen.maxlen == 1:
+                self._seen.clear()
+            scale = statistics.median(self._seen) if self._seen else None
         return FloorReading(scale, found is not None)
+
+    def _finder_for(self, view: View) -> FloorFinder:
+        """Give what looks for the floor on this grid, kept until another one comes."""
+        with self._remembering:
+            if self._finder is None or view != self._view:
+                if self._view is not None and _size(view) != _size(self._view):
+                    self._seen.clear()
+                self._finder, self._view = FloorFinder(self.mount, view), view
+            return self._finder
 
     def remounted(self, mount: Mount, memory: int) -> FloorScale:
         """Give one for a camera that was turned; what it has seen from this height is kept.
@@ -61,16 +69,18 @@ class FloorScale:
         """
         other = FloorScale(mount, memory)
         if mount.height_m == self.mount.height_m:
-            other._view = self._view
-            if memory == self._seen.maxlen:
-                other._seen = self._seen
-            else:
-                other._seen.extend(self._seen.copy())
+            with self._remembering:
+                other._view = self._view
+                if memory == self._seen.maxlen:
+                    other._seen, other._remembering = self._seen, self._remembering
+                else:
+                    other._seen.extend(self._seen)
         return other
 
     def reset(self) -> None:
         """Forget the pictures so far."""
-        self._seen.clear()
+        with self._remembering:
+            self._seen.clear()
 
 
 def _size(view: View) -> tuple[int, int]:

@@ -9,6 +9,7 @@ gives wrong metres: who can calibrate should.
 from __future__ import annotations
 
 import statistics
+import threading
 from collections import deque
 from typing import Protocol
 
@@ -117,20 +118,25 @@ class EstimatedFov:
         self.image_rotation = image_rotation
         self._seen: deque[float] = deque(maxlen=memory)
         self._size: tuple[int, ...] = ()
+        self._remembering = threading.Lock()
 
     def camera(self, rgb: NDArray[np.uint8]) -> Camera:
         """Look at the picture, and give the camera of the median."""
-        if rgb.shape != self._size:
-            self.reset()
-            self._size = rgb.shape
         upright = preprocess.turned(rgb, self.image_rotation)
-        self._seen.append(self.estimator(upright))
-        camera = Camera.assumed(statistics.median(self._seen), upright.shape[1], upright.shape[0])
+        found = self.estimator(upright)
+        with self._remembering:
+            if rgb.shape != self._size:
+                self._seen.clear()
+                self._size = rgb.shape
+            self._seen.append(found)
+            middle = statistics.median(self._seen)
+        camera = Camera.assumed(middle, upright.shape[1], upright.shape[0])
         return camera.turned(-self.image_rotation)
 
     def reset(self) -> None:
         """Forget the pictures so far."""
-        self._seen.clear()
+        with self._remembering:
+            self._seen.clear()
 
     def close(self) -> None:
         """Release the network."""
