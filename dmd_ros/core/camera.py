@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.checks import real
 from dmd_ros.core.errors import CoreError
 
 # Numbers of coefficients per model. The first two are one model to OpenCV and to image_geometry,
@@ -46,8 +48,9 @@ _AT_ONCE = 1 << 16
 class Camera:
     """A calibrated camera: focal lengths and principal point in pixels, size in pixels.
 
-    `distortion_model` is one of `DISTORTION_MODELS` with its coefficients in `distortion`, or both
-    are empty for a rectified (pinhole) camera.
+    (cx, cy) = (0, 0) is the middle of the top left pixel. `distortion_model` is one of
+    `DISTORTION_MODELS` with its coefficients in `distortion`, in any shape, as OpenCV gives them;
+    or both are empty for a rectified (pinhole) camera.
     Raises `CoreError` for values that no camera has.
     """
 
@@ -62,8 +65,11 @@ class Camera:
 
     def __post_init__(self) -> None:
         """Refuse a camera that cannot exist, before it can spoil a metric scale."""
+        self._make_plain()
+        if self.width <= 0 or self.height <= 0:
+            raise CoreError(f'camera size {self.width}x{self.height} must be positive')
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
-        if not all(math.isfinite(v) for v in numbers):
+        if not all(map(math.isfinite, numbers)):
             raise CoreError(
                 f'camera has a value that is not finite: {numbers}; calibrate it again'
             )
@@ -72,10 +78,6 @@ class Camera:
                 f'focal lengths fx={self.fx:g}, fy={self.fy:g} must be > 0 pixels; '
                 'K[0] == 0 means an uncalibrated camera: run a calibration first'
             )
-        if not all(isinstance(side, Integral) for side in (self.width, self.height)):
-            raise CoreError(f'camera size {self.width!r} x {self.height!r} must be whole numbers')
-        if self.width <= 0 or self.height <= 0:
-            raise CoreError(f'camera size {self.width}x{self.height} must be positive')
         aspect = self.width * self.fy / (self.height * self.fx)
         if not 1.0 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
             raise CoreError(
@@ -83,13 +85,28 @@ class Camera:
                 f'fy={self.fy:g}: its picture is {aspect:.4g} times as wide as high; allowed: up '
                 f'to {_MAX_ASPECT:g} times, either way. Check sizes and focal lengths'
             )
-        if self.distortion_model:
+        if self.distortion_model != '':
             self._check_distortion()
         elif self.distortion:
             raise CoreError('distortion coefficients without a distortion model; name the model')
 
+    def _make_plain(self) -> None:
+        """Take NumPy's numbers as Python's: they compare, hash, print and overflow otherwise."""
+        # Most are plain already, and every picture makes some cameras: that is asked first.
+        if not type(self.fx) is type(self.fy) is type(self.cx) is type(self.cy) is float:
+            for name in ('fx', 'fy', 'cx', 'cy'):
+                object.__setattr__(self, name, real(name, getattr(self, name)))
+        if not type(self.width) is type(self.height) is int:
+            sides = (self.width, self.height)
+            if not all(isinstance(v, Integral) and not isinstance(v, bool) for v in sides):
+                raise CoreError(f'camera size {sides[0]!r} x {sides[1]!r} must be whole numbers')
+            object.__setattr__(self, 'width', int(sides[0]))
+            object.__setattr__(self, 'height', int(sides[1]))
+        if type(self.distortion) is not tuple or self.distortion:
+            object.__setattr__(self, 'distortion', _coefficients(self.distortion))
+
     def _check_distortion(self) -> None:
-        if self.distortion_model not in DISTORTION_MODELS:
+        if self.distortion_model not in list(DISTORTION_MODELS):  # whatever it is
             raise CoreError(
                 f'unknown distortion model {self.distortion_model!r}; allowed: '
                 f'{", ".join(DISTORTION_MODELS)}. Rectify the images first, or recalibrate'
@@ -107,7 +124,7 @@ class Camera:
 
         Raises `CoreError` unless the tangent is a finite number > 0.
         """
-        if not (math.isfinite(tan_half_vfov) and tan_half_vfov > 0):
+        if not 0.0 < real('tan_half_vfov', tan_half_vfov) < math.inf:
             raise CoreError(f'tan(vfov / 2) = {tan_half_vfov} must be a finite number > 0')
         focal = height / (2.0 * tan_half_vfov)
         return cls(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
@@ -183,8 +200,8 @@ class Camera:
 
         Raises `CoreError` for another angle, and for a distorted camera.
         """
-        if degrees % 90:
-            raise CoreError(f'a picture is turned by a multiple of 90 degrees, not by {degrees}')
+        if not isinstance(degrees, Integral) or degrees % 90:
+            raise CoreError(f'a picture is turned by a multiple of 90 degrees, not by {degrees!r}')
         if self.is_distorted:
             raise CoreError('a turned lens has other coefficients; use rectified() first')
         camera = self
@@ -215,9 +232,19 @@ class Camera:
         return np.moveaxis(planes, 0, -1)
 
 
+def _coefficients(values: Any) -> tuple[float, ...]:
+    """Take distortion coefficients of any shape: calibrateCamera gives [1, N] or [N, 1]."""
+    if type(values) is tuple and all(type(value) is float for value in values):
+        return values
+    numbers = np.ravel(values)
+    if numbers.dtype.kind not in 'iuf':
+        raise CoreError(f'distortion={values!r} must be numbers, as many as the model has')
+    return tuple(numbers.astype(np.float64).tolist())
+
+
 def tan_half_from_degrees(fov_deg: float) -> float:
     """Turn an angle of view into the tangent of its half; raises `CoreError` for no angle."""
-    if not 0.0 < fov_deg < 180.0:
+    if not 0.0 < real('fov_deg', fov_deg) < 180.0:
         raise CoreError(f'a field of view of {fov_deg} degrees; allowed: above 0, below 180')
     return math.tan(math.radians(fov_deg) / 2.0)
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core import depth_codec
+from dmd_ros.core.checks import real
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import View
 
@@ -66,10 +66,7 @@ class Mount:
     def __post_init__(self) -> None:
         """Raise `CoreError` for what is no mount."""
         for name in ('height_m', 'pitch_deg', 'roll_deg'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise CoreError(f'{name}={value!r} of a camera must be a number')
-            object.__setattr__(self, name, float(value))  # NumPy's are none to JSON
+            object.__setattr__(self, name, real(name, getattr(self, name)))
         if not 0.0 < self.height_m <= MAX_HEIGHT_M:
             raise CoreError(
                 f'a camera {self.height_m} m above the floor; allowed: above 0, at most '

@@ -224,6 +224,9 @@ def test_the_maps_are_kept_while_the_camera_stays() -> None:
     kept = estimator._rectifier
     estimator(grey(), replace(FISHEYE))  # an equal camera, another object
     assert estimator._rectifier is kept
+    for coefficients in (list(FISHEYE.distortion), np.array([FISHEYE.distortion])):
+        estimator(grey(), replace(FISHEYE, distortion=coefficients))
+    assert estimator._rectifier is kept
 
 
 def test_the_input_picture_is_left_alone_and_views_of_messages_work(backend: OrtBackend) -> None:

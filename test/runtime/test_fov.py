@@ -66,6 +66,14 @@ def test_no_angle_of_view_is_refused(degrees: float) -> None:
         tan_half_from_degrees(degrees)
 
 
+@pytest.mark.parametrize('angle', ['48', None, True])
+def test_what_is_no_number_is_no_angle(angle: object) -> None:
+    with pytest.raises(CoreError, match=f'fov_deg={angle!r} of a camera must be a number'):
+        tan_half_from_degrees(angle)  # type: ignore[arg-type]
+    with pytest.raises(CoreError, match=f'tan_half_vfov={angle!r} of a camera must be a number'):
+        Camera.assumed(angle, 64, 48)  # type: ignore[arg-type]
+
+
 @given(st.floats(0.01, 20.0), st.integers(16, 4000), st.integers(16, 4000))
 def test_the_assumed_camera_has_the_field_of_view_and_keeps_it(
     tan: float, width: int, height: int
