@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera, Rectifier
+from dmd_ros.core.checks import whole
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame, FloorReading
@@ -61,17 +62,25 @@ class DepthEstimator:
         floor_scale: FloorScale | None = None,
     ) -> None:
         """Check the settings against the contract; raises `CoreError`."""
+        check_settings(
+            steps=steps,
+            samples=samples,
+            sampler=sampler,
+            seed=seed,
+            temporal=temporal,
+            image_rotation=image_rotation,
+        )
         self.contract = contract
         self.backend = backend
         self.camera_source = camera_source
-        self.steps = contract.steps if steps is None else steps
-        self.samples = contract.samples if samples is None else samples
+        self.steps = contract.steps if steps is None else int(steps)
+        self.samples = contract.samples if samples is None else int(samples)
         self.sampler = sampler
-        self.seed = seed
+        self.seed = int(seed)
         self.temporal = temporal
-        self.image_rotation = image_rotation
+        self.image_rotation = int(image_rotation)
         self.floor_scale = floor_scale
-        _check_settings(self)
+        _check_promises(self)
         self._start_noise()
         self._rectifier: Rectifier | None = None
 
@@ -321,21 +330,32 @@ def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Fl
         yield random.standard_normal(shape, np.float32)
 
 
-def _check_settings(estimator: DepthEstimator) -> None:
-    for name, least in (('steps', 1), ('samples', 1), ('seed', 0)):
-        value = getattr(estimator, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise CoreError(f'{name}={value!r} must be a whole number >= {least}')
-    if estimator.sampler not in diffusion.SAMPLERS:
-        raise CoreError(f'sampler {estimator.sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
-    if estimator.temporal not in TEMPORAL_MODES:
-        raise CoreError(f'temporal {estimator.temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
-    rotation = estimator.image_rotation
-    if not isinstance(rotation, Integral) or rotation not in preprocess.ROTATIONS:
+def check_settings(
+    *,
+    steps: int | None,
+    samples: int | None,
+    sampler: str,
+    seed: int,
+    temporal: str,
+    image_rotation: int,
+) -> None:
+    """Raise `CoreError` for settings of a `DepthEstimator` that no model takes."""
+    for name, value, least in (('steps', steps, 1), ('samples', samples, 1), ('seed', seed, 0)):
+        if value is not None or name == 'seed':
+            whole(name, value, least)
+    if sampler not in diffusion.SAMPLERS:
+        raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
+    if temporal not in TEMPORAL_MODES:
+        raise CoreError(f'temporal {temporal!r}; allowed: {", ".join(TEMPORAL_MODES)}')
+    if not isinstance(image_rotation, Integral) or image_rotation not in preprocess.ROTATIONS:
         raise CoreError(
-            f'image_rotation {rotation!r}; allowed, in degrees clockwise: '
+            f'image_rotation {image_rotation!r}; allowed, in degrees clockwise: '
             f'{", ".join(map(str, preprocess.ROTATIONS))}'
         )
+
+
+def _check_promises(estimator: DepthEstimator) -> None:
+    """Raise `CoreError` for settings that this model or this engine does not take."""
     fixed = getattr(estimator.backend, 'fixed_samples', estimator.samples)
     if estimator.samples != fixed:
         raise CoreError(

@@ -11,6 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from dmd_ros.core.checks import whole
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import FloorFinder, Mount
 from dmd_ros.core.preprocess import View
@@ -33,8 +34,7 @@ class FloorScale:
         """Start without a memory; raises `CoreError` for no mount, or a memory of no picture."""
         if not isinstance(mount, Mount):
             raise CoreError(f'mount is {type(mount).__name__}; give a dmd_ros.Mount')
-        if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
-            raise CoreError(f'floor_memory={memory!r} must be a whole number of pictures >= 1')
+        memory = whole('floor_memory', memory, 1, ' of pictures')
         self.mount = mount
         self._seen: deque[float] = deque(maxlen=memory)
         self._remembering = threading.Lock()

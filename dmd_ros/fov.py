@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core import preprocess
 from dmd_ros.core.camera import Camera, tan_half_from_degrees
+from dmd_ros.core.checks import whole
 from dmd_ros.core.contract import FovContract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Backend
@@ -112,8 +113,7 @@ class EstimatedFov:
 
     def __init__(self, estimator: FovEstimator, memory: int = 1, image_rotation: int = 0) -> None:
         """Start without a memory; raises `CoreError` if it would hold no picture."""
-        if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
-            raise CoreError(f'fov_memory={memory!r} must be a whole number of pictures >= 1')
+        memory = whole('fov_memory', memory, 1, ' of pictures')
         self.estimator = estimator
         self.image_rotation = image_rotation
         self._seen: deque[float] = deque(maxlen=memory)

@@ -17,7 +17,7 @@ from typing import Any
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import Mount
-from dmd_ros.estimator import DepthEstimator
+from dmd_ros.estimator import DepthEstimator, check_settings
 from dmd_ros.floor_scale import FloorScale
 from dmd_ros.fov import (
     CAMERA_INFO,
@@ -54,7 +54,12 @@ def load_estimator(
     floor_memory: int = 1,
     log: Callable[[str], None] = _log.info,
     cancelled: Callable[[], bool] = lambda: False,
-    **settings: Any,
+    steps: int | None = None,
+    samples: int | None = None,
+    sampler: str = 'ddpm',
+    seed: int = 0,
+    temporal: str = 'fixed',
+    image_rotation: int = 0,
 ) -> DepthEstimator:
     """Load a denoiser with its contract and build the estimator around it.
 
@@ -65,22 +70,21 @@ def load_estimator(
     'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine for one camera
     (fastest), or None for one that takes every usual one. engine_cache_dir: where engines lie.
     force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
-    built, which takes minutes; True stops it. settings: those of `DepthEstimator`.
+    built, which takes minutes; True stops it.
+    steps, samples, sampler, seed, temporal, image_rotation: see `DepthEstimator`.
     fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
     mount: how the camera stands above the floor, by which depth is then scaled: by the median over
     the newest floor_memory pictures that show it. None: depth is as the model says.
     Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
     """
+    settings: dict[str, Any] = {'steps': steps, 'samples': samples, 'sampler': sampler}
+    settings |= {'seed': seed, 'temporal': temporal, 'image_rotation': image_rotation}
+    check_settings(**settings)  # before an engine is built for minutes
     path = find_model(model)
-    rotation = settings.get('image_rotation', 0)
-    source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, rotation)
+    source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, image_rotation)
     floor_scale = None if mount is None else FloorScale(mount, floor_memory)
-    engine = {
-        'size': size,
-        'samples': settings.get('samples'),
-        'folder': engine_cache_dir,
-        'force': force_rebuild,
-    }
+    engine: dict[str, Any] = {'size': size, 'samples': samples}
+    engine |= {'folder': engine_cache_dir, 'force': force_rebuild}
     with _closed_on_error(source):
         loaded = _denoiser(path, backend, device, threads, precision, engine, log, cancelled)
         with _closed_on_error(loaded):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,13 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
             f'model file {model} does not exist, or may not be reached; give the path of an .onnx '
             'file'
         )
-    whole = isinstance(threads, int) and not isinstance(threads, bool)
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
     if not whole or not 0 <= threads <= MAX_THREADS:
         raise BackendError(
             f'threads={threads!r} must be a whole number from 0 (all cores) to {MAX_THREADS}'
         )
     try:
-        return ort.InferenceSession(str(model), _options(threads), providers=[provider])
+        return ort.InferenceSession(str(model), _options(int(threads)), providers=[provider])
     except Exception as error:  # the parser's classes share no public base
         raise BackendError(
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '

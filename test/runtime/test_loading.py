@@ -279,15 +279,48 @@ def test_both_precisions_refused(
     assert '1.05 %' in said and '0.02 %' in said and 'ONNX Runtime' in said
 
 
-def test_settings_that_are_refused_leave_no_engine_open(
-    model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ('settings', 'error', 'message'),
+    [
+        ({'steps': 0}, CoreError, 'steps=0 must be a whole number >= 1'),
+        ({'seed': None}, CoreError, 'seed=None must be a whole number >= 0'),
+        ({'sampler': 'heun'}, CoreError, "sampler 'heun'; allowed: ddpm, ddim"),
+        ({'image_rotation': 45}, CoreError, 'image_rotation 45; allowed'),
+        ({'stepz': 2}, TypeError, r"load_estimator\(\) got an unexpected .* 'stepz'"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_loaded(
+    settings: dict, error: type[Exception], message: str
+) -> None:
+    """An engine takes minutes. Of a model that is not there, nothing is said yet."""
+    with pytest.raises(error, match=message):
+        load_estimator('/nowhere/model.onnx', **settings)
+
+
+def test_numbers_may_be_numpy_s(model: Path) -> None:
+    one, two = np.array([1, 2])
+    settings = {
+        'threads': one,
+        'steps': two,
+        'samples': two,
+        'seed': one,
+        'image_rotation': 0 * one,
+    }
+    estimator = load_estimator(model, 'onnxruntime', **settings)
+    found = [getattr(estimator, name) for name in ('steps', 'samples', 'seed', 'image_rotation')]
+    assert found == [2, 2, 1, 0] and {type(value) for value in found} == {int}
+
+
+def test_settings_that_a_model_refuses_leave_no_engine_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = []
     monkeypatch.setattr(
         'dmd_ros.runtime.ort_backend.OrtBackend.close', lambda backend: closed.append(backend)
     )
-    with pytest.raises(CoreError, match='steps=0'):
-        load_estimator(model, backend='onnxruntime', steps=0)
+    model = write_oracle(tmp_path / 'one-step.onnx', noise='zeros')
+    with pytest.raises(CoreError, match='deterministic one-step model'):
+        load_estimator(model, backend='onnxruntime', steps=2)
     assert len(closed) == 1
 
 
