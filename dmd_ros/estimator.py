@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core import depth_codec, diffusion, preprocess
 from dmd_ros.core.camera import Camera, Rectifier
-from dmd_ros.core.checks import whole
+from dmd_ros.core.checks import check_picture, whole
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import DepthFrame, FloorReading
@@ -145,7 +145,7 @@ class DepthEstimator:
 
         Raises `CoreError` if there is none, or one too many, or it is not the picture's.
         """
-        preprocess.check_picture(rgb)
+        check_picture(rgb)
         if self.camera_source is not None:
             if camera is not None:
                 raise CoreError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.core import preprocess
 from dmd_ros.core.camera import Camera, tan_half_from_degrees
-from dmd_ros.core.checks import whole
+from dmd_ros.core.checks import check_picture, whole
 from dmd_ros.core.contract import FovContract
 from dmd_ros.core.errors import CoreError
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Backend
@@ -82,7 +82,7 @@ class FovEstimator:
         the range that it was trained for, and brought to the rows of the whole picture.
         Raises `CoreError` for what is no picture.
         """
-        preprocess.check_picture(rgb)
+        check_picture(rgb)
         height, width = rgb.shape[:2]
         # The view needs a size alone; what it says of the lens is not used.
         view = preprocess.centred_view(Camera.assumed(1.0, width, height), self.contract)

@@ -283,15 +283,6 @@ def _five_to_two(rows: NDArray[Any]) -> NDArray[np.uint16]:
     return sums.reshape(-1, *rows.shape[1:])
 
 
-def check_picture(rgb: Any) -> None:
-    """Raise `CoreError` for what is no picture of 8-bit colours."""
-    is_array = isinstance(rgb, np.ndarray)
-    if is_array and rgb.dtype == np.uint8 and rgb.shape[2:] == (3,):
-        return
-    found = f'{rgb.dtype} {rgb.shape}' if is_array else type(rgb).__name__
-    raise CoreError(f'picture is {found}; uint8 [H, W, 3] RGB is expected')
-
-
 def _check_size(image: NDArray[Any], view: View) -> None:
     expected = (view.source.height, view.source.width)
     if image.shape[:2] != expected:
