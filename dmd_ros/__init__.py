@@ -4,9 +4,19 @@
 
 import dmd_ros.missing  # noqa: F401 - before whatever may be missing
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import Mount
 from dmd_ros.core.records import DepthFrame
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.loading import load_estimator
+from dmd_ros.runtime.errors import BackendError
 
-__all__ = ['Camera', 'DepthEstimator', 'DepthFrame', 'Mount', 'load_estimator']
+__all__ = [
+    'BackendError',
+    'Camera',
+    'CoreError',
+    'DepthEstimator',
+    'DepthFrame',
+    'Mount',
+    'load_estimator',
+]

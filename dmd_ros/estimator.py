@@ -184,6 +184,14 @@ class DepthEstimator:
         scale = self.floor_scale
         return '' if scale is None else scale.mount.doubt(self.image_rotation)
 
+    def __enter__(self) -> DepthEstimator:
+        """Give itself, for `with`, which closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """See `close`."""
+        self.close()
+
     def close(self) -> None:
         """Release the backend, and the camera source."""
         self.backend.close()

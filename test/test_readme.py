@@ -330,6 +330,7 @@ def test_the_python_examples_run(
     scope: dict[str, object] = {}
     exec(compile(calibrated, 'README.md', 'exec'), scope)
     assert scope['frame'].depth.shape == (480, 640)
+    assert scope['points'].shape == (480, 640, 3)
     assert capsys.readouterr().out.startswith('[[')
     exec(compile(uncalibrated, 'README.md', 'exec'), scope)
     tan, source = capsys.readouterr().out.split()

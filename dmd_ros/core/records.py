@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.pointcloud import backproject
 from dmd_ros.core.preprocess import View
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no == that is true or false
 class RawSample:
     """One labelled picture, as every data set and frame folder gives it.
 
@@ -44,7 +45,7 @@ class FloorReading:
         return 1.0 if self.scale is None else self.scale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DepthFrame:
     """One estimate on the input's pixel grid (rectified, if the input camera had distortion).
 
@@ -70,3 +71,21 @@ class DepthFrame:
     timings: Mapping[str, float] = field(default_factory=dict)
     fov_source: str = 'camera_info'
     floor: FloorReading | None = None
+
+    def points(self) -> NDArray[np.float32]:
+        """Give x right, y down, z ahead, float32 [H, W, 3], metres; NaN where depth is no number.
+
+        In the camera's optical frame (REP-103); colours are those of `rgb`.
+        """
+        xyz = np.empty((*self.depth.shape, 3), np.float32)
+        backproject(self.depth, self.camera.rays(), xyz)
+        return xyz
+
+    def __repr__(self) -> str:
+        """Sum up in a line; the arrays would fill pages."""
+        known = self.depth[np.isfinite(self.depth)]
+        reach = f', {known.min():.3g} to {known.max():.3g} m' if known.size else ''
+        return (
+            f'DepthFrame(depth of {known.size / self.depth.size:.0%} of the pixels{reach}, '
+            f'camera={self.camera}, fov_source={self.fov_source!r}, floor={self.floor})'
+        )

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from oracle_model import CONTRACT, grey_from_depth, write_oracle
 
+import dmd_ros
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
 from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model, share_folders
@@ -44,6 +45,16 @@ def test_the_readme_s_snippet(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_allclose(frame.depth, 4.0, rtol=0.014)
     assert estimator.contract == CONTRACT
     estimator.close()
+
+
+def test_with_closes_the_estimator_and_its_errors_are_the_package_s(model: Path) -> None:
+    picture, camera = np.zeros((96, 128, 3), np.uint8), Camera(100.0, 100.0, 63.5, 47.5, 128, 96)
+    with pytest.raises(dmd_ros.CoreError, match='picture is 96x96, its camera 128x96'):
+        with load_estimator(model, backend='onnxruntime') as estimator:
+            estimator(picture, camera)
+            estimator(picture[:, :96], camera)
+    with pytest.raises(dmd_ros.BackendError, match='backend is closed; load the model again'):
+        estimator(picture, camera)
 
 
 @pytest.mark.parametrize('kind', [str, Path])
