@@ -36,7 +36,7 @@ def colorize(
         raise CoreError(f'colour scale {near_m}..{far_m} m; 0 < near < far is needed')
     scale = (_LEVELS - 1) / (1.0 / near_m - 1.0 / far_m)
     with np.errstate(divide='ignore'):
-        level = np.divide(np.float32(1.0), depth_m, dtype=np.float32)
+        level = np.divide(np.float32(1.0), depth_m, dtype=np.float32, order='C')
     level -= np.float32(1.0 / far_m)
     level *= np.float32(scale)
     # Half a level more, because the conversion to integers cuts off.

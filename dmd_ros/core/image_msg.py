@@ -136,7 +136,7 @@ def millimetres_from_depth(
 ) -> None:
     """Write metres as 16UC1: rounded millimetres; not finite or beyond 65.535 m is 0."""
     with np.errstate(over='ignore'):
-        millimetres = np.multiply(depth_m, np.float32(1000.0), dtype=np.float32)
+        millimetres = np.multiply(depth_m, np.float32(1000.0), dtype=np.float32, order='C')
     np.rint(millimetres, out=millimetres)
     cv2.patchNaNs(millimetres, 0.0)
     np.copyto(millimetres, np.float32(0.0), where=millimetres > 65535.0)

@@ -70,3 +70,12 @@ def test_the_input_is_left_alone_and_sizes_are_kept() -> None:
 def test_a_scale_without_extent_is_refused(near: float, far: float) -> None:
     with pytest.raises(CoreError, match='0 < near < far'):
         colorize(np.ones((2, 2), np.float32), near, far)
+
+
+@pytest.mark.parametrize('layout', [np.rot90, np.asfortranarray, np.fliplr, lambda d: d[:, ::2]])
+def test_depth_may_lie_in_memory_as_it_likes(layout) -> None:
+    depth = np.geomspace(0.1, 90.0, 96).astype(np.float32).reshape(8, 12)
+    depth[2, 3:6] = NAN, INF, -INF
+    np.testing.assert_array_equal(
+        colorize(layout(depth), 0.5, 20.0), layout(colorize(depth, 0.5, 20.0))
+    )

@@ -131,3 +131,13 @@ def test_writing_leaves_the_depth_alone() -> None:
     depth = np.array([[NAN, 1.0, 99.0]], np.float32)
     millimetres_from_depth(depth, np.empty((1, 3), np.uint16))
     np.testing.assert_array_equal(depth, np.array([[NAN, 1.0, 99.0]], np.float32))
+
+
+@pytest.mark.parametrize('layout', [np.rot90, np.asfortranarray, np.fliplr, lambda d: d[:, ::2]])
+def test_depth_that_is_written_may_lie_in_memory_as_it_likes(layout) -> None:
+    depth = np.geomspace(0.1, 90.0, 96).astype(np.float32).reshape(8, 12)
+    depth[2, 3:6] = np.nan, np.inf, -np.inf
+    expected, found = np.empty((8, 12), np.uint16), np.empty(layout(depth).shape, np.uint16)
+    millimetres_from_depth(depth, expected)
+    millimetres_from_depth(layout(depth), found)
+    np.testing.assert_array_equal(found, layout(expected))
