@@ -302,10 +302,12 @@ class Rectifier:
 
 
 def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Tell where pixels [N, 2] (x, y) of a distorted picture lie after `Rectifier`.
+    """Tell where pixels [N, 2] (x, y) of a picture lie after `Rectifier`, if it is distorted.
 
     NaN where the lens model knows no direction that `Rectifier` would show there.
     """
+    if not camera.is_distorted:
+        return pixels.astype(np.float64)
     rays = np.empty((len(pixels), 2))
     for start in range(0, len(pixels), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)

@@ -265,8 +265,10 @@ def test_rays_beyond_the_lens_model_fall_nowhere() -> None:
 def test_rays_of_a_pinhole_camera_are_its_own_inverse() -> None:
     camera = Camera(50, 60, 31.5, 20.0, 64, 48)
     v, u = np.mgrid[:48, :64]
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    np.testing.assert_array_equal(rectified_pixels(camera, pixels), pixels)
     found = pixels_of_rays(camera, camera.rays().reshape(-1, 2))
-    np.testing.assert_allclose(found, np.stack([u, v], axis=-1).reshape(-1, 2), atol=1e-4)
+    np.testing.assert_allclose(found, pixels, atol=1e-4)
 
 
 @pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')

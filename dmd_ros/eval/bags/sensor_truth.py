@@ -294,9 +294,7 @@ def _corner_rays(camera: Camera) -> NDArray[np.float64]:
     """Directions (x/z, y/z, 1) of the corners of all pixels [H + 1, W + 1, 3]; NaN: no such."""
     v, u = np.mgrid[: camera.height + 1, : camera.width + 1] - 0.5
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
-    if camera.is_distorted:
-        pixels = rectified_pixels(camera, pixels)
-    rays = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    rays = (rectified_pixels(camera, pixels) - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
     return np.insert(rays, 2, 1.0, axis=1).reshape(*u.shape, 3)
 
 
