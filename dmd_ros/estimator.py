@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 import time
 from collections.abc import Iterator
 from numbers import Integral
@@ -23,6 +21,7 @@ from dmd_ros.floor_scale import FloorScale
 from dmd_ros.fov import CAMERA_INFO, CameraSource
 from dmd_ros.runtime.backend import OUTPUT, Backend, Feeds, Floats, SamplerBackend
 from dmd_ros.runtime.host_sampler import sample_on_host
+from dmd_ros.runtime.noise import Replay, draw_fixed, normals
 
 TEMPORAL_MODES = ('fixed', 'random', 'blend')
 # Share of the previous prediction in the first z of `blend`; the rest is the fixed noise.
@@ -94,7 +93,7 @@ class DepthEstimator:
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
         # One field, so that a thread cannot take it apart: the first noise and that of the steps.
-        self._fixed_noise: tuple[Floats, _Replay] | None = None
+        self._fixed_noise: tuple[Floats, Replay] | None = None
         self._previous: Floats | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
@@ -244,10 +243,10 @@ class DepthEstimator:
         if self.contract.noise == 'zeros':
             return np.zeros(shape, np.float32), iter(())
         if self.temporal == 'random':
-            return self._random.standard_normal(shape, np.float32), _normals(self._random, shape)
+            return self._random.standard_normal(shape, np.float32), normals(self._random, shape)
         fixed = self._fixed_noise
         if fixed is None or fixed[0].shape != shape:
-            fixed = self._fixed_noise = _draw_fixed(self.seed, shape)
+            fixed = self._fixed_noise = draw_fixed(self.seed, shape)
         noise, fresh = fixed
         previous = self._previous
         if previous is not None and previous.shape == shape:
@@ -293,24 +292,6 @@ class DepthEstimator:
         return depth, uncertainty
 
 
-class _Replay:
-    """The same noise for every frame, drawn once: each iteration starts from the first array."""
-
-    def __init__(self, source: Iterator[Floats]) -> None:
-        self._source = source  # without an end
-        self._drawn: list[Floats] = []
-        self._drawing = threading.Lock()
-
-    def __iter__(self) -> Iterator[Floats]:
-        for index in itertools.count():
-            with self._drawing:
-                if index == len(self._drawn):
-                    array = next(self._source)
-                    array.flags.writeable = False
-                    self._drawn.append(array)
-            yield self._drawn[index]
-
-
 class _Stopwatch:
     """Writes the seconds since the last lap under a stage's name."""
 
@@ -322,20 +303,6 @@ class _Stopwatch:
         now = time.perf_counter()
         self._timings[stage] = now - self._last
         self._last = now
-
-
-def _draw_fixed(seed: int, shape: tuple[int, ...]) -> tuple[Floats, _Replay]:
-    noise = np.random.default_rng(seed).standard_normal(shape, np.float32)
-    # Read-only, so that a backend may keep its copy of the very same array.
-    noise.flags.writeable = False
-    # A stream of its own, so that the first noise, which is kept, does not shift it.
-    return noise, _Replay(_normals(np.random.default_rng((seed, 1)), shape))
-
-
-def _normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Floats]:
-    """Draw for ever."""
-    while True:
-        yield random.standard_normal(shape, np.float32)
 
 
 def check_settings(

@@ -25,7 +25,7 @@ from oracle_model import CAMERA, CONTRACT, Noisy, grey_from_depth, write_oracle
 from dmd_ros import Camera, DepthEstimator, Mount, load_estimator
 
 T = TypeVar('T')
-OURS = ('estimator.py', 'floor_scale.py', 'fov.py')
+OURS = ('estimator.py', 'floor_scale.py', 'fov.py', 'noise.py')
 # How long the other thread may keep a line waiting when it waits itself for what this one holds.
 PATIENCE_S = 0.05
 MOUNT = Mount(1.0, 25.0)
@@ -57,7 +57,7 @@ def _interrupted(call: Callable[[], T], other: Callable[[], object], line: int) 
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         path = Path(frame.f_code.co_filename)
-        if path.parent.name != 'dmd_ros' or path.name not in OURS:
+        if 'dmd_ros' not in path.parts or path.name not in OURS:
             return None
         if event == 'line' and next(lines) == line:
             thread.start()
