@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a command lacks is said in one line: what is missing, and what installs it.
 
-A command's imports come before its `main` could catch anything, so a hook does it, which importing
-this sets: of `python -m dmd_ros...`, `python -m train...` and `dmd_node` alone, in nobody else's
-program.
+So is Ctrl-C. A command's imports come before its `main` could catch anything, so a hook does it,
+which importing this sets: of `python -m dmd_ros...`, `python -m train...` and `dmd_node` alone, in
+nobody else's program.
 """
 
 from __future__ import annotations
@@ -93,8 +93,9 @@ def _is_command() -> bool:
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    said = advice(error)
-    if said is None:
+    if issubclass(kind, KeyboardInterrupt):
+        print('interrupted', file=sys.stderr)
+    elif (said := advice(error)) is None:
         _BEFORE(kind, error, trace)
     else:
         print(f'error: {said}', file=sys.stderr)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -32,6 +33,10 @@ sys.meta_path.insert(0, Hiding())
 
 def run_without(hidden: tuple[str, ...], folder: Path, *words: str) -> tuple[int, str]:
     (folder / 'sitecustomize.py').write_text(HIDING.format(hidden=hidden))
+    return run(folder, *words)
+
+
+def run(folder: Path, *words: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, *words],
         env=os.environ | {'PYTHONPATH': f'{folder}:{ROOT}'},
@@ -113,6 +118,16 @@ def test_what_rosdep_installs_is_all_that_pictures_and_frames_need(
     hidden = {*EXTRAS['eval'].values(), *EXTRAS['train'].values(), *EXTRAS['data'].values()}
     hidden = {module.partition('.')[0] for module in hidden} - declared
     assert run_without(tuple(hidden), tmp_path, '-m', f'dmd_ros.eval.{module}', '-h') == (0, '')
+
+
+@pytest.mark.parametrize('module', ['train.run', 'dmd_ros.eval.pictures'])
+def test_ctrl_c_while_a_command_imports_is_one_line(module: str, tmp_path: Path) -> None:
+    raising = HIDING.format(hidden=('cv2',)).replace(
+        "ModuleNotFoundError(f'No module named {name!r}', name=name)", 'KeyboardInterrupt'
+    )
+    (tmp_path / 'sitecustomize.py').write_text(raising)
+    status, said = run(tmp_path, '-m', module)
+    assert (status, said) == (-signal.SIGINT, 'interrupted\n')  # a shell calls it 130
 
 
 def test_another_error_keeps_its_traceback(tmp_path: Path) -> None:
