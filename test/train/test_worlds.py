@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -253,6 +254,7 @@ def test_a_cache_that_cannot_be_is_refused(
     [
         ('--size', '192', 'is not HEIGHTxWIDTH'),
         ('--size', '0x256', 'both must be >= 1'),
+        ('--size', '10x1000000', 'allowed: up to 30000 times, either way'),
         ('--kinds', 'indoor', 'is not KIND=WEIGHT'),
     ],
 )
@@ -264,6 +266,21 @@ def test_a_cache_of_no_size_or_kind_is_refused(
     said = capsys.readouterr().err
     assert f"{option}: '{wrong}'" in said and form in said
     assert not (tmp_path / 'unused').exists()
+
+
+def test_a_cache_that_outgrows_the_memory_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'unused'
+    words = ['--size', '100000x100000', '--frames', '1', '--workers', '2', '--out', str(out)]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r'error: --size 100000x100000: a worker keeps 512 frames until it writes them, '
+        r'56320\.0 GB; there are [\d.]+ GB for 2: choose a smaller size, or fewer '
+        r'--workers\n', said
+    )  # fmt: skip
+    assert not out.exists()
 
 
 def test_a_cache_where_no_folder_can_be_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dmd_ros.core.camera import Camera
+from dmd_ros.core.errors import CoreError
 from dmd_ros.core.records import RawSample
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.output.report import write_json
@@ -38,6 +39,8 @@ from train.worlds.render.assets import Assets
 
 SHARD = 512
 REPORT = 16  # frames between two reports of a worker
+# Of a shard in the making: colour, depth in float32, and both once more as they are written.
+BYTES_PER_PIXEL = 11
 # What lies in folders with settings.json: rendered worlds, and runs that learned from them.
 _CLAIMED = ('shard-*', 'runs')
 
@@ -180,7 +183,23 @@ def parse_size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH') from None
     if min(height, width) < 1:
         raise argparse.ArgumentTypeError(f'{text!r}: both must be >= 1')
+    try:
+        Camera.assumed(0.5, width, height)
+    except CoreError as error:  # in a worker it would be a traceback
+        raise argparse.ArgumentTypeError(f'{text!r}: {error}') from None
     return height, width
+
+
+def check_memory(size: tuple[int, int], workers: int) -> None:
+    """Refuse frames of a size whose shards would outgrow the memory of this machine."""
+    there = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    each = BYTES_PER_PIXEL * SHARD * size[0] * size[1]
+    if each * workers > there:
+        raise TrainError(
+            f'--size {size[0]}x{size[1]}: a worker keeps {SHARD} frames until it writes them, '
+            f'{each / 1e9:.1f} GB; there are {there / 1e9:.1f} GB for {workers}: choose a smaller '
+            'size, or fewer --workers'
+        )
 
 
 def _kinds(text: str) -> dict[str, float]:
@@ -266,6 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
+    check_memory(args.size, args.workers)
     config = WorldConfig(size=args.size, kinds=args.kinds)
     beyond = held_out(args.seed)  # seeds of training end where those begin
     seed = beyond if args.held_out else args.seed
