@@ -5,7 +5,8 @@
     python -m train.quantize dmd_worlds --out models/dmd_worlds_int8.onnx --assets MATERIALS
 
 Ranges are taken from frames of `--source`, as many others judge: what depth moved, what its error
-was and is, and how long both models take here. A card beside the file says so. Convolutions that
+was and is, and how long both models take here. Worlds are of held-out seeds, which no training
+draws from. A card beside the file says so. Convolutions that
 bear no rounding stay float32, and nothing is written when depth moves by more than 3 %.
 """
 
@@ -51,6 +52,7 @@ from train.mixtures import WORLDS
 from train.provenance import hardware
 from train.sources import Source, open_source
 from train.validate import spread_over
+from train.worlds import held_out
 
 # How far depth may move in the recommended steps: mean |ratio - 1| over the frames that judge.
 MOST = 0.03
@@ -191,7 +193,7 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
     """Load frames: from all over a dataset, or one of each of so many worlds."""
     opened: Source
     if source == WORLDS:
-        opened = OnlineWorlds(_SEED, assets, contract.train_sizes)
+        opened = OnlineWorlds(held_out(_SEED), assets, contract.train_sizes)
     else:
         opened = open_source(source, make_config('nano', []))
         if len(opened) < count:
@@ -232,6 +234,8 @@ def _card(
     ms, machine = found[0].ms, hardware(torch.device('cpu'), 1)
     kind, _, where = options.source.partition(':')
     source = f'{kind} {Path(where.partition("?")[0]).name}'.strip()
+    if kind == WORLDS:
+        source = 'worlds of held-out seeds'
     return (
         f'# {options.out.stem}\n\n{path.stem} (sha256 {sha256_of(path)[:12]}) for ONNX Runtime on '
         f'CPUs: {rounded} of {rounded + len(kept)} convolutions compute in int8. Training, '

@@ -20,6 +20,7 @@ from train.export import export, random_feeds
 from train.loop import train
 from train.processes import Processes
 from train.quantize import main
+from train.worlds import SCENE_STRIDE, WorldConfig, Worlds, held_out
 
 FRAMES = 6
 # A bound that some layers of the net below meet.
@@ -141,6 +142,17 @@ def test_a_broken_frame_is_named_below_the_progress_bar(
     assert run(Path('dmd_worlds'), tmp_path / 'x.onnx', frames) == 1
     bar, error = capsys.readouterr().err.splitlines()[-2:]
     assert 'frames:' in bar and error.startswith('error: ') and '005_rgb.jpg' in error
+
+
+def test_worlds_are_of_a_held_out_seed(model: Path) -> None:
+    contract = OrtBackend(model).contract
+    seed, area = held_out(8), max(height * width for height, width in contract.train_sizes)
+    worlds = Worlds(seed, WorldConfig(size=None, area=area))
+    frames = quantize._frames('worlds', '', contract, 2)
+    for number, frame in enumerate(frames):
+        expected = worlds[number * SCENE_STRIDE]
+        assert frame.camera == expected.camera
+        assert np.array_equal(frame.depth, expected.depth)
 
 
 def test_bad_input(
