@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from dmd_ros.runtime.errors import BackendError
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError
-from train.interrupts import interrupts_told
+from train.interrupts import interrupts_told, stops
 
 # How torch (on the CPU, and of a size beyond all numbers), OpenCV and NumPy in a worker say it.
 _NO_MEMORY = (
@@ -52,12 +53,20 @@ def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfi
 
 
 def run_command(train: Callable[[], object]) -> int:
-    """Run it; the exit status is 0, 1 after an error, 130 if it was interrupted."""
+    """Run it; the exit status is 0, 1 after an error, 128 + its number after a signal of `STOPS`.
+
+    Those stop it in good order, see `train.interrupts`.
+    """
     logging.basicConfig(
         format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
     )
     for talkative in ('numba', 'matplotlib'):  # of every allocation, and of fonts
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    with stops.heard():
+        return _in_one_line(train)
+
+
+def _in_one_line(train: Callable[[], object]) -> int:
     try:
         with interrupts_told():
             train()
@@ -75,7 +84,7 @@ def run_command(train: Callable[[], object]) -> int:
         return 1
     except KeyboardInterrupt:
         say_last('stopped; go on with --resume')
-        return 130
+        return 128 + (stops.number or signal.SIGINT)
     return 0
 
 

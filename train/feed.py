@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from queue import Empty
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import multiprocessing
 from train.config import TrainConfig
 from train.device_worlds import DeviceWorlds
 from train.errors import TrainError
-from train.interrupts import interrupts_held
+from train.interrupts import STOPS, interrupts_held
 from train.loss import Batch
 from train.mixture import Mixture, batches, share_of, tensors
 from train.mixtures import WORLDS
@@ -87,10 +88,12 @@ class FromProcess(Iterator[Fed]):
         """Begin to make batches from number `first` on."""
         context = multiprocessing.get_context('spawn')
         self._queue: Any = context.Queue(_AHEAD)
-        work = (config, processes, first, self._queue)
+        ended, self._end = context.Pipe(duplex=False)
+        work = (config, processes, first, self._queue, ended)
         self._process: Any = context.Process(target=_produce, args=work)
-        with interrupts_held():
+        with interrupts_held(*STOPS):
             self._process.start()
+        ended.close()
         atexit.register(self._process.kill)  # before the interpreter would wait for it
 
     def __next__(self) -> Fed:
@@ -119,6 +122,7 @@ class FromProcess(Iterator[Fed]):
     def close(self) -> None:
         """End the process."""
         atexit.unregister(self._process.kill)
+        self._end.close()
         self._process.terminate()
         self._process.join(_PATIENCE_S)
         self._process.kill()
@@ -130,17 +134,23 @@ class FromProcess(Iterator[Fed]):
             self.close()
 
 
-def _produce(config: TrainConfig, processes: Processes, first: int, queue: Any) -> None:
-    """Put batches into the queue for ever; a text that says why, if there can be none."""
-    behave_as_worker()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer ends this process, in good order
+def _produce(
+    config: TrainConfig, processes: Processes, first: int, queue: Any, ended: Connection
+) -> None:
+    """Put batches into the queue for ever; a text that says why, if there can be none.
+
+    ended: of the pipe that the trainer closes before it ends this process.
+    """
 
     def stop(*_: object) -> None:
+        if not ended.poll():  # somebody stops all processes: the trainer may want another batch
+            return
         queue.cancel_join_thread()
         # Torch would complain of batches in the queue that nobody took.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         sys.exit()
 
+    behave_as_worker()
     signal.signal(signal.SIGTERM, stop)
     on_gpu = processes.device.type == 'cuda'
     if on_gpu:

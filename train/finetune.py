@@ -260,7 +260,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
         help='any setting that --dry-run prints')  # fmt: skip
-    add('--resume', action='store_true', help='go on where the run was stopped')
+    add('--resume', action='store_true',
+        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step')  # fmt: skip
     add('--dry-run', action='store_true',
         help='train nothing: write the frames of the bags and the score of the model to --out, '
         'print them, stop')  # fmt: skip

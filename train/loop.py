@@ -87,49 +87,56 @@ def train(
     flops, waited, mean_loss = 0.0, 0.0, math.nan
     began, first_clock = time.perf_counter(), state.clock + config.batch
     state.begin()
-    while state.done < 1.0:
-        started = time.perf_counter()
-        batch, unreadable = next(data)
-        waited += time.perf_counter() - started
-        state.count_broken(unreadable)
-        rng = np.random.default_rng([config.seed, _UNROLL, state.clock])
-        losses = objective(batch, bool(rng.random() < config.unroll))
-        norm = state.step(losses.total)
-        clock, ends = state.clock, state.done >= 1.0
-        window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
-        flops += config.batch * cost[tuple(batch.code.shape[-2:])]
-        if report is not None and clock == first_clock:  # on a CPU the first figures take minutes
-            log.info(
-                'the first batch of %d took %.1f s, with all that had to start; figures come '
-                'every %d samples', config.batch, time.perf_counter() - began, config.log_every,
-            )  # fmt: skip
-        if ends or state.due(config.log_every):
-            mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
-            rate, left = progress.lap(clock)
-            seconds = len(window) * config.batch / rate
-            values = {
-                'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
-                'lr': state.lr, 'samples_per_s': rate, 'mfu': flops / seconds / peak,
-                'waiting_for_data': waited / seconds, 'broken': state.broken,
-            }  # fmt: skip
-            if report is not None:
-                report.losses(clock, values)
+    with state.saved_if_stopped(run):
+        while state.done < 1.0:
+            started = time.perf_counter()
+            batch, unreadable = next(data)
+            waited += time.perf_counter() - started
+            state.count_broken(unreadable)
+            rng = np.random.default_rng([config.seed, _UNROLL, state.clock])
+            losses = objective(batch, bool(rng.random() < config.unroll))
+            norm = state.step(losses.total)
+            clock, ends = state.clock, state.done >= 1.0
+            if not ends:
+                state.stop_together(run)
+            window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
+            flops += config.batch * cost[tuple(batch.code.shape[-2:])]
+            # On a CPU the first figures take minutes.
+            if report is not None and clock == first_clock:
                 log.info(
-                    '%9d/%d samples  loss %.4f  |x-x_hat| %.4f  grad %.2f  lr %.1e  %.1f samples/s'
-                    '  MFU %.0f %%  data %.0f %%  left %s', clock, config.total_samples,
-                    mean_loss, x0_l1, grad, values['lr'], rate, 100 * values['mfu'],
-                    100 * values['waiting_for_data'], hours(state.left(left)),
+                    'the first batch of %d took %.1f s, with all that had to start; figures '
+                    'come every %d samples',
+                    config.batch, time.perf_counter() - began, config.log_every,
                 )  # fmt: skip
-            window, flops, waited = [], 0.0, 0.0
-        if report is not None and state.due(config.picture_every):
-            report.pictures(clock, batch, losses.x_hat, contract)
-        if validator is not None and (ends or state.due(config.validate_every)):
-            score, *parts = validator(state.ema.weights)
-            log.info('%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1)
-            words = {JUDGED_ON: config.validation}
-            report.losses(clock, validation_values(score, parts), **words)
-        if ends or state.due(config.checkpoint_every):
-            state.save(run)
+            if ends or state.due(config.log_every):
+                mean_loss, x0_l1, grad = processes.mean(torch.stack(window).mean(0)).tolist()
+                rate, left = progress.lap(clock)
+                seconds = len(window) * config.batch / rate
+                values = {
+                    'loss': mean_loss, 'x0_l1': x0_l1, 'grad_norm': grad,
+                    'lr': state.lr, 'samples_per_s': rate, 'mfu': flops / seconds / peak,
+                    'waiting_for_data': waited / seconds, 'broken': state.broken,
+                }  # fmt: skip
+                if report is not None:
+                    report.losses(clock, values)
+                    log.info(
+                        '%9d/%d samples  loss %.4f  |x-x_hat| %.4f  grad %.2f  lr %.1e  '
+                        '%.1f samples/s  MFU %.0f %%  data %.0f %%  left %s',
+                        clock, config.total_samples,
+                        mean_loss, x0_l1, grad, values['lr'], rate, 100 * values['mfu'],
+                        100 * values['waiting_for_data'], hours(state.left(left)),
+                    )  # fmt: skip
+                window, flops, waited = [], 0.0, 0.0
+            if report is not None and state.due(config.picture_every):
+                report.pictures(clock, batch, losses.x_hat, contract)
+            if validator is not None and (ends or state.due(config.validate_every)):
+                score, *parts = validator(state.ema.weights)
+                held = 'held-out: AbsRel %.4f  delta1 %.4f'
+                log.info('%9d ' + held, clock, score.abs_rel, score.delta1)
+                words = {JUDGED_ON: config.validation}
+                report.losses(clock, validation_values(score, parts), **words)
+            if ends or state.due(config.checkpoint_every):
+                state.save(run)
     if report is not None:
         report.close()
     return mean_loss

@@ -43,6 +43,14 @@ class Processes:
             return float(shared.item())
         return value
 
+    def any(self, asked: bool) -> bool:
+        """Whether one process at least says so."""
+        if self.world > 1:
+            said = torch.tensor(float(asked), device=self.device)
+            dist.all_reduce(said, dist.ReduceOp.MAX)
+            return bool(said.item())
+        return asked
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.world > 1:

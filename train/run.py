@@ -74,7 +74,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--init', type=Path, help='start from this run, checkpoint, .onnx or shipped model'
     )
-    parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step',
+    )
     parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
     return parser.parse_args(arguments)
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from train import checkpoint
 from train.config import TrainConfig, check_resumable
 from train.ema import Ema
 from train.errors import TrainError
+from train.interrupts import interrupts_told, stops
 from train.muon import Muon
 from train.processes import Processes, product_type
 from train.provenance import hardware, revision
@@ -111,20 +114,21 @@ class TrainState:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.clip).detach()
-        self._before, self.clock = self.clock, self.clock + config.batch
-        # Gradients are averaged over processes, so that all of them see the same norm.
-        if torch.isfinite(norm):
-            self._bad_steps = 0
-            for group in self.optimizer.param_groups:
-                group['lr'] = self.lr
-            self.optimizer.step()
-            self.ema.update(self.net, self.clock, config.batch)
-        else:
-            self._skip(norm)
-        self.seconds = time.perf_counter() - self._begun
-        if config.minutes:
-            self.seconds = self._processes.from_first(self.seconds)
-        self.done = share_done(self.clock, self.seconds, config)
+        with stops.held():  # or a checkpoint would keep half a step
+            self._before, self.clock = self.clock, self.clock + config.batch
+            # Gradients are averaged over processes, so that all of them see the same norm.
+            if torch.isfinite(norm):
+                self._bad_steps = 0
+                for group in self.optimizer.param_groups:
+                    group['lr'] = self.lr
+                self.optimizer.step()
+                self.ema.update(self.net, self.clock, config.batch)
+            else:
+                self._skip(norm)
+            self.seconds = time.perf_counter() - self._begun
+            if config.minutes:
+                self.seconds = self._processes.from_first(self.seconds)
+            self.done = share_done(self.clock, self.seconds, config)
         return norm
 
     def _skip(self, norm: Tensor) -> None:
@@ -164,8 +168,38 @@ class TrainState:
             size = checkpoint.BYTES_PER_PARAMETER * parameter_count(self.net)
             checkpoint.check_space(run, size)
 
+    @contextlib.contextmanager
+    def saved_if_stopped(self, run: Path) -> Iterator[None]:
+        """Write a checkpoint if the run is stopped (see `stops`) while this is entered.
+
+        One process stops at once. Many wait for each other, see `stop_together`.
+        """
+        alone = self._processes.world == 1
+        try:
+            with interrupts_told(), contextlib.nullcontext() if alone else stops.held():
+                yield
+        except KeyboardInterrupt:
+            if alone and self.clock and not stops.again:
+                self._keep(run)
+            raise
+
+    def stop_together(self, run: Path) -> None:
+        """Save and stop, all of many processes after the same step, if one was asked to."""
+        if self._processes.world > 1 and self._processes.any(stops.waiting):
+            self._keep(run)
+            stops.now()
+
+    def _keep(self, run: Path) -> None:
+        self.save(run)
+        if self._processes.is_main:
+            log.info('stopped at %d samples, which are kept', self.clock)
+
     def save(self, run: Path) -> None:
         """Write a checkpoint, by the main process; the others wait for it."""
+        with stops.held():
+            self._save(run)
+
+    def _save(self, run: Path) -> None:
         self.check_space(run)
         if self._processes.is_main:
             kept = {

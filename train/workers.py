@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import cv2
 from torch.utils.data import DataLoader
 
 from train.errors import TrainError
-from train.interrupts import end_with_parent, interrupts_held
+from train.interrupts import STOPS, end_with_parent, interrupts_held
 from train.threads import use_threads
 
 
@@ -21,34 +26,55 @@ def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]
     """Start worker processes (0: none) at once that make data[n] for each number, in order."""
     # spawn: forking a process whose OpenMP threads have run may hang the child.
     more: dict[str, Any] = {}
+    ended, end = multiprocessing.Pipe(duplex=False)
     if workers:
         more = {'prefetch_factor': 4, 'multiprocessing_context': 'spawn'}
-        more['worker_init_fn'] = behave_as_worker
+        more['worker_init_fn'] = partial(behave_as_worker, ended=ended)
     loader = DataLoader(
         data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
     )
-    with interrupts_held():
+    atexit.register(end.close)  # before multiprocessing, which would wait for the workers
+    with interrupts_held(*STOPS):
         started = iter(loader)
-    return _in_plain_words(started)
+    ended.close()
+    return _in_plain_words(started, end)
 
 
-def _in_plain_words(made: Iterator[Any]) -> Iterator[Any]:
+def _in_plain_words(made: Iterator[Any], end: Connection) -> Iterator[Any]:
     try:
         yield from made
     except TrainError as error:  # torch puts a worker's traceback before the message
         raise TrainError(str(error).rpartition('TrainError: ')[2].strip()) from None
+    finally:
+        atexit.unregister(end.close)
+        end.close()
 
 
 def _as_is(made: Any) -> Any:
     return made
 
 
-def behave_as_worker(worker: int = 0) -> None:
-    """Leave the cores to the trainer, one thread per worker; die with it, and of Ctrl-C."""
+def behave_as_worker(worker: int = 0, ended: Connection | None = None) -> None:
+    """Leave the cores to the trainer, one thread per worker; die with it, or when it closes.
+
+    ended: of the pipe that the trainer closes. What stops all processes leaves a worker alone, as
+    many trainers go on to the same step.
+    """
     end_with_parent()
-    # As torch ends on it, a worker waits for what it has made to be taken, which nobody does now:
-    # the trainer waits for each worker for five seconds, then kills it.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    if ended is not None:
+        threading.Thread(target=_end, args=(ended,), daemon=True).start()
     cv2.setNumThreads(0)
     use_threads(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _end(ended: Connection) -> None:
+    """End this process when the other end is closed.
+
+    As torch ends it, it waits for what it has made to be taken, which nobody does then: the
+    trainer waits for each worker for five seconds, then kills it.
+    """
+    ended.poll(None)
+    os._exit(0)

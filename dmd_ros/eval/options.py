@@ -33,7 +33,7 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS
 
 # Seconds in which a second Ctrl-C is not heard.
-_DEAF_S = 3.0
+DEAF_S = 3.0
 # What means something to a model alone, in any of the commands.
 _OF_MODEL = (
     'model', 'backend', 'device', 'threads', 'steps', 'samples', 'sampler', 'seed',
@@ -288,7 +288,7 @@ def _hear_ctrl_c_once() -> None:
 
     def interrupt(*_: object) -> None:
         nonlocal heard
-        if time.monotonic() - heard > _DEAF_S:
+        if time.monotonic() - heard > DEAF_S:
             heard = time.monotonic()
             raise KeyboardInterrupt
 
@@ -300,7 +300,7 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
     """Let Ctrl-C wait while this is entered; gives a function that tells whether it came.
 
     Who loops asks it after each step, so that none is cut in two, and what the steps made can be
-    kept. A second one that comes `_DEAF_S` later is heard at once: a step may take for ever.
+    kept. A second one that comes `DEAF_S` later is heard at once: a step may take for ever.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -309,7 +309,7 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
     heard: list[float] = []
 
     def note(number: int, frame: Any) -> None:
-        if heard and time.monotonic() - heard[0] > _DEAF_S:
+        if heard and time.monotonic() - heard[0] > DEAF_S:
             before(number, frame)
         elif not heard:
             heard.append(time.monotonic())

@@ -187,7 +187,7 @@ def test_ctrl_c_at_the_last_image_cuts_nothing_off(items, tmp_path, model, press
 
 
 def test_a_late_second_ctrl_c_is_heard_at_once(items, tmp_path, model, press, monkeypatch):
-    monkeypatch.setattr(options, '_DEAF_S', -1.0)
+    monkeypatch.setattr(options, 'DEAF_S', -1.0)
     press(2)
     argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
     assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 130

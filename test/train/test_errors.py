@@ -103,7 +103,7 @@ def test_ctrl_c_does_not_wait_for_batches_that_nobody_takes(tmp_path: Path) -> N
     settings = (f'sources=folder:{write_set(tmp_path / "set")}', 'sizes=64x64', 'batch=4',
                 'threads=1', 'workers=2', 'log_every=4')  # fmt: skip
     with subprocess.Popen(
-        [sys.executable, '-m', 'train.run', '--preset', 'tiny', '--out', 'run',
+        [sys.executable, '-m', 'train.run', '--preset', 'nano', '--out', 'run',
          *set_options(*settings)],
         cwd=tmp_path,
         env=os.environ | {'PYTHONPATH': str(ROOT)},

@@ -244,23 +244,29 @@ def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
     assert not worker.exists() or ') Z ' in worker.read_text()
 
 
-class _Interrupted:
-    """Data that interrupt the worker while it is still starting."""
+class _Stopping:
+    """Data that send the worker a signal while it is still starting, and once it works."""
+
+    def __init__(self, number: int) -> None:
+        self._signal = f'__import__("signal").raise_signal({number})'
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return signal.raise_signal, (signal.SIGINT,)
+        lines = f'class Data:\n  def __getitem__(self, i): {self._signal}; return i\n'
+        return eval, (f'({self._signal}, s := {{}}, exec({lines!r}, s), s["Data"]())[-1]',)
 
 
-def test_a_worker_interrupted_while_it_starts_says_nothing(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_worker_works_until_the_trainer_ends_it(
+    number: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     others = set(multiprocessing.active_children())  # of tests before, not yet collected
-    made = made_ahead(_Interrupted(), range(9), workers=1)
+    made = made_ahead(_Stopping(number), range(9), workers=1)
+    assert list(islice(made, 3)) == [0, 1, 2]
     (worker,) = set(multiprocessing.active_children()) - others
-    worker.join(60)
+    del made
+    worker.join(5)
     assert worker.exitcode == 0
     assert 'Traceback' not in capfd.readouterr().err
-    del made
 
 
 def test_each_process_judges_what_it_has_seen_itself(config: TrainConfig) -> None:

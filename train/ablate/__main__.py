@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from train.ablate.experiments import MODELS, Experiment, Point, chosen, data_set
 from train.ablate.runs import Deadline, OutOfTimeError, Work, evaluate_model, train_model
 from train.ablate.scales import SCALES, scale
 from train.errors import TrainError
-from train.interrupts import interrupts_told
+from train.interrupts import interrupts_told, stops
 from train.outputs import check_folder
 from train.speed import hours
 from train.worlds.cache import claim_folder
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             _dry_run(plan)
             return 0
         claim_folder(plan.work.out, {'scale': options.scale})  # no two of them in one
-        with interrupts_told():
+        with stops.heard(), interrupts_told():
             complete = options.report_only or _execute(plan, deadline)
         _report(plan, options.docs)
     except (TrainError, OSError) as error:
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print('stopped; the same command goes on from the last checkpoint', file=sys.stderr)
-        return 130
+        return 128 + (stops.number or signal.SIGINT)
     return 0 if complete else 3
 
 

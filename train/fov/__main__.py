@@ -41,7 +41,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help='start from this run, checkpoint, .onnx or shipped model: its encoder, and its head '
         'if it has one',
     )
-    parser.add_argument('--resume', action='store_true', help='go on where the run was stopped')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step',
+    )
     return parser.parse_args(arguments)
 
 

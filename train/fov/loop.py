@@ -91,30 +91,31 @@ def train(
     losses: list[Tensor] = []
     mean_loss = math.nan
     state.begin()
-    while state.done < 1.0:
-        batch, unreadable = next(data)
-        state.count_broken(unreadable)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            tan_hat = net(batch.rgb)
-        loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
-        state.step(loss)
-        clock, ends = state.clock, state.done >= 1.0
-        losses.append(loss.detach())
-        if ends or state.due(config.log_every):
-            mean_loss, losses = torch.stack(losses).mean().item(), []
-            rate, left = progress.lap(clock)
-            report.losses(clock, {'loss': mean_loss, 'lr': state.lr, 'samples_per_s': rate,
-                                  'broken': state.broken})  # fmt: skip
-            log.info(
-                '%9d/%d samples  |log tan| off by %.4f  %.1f samples/s  left %s',
-                clock, config.total_samples, mean_loss, rate, hours(state.left(left)),
-            )  # fmt: skip
-        if validator is not None and (ends or state.due(config.validate_every)):
-            values = validator(state.ema.weights)
-            log.info('%9d held-out: %s', clock, values)
-            report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
-        if ends or state.due(config.checkpoint_every):
-            state.save(run)
+    with state.saved_if_stopped(run):
+        while state.done < 1.0:
+            batch, unreadable = next(data)
+            state.count_broken(unreadable)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                tan_hat = net(batch.rgb)
+            loss = (tan_hat.log() - batch.tan_half_vfov.log()).abs().mean()
+            state.step(loss)
+            clock, ends = state.clock, state.done >= 1.0
+            losses.append(loss.detach())
+            if ends or state.due(config.log_every):
+                mean_loss, losses = torch.stack(losses).mean().item(), []
+                rate, left = progress.lap(clock)
+                report.losses(clock, {'loss': mean_loss, 'lr': state.lr, 'samples_per_s': rate,
+                                      'broken': state.broken})  # fmt: skip
+                log.info(
+                    '%9d/%d samples  |log tan| off by %.4f  %.1f samples/s  left %s',
+                    clock, config.total_samples, mean_loss, rate, hours(state.left(left)),
+                )  # fmt: skip
+            if validator is not None and (ends or state.due(config.validate_every)):
+                values = validator(state.ema.weights)
+                log.info('%9d held-out: %s', clock, values)
+                report.losses(clock, {f'validation/{key}': value for key, value in values.items()})
+            if ends or state.due(config.checkpoint_every):
+                state.save(run)
     report.close()
     return mean_loss
 
