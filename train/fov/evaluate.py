@@ -129,7 +129,7 @@ def _groups(options: argparse.Namespace) -> Iterator[tuple[str, list[RawSample]]
     assets = Assets.load(options.assets)
     indices = range(0, options.frames * SCENE_STRIDE, SCENE_STRIDE)
     for kind in KINDS if options.frames else ():
-        # At the sizes and aspects that worlds are drawn in, and with the cameras of the kind.
+        # At the usual size of worlds, with the cameras of the kind.
         worlds = Worlds(held_out(options.seed), WorldConfig(kinds={kind: 1.0}), assets)
         bar = tqdm(indices, desc=kind, unit='frame', file=sys.stderr)
         yield f'worlds, {kind}', [worlds[index] for index in bar]
