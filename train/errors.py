@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.output.progress import say_last
 from dmd_ros.runtime.errors import BackendError
-from train.interrupts import interrupts_told
+from train.interrupts import interrupts_told, stops
 
 
 class TrainError(RuntimeError):
@@ -20,8 +21,13 @@ class TrainError(RuntimeError):
 def in_one_line(work: Callable[[], object]) -> int:
     """Do the work of a command -> exit status: 0, 1 after an error, 130 after Ctrl-C.
 
-    What ended it is said in one line.
+    What ended it is said in one line. SIGTERM (143) ends it as Ctrl-C does: no half file stays.
     """
+    with stops.heard():
+        return _in_one_line(work)
+
+
+def _in_one_line(work: Callable[[], object]) -> int:
     try:
         with interrupts_told():
             work()
@@ -30,5 +36,5 @@ def in_one_line(work: Callable[[], object]) -> int:
         return 1
     except KeyboardInterrupt:
         say_last('interrupted')
-        return 130
+        return 128 + (stops.number or signal.SIGINT)
     return 0

@@ -74,9 +74,17 @@ def test_another_error_of_the_system_is_not_taken_for_ctrl_c() -> None:
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
-@pytest.mark.parametrize('command', [('cache', '--out', 'worlds'), ('bench',)])
+@pytest.mark.parametrize(
+    ('command', 'number'),
+    [
+        (('cache', '--out', 'worlds'), signal.SIGINT),
+        (('cache', '--out', 'worlds'), signal.SIGTERM),
+        (('bench',), signal.SIGINT),
+    ],
+    ids=['cache', 'cache-SIGTERM', 'bench'],
+)
 def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
-    command: tuple[str, ...], tmp_path: Path
+    command: tuple[str, ...], number: int, tmp_path: Path
 ) -> None:
     name, *more = command
     with subprocess.Popen(
@@ -93,9 +101,9 @@ def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
         ):  # the workers, and one that multiprocessing has
             time.sleep(0.01)
         time.sleep(0.2)  # now they import; any moment will do
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         said = process.communicate(timeout=20)[1]
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert 'interrupted' in said and 'Traceback' not in said
 
 
