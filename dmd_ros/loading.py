@@ -1,15 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a model's path or name to a ready estimator: where models are found, which backend runs."""
+"""From a model's path or name to a ready estimator: which backend runs it, on what device."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import site
-import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +27,8 @@ from dmd_ros.fov import (
 from dmd_ros.runtime import select
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, check_golden
+from dmd_ros.runtime.shared_files import DEFAULT_FOV_MODEL, find_model
 
-DEFAULT_MODEL = 'dmd_worlds'
-DEFAULT_FOV_MODEL = 'dmd_fov'
 _log = logging.getLogger('dmd_ros')
 
 
@@ -214,43 +210,12 @@ def build_engine(
     return engine_loading.engine(request, contract, precision == 'auto', log, cancelled)[0].path
 
 
-def find_model(model: str | os.PathLike[str] | None = None) -> Path:
-    """Resolve a path, a shipped model's name, or None (the default model) to an .onnx file.
-
-    Raises `BackendError` if there is no such file.
-    """
-    name = os.fspath(model) if model else DEFAULT_MODEL
-    if name.endswith('.onnx') or os.sep in name:
-        path = Path(os.path.expanduser(name))  # leaves the home of nobody as it is
-        if os.path.isfile(path):  # Path.is_file() raises for what may not be looked at
-            return path
-        raise BackendError(f'model file {path} does not exist, or may not be reached')
-    tried = [folder / 'models' / f'{name}.onnx' for folder in share_folders()]
-    for path in tried:
-        if os.path.isfile(path):
-            return path
-    raise BackendError(
-        f'no shipped model {name!r}; looked for {", ".join(map(str, tried))}. Give the path of an '
-        '.onnx file instead'
-    )
-
-
 def contract_of(model: str | os.PathLike[str] | None = None) -> Contract:
     """Read what a model promises, on the CPU whatever else there is; raises `BackendError`."""
     backend = _onnxruntime('OrtBackend', find_model(model), 'cpu', 1)
     contract: Contract = backend.contract
     backend.close()
     return contract
-
-
-def share_folders() -> Iterator[Path]:
-    """Yield where shared files may lie: source checkout, ament workspaces, pip installations."""
-    yield Path(__file__).resolve().parent.parent
-    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
-    # pip: an environment; /usr/local with Debian's Python, whose sys.prefix is /usr; --user.
-    installed = (sysconfig.get_path('data'), sys.prefix, site.getuserbase())
-    for prefix in dict.fromkeys((*prefixes, *installed)):
-        yield Path(prefix) / 'share' / 'dmd_ros'
 
 
 def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:

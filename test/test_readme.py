@@ -317,7 +317,7 @@ def test_the_python_examples_run(
     from fov_oracle import tan_of, write_fov_oracle
     from oracle_model import write_oracle
 
-    from dmd_ros.loading import DEFAULT_FOV_MODEL
+    from dmd_ros.runtime.shared_files import DEFAULT_FOV_MODEL
 
     calibrated, uncalibrated, mounted = blocks('python')
     oracles = {

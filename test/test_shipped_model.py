@@ -15,12 +15,7 @@ import pytest
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval import frames, replay
 from dmd_ros.fov import EstimatedFov
-from dmd_ros.loading import (
-    DEFAULT_FOV_MODEL,
-    find_model,
-    load_camera_source,
-    load_estimator,
-)
+from dmd_ros.loading import load_camera_source, load_estimator
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import (
@@ -30,6 +25,7 @@ from dmd_ros.runtime.model_file import (
     golden_to_metadata,
 )
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
+from dmd_ros.runtime.shared_files import DEFAULT_FOV_MODEL, find_model
 from train.fov.evaluate import look
 from train.worlds import KINDS, Assets, WorldConfig, Worlds, held_out
 from train.worlds.cameras import draw_camera

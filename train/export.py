@@ -25,7 +25,6 @@ from torch import Tensor
 
 from dmd_ros.core.contract import METADATA_KEY, Contract
 from dmd_ros.core.errors import CoreError
-from dmd_ros.loading import find_model
 from dmd_ros.runtime.backend import OUTPUT, Feeds
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
@@ -34,6 +33,7 @@ from dmd_ros.runtime.model_file import (
     relative_difference,
 )
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.shared_files import find_model
 from train import checkpoint, onnx_file
 from train.card import card, read_notes, write_card
 from train.config import TrainConfig

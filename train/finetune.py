@@ -32,8 +32,8 @@ from dmd_ros.core.records import RawSample
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.metrics import Score, mean_score
 from dmd_ros.eval.options import duration, positive
-from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 from train.card import add_to_card
 from train.checkpoint import load_newest
 from train.command import memory_advice, run_command

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.loading import find_model
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.shared_files import find_model
 from train import checkpoint
 from train.config import TrainConfig
 from train.errors import TrainError

@@ -32,7 +32,6 @@ from dmd_ros.eval.judge import settled
 from dmd_ros.eval.metrics import Score, mean_score, score
 from dmd_ros.eval.options import positive
 from dmd_ros.eval.output.report import markdown_table
-from dmd_ros.loading import DEFAULT_MODEL, find_model
 from dmd_ros.runtime.backend import Feeds, Outputs
 from dmd_ros.runtime.engine_file import sha256_of
 from dmd_ros.runtime.model_file import (
@@ -43,6 +42,7 @@ from dmd_ros.runtime.model_file import (
     golden_to_metadata,
 )
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 from train import int8_graph, onnx_file
 from train.card import LICENCE, write_card
 from train.config import make_config

@@ -28,9 +28,10 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.metrics import MAX_M, MIN_M
 from dmd_ros.eval.output.progress import say_last
-from dmd_ros.loading import find_model, load_estimator
+from dmd_ros.loading import load_estimator
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS
+from dmd_ros.runtime.shared_files import find_model
 
 # Seconds in which a second Ctrl-C is not heard.
 DEAF_S = 3.0

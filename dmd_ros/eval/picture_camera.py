@@ -22,7 +22,8 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.picture_file import Exif, Picture
 from dmd_ros.fov import CameraSource
-from dmd_ros.loading import DEFAULT_FOV_MODEL, load_camera_source
+from dmd_ros.loading import load_camera_source
+from dmd_ros.runtime.shared_files import DEFAULT_FOV_MODEL
 
 SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
 CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES

@@ -25,7 +25,6 @@ from rclpy.utilities import remove_ros_args
 
 from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
-from dmd_ros.loading import find_model
 from dmd_ros.ros import diagnostics, params
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.loader import Loader, retuned
@@ -38,6 +37,7 @@ from dmd_ros.ros.transport import send_in_background
 from dmd_ros.ros.usage import is_asked_for, tell
 from dmd_ros.ros.waitables import outlive
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.shared_files import find_model
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dmd_ros.loading import share_folders
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.runtime.child import MODULE as CHILD
 from dmd_ros.runtime.child import child_command
+from dmd_ros.runtime.shared_files import share_folders
 
 PROFILE = Path('config') / 'fastdds_large_data.xml'
 # Domains that robots hardly use, and whose ports lie beyond those that Linux hands out.

@@ -17,11 +17,12 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 import dmd_ros
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
-from dmd_ros.loading import DEFAULT_MODEL, build_engine, find_model, share_folders
+from dmd_ros.loading import build_engine
 from dmd_ros.runtime import engine_cache, select
 from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model, share_folders
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_TENSORRT = select.Facts('10.3.0', gpus=('GPU', 'GPU'), providers=('CPUExecutionProvider',))

@@ -26,7 +26,8 @@ from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.bags.topics import choose
 from dmd_ros.eval.points import apply, inverse, transform
-from dmd_ros.loading import DEFAULT_MODEL, find_model, load_estimator
+from dmd_ros.loading import load_estimator
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 from train import finetune, loop
 from train.checkpoint import load_newest
 from train.config import TrainConfig, make_config

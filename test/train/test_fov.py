@@ -20,10 +20,10 @@ from test_export import PLAIN_OPERATORS
 
 from dmd_ros.core.contract import FovContract
 from dmd_ros.fov import FovEstimator
-from dmd_ros.loading import find_model
 from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtFovBackend
+from dmd_ros.runtime.shared_files import find_model
 from train import checkpoint
 from train import export as denoiser_export
 from train.config import TrainConfig

@@ -57,6 +57,14 @@ def test_a_place_for_no_results_is_refused_before_minutes_of_work(
     assert 'Not a directory); choose another --out' in capsys.readouterr().err
 
 
+def test_a_model_that_is_not_there_is_no_table_of_what_did_not_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['--out', str(tmp_path / 'out'), '--model', 'nothing'])
+    assert "no shipped model 'nothing'; looked for" in capsys.readouterr().err
+
+
 def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
     check = gpu_check.Check(tmp_path, tmp_path / 'out', limit_s=60.0)
     check.section('tiny', 'x', lambda: __import__('no_such_module'))

@@ -17,6 +17,7 @@ from pathlib import Path
 from dmd_ros.eval.options import positive, seconds
 from dmd_ros.runtime import cuda_driver, select
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 from train.errors import TrainError
 from train.gpu.check import LIMIT_S, Check
 from train.gpu.sections import SECTIONS, build_only, run
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.gpu', description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
-    parser.add_argument('--model', type=Path, help='.onnx file instead of the shipped one')
+    parser.add_argument('--model', default=DEFAULT_MODEL, help='.onnx or name (%(default)s)')
     parser.add_argument('--presets', type=Path, help='folder that with_torch has exported to')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
     parser.add_argument('--limit-s', type=seconds, default=LIMIT_S, help='default: %(default)s')
@@ -79,7 +80,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     try:
         check_folder(options.out)
-    except TrainError as error:
+        options.model = find_model(options.model)
+    except (BackendError, TrainError) as error:
         parser.error(str(error))
     if options.build_only and options.engine_cache_dir is None:
         parser.error('--build-only needs --engine-cache-dir: else nothing is kept')

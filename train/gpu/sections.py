@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from dmd_ros.loading import find_model
 from dmd_ros.runtime.errors import BackendError
 from train.gpu import check as work
 from train.gpu import rough_use
@@ -100,24 +99,22 @@ SECTIONS: dict[str, Section] = {
 
 def run(
     check: Check,
-    model: Path | None,
+    model: Path,
     presets: Path | None,
     sections: Sequence[str] = tuple(SECTIONS),
 ) -> None:
     """Run sections of `SECTIONS` in the order given.
 
-    model: file, or the shipped one. presets: folder that `with_torch` has exported to; None: the
-    Python with torch exports them when they are wanted.
+    presets: folder that `with_torch` has exported to; None: the Python with torch exports them
+    when they are wanted.
     """
-    path = model or find_model(None)
     for name in sections:
-        SECTIONS[name](check, path, presets)
+        SECTIONS[name](check, model, presets)
 
 
-def build_only(check: Check, model: Path | None, presets: Path | None, jobs: int) -> None:
+def build_only(check: Check, model: Path, presets: Path | None, jobs: int) -> None:
     """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
-    path = model or find_model(None)
-    wanted = [(path.stem, path, *kind) for kind in SHIPPED]
+    wanted = [(model.stem, model, *kind) for kind in SHIPPED]
     models = _preset_files(check, presets)
     wanted += [(name, models[name], *kind) for name, *kind in ENGINES if name in models]
     with ThreadPoolExecutor(jobs) as pool:

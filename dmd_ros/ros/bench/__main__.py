@@ -16,11 +16,11 @@ from typing import Any
 
 from dmd_ros.eval.options import positive, run_command, seconds
 from dmd_ros.eval.output import report
-from dmd_ros.loading import find_model
 from dmd_ros.ros.bench import compute, live, machine
 from dmd_ros.ros.bench.table import stage_table
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.processes import Family
+from dmd_ros.runtime.shared_files import find_model
 
 _SIZES = {f'{width}x{height}': (width, height) for width, height in (live.VGA, live.HD)}
 # Hz, slow enough that no frame waits for the one before.

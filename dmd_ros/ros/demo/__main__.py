@@ -24,13 +24,14 @@ from dmd_ros.eval.bags.writer import check_replaceable
 from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.options import count, remove, run_command
 from dmd_ros.fov import CAMERA_INFO
-from dmd_ros.loading import contract_of, find_model
+from dmd_ros.loading import contract_of
 from dmd_ros.ros.demo import results
 from dmd_ros.ros.demo.performance import Observed, perform
 from dmd_ros.ros.demo.source import Source, inspect
 from dmd_ros.ros.errors import NodeError
 from dmd_ros.ros.params import NAMES
 from dmd_ros.runtime.select import BACKENDS
+from dmd_ros.runtime.shared_files import find_model
 
 SAMPLE_BAG = Path('test/data/sample_bag')
 _RECORDED = 'recorded'
