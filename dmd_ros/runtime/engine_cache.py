@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a model file to a proved engine in the cache: what a build does, and who runs it.
 
-    python -m dmd_ros.runtime.engine_cache build --model model.onnx --size 192x256 --samples 1
+    python -m dmd_ros.runtime.engine_cache build --model dmd_worlds --size 192x256 --samples 1
 
 A build runs in a process of its own (this command), so that a node that shuts down can stop it at
 any moment, and its gigabytes are gone when it is done. It ends with a node that is killed, too.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import signal
 import subprocess
 import sys
@@ -22,19 +23,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime import engine_store, proof, select, trt_versions
+from dmd_ros.runtime import engine_store, proof, refusals, select, trt_versions
 from dmd_ros.runtime.backend import OUTPUT
 from dmd_ros.runtime.child import child_command
 from dmd_ros.runtime.engine_file import EngineSpec, StoredEngine
 from dmd_ros.runtime.engine_store import BuildRequest, Log
-from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
+from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 
-# How the command says that it failed, and its exit status for an engine that failed its proof.
+# How the command says that it failed, and its exit status by the class of its error.
 _ERROR = 'error: '
-_REFUSED_STATUS = 3
+_STATUS: dict[type[BackendError], int] = {BackendError: 1, RefusedError: 3, NotBuiltError: 4}
 # What TensorRT dies of by its own fault, perhaps in one precision alone.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+# How TensorRT's own errors begin, in its log; the last of them are told.
+_COMPLAINT = '[E] '
+_MOST_COMPLAINTS, _MOST_LETTERS = 2, 300
+_TIME = re.compile(r'\[ *\d+\.\d s\] ')  # and the command's lines
 _STOP_S = 5.0
 Cancelled = Callable[[], bool]
 
@@ -54,6 +60,7 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
     spec = engine_store.spec_for(request, contract, machine)
 
     def make() -> tuple[bytes, bytes, dict[str, Any]]:
+        engine_store.check_room(request.cache, request.model)
         log(
             f'building {request.model} for {machine.gpu}: TensorRT {machine.tensorrt}, '
             f'{spec.precision}, {spec.shape_text}, {spec.batch} samples; this takes minutes'
@@ -99,12 +106,18 @@ def fetch(
     """Return the engine for `spec`, from the cache or built by a process of its own.
 
     cancelled: asked five times a second; once it says True the build is stopped at once and
-    `BackendError` raised.
+    `BackendError` raised. That TensorRT cannot build an engine is noted in the cache, unless it
+    spoke of something that may pass.
     """
     where = (spec, request.cache, request.model.stem, log)
     if not request.force and (engine := engine_store.find(*where)) is not None:
         return engine
-    run_child(command(request), log, cancelled)
+    try:
+        run_child(command(request), log, cancelled)
+    except NotBuiltError as error:
+        if not error.may_pass:
+            engine_store.remember_not_built(*where[:3], str(error))
+        raise
     if (engine := engine_store.find(*where)) is None:
         raise BackendError(f'the build ended well but left no engine in {request.cache}')
     return engine
@@ -136,11 +149,16 @@ def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
         return
     errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
     if errors:
-        refused = process.returncode == _REFUSED_STATUS
-        raise (RefusedError if refused else BackendError)(errors[-1])
-    how, died = _ending(process.returncode), -process.returncode in _CRASHES
-    text = f'the engine build {how}; its last words: {" / ".join(lines[-3:])}'
-    raise (RefusedError if died else BackendError)(text)
+        kind = next((k for k, s in _STATUS.items() if s == process.returncode), BackendError)
+        text = errors[-1] + (_complaints(lines) if kind is NotBuiltError else '')
+    else:
+        kind = NotBuiltError if -process.returncode in _CRASHES else BackendError
+        text = f'the engine build {_ending(process.returncode)}; its last words: '
+        text += ' / '.join(lines[-3:])
+    if kind is NotBuiltError:
+        full = -process.returncode == signal.SIGBUS  # a mapped file that its disk has no room for
+        raise NotBuiltError(text, full or refusals.may_pass(filter(_is_foreign, lines)))
+    raise kind(text)
 
 
 def engine_for(
@@ -191,6 +209,18 @@ def _read(stream: IO[str], lines: list[str], log: Log) -> None:
                 log(text)
 
 
+def _is_foreign(line: str) -> bool:
+    """Tell what TensorRT and the system say from what the command does, which names files."""
+    return not line.startswith(_ERROR) and not _TIME.match(line)
+
+
+def _complaints(lines: list[str]) -> str:
+    """Repeat what TensorRT said last of why it could not."""
+    said = [line.partition(_COMPLAINT)[2] for line in lines if _COMPLAINT in line]
+    told = ' / '.join(text[:_MOST_LETTERS] for text in said[-_MOST_COMPLAINTS:])
+    return f' (TensorRT: {told})' if told else ''
+
+
 def _stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is not None:
         return
@@ -217,7 +247,9 @@ def _parser() -> argparse.ArgumentParser:
     build = parser.add_subparsers(dest='command', required=True).add_parser(
         'build', help='build and prove the engine of a model, unless there is one'
     )
-    build.add_argument('--model', type=Path, required=True, help='.onnx file')
+    build.add_argument(
+        '--model', default=DEFAULT_MODEL, help='.onnx or name; default: %(default)s'
+    )
     build.add_argument('--precision', default='fp16', help='fp32, fp16 or bf16; default: fp16')
     build.add_argument('--size', help='network height x width, as 192x256; without it: any')
     build.add_argument('--samples', type=int, default=1, help='of a picture; default: 1')
@@ -237,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _request(options: argparse.Namespace) -> BuildRequest:
     return BuildRequest(
-        model=options.model,
+        model=find_model(options.model),
         precision=options.precision,
         size=engine_store.parse_size(options.size) if options.size else None,
         samples=options.samples,
@@ -252,7 +284,8 @@ def _request(options: argparse.Namespace) -> BuildRequest:
 def command(request: BuildRequest) -> list[str]:
     """Command line of a build, which `main` reads as the same request."""
     words = child_command('dmd_ros.runtime.engine_cache', 'build')
-    words += ['--model', str(request.model), '--precision', request.precision]
+    # Absolute: ./model without an ending would be the name of a shipped one.
+    words += ['--model', str(request.model.absolute()), '--precision', request.precision]
     if request.size is not None:
         words += ['--size', f'{request.size[0]}x{request.size[1]}']
     words += ['--samples', str(request.samples), '--device', str(request.device)]
@@ -273,7 +306,7 @@ def main(argv: list[str] | None = None) -> int:
         engine = build(_request(options), log)
     except BackendError as error:
         print(_ERROR + ' '.join(str(error).split()), flush=True)
-        return _REFUSED_STATUS if isinstance(error, RefusedError) else 1
+        return _STATUS.get(type(error), 1)
     log(f'engine {engine.path}: {engine.proof["text"]}')
     return 0
 

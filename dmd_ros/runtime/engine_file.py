@@ -110,11 +110,16 @@ def file_name(spec: EngineSpec, stem: str) -> str:
     return f'{stem}-{spec.precision}-{spec.shape_text}-b{spec.batch}-{spec.key[:16]}.engine'
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a model file, and of the external weights beside it if it has them."""
+def parts_of(model: Path) -> list[Path]:
+    """List a model file, and the external weights beside it if it has them."""
+    weights = model.with_name(model.name + '.data')
+    return [model, weights] if weights.is_file() else [model]
+
+
+def sha256_of(model: Path) -> str:
+    """Digest of a model file and its external weights."""
     digest = hashlib.sha256()
-    weights = path.with_name(path.name + '.data')
-    for part in [path, weights] if weights.is_file() else [path]:
+    for part in parts_of(model):
         with part.open('rb') as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from typing import Any
 
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.preprocess import network_size
-from dmd_ros.runtime import engine_file
+from dmd_ros.runtime import engine_file, refusals
 from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
 
@@ -28,6 +28,7 @@ Make = Callable[[], tuple[bytes, bytes, dict[str, Any]]]
 # phone to wide stereo, besides those that the model was trained for. All of them, because rounding
 # to the stride makes the sizes jump: one may be the largest for half a percent of aspects.
 _ASPECTS = range(500, 2501)
+_MIB = 1 << 20
 _POLL_S = 0.2
 _REPORT_S = 10.0
 
@@ -118,11 +119,12 @@ def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
 def find(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
     """Return the stored engine for `spec` if it is whole; else say why there is none.
 
-    Raises `RefusedError` if it failed its proof before, `BackendError` for a useless folder.
+    Raises `RefusedError` if it failed its proof or could not be built before, `BackendError` for a
+    useless folder.
     """
     path = folder / engine_file.file_name(spec, stem)
     with _usable(folder):
-        _check_refused(path.with_suffix('.refused'), spec)
+        refusals.check(path, advice(spec))
         if not path.exists():
             log(f'no engine for {stem} yet: {_why_missing(spec, folder)}')
             return None
@@ -148,7 +150,6 @@ def obtain(
     at once instead of building it again. Raises `RefusedError` for those, else `BackendError`.
     """
     path = folder / engine_file.file_name(spec, stem)
-    note = path.with_suffix('.refused')
     with _lock(path.with_suffix('.lock'), log) as alone:
         if alone:
             engine_file.remove_parts(path)
@@ -157,25 +158,37 @@ def obtain(
         plan, conditions, proof = make()
         if not proof['passed']:
             with _usable(folder):
-                engine_file.write_atomic(note, json.dumps(proof).encode())
+                refusals.remember(path, proof)
                 path.unlink(missing_ok=True)
             raise RefusedError(f'the new engine is refused: {proof["text"]}. {advice(spec)}')
         with _usable(folder):
             engine_file.write(path, spec, plan, conditions, proof)
-            note.unlink(missing_ok=True)
+            refusals.note_of(path).unlink(missing_ok=True)
         return engine_file.read(path, spec)
 
 
-def _check_refused(note: Path, spec: EngineSpec) -> None:
-    """Raise `RefusedError` with the figures if this very engine failed its proof before."""
-    try:  # without asking whether there is one, which another process may remove meanwhile
-        text = json.loads(note.read_text())['text']
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return
-    raise RefusedError(
-        f'this engine was built before and refused: {text}. {advice(spec)}, or try again with '
-        f'force_rebuild (or by removing {note})'
-    )
+def remember_not_built(spec: EngineSpec, folder: Path, stem: str, why: str) -> None:
+    """Note that TensorRT cannot build the engine for `spec`, and why, for the next start."""
+    with _usable(folder):
+        refusals.remember(
+            folder / engine_file.file_name(spec, stem), {'text': why, 'built': False}
+        )
+
+
+def check_room(folder: Path, model: Path) -> None:
+    """Raise `BackendError` if there is no room for an engine: it would show after minutes.
+
+    An engine has the weights of the model file (in fp16 half of them, and its kernels).
+    """
+    needed = sum(part.stat().st_size for part in engine_file.parts_of(model))
+    with _usable(folder):
+        room = shutil.disk_usage(folder)
+    if room.total and room.free < needed:  # some network folders know no sizes
+        raise BackendError(
+            f'the folder of the engines, {folder}, has room for {room.free / _MIB:.1f} MiB, and '
+            f'an engine takes about the {needed / _MIB:.1f} MiB of {model}; make room, or set '
+            'engine_cache_dir to another folder'
+        )
 
 
 def advice(spec: EngineSpec) -> str:

@@ -25,7 +25,7 @@ from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, advice, driver_major
-from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
+from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError, StaleError
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape
@@ -98,7 +98,7 @@ def build_plan(
 ) -> tuple[bytes, bytes]:
     """Compile the model for `spec` on this GPU -> plan, conditions (`Graphs`); takes minutes.
 
-    Raises `RefusedError` if TensorRT cannot, which may be able to in another precision, else
+    Raises `NotBuiltError` if TensorRT cannot, which may be able to in another precision, else
     `BackendError`.
     """
     spoken = trt_versions.dialect(version())
@@ -129,9 +129,9 @@ def build_plan(
             config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
         if plan is None:
-            raise RefusedError(
+            raise NotBuiltError(
                 f'TensorRT {version()} could not build {model} for {spec.shape_text}, '
-                f'{spec.precision}; its own messages above say why. {advice(spec)}'
+                f'{spec.precision}; its own messages say why. {advice(spec)}'
             )
         _keep_timing_cache(config, timing_cache, log)
         return bytes(plan), graphs.conditions
@@ -148,7 +148,7 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
     parser = trt.OnnxParser(network, _LOGGER)
     if not parser.parse(graph):
         errors = '; '.join(str(parser.get_error(i)) for i in range(parser.num_errors))
-        raise RefusedError(f'TensorRT {version()} cannot read {model}: {errors}')
+        raise NotBuiltError(f'TensorRT {version()} cannot read {model}: {errors}')
 
 
 def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half_graph.Graphs:

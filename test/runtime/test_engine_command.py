@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 from dmd_ros.runtime import engine_cache
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_store import BuildRequest
-from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError, StaleError
+from dmd_ros.runtime.shared_files import find_model
 
 
 def child(script: str) -> list[str]:
@@ -48,7 +50,9 @@ def test_last_words_of_a_child_are_told(script: str, message: str) -> None:
         engine_cache.run_child(child(script), print, lambda: False)
 
 
-@pytest.mark.parametrize(('kind', 'status'), [(RefusedError, 3), (BackendError, 1)])
+@pytest.mark.parametrize(
+    ('kind', 'status'), [(NotBuiltError, 4), (RefusedError, 3), (StaleError, 1), (BackendError, 1)]
+)
 def test_refusal_is_told_by_the_exit_status(
     kind: type[BackendError],
     status: int,
@@ -67,15 +71,15 @@ def test_refusal_is_told_by_the_exit_status(
     words = child(f'echo "error: the sentence"; exit {status}')
     with pytest.raises(BackendError, match=r'^the sentence$') as raised:
         engine_cache.run_child(words, print, lambda: False)
-    assert raised.type is kind
+    assert raised.type is (BackendError if kind is StaleError else kind)
 
 
 @pytest.mark.parametrize(
     ('killed_by', 'message', 'kind'),
     [
         ('KILL', r'SIGKILL \(out of memory\?\).*half way', BackendError),
-        ('SEGV', 'SIGSEGV; .*half way', RefusedError),  # another precision may do
-        ('ABRT', 'SIGABRT; .*half way', RefusedError),
+        ('SEGV', 'SIGSEGV; .*half way', NotBuiltError),  # another precision may do
+        ('ABRT', 'SIGABRT; .*half way', NotBuiltError),
     ],
 )
 def test_child_that_is_killed(killed_by: str, message: str, kind: type[BackendError]) -> None:
@@ -118,8 +122,40 @@ def test_command_line_round_trip(request_: BuildRequest) -> None:
     usual = dataclasses.replace(request_, folder=None)
     options = engine_cache._parser().parse_args(arguments(usual))
     assert engine_cache._request(options).cache == usual.cache
-    options = engine_cache._parser().parse_args(['build', '--model', 'm.onnx'])
-    assert engine_cache._request(options) == BuildRequest(Path('m.onnx'))
+    options = engine_cache._parser().parse_args(['build', '--model', str(asked.model)])
+    assert engine_cache._request(options) == BuildRequest(asked.model)
+
+
+@pytest.mark.parametrize('words', [[], ['--model', 'dmd_worlds_int8']], ids=str)
+def test_the_command_takes_the_names_of_shipped_models(words: list[str]) -> None:
+    options = engine_cache._parser().parse_args(['build', *words])
+    assert engine_cache._request(options).model == find_model(words[-1] if words else None)
+
+
+def test_a_model_by_its_name_is_built(request_: BuildRequest, tmp_path: Path) -> None:
+    models = tmp_path / 'share' / 'dmd_ros' / 'models'
+    models.mkdir(parents=True)
+    shutil.copy(request_.model, models / 'mine.onnx')
+    env = fake_tensorrt.everywhere(tmp_path, '8.6.1') | {'AMENT_PREFIX_PATH': str(tmp_path)}
+
+    def build(name: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', name]
+        words += ['--size', '48x64', '--cache-dir', str(request_.cache)]
+        return subprocess.run(words, env=env, capture_output=True, text=True)
+
+    assert 'mine-fp16-48x64' in build('mine').stdout.splitlines()[-1]
+    failed = build('nothing')
+    assert failed.returncode == 1
+    assert "error: no shipped model 'nothing'; looked for " in failed.stdout
+
+
+def test_a_model_without_an_ending_is_no_name_on_the_way_to_the_build(
+    request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(request_.model.parent)
+    shutil.copy(request_.model, 'model')
+    options = engine_cache._parser().parse_args(arguments(BuildRequest(Path('model'))))
+    assert engine_cache._request(options).model == Path.cwd() / 'model'
 
 
 ENDLESS = """
