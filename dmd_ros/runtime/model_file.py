@@ -33,6 +33,7 @@ TOLERANCE_KEY, INT8_TOLERANCE = 'dmd_golden_tolerance', 0.5
 # What makes int8 of a tensor, as a file has it: field 4 (op_type) of a NodeProto, 14 letters.
 # Robots have no package onnx to ask.
 _INT8_NODE = b'\x22\x0eQuantizeLinear'
+_BLOCK = 1 << 20
 _C = TypeVar('_C', bound=PictureContract)
 
 
@@ -60,7 +61,13 @@ def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter
 
 def is_int8(model: Path) -> bool:
     """Tell whether part of an ONNX file computes in int8, as `train.quantize` makes it."""
-    return _INT8_NODE in model.read_bytes()
+    tail = b''
+    with model.open('rb') as stream:
+        while block := stream.read(_BLOCK):  # not all at once: memory may be short
+            if _INT8_NODE in tail + block:
+                return True
+            tail = block[-len(_INT8_NODE) :]
+    return False
 
 
 def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, Floats]) -> str:

@@ -31,13 +31,16 @@ from dmd_ros.runtime.model_file import (
 )
 
 _KINDS = {'tensor(float)': np.dtype(np.float32), 'tensor(float16)': np.dtype(np.float16)}
+# Where Linux says which processors are hyper-threads of one core.
+_SIBLINGS = '/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list'
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
 class _OrtNetwork:
     """A network on ONNX Runtime, on the device that was asked for and no other.
 
-    model: path of an ONNX file. device: 'cpu' or 'cuda'. threads: CPU threads, 0 = all cores.
+    model: path of an ONNX file. device: 'cpu' or 'cuda'. threads: CPU threads, 0 = all cores that
+    this process may use.
     Raises `BackendError` if the file is no such network or the device cannot be had.
     """
 
@@ -65,10 +68,11 @@ class _OrtNetwork:
 
     def run(self, feeds: Feeds) -> Outputs:
         """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
-        if self._session is None:
+        session = self._session  # which another thread may close
+        if session is None:
             raise BackendError('this ONNX Runtime backend is closed; load the model again')
         try:
-            (result,) = self._session.run([self.output], dict(feeds))
+            (result,) = session.run([self.output], dict(feeds))
         except Exception as error:  # its classes share no public base
             shapes = {name: value.shape for name, value in feeds.items()}
             raise BackendError(f'ONNX Runtime cannot evaluate {shapes}: {error}') from None
@@ -102,9 +106,8 @@ class OrtConditions:
 
     def __init__(self, graph: bytes) -> None:
         """Load a serialised ONNX graph; raises `BackendError` if it is none."""
-        providers = [_PROVIDERS['cpu']]
         try:
-            self._session = ort.InferenceSession(graph, _options(1), providers=providers)
+            self._session = _session(graph, 1, _PROVIDERS['cpu'])
         except Exception as error:  # the parser's classes share no public base
             raise BackendError(
                 f'the conditions of an engine cannot be loaded ({error}); build it again'
@@ -174,8 +177,18 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
             f'threads={threads!r} must be a whole number from 0 (all cores) to {MAX_THREADS}'
         )
     try:
-        return ort.InferenceSession(str(model), _options(int(threads)), providers=[provider])
+        return _session(str(model), int(threads), provider)
     except Exception as error:  # the parser's classes share no public base
+        if isinstance(error, MemoryError) or 'bad_alloc' in str(error):
+            raise BackendError(
+                f'there is not enough memory to load {model} ({error}); stop what else takes it, '
+                'or take a smaller model'
+            ) from None
+        if provider != _PROVIDERS['cpu']:
+            raise BackendError(
+                f'ONNX Runtime cannot load {model} with {provider} ({error}); check the driver '
+                'and the CUDA libraries, or set device to cpu'
+            ) from None
         raise BackendError(
             f'{model} is not a model that ONNX Runtime can load ({error}); it may be truncated: '
             'copy or export it again'
@@ -190,6 +203,34 @@ def _metadata(session: ort.InferenceSession, model: Path) -> dict[str, str]:
             f'{model} has metadata that are no text ({error.reason}), so it is damaged: copy or '
             'export it again'
         ) from None
+
+
+def _session(model: str | bytes, threads: int, provider: str) -> ort.InferenceSession:
+    """Load a model, by its path or as bytes; a provider that fails is an error, here and later.
+
+    By itself ONNX Runtime would go on with the CPU, in the middle of a run too, and print that.
+    """
+    options = _options(threads or usable_cores())
+    session = ort.InferenceSession(model, options, providers=[provider], enable_fallback=0)
+    session.disable_fallback()  # of runs, in versions that do not know the argument
+    return session
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may use; hyper-threads of one share its arithmetic.
+
+    ONNX Runtime counts those of the machine and binds a thread to each: to those as well that
+    `taskset`, systemd's CPUAffinity or a container keep from this process.
+    """
+    if not hasattr(os, 'sched_getaffinity'):  # macOS
+        return os.cpu_count() or 1
+    cores = set()
+    for processor in os.sched_getaffinity(0):
+        try:
+            cores.add(Path(_SIBLINGS.format(processor)).read_text())
+        except OSError:
+            cores.add(str(processor))
+    return len(cores)
 
 
 def _options(threads: int) -> ort.SessionOptions:

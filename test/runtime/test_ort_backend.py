@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from dmd_ros.core.contract import METADATA_KEY
 from dmd_ros.runtime import ort_backend
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.ort_backend import OrtBackend, OrtConditions
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -54,9 +59,55 @@ def test_threads_change_nothing_but_speed(model: Path, threads: int) -> None:
     backend = OrtBackend(model, threads=threads)
     np.testing.assert_array_equal(backend.run(feeds())['prediction'], expected)
     options = backend._session.get_session_options()
-    assert options.intra_op_num_threads == threads
+    assert options.intra_op_num_threads == (threads or ort_backend.usable_cores())
     # Idle threads would take the cores from the robot's other nodes.
     assert options.get_session_config_entry('session.intra_op.allow_spinning') == '0'
+
+
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[2])})
+from dmd_ros.runtime.ort_backend import OrtBackend
+backend = OrtBackend(sys.argv[1])
+threads = [int(name) for name in os.listdir('/proc/self/task')]
+used = set().union(*map(os.sched_getaffinity, threads))
+print(backend._session.get_session_options().intra_op_num_threads, *used)
+"""
+
+
+@pytest.mark.parametrize('core', sorted(os.sched_getaffinity(0))[:2])
+def test_all_cores_are_those_that_the_process_may_use(model: Path, core: int) -> None:
+    """As under taskset, or in a container that has been given a part of the machine."""
+    words = [sys.executable, '-c', ON_ONE_CORE, str(model), str(core)]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ['1', str(core)]
+
+
+def test_hyper_threads_are_one_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0, 1, 4, 5, 6})
+    for processor, siblings in ((0, '0,4'), (1, '1,5'), (4, '0,4'), (5, '1,5')):
+        (tmp_path / str(processor)).write_text(f'{siblings}\n')
+    monkeypatch.setattr(ort_backend, '_SIBLINGS', str(tmp_path / '{}'))
+    assert ort_backend.usable_cores() == 3  # nothing is said of 6
+
+
+WITH_LITTLE_MEMORY = """
+import resource
+from pathlib import Path
+from dmd_ros.runtime.ort_backend import OrtBackend
+from dmd_ros.runtime.shared_files import find_model
+(size,) = (line for line in open('/proc/self/status') if line.startswith('VmSize'))
+limit = (int(size.split()[1]) << 10) + (8 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+OrtBackend(find_model(), threads=1)
+"""
+
+
+def test_where_memory_is_short_no_file_is_said_to_be_truncated() -> None:
+    words = [sys.executable, '-c', WITH_LITTLE_MEMORY]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stderr
+    assert 'BackendError: there is not enough memory to load ' in said
+    assert 'truncated' not in said
 
 
 @pytest.mark.parametrize('threads', [-1, 1.5, '2', True, 257])
@@ -93,7 +144,9 @@ def test_a_provider_that_does_not_start_is_no_silent_cpu(
     monkeypatch.setattr(
         ort_backend.ort,
         'InferenceSession',
-        lambda path, options, providers: real(path, options, providers=['CPUExecutionProvider']),
+        lambda path, options, providers, **_: real(
+            path, options, providers=['CPUExecutionProvider']
+        ),
     )
     with pytest.raises(BackendError, match=r'asked ONNX Runtime for CUDA.*got CPU'):
         OrtBackend(model, device='cuda')
@@ -128,6 +181,31 @@ def test_a_file_damaged_in_its_metadata_is_refused(model: Path, tmp_path: Path) 
     damaged.write_bytes(model.read_bytes().replace(b'"depth_codec"', b'"depth\xffcodec"'))
     with pytest.raises(BackendError, match=r'damaged\.onnx has metadata that are no text'):
         OrtBackend(damaged)
+
+
+def test_onnx_runtime_prints_nothing_and_takes_no_other_provider(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By itself it tells standard output of its second try, on the CPU, and of one in a run."""
+    damaged = tmp_path / 'damaged.onnx'
+    damaged.write_bytes(model.read_bytes().replace(b'Reshape', b'Resh\xffpe'))
+    with pytest.raises(BackendError, match=r'damaged\.onnx is not a model that ONNX Runtime can'):
+        OrtBackend(damaged)
+    assert capfd.readouterr().out == ''
+    assert OrtBackend(model)._session._enable_fallback is False
+
+
+def test_a_provider_that_fails_is_no_truncated_file(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError('CUDA failure 35: CUDA driver version is insufficient')
+
+    providers = ['CUDAExecutionProvider', 'CPUExecutionProvider']
+    monkeypatch.setattr(ort_backend.ort, 'get_available_providers', lambda: providers)
+    monkeypatch.setattr(ort_backend.ort, 'InferenceSession', fail)
+    with pytest.raises(BackendError, match=r'with CUDAEx.* failure 35.*set device to cpu$'):
+        OrtBackend(model, device='cuda')
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
