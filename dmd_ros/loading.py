@@ -131,6 +131,12 @@ def _denoiser(
     loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
     if loaded.precision != choice.precision:
         log(f'precision: {loaded.precision}, as {path} says')
+        if loaded.device == 'cpu' and select.is_slow_in_int8():
+            _log.warning(
+                '%s is in int8, and this processor has neither VNNI nor dot products: the float '
+                'model that it came from may be as fast',
+                path,
+            )
     return loaded
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from dmd_ros.runtime import cuda_driver, trt_versions
@@ -17,6 +18,9 @@ from dmd_ros.runtime.errors import BackendError
 
 BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
 CUDA_PROVIDER = 'CUDAExecutionProvider'
+# What Linux calls them on x86 and on ARM: sums of products of int8 in one instruction.
+_CPUINFO, _ABILITIES = Path('/proc/cpuinfo'), re.compile(r'(flags|Features)\s*:')
+_FAST_IN_INT8 = {'avx512_vnni', 'avx_vnni', 'asimddp'}
 # What TensorRT's module is linked against; the last is missing in some containers for Jetsons.
 _LIBRARIES = ('libnvinfer', 'libnvonnxparser', 'libcudnn', 'libcublas', 'libnvdla')
 
@@ -150,6 +154,16 @@ def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
     except ImportError as error:
         onnxruntime_problem = explain_import(error)
     return Facts(tensorrt, tensorrt_problem, gpus, gpu_problem, providers, onnxruntime_problem)
+
+
+def is_slow_in_int8() -> bool:
+    """Tell whether Linux lists the processor's abilities, and none that int8 is fast with."""
+    try:
+        lines = _CPUINFO.read_text(errors='replace').splitlines()
+    except OSError:
+        return False
+    listed = [line.partition(':')[2].split() for line in lines if _ABILITIES.match(line)]
+    return bool(listed) and not _FAST_IN_INT8 & set(listed[0])
 
 
 def tensorrt_module() -> ModuleType:

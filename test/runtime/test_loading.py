@@ -76,6 +76,33 @@ def test_the_shipped_model_loads_with_no_arguments() -> None:
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.parametrize(
+    ('abilities', 'warns'),
+    [
+        ('flags\t\t: fpu avx2 avx512f', True),
+        ('flags\t\t: fpu avx2 avx512_vnni', False),
+        ('flags\t\t: fpu avx2 avx_vnni', False),
+        ('Features\t: fp asimd crc32', True),
+        ('Features\t: fp asimd asimddp', False),
+        ('processor\t: 0', False),  # it may be anything
+    ],
+)
+def test_int8_on_a_processor_that_is_slow_in_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    abilities: str,
+    warns: bool,
+) -> None:
+    (tmp_path / 'cpuinfo').write_text(f'model name\t: X\n{abilities}\n\n')
+    monkeypatch.setattr(select, '_CPUINFO', tmp_path / 'cpuinfo')
+    for name, expected in (('dmd_worlds', 0), ('dmd_worlds_int8', int(warns))):
+        caplog.clear()
+        load_estimator(name, 'onnxruntime', 'cpu').close()
+        assert len(caplog.messages) == expected
+    assert not warns or 'neither VNNI nor dot products' in caplog.messages[0]
+
+
 def test_an_unknown_backend_is_refused(model: Path) -> None:
     with pytest.raises(BackendError, match="backend 'openvino'; allowed: auto, tensorrt, onnx"):
         load_estimator(model, backend='openvino')

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden input and output of a model file: there and back, compared, and damaged."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,22 @@ from dmd_ros.runtime.model_file import (
     check_golden,
     golden_from_metadata,
     golden_to_metadata,
+    is_int8,
     relative_difference,
 )
 
 PICTURE = np.arange(6, dtype=np.float32).reshape(2, 3).T  # not in C order
 TEXT = golden_to_metadata({'rgb': PICTURE}, {'depth': -PICTURE})
 NAMES = {'inputs': ('rgb',), 'output': 'depth'}
+
+
+def test_int8_is_seen_wherever_it_stands_in_a_large_file(tmp_path: Path) -> None:
+    node = b'\x22\x0eQuantizeLinear'
+    for before in (0, (1 << 20) - 5, (2 << 20) - 16, (1 << 20) + 3):
+        (tmp_path / 'm.onnx').write_bytes(bytes(before) + node + bytes(9))
+        assert is_int8(tmp_path / 'm.onnx')
+    (tmp_path / 'm.onnx').write_bytes(bytes(1 << 21) + node[:-1])
+    assert not is_int8(tmp_path / 'm.onnx')
 
 
 def test_there_and_back() -> None:
