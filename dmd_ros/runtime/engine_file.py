@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.model_file import parts_of
 
 # Part of every key: raise it when `half_graph` or the builder's settings change.
 RECIPE = 9
@@ -110,14 +111,8 @@ def file_name(spec: EngineSpec, stem: str) -> str:
     return f'{stem}-{spec.precision}-{spec.shape_text}-b{spec.batch}-{spec.key[:16]}.engine'
 
 
-def parts_of(model: Path) -> list[Path]:
-    """List a model file, and the external weights beside it if it has them."""
-    weights = model.with_name(model.name + '.data')
-    return [model, weights] if weights.is_file() else [model]
-
-
 def sha256_of(model: Path) -> str:
-    """Digest of a model file and its external weights."""
+    """Digest of a model file, and of its weights where they lie in other files."""
     digest = hashlib.sha256()
     for part in parts_of(model):
         with part.open('rb') as stream:

@@ -19,6 +19,7 @@ from dmd_ros.core.preprocess import network_size
 from dmd_ros.runtime import engine_file, refusals
 from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
+from dmd_ros.runtime.model_file import parts_of
 
 Log = Callable[[str], None]
 # Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
@@ -180,7 +181,7 @@ def check_room(folder: Path, model: Path) -> None:
 
     An engine has the weights of the model file (in fp16 half of them, and its kernels).
     """
-    needed = sum(part.stat().st_size for part in engine_file.parts_of(model))
+    needed = sum(part.stat().st_size for part in parts_of(model))
     with _usable(folder):
         room = shutil.disk_usage(folder)
     if room.total and room.free < needed:  # some network folders know no sizes

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +34,10 @@ TOLERANCE = 1e-3
 TOLERANCE_KEY, INT8_TOLERANCE = 'dmd_golden_tolerance', 0.5
 # What makes int8 of a tensor, as a file has it: field 4 (op_type) of a NodeProto, 14 letters.
 # Robots have no package onnx to ask.
-_INT8_NODE = b'\x22\x0eQuantizeLinear'
-_BLOCK = 1 << 20
+_INT8_NODE = re.compile(b'\x22\x0eQuantizeLinear')
+# Likewise an entry of external_data of a TensorProto: what follows is a length and a file name.
+_LOCATION = re.compile(rb'\x0a\x08location\x12(?=(.{2,300}))', re.DOTALL)
+_BLOCK, _LONGEST = 1 << 20, 320
 _C = TypeVar('_C', bound=PictureContract)
 
 
@@ -61,13 +65,28 @@ def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter
 
 def is_int8(model: Path) -> bool:
     """Tell whether part of an ONNX file computes in int8, as `train.quantize` makes it."""
+    return any(_found(model, _INT8_NODE))
+
+
+def parts_of(model: Path) -> list[Path]:
+    """List a model file, and the files with its weights if they lie outside it."""
+    names = {f'{model.name}.data'}
+    for after in _found(model, _LOCATION):
+        size, start = after[0], 1
+        if size > 127:  # seven bits in a byte
+            size, start = size & 127 | after[1] << 7, 2
+        names.add(os.fsdecode(after[start : start + size]))
+    paths = (model.parent / name for name in sorted(names))
+    return [model, *(path for path in paths if os.path.isfile(path))]
+
+
+def _found(path: Path, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Yield what matches in a file, perhaps twice; not read at once, as memory may be short."""
     tail = b''
-    with model.open('rb') as stream:
-        while block := stream.read(_BLOCK):  # not all at once: memory may be short
-            if _INT8_NODE in tail + block:
-                return True
-            tail = block[-len(_INT8_NODE) :]
-    return False
+    with path.open('rb') as stream:
+        while block := stream.read(_BLOCK):
+            yield from pattern.findall(tail + block)
+            tail = block[-_LONGEST:]
 
 
 def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, Floats]) -> str:

@@ -5,8 +5,11 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from oracle_model import write_oracle
 
+from dmd_ros.runtime.engine_file import sha256_of
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import (
     GOLDEN_KEY,
@@ -16,6 +19,7 @@ from dmd_ros.runtime.model_file import (
     golden_from_metadata,
     golden_to_metadata,
     is_int8,
+    parts_of,
     relative_difference,
 )
 
@@ -31,6 +35,24 @@ def test_int8_is_seen_wherever_it_stands_in_a_large_file(tmp_path: Path) -> None
         assert is_int8(tmp_path / 'm.onnx')
     (tmp_path / 'm.onnx').write_bytes(bytes(1 << 21) + node[:-1])
     assert not is_int8(tmp_path / 'm.onnx')
+
+
+@pytest.mark.parametrize('name', ['weights.bin', 'sub/w', f'{"n" * 200}.bin'])
+def test_weights_in_other_files_are_parts_of_a_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / 'sub').mkdir()
+    model = onnx.load(write_oracle(tmp_path / 'm.onnx'))
+    weights = np.zeros(9, np.float32)
+    for place in (name, 'm.onnx.data'):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(weights, f'{place} w'))
+        onnx.external_data_helper.set_external_data(model.graph.initializer[-1], place)
+        (tmp_path / place).write_bytes(weights.tobytes())
+    (tmp_path / 'm.onnx').write_bytes(model.SerializeToString())
+    assert set(parts_of(tmp_path / 'm.onnx')[1:]) == {tmp_path / name, tmp_path / 'm.onnx.data'}
+    before = sha256_of(tmp_path / 'm.onnx')
+    (tmp_path / name).write_bytes((weights + 1).tobytes())
+    assert sha256_of(tmp_path / 'm.onnx') != before
+    (tmp_path / name).unlink()
+    assert parts_of(tmp_path / 'm.onnx') == [tmp_path / 'm.onnx', tmp_path / 'm.onnx.data']
 
 
 def test_there_and_back() -> None:
