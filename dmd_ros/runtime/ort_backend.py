@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from dmd_ros.runtime.model_file import (
 _KINDS = {'tensor(float)': np.dtype(np.float32), 'tensor(float16)': np.dtype(np.float16)}
 # Where Linux says which processors are hyper-threads of one core.
 _SIBLINGS = '/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list'
+_THREADS_END_S = 1.0
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
@@ -176,8 +179,10 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
         raise BackendError(
             f'threads={threads!r} must be a whole number from 0 (all cores) to {MAX_THREADS}'
         )
+    threads = int(threads) or usable_cores()
+    _try_threads(threads)
     try:
-        return _session(str(model), int(threads), provider)
+        return _session(str(model), threads, provider)
     except Exception as error:  # the parser's classes share no public base
         if isinstance(error, MemoryError) or 'bad_alloc' in str(error):
             raise BackendError(
@@ -210,10 +215,36 @@ def _session(model: str | bytes, threads: int, provider: str) -> ort.InferenceSe
 
     By itself ONNX Runtime would go on with the CPU, in the middle of a run too, and print that.
     """
-    options = _options(threads or usable_cores())
-    session = ort.InferenceSession(model, options, providers=[provider], enable_fallback=0)
+    session = ort.InferenceSession(
+        model, _options(threads), providers=[provider], enable_fallback=0
+    )
     session.disable_fallback()  # of runs, in versions that do not know the argument
     return session
+
+
+def _try_threads(count: int) -> None:
+    """Raise `BackendError` if the system starts fewer: ONNX Runtime would wait for ever."""
+    go_on, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count - 1):  # one is there
+            started.append(threading.Thread(target=go_on.wait, daemon=True))
+            started[-1].start()
+    except (RuntimeError, MemoryError) as error:
+        del started[-1:]
+        raise BackendError(
+            f'the system starts {len(started) + 1} threads and no more ({error}), and {count} are '
+            'wanted: lower threads, or raise the limit (of memory, of a container with '
+            '--pids-limit, of a service with TasksMax=)'
+        ) from None
+    finally:
+        go_on.set()
+        end = time.monotonic() + _THREADS_END_S
+        for thread in started:
+            thread.join()  # after which it counts for a moment still
+            while os.path.exists(f'/proc/self/task/{thread.native_id}'):
+                if time.monotonic() > end:
+                    break
+                time.sleep(1e-4)
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,28 @@ def test_where_memory_is_short_no_file_is_said_to_be_truncated() -> None:
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stderr
     assert 'BackendError: there is not enough memory to load ' in said
     assert 'truncated' not in said
+
+
+WITH_FEW_THREADS = """
+import resource, sys, threading
+from dmd_ros.runtime.ort_backend import OrtBackend
+(size,) = (line for line in open('/proc/self/status') if line.startswith('VmSize'))
+limit = (int(size.split()[1]) << 10) + (128 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+OrtBackend(sys.argv[1], threads=2)
+print(threading.active_count())
+OrtBackend(sys.argv[1], threads=256)
+"""
+
+
+def test_threads_that_the_system_does_not_start_are_not_waited_for(model: Path) -> None:
+    words = [sys.executable, '-c', WITH_FEW_THREADS, str(model)]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert found.stdout == '1\n'
+    error = found.stderr.splitlines()[-1]
+    assert re.search(
+        r'BackendError: the system starts \d+ threads and no more .*, and 256 are', error
+    )
 
 
 @pytest.mark.parametrize('threads', [-1, 1.5, '2', True, 257])
