@@ -48,6 +48,7 @@ Cancelled = Callable[[], bool]
 def build(request: BuildRequest, log: Log) -> StoredEngine:
     """Build, prove and store in this process, unless the cache has it: the CLI's work."""
     tensorrt = select.tensorrt_module()
+    from dmd_ros.runtime import half_graph
     from dmd_ros.runtime.ort_backend import OrtBackend
 
     spoken = trt_versions.dialect(tensorrt.version())
@@ -60,7 +61,8 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
     spec = engine_store.spec_for(request, contract, machine)
 
     def make() -> tuple[bytes, bytes, dict[str, Any]]:
-        engine_store.check_room(request.cache, request.model)
+        weights = half_graph.weights_bytes(request.model, request.precision)
+        engine_store.check_room(request.cache, weights)
         log(
             f'building {request.model} for {machine.gpu}: TensorRT {machine.tensorrt}, '
             f'{spec.precision}, {spec.shape_text}, {spec.batch} samples; this takes minutes'

@@ -19,7 +19,6 @@ from dmd_ros.core.preprocess import network_size
 from dmd_ros.runtime import engine_file, refusals
 from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
-from dmd_ros.runtime.model_file import parts_of
 
 Log = Callable[[str], None]
 # Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
@@ -176,19 +175,15 @@ def remember_not_built(spec: EngineSpec, folder: Path, stem: str, why: str) -> N
         )
 
 
-def check_room(folder: Path, model: Path) -> None:
-    """Raise `BackendError` if there is no room for an engine: it would show after minutes.
-
-    An engine has the weights of the model file (in fp16 half of them, and its kernels).
-    """
-    needed = sum(part.stat().st_size for part in parts_of(model))
+def check_room(folder: Path, weights_bytes: int) -> None:
+    """Raise `BackendError` if there is no room for such weights: a build ends with that."""
     with _usable(folder):
         room = shutil.disk_usage(folder)
-    if room.total and room.free < needed:  # some network folders know no sizes
+    if room.total and room.free < weights_bytes:  # some network folders know no sizes
         raise BackendError(
-            f'the folder of the engines, {folder}, has room for {room.free / _MIB:.1f} MiB, and '
-            f'an engine takes about the {needed / _MIB:.1f} MiB of {model}; make room, or set '
-            'engine_cache_dir to another folder'
+            f'the folder of the engines, {folder}, has room for {room.free / _MIB:.2f} MiB, and '
+            f'the weights of the engine alone take {weights_bytes / _MIB:.2f} MiB; make room, or '
+            'set engine_cache_dir to another folder'
         )
 
 

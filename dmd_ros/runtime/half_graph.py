@@ -9,6 +9,7 @@ has no fraction left in fp16. Raise `engine_file.RECIPE` when the graphs written
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from dmd_ros.runtime.graph import replace_nodes
 from dmd_ros.runtime.model_file import is_int8
 from dmd_ros.runtime.static_graph import Shapes
 
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
 
 
@@ -102,10 +104,24 @@ def convert_split(
     return Graphs(made, given, frozenset(half))
 
 
+def weights_bytes(model: Path, precision: str) -> int:
+    """Count the bytes of a model's weights in `precision`, whatever the file has them in."""
+    proto = _load(model, with_weights=False)
+    floats = (i for i in proto.graph.initializer if i.data_type in _FLOATS)
+    return sum(math.prod(i.dims) for i in floats) * (4 if precision == 'fp32' else 2)
+
+
+def _load(model: Path, with_weights: bool = True) -> ModelProto:
+    try:
+        return onnx.load(str(model), load_external_data=with_weights)
+    except Exception as error:  # the parser's classes share no base
+        raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
+
+
 def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Sides]:
     """Load a model, of one size if there are shapes; and the sides of its tensors."""
+    proto = _load(model)
     try:
-        proto = onnx.load(str(model))
         if shapes:
             proto = static_graph.specialise(proto, shapes)
         inferred = onnx.shape_inference.infer_shapes(proto)

@@ -12,10 +12,11 @@ import fake_tensorrt
 import pytest
 from oracle_model import CONTRACT
 
-from dmd_ros.runtime import engine_cache, engine_store
+from dmd_ros.runtime import engine_cache, engine_store, half_graph
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, Machine, spec_for
 from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError
+from dmd_ros.runtime.shared_files import find_model
 
 LOAD = """
 import sys
@@ -147,13 +148,11 @@ def test_a_note_is_of_one_engine_alone(
 
 
 def test_a_disk_with_less_room_than_the_weights_is_too_full(tmp_path: Path) -> None:
-    model = tmp_path / 'model.onnx'
-    model.write_bytes(b'onnx')
-    engine_store.check_room(tmp_path, model)
-    with open(f'{model}.data', 'wb') as weights:  # takes no room itself
-        weights.truncate(shutil.disk_usage(tmp_path).total + (1 << 20))
-    with pytest.raises(BackendError, match=r'room for [\d.]+ MiB, .* about the [\d.]+ MiB of'):
-        engine_store.check_room(tmp_path, model)
+    weights = {kind: half_graph.weights_bytes(find_model(), kind) for kind in ('fp32', 'fp16')}
+    assert 2**24 < 2 * weights['fp16'] == weights['fp32'] < 2**25  # the file has them in fp16
+    engine_store.check_room(tmp_path, weights['fp16'])
+    with pytest.raises(BackendError, match=r'room for [\d.]+ MiB, .* alone take [\d.]+ MiB'):
+        engine_store.check_room(tmp_path, shutil.disk_usage(tmp_path).total + 1)
 
 
 FULL = """
@@ -177,6 +176,6 @@ def test_a_full_disk_is_found_before_minutes_of_building(
         return
     (error,) = found.stdout.splitlines()[-1:]
     assert found.returncode == 1 and error.startswith('error: the folder of the engines, ')
-    assert 'has room for 0.0 MiB' in error and 'about the 0.0 MiB of' in error
+    assert 'has room for 0.00 MiB' in error and 'alone take 0.00 MiB' in error
     assert 'set engine_cache_dir' in error and 'building' not in found.stdout
     assert [path.suffix for path in request_.cache.iterdir()] == ['.lock']
