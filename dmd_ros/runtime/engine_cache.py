@@ -118,7 +118,7 @@ def fetch(
         run_child(command(request), log, cancelled)
     except NotBuiltError as error:
         if not error.may_pass:
-            engine_store.remember_not_built(*where[:3], str(error))
+            engine_store.remember_not_built(*where, why=str(error))
         raise
     if (engine := engine_store.find(*where)) is None:
         raise BackendError(f'the build ended well but left no engine in {request.cache}')

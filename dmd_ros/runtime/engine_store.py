@@ -167,12 +167,13 @@ def obtain(
         return engine_file.read(path, spec)
 
 
-def remember_not_built(spec: EngineSpec, folder: Path, stem: str, why: str) -> None:
+def remember_not_built(spec: EngineSpec, folder: Path, stem: str, log: Log, why: str) -> None:
     """Note that TensorRT cannot build the engine for `spec`, and why, for the next start."""
-    with _usable(folder):
-        refusals.remember(
-            folder / engine_file.file_name(spec, stem), {'text': why, 'built': False}
-        )
+    path = folder / engine_file.file_name(spec, stem)
+    try:
+        refusals.remember(path, {'text': why, 'built': False})
+    except OSError as error:  # there is another precision to go on with
+        log(f'it is not noted for the next start that this engine cannot be built ({error})')
 
 
 def check_room(folder: Path, weights_bytes: int) -> None:

@@ -3,6 +3,7 @@
 """Engines that cannot be built: what is remembered of them, what is tried again, and room."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -134,11 +135,27 @@ def test_what_may_pass_is_not_remembered(
         assert str(first.value) in str(second.value)
 
 
+def test_a_reason_that_cannot_be_noted_is_told_all_the_same(
+    request_: BuildRequest, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another precision must be tried."""
+    said: list[str] = []
+
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(engine_cache, 'command', lambda _: ['/bin/sh', '-c', NOT_BUILT])
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(NotBuiltError, match='could not build'):
+        engine_cache.fetch(request_, spec, said.append)
+    assert 'not noted for the next start' in said[-1] and 'No space left' in said[-1]
+
+
 def test_a_note_is_of_one_engine_alone(
     request_: BuildRequest, spec: EngineSpec, tmp_path: Path
 ) -> None:
     """Another TensorRT may do better."""
-    engine_store.remember_not_built(spec, tmp_path, 'm', 'no implementation')
+    engine_store.remember_not_built(spec, tmp_path, 'm', print, 'no implementation')
     newer = spec_for(request_, CONTRACT, Machine('10.3.0', 'Orin', '8.7', '540'))
     assert engine_store.find(newer, tmp_path, 'm', print) is None
     (note,) = tmp_path.glob('*.refused')
