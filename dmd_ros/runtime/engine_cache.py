@@ -48,7 +48,7 @@ Cancelled = Callable[[], bool]
 def build(request: BuildRequest, log: Log) -> StoredEngine:
     """Build, prove and store in this process, unless the cache has it: the CLI's work."""
     tensorrt = select.tensorrt_module()
-    from dmd_ros.runtime import half_graph
+    from dmd_ros.runtime.graphs import half_graph
     from dmd_ros.runtime.ort_backend import OrtBackend
 
     spoken = trt_versions.dialect(tensorrt.version())

@@ -20,12 +20,13 @@ import pycuda.driver as cuda
 import tensorrt as trt
 
 from dmd_ros.core.contract import Contract
-from dmd_ros.runtime import engine_file, exact_layers, half_graph, trt_types, trt_versions
+from dmd_ros.runtime import engine_file, trt_types, trt_versions
 from dmd_ros.runtime.backend import INPUTS, OUTPUT, Feeds, Floats, Outputs
 from dmd_ros.runtime.build_progress import BuildProgress
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import Log, Machine, advice, driver_major
 from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError, StaleError
+from dmd_ros.runtime.graphs import exact_layers, half_graph
 from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape

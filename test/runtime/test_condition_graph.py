@@ -15,9 +15,10 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from oracle_model import CONTRACT
 
-from dmd_ros.runtime import condition_graph, exact_layers, half_graph, proof
+from dmd_ros.runtime import proof
 from dmd_ros.runtime.backend import INPUTS
-from dmd_ros.runtime.half_graph import Graphs
+from dmd_ros.runtime.graphs import condition_graph, exact_layers, half_graph
+from dmd_ros.runtime.graphs.half_graph import Graphs
 from dmd_ros.runtime.trt_session import tensor_shape
 
 SHIPPED = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'

@@ -12,7 +12,7 @@ import pytest
 from onnx import GraphProto
 from small_graph import answers, small_graph
 
-from dmd_ros.runtime import film_graph, half_graph
+from dmd_ros.runtime.graphs import film_graph, half_graph
 
 CHANNELS, WIDTH = 3, 5
 MODEL = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'

@@ -12,10 +12,11 @@ from onnx.reference import ReferenceEvaluator
 from oracle_model import CONTRACT, write_oracle
 
 from dmd_ros.core.contract import METADATA_KEY
-from dmd_ros.runtime import exact_layers, half_graph, proof
+from dmd_ros.runtime import proof
 from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.graphs import exact_layers, half_graph
+from dmd_ros.runtime.graphs.static_graph import Shapes
 from dmd_ros.runtime.ort_backend import OrtBackend
-from dmd_ros.runtime.static_graph import Shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = {

@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime import exact_layers, half_graph, static_graph
+from dmd_ros.runtime.graphs import exact_layers, half_graph, static_graph
 
 SHAPES = {'x': (2, 6, 8, 10)}
 

@@ -13,10 +13,11 @@ import fake_tensorrt
 import pytest
 from oracle_model import CONTRACT
 
-from dmd_ros.runtime import engine_cache, engine_store, half_graph
+from dmd_ros.runtime import engine_cache, engine_store
 from dmd_ros.runtime.engine_file import EngineSpec
 from dmd_ros.runtime.engine_store import BuildRequest, Machine, spec_for
 from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError
+from dmd_ros.runtime.graphs import half_graph
 from dmd_ros.runtime.shared_files import find_model
 
 LOAD = """

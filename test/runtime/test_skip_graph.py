@@ -13,7 +13,7 @@ import pytest
 from onnx import ModelProto
 from small_graph import answers, small_graph
 
-from dmd_ros.runtime import half_graph, skip_graph
+from dmd_ros.runtime.graphs import half_graph, skip_graph
 
 MODEL = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'
 FACTOR = 0.5**0.5

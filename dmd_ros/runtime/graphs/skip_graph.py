@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import makers, readers, replace_nodes
-from dmd_ros.runtime.norm_graph import Sides
+from dmd_ros.runtime.graphs.nodes import makers, readers, replace_nodes
+from dmd_ros.runtime.graphs.norm_graph import Sides
 
 # A skip that is scaled by less is left alone: there a norm's epsilon would be seen.
 _SMALLEST = 0.1

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import makers, needed, readers, replace_nodes
+from dmd_ros.runtime.graphs.nodes import makers, needed, readers, replace_nodes
 
 EXACT = '/exact/'
 

@@ -16,7 +16,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from dmd_ros.runtime.graph import replace_nodes
+from dmd_ros.runtime.graphs.nodes import replace_nodes
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import makers, needed, readers, replace_nodes
+from dmd_ros.runtime.graphs.nodes import makers, needed, readers, replace_nodes
 
 # What conditions are computed from; [B] each.
 _SOURCES = ('t', 'tan_half_vfov')

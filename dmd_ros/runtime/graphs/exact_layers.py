@@ -7,7 +7,7 @@ from __future__ import annotations
 import onnx
 from onnx import GraphProto
 
-from dmd_ros.runtime import norm_graph
+from dmd_ros.runtime.graphs import norm_graph
 
 # These keep float32, and so does everything that they are computed from.
 _ROOTS = ('Sin', 'Cos')

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from dmd_ros.runtime.graph import readers, replace_nodes
+from dmd_ros.runtime.graphs.nodes import readers, replace_nodes
 
 
 def rewrite(graph: GraphProto) -> None:

@@ -27,7 +27,8 @@ from onnx import (
     numpy_helper,
 )
 
-from dmd_ros.runtime import (
+from dmd_ros.runtime.errors import BackendError
+from dmd_ros.runtime.graphs import (
     condition_graph,
     exact_layers,
     film_graph,
@@ -35,10 +36,9 @@ from dmd_ros.runtime import (
     skip_graph,
     static_graph,
 )
-from dmd_ros.runtime.errors import BackendError
-from dmd_ros.runtime.graph import replace_nodes
+from dmd_ros.runtime.graphs.nodes import replace_nodes
+from dmd_ros.runtime.graphs.static_graph import Shapes
 from dmd_ros.runtime.model_file import is_int8
-from dmd_ros.runtime.static_graph import Shapes
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
