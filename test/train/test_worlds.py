@@ -167,7 +167,7 @@ def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        (['--count', '0'], 'there is no picture to show; raise --count'),
+        (['--count', '0'], 'no pictures to show; increase --count'),
         (['--count', '1', '--width', '10'], '--width 10 is too narrow for a picture of'),
     ],
 )

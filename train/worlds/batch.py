@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of worlds -> pictures and depth on the training device, GPU or CPU."""
+"""Render parts of worlds on the training device, GPU or CPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Renderer = Callable[[Part], tuple[Tensor, Tensor]]
 
 
 def renderer(assets: str, device: torch.device) -> Renderer:
-    """Choose the renderer of a device; assets: folder of photographic materials, or ''."""
+    """Return the renderer for a device; assets: folder of photographic materials, or ''."""
     loaded = Assets.load(assets)
     return _Gpu(loaded, device) if device.type == 'cuda' else _Cpu(loaded)
 
@@ -58,12 +58,12 @@ class _Gpu:
 
 
 def _numba_cuda() -> tuple[Any, Any]:
-    """Give numba's CUDA module and the renderer; raises `TrainError` that says what is missing."""
+    """Import numba's CUDA module and the renderer; raises `TrainError` if that fails."""
     try:
         from numba import cuda
 
         from train.worlds.render.launch_gpu import GpuRenderer
-    # numba-cuda 0.30 meets NumPy 2.5 with an AttributeError.
+    # numba-cuda 0.30 raises AttributeError with NumPy 2.5.
     except (ImportError, AttributeError) as error:
         raise TrainError(
             f'worlds_on=device on a GPU needs numba-cuda, which cannot be imported ({error}); pip '
@@ -73,21 +73,21 @@ def _numba_cuda() -> tuple[Any, Any]:
 
 
 class _Cpu:
-    """Frame after frame on the CPU."""
+    """Render one frame after the other on the CPU."""
 
     def __init__(self, assets: Assets) -> None:
         self._textures = assets.textures
 
     def __call__(self, part: Part) -> tuple[Tensor, Tensor]:
-        made = [
+        rendered = [
             render_cpu((*scene, *self._textures), *part.size) for scene in unpacked(part.packed)
         ]
-        colour, depth = (np.stack([frame[k] for frame in made]) for k in (0, 1))
+        colour, depth = (np.stack([frame[k] for frame in rendered]) for k in (0, 1))
         return torch.from_numpy(colour), torch.from_numpy(depth)
 
 
 def unpacked(packed: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Scene tuples without textures, in the order of layout.S_*."""
+    """Return scene tuples without textures, in the order of layout.S_*."""
     scenes = []
     for row, env in zip(packed['spans'], packed['env'], strict=True):
         nodes = slice(row[NODES], row[NODES + 1])

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures frames per second of the CPU, scene building and sensor included.
+"""Measure frames per second on the CPU, including scene building and sensor.
 
     python -m train.worlds.bench --assets DIR
 
-As in training, every worker is a process of one thread.
+As in training, every worker is a single-threaded process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from train.worlds.generate import KINDS, WorldConfig, Worlds
 from train.worlds.render.assets import Assets
 
 SIZES = ((192, 256), (96, 128))
-# A worker goes through whole scenes: their views follow each other.
+# A worker renders whole scenes, whose views are consecutive frames.
 _SCENES = 2
 _worlds: list[Worlds] = []
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    Assets.load(options.assets)  # not left to the workers: a pool starts one that fails for ever
+    Assets.load(options.assets)  # fails here: a pool would restart failing workers forever
     for size in SIZES:
         for kinds in (*({kind: 1.0} for kind in KINDS), dict(KINDS)):
             config = WorldConfig(size=size, kinds=kinds)
@@ -60,10 +60,10 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _rate(config: WorldConfig, assets: str, frames: int, workers: int) -> float:
-    """Frames per second of so many workers, once all of them have compiled."""
+    """Return the frames per second of `workers` processes, measured after all have compiled."""
     context = multiprocessing.get_context('spawn')
     chunk = _SCENES * config.views
-    with interrupts_held():  # by the workers; the pool ends them
+    with interrupts_held():  # in the workers, which the pool ends
         pool = context.Pool(workers, _open, (config, assets))
     with pool:
         pool.map(_make, range(workers), chunksize=1)

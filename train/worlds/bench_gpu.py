@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The renderer on an NVIDIA GPU: equal to the CPU's, and how fast.
+"""Compare the renderer on an NVIDIA GPU with that on the CPU, and time it.
 
     python -m train.worlds.bench_gpu --assets DIR --out out/worlds_gpu
 
-Writes worlds.json, and frames of both side by side as frames.png.
+Writes worlds.json, and frames.png with frames of both side by side.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from train.worlds.generate import KINDS
 from train.worlds.parts import FRAMES, Part, WorldParts
 
 SIZES = ((192, 256), (160, 288), (128, 416))
-# Frames of each kind that are compared with the CPU's.
+# Frames of each kind to compare with the CPU's.
 _COMPARED = 2
 _SECONDS = 3.0
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Compare and time; leave worlds.json and frames.png in --out."""
+    """Compare and time; write worlds.json and frames.png to --out."""
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device('cuda', 0)
     started = time.perf_counter()
@@ -80,7 +80,10 @@ def _part(kind: str, size: tuple[int, int], assets: str) -> Part:
 
 
 def _compare(gpu: Any, cpu: Any, parts: dict[str, Part]) -> tuple[dict[str, Any], np.ndarray]:
-    """Share of pixels whose depth differs by more than 0.1 %, and mean difference of colour."""
+    """Return differences per kind of world and a picture of the frames.
+
+    depth_pixels_apart: share of pixels whose depth differs by more than 0.1 %.
+    """
     differences, rows = {}, []
     for kind, part in parts.items():
         few = _first(part, _COMPARED)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing cameras and poses as robots, hands and cars hold them."""
+"""Draw cameras and poses typical of robots, hand-held cameras and cars."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from train.worlds.render.scene import Scene
 from train.worlds.render.view import Pose, look, occupied, probe
 
 TRIES = 24
-# A wish that few views meet is given up earlier.
+# Fewer tries indoors, where some wishes are met by few views.
 INDOOR_TRIES = 12
-# Of views in rooms with cabinets: so many look at one from close by.
+# Share of the views in rooms with cabinets that show one from close by.
 COUNTER_SHARE = 0.17
-# Of views into a room: so many reach far, along its length or through an opening.
+# Share of the views into a room that reach far, along its length or through an opening.
 FAR_SHARE = 0.4
-# How far the view of a table must be from that of a bare plane, see `_relief`.
+# Least relief of the view of a table, see `_relief`.
 RELIEF = 0.1
 
 
@@ -51,11 +51,11 @@ def draw_camera(rng: Generator, width: int, height: int, kind: str) -> Camera:
 
 
 def grid_rays(camera: Camera, pose: Pose) -> np.ndarray:
-    """World rays of a coarse 8 x 6 grid of pixels, camera-Z component 1."""
+    """Return the world rays of a coarse 8 x 6 grid of pixels, with camera-Z component 1."""
     return _camera_rays(camera) @ pose.rotation.T
 
 
-@lru_cache(maxsize=4)  # of all tries for a pose
+@lru_cache(maxsize=4)  # shared by all tries for a pose
 def _camera_rays(camera: Camera) -> np.ndarray:
     x = (np.linspace(0, camera.width - 1, 8) - camera.cx) / camera.fx
     y = (np.linspace(0, camera.height - 1, 6) - camera.cy) / camera.fy
@@ -64,15 +64,15 @@ def _camera_rays(camera: Camera) -> np.ndarray:
 
 
 def _view(scene: Scene, camera: Camera, pose: Pose) -> NDArray[np.float32]:
-    """Depths on a coarse grid of pixels, sorted, metres."""
+    """Return the sorted depths (metres) on a coarse grid of pixels."""
     return np.sort(probe(scene, pose.position, grid_rays(camera, pose)))
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a view shall show: `share` of it nearer than `near`, its median beyond `median`.
+    """Requirements on a view: `share` of it is nearer than `near`, its median beyond `median`.
 
-    far: the farthest tenth of it lies beyond this (metres).
+    far: the farthest tenth of it is beyond this (metres).
     """
 
     share: float
@@ -81,7 +81,7 @@ class Wish:
     far: float = 0.0
 
     def met_by(self, depths: NDArray[np.float32]) -> float:
-        """How well sorted depths meet the wish: 1 or more = they do."""
+        """Return how well sorted depths meet the requirements: 1 or more if they do."""
         met = float(depths[len(depths) // 2]) / self.median
         if self.share:
             edge = float(depths[int(self.share * len(depths))])
@@ -92,7 +92,7 @@ class Wish:
 
 
 def _relief(depths: NDArray[np.float32]) -> float:
-    """How far the depths of `grid_rays` are from those of one plane, 0 = it is one.
+    """Return how far the depths of `grid_rays` are from those of a plane, 0 for a plane.
 
     The inverse depth of a plane is linear in the pixel.
     """
@@ -101,7 +101,7 @@ def _relief(depths: NDArray[np.float32]) -> float:
 
 
 def draw_wish(rng: Generator) -> Wish:
-    """Into the room or through a door, at a wall, or past something right before the camera."""
+    """Draw a view into the room or through a door, at a wall, or past a nearby object."""
     if rng.random() < 0.16:
         near = rng.uniform(0.5, 1.4)
         return Wish(rng.uniform(0.1, 0.35), near, near * rng.uniform(1.3, 2.2))
@@ -112,15 +112,15 @@ def draw_wish(rng: Generator) -> Wish:
 def _room_place(
     rng: Generator, plan: RoomPlan, steep: bool
 ) -> tuple[float, float, float, float, float]:
-    """Place x, y, z in a room or on a threshold, yaw and pitch of a look into the room."""
+    """Draw x, y, z in a room or on a threshold, and yaw and pitch of a view into the room."""
     height = rng.uniform(1.2, 1.75) if steep or rng.random() < 0.6 else rng.uniform(0.2, 1.3)
     x0, y0, x1, y1 = 0.25, 0.25, plan.width - 0.25, plan.depth - 0.25
     if plan.beyond and rng.random() < 0.2:
         x0, y0, x1, y1 = plan.beyond[int(rng.integers(len(plan.beyond)))]
-    u, v = rng.beta(0.8, 0.8, 2)  # rather near a wall: who shows a room steps back
+    u, v = rng.beta(0.8, 0.8, 2)  # often near a wall, where one sees most of the room
     x, y = x0 + u * (x1 - x0), y0 + v * (y1 - y0)
     tx, ty = rng.uniform(0, plan.width), rng.uniform(0, plan.depth)
-    if math.hypot(tx - x, ty - y) < 1.2:  # into the room, not at its next corner
+    if math.hypot(tx - x, ty - y) < 1.2:  # into the room, not at its nearest corner
         tx, ty = plan.width - x, plan.depth - y
     pitch = float(np.clip(rng.normal(-0.13, 0.16), -0.6, 0.4))
     if steep:
@@ -129,7 +129,7 @@ def _room_place(
 
 
 def _counter_place(rng: Generator, plan: RoomPlan) -> tuple[float, float, float, float, float]:
-    """Place x, y, z 0.3-1.5 m before a cabinet or table, yaw and pitch of a look at its edge."""
+    """Draw x, y, z 0.3-1.5 m from a cabinet or table, and yaw and pitch towards its edge."""
     counter = plan.counters[int(rng.integers(len(plan.counters)))]
     c, s = math.cos(counter.yaw), math.sin(counter.yaw)
     out, aside = rng.uniform(0.3, 1.5), rng.uniform(-0.5, 0.5) * (counter.width + 1.0)
@@ -144,7 +144,7 @@ def _counter_place(rng: Generator, plan: RoomPlan) -> tuple[float, float, float,
 
 
 def indoor_pose(rng: Generator, scene: Scene, plan: RoomPlan, camera: Camera) -> Pose:
-    """Robot or hand-held camera; some look at cabinets, the others where `draw_wish` says."""
+    """Draw the pose of a robot's or hand-held camera; some show a cabinet, see `draw_wish`."""
     fallback = look((plan.width / 2, plan.depth / 2, 1.4), 0.0, -0.1)
     wish, steep, best = draw_wish(rng), rng.random() < 0.2, 0.0
     at_counter = bool(plan.counters) and rng.random() < COUNTER_SHARE
@@ -172,9 +172,9 @@ def tabletop_pose(
     plan: RoomPlan,
     camera: Camera,
 ) -> Pose:
-    """Camera 0.4-1.6 m from a point on a table, looking down 12-88 degrees; some are nearer.
+    """Draw a pose 0.4-1.6 m from a point on a table, looking down 12-88 degrees; some are nearer.
 
-    Whatever is nearest fills a few per cent of the picture, so that something of known size shows.
+    The nearest object fills a few per cent of the picture, so that one of known size is visible.
     """
     pose = look((target[0], target[1], target[2] + 1.0), 0.0, -1.4)
     closest = 0.25 if rng.random() < 0.1 else 0.4
@@ -211,7 +211,7 @@ def street_pose(
     spots: list[Spot],
     camera: Camera,
 ) -> Pose:
-    """Camera of a car, a walker or a robot; very wide pictures are those of cars."""
+    """Draw the pose of a car's, pedestrian's or robot's camera; cars take very wide pictures."""
     if camera.width > 2.5 * camera.height and rng.random() < 0.8:
         spots = [spot for spot in spots if spot.car]
     pose = look((0.0, 0.0, 1.6), math.pi / 2, 0.0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The endless, deterministic source of metric RGB-D frames."""
+"""An endless, deterministic source of metric RGB-D frames."""
 
 from __future__ import annotations
 
@@ -27,22 +27,25 @@ from train.worlds.render.sensor import expose
 from train.worlds.render.view import Pose, scene_arrays
 
 KINDS: Mapping[str, float] = {'indoor': 0.45, 'tabletop': 0.2, 'outdoor': 0.35}
-# Added to a seed for evaluation: training seeds lie below it, so the two never meet.
+# Added to a seed for evaluation; training seeds are below it, so the two never coincide.
 EVALUATION_SEED = 1 << 32
-# Views of one scene follow each other; a prime stride meets a new scene each time.
+# Views of one scene are consecutive; a prime stride reaches a new scene each time.
 SCENE_STRIDE = 7
-# Frames that share a picture size when sizes are drawn: aligned batches of 32 stack.
+# Frames that share a picture size when sizes are drawn, so that aligned batches of 32 stack.
 SIZE_BLOCK = 32
 ASPECTS = ((4 / 3, 0.5), (16 / 9, 0.2), (3.3, 0.2), (1.0, 0.1))
 
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """What to render.
+    """Settings of the frames to render.
 
-    size: (height, width) in pixels, or None to draw the aspect per block of 32 frames at about
-    `area` pixels. kinds: weights. views: frames that share one scene. cameras: tan(vfov / 2) of
-    the one lens of a kind, as data sets taken with one camera have it; other kinds draw theirs.
+    size: (height, width) in pixels, or None to draw the aspect ratio per block of 32 frames.
+    kinds: weights of the kinds of world.
+    views: frames that share one scene.
+    area: approximate number of pixels, if size is None.
+    cameras: tan(vfov / 2) of the only lens of a kind, as in data sets taken with one camera; the
+    lenses of other kinds are drawn.
     """
 
     size: tuple[int, int] | None = (192, 256)
@@ -55,20 +58,20 @@ class WorldConfig:
 
 
 def held_out(seed: int) -> int:
-    """Seed for evaluation: never meets a training seed (0 <= seed < 2**32)."""
+    """Return a seed for evaluation, never a training seed (0 <= seed < 2**32)."""
     if not 0 <= seed < EVALUATION_SEED:
-        raise TrainError(f'seed {seed} must be in [0, 2**32): held-out worlds have those beyond')
+        raise TrainError(f'seed {seed} must be in [0, 2**32); held-out worlds use larger ones')
     return seed + EVALUATION_SEED
 
 
 def random_source(*key: int) -> Generator:
-    """Independent random numbers for each key."""
+    """Return an independent random generator for each key."""
     return np.random.default_rng(key)
 
 
 @dataclass(frozen=True)
 class World:
-    """A scene and its way of drawing poses: pose(rng, camera) -> Pose."""
+    """A scene and a function that draws poses in it: pose(rng, camera) -> Pose."""
 
     kind: str
     scene: Scene
@@ -76,7 +79,7 @@ class World:
 
 
 def build_world(kind: str, rng: Generator, assets: Assets) -> World:
-    """Build a scene of a kind."""
+    """Build a random scene of the given kind."""
     if kind == 'indoor':
         scene, plan = indoor_scene(rng, assets)
         return World(kind, scene, lambda r, camera: indoor_pose(r, scene, plan, camera))
@@ -91,7 +94,7 @@ def build_world(kind: str, rng: Generator, assets: Assets) -> World:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a renderer needs: the scene tuple, the camera, and the numbers for its sensor.
+    """Input of a renderer: the scene tuple, the camera, and random numbers for its sensor.
 
     pose: of the camera in the scene, whose floor, road or meadow is at z = 0.
     """
@@ -126,7 +129,7 @@ class Worlds:
         return build_world(self.kind(number), rng, self.assets)
 
     def size(self, index: int) -> tuple[int, int]:
-        """(height, width) of a frame."""
+        """Return the (height, width) of a frame."""
         if self.config.size is not None:
             return self.config.size
         rng = random_source(self.seed, index // self.config.size_block, 2)
@@ -136,7 +139,7 @@ class Worlds:
         return height, max(step, round(self.config.area / height / step) * step)
 
     def kind(self, number: int) -> str:
-        """Kind of scene number `number`."""
+        """Return the kind of scene `number`."""
         names = sorted(self.config.kinds)
         weights = np.array([self.config.kinds[n] for n in names], float)
         height, width = self.size(number * self.config.views)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Worlds in parts: frames of one size that are built by a worker and rendered in one launch."""
+"""Parts of worlds: frames of one size, built by a worker and rendered in one launch."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from train.worlds.render.assets import Assets
 from train.worlds.render.pack import pack
 from train.worlds.render.sensor import SensorDraw, draw_sensor
 
-# Scenes are several times as expensive to build as to look at once more.
+# Building a scene costs several times as much as another view of it.
 VIEWS = 6
 FRAMES = 16 * VIEWS
-# Independent random stream of the sizes.
+# Key of the independent random stream for sizes.
 _SIZE = 6
 
 
 @dataclass(frozen=True)
 class Part:
-    """packed: members of `pack.Packed` by name. tan_half_vfov: float32 [B]. sensors: B cameras."""
+    """B frames of one size.
+
+    packed: members of `pack.Packed` by name.
+    tan_half_vfov: float32 [B].
+    sensors: B cameras.
+    """
 
     number: int
     size: tuple[int, int]
@@ -34,7 +39,7 @@ class Part:
 
 
 class WorldParts:
-    """Random access to parts: `parts[n]` depends on seed, sizes, kinds and n only.
+    """Random access to parts: `parts[n]` depends only on seed, sizes, kinds and n.
 
     A map-style data set for `torch.utils.data.DataLoader`: the scenes are built in its workers.
     """
@@ -50,14 +55,14 @@ class WorldParts:
     ) -> None:
         """sizes: (height, width), drawn with probabilities `shares`. assets: folder or ''.
 
-        world: processes that deal the parts out among them, number % world is whose.
+        world: number of processes; part `number` belongs to process number % world.
         """
         self._seed, self._sizes, self._shares = seed, sizes, shares
         self._kinds, self._assets, self._world = kinds, assets, world
         self._worlds: dict[tuple[int, int], Worlds] = {}
 
     def size_of(self, number: int) -> tuple[int, int]:
-        """(height, width) of part `number`; the first ones of each process cover all sizes."""
+        """Return (height, width) of a part; the first parts of each process cover all sizes."""
         if number // self._world < len(self._sizes):
             return self._sizes[number // self._world]
         rng = random_source(self._seed, number, _SIZE)
@@ -65,7 +70,7 @@ class WorldParts:
 
     def __getitem__(self, number: int) -> Part:
         """Build part `number`: FRAMES frames."""
-        if not self._worlds:  # in the worker process: textures are big
+        if not self._worlds:  # opened in the worker process, because textures are big
             self._open()
         size = self.size_of(number)
         worlds = self._worlds[size]

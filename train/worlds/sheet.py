@@ -29,7 +29,7 @@ NEAREST, FARTHEST = 0.25, 80.0
 
 
 def depth_colours(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Log depth as BGR colours: red = near, blue = far, black = no value, white = sky."""
+    """Return log depth as BGR colours: red = near, blue = far, black = no value, white = sky."""
     known = np.isfinite(depth) & (depth > 0)
     share = np.log(np.clip(np.where(known, depth, 1.0), NEAREST, FARTHEST) / NEAREST) / np.log(
         FARTHEST / NEAREST
@@ -41,14 +41,14 @@ def depth_colours(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def pair(bgr: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Picture over its depth, HEIGHT pixels high each."""
+    """Stack a picture on its depth, each HEIGHT pixels high."""
     width = round(bgr.shape[1] * HEIGHT / bgr.shape[0])
     low = cv2.resize(depth_colours(depth), (width, HEIGHT), interpolation=cv2.INTER_NEAREST)
     return np.concatenate([cv2.resize(bgr, (width, HEIGHT), interpolation=cv2.INTER_AREA), low])
 
 
 def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
-    """Pairs of the frames of a folder, laid out as `dmd_ros.eval.frame_folder` says."""
+    """Return pairs of the frames of a folder in the layout of `dmd_ros.eval.frame_folder`."""
     out = []
     for frame in map(read_frame, find_frames(folder)):
         picture = pair(frame.sample.rgb[..., ::-1], frame.sample.depth)
@@ -59,10 +59,10 @@ def real_pairs(folder: Path) -> list[NDArray[np.uint8]]:
 
 
 def flow(pictures: list[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
-    """Lay pictures of one height out in rows; raises `TrainError` if there is none, or no room."""
+    """Arrange pictures of one height in rows; raises `TrainError` without pictures or room."""
     widest = max((p.shape[1] for p in pictures), default=0)
     if not widest:
-        raise TrainError('there is no picture to show; raise --count, or give --real')
+        raise TrainError('no pictures to show; increase --count, or add --real')
     if widest > width:
         raise TrainError(f'--width {width} is too narrow for a picture of {widest} pixels')
     rows: list[list[NDArray[np.uint8]]] = [[]]
@@ -83,16 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--out', type=Path, required=True, help='the picture to write')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
-    parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
+    parser.add_argument('--real', type=Path, help='folder of real frames to show beside')
     parser.add_argument('--kind', choices=sorted(KINDS), action='append', help='default: all')
     parser.add_argument(
         '--count', type=int, default=12, help='frames per kind (default: %(default)s)'
     )
     parser.add_argument(
-        '--seed', type=count, default=0, help='of the worlds (default: %(default)s)'
+        '--seed', type=count, default=0, help='seed of the worlds (default: %(default)s)'
     )
     parser.add_argument(
-        '--width', type=int, default=1536, help='of the sheet, pixels (default: %(default)s)'
+        '--width', type=int, default=1536, help='sheet width, pixels (default: %(default)s)'
     )
     args = parser.parse_args(argv)
     return in_one_line(lambda: _run(args))
@@ -106,7 +106,7 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _pictures(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
-    """Pairs of the real frames, then of every kind of world."""
+    """Return pairs of the real frames, then of every kind of world."""
     assets = Assets.load(args.assets)
     pictures = real_pairs(args.real) if args.real else []
     for kind in args.kind or sorted(KINDS):

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth and brightness of worlds beside those of real frames, seen through the same lenses.
+"""Compare depth and brightness of worlds with those of real frames, through the same lenses.
 
     python -m train.worlds.statistics [--assets DIR] [--real DIR]
 
 Prints a Markdown table: medians over the pictures of a kind. Depth in metres along the optical
-axis up to 80 m, brightness as grey levels of 255; outdoors of the lower 65 % of the picture only,
-as laser scanners see no sky. The folder of real frames is laid out as docs/datasets.md says of
-"your own frames".
+axis up to 80 m, brightness as grey levels of 255; outdoors in the lower 65 % of the picture only,
+because laser scanners see no sky. For the layout of the folder of real frames, see "your own
+frames" in docs/datasets.md.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HEADER = (
 
 
 def measure(sample: RawSample, outdoor: bool) -> list[float]:
-    """Figures of one picture in the order of `HEADER`; contrast is the deviation of its greys."""
+    """Return figures of a picture in the order of `HEADER`; contrast: deviation of grey levels."""
     share = 1.0 - LOWER if outdoor else 0.0
     depth = sample.depth[round(share * len(sample.depth)) :]
     depth = depth[(depth > 0.0) & (depth <= FARTHEST)]
@@ -62,7 +62,7 @@ def measure(sample: RawSample, outdoor: bool) -> list[float]:
 
 
 def fitted(sample: RawSample, size: tuple[int, int]) -> RawSample:
-    """Middle of a picture at the aspect and the number of rows of size (height, width)."""
+    """Crop the middle of a picture and scale it to the aspect and rows of size (height, width)."""
     camera = sample.camera
     wide = min(camera.width, round(camera.height * size[1] / size[0]))
     left = (camera.width - wide) // 2
@@ -77,14 +77,14 @@ def fitted(sample: RawSample, size: tuple[int, int]) -> RawSample:
 
 
 def table(count: int, seed: int, assets: Assets, real: Sequence[tuple[str, RawSample]]) -> str:
-    """Markdown table of `count` worlds a row and of real frames, pairs of group and sample.
+    """Return a Markdown table of `count` worlds per row and of real frames (group, sample).
 
-    The worlds of a row are seen through the median lens of its real frames, if there are any.
+    The worlds of a row are rendered with the median lens of its real frames, if there are any.
     """
     lines = []
     for kind, group, size in ROWS:
         label = f'{kind} {size[0]}x{size[1]}'
-        # A picture far from the aspect of a row would show other things: a strip of it.
+        # A picture far from the aspect of a row would be cut down to an atypical strip.
         frames = [fitted(s, size) for g, s in real if g == group and _suits(s, size)]
         lens = {kind: float(np.median([f.camera.tan_half_vfov for f in frames]))} if frames else {}
         config = WorldConfig(size=size, kinds={kind: 1.0}, views=1, cameras=lens)
@@ -111,11 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
-    parser.add_argument('--real', type=Path, help='folder of real frames to put beside')
+    parser.add_argument('--real', type=Path, help='folder of real frames to compare with')
     parser.add_argument(
         '--count', type=positive, default=100, help='worlds per row (default: %(default)s)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of held-out worlds')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the held-out worlds')
     args = parser.parse_args(argv)
     return in_one_line(lambda: _run(args))
 

@@ -16,7 +16,7 @@ from train.worlds.render.assets import Assets
 from train.worlds.render.sensor import expose
 from train.worlds.render.view import Pose, probe, render
 
-# Pictures averaged for a frame: the noise of bounced light would flicker in a video.
+# Pictures averaged per frame, because the noise of bounced light would flicker in a video.
 PASSES = 4
 STEP = 0.03  # metres per frame
 

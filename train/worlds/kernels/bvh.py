@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bounding volume hierarchy without a stack, the same on CPU and GPU.
+"""A stackless bounding volume hierarchy, the same on CPU and GPU.
 
-The tree is built once per scene; for each view its nodes are written in depth-first order, the
-child nearer to the camera first, each with the index of the node to continue with on a miss.
+The tree is built once per scene. For each view, its nodes are written in depth-first order, the
+child nearer to the camera first, each with the index of the node that follows after a miss.
 """
 
 import numpy as np
@@ -101,7 +101,7 @@ def thread_tree(bounds, child, leaf, eye):
     return boxes, links
 
 
-# Unsigned: numba lets signed indices count from the end, which costs in every step.
+# Unsigned, because numba checks signed indices for negative values, which costs in every step.
 _FIRST = np.uint64(0)
 _NEXT = np.uint64(1)
 
@@ -113,10 +113,10 @@ def _inverse(d):
 
 @device
 def _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
-    """Whether the ray crosses the box of a node between t_min and t_max.
+    """Return whether the ray crosses the box of a node between t_min and t_max.
 
-    The box counts as a little larger than it is, near and far away, as rounding would let rays
-    slip between the boxes of primitives that touch, and past flat ones.
+    The box is treated as slightly larger, near and far away, because rounding would let rays pass
+    between the boxes of touching primitives, and past flat ones.
     """
     ax = (boxes[node, 0] - ox) * ix
     bx = (boxes[node, 3] - ox) * ix
@@ -131,7 +131,7 @@ def _enters(boxes, node, ox, oy, oz, ix, iy, iz, t_min, t_max):
 
 @device
 def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
-    """Nearest primitive along the ray -> (t, index), (t_max, -1) if none."""
+    """Find the nearest primitive along the ray -> (t, index), (t_max, -1) if none."""
     ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
     best = t_max
     found = -1
@@ -153,7 +153,7 @@ def closest_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
 
 @device
 def any_hit(prims, boxes, links, ox, oy, oz, dx, dy, dz, t_min, t_max):
-    """Whether anything lies on the ray between t_min and t_max."""
+    """Return whether the ray hits anything between t_min and t_max."""
     ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
     node = _FIRST
     count = np.uint64(links.shape[0])

@@ -20,12 +20,12 @@ from train.worlds.kernels.jit import device
 from train.worlds.kernels.layout import BLOB, BOX, ELLIPSOID, FRUSTUM, P_SHAPE, P_TYPE
 from train.worlds.kernels.noise import noise3
 
-MISS = np.float32(1e30)  # beyond whatever a ray may reach
+MISS = np.float32(1e30)  # beyond the reach of any ray
 
 
 @device
 def hit_box(ox, oy, oz, dx, dy, dz, t_min):
-    """Entry into the cube, or MISS."""
+    """Return the ray parameter of the entry into the cube, or MISS."""
     ix = 1.0 / (dx if abs(dx) > 1e-9 else 1e-9)
     iy = 1.0 / (dy if abs(dy) > 1e-9 else 1e-9)
     iz = 1.0 / (dz if abs(dz) > 1e-9 else 1e-9)
@@ -38,21 +38,21 @@ def hit_box(ox, oy, oz, dx, dy, dz, t_min):
 
 @device
 def _half_chord(ox, oy, oz, dx, dy, dz):
-    """Ray parameter from the middle o of a ray's chord in the unit sphere to its ends, or -1."""
+    """Return the ray parameter from the middle o of a unit-sphere chord to its ends, or -1."""
     room = 1.0 - ox * ox - oy * oy - oz * oz
     return math.sqrt(room / (dx * dx + dy * dy + dz * dz)) if room > 0.0 else -1.0
 
 
 @device
 def hit_ellipsoid(ox, oy, oz, dx, dy, dz, t_min):
-    """First hit of the unit sphere by a ray nearest to its centre at o, or MISS."""
+    """Return the first hit of the unit sphere by a ray nearest to its centre at o, or MISS."""
     half = _half_chord(ox, oy, oz, dx, dy, dz)
     return -half if half > 0.0 and -half > t_min else MISS
 
 
 @device
 def _cone_roots(ox, oy, oz, dx, dy, dz, mid, slope):
-    """Both ray parameters with x^2 + y^2 = (mid + slope z)^2 in order, MISS if there are none."""
+    """Return both ray parameters with x^2 + y^2 = (mid + slope z)^2 in order, MISS if none."""
     r0 = mid + slope * oz
     rd = slope * dz
     a = dx * dx + dy * dy - rd * rd
@@ -61,7 +61,7 @@ def _cone_roots(ox, oy, oz, dx, dy, dz, mid, slope):
     disc = b * b - a * c
     if disc < 0.0:
         return MISS, MISS
-    # Without a difference of like numbers, and right for a = 0 as well: then one root is infinite.
+    # Avoids cancellation, and is also right for a = 0, where one root is infinite.
     q = -b - math.copysign(math.sqrt(disc), b)
     first, second = q / a, c / q
     return min(first, second), max(first, second)
@@ -69,7 +69,7 @@ def _cone_roots(ox, oy, oz, dx, dy, dz, mid, slope):
 
 @device
 def hit_frustum(ox, oy, oz, dx, dy, dz, t_min, taper, inner, floor):
-    """First hit of a capped cone, or of the cup that is left when its inside is taken out."""
+    """Return the first hit of a capped cone, or of the cup that remains without its inside."""
     mid = 0.5 * (1.0 + taper)
     slope = 0.5 * (taper - 1.0)
     best = MISS
@@ -96,9 +96,9 @@ def hit_frustum(ox, oy, oz, dx, dy, dz, t_min, taper, inner, floor):
 
 @device
 def _wedge_faces(x, y, z, w, shape, face):
-    """Signed distance-like value of one of the six faces of a wedge at a point (w = 1).
+    """Return a signed distance-like value of one of the six faces of a wedge at a point (w = 1).
 
-    With w = 0: how fast it grows along a direction.
+    With w = 0: its rate of change along a direction.
     """
     if face == 0:
         return z - w
@@ -115,7 +115,7 @@ def _wedge_faces(x, y, z, w, shape, face):
 
 @device
 def hit_wedge(ox, oy, oz, dx, dy, dz, t_min, shape):
-    """Entry into the convex wedge, or MISS."""
+    """Return the ray parameter of the entry into the convex wedge, or MISS."""
     near = -MISS
     far = MISS
     for face in range(6):
@@ -158,7 +158,7 @@ def hit_blob(ox, oy, oz, dx, dy, dz, t_min, shape):
 
 @device
 def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
-    """Ray parameter of the first hit with a primitive beyond t_min, or MISS."""
+    """Return the ray parameter of the first hit with a primitive beyond t_min, or MISS."""
     lx = row[0] * ox + row[1] * oy + row[2] * oz + row[3]
     ly = row[4] * ox + row[5] * oy + row[6] * oz + row[7]
     lz = row[8] * ox + row[9] * oy + row[10] * oz + row[11]
@@ -168,8 +168,8 @@ def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
     kind = int(row[P_TYPE])
     if kind == BOX:
         return hit_box(lx, ly, lz, ux, uy, uz, t_min)
-    # From the ray's point nearest to the middle: from afar the squares of a small shape's distance
-    # would leave no digits for its size.
+    # Start at the ray's point nearest to the middle: from far away, the squared distance to a
+    # small shape would leave no digits for its size.
     nearest = -(lx * ux + ly * uy + lz * uz) / (ux * ux + uy * uy + uz * uz)
     lx, ly, lz = lx + nearest * ux, ly + nearest * uy, lz + nearest * uz
     start = t_min - nearest
@@ -187,13 +187,13 @@ def hit_primitive(row, ox, oy, oz, dx, dy, dz, t_min):
 
 @device
 def unit_normal(row, x, y, z):
-    """Outward gradient direction in the unit frame at a surface point (not normalised)."""
+    """Return the outward gradient in the unit frame at a surface point (not normalised)."""
     kind = int(row[P_TYPE])
     shape = row[P_SHAPE : P_SHAPE + 4]
     if kind in (ELLIPSOID, BLOB):
         return x, y, z
     if kind == FRUSTUM:
-        # The nearer of the flat faces and the walls, as from afar no point lies right on one.
+        # The nearer of flat faces and walls, because a hit from afar is rounded off the surface.
         slope = 0.5 * (shape[0] - 1.0)
         radius = 0.5 * (1.0 + shape[0]) + slope * z
         r = math.sqrt(x * x + y * y)

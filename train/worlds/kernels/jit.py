@@ -17,12 +17,12 @@ import numpy as np
 
 
 def _cache_folder() -> str:
-    """Folder for compiled code, another one whenever a device function changes.
+    """Return the folder for compiled code, a new one whenever a device function changes.
 
-    numba's own check looks at the file of the calling function alone and would run stale code
-    after a change to a function that is called from another file.
+    numba checks only the file of the calling function and would run stale code after a change to
+    a function in another file.
     """
-    worlds = Path(__file__).parents[1]  # not all functions that are compiled are in this folder
+    worlds = Path(__file__).parents[1]  # compiled functions are not only in this folder
     sources = [p.read_bytes() for p in sorted(worlds.rglob('*.py'))]
     compiled = [s for s in sources if b'jit' in s or b'P_COLS =' in s]
     digest = hashlib.sha256(b''.join(compiled)).hexdigest()[:12]
@@ -37,7 +37,7 @@ F = TypeVar('F', bound=Callable[..., Any])
 
 
 def _single(constant: Any) -> Any:
-    """Turn a constant of Python code, or a tuple of them, into single precision."""
+    """Convert a constant of Python code, or a tuple of them, to single precision."""
     if isinstance(constant, tuple):
         return tuple(_single(member) for member in constant)
     return np.float32(constant) if isinstance(constant, float) else constant
@@ -46,12 +46,14 @@ def _single(constant: Any) -> Any:
 def device(function: F) -> F:
     """Compile a scalar function for use inside the render kernels, in single precision.
 
-    To numba a literal is a double, and so is all that is computed with it; graphics cards for
-    games do 1/64 as many of these. So literals become np.float32 here. The source does the rest:
-    np.float32(i) where a whole number meets a float, and np.float32 for the numbers of a module.
+    numba treats a literal as a double, and thus every result computed with it; consumer GPUs
+    compute these at 1/64 of the rate. Literals are therefore converted to np.float32 here. The
+    source does the rest: np.float32(i) where an integer meets a float, and np.float32 for module
+    constants.
 
-    Without numba's reference counts (`_nrt`), as its callers hold the arrays: counting them, at
-    every call and row, is atomic and cost a third of the time. Such functions cannot make arrays.
+    numba's reference counts (`_nrt`) are off, because the callers hold the arrays: counting is
+    atomic, at every call and row, and took a third of the time. Such functions cannot create
+    arrays.
     """
     code = function.__code__
     function.__code__ = code.replace(co_consts=_single(code.co_consts))

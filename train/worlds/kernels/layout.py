@@ -59,17 +59,17 @@ M_COLS = 22
 # A ROAD's row has M_A, M_CONTRAST, M_GRIME, M_TILE (-1: no photo) and these; its marks are the
 # rows that follow it. The frame is that of the upper face of its box: u across, v along.
 R_MARKS = 4  # number of marks
-R_FROM, R_TO = 5, 6  # all but the first R_LONG of them lie between these v
-R_LANE, R_TRACK = 7, 8  # width of a lane, relative depth of the tracks that wheels polish
+R_FROM, R_TO = 5, 6  # range of v of all but the first R_LONG of them
+R_LANE, R_TRACK = 7, 8  # width of a lane, contrast of the tracks polished by wheels
 R_HALF = 9  # half width of all lanes
 R_LONG = 10
 R_TILE = 21  # size of the photo
 
-# Marks: rows of another meaning in the table of materials; lengths in metres.
+# Marks: rows of the table of materials with a different meaning; lengths in metres.
 K_KIND = 0
 K_COLOUR = 1  # 3
-K_COVER, K_WEAR = 4, 5  # opacity, and how far noise changes it
-K_COS, K_SIN = 6, 7  # of the turn of its frame (s, t) against (u, v)
+K_COVER, K_WEAR = 4, 5  # opacity, and its variation by noise
+K_COS, K_SIN = 6, 7  # of the rotation of its frame (s, t) relative to (u, v)
 K_X, K_Y = 8, 9  # its middle
 K_HX, K_HY = 10, 11  # half size along s and t
 K_P0, K_P1, K_P2 = 12, 13, 14  # see markings.py

@@ -59,7 +59,7 @@ def _bilinear(pano, ix, iy, channel, u, v):
 
 @device
 def _panorama(scene, dx, dy, dz):
-    """Sky of a photographic panorama [P, H, W, 3]; its horizon is moved down out of sight."""
+    """Sky of a photographic panorama [P, H, W, 3]; its horizon is shifted down out of sight."""
     env = scene[S_ENV]
     pano = scene[S_PANOS][int(env[E_PANO])]
     height, width = pano.shape[0], pano.shape[1]
@@ -79,7 +79,7 @@ def _panorama(scene, dx, dy, dz):
 
 @device
 def sky_radiance(scene, dx, dy, dz):
-    """Radiance of the sky along a unit direction; indoors the ambient light."""
+    """Return the radiance of the sky along a unit direction; indoors, the ambient light."""
     env = scene[S_ENV]
     if env[E_OUTDOOR] < 0.5:
         return env[E_AMBIENT], env[E_AMBIENT + 1], env[E_AMBIENT + 2]
@@ -146,7 +146,7 @@ def light_at(scene, index, px, py, pz, nx, ny, nz, h1, h2, h3, shadow):
 
 @device
 def bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3):
-    """One cosine-distributed sample of the light that comes from the sky and other surfaces."""
+    """Return one cosine-distributed sample of the light from the sky and other surfaces."""
     phi = 6.283185 * h1
     zz = 1.0 - 2.0 * h2
     rr = math.sqrt(max(0.0, 1.0 - zz * zz))
@@ -168,7 +168,7 @@ def bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3):
     for i in range(scene[S_LIGHTS].shape[0]):
         lr, lg, lb = light_at(scene, i, hx, hy, hz, mx, my, mz, h3, 0.5, 0.5, i == 0)
         top = max(lr, lg, lb)
-        keep = 1.0 / (1.0 + 0.5 * top)  # a spot right beside a lamp would leave bright specks
+        keep = 1.0 / (1.0 + 0.5 * top)  # hits close to a lamp would cause bright specks
         r, g, b = r + lr * keep, g + lg * keep, b + lb * keep
     glow = min(0.5, m[M_EMIT])
     return (r + glow) * m[M_MEAN], (g + glow) * m[M_MEAN + 1], (b + glow) * m[M_MEAN + 2]
@@ -176,5 +176,5 @@ def bounce_light(scene, px, py, pz, nx, ny, nz, h1, h2, h3):
 
 @device
 def pixel_random(scene, x, y, salt):
-    """Random number of a pixel in [0, 1)."""
+    """Return a random number in [0, 1) for a pixel."""
     return hash3(x, y, int(scene[S_ENV][E_SEED]) * 64 + salt)

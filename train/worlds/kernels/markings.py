@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is painted on, laid into or worn into a road (device); see layout.py for its rows."""
+"""Marks on a road: paint, inlays and wear (device); see layout.py for their rows."""
 
 from train.worlds.kernels.jit import device
 from train.worlds.kernels.layout import (
@@ -38,7 +38,7 @@ from train.worlds.kernels.noise import fade, fbm2, floor, gradient2, noise2, who
 
 @device
 def _inside(edge, foot):
-    """Share of a pixel inside an edge that is `edge` metres away (inside > 0)."""
+    """Return the share of a pixel inside an edge that is `edge` metres away (inside > 0)."""
     return min(1.0, max(0.0, edge / max(foot, 0.004) + 0.5))
 
 
@@ -53,7 +53,7 @@ def _bars(w, period, share, foot):
 
 @device
 def _arrow(k, s, t, foot):
-    """Arrow towards +t; p0 = 1 or -1: its head turns to +s or -s, p1 = 1: it has both heads."""
+    """Arrow towards +t; p0 = 1 or -1: the head turns to +s or -s, p1 = 1: both heads."""
     hx, hy = k[K_HX], k[K_HY]
     turn = k[K_P0]
     paint = 0.0
@@ -73,7 +73,7 @@ def _arrow(k, s, t, foot):
 
 @device
 def _shape(k, s, t, foot, seed):
-    """Share of the pixel at (s, t) of a mark's frame that the mark covers."""
+    """Return the share of the pixel at (s, t) in a mark's frame that the mark covers."""
     kind = int(k[K_KIND])
     hx, hy = k[K_HX], k[K_HY]
     if kind == DISC:
@@ -110,7 +110,7 @@ def _shape(k, s, t, foot, seed):
 
 @device
 def road_rgb(mats, number, r, g, b, u, v, foot, seed):
-    """Colour of road `number` in `mats` with its marks, on a ground of colour (r, g, b)."""
+    """Return the colour of road `number` in `mats` with its marks, on a ground (r, g, b)."""
     m = mats[number]
     wear = fbm2(u, v, 0.15, foot, seed + 9)
     count = int(m[R_MARKS]) if m[R_FROM] < v < m[R_TO] else int(m[R_LONG])

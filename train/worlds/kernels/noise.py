@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes and value noise on the device."""
+"""Hashes and noise (device)."""
 
 import numpy as np
 
@@ -11,20 +11,20 @@ _MASK = 0xFFFFFFFF
 
 @device
 def floor(x):
-    """Floor of x within +-2**31: `np.floor` is for CPUs only, and `math.floor` is slow there."""
+    """Floor of x within +-2**31: `np.floor` works on CPUs only, where `math.floor` is slow."""
     down = np.float32(np.int32(x))
     return down if down <= x else down - 1.0
 
 
 @device
 def whole(x):
-    """Floor as a whole number."""
+    """Return the floor as an integer."""
     return int(floor(x))
 
 
 @device
 def _mixed(h):
-    """Scramble the bits of a whole number -> [0, 2**32)."""
+    """Scramble the bits of an integer -> [0, 2**32)."""
     h &= _MASK
     h = ((h ^ (h >> 15)) * 739982445) & _MASK
     h = ((h ^ (h >> 12)) * 695872825) & _MASK
@@ -33,14 +33,14 @@ def _mixed(h):
 
 @device
 def hash3(x, y, z):
-    """Hash three whole numbers to [0, 1)."""
+    """Hash three integers to [0, 1)."""
     h = _mixed(x * 374761393 + y * 668265263 + z * 1442695041)
     return np.float32(np.int32(h >> 8)) * (1.0 / 16777216.0)  # 24 bits: more would round to 1
 
 
 @device
 def _slope(h, u, v):
-    """Dot product of (u, v) with one of 16 gradients, picked by one round of mixing."""
+    """Return the dot product of (u, v) with one of 16 gradients, chosen by one round of mixing."""
     h &= _MASK
     h = (((h ^ (h >> 15)) * 739982445) & _MASK) >> 20
     return (np.float32(np.int32(h & 3)) - 1.5) * u + (np.float32(np.int32((h >> 2) & 3)) - 1.5) * v
@@ -48,7 +48,7 @@ def _slope(h, u, v):
 
 @device
 def gradient2(x, y, seed):
-    """Gradient noise around 0, about -0.6..0.6, free of the blocky look of value noise."""
+    """Gradient noise around 0, about -0.6..0.6, without the blocky look of value noise."""
     fx = floor(x)
     fy = floor(y)
     base = int(fx) * 374761393 + int(fy) * 668265263 + seed * 1442695041
@@ -99,7 +99,7 @@ def fade(footprint, period):
 def fbm2(x, y, period, footprint, seed, octaves=3):
     """Octaves of noise around 0 (about -0.5..0.5); unresolved octaves fade out.
 
-    Each octave is turned against the one before, which hides the lattice.
+    Each octave is rotated relative to the previous one, which hides the lattice.
     """
     total = 0.0
     amplitude = 0.5

@@ -19,7 +19,7 @@ LIMIT = np.float32(3000.0)  # metres along Z; nothing is modelled beyond
 
 @device
 def trace_pixel(scene, x, y):
-    """Depth along Z and primitive seen at a pixel position, (LIMIT, -1) for the sky."""
+    """Return depth along Z and primitive at a pixel position, (LIMIT, -1) for the sky."""
     env = scene[S_ENV]
     dx, dy, dz = pixel_ray(env, x, y)
     return closest_hit(
@@ -61,7 +61,7 @@ def visible_pixel(scene, x, y, depth, ids, normal, key):
     nx, ny, nz = world_normal(scene[S_PRIMS][which], px, py, pz, dx, dy, dz)
     normal[y, x, 0], normal[y, x, 1], normal[y, x, 2] = nx, ny, nz
     px, py, pz = lifted(scene[S_PRIMS][which], px, py, pz, nx, ny, nz)
-    # Nine strata, one per pixel of a 3 x 3 block: the filter of pass 4 then sees all of them.
+    # Nine strata, one per pixel of a 3 x 3 block, so that the filter of pass 4 covers all of them.
     k = x % 3 + 3 * (y % 3)
     h1, h2, h3 = _stratum(2 * k), _stratum(5 * k), _stratum(7 * k)
     r, g, b = light_at(scene, 0, px, py, pz, nx, ny, nz, h1, h2, h3, True)
@@ -185,7 +185,7 @@ def colour_pixel(scene, x, y, depth, ids, normal, light, colour):
 
 @device
 def _is_edge(x, y, ids, normal, colour):
-    """Whether a neighbour shows another surface in another colour."""
+    """Return whether a neighbour shows another surface in another colour."""
     own = colour[y, x, 0] + colour[y, x, 1] + colour[y, x, 2]
     for k in range(4):
         i = x + (1 if k == 0 else (-1 if k == 1 else 0))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Printed matter, book spines, facades and window views on the device."""
+"""Printed matter, book spines, facades and window views (device)."""
 
 import math
 
@@ -17,7 +17,7 @@ def _vivid(h, seed):
         return 0.8, 0.78, 0.72
     if pick < 0.35:
         return 0.03, 0.03, 0.04
-    # Squared towards red and orange, with a second heap at blue: magenta print is rare.
+    # Squared to favour red and orange, with a second mode at blue: magenta print is rare.
     hue = hash3(int(h * 4096.0), 2, seed)
     hue = 1.6 * hue * hue if pick < 0.75 else 3.4 + 1.2 * hue
     level = 0.08 + 0.4 * hash3(int(h * 4096.0), 3, seed)
@@ -94,9 +94,9 @@ def books_rgb(u, t, foot, seed):
 
 @device
 def facade_rgb(m, u, v, foot, seed, grime):
-    """Storeys sy high with windows every sx metres; v is the height over the ground.
+    """Storeys sy high with windows every sx metres; v is the height above the ground.
 
-    Colour a is the wall, b the window frame; p0, p1 the window's share of width and height.
+    Colour a is the wall, b the window frame; p0, p1 are the window's share of width and height.
     """
     x = u / m[M_SX]
     y = v / m[M_SY]

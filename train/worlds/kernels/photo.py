@@ -1,20 +1,20 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look-up in the atlas of photographic tiles on the device."""
+"""Look up colours in the atlas of photographic tiles (device)."""
 
 import numpy as np
 
 from train.worlds.kernels.jit import device
 from train.worlds.kernels.noise import floor
 
-# A tile of 128 x 128 and its halvings lie one after the other in one flat row.
+# A tile of 128 x 128 and its mip levels are stored consecutively in one flat row.
 TILE = 128
 LEVELS = 8
 
 
 @device
 def blend(a, b, c, d, u, v):
-    """Mix the bytes of two texels and of the two below them at (u, v) between them, in [0, 1]."""
+    """Interpolate between two texels and the two below them at (u, v) in [0, 1]."""
     above = np.float32(a) * (1.0 - u) + np.float32(b) * u
     below = np.float32(c) * (1.0 - u) + np.float32(d) * u
     return (above * (1.0 - v) + below * v) * (1.0 / 255.0)
@@ -22,7 +22,7 @@ def blend(a, b, c, d, u, v):
 
 @device
 def photo_rgb(atlas, tiles, tile, s, t, footprint):
-    """Linear colour of tile number `tile` at (s, t) in tile units; repeats outside [0, 1)."""
+    """Return the linear colour of tile number `tile` at (s, t) in tile units, repeating."""
     level = 0
     width = footprint * np.float32(TILE)
     while width > 1.5 and level < LEVELS - 1:
@@ -45,4 +45,4 @@ def photo_rgb(atlas, tiles, tile, s, t, footprint):
     r = blend(atlas[i00], atlas[i10], atlas[i01], atlas[i11], u, v)
     g = blend(atlas[i00 + 1], atlas[i10 + 1], atlas[i01 + 1], atlas[i11 + 1], u, v)
     b = blend(atlas[i00 + 2], atlas[i10 + 2], atlas[i01 + 2], atlas[i11 + 2], u, v)
-    return r * r, g * g, b * b  # gamma 2 stored, linear out
+    return r * r, g * g, b * b  # stored with gamma 2, returned linear

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a surface point looks like from the camera (device)."""
+"""Appearance of a surface point from the camera (device)."""
 
 import math
 
@@ -39,7 +39,7 @@ from train.worlds.kernels.surface import albedo_at
 
 @device
 def pixel_ray(env, x, y):
-    """World direction of a pixel; its camera-Z component is 1, so the ray parameter is depth."""
+    """Return the world direction of a pixel, camera-Z component 1: the ray parameter is depth."""
     a = (np.float32(x) - env[E_CX]) / env[E_FX]
     b = (np.float32(y) - env[E_CY]) / env[E_FY]
     return (
@@ -51,7 +51,7 @@ def pixel_ray(env, x, y):
 
 @device
 def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2):
-    """Weight of the mirror reflection and the radiance it brings."""
+    """Return the weight and the radiance of the mirror reflection."""
     m = scene[S_MATS][int(scene[S_PRIMS][which][P_MAT])]
     inv = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
     dx, dy, dz = dx * inv, dy * inv, dz * inv
@@ -94,7 +94,7 @@ def _mirror(scene, which, px, py, pz, nx, ny, nz, dx, dy, dz, lr, lg, lb, h1, h2
 
 @device
 def radiance(scene, x, y, t, which, nx, ny, nz, lr, lg, lb, h1, h2):
-    """Colour towards the camera of a hit at depth t, given the light that arrives there."""
+    """Return the colour towards the camera of a hit at depth t, from the light arriving there."""
     env = scene[S_ENV]
     dx, dy, dz = pixel_ray(env, x, y)
     length = math.sqrt(dx * dx + dy * dy + dz * dz)

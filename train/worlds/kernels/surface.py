@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies at a ray hit: world normal, texture coordinates, albedo (device)."""
+"""Surface at a ray hit: world normal, texture coordinates, albedo (device)."""
 
 import math
 
@@ -29,7 +29,7 @@ from train.worlds.kernels.textures import albedo_rgb
 
 @device
 def unit_point(row, px, py, pz):
-    """World point -> point in the unit frame of a primitive."""
+    """Convert a world point to the unit frame of a primitive."""
     return (
         row[0] * px + row[1] * py + row[2] * pz + row[3],
         row[4] * px + row[5] * py + row[6] * pz + row[7],
@@ -39,7 +39,7 @@ def unit_point(row, px, py, pz):
 
 @device
 def _bevelled(n, at, half, bevel):
-    """Give the normal component that rounds an edge of a box: 0 away from it."""
+    """Return the normal component that rounds an edge of a box: 0 away from the edge."""
     if n != 0.0:
         return n
     depth = half * (1.0 - abs(at))
@@ -50,7 +50,7 @@ def _bevelled(n, at, half, bevel):
 
 @device
 def world_normal(row, px, py, pz, dx, dy, dz):
-    """Give the unit normal at a hit, turned towards the incoming ray; box edges look rounded."""
+    """Return the unit normal at a hit, facing the incoming ray; box edges look rounded."""
     x, y, z = unit_point(row, px, py, pz)
     nx, ny, nz = unit_normal(row, x, y, z)
     hx, hy, hz = row[P_HALF], row[P_HALF + 1], row[P_HALF + 2]
@@ -87,7 +87,7 @@ def world_normal(row, px, py, pz, dx, dy, dz):
 
 @device
 def lifted(row, px, py, pz, nx, ny, nz):
-    """Start of a shadow ray: foliage lets light in, so there it starts some leaves further out."""
+    """Return the start of a shadow ray, some leaves further out in foliage, which passes light."""
     if int(row[P_TYPE]) != BLOB:
         return px, py, pz
     out = 1.2 * min(row[P_HALF], min(row[P_HALF + 1], row[P_HALF + 2])) / row[P_SHAPE]
@@ -96,7 +96,7 @@ def lifted(row, px, py, pz, nx, ny, nz):
 
 @device
 def face_coordinates(row, x, y, z):
-    """Texture coordinates (u, v) and half size (hu, hv) of the face, metres, at a unit point."""
+    """Return texture coordinates (u, v) and half size (hu, hv) of the face (metres)."""
     hx, hy, hz = row[P_HALF], row[P_HALF + 1], row[P_HALF + 2]
     kind = int(row[P_TYPE])
     if kind in (ELLIPSOID, BLOB):
@@ -117,7 +117,7 @@ def face_coordinates(row, x, y, z):
 
 @device
 def albedo_at(scene, which, px, py, pz, footprint):
-    """Linear albedo of primitive `which` at a world point; footprint in metres."""
+    """Return the linear albedo of primitive `which` at a world point; footprint in metres."""
     row = scene[S_PRIMS][which]
     number = int(row[P_MAT])
     x, y, z = unit_point(row, px, py, pz)

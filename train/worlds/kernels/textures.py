@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural and photographic albedo on the device.
+"""Procedural and photographic albedo (device).
 
-Texture coordinates are metres on the surface, `footprint` is the size of a pixel there in metres:
-detail finer than it fades to its mean, so that nothing shimmers.
+Texture coordinates are in metres on the surface. `footprint` is the size of a pixel there in
+metres; finer detail fades to its mean to avoid aliasing.
 """
 
 import numpy as np
@@ -83,7 +83,7 @@ def _tiles(m, u, v, foot, seed):
 
 @device
 def _two_tone(m, kind, u, v, foot, seed):
-    """Mix factor towards colour b and brightness of the simple two-colour kinds."""
+    """Return the mix factor towards colour b and the brightness of simple two-colour kinds."""
     if kind == NOISE:
         mix = 0.5 + 1.3 * fbm2(u, v, m[M_SX], foot, seed)
         return mix, 1.0 + m[M_CONTRAST] * fbm2(u, v, m[M_SX] * 0.21, foot, seed + 7)
@@ -127,7 +127,7 @@ def _two_tone(m, kind, u, v, foot, seed):
 
 @device
 def _leaf(m, x, y, z, foot, seed):
-    """Foliage: clusters of light and dark leaves from the position in the crown."""
+    """Foliage: clusters of light and dark leaves by position in the crown."""
     fine = fbm2(x + 0.7 * z, y - 0.6 * z, m[M_SX], foot, seed)
     clump = fbm2(x - 0.5 * z, y + 0.8 * z, m[M_SX] * 7.0, foot, seed + 3)
     return 0.5 + 1.1 * fine, 1.0 + m[M_CONTRAST] * (1.2 * clump + fine)
@@ -135,10 +135,12 @@ def _leaf(m, x, y, z, foot, seed):
 
 @device
 def albedo_rgb(mats, number, atlas, tiles, u, v, hu, hv, x, y, z, footprint, offset):
-    """Linear albedo of row `number` of the materials.
+    """Return the linear albedo of row `number` of the materials.
 
-    u, v: metres on the face, hu, hv: half size of that face; x, y, z: local metres;
-    offset: texture seed of the primitive, 0 keeps u and v exact.
+    u, v: metres on the face.
+    hu, hv: half size of that face.
+    x, y, z: local metres.
+    offset: texture seed of the primitive; 0 keeps u and v exact.
     """
     m = mats[number]
     kind = int(m[M_KIND])

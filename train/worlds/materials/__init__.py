@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""All materials that scenes are built from."""
+"""All materials of scenes."""
 
 from train.worlds.materials.rooms import RoomMaterials
 from train.worlds.materials.streets import StreetMaterials
@@ -11,4 +11,4 @@ __all__ = ['Materials', 'scaled']
 
 
 class Materials(ThingMaterials, RoomMaterials, StreetMaterials):
-    """Material table of a scene with a maker for each real-life material."""
+    """Material table of a scene, with a method for each real-life material."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Materials of cellars, utility rooms and garages: what rooms are made of before they are clad."""
+"""Materials of cellars, utility rooms and garages: bare, without cladding."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LIMES: tuple[Colour, ...] = ((0.66, 0.65, 0.6), (0.6, 0.55, 0.42), (0.5, 0.52, 0
 
 
 class CellarMaterials(Materials):
-    """Materials whose walls, floors and ceilings are bare; all else is as everywhere."""
+    """Materials with bare walls, floors and ceilings; the rest is as in other scenes."""
 
     def wall(self) -> int:
-        """Brick, bare or whitewashed, blocks, raw concrete, boards, plaster that comes off."""
+        """Brick, bare or whitewashed, blocks, raw concrete, boards, flaking plaster."""
         roll = self.rng.random()
         if roll < 0.2:
             return self.photo('brick') or self._courses(self.pick(BRICKS), 0.4, 0.8)
@@ -33,7 +33,7 @@ class CellarMaterials(Materials):
         return self.add(L.SPLAT, a := self.pick(LIMES, 0.1), scaled(a, 0.6), sx=0.7, grime=0.4)
 
     def floor(self) -> int:
-        """Concrete or screed with stains, at times painted."""
+        """Concrete or screed with stains, sometimes painted."""
         rng = self.rng
         f0 = float(rng.choice([0.0, 0.02, 0.04]))
         if rng.random() < 0.35:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marks of a carriageway at their real widths: paint, coloured lanes, repairs, covers, cracks.
 
-The frame of a carriageway: x across, y along, traffic keeps to the right. All of it is flat.
+The frame of a carriageway: x across, y along, traffic keeps to the right. All marks are flat.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLOURED: tuple[Colour, ...] = (
     (0.26, 0.25, 0.24),
     (0.06, 0.06, 0.06),
 )
-# Rows of 3 from the top left, the least bit first.
+# Rows of 3 from the top left, least significant bit first.
 LETTERS = {
     c: sum(int(bit) << i for i, bit in enumerate(rows))
     for c, rows in {
@@ -46,12 +46,12 @@ LETTERS = {
     }.items()
 }
 WORDS = ('BUS', 'STOP', 'TAXI', 'SLOW', '30', '50', 'A3')
-ENDLESS = 400.0  # length of marks that reach along the whole road, or more (metres)
+ENDLESS = 400.0  # least length of marks along the whole road (metres)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark: its middle and full size in metres, turned by yaw; p as in kernels/markings.py."""
+    """One mark: middle and full size in metres, turned by yaw; p as in kernels/markings.py."""
 
     kind: int
     x: float
@@ -65,7 +65,7 @@ class Mark:
     wear: float = 0.4
 
     def row(self) -> NDArray[np.float32]:
-        """Row of the table of materials."""
+        """Return the row of the table of materials."""
         row = np.zeros(L.M_COLS, np.float32)
         row[L.K_KIND], row[L.K_COLOUR : L.K_COLOUR + 3] = self.kind, self.colour
         row[L.K_COVER], row[L.K_WEAR] = self.cover, self.wear
@@ -77,7 +77,7 @@ class Mark:
 
 
 def _filled(dash: tuple[float, float] | None) -> tuple[int, tuple[float, ...]]:
-    """Kind and p of a line: dash = (length, gap), None = solid."""
+    """Return kind and p of a line: dash = (length, gap), None = solid."""
     if dash is None:
         return L.FILL, ()
     period = dash[0] + dash[1]
@@ -85,7 +85,7 @@ def _filled(dash: tuple[float, float] | None) -> tuple[int, tuple[float, ...]]:
 
 
 class Brush:
-    """Collects marks, all paint of which is as wide and as worn as that of one road."""
+    """Collection of marks whose paint has the width and wear of one road."""
 
     def __init__(self, rng: Generator) -> None:
         self.rng = rng
@@ -99,7 +99,7 @@ class Brush:
         self.marks.append(replace(mark, cover=self.cover, wear=self.wear))
 
     def colour(self, yellow: float = 0.35) -> Colour:
-        """White, or yellow by chance."""
+        """Return white, or sometimes yellow."""
         return self.yellow if self.rng.random() < yellow else WHITE
 
     def line(
@@ -129,7 +129,7 @@ class Brush:
         self.paint(Mark(kind, middle, y, width, long, colour, yaw=math.pi / 2, p=p))
 
     def word(self, text: str, x: float, y: float, wide: float, colour: Colour, yaw: float) -> None:
-        """Letters `wide` metres wide in all and tall enough to be read from a car."""
+        """Letters `wide` metres wide in total and tall enough to be read from a car."""
         pitch, tall = wide / len(text), self.rng.uniform(1.2, 3.0)
         for i, c in enumerate(text):
             bits = LETTERS.get(c, LETTERS['O'])
@@ -146,7 +146,7 @@ class Brush:
         self.across(y, (x, x + b), width * rng.uniform(0.8, 1.5), colour)
 
     def stray(self, x: tuple[float, float], y: tuple[float, float]) -> None:
-        """One mark of any kind in a rectangle, as on squares, depots and before gates."""
+        """One mark of any kind in a rectangle, as on squares, in depots and in front of gates."""
         rng = self.rng
         at = (float(rng.uniform(*x)), float(rng.uniform(*y)))
         colour = self.colour(0.45)
@@ -188,7 +188,7 @@ class Brush:
             at, long = (rng.uniform(-half, half), rng.uniform(*y)), rng.uniform(3.0, 25.0)
             yaw = rng.choice([0.0, math.pi / 2]) + rng.normal(0.0, 0.1)
             wide, tone, cover = rng.uniform(0.01, 0.04), scaled(ground, 0.25), 0.8
-            if rng.random() < 0.35:  # traces of wheels: rubber or dust
+            if rng.random() < 0.35:  # wheel tracks: rubber or dust
                 wide, tone = rng.uniform(0.08, 0.25), scaled(ground, rng.choice([0.5, 1.8]))
                 cover = 0.4
             p = (wide, rng.uniform(0.5, 5.0))

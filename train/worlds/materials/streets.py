@@ -50,13 +50,13 @@ class StreetMaterials(MaterialTable):
     ) -> int:
         """Ground with marks, for the upper face of a box; track: contrast of wheel tracks.
 
-        The marks that reach along the whole road come first.
+        Marks along the whole road come first.
         """
         photo = self.photo('asphalt', calm=True)
         contrast, grime = self.rng.uniform(0.2, 0.6), self.rng.uniform(0.03, 0.2)
         number = self.add(L.ROAD, ground, contrast=contrast, grime=grime, tile=-1, mean=ground)
         row = self.rows[number]
-        if photo is not None:  # the grain is that of the photo, the mean colour stays
+        if photo is not None:  # the photo adds grain, the mean colour stays
             from_photo = self.rows[photo]
             row[L.M_A : L.M_A + 3] /= from_photo[L.M_MEAN : L.M_MEAN + 3]
             row[L.M_TILE], row[L.R_TILE] = from_photo[L.M_TILE], from_photo[L.M_SX]
@@ -119,7 +119,7 @@ class StreetMaterials(MaterialTable):
         )
 
     def foliage(self, gain: float = 1.0) -> int:
-        """Leaves; gain: how bright."""
+        """Leaves; gain: brightness."""
         dark = self.pick(((0.035, 0.06, 0.012), (0.05, 0.075, 0.02), (0.03, 0.05, 0.016)), 0.3)
         light = self.pick(
             ((0.15, 0.22, 0.05), (0.2, 0.24, 0.08), (0.12, 0.18, 0.06), (0.28, 0.2, 0.06)), 0.3
@@ -133,7 +133,7 @@ class StreetMaterials(MaterialTable):
         )
 
     def render_colour(self) -> Colour:
-        """Colour of an outside wall: earths, whites as bright as clouds, blues as of the sky."""
+        """Return the colour of an outside wall: earths, whites as bright as clouds, sky blues."""
         roll = self.rng.random()
         if roll < 0.5:
             return self.pick(WALLS, 0.2)

@@ -18,7 +18,7 @@ from train.worlds.render.assets import Assets
 
 Colour = tuple[float, float, float]
 
-# Hues of things that people make: reds, browns and blues are common, magenta is rare.
+# Hues of man-made things: reds, browns and blues are common, magenta is rare.
 HUES = (0.0, 0.05, 0.09, 0.13, 0.2, 0.33, 0.45, 0.55, 0.61, 0.68, 0.8, 0.93)
 HUE_SHARES = (0.15, 0.12, 0.16, 0.1, 0.05, 0.07, 0.05, 0.09, 0.1, 0.04, 0.02, 0.05)
 _UP_TO = tuple(accumulate(HUE_SHARES))  # Generator.choice takes ten times as long
@@ -30,9 +30,9 @@ def scaled(colour: Colour, gain: float) -> Colour:
 
 
 class MaterialTable:
-    """Creates material rows; every method that makes one returns its number.
+    """Material rows of a scene; every method that adds a row returns its number.
 
-    stain: share of light that the stain of all furniture lets through, 1 = none.
+    stain: share of light that passes the stain of all furniture, 1 = no stain.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class MaterialTable:
         self.white = self.add(L.PLAIN, (0.75, 0.74, 0.72), contrast=0.1)
 
     def array(self) -> NDArray[np.float32]:
-        """All rows, [M, M_COLS]."""
+        """Return all rows, [M, M_COLS]."""
         return np.stack(self.rows)
 
     def add(
@@ -86,7 +86,7 @@ class MaterialTable:
         return len(self.rows) - 1
 
     def pick(self, options: tuple[Colour, ...], spread: float = 0.25) -> Colour:
-        """One of the colours, a little changed."""
+        """Return one of the colours, slightly varied."""
         base = options[int(self.rng.integers(len(options)))]
         gain = math.exp(self.rng.normal(0.0, spread))
         r, g, b = (1.0 + self.rng.normal(0.0, 0.06, 3)).tolist()
@@ -99,7 +99,7 @@ class MaterialTable:
     def hue(
         self, saturation: tuple[float, float] = (0.2, 0.9), value: tuple[float, float] = (0.1, 0.8)
     ) -> Colour:
-        """Random colour; value is display brightness, the result is linear."""
+        """Return a random linear colour; value is its display brightness."""
         drawn = min(bisect(_UP_TO, self.rng.random()), len(HUES) - 1)
         hue = HUES[drawn] + self.rng.normal(0.0, 0.025)
         r, g, b = colorsys.hsv_to_rgb(
@@ -120,9 +120,9 @@ class MaterialTable:
         scale: float = 1.0,
         calm: bool = False,
     ) -> int | None:
-        """Photographic tile of a kind, never number 0, or None if there is none or by chance.
+        """Return a photographic tile of a kind, never number 0; None if missing or by chance.
 
-        calm: refuse the strongly coloured ones, which no room is painted in.
+        calm: exclude strongly coloured ones, which are unusual for rooms.
         """
         numbers = self.assets.kinds.get(kind, ())
         if not numbers or self.rng.random() >= self.photo_share:

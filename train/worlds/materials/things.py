@@ -122,7 +122,7 @@ class ThingMaterials(MaterialTable):
         return self.add(L.SPLAT, a, b, sx=self.rng.uniform(0.04, 0.15), contrast=0.3)
 
     def printed(self) -> int:
-        """Cover, label, poster: fills each face once."""
+        """Cover, label or poster that fills each face once."""
         light = self.rng.random() < 0.5
         a = (
             self.pick(((0.75, 0.73, 0.68), (0.8, 0.8, 0.8)))

@@ -9,12 +9,12 @@ from train.worlds.places.openings import wall_frames
 from train.worlds.places.shell import RoomPlan
 from train.worlds.render.scene import SceneBuilder
 
-# Nothing hangs lower than this over a floor that one walks on (metres).
+# Least clearance over a floor that people walk on (metres).
 HEADROOM = 1.72
 
 
 def joists(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan) -> float:
-    """Joists across the room, at times a beam under them -> height of their underside."""
+    """Joists across the room, sometimes a beam under them -> height of their underside."""
     rng = m.rng
     deep = min(rng.uniform(0.14, 0.24), plan.height - 1.92)
     step, thick, mat = (
@@ -82,7 +82,7 @@ def _duct(
 
 
 def pipework(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan, clear: float) -> None:
-    """Pipes and cables along the walls under the ceiling, some with an end that goes down."""
+    """Pipes and cables along the walls under the ceiling, some turning down at an end."""
     rng = m.rng
     for x, y, yaw, length in wall_frames(plan):
         with b.at(x, y, 0.0, yaw):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cellars, utility rooms and garages: low, bare, dark and full."""
+"""Cellars, utility rooms and garages: low, bare, dark and cluttered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from train.worlds.things.storage import appliance, heap_of_boxes, shelf, wardrob
 from train.worlds.things.tables import table
 from train.worlds.things.vehicles import car
 
-# Logarithms of the radiance of light that bounced more than once, and of that of lamps at 1 m.
+# Logarithms of the radiance of light that bounced more than once, and of lamps at 1 m.
 AMBIENT = math.log(0.004), math.log(0.08)
 LAMP = math.log(0.7), math.log(3.5)
 FLASH_SHARE = 0.3
@@ -139,7 +139,7 @@ def _shell(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan, garage: bool) ->
 
 
 def _gate(b: SceneBuilder, m: Materials, length: float) -> Opening:
-    """Shut garage door of boards, 2.1 m high."""
+    """Garage door of boards, closed, 2.1 m high."""
     wide = min(length - 0.3, m.rng.choice([2.4, 2.5, 4.8]))
     colour = m.pick(((0.65, 0.65, 0.63), (0.3, 0.3, 0.3), (0.3, 0.17, 0.08)))
     high = m.rng.choice([0.15, 0.5])
@@ -193,7 +193,7 @@ def _lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, height: float) -> None
 
 
 def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints, cars: float) -> None:
-    """Put posts and what stands about; cars: probability of a car."""
+    """Place posts and loose objects; cars: probability of a car."""
     rng = m.rng
     if rng.random() < cars:
         turned = math.pi if rng.random() < 0.5 else 0.0

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Floors: what is free on them, and furniture side by side along their walls.
+"""Floors: their free space, and furniture side by side along their walls.
 
-Pieces are built first, then measured, so that nothing goes through a wall or another piece.
+Pieces are built first and then measured, so that none intersects a wall or another piece.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from train.worlds.places.shell import Counter, Opening, picture
 from train.worlds.render.scene import Rect, SceneBuilder, Size
 from train.worlds.things import fittings, furniture
 
-# Heights of furniture that one looks down on (metres).
+# Heights of furniture that is seen from above (metres).
 LOW = 0.6, 1.1
 SLACK = 0.02
 
 
 @dataclass(frozen=True)
 class Stock:
-    """What stands along the walls of a kind of room, and hang(b, m, x, height) for the walls."""
+    """Furniture along the walls of a kind of room, and hang(b, m, x, height) for wall objects."""
 
     pieces: tuple[Callable[[SceneBuilder, Materials], Size], ...]
     hang: Callable[[SceneBuilder, Materials, float, float], None]
@@ -38,7 +38,7 @@ class Footprints:
         self.counters: list[Counter] = []
 
     def free(self, box: Rect) -> bool:
-        """Whether a rectangle is within the room and nothing stands there."""
+        """Return whether a rectangle is within the room and free."""
         room = self.room
         inside = all(box[k] > room[k] - SLACK and box[k + 2] < room[k + 2] + SLACK for k in (0, 1))
         return inside and not any(
@@ -53,7 +53,7 @@ class Footprints:
         return True
 
     def put(self, b: SceneBuilder, m: Materials, make: Callable[[], object]) -> bool:
-        """Build something in the present frame; False, and nothing is built, if it has no room."""
+        """Build a piece in the current frame; return False without building if it does not fit."""
         mark = _mark(b, m)
         make()
         if self.take(b.bounds(mark[0])):
@@ -64,7 +64,7 @@ class Footprints:
     def add_counter(
         self, b: SceneBuilder, front: tuple[float, float], width: float, height: float
     ) -> None:
-        """Remember a flat top whose front edge, towards +y, has its middle at `front`."""
+        """Record a flat top whose front edge, towards +y, has its middle at `front`."""
         x, y, _ = b.world(*front, 0.0)
         self.counters.append(Counter(x, y, b.yaw + math.pi / 2, width, height))
 
@@ -81,8 +81,9 @@ def wall_line(
 ) -> None:
     """Fill a wall from left to right with furniture and pictures, around its openings.
 
-    The present frame is that of the wall; full: share of it that is furnished; stock: None = of
-    living rooms and offices.
+    The current frame is that of the wall.
+    full: share of the wall that is furnished.
+    stock: kind of furniture, None = that of living rooms and offices.
     """
     rng, stock = m.rng, stock or HOME
     along = rng.uniform(0.0, 0.4)
@@ -113,7 +114,7 @@ def _stand(
     holes: list[Opening],
     taken: Footprints,
 ) -> tuple[float, float, float]:
-    """Put a piece against the wall from `along` on -> its middle, width, height; 0 = no room."""
+    """Place a piece at the wall from `along` on -> its middle, width, height; 0 = does not fit."""
     mark = _mark(b, m)
     tall = make(b, m)[2]
     u0, v0, u1, v1 = b.local_rect(b.bounds(mark[0]))
@@ -132,7 +133,7 @@ def _stand(
 def _on_wall(
     b: SceneBuilder, m: Materials, stock: Stock, x: float, length: float, height: float
 ) -> None:
-    """Hang something over low furniture or on a bare wall, if the wall is long enough there."""
+    """Hang an object over low furniture or on a bare wall, if the wall is long enough there."""
     mark = _mark(b, m)
     stock.hang(b, m, x, height)
     left, _, right, _ = b.local_rect(b.bounds(mark[0]))
@@ -160,7 +161,7 @@ BATHROOM = Stock(furniture.BATHROOM, _hang)
 
 
 def _mark(b: SceneBuilder, m: Materials) -> tuple[int, int]:
-    """Say how much is built: primitives, materials; `_undo` removes what came after."""
+    """Return the numbers of primitives and materials so far; `_undo` removes later ones."""
     return len(b.rows), len(m.rows)
 
 

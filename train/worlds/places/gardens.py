@@ -12,7 +12,7 @@ from train.worlds.things import buildings, roadside
 
 
 def row(b: SceneBuilder, m: Materials, x: float, clear: Callable[[float, float], bool]) -> None:
-    """Lay plots out along y, their front at x, where `clear(y, reach)` allows one."""
+    """Lay out plots along y with their front at x, where `clear(y, reach)` allows."""
     rng = m.rng
     leaves = [m.foliage(rng.uniform(0.35, 0.9)) for _ in range(3)]
     bark, y = m.bark(), -60.0
@@ -37,7 +37,7 @@ def row(b: SceneBuilder, m: Materials, x: float, clear: Callable[[float, float],
 
 
 def _front(b: SceneBuilder, m: Materials, long: float, leaves: list[int]) -> None:
-    """Fence, wall or hedge at x = 0, or a hedge behind a low fence; a gate stays open."""
+    """Fence, wall or hedge at x = 0, or a hedge behind a low fence; the gate is left open."""
     rng = m.rng
     gate = rng.uniform(1.0, 3.5)
     roll, leaf = rng.random(), leaves[int(rng.integers(len(leaves)))]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies on floors of cellars and garages: stains, cracks, hoses, pipes, odds and ends."""
+"""Objects on the floors of cellars and garages: stains, cracks, hoses, pipes, odds and ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THINGS = ball, bottle, can, carton, container, papers, tool, blocks, cable, hard
 def _path(
     rng: Generator, plan: RoomPlan, step: float, count: int, bend: float
 ) -> list[tuple[float, float]]:
-    """Walk over the floor whose direction changes by about `bend` radians a step."""
+    """Random walk over the floor; its direction changes by about `bend` radians per step."""
     x, y = rng.uniform(0.3, plan.width - 0.3), rng.uniform(0.3, plan.depth - 0.3)
     heading, turn = rng.uniform(-math.pi, math.pi), 0.0
     points = [(x, y)]
@@ -50,7 +50,7 @@ def stains(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan) -> None:
     crack = m.paint(scaled(m.pick(CONCRETES), 0.35))
     for _ in range(int(rng.integers(0, 3))):
         for (x, y), (u, v) in pairwise(_path(rng, plan, 0.25, int(rng.integers(4, 12)), 0.35)):
-            b.strut((x, y, -0.004), (u, v, -0.004), 0.012, crack)  # a thinner one would be dots
+            b.strut((x, y, -0.004), (u, v, -0.004), 0.012, crack)  # thinner ones would be dots
 
 
 def litter(b: SceneBuilder, m: CellarMaterials, plan: RoomPlan) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What hangs over a road or stands in even rows beside it: signals, gantries, lamps."""
+"""Signals, gantries and lamps: objects over a road or in even rows beside it."""
 
 from __future__ import annotations
 

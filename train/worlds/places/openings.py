@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Doors, windows and second rooms in the walls of a room, and what lies behind them."""
+"""Doors, windows and openings to second rooms in the walls of a room, and the space behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HALF_PI = math.pi / 2
 
 
 def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]:
-    """(x, y, yaw, length) of the four walls; in their frames +y points into the room."""
+    """Return (x, y, yaw, length) of the four walls; in their frames +y points into the room."""
     w, d = plan.width, plan.depth
     return ((0.0, 0.0, 0.0, w), (w, 0.0, HALF_PI, d), (w, d, math.pi, w), (0.0, d, -HALF_PI, d))
 
@@ -34,7 +34,7 @@ def wall_frames(plan: RoomPlan) -> tuple[tuple[float, float, float, float], ...]
 def doorway(
     b: SceneBuilder, m: Materials, index: int, length: float, height: float, mat: int
 ) -> Opening:
-    """Wall with a shut door or an open one and what lies behind."""
+    """Wall with a closed door, or an open one and the space behind it."""
     at = m.rng.uniform(DOOR_WIDTH, max(DOOR_WIDTH + 0.01, length - DOOR_WIDTH))
     ajar = m.rng.random() < 0.5
     wall(b, length, height, mat, at if ajar else None)
@@ -52,9 +52,9 @@ def annex(
     mat: int,
     stock: Stock | None = None,
 ) -> Opening:
-    """Wall with a wide opening into a second room, as open-plan homes and offices have.
+    """Wall with a wide opening into a second room, as in open-plan homes and offices.
 
-    stock: what stands there, see `wall_line`.
+    stock: furniture of that room, see `wall_line`.
     """
     rng = m.rng
     gap = rng.uniform(1.1, min(3.6, length - 0.5))
@@ -101,7 +101,7 @@ def _furnish_annex(
 
 
 def with_beyond(plan: RoomPlan, openings: list[Opening]) -> RoomPlan:
-    """Plan with the floor behind its open doorways, where a camera may stand too."""
+    """Return the plan with the floor behind its open doorways, where cameras are allowed too."""
     rectangles = []
     for o in openings:
         wide, deep = o.beyond
@@ -143,7 +143,7 @@ def window_opening(
 
 
 def before_doors(b: SceneBuilder, plan: RoomPlan, openings: list[Opening]) -> Footprints:
-    """Floor of a room where only the places before its doors are taken."""
+    """Return the floor of a room where only the areas in front of its doors are occupied."""
     taken = Footprints((0.0, 0.0, plan.width, plan.depth))
     frames = wall_frames(plan)
     for o in openings:

@@ -19,9 +19,12 @@ PAVEMENT = 0.11  # height of pavements over the carriageway (metres)
 
 @dataclass(frozen=True)
 class Road:
-    """A road `lanes` lanes wide. half: kerb. walk: width of a pavement, 0 = none (metres).
+    """A road of `lanes` lanes; lengths in metres.
 
-    homes: a narrow street between gardens. crossing: (y, half width) of a road across, or None.
+    half: distance of the kerb from the middle.
+    walk: width of a pavement, 0 = none.
+    homes: whether it is a narrow street between gardens.
+    crossing: (y, half width) of a crossing road, or None.
     """
 
     lane: float
@@ -33,30 +36,30 @@ class Road:
 
     @property
     def edge(self) -> float:
-        """Where the road with its pavements ends."""
+        """Return the outer edge of the pavements."""
         return self.half + 0.15 + self.walk
 
     @property
     def before(self) -> float:
-        """Where cars wait for the road across, y; 0 if there is none."""
+        """Return the y where cars wait at the crossing road; 0 if there is none."""
         if self.crossing is None:
             return 0.0
         return self.crossing[0] - self.crossing[1] - self.walk - 8.0
 
     def clear(self, y: float, reach: float) -> bool:
-        """Whether something at y that reaches so far along y keeps out of the road across."""
+        """Return whether an object at y, extending `reach` along y, is off the crossing road."""
         if self.crossing is None:
             return True
         return abs(y - self.crossing[0]) > self.crossing[1] + self.walk + reach
 
     def ground(self, x: float, y: float) -> float:
-        """Height of what one stands on beside the carriageway or on it."""
+        """Return the height of the ground at a place on or beside the carriageway."""
         raised = self.walk and self.half < abs(x) < self.edge and self.clear(y, 0.0)
         return PAVEMENT if raised else 0.0
 
 
 def draw_road(rng: Generator, town: float) -> Road:
-    """Road of the country (town = 0) to the town (1)."""
+    """Draw a road between a country road (town = 0) and a town street (1)."""
     homes = town > 0.3 and rng.random() < 0.3
     lane = float(rng.uniform(2.5, 3.0) if homes else rng.uniform(2.9, 3.7))
     lanes = 2 if homes else int(rng.choice([1, 2, 2, 2, 3, 4, 4, 6]))
@@ -96,7 +99,7 @@ def lay(b: SceneBuilder, m: Materials, road: Road, town: float) -> None:
 
 
 def _across(b: SceneBuilder, m: Materials, road: Road, ground: tuple[float, float, float]) -> None:
-    """Lay the road across, a little below the other one, and the square they share above it."""
+    """Lay the crossing road slightly below the other one, and the square they share above it."""
     assert road.crossing
     rng, (y, half) = m.rng, road.crossing
     lanes = max(1, round((2 * half - 0.4) / 3.2))
@@ -113,7 +116,7 @@ def _across(b: SceneBuilder, m: Materials, road: Road, ground: tuple[float, floa
 
 
 def _pavements(b: SceneBuilder, m: Materials, road: Road) -> None:
-    """Kerbs and slabs on both sides, round at the corners of a road across."""
+    """Kerbs and slabs on both sides, rounded at the corners of a crossing road."""
     rng = m.rng
     kerb = m.paint((0.5, 0.35, 0.05) if rng.random() < 0.07 else (0.38, 0.37, 0.35))
     slabs = m.paving()

@@ -17,9 +17,9 @@ END = 800.0
 
 
 class Carriageway:
-    """Marks of `lanes` lanes of `lane` metres in a bed that reaches to x = -half and half.
+    """Marks of `lanes` lanes of `lane` metres in a bed from x = -half to half.
 
-    stops: a junction lies between these two y, or None.
+    stops: the two y between which a junction is, or None.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Carriageway:
         self.stops = stops
         self.both = lanes > 1 and rng.random() < 0.9  # traffic in both directions
         self.middle = 0.5 * lane * (lanes % 2) if self.both else -0.5 * lane * lanes
-        # Of the line in the middle: its colour, and dashed, solid, double or both beside another.
+        # The middle line: its colour, and dashed, solid, double, or solid beside dashed.
         self.yellow = self.brush.colour(0.5)
         self.centre = int(rng.choice(4, p=[0.3, 0.3, 0.3, 0.1]))
 
     def marks(self, ground: Colour, bare: bool) -> list[Mark]:
-        """All marks; bare: without lane lines, as in small streets."""
+        """Add all marks; bare: without lane lines, as in small streets."""
         rng, brush = self.rng, self.brush
         self._coloured(ground)
         ends = [(-END, END)]
@@ -126,7 +126,7 @@ class Carriageway:
         roll, colour = rng.random(), brush.colour(0.12)
         if roll < 0.7:
             brush.across(y, (-half, half), deep, colour, (bar, bar * rng.uniform(0.9, 1.6)))
-        if roll > 0.6:  # two lines, broken or not
+        if roll > 0.6:  # two lines, dashed or solid
             broken = (0.5, 0.3) if rng.random() < 0.4 else None
             for side in (-0.55, 0.55):
                 brush.across(
@@ -134,7 +134,7 @@ class Carriageway:
                 )
 
     def _approach(self, y: float, sign: int) -> float:
-        """Crossing, stop line and arrows before a junction at y; returns where lines end."""
+        """Add crossing, stop line and arrows before a junction at y; return where lines end."""
         rng, brush = self.rng, self.brush
         if rng.random() < 0.75:
             self._zebra(y + sign * 2.5)
@@ -168,14 +168,14 @@ class Carriageway:
         return y
 
     def square(self, reach: float, ground: Colour) -> list[Mark]:
-        """Give the marks inside a junction; its other road lies at y = -reach to reach."""
+        """Return the marks inside a junction, whose other road is at y = -reach to reach."""
         rng, brush, half = self.rng, self.brush, self.half
         brush.repairs(half, (-reach, reach), ground)
         if rng.random() < 0.25:
             p = (rng.uniform(0.1, 0.2), rng.uniform(1.5, 3.0))
             colour = brush.colour(0.8)
             brush.paint(Mark(L.NET, 0.0, 0.0, 2 * half - 0.4, 2 * reach, colour, p=p))
-        if rng.random() < 0.4:  # lanes led through the junction
+        if rng.random() < 0.4:  # lines continue through the junction
             for i in range(1, self.lanes):
                 x = i * self.lane - 0.5 * self.lane * self.lanes
                 brush.line(x, (-reach, reach), WHITE, (0.5, 1.0))
@@ -185,7 +185,7 @@ class Carriageway:
 
 
 def bays(rng: Generator, wide: float, long: float, rows: int, ground: Colour) -> list[Mark]:
-    """Give the marks of a parking place: rows of bays, each 5 m deep, along y."""
+    """Return the marks of a car park: rows of bays, each 5 m deep, along y."""
     brush = Brush(rng)
     colour, line = brush.colour(0.2), rng.uniform(0.08, 0.14)
     brush.repairs(0.5 * wide, (-0.4 * long, 0.4 * long), ground)

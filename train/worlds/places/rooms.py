@@ -40,10 +40,10 @@ from train.worlds.things.kitchen import cabinet, draw_style, kitchen
 # Logarithms of the radiance of light that bounced more than once: dark corners are common.
 AMBIENT = math.log(0.007), math.log(0.15)
 STAIN = math.log(0.2), math.log(0.8)
-# Half sizes of the free squares that groups of furniture are tried in (metres).
+# Half sizes of the free squares to try for groups of furniture (metres).
 REACHES = 0.5, 0.8, 0.8, 1.1, 1.1, 1.1
 CELLAR_SHARE = 1.0 / 7.0
-BATHROOM_AREA = 14.0  # square metres; larger rooms are none
+BATHROOM_AREA = 14.0  # square metres; larger rooms are never bathrooms
 
 
 def draw_plan(rng: Generator) -> RoomPlan:
@@ -107,7 +107,7 @@ def furnish(
 
 
 def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints) -> None:
-    """Put groups of furniture, a rug and things on the floor."""
+    """Place groups of furniture, a rug and things on the floor."""
     rng = m.rng
     wanted = min(5, round(plan.width * plan.depth / 10.0 * rng.uniform(0.3, 1.1)))
     for _ in range(12 * wanted):
@@ -132,7 +132,7 @@ def _middle(b: SceneBuilder, m: Materials, plan: RoomPlan, taken: Footprints) ->
 def _kitchen(
     b: SceneBuilder, m: Materials, plan: RoomPlan, openings: list[Opening], taken: Footprints
 ) -> None:
-    """Kitchen line along wall 2; at times a second one round the corner, or an island."""
+    """Kitchen line along wall 2; sometimes a second one round the corner, or an island."""
     rng = m.rng
     style, frames = draw_style(m), wall_frames(plan)
 

@@ -19,7 +19,7 @@ THICK = 0.12
 class Opening:
     """Door or window in wall number `wall`, centred `at` metres along it.
 
-    beyond: width and depth of what can be entered behind it, 0 = nothing.
+    beyond: width and depth of the accessible space behind it, 0 = none.
     """
 
     wall: int
@@ -31,7 +31,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class Counter:
-    """Flat top: the middle of its front edge in the world and the yaw its front looks to."""
+    """Flat top: the middle of its front edge in the world and the yaw that its front faces."""
 
     x: float
     y: float
@@ -44,7 +44,7 @@ class Counter:
 class RoomPlan:
     """Inner size of a room, x in [0, width], y in [0, depth], floor at z = 0 (metres).
 
-    beyond: x0, y0, x1, y1 of what lies behind open doorways, from where one looks into the room.
+    beyond: x0, y0, x1, y1 of the areas behind open doorways, with a view into the room.
     counters: the flat tops in the room.
     """
 
@@ -56,7 +56,7 @@ class RoomPlan:
 
 
 def door(b: SceneBuilder, m: Materials, x: float, leaf_open: float | None = None) -> None:
-    """Door of 0.8 x 2.0 m with frame and handle; leaf_open = angle, None = shut."""
+    """Door of 0.8 x 2.0 m with frame and handle; leaf_open = angle, None = closed."""
     frame = m.white if m.rng.random() < 0.6 else m.wood()
     leaf = m.white if m.rng.random() < 0.5 else m.wood()
     half = DOOR_WIDTH / 2
@@ -171,7 +171,7 @@ def wall(
         )
         return
     half, top = opening[0] / 2, opening[1]
-    left = gap - half + THICK  # both parts reach round the corner
+    left = gap - half + THICK  # both parts extend around the corner
     b.box(((left - 2 * THICK) / 2, -THICK / 2, height / 2), (left, THICK, height), mat, bevel=0.0)
     b.box(
         ((gap + half + length + THICK) / 2, -THICK / 2, height / 2),
@@ -192,7 +192,7 @@ def side_room(
 ) -> tuple[float, float]:
     """Build a bare room or passage behind the doorway at `gap` of a wall -> its width, depth.
 
-    It ends where the wall does, as nothing would close it there.
+    It ends where the wall ends, because nothing would close it beyond.
     """
     rng = m.rng
     w, d = rng.uniform(1.6, 4.0), rng.uniform(1.2, 4.5)
@@ -241,7 +241,7 @@ def ceiling_lamps(b: SceneBuilder, m: Materials, plan: RoomPlan, strength: float
 
 
 def skirting(b: SceneBuilder, length: float, mat: int) -> None:
-    """Board along the foot of a wall."""
+    """Skirting board along a wall."""
     b.box((length / 2, 0.008, 0.04), (length, 0.016, 0.08), mat)
 
 

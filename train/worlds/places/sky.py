@@ -36,7 +36,7 @@ def draw_sky(rng: Generator, b: SceneBuilder, panos: int) -> NDArray[np.float32]
         env[L.E_HORIZON : L.E_HORIZON + 3] = np.array([0.95, 0.97, 1.0]) * level
         env[L.E_CLOUD] = rng.uniform(0.5, 1.0)
     env[L.E_SUN : L.E_SUN + 3] = sun
-    # Per metre: mostly the clear air of 4-400 km of sight, now and then mist.
+    # Per metre: mostly clear air with a visibility of 4-400 km, occasionally mist.
     thin = rng.random() < 0.85
     env[L.E_HAZE] = math.exp(rng.uniform(-11.5, -7.0) if thin else rng.uniform(-6.5, -4.0))
     env[L.E_PANO] = float(rng.integers(panos)) if panos and rng.random() < 0.5 else -1.0

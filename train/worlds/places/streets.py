@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Streets, country roads, parking places and paths. The road runs along y around x = 0."""
+"""Streets, country roads, car parks and paths. The road runs along y around x = 0."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from train.worlds.things.people import person
 
 @dataclass(frozen=True)
 class Spot:
-    """Place for cameras: position and yaw, lowest and highest, and how far y may differ.
+    """Place for cameras: position, yaw, lowest and highest z, and tolerance of y (`slack`).
 
-    car: on a lane. foreground: something stands right before it.
+    car: on a lane. foreground: there is an object right in front of it.
     """
 
     x: float
@@ -37,7 +37,7 @@ class Spot:
 
 
 class Street:
-    """One furnished road; `spots` are places for cameras."""
+    """One road with its objects; `spots` are places for cameras."""
 
     def __init__(self, rng: Generator, assets: Assets) -> None:
         self.m = Materials(rng, assets)
@@ -92,7 +92,7 @@ class Street:
                 self._row(x, trees, lambda: roadside.tree(b, m, self._leaf(), self.bark))
 
     def _clear(self, y: float, reach: float) -> bool:
-        """Whether y in the frame of the present side keeps out of the road across."""
+        """Return whether y in the frame of the current side is off the crossing road."""
         return self.road.clear(self.sign * y, reach)
 
     def _row(self, x: float, pitch: float, make: Callable[[], object]) -> None:
@@ -104,7 +104,7 @@ class Street:
             y += pitch * self.rng.uniform(0.7, 1.4)
 
     def _garden(self, start: float, end: float) -> None:
-        """Trees and bushes before the houses."""
+        """Trees and bushes in front of the houses."""
         rng, b, m = self.rng, self.b, self.m
         for _ in range(int(rng.integers(1, 8))):
             x, y = rng.uniform(start, end), rng.uniform(-50.0, 80.0)
@@ -138,7 +138,7 @@ class Street:
             buildings.slab(b, m, back, (start + end) / 2, (8.0, end - start, tall))
 
     def _spans(self, start: float, end: float) -> list[tuple[float, float]]:
-        """Take the road across out of a stretch of the present side."""
+        """Cut the crossing road out of a stretch of the current side."""
         if self.road.crossing is None:
             return [(start, end)]
         y, reach = self.sign * self.road.crossing[0], self.road.crossing[1] + self.road.walk + 0.5
@@ -212,7 +212,7 @@ class Street:
                 makes[int(rng.integers(len(makes)))](b, m)
 
     def backdrop(self) -> None:
-        """End the street with trees, houses or hills far away."""
+        """Close the far end of the street with trees, houses or hills."""
         rng, b, m = self.rng, self.b, self.m
         for y in (-150.0, rng.uniform(130.0, 300.0)):
             for _ in range(int(rng.integers(0, 6))):
@@ -230,7 +230,7 @@ class Street:
                     buildings.slab(b, m, x, y, size)
 
     def choose_spots(self) -> None:
-        """Car cameras on lanes; walkers and small robots on pavements and beside the road."""
+        """Add cameras of cars on lanes, of pedestrians and robots on pavements and roadsides."""
         lanes, wide = self.road.lanes, self.road.lane
         for lane in range(lanes):
             x = (lane + 0.5 - 0.5 * lanes) * wide
@@ -249,7 +249,7 @@ class Street:
         self._foreground(beside)
 
     def _foreground(self, x: float) -> None:
-        """Spot on the pavement or the road with something right before it."""
+        """Spot on the pavement or the road with an object right in front of it."""
         rng, b, m = self.rng, self.b, self.m
         x *= rng.choice([-1.0, 0.5, 1.0])
         yaw, y = rng.uniform(-math.pi, math.pi), rng.uniform(-25.0, 25.0)

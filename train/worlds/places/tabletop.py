@@ -24,13 +24,13 @@ from train.worlds.things.workbench import arm, gripper
 
 
 def _fill(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
-    """Things on the top, at times a screen, a hand or a robot at work."""
+    """Things on the top, sometimes a screen, a hand or a robot at work."""
     rng = m.rng
     bench = float(rng.choice([0.0, 0.3, 0.7]))
     count = int(rng.integers(5, 9 + int(15 * width * depth)))
     screen = rng.random() < 0.2
     if screen:
-        aside = max(0.0, width / 2 - 0.32)  # no part of it beyond the edge
+        aside = max(0.0, width / 2 - 0.32)  # keeps it within the edge
         monitor(b, m, rng.uniform(-1.0, 1.0) * aside, 0.12 - depth / 2)
     laid = not screen and depth > 0.7 and rng.random() < 0.25
     if laid:
@@ -56,7 +56,7 @@ def _fill(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
 
 
 def _table(b: SceneBuilder, m: Materials, size: Size) -> Size:
-    """Table of a size, or kitchen units as wide -> the size it has."""
+    """Table of the given size, or kitchen units of that width -> the actual size."""
     if m.rng.random() < 0.85:
         return table(b, m, size, things=False, top=m.worktop())
     style = draw_style(m)
@@ -68,14 +68,14 @@ def _table(b: SceneBuilder, m: Materials, size: Size) -> Size:
 def tabletop_scene(
     rng: Generator, assets: Assets
 ) -> tuple[Scene, tuple[float, float, float], RoomPlan]:
-    """Room with one full table -> (scene, centre of the table top, room)."""
+    """Room with one cluttered table -> (scene, centre of the table top, room)."""
     m = Materials(rng, assets)
     b = SceneBuilder()
     plan = RoomPlan(rng.uniform(2.8, 6.5), rng.uniform(2.8, 6.5), rng.uniform(2.3, 3.0))
     build_shell(b, m, plan)
     x, y = plan.width * rng.uniform(0.35, 0.65), plan.depth * rng.uniform(0.35, 0.65)
     height = float(rng.choice([0.45, 0.72, 0.75, 0.75, 0.9], p=[0.15, 0.25, 0.25, 0.2, 0.15]))
-    widest = 1.6 * min(x, y, plan.width - x, plan.depth - y)  # turned as it may be
+    widest = 1.6 * min(x, y, plan.width - x, plan.depth - y)  # at any rotation
     size = (min(widest, rng.uniform(0.7, 2.2)), rng.uniform(0.5, 1.1), height)
     floor = Footprints((0.0, 0.0, plan.width, plan.depth))
     with b.at(x, y, 0.0, rng.uniform(-math.pi, math.pi)):

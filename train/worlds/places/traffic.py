@@ -17,7 +17,7 @@ MOVING = (*(vehicles.car,) * 6, vehicles.van, vehicles.truck, vehicles.bus)
 
 
 def parked(b: SceneBuilder, m: Materials, road: Road, town: float) -> None:
-    """Cars along the kerbs, half on the pavement of narrow streets; town: 0 = countryside, 1."""
+    """Cars along the kerbs, half on the pavement of narrow streets; town: 0 (country) to 1."""
     rng, half = m.rng, road.half
     share = rng.uniform(0.3, 0.9) if road.homes or (town > 0.35 and rng.random() < 0.7) else 0.0
     up = rng.uniform(0.3, 1.0) if road.homes or road.lanes == 1 else 0.05
@@ -34,7 +34,7 @@ def parked(b: SceneBuilder, m: Materials, road: Road, town: float) -> None:
 
 
 def moving(b: SceneBuilder, m: Materials, road: Road) -> None:
-    """Up to six vehicles on the lanes, not where cameras stand; some on the road across."""
+    """Up to six vehicles on the lanes, away from the cameras; some on the crossing road."""
     rng = m.rng
     for _ in range(int(rng.integers(0, 4 if road.homes else 7))):
         x = (int(rng.integers(road.lanes)) + 0.5 - 0.5 * road.lanes) * road.lane
@@ -55,7 +55,7 @@ def moving(b: SceneBuilder, m: Materials, road: Road) -> None:
 def car_park(
     b: SceneBuilder, m: Materials, x: float, rows: int, clear: Callable[[float, float], bool]
 ) -> None:
-    """Rows of cars across the road's direction, on asphalt with bays that begins at x."""
+    """Rows of cars across the road's direction, on asphalt with bays that starts at x."""
     rng = m.rng
     start, count = rng.uniform(-50.0, 0.0), int(rng.integers(5, 16))
     long, wide = 2.65 * (count + 1), 8.0 * rows

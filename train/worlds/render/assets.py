@@ -22,8 +22,8 @@ from dmd_ros.core.image_file import decode_picture
 from train.errors import TrainError
 from train.worlds.kernels.photo import LEVELS, TILE
 
-# Side of the square that a tile covers where its licence entry does not say (metres); one that is
-# not square covers as large an area.
+# Side of the square that a tile covers if its licence entry does not specify it (metres); a tile
+# that is not square covers the same area.
 TILE_METRES = {
     'asphalt': 1.5,
     'bark': 0.8,
@@ -53,16 +53,19 @@ TILE_METRES = {
     'wood_floor': 1.4,
     'wood_planks': 1.4,
 }
-# Panoramas that show nothing but sky more than 20 degrees above the horizon.
+# Panoramas that show only sky more than 20 degrees above the horizon.
 SKIES = ('DaySkyHDRI041B', 'sky', 'rooitou_park', 'sunrise', 'kiara_1_dawn', 'venice')
 
 
 @dataclass(frozen=True)
 class Assets:
-    """Tiles with their halvings in one flat array, and sky panoramas.
+    """Tiles with their mip levels in one flat array, and sky panoramas.
 
-    atlas: uint8, gamma 2 of linear light; tiles: start of each tile; metres: width and height of
-    each tile; kinds: tile numbers by kind; panos: uint8 [P, 512, 1024, 3], gamma 2.
+    atlas: uint8, gamma 2 of linear light.
+    tiles: start of each tile.
+    metres: width and height of each tile.
+    kinds: tile numbers by kind.
+    panos: uint8 [P, 512, 1024, 3], gamma 2.
     """
 
     atlas: NDArray[np.uint8]
@@ -73,13 +76,13 @@ class Assets:
 
     @property
     def textures(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8]]:
-        """Atlas, tiles and panos for the kernels; without skies, one that is never looked at."""
+        """Return atlas, tiles and panos for the kernels; without skies, an unused placeholder."""
         panos = self.panos if len(self.panos) else np.zeros((1, 2, 2, 3), np.uint8)
         return self.atlas, self.tiles, panos
 
     @staticmethod
     def none() -> Assets:
-        """Stand-in for the arrays when there is no folder; no material refers to it."""
+        """Return placeholder arrays for use without a folder; no material refers to them."""
         return Assets(
             np.zeros(3 * TILE * TILE * 2, np.uint8),
             np.zeros(1, np.int64),
@@ -90,14 +93,14 @@ class Assets:
 
     @staticmethod
     def check(folder: str | Path) -> None:
-        """Raise `TrainError` for what is no folder of materials ('' is none); reads no picture."""
+        """Raise `TrainError` unless `folder` is '' or holds materials; reads no picture."""
         facts = Path(folder) / 'textures' / 'licences.json'
         if folder and not facts.is_file():
             raise TrainError(f'{facts} not found; --assets expects DIR with textures/<kind>/*.jpg')
 
     @staticmethod
     def load(folder: str | Path) -> Assets:
-        """Read a folder ('': `none`); raises `TrainError` with the layout if it has another."""
+        """Read a folder ('': `none`); raises `TrainError` if it has another layout."""
         Assets.check(folder)
         if not folder:
             return Assets.none()
@@ -115,8 +118,8 @@ class Assets:
                 image = _picture(path)
                 parts.append(_pyramid(image))
                 squash = math.sqrt(image.shape[1] / image.shape[0])
-                unsaid = usual * squash, usual / squash
-                metres.append(_metres(facts, f'{kind}/{path.name}') or unsaid)
+                assumed = usual * squash, usual / squash
+                metres.append(_metres(facts, f'{kind}/{path.name}') or assumed)
             kinds[kind] = tuple(range(first, len(parts)))
         if not parts:
             raise TrainError(f'{root} has no <kind>/*.jpg; kinds: {", ".join(TILE_METRES)}')
@@ -130,7 +133,7 @@ class Assets:
 
 
 def _metres(facts: dict[str, Any], name: str) -> tuple[float, float] | None:
-    """Width and height of a tile by its licence entry, None if that does not say."""
+    """Return width and height of a tile from its licence entry, None if not specified."""
     try:
         size = facts.get(name, {}).get('size_m')
         if not size:
@@ -159,7 +162,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 
 def _pyramid(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tile of 128 x 128 and its halvings, flat."""
+    """Return a tile of 128 x 128 and its mip levels as one flat array."""
     level = cv2.resize(_gamma2_from_srgb(image), (TILE, TILE), interpolation=cv2.INTER_AREA)
     flat = []
     for _ in range(LEVELS):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the passes over all pixels: on the CPU here, on a GPU in `launch_gpu` (same functions)."""
+"""Run the passes over all pixels: on the CPU here, on a GPU in `launch_gpu` (same functions)."""
 
 import math
 from typing import Any

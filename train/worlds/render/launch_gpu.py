@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the passes on an NVIDIA GPU with numba-cuda: the same functions, a thread per pixel.
+"""Run the passes on an NVIDIA GPU with numba-cuda: the same functions, a thread per pixel.
 
 One launch covers all frames of a batch; the third grid axis is the frame.
 """
@@ -24,7 +24,7 @@ BLOCK = (16, 8, 1)
 
 @cuda.jit(device=True)
 def _scene(b, prims, mats, boxes, links, lights, env, spans, atlas, tiles, panos):
-    """Scene tuple of frame b, in the order of layout.S_*."""
+    """Return the scene tuple of frame b, in the order of layout.S_*."""
     row = spans[b]
     nodes = slice(row[NODES], row[NODES + 1])
     return (
@@ -103,7 +103,7 @@ def _grid(frames: int, height: int, width: int) -> tuple[tuple[int, ...], tuple[
 
 
 class GpuRenderer:
-    """Renders packed frames; textures are uploaded once, buffers are kept per picture size."""
+    """Renderer of packed frames; textures are uploaded once, buffers are kept per picture size."""
 
     def __init__(self, assets: Assets) -> None:
         """Upload the textures to the current GPU."""
@@ -112,7 +112,7 @@ class GpuRenderer:
         self._compile()
 
     def _compile(self) -> None:
-        """Render a pixel of nothing, so that the kernels are ready when frames come."""
+        """Render one pixel of an empty scene to compile the kernels ahead of the first frame."""
         env = np.zeros((1, L.E_COLS), np.float32)
         env[:, (L.E_FX, L.E_FY)] = 1.0
         nothing = Packed(
@@ -136,8 +136,8 @@ class GpuRenderer:
     ) -> tuple[Any, Any, Any]:
         """Render -> linear colour [B, H, W, 3], depth [B, H, W] (metres, inf = sky), primitive.
 
-        packed: members of `Packed` by name, arrays on the host or the GPU. The device arrays that
-        come back are overwritten by the next call with the same number of frames and size.
+        packed: members of `Packed` by name, arrays on the host or the GPU. The returned device
+        arrays are overwritten by the next call with the same number of frames and size.
         """
         names = ('prims', 'mats', 'boxes', 'links', 'lights', 'env', 'spans')
         scene = tuple(_on_device(packed[name], stream) for name in names) + self._textures

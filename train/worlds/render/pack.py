@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many frames as a few flat arrays, so that one launch renders them all.
+"""Pack many frames into a few flat arrays, so that one launch renders them all.
 
 Views of one scene share its primitives, materials and lights; trees are ordered per view.
 """
@@ -22,9 +22,10 @@ SPAN_COLS = 8
 
 @dataclass(frozen=True)
 class Packed:
-    """Frames for the GPU: rows of all of them, and which rows belong to which frame.
+    """Frames for the GPU: the rows of all frames, and the span of rows of each frame.
 
-    prims, mats, boxes, links, lights: as in kernels/layout.py, concatenated. env: [B, E_COLS].
+    prims, mats, boxes, links, lights: as in kernels/layout.py, concatenated.
+    env: [B, E_COLS].
     spans: int32 [B, SPAN_COLS].
     """
 
@@ -37,7 +38,7 @@ class Packed:
     spans: NDArray[np.int32]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Members by name."""
+        """Return the members by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 

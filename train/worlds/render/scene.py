@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Building scenes: primitives in nested frames, lights, and the arrays for rendering."""
+"""Build scenes: primitives in nested frames, lights, and the arrays for rendering."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Scene:
 
 @dataclass
 class SceneBuilder:
-    """Collects primitives. Positions and sizes are metres in the frame set by `at`."""
+    """Collection of primitives. Positions and sizes are in metres, in the frame set by `at`."""
 
     rows: list[tuple[float, ...]] = field(default_factory=list)
     lights: list[tuple[float, ...]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class SceneBuilder:
 
     @contextmanager
     def at(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> Iterator[SceneBuilder]:
-        """Work in a frame at (x, y, z) of the present one, turned by yaw (radians)."""
+        """Work in a frame at (x, y, z) of the current one, turned by yaw (radians)."""
         saved = (self._x, self._y, self._z, self._yaw)
         self._x, self._y, self._z = self.world(x, y, z)
         self._yaw += yaw
@@ -59,21 +59,21 @@ class SceneBuilder:
 
     @property
     def yaw(self) -> float:
-        """Direction of +x of the present frame in the world (radians)."""
+        """Return the direction of the current frame's +x in the world (radians)."""
         return self._yaw
 
     def world(self, x: float, y: float, z: float) -> Vec:
-        """Position in the present frame -> world."""
+        """Convert a position in the current frame to the world."""
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         return self._x + c * x - s * y, self._y + s * x + c * y, self._z + z
 
     def world_rect(self, rect: Rect) -> Rect:
-        """Rectangle of the present frame, turned by a right angle or not at all -> world."""
+        """Convert a rectangle to the world; the frame's yaw is a multiple of 90 degrees."""
         (x0, y0, _), (x1, y1, _) = self.world(*rect[:2], 0.0), self.world(*rect[2:], 0.0)
         return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
     def local_rect(self, rect: Rect) -> Rect:
-        """World rectangle -> present frame, turned by a right angle or not at all."""
+        """Convert a world rectangle to the frame, whose yaw is a multiple of 90 degrees."""
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         us, vs = [], []
         for x, y in (rect[:2], rect[2:]):
@@ -82,7 +82,7 @@ class SceneBuilder:
         return min(us), min(vs), max(us), max(vs)
 
     def bounds(self, start: int) -> Rect:
-        """World rectangle that holds all but the first `start` primitives, seen from above."""
+        """Return the bounds in x and y (world) of all but the first `start` primitives."""
         rows = np.array(self.rows[start:], np.float64)
         extent = extents(rows, rotations(rows))[:, :2]
         (x0, y0), (x1, y1) = (
@@ -92,7 +92,7 @@ class SceneBuilder:
         return float(x0), float(y0), float(x1), float(y1)
 
     def shift(self, start: int, x: float, y: float) -> None:
-        """Move all but the first `start` primitives by (x, y) of the present frame."""
+        """Move all but the first `start` primitives by (x, y) in the current frame."""
         to, at = self.world(x, y, 0.0), self.world(0.0, 0.0, 0.0)
         dx, dy = to[0] - at[0], to[1] - at[1]
         self.rows[start:] = [(r[0], r[1] + dx, r[2] + dy, *r[3:]) for r in self.rows[start:]]
@@ -207,11 +207,11 @@ class SceneBuilder:
         self.rod(centre, diameter, length, mat, top=top, rot=(0.0, pitch, math.atan2(d[1], d[0])))
 
     def lamp(self, position: Vec, colour: Vec, radius: float) -> None:
-        """Lamp; colour is the light it gives at 1 m."""
+        """Lamp; colour is its light at 1 m."""
         self.lights.append((L.LAMP, *self.world(*position), *colour, radius, 0.0, 0.0, 1.0))
 
     def window_light(self, position: Vec, normal: Vec, colour: Vec, radius: float) -> None:
-        """Light coming in by a window, shining towards `normal` of the present frame."""
+        """Light from a window, shining towards `normal` in the current frame."""
         c, s = math.cos(self._yaw), math.sin(self._yaw)
         turned = (c * normal[0] - s * normal[1], s * normal[0] + c * normal[1], normal[2])
         self.lights.append((L.WINDOW, *self.world(*position), *colour, radius, *turned))
@@ -226,9 +226,9 @@ class SceneBuilder:
         sky: NDArray[np.float32] | None = None,
         ambient: Vec = (0.05, 0.05, 0.05),
     ) -> Scene:
-        """Give the arrays for rendering."""
+        """Return the arrays for rendering."""
         prims, lower, upper = primitive_arrays(np.array(self.rows, np.float64))
-        # The key light has the crisp shadow; wide windows belong to the smoothed soft light.
+        # The key light casts a crisp shadow; wide windows are part of the smoothed soft light.
         lights = sorted(self.lights, key=lambda light: (light[0] == L.WINDOW, -max(light[4:7])))[
             :4
         ]
@@ -249,13 +249,13 @@ class SceneBuilder:
 
 
 def rotations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How rows of the builder are turned, [N, 3, 3]."""
+    """Return the rotations [N, 3, 3] of rows of the builder."""
     yaw, pitch, roll = rows[:, 7:10].T
     return rotation_from_euler(roll, pitch, yaw)
 
 
 def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ...]:
-    """Rows of the builder -> primitives [N, P_COLS] and their bounds lower, upper [N, 3]."""
+    """Convert rows of the builder to primitives [N, P_COLS] and lower, upper bounds [N, 3]."""
     kind, centre, half = rows[:, 0], rows[:, 1:4], np.maximum(rows[:, 4:7], 5e-4)
     turn = rotations(rows)
     prims = np.zeros((len(rows), L.P_COLS), np.float32)
@@ -273,7 +273,7 @@ def primitive_arrays(rows: NDArray[np.float64]) -> tuple[NDArray[np.float32], ..
 
 
 def extents(rows: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half sizes [N, 3] along the axes of the world of rows that are turned by `turn`."""
+    """Return half sizes [N, 3] along the world axes of rows that are turned by `turn`."""
     kind, reach = rows[:, 0], np.maximum(rows[:, 4:7], 5e-4)
     wedge = kind == L.WEDGE
     top = np.abs(rows[wedge, 11:13]) + np.abs(rows[wedge, 13:15])

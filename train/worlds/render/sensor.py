@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From linear light to the 8-bit picture of a camera with its faults."""
+"""Convert linear light to the 8-bit picture of an imperfect camera."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from train.worlds.kernels.jit import parallel
 
 @dataclass(frozen=True)
 class SensorDraw:
-    """A randomly drawn camera with its faults."""
+    """A randomly drawn camera with its imperfections."""
 
     blur: float  # sigma in pixels of a picture 192 rows high; below 0.25: none
     glare: float  # weight of the scattered light
@@ -31,7 +31,7 @@ class SensorDraw:
     gamma: float  # of the tone curve, as is contrast
     contrast: float
     saturation: float
-    black: float  # light that the camera takes for none
+    black: float  # light that the camera records as black
 
 
 def draw_sensor(rng: Generator) -> SensorDraw:
@@ -53,35 +53,35 @@ def draw_sensor(rng: Generator) -> SensorDraw:
     )
 
 
-# Of the exposure: the picture is metered on every third pixel; bright areas limit the gain.
+# The exposure is metered on every third pixel; bright areas limit the gain.
 METER_STEP = 3
 METER_LUMA = (0.25, 0.65, 0.1)
 BRIGHT_PERCENTILE, BRIGHT_LIMIT = 92.0, 2.8
-# Light beyond this is as good as this: lamps seen directly.
+# Light is clipped here, at the level of directly visible lamps.
 BRIGHTEST = 40.0
 
 
 def shot_and_read(level: float) -> tuple[float, float]:
-    """Variance of the noise: per unit of light, and without any."""
+    """Return the variance of the noise: per unit of light, and in darkness."""
     return 0.15 * level, 0.2 * level * level
 
 
 def expose(
     colour: NDArray[np.float32], rng: Generator, noise: Generator | None = None
 ) -> NDArray[np.uint8]:
-    """Lens, exposure, noise and tone curve of a randomly drawn camera: linear [H, W, 3] -> RGB.
+    """Apply lens, exposure, noise and tone curve of a random camera: linear [H, W, 3] -> RGB.
 
-    noise: source of the pixel noise, if it shall differ while the camera stays the same.
+    noise: generator of the pixel noise, if only that is to vary while the camera stays the same.
     """
     draw = draw_sensor(rng)
     image = _lens(colour, draw)
     luma = image[::METER_STEP, ::METER_STEP] @ np.array(METER_LUMA, np.float32)
     middle = float(np.exp(np.log(luma + 1e-3).mean()))
-    # Auto exposure looks at the middle tones and gives way to bright areas.
+    # Auto exposure meters the middle tones and is limited by bright areas.
     bright = max(float(np.percentile(luma, BRIGHT_PERCENTILE)), 1e-3)
     gain = min(draw.key / middle, BRIGHT_LIMIT / bright)
     grain = (noise or rng).standard_normal(image.shape, np.float32)
-    if draw.smooth:  # twice as strong, as smoothing takes half of it away
+    if draw.smooth:  # twice as strong, because smoothing removes half of it
         grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(2.0)
     shot, read = shot_and_read(draw.level)
     return _develop(
@@ -114,7 +114,7 @@ def _lens(image: NDArray[np.float32], draw: SensorDraw) -> NDArray[np.float32]:
 
 
 def tone_table(draw: SensorDraw) -> NDArray[np.float32]:
-    """Black level, gamma and contrast curve, 1024 steps over [0, 1]."""
+    """Return the curve of black level, gamma and contrast, 1024 steps over [0, 1]."""
     light = np.linspace(0.0, 1.0, 1024) - draw.black
     x = (np.maximum(light, 0.0) / (1.0 - draw.black)) ** (1.0 / draw.gamma)
     return (x + draw.contrast * (x * x * (3.0 - 2.0 * x) - x)).astype(np.float32)
@@ -122,7 +122,7 @@ def tone_table(draw: SensorDraw) -> NDArray[np.float32]:
 
 @parallel
 def _develop(image, grain, gain, shot, read, fall, shoulder, table, saturation):
-    """Vignetting, noise, highlights, tone curve and saturation -> uint8 [H, W, 3]."""
+    """Apply vignetting, noise, highlights, tone curve and saturation -> uint8 [H, W, 3]."""
     height, width = image.shape[:2]
     out = np.empty((height, width, 3), np.uint8)
     room = 1.02 - shoulder

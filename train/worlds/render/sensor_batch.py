@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of `sensor`, for a batch of pictures on the training device (torch).
+"""The camera model of `sensor`, for a batch of pictures on the training device (torch).
 
-Same cameras, same order of steps; the grain comes from the device's generator.
+Cameras and order of steps are the same; the noise comes from the device's generator.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _lens(image: Tensor, draws: list[SensorDraw]) -> Tensor:
 
 
 def _exposure(image: Tensor, draws: list[SensorDraw]) -> Tensor:
-    """Gain of each channel [B, 3, 1, 1]: auto exposure and white balance."""
+    """Return the gain of each channel [B, 3, 1, 1]: auto exposure and white balance."""
     weights = torch.tensor(METER_LUMA, device=image.device)[None, :, None, None]
     luma = (image[..., ::METER_STEP, ::METER_STEP] * weights).sum(dim=1).flatten(1)
     middle = (luma + 1e-3).log().mean(dim=1).exp()

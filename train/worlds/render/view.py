@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Renders a scene from a pose: from arrays to linear colour and metric depth."""
+"""Render a scene from a pose: from arrays to linear colour and metric depth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from train.worlds.render.scene import Scene
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the camera is (world, metres) and the rotation that takes camera axes to the world."""
+    """Position of the camera (world, metres) and rotation from camera axes to the world."""
 
     position: tuple[float, float, float]
     rotation: NDArray[np.float64]  # [3, 3], columns: right, down, forward in the world
@@ -31,7 +31,7 @@ class Pose:
 def look(
     position: tuple[float, float, float], yaw: float, pitch: float, roll: float = 0.0
 ) -> Pose:
-    """Pose that looks along yaw (0 = +x, towards +y) and pitch (up positive), turned by roll."""
+    """Return a pose looking along yaw (0 = +x, towards +y) and pitch (up positive), with roll."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     c, s = math.cos(roll), math.sin(roll)
     forward, right, down = (cp * cy, cp * sy, sp), (sy, -cy, 0.0), (sp * cy, sp * sy, -cp)
@@ -42,7 +42,7 @@ def look(
 
 
 def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed: int) -> tuple:
-    """Everything the device functions need, in the order of layout.S_*."""
+    """Return all arrays that the device functions need, in the order of layout.S_*."""
     env = scene.sky.copy()
     env[L.E_POS : L.E_POS + 3] = pose.position
     env[L.E_ROT : L.E_ROT + 9] = pose.rotation.ravel()
@@ -65,7 +65,7 @@ def scene_arrays(scene: Scene, camera: Camera, pose: Pose, assets: Assets, seed:
 
 
 def _with_flash(scene: Scene, pose: Pose) -> NDArray[np.float32]:
-    """Lights of a scene after that of the camera, 6 cm above its lens."""
+    """Return the light of the camera, 6 cm above its lens, followed by those of the scene."""
     row = np.zeros(L.L_COLS, np.float32)
     row[L.L_TYPE], row[L.L_RADIUS] = L.LAMP, 0.01
     row[L.L_POS : L.L_POS + 3] = pose.position - 0.06 * pose.rotation[:, 1]
@@ -92,7 +92,7 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 @host
 def _cast(prims, boxes, links, origin, directions):
-    """Distances along directions [N, 3], in units of their length; inf where nothing is hit."""
+    """Return distances along directions [N, 3], in units of their length; inf without a hit."""
     out = np.empty(len(directions), np.float32)
     for i in range(len(directions)):
         d = directions[i]
@@ -106,18 +106,18 @@ def _cast(prims, boxes, links, origin, directions):
 def probe(
     scene: Scene, origin: tuple[float, float, float], directions: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Distance from a point to the first surface along each direction [N, 3] (inf = none)."""
+    """Return distances from a point to the first surface along directions [N, 3]; inf = none."""
     start = np.array(origin, np.float32)
     boxes, links = thread_tree(*scene.tree, start)
     return _cast(scene.prims, boxes, links, start, np.ascontiguousarray(directions, np.float32))
 
 
-_ABOVE = np.float32(100.0)  # metres: the highest primitive that is met from outside
+_ABOVE = np.float32(100.0)  # metres: above all primitives that are tested from outside
 
 
 @host
 def _holds(prims, x, y, z):
-    """Whether a primitive is met from above and from below before the point is reached."""
+    """Return whether rays from above and from below hit a primitive before reaching the point."""
     for i in range(len(prims)):
         down = hit_primitive(prims[i], x, y, z + _ABOVE, _ZERO, _ZERO, -_ONE, _NEAR)
         if down < _ABOVE:
@@ -128,6 +128,6 @@ def _holds(prims, x, y, z):
 
 
 def occupied(scene: Scene, point: tuple[float, float, float]) -> bool:
-    """Whether a point lies in a primitive. `probe` does not tell: boxes have no inside to see."""
+    """Return whether a point is in a primitive; `probe` cannot, as boxes have no inner surface."""
     x, y, z = (np.float32(v) for v in point)
     return bool(_holds(scene.prims, x, y, z))

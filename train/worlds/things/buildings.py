@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Houses and halls beside a road; their front is the face towards -x, at x = 0, long along y."""
+"""Houses and halls beside a road; their front is at x = 0, faces -x and extends along y."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PALE: tuple[Colour, ...] = ((0.78, 0.77, 0.74), (0.72, 0.7, 0.64), (0.66, 0.58, 
 
 
 def house(b: SceneBuilder, m: Materials, width: float, deep: float, pale: bool = False) -> None:
-    """House whose front is the face towards -x, `width` long along y.
+    """House whose front faces -x and is `width` metres long along y.
 
-    pale: the white or cream home of a family.
+    pale: a white or cream family home.
     """
     rng = m.rng
     storey = rng.uniform(2.7, 3.3)
@@ -108,6 +108,6 @@ def hall(b: SceneBuilder, m: Materials, width: float, deep: float) -> None:
 
 
 def slab(b: SceneBuilder, m: Materials, x: float, y: float, size: Vec) -> None:
-    """Block in the distance, its middle at x, y."""
+    """Distant block with its middle at x, y."""
     skin = m.facade(3.0) if m.rng.random() < 0.75 else m.glazing()
     b.box((x, y, size[2] / 2), size, skin, exact=True)

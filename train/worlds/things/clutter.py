@@ -229,10 +229,12 @@ def scatter(
     bench: float = 0.0,
     gap: float = 0.17,
 ) -> None:
-    """Put things on a surface of width x depth around the origin without overlap.
+    """Place things without overlap on a surface of width x depth around the origin.
 
-    clear: half width of what stays free in front. big: lamps and keyboards too. bench: share of
-    what lies on work benches. gap: least distance of two middles (metres).
+    clear: half width of the area in front that stays free.
+    big: whether to include lamps and keyboards.
+    bench: share of things that belong on work benches.
+    gap: least distance between two middles (metres).
     """
     rng = m.rng
     kinds = KINDS + WIDE if big else KINDS
@@ -251,7 +253,7 @@ def scatter(
 
 
 def shelf_row(b: SceneBuilder, m: Materials, width: float, depth: float, height: float) -> None:
-    """Fill one shelf: books, boxes, bottles, or little."""
+    """Fill one shelf: books, boxes, bottles, or a few things."""
     rng = m.rng
     x = -width / 2
     while x < width / 2 - 0.06:

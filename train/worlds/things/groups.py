@@ -45,7 +45,7 @@ def group(b: SceneBuilder, m: Materials, reach: float) -> None:
 
 
 def lounge(b: SceneBuilder, m: Materials) -> None:
-    """Sofa behind a low table, at times an armchair of the same set beside them."""
+    """Sofa behind a low table, sometimes an armchair of the same set beside them."""
     rng = m.rng
     seats = int(rng.integers(2, 4))
     state = rng.bit_generator.state  # as with chairs

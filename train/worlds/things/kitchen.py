@@ -16,7 +16,7 @@ DEEP = 0.6
 
 @dataclass(frozen=True)
 class Style:
-    """What the units of a kitchen have in common: materials, kind of handles, height (metres)."""
+    """Common properties of a kitchen's units: materials, kind of handles, height (metres)."""
 
     front: int
     top: int
@@ -48,7 +48,7 @@ def draw_style(m: Materials) -> Style:
 
 
 def base_units(b: SceneBuilder, m: Materials, style: Style, width: float) -> None:
-    """Units side by side under one top: doors, drawers, an oven at times."""
+    """Units side by side under one top: doors, drawers, sometimes an oven."""
     rng = m.rng
     units = max(1, round(width / 0.6))
     each, h = width / units, style.height
@@ -67,7 +67,7 @@ def base_units(b: SceneBuilder, m: Materials, style: Style, width: float) -> Non
 
 
 def _fronts(b: SceneBuilder, style: Style, each: float, count: int, hinge: int) -> None:
-    """One door, or drawers over each other, with handles."""
+    """One door, or a stack of drawers, with handles."""
     tall = (style.height - 0.16) / count
     for k in range(count):
         z = 0.11 + (k + 0.5) * tall
@@ -95,7 +95,7 @@ def _oven(b: SceneBuilder, m: Materials, style: Style, each: float) -> None:
 
 
 def worktop(b: SceneBuilder, m: Materials, style: Style, width: float, sink: float | None) -> None:
-    """Top with a sink and a tap at x = `sink`, or without, and a hob if there is room."""
+    """Top with a sink and a tap at x = `sink` (None: without), and a hob if there is room."""
     h, wide = style.height, width + 0.02
     if sink is None:
         b.box((0, 0, h - 0.02), (wide, DEEP + 0.02, 0.04), style.top, bevel=0.006)
@@ -133,7 +133,7 @@ def kitchen(b: SceneBuilder, m: Materials, style: Style, width: float, walled: b
     sink = -width * 0.25 if width > 1.1 and rng.random() < 0.7 else None
     worktop(b, m, style, width, sink)
     _wall_side(b, m, style, width, walled)
-    left = -width / 2 if sink is None else sink + 0.26  # nothing stands on a sink
+    left = -width / 2 if sink is None else sink + 0.26  # keeps the sink free
     with b.at((left + width / 2) / 2, -0.05, style.height):
         count = int(rng.integers(0, 5 + int(3 * width)))
         scatter(b, m, (width / 2 - left) * 0.9, 0.4, count)
@@ -159,7 +159,7 @@ def _wall_side(b: SceneBuilder, m: Materials, style: Style, width: float, walled
 
 
 def cabinet(b: SceneBuilder, m: Materials, style: Style | None = None) -> Size:
-    """Units that stand alone: sideboard, dresser, island; often with nothing on them."""
+    """Free-standing units: sideboard, dresser, island; often with nothing on them."""
     rng = m.rng
     style, width = style or draw_style(m), float(rng.uniform(0.6, 2.2))
     base_units(b, m, style, width)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands beside a road: trees, hedges, fences, poles, signs, bins."""
+"""Roadside objects: trees, hedges, fences, poles, signs, bins."""
 
 from __future__ import annotations
 

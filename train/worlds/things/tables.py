@@ -20,7 +20,7 @@ def legs(
     round_: bool,
     splay: float = 0.0,
 ) -> None:
-    """Four legs under a top of width x depth, to the height given."""
+    """Four legs of the given height under a top of width x depth."""
     for sx in (-1, 1):
         for sy in (-1, 1):
             x, y = sx * (width - thick) / 2, sy * (depth - thick) / 2
@@ -100,7 +100,7 @@ def screens(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
 
 
 def monitor(b: SceneBuilder, m: Materials, x: float, y: float, widest: float = 0.62) -> None:
-    """Monitor on a stand, on the surface z = 0; widest: at most so wide (metres)."""
+    """Monitor on a stand, on the surface z = 0; widest: greatest width (metres)."""
     w = min(widest, m.rng.uniform(0.42, 0.62))
     z = m.rng.uniform(0.3, 0.38)
     b.box((x, y, z), (w, 0.035, w * 0.6), m.dark)
@@ -115,7 +115,7 @@ def monitor(b: SceneBuilder, m: Materials, x: float, y: float, widest: float = 0
 
 
 def lay(b: SceneBuilder, m: Materials, width: float, depth: float) -> None:
-    """Lay a table of width x depth whose top is z = 0: plates, knives, forks, glasses, mats."""
+    """Set a table of width x depth whose top is z = 0: plates, knives, forks, glasses, mats."""
     rng = m.rng
     seats = max(1, int(width / 0.65))
     metal, glass, mat = m.chrome, m.plastic(), m.fabric() if rng.random() < 0.5 else None

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines, shelves and stores of cellars and garages.
 
-Pipes and flues end above every ceiling.
+Pipes and flues extend above any ceiling.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def steel_shelf(b: SceneBuilder, m: Materials) -> Size:
 
 
 def wall_bench(b: SceneBuilder, m: Materials) -> Size:
-    """Work bench of 1.2-3.4 m on legs or brackets, at times a board with boxes above it."""
+    """Work bench of 1.2-3.4 m on legs or brackets, sometimes a board with boxes above it."""
     rng = m.rng
     w, d, h = rng.uniform(1.2, 3.4), rng.uniform(0.4, 0.7), rng.uniform(0.82, 0.98)
     wood = m.wood()
@@ -182,7 +182,7 @@ def tins(b: SceneBuilder, m: Materials) -> Size:
 
 
 def planks(b: SceneBuilder, m: Materials) -> Size:
-    """Boards, doors, rakes and brooms that lean on the wall."""
+    """Boards, doors, rakes and brooms leaning on the wall."""
     rng = m.rng
     for i in range(int(rng.integers(2, 7))):
         h, x, lean = rng.uniform(0.8, 1.9), rng.uniform(0.0, 0.9), rng.uniform(0.1, 0.3)
@@ -249,7 +249,7 @@ def tyres(b: SceneBuilder, m: Materials) -> Size:
 
 
 def pier(b: SceneBuilder, m: Materials) -> Size:
-    """Chimney or pier of brick that stands out of the wall."""
+    """Chimney or pier of brick that projects from the wall."""
     w, d = m.rng.uniform(0.4, 1.4), m.rng.uniform(0.2, 0.5)
     b.box((0, 0, UP / 2), (w, d, UP), m.brick(), bevel=0.0)
     return w, d, UP

@@ -51,7 +51,7 @@ def car(b: SceneBuilder, m: Materials) -> None:
     tail = rng.uniform(0.6, 0.9) if saloon else rng.uniform(0.0, 0.15)
     b.wedge((0, 0, 0.33), (w * 0.97, length * 0.97, 0.3), paint, top=(1.03, 1.03))
     b.wedge((0, 0, 0.59), (w, length, 0.24), paint, top=(0.985, 0.98))
-    # Shoulder with a bonnet that falls to the front.
+    # Shoulder with a bonnet that slopes down to the front.
     b.wedge(
         (0, 0, 0.5 * (0.7 + waist)),
         (w * 0.985, length * 0.98, waist - 0.7),
@@ -83,7 +83,7 @@ def _cabin(
     low: float,
     high: float,
 ) -> None:
-    """Glass house with pillars, roof and mirrors; slanted most at the windscreen."""
+    """Cabin of glass with pillars, roof and mirrors; slanted most at the windscreen."""
     glass = m.glass()
     tall = high - low
     narrow, short, back = 0.8, 0.6, -0.14

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies on work benches, and who works there: hardware, boards, cables, arms, grippers.
+"""Work benches: hardware, boards, cables on them, and the arms and grippers that work there.
 
-Things stand at the origin on the surface z = 0; sizes are metres.
+Things are at the origin on the surface z = 0; sizes are in metres.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from train.worlds.render.scene import SceneBuilder, Vec
 
 
 def hardware(b: SceneBuilder, m: Materials) -> None:
-    """Bolts, nuts and pins strewn about."""
+    """Scattered bolts, nuts and pins."""
     rng = m.rng
     metal = m.chrome if rng.random() < 0.5 else m.metal()
     for _ in range(int(rng.integers(3, 9))):
@@ -111,7 +111,7 @@ BENCH = (hardware, cable, pattern, blocks, machine, phone, cutlery)
 
 
 def arm(b: SceneBuilder, m: Materials, reach: float) -> None:
-    """Forearm with a hand that comes from -y, `reach` metres over the edge, and may hold a bar."""
+    """Forearm with a hand from -y, `reach` metres over the edge; the hand may hold a bar."""
     rng = m.rng
     skin, sleeve = m.skin(), m.fabric()
     z = rng.uniform(0.05, 0.2)
@@ -134,7 +134,7 @@ def arm(b: SceneBuilder, m: Materials, reach: float) -> None:
 
 
 def gripper(b: SceneBuilder, m: Materials, behind: float) -> None:
-    """Robot arm with two fingers that point down; its base stands at most `behind` metres away."""
+    """Robot arm with two fingers that point down; its base is at most `behind` metres away."""
     rng = m.rng
     shell = m.plastic() if rng.random() < 0.5 else m.white
     z = rng.uniform(0.08, 0.3)
