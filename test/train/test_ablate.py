@@ -43,7 +43,7 @@ CLAIM = Claim('a beats b', ('a', HERE), ('b', HERE))
 
 @pytest.fixture(scope='module')
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose data sets are there already: planes seen through several lenses."""
+    """A folder with finished data sets: planes seen through several lenses."""
     out = tmp_path_factory.mktemp('worlds')
     for name in DATA:
         raws = [
@@ -78,7 +78,7 @@ def test_every_experiment_from_nothing_to_the_page(
 ) -> None:
     assert main(command(out, '--seeds', '1')) == 0
     page = (out / 'ablations.md').read_text()
-    assert 'Smoke test: these numbers say nothing' in page
+    assert 'Smoke test: these numbers are meaningless' in page
     assert 'not run' not in page
     assert '1 of 1 seeds have results' in page
     for name, experiment in EXPERIMENTS.items():
@@ -94,7 +94,7 @@ def test_every_experiment_from_nothing_to_the_page(
 
 
 class Countdown(Deadline):
-    """Passes after a number of looks at the clock."""
+    """A deadline that passes after a number of checks."""
 
     left = 0
 
@@ -104,7 +104,7 @@ class Countdown(Deadline):
             raise OutOfTimeError
 
 
-def test_stopped_anywhere_it_goes_on_to_the_same_results(
+def test_resuming_after_any_stop_gives_the_same_results(
     out: Path, worlds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the same relative --out, as a resumed command has
@@ -139,7 +139,7 @@ def test_a_slice_that_only_measures_keeps_to_its_threads(out: Path) -> None:
     assert (out / 'results.json').read_bytes() == first
 
 
-def test_a_slice_of_no_time_does_nothing_and_says_so(
+def test_a_slice_without_time_does_nothing_and_reports_it(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(out, '--max-minutes', '1e-9')) == 3
@@ -183,7 +183,7 @@ def test_refuses(
 @pytest.mark.parametrize(
     ('option', 'least'), [('--threads', 0), ('--workers', 0), ('--render-workers', 1)]
 )
-def test_processes_that_cannot_be_are_refused_before_worlds_are_rendered(
+def test_invalid_process_counts_are_refused_before_rendering(
     tmp_path: Path, option: str, least: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -194,10 +194,10 @@ def test_processes_that_cannot_be_are_refused_before_worlds_are_rendered(
 @pytest.mark.parametrize(
     ('left', 'named'), [('runs/base-0', 'runs'), ('data/wide/shard-00000', 'shard-00000')]
 )
-def test_what_an_older_version_left_is_not_mixed_in(
+def test_output_of_an_older_version_is_not_mixed_in(
     tmp_path: Path, left: str, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It noted its scale in scale.txt and its settings in facts.json."""
+    """It recorded its scale in scale.txt and its settings in facts.json."""
     (tmp_path / left).mkdir(parents=True)
     (tmp_path / 'scale.txt').write_text('smoke\n')
     assert main(command(tmp_path, '--only', 'perturbation')) == 1
@@ -205,7 +205,7 @@ def test_what_an_older_version_left_is_not_mixed_in(
     assert f'{named} is there and no ' in error and 'choose another --out' in error
 
 
-def test_a_folder_that_cannot_be_is_refused_in_one_line(
+def test_an_invalid_folder_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'file'
@@ -240,8 +240,8 @@ def test_verdict(pairs: tuple[tuple[float, float], ...], verdict: str) -> None:
     assert judge_claim(CLAIM, results(*pairs)).verdict == verdict
 
 
-def test_pairing_by_seed_sees_through_what_seeds_share() -> None:
-    # The seeds differ by far more than the arms do, and the arms differ in the same way each time.
+def test_pairing_by_seed_cancels_differences_between_seeds() -> None:
+    # The seeds differ far more than the models, and the models differ equally for each seed.
     shared = results((0.10, 0.11), (0.20, 0.22), (0.40, 0.44), (0.80, 0.88))
     judged = judge_claim(CLAIM, shared)
     assert judged.verdict == REPRODUCED
@@ -289,7 +289,7 @@ def test_the_table_is_sound() -> None:
             assert config.total_samples % config.batch == 0
 
 
-def test_a_mistold_camera_differs_in_nothing_but_the_field_of_view() -> None:
+def test_a_mistold_camera_differs_only_in_the_field_of_view() -> None:
     raw: RawSample = plane_sample(0)
     told = mistold(raw, 1.4)
     assert told.camera.tan_half_vfov == pytest.approx(1.4 * raw.camera.tan_half_vfov)
@@ -298,7 +298,7 @@ def test_a_mistold_camera_differs_in_nothing_but_the_field_of_view() -> None:
     assert mistold(raw, 1.0) is raw
 
 
-def test_frames_of_two_kinds_do_not_mix_and_leftovers_go(out: Path) -> None:
+def test_frames_of_two_kinds_do_not_mix_and_leftovers_are_deleted(out: Path) -> None:
     leftover = data.folder(out, 'wide') / '.shard-00001-17'
     leftover.mkdir()
     data.render(out, 'wide', SCALES['smoke'], '', 1)
@@ -307,7 +307,7 @@ def test_frames_of_two_kinds_do_not_mix_and_leftovers_go(out: Path) -> None:
         data.render(out, 'wide', SCALES['smoke'], 'some/assets', 1)
 
 
-def test_assets_that_are_not_there_leave_the_folder_to_others(tmp_path: Path) -> None:
+def test_missing_assets_do_not_claim_the_folder(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match='--assets expects DIR'):
         data.render(tmp_path, 'wide', SCALES['smoke'], str(tmp_path / 'none'), 1)
     assert not data.folder(tmp_path, 'wide').exists()
@@ -345,7 +345,7 @@ def test_worlds_through_one_lens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({generate.Worlds(0, drawn)[i].camera.tan_half_vfov for i in range(4)}) == 4
 
 
-def test_evaluation_of_another_length_is_not_believed(tmp_path: Path) -> None:
+def test_evaluation_of_another_training_length_is_ignored(tmp_path: Path) -> None:
     runs.write_json(tmp_path / 'evaluation.json', {'total_samples': 8, 'points': {'x': {}}})
     assert runs.evaluation(tmp_path, 8)['points'] == {'x': {}}
     assert runs.evaluation(tmp_path, 16)['points'] == {}
@@ -353,7 +353,7 @@ def test_evaluation_of_another_length_is_not_believed(tmp_path: Path) -> None:
         chosen('nonsense')
 
 
-def test_without_matplotlib_the_extra_that_has_it_is_named(
+def test_without_matplotlib_the_error_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)

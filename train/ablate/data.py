@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Renders the worlds of the ablations once, in shards, and gives the frames of a test set."""
+"""Render the worlds of the ablations once, in shards, and read the frames of a test set."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from train.errors import TrainError
 from train.worlds import Assets, WorldConfig, held_out
 from train.worlds.cache import SHARD, WorldCache, claim_folder, shard_path, write_cache
 
-# Training and test worlds of all seeds: seeds differ in weights, order and noise, not in frames.
+# Seed of all worlds; the seeds of the runs differ in weights, order and noise, not in frames.
 _SEED = 0
 
 
 def folder(out: Path, name: str) -> Path:
-    """Where the frames of a data set lie."""
+    """Return the folder of a data set's frames."""
     return out / 'data' / name.replace(' ', '-')
 
 
@@ -33,14 +33,14 @@ def missing_frames(out: Path, name: str, scale: Scale) -> int:
 
 
 def world_config(name: str, scale: Scale) -> WorldConfig:
-    """Say what to render for a data set."""
+    """Return the settings for rendering a data set."""
     data = DATA[name]
     cameras = TWO_CAMERAS if data.two_cameras else {}
     return WorldConfig(size=scale.frame, kinds=dict(data.kinds), cameras=cameras)
 
 
 def facts(config: WorldConfig, assets: str) -> dict[str, Any]:
-    """Collect what all frames of a data set have in common."""
+    """Return the properties that all frames of a data set share."""
     return {
         'size': list(config.size or ()),
         'kinds': dict(config.kinds),
@@ -57,10 +57,10 @@ def render(
     workers: int,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Render what is missing of a data set; check() is called every few shards and may raise."""
+    """Render the missing shards of a data set; check() is called every few shards and may raise."""
     root, config = folder(out, name), world_config(name, scale)
     if missing_frames(out, name, scale):
-        Assets.load(assets)  # before the folder is said to hold frames with them
+        Assets.load(assets)  # fails here, before the folder is claimed for them
     claim_folder(root, facts(config, assets))
     shards = _shards(name, scale)
     seed = held_out(_SEED) if DATA[name].held_out else _SEED
@@ -72,7 +72,7 @@ def render(
 
 
 def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
-    """Read the frames of a test set; raises `TrainError` if none is of the kind asked for."""
+    """Read the frames of a test set; raises `TrainError` if it has none."""
     wanted = TESTS[test]
     kind = DATA[wanted.data].kinds[0][0]
     source = WorldCache(folder(out, wanted.data))
@@ -89,7 +89,7 @@ def test_frames(out: Path, test: str, scale: Scale) -> list[RawSample]:
 
 
 def lens_of(tan_half_vfov: float, kind: str) -> str:
-    """Tell a lens from that of this kind's training pictures: `OTHER`, `FAR` or '' (alike)."""
+    """Compare a lens with that of the kind's training pictures: `OTHER`, `FAR` or '' (similar)."""
     ratio = tan_half_vfov / TWO_CAMERAS[kind]
     if not COVERED[0] <= ratio <= COVERED[1]:
         return FAR

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long the rest will take, from what a few steps cost on this machine right now."""
+"""Estimate the remaining time from the cost of a few steps on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FRAMES = 8
 
 @dataclass(frozen=True)
 class Rest:
-    """What is left: frames to render, samples to train, evaluations of the net on one frame."""
+    """Remaining work: frames to render, samples to train, evaluations of the net on one frame."""
 
     frames: int
     samples: int
@@ -45,13 +45,13 @@ class Cost:
     evaluation: float
 
     def seconds(self, rest: Rest, workers: int) -> float:
-        """Seconds for the rest."""
+        """Return the seconds that the remaining work takes."""
         rendering = rest.frames * self.frame / max(1, workers)
         return rendering + rest.samples * self.sample + rest.evaluations * self.evaluation
 
 
 def rest(points: Mapping[str, list[Point]], seeds: range, work: Work) -> Rest:
-    """Count what is left."""
+    """Count the remaining work."""
     samples = evaluations = runs = 0
     for seed in seeds:
         for name, listed in points.items():
@@ -67,7 +67,7 @@ def rest(points: Mapping[str, list[Point]], seeds: range, work: Work) -> Rest:
 
 
 def measure(work: Work, renders: bool) -> Cost:
-    """Time a few steps; making batches is left out, workers do it meanwhile."""
+    """Time a few steps, without making batches, which workers do in parallel."""
     config = config_of('base', 0, work)
     use_threads(config.threads)
     device = best_device()
@@ -95,7 +95,7 @@ def measure(work: Work, renders: bool) -> Cost:
 
 
 def _frame_cost(scale: Scale, assets: str) -> float:
-    """Seconds per rendered frame, of one thread as in a worker."""
+    """Return the seconds per rendered frame on one thread, as in a worker."""
     worlds = Worlds(0, data.world_config('wide', scale), Assets.load(assets))
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
@@ -106,7 +106,7 @@ def _frame_cost(scale: Scale, assets: str) -> float:
             worlds[worlds.config.views * (index + 1)]
     finally:
         numba.set_num_threads(threads)
-    # Frames of a scene share it; every one here built its own.
+    # An upper bound: each frame here built its own scene, which frames share otherwise.
     return (time.perf_counter() - start) / _FRAMES
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is claimed and how it is tried, as data: models to train, points to measure, claims."""
+"""The experiments as data: models to train, points to measure, claims to test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from train.errors import TrainError
 
 # tan(vfov / 2) of the cameras that took NYU (480 / (2 * 518.9)) and KITTI (375 / (2 * 721.5)).
 TWO_CAMERAS = {'indoor': 0.4625, 'outdoor': 0.26}
-# The learning rate of all models is that of their preset times this: Muon takes more than AdamW.
+# Factor on the preset's learning rate, for all models: Muon needs a higher one than AdamW.
 COMMON_LR = 1.5
 # Lenses, as tan(vfov / 2) over that of the kind's training pictures: an "other" one differs by 15
-# per cent or more and lies in the range that augmentation covers; a "far" one lies beyond.
+# per cent or more and is in the range that augmentation covers; a "far" one is outside it.
 COVERED = (TrainConfig.fov_scale_min, TrainConfig.fov_scale_max)
 OTHER_FACTOR = 1.15
 OTHER, FAR = 'other', 'far'
@@ -23,7 +23,7 @@ OTHER, FAR = 'other', 'far'
 
 @dataclass(frozen=True)
 class Data:
-    """Worlds to render: weights of kinds, the one lens of each kind, held out or not."""
+    """Worlds to render: weights of kinds, one lens per kind or many, held out or not."""
 
     kinds: tuple[tuple[str, float], ...]
     two_cameras: bool = False
@@ -32,7 +32,7 @@ class Data:
 
 @dataclass(frozen=True)
 class FrameSet:
-    """Frames of a data set; lens: '', or only `OTHER` or `FAR` ones beside `TWO_CAMERAS`."""
+    """Frames of a data set; lens: '' = any, or only `OTHER` or `FAR` ones, see `TWO_CAMERAS`."""
 
     data: str
     lens: str = ''
@@ -42,7 +42,9 @@ class FrameSet:
 class Model:
     """One training run per seed: settings on top of the common ones.
 
-    init: start from this model of the same seed. share: of the scale's samples. lr: factor.
+    init: model of the same seed to start from.
+    share: share of the scale's samples.
+    lr: factor on the learning rate.
     """
 
     settings: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement of a model: test set, sampler, factor on the tan(vfov / 2) it is told."""
+    """One measurement of a model: test set, sampler, factor on the tan(vfov / 2) of its input."""
 
     test: str
     steps: int = 1
@@ -72,7 +74,7 @@ Term = tuple[str, Point]  # model, point
 
 @dataclass(frozen=True)
 class Claim:
-    """The error of `better` is below that of `worse`, in a metric where less is better.
+    """The error of `better` is below that of `worse`, in a metric where lower is better.
 
     beyond: (better, worse) of a second comparison whose ratio must be exceeded.
     """
@@ -94,7 +96,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One question: what the paper says, what is measured, what is claimed to come out."""
+    """One question: the paper's statement, the measurements, the claims to test."""
 
     title: str
     paper: str
@@ -104,7 +106,7 @@ class Experiment:
     metrics: tuple[str, ...] = ('abs_rel', 'delta1')
 
     def terms(self) -> set[Term]:
-        """Everything that must be measured."""
+        """Return all terms to measure."""
         found = {term for series in self.series for _, term in series.terms}
         for claim in self.claims:
             found |= {claim.better, claim.worse, *(claim.beyond or ())}
@@ -134,13 +136,13 @@ TESTS = {
     'outdoor, far lenses': FrameSet('test outdoor', FAR),
     'the two cameras': FrameSet('test two cameras'),
 }
-# The paper's t and a plain optimiser, whose rate is the preset's own.
+# The paper's t and a plain optimiser with the preset's own learning rate.
 _UNIFORM, _UNIFORM_LR = ('optimizer=adamw', 'schedule=cosine', 't1_fraction=0'), 1 / COMMON_LR
 _NO_AUGMENTATION = ('fov_scale_min=1', 'fov_scale_max=1')
 MODELS = {
     'base': Model(),
     'linear': Model(('depth_codec=linear',)),
-    # Samples at t = 1 teach eps nothing, whose target there is its input: both as in the paper.
+    # Both with the paper's t: at t = 1, eps learns nothing because its target is its input.
     'v-uniform': Model(_UNIFORM, lr=_UNIFORM_LR),
     'eps': Model((*_UNIFORM, 'parameterisation=eps'), lr=_UNIFORM_LR),
     'rays': Model(('rays=true',)),
@@ -158,7 +160,7 @@ def _over(model: str, tests: Iterable[str]) -> tuple[tuple[str, Term], ...]:
 
 
 def _beats(text: str, better: str, worse: str, tests: Iterable[str]) -> tuple[Claim, ...]:
-    """Claim the same of two models on several test sets."""
+    """Make the same claim about two models on several test sets."""
     return tuple(
         Claim(f'{text}: {test}', (better, Point(test)), (worse, Point(test))) for test in tests
     )
@@ -239,7 +241,7 @@ EXPERIMENTS = {
     ),
     'perturbation': Experiment(
         'A wrong field of view at inference',
-        'The error is least at the true field of view and grows with the perturbation.',
+        'The error is smallest at the true field of view and grows with the perturbation.',
         'factor on tan(vfov / 2)',
         tuple(
             Series(test, tuple((f, ('base', Point(test, fov_factor=f))) for f in _FACTORS))
@@ -273,15 +275,15 @@ EXPERIMENTS = {
     ),
     'rays': Experiment(
         'Pixel rays as input channels (ours, not the paper\'s)',
-        'Ray directions beside the picture help a small net.',
+        'Ray directions as additional input help a small net.',
         'test set',
         (Series('with rays', _over('rays', _BOTH)), Series('without', _over('base', _BOTH))),
         _beats('rays help', 'rays', 'base', _BOTH),
     ),
     'end_to_end': Experiment(
         'End-to-end fine-tuning (Marigold\'s, not the paper\'s)',
-        'Fine-tuned end to end at t = 1 from zeros, one step beats one step of a model that was '
-        'trained on as diffusion for as many samples.',
+        'Fine-tuned end to end at t = 1 from zeros, one step beats one step of a model whose '
+        'diffusion training continued for as many samples.',
         'test set',
         (
             Series('end to end', _over('tuned-end-to-end', _BOTH)),
@@ -303,7 +305,7 @@ def chosen(names: str) -> dict[str, Experiment]:
 
 
 def points_of(experiments: Iterable[Experiment]) -> dict[str, list[Point]]:
-    """List what to measure per model, in an order in which models can be trained."""
+    """List the points to measure per model, in an order in which models can be trained."""
     terms = {term for experiment in experiments for term in experiment.terms()}
     names = {model for model, _ in terms} | {MODELS[model].init for model, _ in terms}
     return {
@@ -313,7 +315,7 @@ def points_of(experiments: Iterable[Experiment]) -> dict[str, list[Point]]:
 
 
 def data_sets(points: Mapping[str, list[Point]]) -> list[str]:
-    """Name the data sets that models and points need."""
+    """List the data sets that models and points need."""
     used = {MODELS[name].data for name in points}
     used |= {TESTS[point.test].data for listed in points.values() for point in listed}
     return [name for name in DATA if name in used]

@@ -12,7 +12,7 @@ from train.ablate.verdict import Results, interval, measured
 from train.plotting import new_axes, save
 
 _METRIC = 'abs_rel'
-# AbsRel from which on the axis is logarithmic: guessing one depth for everything scores below 1.
+# AbsRel above which the axis is logarithmic: a constant guess of the depth scores below 1.
 _LOG_FROM = 1.5
 _LOG_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
@@ -30,7 +30,7 @@ def plot(experiment: Experiment, results: Results, path: Path) -> None:
             axes.set_xscale('log', base=2)
         axes.set_xticks(names, [f'{x:g}' for x in names])
         low, high = axes.get_ylim()
-        if high > _LOG_FROM:  # an arm that failed would flatten all others
+        if high > _LOG_FROM:  # a failed model would flatten all others
             axes.set_yscale('log')
             ticks = [tick for tick in _LOG_TICKS if low <= tick <= high]
             axes.set_yticks(ticks, [f'{tick:g}' for tick in ticks])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes down what was measured: results.json, and a page with tables, plots and verdicts."""
+"""Write the results: results.json, and a page with tables, plots and verdicts."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ _PAGE = 'ablations.md'
 _METHOD = """\
 ## Method
 
-Every model is the `{preset}` net, trained by `python -m train.run`'s own loop on {samples}
-samples (fine-tuned ones: 30 % of that on top of their parent) at {height}x{width} pixels, out of
-{frames} frames of procedural worlds, and measured through `DepthEstimator` on up to {tests}
-frames of held-out worlds per test set, depth range 0.5-80 m, no alignment. Half of the training
-samples are at t = 1, where a one-step estimate is made, and Muon is the optimiser; v and eps are
-compared with t drawn uniformly, as in the paper, and AdamW. "The two cameras" are those of NYU
-(indoors, vertical field of view 50 degrees) and KITTI (outdoors, 29 degrees, cut to 4:3); "other
-lenses" are frames whose tan(vfov / 2) differs from these by 15 % or more and lies in the range
-that augmentation covers, {low} to {high} of them; "far lenses" lie beyond.
+Every model is the `{preset}` net, trained by the loop of `python -m train.run` on {samples}
+samples (fine-tuned ones: 30 % of that on top of their parent) at {height}x{width} pixels, from
+{frames} frames of procedural worlds. It is measured with `DepthEstimator` on up to {tests}
+frames of held-out worlds per test set, depth range 0.5-80 m, without alignment. Half of the
+training samples are at t = 1, the time of a one-step estimate, and Muon is the optimiser; v and
+eps are compared with t drawn uniformly, as in the paper, and AdamW. "The two cameras" are those
+of NYU (indoors, vertical field of view 50 degrees) and KITTI (outdoors, 29 degrees, cut to 4:3);
+"other lenses" are frames whose tan(vfov / 2) differs from these by 15 % or more and is in the
+range that augmentation covers, {low} to {high} of them; "far lenses" are outside that range.
 
-A claim compares two errors, paired by seed: ln(error of the worse / error of the better) is taken
-per seed, and the 95 % t interval of its mean decides. **Reproduced**: the whole interval lies on
-the claimed side of zero. **Not reproduced**: it lies wholly on the other side. **Undecided**: it
-contains zero, or fewer than two seeds were run. The percentage is how much larger the error is on
-the side that is claimed to be worse (for a claim about two comparisons: by how much one ratio
-exceeds the other). The intervals in tables and plots are those of each arm alone, not paired, and
-so wider than what decides. A seed sets weights, order, augmentation and noise;
-training and test frames are the same for all seeds, so the intervals do not cover the choice of
-worlds. Intervals are not corrected for the number of claims: of twenty true zeros, one is expected
-to look decided. AbsRel punishes depth that is too far without limit and depth that is too near by
-1 at most, so a model that is unsure gains from whatever makes its depth smaller, such as a field
-of view told too wide: delta1 beside it does not favour either side.
+A claim compares two errors, paired by seed: ln(error of the worse / error of the better) is
+computed per seed, and the 95 % t interval of its mean decides. **Reproduced**: the whole interval
+is on the claimed side of zero. **Not reproduced**: it is entirely on the other side.
+**Undecided**: it contains zero, or fewer than two seeds were run. The percentage is how much
+larger the error is on the side that is claimed to be worse (for a claim about two comparisons: by
+how much one ratio exceeds the other). The intervals in tables and plots are those of each model
+alone, not paired, and therefore wider than the deciding ones. A seed sets weights, order,
+augmentation and noise; training and test frames are the same for all seeds, so the intervals do
+not cover the choice of worlds. Intervals are not corrected for the number of claims: of twenty
+true zeros, one is expected to look decided. AbsRel penalises depth that is too far without limit
+and depth that is too near by 1 at most, so an uncertain model benefits from anything that makes
+its depth smaller, such as too wide a field of view in its input; delta1 favours neither side.
 """
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """All measurements, and what made them: revisions, machines, hours of training."""
+    """All measurements and their origin: revisions, machines, hours of training."""
 
     results: dict[int, Any]
     revisions: tuple[str, ...]
@@ -91,7 +91,7 @@ def write(
     seeds: int,
     folder: Path,
 ) -> Path:
-    """Write page and plots into a folder; gives the page."""
+    """Write page and plots into a folder; return the path of the page."""
     page, results = folder / _PAGE, gathered.results
     judged = {
         name: [judge_claim(claim, results) for claim in experiment.claims]
@@ -108,7 +108,7 @@ def write(
 
 
 def write_results(path: Path, gathered: Gathered, work: Work) -> None:
-    """Write all numbers, with what made them."""
+    """Write all numbers and their origin."""
     write_json(path, {'scale': asdict(work.scale), **asdict(gathered)})
 
 
@@ -116,7 +116,7 @@ def _head(judged: dict[str, list[Judged]], gathered: Gathered, work: Work, seeds
     verdicts = [j.verdict for claims in judged.values() for j in claims]
     reproduced, contrary = (verdicts.count(v) for v in (REPRODUCED, CONTRARY))
     undecided = len(verdicts) - reproduced - contrary
-    warning = '' if work.scale.speaks else '\n**Smoke test: these numbers say nothing.**\n'
+    warning = '' if work.scale.speaks else '\n**Smoke test: these numbers are meaningless.**\n'
     return f"""\
 # Ablations
 
@@ -126,8 +126,8 @@ Of {len(verdicts)} claims: {reproduced} reproduced, {contrary} not reproduced (t
 found), {undecided} undecided.
 {len(gathered.results)} of {seeds} seeds have results; {gathered.training_hours:.1f} hours of \
 training on {', '.join(gathered.hardware) or '-'}; revision {', '.join(gathered.revisions) or '-'}.
-Small nets, small pictures and short training: a verdict is about these, not about the paper's
-700 M parameters.
+The nets and pictures are small and training is short: a verdict applies to these, not to the
+paper's 700 M parameters.
 """
 
 
@@ -160,7 +160,7 @@ def _section(experiment: Experiment, judged: list[Judged], results: Results, pic
 
 
 def _percent(effect: Interval) -> str:
-    """Turn an interval of ln(worse / better) into percentages."""
+    """Format an interval of ln(worse / better) as percentages."""
     if effect.seeds == 0:
         return 'not run'
     mean = 100.0 * math.expm1(effect.mean)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains one model of one seed through the ordinary loop, and measures it; both can be sliced."""
+"""Train one model of one seed with the ordinary loop, and measure it; both run in time slices."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from train.torch_backend import TorchBackend
 from train.validate import judge
 
 METRICS = ('abs_rel', 'delta1', 'rmse')
-# What a checkpoint says about its making: revision of the code, machine, seconds of training.
+# Keys of a checkpoint that record its origin: revision of the code, machine, seconds of training.
 MADE_BY = ('revision', 'hardware', 'seconds')
 
 
 class OutOfTimeError(Exception):
-    """The slice of time is used up; everything so far is on disk."""
+    """The time slice is used up; all results so far are on disk."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A point of `time.monotonic`, seconds."""
+    """A time on the clock of `time.monotonic`, seconds."""
 
     at: float = math.inf
 
     def check(self) -> None:
-        """Raise `OutOfTimeError` when it has passed."""
+        """Raise `OutOfTimeError` if it has passed."""
         if time.monotonic() >= self.at:
             raise OutOfTimeError
 
 
 @dataclass(frozen=True)
 class SlicedProcess(Processes):
-    """One process; the loop meets the others right after it has saved a checkpoint.
+    """One process, which stops in the barrier of the loop when time is up.
 
-    That is the moment at which stopping loses nothing.
+    The loop reaches it right after saving a checkpoint, so nothing is lost.
     """
 
     deadline: Deadline = field(default_factory=Deadline)
@@ -68,9 +68,13 @@ class SlicedProcess(Processes):
 
 @dataclass(frozen=True)
 class Work:
-    """Where and how: folder, scale; threads and data workers of the trainer (0 = all, none).
+    """Settings of all runs.
 
-    assets: folder of photographic materials or ''. render_workers: processes that render.
+    out: folder for all output.
+    threads: threads of the trainer, 0 = all cores.
+    workers: processes of the trainer that make batches, 0 = none.
+    assets: folder of photographic materials or ''.
+    render_workers: processes that render.
     """
 
     out: Path
@@ -81,12 +85,12 @@ class Work:
     render_workers: int = 1
 
     def run(self, name: str, seed: int) -> Path:
-        """Run folder of a model."""
+        """Return the run folder of a model."""
         return self.out / 'runs' / f'{name}-{seed}'
 
 
 def config_of(name: str, seed: int, work: Work) -> TrainConfig:
-    """Give the training settings of a model; those of its arm come last."""
+    """Return the training settings of a model; its own override the common ones."""
     model, scale = MODELS[name], work.scale
     samples = max(1, round(scale.samples * model.share / scale.batch)) * scale.batch
     cuda = torch.cuda.is_available()
@@ -106,13 +110,13 @@ def config_of(name: str, seed: int, work: Work) -> TrainConfig:
 
 
 def clock_of(run: Path) -> int:
-    """Tell how many samples the newest checkpoint of a run has seen, by its name."""
+    """Return the number of samples that the newest checkpoint of a run has seen, from its name."""
     clocks = [int(path.stem) for path in checkpoint.folder(run).glob('*.pt')]
     return max(clocks, default=0)
 
 
 def train_model(name: str, seed: int, work: Work, deadline: Deadline) -> None:
-    """Train to the end, from where it was stopped; raises `OutOfTimeError` at a checkpoint."""
+    """Train to the end, resuming if stopped before; raises `OutOfTimeError` at a checkpoint."""
     config, run = config_of(name, seed, work), work.run(name, seed)
     if clock_of(run) >= config.total_samples:
         return
@@ -126,7 +130,7 @@ def train_model(name: str, seed: int, work: Work, deadline: Deadline) -> None:
 
 
 def evaluation(run: Path, total_samples: int) -> dict[str, Any]:
-    """Read what was measured of a run; nothing if it was measured at another length."""
+    """Read the measurements of a run; without points if they are of another training length."""
     path = run / 'evaluation.json'
     empty: dict[str, Any] = {'total_samples': total_samples, 'made_by': {}, 'points': {}}
     if not path.exists():
@@ -143,9 +147,9 @@ def evaluate_model(
     work: Work,
     deadline: Deadline,
 ) -> None:
-    """Measure what is missing, saving after each point; raises `OutOfTimeError` between points.
+    """Measure missing points, saving after each; raises `OutOfTimeError` between points.
 
-    frames: gives those of a test set by its name.
+    frames: returns the frames of a test set by its name.
     """
     config, run = config_of(name, seed, work), work.run(name, seed)
     found = evaluation(run, config.total_samples)
@@ -153,7 +157,7 @@ def evaluate_model(
     if not todo:
         return
     deadline.check()
-    use_threads(config.threads)  # as where it was trained before, in the same slice
+    use_threads(config.threads)  # as if training had run in the same slice
     net = build_net(config).to(best_device())
     state = checkpoint.find(run)
     found['made_by'] = {key: state[key] for key in MADE_BY}
@@ -161,7 +165,7 @@ def evaluate_model(
     backend = TorchBackend(net)
     for point in todo:
         deadline.check()
-        # Fresh noise for every frame: with the same one, a whole test set would hang on one draw.
+        # Fresh noise for every frame, or the result of a test set would depend on a single draw.
         estimator = DepthEstimator(
             config.contract(), backend, steps=point.steps, samples=point.samples, seed=seed,
             temporal='random',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How big the ablations are, one entry per scale."""
+"""Sizes of the ablations, one entry per scale."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from train.errors import TrainError
 
 @dataclass(frozen=True)
 class Scale:
-    """One size of everything.
+    """Size of the ablations.
 
-    preset: of the net; size: (height, width) it is trained at; frame: (height, width) of rendered
-    pictures, 1 / 0.8 of that, so that the narrowest virtual camera still has a pixel per pixel.
-    samples: per model, from scratch. seeds: 0..seeds-1. train_frames, test_frames: per data set.
-    speaks: whether the results say anything; those of a smoke test never enter the documentation.
+    preset: preset of the net.
+    size: (height, width) of training.
+    frame: (height, width) of rendered pictures, 1 / 0.8 of size, so that the narrowest virtual
+    camera still has one rendered pixel per pixel.
+    samples: per model trained from scratch.
+    seeds: 0..seeds-1.
+    train_frames, test_frames: per data set.
+    speaks: whether the results are meaningful; those of a smoke test never enter the docs.
     """
 
     preset: str
@@ -41,7 +45,7 @@ SCALES = {
 
 
 def scale(name: str) -> Scale:
-    """Look a scale up; raises `TrainError` that lists the known ones."""
+    """Look up a scale; raises `TrainError` for an unknown one."""
     if name not in SCALES:
         raise TrainError(f'scale {name!r} is unknown; allowed: {", ".join(SCALES)}')
     return SCALES[name]

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a claim reproduced? Paired by seed, by the t interval of the mean difference.
+"""Decide whether a claim is reproduced, by the t interval of differences paired by seed.
 
-The difference is that of the logarithms of two errors, so that it reads as a percentage and a
-model that failed on one seed does not drown the others.
+A difference is that of the logarithms of two errors, so that it reads as a percentage and one
+failed seed does not dominate the others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Judged:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Mean and t interval of independent values."""
+    """Return the mean and t interval of independent values."""
     count = len(values)
     if count == 0:
         return Interval(math.nan, math.nan, 0)
@@ -56,7 +56,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def measured(results: Results, term: Term, metric: str) -> dict[int, float]:
-    """Values of a term by seed, where they exist and are finite."""
+    """Return the finite values of a term by seed."""
     model, point = term
     found = {
         seed: models.get(model, {}).get(point.key, {}).get(metric)
@@ -66,13 +66,13 @@ def measured(results: Results, term: Term, metric: str) -> dict[int, float]:
 
 
 def judge_claim(claim: Claim, results: Results) -> Judged:
-    """Compare over the seeds that have all numbers of the claim."""
+    """Judge a claim by the seeds that have all its numbers."""
     effects = _log_ratio(results, claim.better, claim.worse, claim.metric)
     if claim.beyond is not None:
         others = _log_ratio(results, *claim.beyond, claim.metric)
         effects = {seed: effects[seed] - others[seed] for seed in effects.keys() & others.keys()}
     effect = interval([effects[seed] for seed in sorted(effects)])
-    # NaN compares false with everything: fewer than two seeds decide nothing.
+    # Comparisons with NaN are false, so fewer than two seeds are undecided.
     if effect.mean - effect.half > 0:
         return Judged(claim, REPRODUCED, effect)
     if effect.mean + effect.half < 0:
