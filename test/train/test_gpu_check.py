@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The GPU check without a GPU: it says so; its tables and verdicts are right."""
+"""The GPU check without a GPU: it reports that; its tables and verdicts are right."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert not (tmp_path / 'out').exists()
 
 
-def test_it_runs_with_what_an_engine_needs_and_no_more() -> None:
+def test_it_runs_with_only_the_packages_that_an_engine_needs() -> None:
     """Robots have no Pillow, no bags and no torch: `pip install '.[cpu,gpu]'` is enough."""
     code = """
 import sys
@@ -49,7 +49,7 @@ main(['--help'])
     assert found.returncode == 0, found.stderr
 
 
-def test_a_place_for_no_results_is_refused_before_minutes_of_work(
+def test_an_invalid_output_folder_is_refused_before_minutes_of_work(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
@@ -57,7 +57,7 @@ def test_a_place_for_no_results_is_refused_before_minutes_of_work(
     assert 'Not a directory); choose another --out' in capsys.readouterr().err
 
 
-def test_a_model_that_is_not_there_is_no_table_of_what_did_not_run(
+def test_a_missing_model_is_refused_without_a_table(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with pytest.raises(SystemExit):
@@ -65,7 +65,7 @@ def test_a_model_that_is_not_there_is_no_table_of_what_did_not_run(
     assert "no shipped model 'nothing'; looked for" in capsys.readouterr().err
 
 
-def test_section_that_fails_or_is_late_is_a_row(tmp_path: Path) -> None:
+def test_a_failed_or_late_section_becomes_a_row(tmp_path: Path) -> None:
     check = gpu_check.Check(tmp_path, tmp_path / 'out', limit_s=60.0)
     check.section('tiny', 'x', lambda: __import__('no_such_module'))
     check.end = 0.0
@@ -84,8 +84,8 @@ def gpu_in_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('gpu_in_name_only')
-def test_most_wanted_comes_first_and_what_is_missing_is_named(tmp_path: Path) -> None:
-    """No engine, no torch, and yet a whole report."""
+def test_most_important_comes_first_and_missing_libraries_are_named(tmp_path: Path) -> None:
+    """The report is complete without an engine or torch."""
     model = write_oracle(tmp_path / 'oracle.onnx')
     out = tmp_path / 'out'
     words = ['--out', str(out), '--model', str(model), '--torch-python', '/bin/false']
@@ -102,7 +102,7 @@ def test_most_wanted_comes_first_and_what_is_missing_is_named(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures('gpu_in_name_only')
-def test_sections_alone_and_in_the_order_asked_for(
+def test_only_the_requested_sections_in_their_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
@@ -118,8 +118,8 @@ def test_sections_alone_and_in_the_order_asked_for(
 
 
 @pytest.mark.slow
-def test_the_check_as_a_whole_on_stand_ins(tmp_path: Path) -> None:
-    """What a GPU with the newest TensorRT would be asked to do, in the processes that do it."""
+def test_the_whole_check_on_stand_ins(tmp_path: Path) -> None:
+    """All calls to a GPU with the newest TensorRT, in the processes that make them."""
     model, out = write_oracle(tmp_path / 'oracle.onnx'), tmp_path / 'out'
     words = [sys.executable, '-m', 'train.gpu', '--out', str(out), '--model', str(model)]
     words += ['--torch-python', '/bin/false', '--sections']
@@ -132,7 +132,7 @@ def test_the_check_as_a_whole_on_stand_ins(tmp_path: Path) -> None:
     assert {r['what'] for r in rows if r['note'].startswith('not run')} == {'torch'}
     passed = {r['what'] for r in rows if r['note'].startswith('passed')}
     tried = {what for what, _ in rough_use.CHECKS + rough_use.BUILDING_CHECKS}
-    assert passed | {'build cancelled'} == tried  # which a build may be too quick for
+    assert passed | {'build cancelled'} == tried  # a build may finish before it is cancelled
     timed = [(r['model'], r['what']) for r in rows if r['p50']]
     kinds = ('sampler, TensorRT with CUDA graph', 'VGA frame to depth, TensorRT')
     for name in ('oracle', 'oracle, any size'):
@@ -142,7 +142,7 @@ def test_the_check_as_a_whole_on_stand_ins(tmp_path: Path) -> None:
 
 
 class StandIn(OrtBackend):
-    """What a loaded engine offers, computed by ONNX Runtime."""
+    """The interface of a loaded engine, computed by ONNX Runtime."""
 
     memory_bytes: ClassVar = {'weights': 1 << 20}
     fixed_samples = 1
@@ -211,14 +211,14 @@ def test_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize('python', ['/no/such/python', '/bin/false'])
 def test_torch_that_does_not_start(python: str, tmp_path: Path) -> None:
     started = torch_child.TorchChild(python, 'tiny', ['fp16'], [1])
-    with pytest.raises(BackendError, match='torch measured nothing'):
+    with pytest.raises(BackendError, match='no measurements from torch'):
         started.measure(time.monotonic() + 20.0)
     started.stop()
     with pytest.raises(BackendError, match='cannot'):
         torch_child.export_presets(python, tmp_path, time.monotonic() + 20.0)
 
 
-def test_a_file_where_presets_should_be_written_is_one_line(
+def test_a_file_in_place_of_the_presets_folder_is_a_one_line_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with_torch = pytest.importorskip('train.gpu.with_torch')
@@ -228,7 +228,7 @@ def test_a_file_where_presets_should_be_written_is_one_line(
 
 
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
-def test_torch_without_a_gpu_says_so() -> None:
+def test_torch_without_a_gpu_is_reported() -> None:
     pytest.importorskip('torch')
     started = torch_child.TorchChild(sys.executable, 'nano', ['fp16'], [1])
     with pytest.raises(BackendError, match='no CUDA'):
@@ -238,7 +238,7 @@ def test_torch_without_a_gpu_says_so() -> None:
 def test_build_only_builds_in_order_and_reports(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The engines are stand-ins: which are asked for, and that a failure is a row."""
+    """With stand-in engines: which are requested, and that a failure becomes a row."""
     model = write_oracle(tmp_path / 'oracle.onnx')
     presets = tmp_path / 'presets'
     presets.mkdir()
@@ -272,12 +272,10 @@ def test_build_only_builds_in_order_and_reports(
     [
         (['--limit-s', 'nan'], '--limit-s: nan is no time'),
         (['--jobs', '0'], '--jobs: 0 must be >= 1'),
-        (['--build-only'], 'needs --engine-cache-dir: else nothing is kept'),
+        (['--build-only'], 'needs --engine-cache-dir, or no engine is kept'),
     ],
 )
-def test_options_that_cannot_be(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_options(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(words)
     assert said in capsys.readouterr().err
@@ -287,7 +285,7 @@ def test_options_that_cannot_be(
     ('script', 'limit_s', 'said'),
     [
         ('echo "no depth" >&2; exit 1', 60.0, 'the demo ended with status 1: no depth'),
-        ('exit 3', 60.0, 'the demo ended with status 3: without a word'),
+        ('exit 3', 60.0, 'the demo ended with status 3: no error message'),
         ('trap "touch $0.stopped; exit" INT; sleep 60 & wait', 0.0, 'not done in 1 s'),
     ],
 )
@@ -303,13 +301,13 @@ def test_demo_that_fails_or_takes_too_long(
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=limit_s)
     with pytest.raises(BackendError, match=said):
         gpu_check.node_over_dds(check, 'oracle', model)
-    # Interrupted, not killed: a demo that is killed leaves its node behind.
+    # Interrupted, not killed: a killed demo leaves its node running.
     assert (tmp_path / 'python.stopped').exists() == ('stopped' in script)
 
 
 @pytest.fixture
 def rough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> BuildRequest:
-    """An engine asked for on a GPU that stands in; what builds it is this process."""
+    """Request an engine on a stand-in GPU; this process builds it."""
     fake_tensorrt.install(monkeypatch, '10.3.0')
     model = write_oracle(tmp_path / 'oracle.onnx')
     return BuildRequest(model, 'fp32', (48, 64), folder=tmp_path / 'engines')
@@ -329,7 +327,7 @@ def test_rough_use(rough: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None
 def test_rough_use_ends_in_time(
     rough: BuildRequest, monkeypatch: pytest.MonkeyPatch, work: Any
 ) -> None:
-    """Where there is no engine it builds one, which may take longer than is left."""
+    """A missing engine is built, which may take longer than the remaining time."""
     monkeypatch.setattr(engine_cache, 'command', lambda _: ['/bin/sleep', '60'])
     started = time.monotonic()
     with pytest.raises(BackendError, match=r'not done in 1 s|build was cancelled'):

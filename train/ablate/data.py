@@ -57,7 +57,7 @@ def render(
     workers: int,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Render the missing shards of a data set; check() is called every few shards and may raise."""
+    """Render the missing shards of a data set; check(), called every few shards, may raise."""
     root, config = folder(out, name), world_config(name, scale)
     if missing_frames(out, name, scale):
         Assets.load(assets)  # fails here, before the folder is claimed for them

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT built, proved and timed on this GPU: `python -m train.gpu --out out/gpu`.
+"""Build, prove and time TensorRT engines on this GPU: `python -m train.gpu --out out/gpu`.
 
-Writes gpu.json and gpu.md with device, driver and versions, and ends within nine minutes. What
-cannot run, for want of a library or of time, is in the table with the reason. Torch may live in
-another Python (--torch-python).
+Writes gpu.json and gpu.md with device, driver and versions, and ends within nine minutes. The
+table gives the reason for everything that could not run, such as a missing library or lack of
+time. Torch may be installed in another Python (--torch-python).
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.gpu', description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
     parser.add_argument('--model', default=DEFAULT_MODEL, help='.onnx or name (%(default)s)')
-    parser.add_argument('--presets', type=Path, help='folder that with_torch has exported to')
+    parser.add_argument('--presets', type=Path, help='folder of presets exported by with_torch')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
     parser.add_argument('--limit-s', type=seconds, default=LIMIT_S, help='default: %(default)s')
     parser.add_argument(
         '--sections', nargs='+', choices=tuple(SECTIONS), default=tuple(SECTIONS),
-        metavar='SECTION', help=f'these alone, in this order; default: {" ".join(SECTIONS)}',
+        metavar='SECTION', help=f'only these, in this order; default: {" ".join(SECTIONS)}',
     )  # fmt: skip
-    parser.add_argument('--engine-cache-dir', type=Path, help='keep the engines there')
+    parser.add_argument('--engine-cache-dir', type=Path, help='folder to keep the engines in')
     parser.add_argument(
         '--optimization-level',
         type=int,
@@ -74,9 +74,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="TensorRT's (default: %(default)s)",
     )
     parser.add_argument(
-        '--build-only', action='store_true', help='fill --engine-cache-dir, measure another time'
+        '--build-only', action='store_true', help='only fill --engine-cache-dir, without timing'
     )
-    parser.add_argument('--jobs', type=positive, default=1, help='builds at once (default: 1)')
+    parser.add_argument('--jobs', type=positive, default=1, help='parallel builds (default: 1)')
     options = parser.parse_args(argv)
     try:
         check_folder(options.out)
@@ -84,7 +84,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     except (BackendError, TrainError) as error:
         parser.error(str(error))
     if options.build_only and options.engine_cache_dir is None:
-        parser.error('--build-only needs --engine-cache-dir: else nothing is kept')
+        parser.error('--build-only needs --engine-cache-dir, or no engine is kept')
     return options
 
 

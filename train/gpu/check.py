@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the check can do: an engine built, proved and timed, torch beside it, the node.
+"""The steps of the check: build, prove and time an engine, time torch and the node.
 
-`sections` says what is done in which order. Whatever is found is on disk after every section: a
-check that is cut short has lost nothing.
+`sections` defines their order. Results are saved after every section, so that an interrupted
+check loses none.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from train.gpu.report import Row, clock
 from train.gpu.torch_child import TorchChild
 
 LIMIT_S = 540
-# Kept back for writing, and for what cannot be stopped halfway.
+# Reserved for writing, and for work that cannot be stopped halfway.
 RESERVE_S = 15.0
 VGA = (480, 640)
 FIRST_STEPS, MORE_STEPS = (1,), (2, 4)
@@ -49,7 +49,7 @@ TORCH_S = 150.0
 
 @dataclass
 class Check:
-    """What is wanted, the rows so far, and the time that is left."""
+    """Settings, the results so far, and the time limit."""
 
     engines: Path
     out: Path
@@ -68,7 +68,7 @@ class Check:
         self.end = self.started + self.limit_s - RESERVE_S
 
     def late(self) -> bool:
-        """Whether nothing new may begin."""
+        """Return whether it is too late to start anything new."""
         return time.monotonic() > self.end
 
     def say(self, text: str) -> None:
@@ -76,14 +76,14 @@ class Check:
         print(f'[{time.monotonic() - self.started:5.1f}] {text}', flush=True)
 
     def save(self) -> None:
-        """Write what there is so far."""
+        """Write the results so far."""
         with self._lock:
             report.write(self.out, self.about, self.rows, self.proofs)
 
     def request(
         self, model: Path, precision: str, samples: int, any_size: bool = False
     ) -> tuple[BuildRequest, Contract]:
-        """Ask for an engine for VGA pictures, or for any -> the request, the model's contract."""
+        """Return the request for an engine for VGA or any pictures, and the model's contract."""
         contract = OrtBackend(model, 'cpu').contract
         size = None if any_size else network_size(*VGA, contract)
         request = BuildRequest(
@@ -92,7 +92,7 @@ class Check:
         return request, contract
 
     def section(self, model: str, what: str, work: Callable[[], object], **about: Any) -> None:
-        """Run a section on its own: whatever it throws is a row of the table."""
+        """Run a section in isolation: an exception becomes a row of the table."""
         if self.late():
             self.rows.append(Row(model, what, note='not run: no time left', **about))
             self.save()
@@ -100,7 +100,7 @@ class Check:
         self.say(f'{model}: {what} {about or ""}')
         try:
             work()
-        except Exception as error:  # a section that fails must not take the others with it
+        except Exception as error:  # a failing section must not stop the others
             if not isinstance(error, (BackendError, ImportError)):
                 traceback.print_exc()
             note = f'not run: {type(error).__name__}: {error}'.replace('\n', ' ')
@@ -144,7 +144,7 @@ def tensorrt(
 def proved(
     check: Check, model: str, request: BuildRequest, contract: Contract, log: Callable[[str], None]
 ) -> tuple[StoredEngine, dict[str, Any]]:
-    """Have the engine, built first if need be, and its row of the table of proofs."""
+    """Return the engine, built if necessary, and its row of the table of proofs."""
     started = time.monotonic()
     engine = engine_cache.engine_for(request, contract, log, check.late)
     proof = {
@@ -164,7 +164,7 @@ def _time_sampler(row: Row, backend: Any, use_graph: bool, size: tuple[int, int]
     rgb = random.standard_normal((1, 3, *size), np.float32)
     noises = random.standard_normal((5, row.samples, 1, *size), np.float32)
     noises.flags.writeable = False
-    noise, fresh = noises[0], list(noises[1:])  # the very same arrays: fixed noise stays there
+    noise, fresh = noises[0], list(noises[1:])  # the same arrays: fixed noise stays on the GPU
     times = diffusion.trailing_times(row.steps)
 
     def once() -> None:
@@ -176,7 +176,7 @@ def _time_sampler(row: Row, backend: Any, use_graph: bool, size: tuple[int, int]
 
 
 def _time_frame(row: Row, contract: Contract, backend: Any, name: str) -> Row:
-    """One VGA picture in host memory to metres in host memory, through the robot's estimator."""
+    """Time one VGA picture to metres, both in host memory, through the robot's estimator."""
     picture = np.random.default_rng(0).integers(0, 255, (*VGA, 3), np.uint8)
     camera = Camera(500.0, 500.0, 319.5, 239.5, VGA[1], VGA[0])
     estimator = DepthEstimator(contract, backend, steps=row.steps, samples=row.samples)
@@ -196,7 +196,7 @@ def onnxruntime_cuda(check: Check, model: str, path: Path) -> None:
 
 
 def node_over_dds(check: Check, model: str, path: Path) -> None:
-    """Time the demo, the sample bag through the real node, with TensorRT."""
+    """Time the demo with TensorRT: the sample bag through the real node."""
     if importlib.util.find_spec('rclpy') is None:
         raise BackendError('rclpy is not installed')
     request, _ = check.request(path, 'fp16', 1)
@@ -206,7 +206,7 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
     words += ['-p', 'engine_size:={}x{}'.format(*request.size)]
     words += ['-p', f'engine_cache_dir:={check.engines}']
     left = max(1.0, check.end - time.monotonic())
-    # A script's background job ignores SIGINT, and so would the demo, which could not be stopped.
+    # A script's background job ignores SIGINT; the demo would inherit that and never stop.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
@@ -215,12 +215,12 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
         try:
             said = demo.communicate(timeout=left)[1]
         except subprocess.TimeoutExpired:
-            # Killed, the demo would leave its node behind, on the GPU.
+            # SIGKILL would leave the demo's node running on the GPU.
             demo.send_signal(signal.SIGINT)
-            demo.wait()  # not for whoever holds its stderr besides
+            demo.wait()  # unlike communicate(), not for others that hold its stderr
             raise BackendError(f'not done in {left:.0f} s') from None
     if demo.returncode:
-        last = (said.strip().splitlines() or ['without a word'])[-1]
+        last = (said.strip().splitlines() or ['no error message'])[-1]
         raise BackendError(f'the demo ended with status {demo.returncode}: {last}')
     latency = json.loads((out / 'demo.json').read_text())['latency_ms']
     for what, ms in latency.items():
@@ -229,7 +229,7 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
 
 
 def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks) -> None:
-    """Each of these checks on the fp16 engine, as a row."""
+    """Run each of these checks on the fp16 engine and add a row for it."""
     request, contract = check.request(path, 'fp16', 1)
     for what, work in checks:
 
@@ -243,7 +243,7 @@ def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks)
 
 
 def measure_torch(check: Check, child: TorchChild) -> None:
-    """Take the rows of a child that has compiled meanwhile."""
+    """Add the rows of a child that has compiled in the meantime."""
     rows, about = child.measure(min(check.end, time.monotonic() + TORCH_S))
     check.rows += rows
     check.about |= about

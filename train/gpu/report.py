@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the check found, as JSON and as Markdown."""
+"""Write the results of the check as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _SMI = 'name,driver_version,memory.total,pstate,clocks.sm,temperature.gpu'
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. p50, p95: milliseconds; device: in a row, without copies."""
+    """One line of the table.
+
+    p50, p95: milliseconds of one call.
+    device: milliseconds of one of many consecutive calls, without copies.
+    """
 
     model: str
     what: str
@@ -42,7 +46,7 @@ class Row:
 
 
 def clock(run: Callable[[], object], seconds: float = 1.0) -> tuple[float, float]:
-    """Median and 95th percentile of a call, milliseconds, after a warm-up."""
+    """Return median and 95th percentile of a call in milliseconds, after a warm-up."""
     for _ in range(5):
         run()
     times: list[float] = []
@@ -66,7 +70,7 @@ def write(
 
 
 def machine() -> dict[str, str]:
-    """Name the device, the driver and the versions."""
+    """Return the names of device and driver, and the versions."""
     about = {'gpus': ', '.join(cuda_driver.gpus()), 'python': platform.python_version()}
     try:
         command = ['nvidia-smi', f'--query-gpu={_SMI}', '--format=csv,noheader']
@@ -83,7 +87,7 @@ def machine() -> dict[str, str]:
 
 
 def _module_version(name: str) -> str:
-    """Version of a module that no package manager of Python knows (a Jetson's TensorRT)."""
+    """Return the version of a module without Python package metadata (a Jetson's TensorRT)."""
     try:
         return str(__import__(name).__version__) if name.isidentifier() else ''
     except (ImportError, OSError, AttributeError):
@@ -91,7 +95,7 @@ def _module_version(name: str) -> str:
 
 
 def aims(rows: Sequence[Row]) -> dict[str, str]:
-    """Hold the rows of the first model, one sample, one step, against the project's aims."""
+    """Compare the rows of the first model (one sample, one step) with the project's aims."""
     model = rows[0].model if rows else ''
 
     def find(what: str, precision: str = 'fp16') -> Row | None:
@@ -125,7 +129,7 @@ def _verdict(found: float | None, limit: float) -> str:
 def markdown(
     about: Mapping[str, str], rows: Sequence[Row], proofs: Sequence[dict[str, Any]]
 ) -> str:
-    """Write everything as tables."""
+    """Format all results as tables."""
     presets = 'The presets have random weights and no ray directions.'
     lines = ['# GPU check', '', f'Made by `make gpu-check`. {presets}', '']
     lines += [f'- {name}: {value}' for name, value in about.items()]
@@ -138,8 +142,8 @@ def markdown(
         f'| {p["gpu_memory_mib"]} | {p["proof"]} |'
         for p in proofs
     ]
-    lines += ['', '## Times', '', 'Milliseconds. p50, p95: of one call until its result is there.']
-    lines += ['Device: of one of many calls in a row, without copies.', '']
+    lines += ['', '## Times', '', 'Milliseconds. p50, p95: one call until its result is there.']
+    lines += ['Device: one of many consecutive calls, without copies.', '']
     lines += ['| model | what | precision | samples | steps | p50 | p95 | device | |']
     lines += ['|---|---|---|---|---|---|---|---|---|']
     lines += [

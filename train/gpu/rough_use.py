@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the check tries beside proofs and times: rough use of engines on a real GPU.
+"""Stress tests of engines on a real GPU, in addition to proofs and times.
 
-Every function takes an engine of one size, returns a sentence of what was seen and raises where it
-is wrong; `end`, of `time.monotonic`, is when it gives up a build or a process.
+Every function takes the request for an engine of one size, returns a sentence about the result and
+raises `BackendError` if that is wrong. `end` (of `time.monotonic`) is the deadline of builds and
+processes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dmd_ros.runtime.engine_store import BuildRequest
 from dmd_ros.runtime.errors import BackendError
 
 _FRAMES = 100
-# How a sentence starts that says why there was nothing to see.
+# Start of a sentence that gives the reason for a test without result.
 NOT_TRIED = 'not tried'
 _LEAVE_OPEN = """
 import sys
@@ -50,13 +51,13 @@ def load(
     end: float,
     log: Callable[[str], None] = lambda _: None,
 ) -> Any:
-    """Load an engine, built first if there is none."""
+    """Load an engine, built first if missing."""
     engine = engine_cache.engine_for(request, contract, log, lambda: time.monotonic() > end)
     return engine_cache.start(engine, request, contract, log)
 
 
 def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
-    """Depth codes of a random picture, two steps."""
+    """Return the depth codes of a random picture, two steps."""
     random = np.random.default_rng(seed)
     picture = random.integers(0, 256, (*size, 3), dtype=np.uint8)
     noises = random.standard_normal((3, 1, 1, *size), np.float32)
@@ -66,7 +67,7 @@ def codes(backend: Any, size: tuple[int, int], seed: int) -> Any:
 
 
 def several(request: BuildRequest, contract: Contract, end: float) -> str:
-    """Three estimators in one process, from three threads; closed in mixed order."""
+    """Run three estimators in one process, from three threads; close them in mixed order."""
     size = request.size
     before = memory_mib()
     backends = [load(request, contract, end) for _ in range(3)]
@@ -90,7 +91,7 @@ def several(request: BuildRequest, contract: Contract, end: float) -> str:
     backends[2].close()
     backends[2].close()
     _must(not wrong, f'{len(wrong)} of {3 * _FRAMES} frames differ between threads')
-    _must(last_is_right, 'closing two estimators changed what the third says')
+    _must(last_is_right, 'closing two estimators changed the output of the third')
     _must_raise(lambda: codes(backends[0], size, 0), 'is closed')
     return f'{3 * _FRAMES} frames from 3 threads identical; GPU memory of the three {held} MiB'
 
@@ -118,12 +119,12 @@ def left_open(request: BuildRequest, contract: Contract, end: float) -> str:
     result = _run([sys.executable, '-c', _LEAVE_OPEN, *words], end)
     said = (result.stderr or result.stdout).strip()[-300:]
     _must(result.returncode == 0, f'status {result.returncode}: {said}')
-    _must('rror' not in result.stderr, f'it said: {said}')  # TensorRT may warn
+    _must('rror' not in result.stderr, f'it printed: {said}')  # TensorRT may warn
     return 'two estimators left open: the process ends with status 0, without an error'
 
 
 def command(request: BuildRequest, contract: Contract, end: float) -> str:
-    """Let the build command find what is there."""
+    """Run the build command, which finds the existing engine."""
     started = time.monotonic()
     result = _run(engine_cache.command(request), end)
     said = result.stdout.strip().splitlines()
@@ -132,7 +133,7 @@ def command(request: BuildRequest, contract: Contract, end: float) -> str:
 
 
 def cancelled(request: BuildRequest, contract: Contract, end: float) -> str:
-    """Stop a build that is not wanted any more."""
+    """Cancel a running build."""
     end = min(end, time.monotonic() + 4.0)
     try:
         load(replace(request, force=True), contract, end).close()
@@ -145,7 +146,7 @@ def cancelled(request: BuildRequest, contract: Contract, end: float) -> str:
 
 
 def truncated(request: BuildRequest, contract: Contract, end: float) -> str:
-    """Cut an engine short: that is said, and it is built anew."""
+    """Truncate an engine: this is reported, and it is rebuilt."""
     load(request, contract, end).close()
     engine = engine_cache.engine_for(request, contract, lambda _: None)
     whole = engine.path.read_bytes()
@@ -154,8 +155,8 @@ def truncated(request: BuildRequest, contract: Contract, end: float) -> str:
     lines: list[str] = []
     started = time.monotonic()
     load(request, contract, end, lines.append).close()
-    _must(any('is truncated' in line for line in lines), 'nobody said that it is truncated')
-    return f'reported, and built anew in {time.monotonic() - started:.0f} s (kernels timed before)'
+    _must(any('is truncated' in line for line in lines), 'the log does not report it as truncated')
+    return f'reported, and rebuilt in {time.monotonic() - started:.0f} s (kernels timed before)'
 
 
 Checks = tuple[tuple[str, Callable[[BuildRequest, Contract, float], str]], ...]
@@ -165,7 +166,7 @@ CHECKS: Checks = (
     ('left open at the end', left_open),
     ('build command', command),
 )
-# These build, which takes its time: last.
+# Last, because these build engines, which takes long.
 BUILDING_CHECKS: Checks = (
     ('build cancelled', cancelled),
     ('truncated engine', truncated),
@@ -173,7 +174,7 @@ BUILDING_CHECKS: Checks = (
 
 
 def memory_mib() -> int:
-    """GPU memory in use, by everybody; 0 where nvidia-smi does not say."""
+    """Return the GPU memory in use by all processes, MiB; 0 if nvidia-smi does not report it."""
     words = ['nvidia-smi', '--query-gpu=memory.used', '--format=csv,noheader,nounits']
     try:
         said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)

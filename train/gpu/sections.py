@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sections of the check, in the order of how much they are wanted: time may run out.
+"""The sections of the check, the most important first, because time may run out.
 
 First comes the shipped model, then the presets with random weights and without ray directions:
-time does not depend on weights, and the proof is as strict as for trained ones.
+run times do not depend on weights, and the proof is as strict as for trained ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from train.gpu import rough_use
 from train.gpu.check import FIRST_STEPS, MORE_STEPS, Check
 from train.gpu.torch_child import TorchChild, export_presets
 
-# Does what it can with a model's file and the presets' folder; see `run`.
+# Takes the check, the file of the model and the folder of the presets; see `run`.
 Section = Callable[[Check, Path, Path | None], None]
 
 # (precision, samples) of the shipped model's engines for one size.
@@ -48,8 +48,8 @@ def _shipped(
 
 
 def _rough_use_and_torch(check: Check, path: Path, presets: Path | None) -> None:
-    # Not sooner: nothing may run beside the times of the section before. It compiles while engines
-    # are used roughly.
+    # Not earlier, because nothing may run while the previous section is timed. It compiles during
+    # the stress tests.
     child = TorchChild(check.torch_python, str(path), ['fp16'], [1])
     try:
         work.used_roughly(check, path.stem, path, rough_use.CHECKS)
@@ -103,17 +103,16 @@ def run(
     presets: Path | None,
     sections: Sequence[str] = tuple(SECTIONS),
 ) -> None:
-    """Run sections of `SECTIONS` in the order given.
+    """Run sections of `SECTIONS` in the given order.
 
-    presets: folder that `with_torch` has exported to; None: the Python with torch exports them
-    when they are wanted.
+    presets: folder of presets exported by `with_torch`, None = export them when needed.
     """
     for name in sections:
         SECTIONS[name](check, model, presets)
 
 
 def build_only(check: Check, model: Path, presets: Path | None, jobs: int) -> None:
-    """Build and prove what `run` will load, the most wanted first, `jobs` at once; no times."""
+    """Build and prove the engines of `run`, most important first, `jobs` at once, untimed."""
     wanted = [(model.stem, model, *kind) for kind in SHIPPED]
     models = _preset_files(check, presets)
     wanted += [(name, models[name], *kind) for name, *kind in ENGINES if name in models]
@@ -161,7 +160,7 @@ def _torch_alone(check: Check, net: str) -> None:
 
 
 def _preset_files(check: Check, folder: Path | None) -> dict[str, Path]:
-    """ONNX files of the presets: from `folder`, else exported now by the Python with torch."""
+    """Return the ONNX files of the presets in `folder`, or export them with the torch Python."""
     if folder is None:
         folder = check.engines / 'presets'
         export = partial(export_presets, check.torch_python, folder, check.end)

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`with_torch` from outside: started early, it compiles while others use the GPU, then waits.
+"""Start `with_torch` early, so that it compiles while others use the GPU, then read its results.
 
-Neither torch nor TensorRT is needed here.
+This module needs neither torch nor TensorRT.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ READY, ROW, ABOUT = 'ready', 'row ', 'about '
 
 
 class TorchChild:
-    """One run of `python -m train.gpu.with_torch time`, whose clock starts with `measure`."""
+    """One run of `python -m train.gpu.with_torch time`, which starts timing at `measure`."""
 
     def __init__(self, python: str, net: str, precisions: list[str], samples: list[int]) -> None:
-        """Start compiling; whatever goes wrong is said by `measure`. net: preset or .onnx file."""
+        """Start compiling; `measure` reports any failure. net: preset or .onnx file."""
         words = [python, '-m', 'train.gpu.with_torch', 'time', '--net', net]
         words += ['--precisions', *precisions, '--samples', *map(str, samples)]
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -46,9 +46,9 @@ class TorchChild:
         threading.Thread(target=self._read, daemon=True).start()
 
     def measure(self, end: float) -> tuple[list[Row], dict[str, str]]:
-        """Start its clock and return its rows and versions; raises `BackendError`.
+        """Start timing and return rows and versions; raises `BackendError`.
 
-        end: of `time.monotonic`, when to give up.
+        end: deadline, of `time.monotonic`.
         """
         rows: list[Row] = []
         about: dict[str, str] = {}
@@ -65,11 +65,11 @@ class TorchChild:
             else:
                 self._last.append(line)
         if not rows:
-            raise BackendError(f'torch measured nothing: {" / ".join(self._last[-2:])[-300:]}')
+            raise BackendError(f'no measurements from torch: {" / ".join(self._last[-2:])[-300:]}')
         return rows, about
 
     def stop(self) -> None:
-        """End the process, if it still runs."""
+        """Kill the process if it is still running."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -91,7 +91,7 @@ class TorchChild:
 
 
 def export_presets(python: str, folder: Path, end: float) -> None:
-    """Have the presets written by the Python that has torch; raises `BackendError`."""
+    """Export the presets with the Python that has torch; raises `BackendError`."""
     words = [python, '-m', 'train.gpu.with_torch', 'export', str(folder)]
     left = max(1.0, end - time.monotonic())
     try:

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The part of the check that needs torch, in a process of its own.
+"""The part of the check that needs torch, in a separate process.
 
     python -m train.gpu.with_torch export out/presets   # presets with random weights, as ONNX
     python -m train.gpu.with_torch time --net nano      # a line on standard input starts the clock
 
-TensorRT's Python need not be torch's: this file imports no TensorRT, and the check no torch.
+TensorRT and torch may be in different Pythons: this module does not import TensorRT, and the check
+does not import torch.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _TYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 
 
 def random_net(name: str) -> UNet:
-    """Build a preset whose zero-initialised layers are random too: else it says nothing."""
+    """Build a preset; zero-initialised layers are random too, or its output would be zero."""
     torch.manual_seed(0)
     net = UNet(preset(name).net).eval()
     for parameter in net.parameters():
@@ -47,7 +48,7 @@ def random_net(name: str) -> UNet:
 
 
 def export_presets(folder: Path) -> None:
-    """Write every preset with random weights, contract and golden input, as trained ones are."""
+    """Write every preset with random weights, contract and golden input, like a trained one."""
     import onnx
     from onnx import helper
 
@@ -73,9 +74,9 @@ def export_presets(folder: Path) -> None:
 def prepare(
     name: str, precisions: list[str], samples: list[int], compiled: bool
 ) -> list[tuple[Row, Callable[[], object]]]:
-    """Set a network up as the trainer has it, and run it once for each row to be measured.
+    """Set up a network as in the trainer, and run it once for each row to measure.
 
-    name: of a preset, or an .onnx file that `train.export` wrote.
+    name: preset, or an .onnx file written by `train.export`.
     """
     known = load_model(Path(name)).net if name.endswith('.onnx') else random_net(name)
     net = known.eval().cuda().to(memory_format=torch.channels_last)
@@ -108,7 +109,7 @@ def _once(network: Any, tensors: list[Any], precision: str) -> None:
 
 
 def measure(row: Row, run: Callable[[], object], seconds: float) -> Row:
-    """Time of a call until it is done, and per call of a hundred in a row (`device`)."""
+    """Time single calls until completion, and one of a hundred consecutive calls (`device`)."""
 
     def once() -> None:
         run()
@@ -132,13 +133,13 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('export').add_argument('folder', type=Path, help='to write into')
+    commands.add_parser('export').add_argument('folder', type=Path, help='output folder')
     timing = commands.add_parser('time')
     timing.add_argument('--net', required=True, help='preset, or .onnx file of train.export')
     timing.add_argument('--precisions', nargs='+', default=['fp16', 'bf16'], choices=_TYPES,
                         help='default: fp16 bf16')  # fmt: skip
     timing.add_argument('--samples', nargs='+', type=int, default=[1], help='default: 1')
-    timing.add_argument('--seconds', type=float, default=1.0, help='for each row')
+    timing.add_argument('--seconds', type=float, default=1.0, help='time per row, seconds')
     options = parser.parse_args(argv)
     if options.command == 'export':
         return in_one_line(lambda: export_presets(options.folder))

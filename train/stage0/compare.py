@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does stage 0 help? Depth from its weights against depth from scratch, step for step.
+"""Compare depth training from stage-0 weights with training from scratch, step for step.
 
     python -m train.stage0.compare --out runs/stage0
 
 Renders procedural worlds (once), trains stage 0 on their pictures, then depth twice per seed: from
-scratch and from stage 0, with the same settings, batches and noise. Judged on worlds of held-out
-seeds. Finished parts are kept: the same command goes on. Leaves compare.json and compare.md.
+scratch and from stage 0, with the same settings, batches and noise. Both are evaluated on worlds
+of held-out seeds. Finished parts are kept, so that the same command continues after a stop. Writes
+compare.json and compare.md.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ from train.validate import Validator
 from train.worlds import WorldConfig, held_out
 from train.worlds.cache import claim_folder, parse_size, write_cache
 
-# Training and test worlds: seeds of the comparison differ in weights, order and noise alone.
+# Seed of all worlds; the seeds of the comparison differ only in weights, order and noise.
 _WORLDS_SEED = 0
 _HELD_OUT_FRAMES = 512
-# Noise and times of the held-out loss.
+# Seed of noise and times for the held-out loss.
 _JUDGE_SEED = 12_345
 # Share of training whose mean loss is reported.
 _LAST = 0.2
-# What finished worlds and runs cannot have otherwise; more seeds may follow.
+# Settings that are fixed once worlds or runs are finished; more seeds may follow.
 _OF_ALL_PARTS = ('preset', 'frames', 'stage0_samples', 'samples', 'batch')
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared; samples are counted as everywhere in the trainer."""
+    """Settings of the comparison; samples are counted as everywhere in the trainer."""
 
     out: Path
     preset: str
@@ -63,7 +64,7 @@ class Plan:
     threads: int
 
     def config(self, stage: str, seed: int) -> TrainConfig:
-        """Give the settings of one run; stage 'stage0' or 'diffusion'."""
+        """Return the settings of one run; stage 'stage0' or 'diffusion'."""
         total = self.stage0_samples if stage == 'stage0' else self.samples
         return make_config(
             self.preset,
@@ -95,8 +96,8 @@ def _run(plan: Plan) -> None:
 
 
 def compare(plan: Plan) -> list[dict[str, float]]:
-    """Do whatever is not done yet; one row of figures per seed."""
-    before, _ = plan.config('stage0', 0), plan.config('diffusion', 0)  # refused, if they must be
+    """Do all unfinished parts; return one row of figures per seed."""
+    before, _ = plan.config('stage0', 0), plan.config('diffusion', 0)  # raises if invalid
     facts = {name: getattr(plan, name) for name in _OF_ALL_PARTS}
     claim_folder(plan.out, {**facts, 'size': list(plan.size)})
     _render(plan)
@@ -116,7 +117,7 @@ def compare(plan: Plan) -> list[dict[str, float]]:
 
 
 def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
-    """Give the figures of a finished depth run: training loss at its end, and held-out ones."""
+    """Return the figures of a finished depth run: training loss at its end, held-out figures."""
     state = checkpoint.find(run)
     net = build_net(config)
     net.load_state_dict(state['ema'])
@@ -136,7 +137,7 @@ def judge(plan: Plan, run: Path, config: TrainConfig) -> dict[str, float]:
 
 @torch.no_grad()
 def _held_out(net: UNet, config: TrainConfig, figure: Callable[..., float]) -> float:
-    """Mean figure over held-out batches, the same ones and the same noise for every net."""
+    """Return the mean figure over held-out batches, with the same noise for every net."""
     net.eval()
     mixture = Mixture(config)
     frames = len(open_source(parse_sources(config.sources)[0][0], config))
@@ -152,7 +153,7 @@ def _last_loss(run: Path, total: int) -> float:
 
 
 def _render(plan: Plan) -> None:
-    # Rendered larger than trained on: the narrowest virtual camera still has a pixel per pixel.
+    # Larger than in training: the narrowest virtual camera still has one rendered pixel per pixel.
     height, width = (round(side * 1.25) for side in plan.size)
     for name, seed, frames in (
         ('train', _WORLDS_SEED, plan.frames),
@@ -163,7 +164,7 @@ def _render(plan: Plan) -> None:
 
 
 def _train(run: Path, config: TrainConfig, init: Path | None) -> None:
-    """Train to the end, or go on where it was stopped."""
+    """Train to the end, resuming if stopped before."""
     state = checkpoint.load_newest(run)
     if state is None or state['clock'] < config.total_samples:
         print(f'training {run}', flush=True)
@@ -171,7 +172,7 @@ def _train(run: Path, config: TrainConfig, init: Path | None) -> None:
 
 
 def table(plan: Plan, rows: list[dict[str, float]]) -> str:
-    """Lay the figures out: a row per seed and kind of start, then the change of the means."""
+    """Format the figures: a row per seed and kind of start, then the change of the means."""
     kinds = {'scratch': 'scratch', 'stage0': 'stage 0'}
     figures = [key.partition(' ')[2] for key in rows[0] if key.startswith('scratch ')]
     lines = [
@@ -205,10 +206,10 @@ def _parse(arguments: list[str] | None) -> Plan:
     add('--size', type=parse_size, default='48x64', metavar='HEIGHTxWIDTH', help=shown)
     add('--frames', type=positive, default=3_072, help=f'worlds to train on ({shown})')
     add('--stage0-samples', type=positive, default=16_000, help=shown)
-    add('--samples', type=positive, default=8_000, help=f'of depth ({shown})')
+    add('--samples', type=positive, default=8_000, help=f'samples of depth ({shown})')
     add('--seeds', type=positive, default=3, help=shown)
     add('--batch', type=positive, default=16, help=shown)
-    add('--threads', type=int, default=1, help=f'of the trainer; 0: all cores ({shown})')
+    add('--threads', type=int, default=1, help=f'trainer threads; 0: all cores ({shown})')
     return Plan(**vars(parser.parse_args(arguments)))
 
 

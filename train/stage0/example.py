@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture -> what stage 0 trains on: the picture spoilt, and the picture itself to denoise."""
+"""Make a training example of stage 0: a spoilt picture, and the original to denoise."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ def make_picture_example(
     config: TrainConfig,
     contract: Contract,
 ) -> Example:
-    """Cut a picture out of the sample as for depth, draw a task, spoil it.
+    """Cut a picture from the sample as for depth, draw a task, and spoil the picture.
 
-    The sample's depth is not looked at, and its colours are left as they are: they are what is to
-    be learned.
+    The sample's depth is ignored. Its colours are not augmented, because they are the target.
     """
     view = draw_view(rng, raw.camera, size, config)
     task = list(TASKS)[int(rng.integers(len(TASKS)))]
@@ -42,10 +41,12 @@ def spoil(
     rng: np.random.Generator,
     contract: Contract,
 ) -> Example:
-    """Give the example of one task: rgb [3, h, w] is the spoilt picture, code [3, h, w] the whole.
+    """Return the example of one task.
 
-    labelled [3, h, w] marks what the loss counts: the pixels that are gone, or all where none is;
-    never those beyond the edge of the camera's picture. Both kinds are noise in rgb.
+    rgb [3, h, w]: the spoilt picture, with noise in missing pixels.
+    code [3, h, w]: the original.
+    labelled [3, h, w]: pixels that count in the loss: those that the task removed, or all if none;
+    never those outside the camera's picture, which are missing too.
     """
     whole = cut_rgb(rgb, view)
     spoilt, gone = TASKS[task](rng, whole)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look at what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png.
+"""Show what stage 0 has learned: python -m train.stage0.sheet RUN --out sheet.png.
 
-For every task: the spoilt picture, the whole one with noise, what the net makes of that in one
-step, what it makes of noise alone in several, and the original.
+For every task: the spoilt picture, the original with noise, its restoration in one step, a
+restoration from pure noise in several steps, and the original.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from train.stage0.tasks import TASKS
 from train.unet import UNet
 from train.worlds import SCENE_STRIDE
 
-# Time of the noisy picture that is shown.
+# Diffusion time of the noisy picture.
 NOISY_AT = 0.7
 COLUMNS = ('spoilt', f'noisy, t = {NOISY_AT}', 'denoised at once', 'from noise', 'original')
 _COLUMN, _GAP, _MARGIN, _CAPTION = 192, 6, 16, 30
@@ -54,10 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add('run', type=Path, help='run folder of stage 0, or one of its checkpoints')
     add('--out', type=Path, required=True, help='the picture to write')
-    add('--source', help="pictures, named as in `sources` (default: the run's)")
-    add('--pictures', type=positive, default=2, help='per task (default: %(default)s)')
-    add('--steps', type=positive, default=16, help='of the sampler (default: %(default)s)')
-    add('--seed', type=count, default=0, help='of all noise (default: %(default)s)')
+    add('--source', help="source of pictures, as in `sources` (default: the run's)")
+    add('--pictures', type=positive, default=2, help='pictures per task (default: %(default)s)')
+    add('--steps', type=positive, default=16, help='sampler steps (default: %(default)s)')
+    add('--seed', type=count, default=0, help='seed of all noise (default: %(default)s)')
     options = parser.parse_args(arguments)
     return in_one_line(lambda: _run(options))
 
@@ -103,7 +103,7 @@ def draw(
 def columns_of(
     net: UNet, example: Example, steps: int, rng: np.random.Generator, contract: Contract
 ) -> list[NDArray[np.uint8]]:
-    """Give the pictures of one row, each uint8 [h, w, 3], in the order of `COLUMNS`."""
+    """Return the pictures of one row, each uint8 [h, w, 3], in the order of `COLUMNS`."""
     alpha, sigma = alpha_sigma(NOISY_AT)
     noisy = add_noise(example.code, example.noise, alpha, sigma)
     at_once, _ = _denoise(net, example, noisy, NOISY_AT, contract)
@@ -119,7 +119,7 @@ def columns_of(
 def _denoise(
     net: UNet, example: Example, z: NDArray[np.float32], t: float, contract: Contract
 ) -> tuple[Any, Any]:
-    """Estimate picture and noise [3, h, w]; pixels that the loss never judged are known anyway."""
+    """Estimate picture and noise [3, h, w]; pixels outside the loss are taken as known."""
     feeds = (example.rgb, z, np.float32(t), example.tan_half_vfov)
     prediction = net(*(torch.as_tensor(feed)[None] for feed in feeds))[0].numpy()
     alpha, sigma = alpha_sigma(t)
@@ -129,7 +129,7 @@ def _denoise(
 
 
 def _row(pictures: list[NDArray[np.uint8]], task: str) -> NDArray[np.uint8]:
-    """Draw a row: captions, and the pictures enlarged by a whole number, pixel by pixel."""
+    """Draw a row: captions, and the pictures enlarged by an integer factor."""
     height, width = pictures[0].shape[:2]
     times = max(1, round(_COLUMN / width))
     block = np.full(

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How pictures are spoilt, one function per task.
+"""Spoil pictures, with one function per task.
 
-Each takes uint8 [h, w, 3] and gives the spoilt picture and a mask [h, w] of the pixels that are
-gone: the caller fills those with noise, and only they count in the loss (where nothing is gone,
-all do). The net is not told which task it faces: one generalist, as in the paper.
+Each takes uint8 [h, w, 3] and returns the spoilt picture and a mask [h, w] of missing pixels. The
+caller fills those with noise, and only they count in the loss (all do if none is missing). The
+task is no input of the net, which is a generalist as in the paper.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from train.photometric import jpeg
 
 Spoilt = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
-# Palette's choices where it states them: quality 5..30, half of the area uncropped.
+# As stated by Palette: quality 5..30, half of the area uncropped.
 JPEG_QUALITY = (5, 30)
 UNCROPPED = 0.5
-# Ours: rectangles and brush strokes until this share of the picture is gone.
+# Our choice: rectangles and brush strokes until this share of the picture is missing.
 INPAINTED = (0.1, 0.4)
 _MOST_PIECES = 64
 
 
 def colorize(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
-    """Take the colours away; grey in three channels."""
+    """Remove the colours; grey in three channels."""
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
     return np.repeat(grey[..., None], 3, axis=2), _nothing(rgb)
 
 
 def inpaint(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
-    """Take rectangles or brush strokes out."""
+    """Cut out rectangles or brush strokes."""
     height, width = rgb.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     enough = rng.uniform(*INPAINTED) * mask.size
@@ -48,11 +48,11 @@ def inpaint(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
 
 
 def uncrop(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
-    """Take half of the picture away: all around, or on one side."""
+    """Remove half of the picture: all around, or on one side."""
     height, width = rgb.shape[:2]
     gone = np.ones((height, width), np.bool_)
     side = int(rng.integers(8))
-    if side >= 4:  # all four sides, as often as one of them
+    if side >= 4:  # all four sides, as often as a single one
         rows, columns = (round(n * math.sqrt(1.0 - UNCROPPED)) for n in (height, width))
         top, left = (height - rows) // 2, (width - columns) // 2
         gone[top : top + rows, left : left + columns] = False
@@ -64,7 +64,7 @@ def uncrop(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
 
 
 def compress(rng: np.random.Generator, rgb: NDArray[np.uint8]) -> Spoilt:
-    """Compress as JPEG, badly."""
+    """Compress as JPEG at low quality."""
     quality = int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1))
     return jpeg(rgb, quality), _nothing(rgb)
 
