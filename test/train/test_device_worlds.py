@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Worlds on the training device: what the robot would see, the same after a resume."""
+"""Worlds on the training device: the robot's input, identical after a resume."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_batches_are_a_function_of_their_number() -> None:
 @pytest.mark.parametrize('sizes', ['32x48', '32x48@2,32x32@1'])
 @pytest.mark.parametrize('world', [1, 2])
 def test_resumed_at_any_batch(sizes: str, world: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which frames a store holds, and where: each frame is told from all others by its lens."""
+    """The frames in a store and their places; each frame is identified by its lens."""
 
     def build(parts: WorldParts, number: int) -> parts_module.Part:
         lenses = number + np.arange(frames, dtype=np.float32) / frames
@@ -93,7 +93,7 @@ def test_resumed_at_any_batch(sizes: str, world: int, monkeypatch: pytest.Monkey
 def test_picture_depth_and_lens_are_of_one_frame_mirrored_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Colours tell a pixel's column, row and frame, from which depth and lens follow."""
+    """Colours encode a pixel's column, row and frame, which determine depth and lens."""
     frames, (height, width) = 2 * parts_module.VIEWS, SIZE
     lenses = np.linspace(0.5, 0.6, frames, dtype=np.float32)
     column, row = torch.arange(width), torch.arange(height)[:, None]
@@ -122,21 +122,21 @@ def test_picture_depth_and_lens_are_of_one_frame_mirrored_or_not(
     assert not torch.equal(coloured.rgb, batch.rgb)
 
 
-def test_a_frame_serves_as_often_as_asked_and_sizes_share_the_store() -> None:
+def test_a_frame_is_reused_as_often_as_set_and_sizes_share_the_store() -> None:
     settings = config('sizes=32x48@2,32x32@1', 'first_parts=2', 'store_parts=3', 'reuse=5')
     worlds = DeviceWorlds(settings, CPU)
     part = 2 * parts_module.VIEWS
     for count in (0, 1, 4):
-        first = -(-count * 5 * part // settings.batch)  # that many drawn: so many parts are due
+        first = -(-count * 5 * part // settings.batch)  # parts due after that many draws
         assert worlds.wanted(first) == 2 + count
     assert [len(worlds._store(size).rgb) for size in settings.size_list] == [2, 1]
 
 
-def test_kinds_are_those_of_the_worlds() -> None:
+def test_kinds_of_worlds_are_respected() -> None:
     assert set(WORLD_KINDS) == set(KINDS)
 
 
-def test_processes_render_worlds_of_their_own() -> None:
+def test_processes_render_different_worlds() -> None:
     batches = [DeviceWorlds(config(), CPU, rank, 2).batch(0) for rank in (0, 1)]
     assert [len(batch.rgb) for batch in batches] == [4, 4]
     assert not torch.equal(batches[0].rgb, batches[1].rgb)
@@ -145,7 +145,7 @@ def test_processes_render_worlds_of_their_own() -> None:
     assert torch.equal(whole, DeviceWorlds(config(), CPU).batch(0).t)
 
 
-def test_an_example_is_what_the_robot_would_see() -> None:
+def test_an_example_equals_the_robots_input() -> None:
     """Without augmentation the picture is the robot's input of the same frame, bit for bit."""
     settings = config('flip=false', 'photometric=0')
     batch = DeviceWorlds(settings, CPU).batch(0)
@@ -167,7 +167,7 @@ def test_an_example_is_what_the_robot_would_see() -> None:
     assert colour.shape == (12, *SIZE, 3)
 
 
-def test_packed_scenes_are_the_scenes() -> None:
+def test_packed_scenes_equal_the_scenes() -> None:
     worlds = WorldParts(3, (SIZE,), (1.0,), None, '')
     part = worlds[1]
     for i, scene in enumerate(unpacked(part.packed)):
@@ -175,7 +175,7 @@ def test_packed_scenes_are_the_scenes() -> None:
         assert all(np.array_equal(a, b) for a, b in zip(scene, frame.arrays[:6], strict=True))
 
 
-def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
+def test_sensor_of_a_batch_matches_the_sensor_of_a_frame() -> None:
     part = WorldParts(2, ((64, 96),), (1.0,), {'indoor': 1.0}, '')[0]
     colour, _ = renderer('', CPU)(part)
     quiet = [dataclasses.replace(draw, level=1e-9) for draw in part.sensors]
@@ -189,8 +189,10 @@ def test_sensor_of_a_batch_is_the_sensor_of_a_frame() -> None:
 
 
 @pytest.mark.parametrize('noisy', [False, True])
-def test_photometric_batch_is_photometric(noisy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the same draws and the same noise; jpeg is for single pictures alone."""
+def test_photometric_batch_matches_single_pictures(
+    noisy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same draws and the same noise; jpeg applies to single pictures only."""
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (30, 24, 32, 3), np.uint8)
     grain = torch.randn(30, 3, 24, 32)
@@ -209,10 +211,10 @@ def test_photometric_batch_is_photometric(noisy: bool, monkeypatch: pytest.Monke
         source = SimpleNamespace(standard_normal=lambda *_, i=i: grain[i].permute(1, 2, 0).numpy())
         apart = batch[i].permute(1, 2, 0).numpy().astype(int) - photometric(source, rgb[i], 1.0)
         assert np.abs(apart).max() <= 3
-        assert abs(apart.mean()) < 0.2  # cut off instead of rounded, it would be half a level
+        assert abs(apart.mean()) < 0.2  # truncation instead of rounding would give half a level
 
 
-def test_blur_keeps_flat_pictures_and_leaves_sigma_zero_alone() -> None:
+def test_blur_keeps_flat_pictures_and_skips_sigma_zero() -> None:
     images = torch.rand(2, 3, 16, 20)
     images[0] = 0.25
     blurred = gaussian_blur(images, torch.tensor([1.0, 0.0]), radius=4)
@@ -241,7 +243,7 @@ def test_a_share_of_the_batch_comes_from_other_sources(tmp_path: Path) -> None:
         Feed(mixed, Processes(0, 3, CPU))
 
 
-def test_a_gpu_without_numba_cuda_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_without_numba_cuda_reports_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'train.worlds.render.launch_gpu', None)
     with pytest.raises(TrainError, match='train-gpu'):
         renderer('', torch.device('cuda'))

@@ -30,7 +30,7 @@ STAGE0 = ('stage=stage0', 'fov_scale_min=1', 'fov_scale_max=1', 'centre_jitter=0
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('pictures')
-    for i in range(4):  # a colour of its own per picture and place
+    for i in range(4):  # a different colour per picture and place
         rows, columns = np.mgrid[0:40, 0:48]
         planes = [rows * 5, columns * 4 + 10 * i, (rows + columns) * 2 + 30]
         assert cv2.imwrite(str(folder / f'{i}.png'), np.stack(planes, -1).astype(np.uint8))
@@ -46,7 +46,7 @@ def _colourful(seed: int = 0) -> np.ndarray:
     return cv2.resize(smooth, (96, 72), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype('uint8')
 
 
-def test_colorization_keeps_the_brightness_alone():
+def test_colorization_keeps_only_the_brightness():
     rgb = _colourful()
     spoilt, gone = TASKS['colorization'](np.random.default_rng(0), rgb)
     assert not gone.any()
@@ -55,14 +55,14 @@ def test_colorization_keeps_the_brightness_alone():
     assert np.abs(spoilt[..., 0] - brightness).max() < 1
 
 
-def test_inpainting_takes_a_share_out():
+def test_inpainting_removes_a_share():
     shares = [inpaint(np.random.default_rng(i), _colourful())[1].mean() for i in range(64)]
     assert min(shares) >= 0.1
     assert max(shares) < 0.75
     assert np.std(shares) > 0.05
 
 
-def test_uncropping_takes_half_on_one_side_or_around():
+def test_uncropping_removes_half_on_one_side_or_around():
     kinds = set()
     for i in range(64):
         _, gone = uncrop(np.random.default_rng(i), _colourful())
@@ -89,7 +89,7 @@ def test_jpeg_keeps_colours_in_their_channels():
 
 
 @pytest.mark.parametrize('task', list(TASKS))
-def test_an_example_denoises_the_whole_picture_and_judges_what_is_gone(data, task):
+def test_an_example_denoises_the_original_and_judges_missing_pixels(data, task):
     contract = _config(data).contract()
     raw = plane_sample(0)
     view = full_view(raw.camera, contract)
@@ -109,7 +109,7 @@ def test_an_example_denoises_the_whole_picture_and_judges_what_is_gone(data, tas
     assert not np.array_equal(example.noise, example.rgb)
 
 
-def test_beyond_the_picture_nothing_is_judged(data):
+def test_nothing_outside_the_picture_is_judged(data):
     cam = camera()
     view = View(cam, -12, 0, 48, 40, 32, 48)
     contract = _config(data).contract()
@@ -120,7 +120,7 @@ def test_beyond_the_picture_nothing_is_judged(data):
     assert example.rgb[:, :, :11].std() == pytest.approx(1.0, abs=0.2)
 
 
-def test_batches_have_all_tasks_and_depend_on_their_number_alone(data):
+def test_batches_have_all_tasks_and_depend_only_on_their_number(data):
     first, again = (Mixture(_config(data, 'batch=16'))[2].arrays for _ in range(2))
     assert np.array_equal(first.rgb, again.rgb)
     assert first.code.shape == (16, 3, 32, 32)
@@ -149,7 +149,7 @@ def run(data, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize('rays', [False, True])
 @pytest.mark.parametrize('fov', [False, True])
-def test_a_depth_net_reads_depth_as_a_grey_picture(data, run, rays, fov):
+def test_a_depth_net_reads_depth_like_a_grey_picture(data, run, rays, fov):
     state = checkpoint.find(run)
     pictures = build_net(_config(data))
     pictures.load_state_dict(state['ema'])
@@ -172,7 +172,7 @@ def test_depth_starts_from_stage_0(data, run, tmp_path):
     ours, theirs = checkpoint.find(tmp_path / 'depth')['net'], checkpoint.find(run)['ema']
     assert torch.allclose(ours['down.0.0.block.conv1.weight'],
                           theirs['down.0.0.block.conv1.weight'], atol=1e-6)  # fmt: skip
-    # Stage 0 itself goes on from a run of stage 0, and from nothing else.
+    # Stage 0 itself starts only from a run of stage 0.
     train(tmp_path / 'more', _config(data, 'total_samples=4'), ALONE, init=run)
     with pytest.raises(TrainError, match='do not fit this net'):
         train(tmp_path / 'no', _config(data, 'total_samples=4'), ALONE, init=tmp_path / 'depth')
@@ -199,7 +199,7 @@ def test_the_sheet_shows_every_task(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('option', ['--pictures', '--steps'])
-def test_a_sheet_of_nothing_is_refused(option, capsys):
+def test_an_empty_sheet_is_refused(option, capsys):
     with pytest.raises(SystemExit):
         sheet.main(['unused', '--out', 'unused.png', option, '0'])
     assert f'argument {option}: 0 must be >= 1' in capsys.readouterr().err
@@ -210,7 +210,7 @@ def test_a_sheet_of_nothing_is_refused(option, capsys):
     [(f'{__file__}/sheet.png', 'choose another --out'), ('sheet.txt', 'ends in .png or .jpg')],
 )
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(out, message, capsys):
-    assert sheet.main(['nothing', '--out', out]) == 1  # nor is there a run
+    assert sheet.main(['nothing', '--out', out]) == 1  # the run does not exist either
     said = capsys.readouterr().err
     assert said.startswith('error: ') and message in said and said.count('\n') == 1
 

@@ -27,7 +27,7 @@ def _arguments(out: Path, seeds: int) -> list[str]:
             '8', '--stage0-samples', '64', '--samples', '64', '--seeds', str(seeds)]  # fmt: skip
 
 
-def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
+def test_both_are_trained_and_judged_alike(out, capsys):
     assert main(_arguments(out, 1)) == 0
     (row,) = json.loads((out / 'compare.json').read_text())
     runs = {name: checkpoint.find(out / 'runs' / f'{name}-depth-0')
@@ -39,7 +39,7 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
     text = (out / 'compare.md').read_text()
     change = 100 * (row['stage0 loss'] / row['scratch loss'] - 1)
     assert f'{change:+.1f} %' in text
-    # A second seed goes on from what is there; the first row stays as it is.
+    # A second seed continues from existing parts; the first row does not change.
     made = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
     assert main(_arguments(out, 2)) == 0
     first, second = json.loads((out / 'compare.json').read_text())
@@ -47,7 +47,7 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
     again = (out / 'runs' / 'stage0' / 'checkpoints' / '000000000064.pt').stat().st_mtime_ns
     assert again == made
     assert 'of 2' in (out / 'compare.md').read_text()
-    # Parts made with other settings are not taken for what is asked for.
+    # Parts made with other settings are refused.
     for option, other in (('--size', '48x64'), ('--samples', '32'), ('--preset', 'nano')):
         assert main([*_arguments(out, 2), option, other]) == 1
         assert 'choose another --out, or delete the folder' in capsys.readouterr().err
@@ -61,7 +61,7 @@ def test_both_are_trained_alike_and_judged_on_the_same_frames(out, capsys):
         ('--seeds', '0', '--seeds: 0 must be >= 1'),
     ],
 )
-def test_options_that_cannot_be(option, value, message, capsys):
+def test_invalid_options(option, value, message, capsys):
     with pytest.raises(SystemExit):
         main(['--out', 'unused', option, value])
     assert message in capsys.readouterr().err
@@ -74,15 +74,13 @@ def test_options_that_cannot_be(option, value, message, capsys):
         (['--size', '50x64'], 'size 50x64 is impossible'),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_worlds_are_rendered(
-    wrong, message, tmp_path, capsys
-):
+def test_invalid_training_settings_are_refused_before_rendering(wrong, message, tmp_path, capsys):
     assert main(['--out', str(tmp_path / 'out'), *wrong]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
 
 
-def test_a_folder_that_cannot_be_is_refused_in_one_line(tmp_path, capsys):
+def test_an_invalid_folder_is_refused_in_one_line(tmp_path, capsys):
     out = tmp_path / 'file'
     out.touch()
     assert main(_arguments(out, 1)) == 1

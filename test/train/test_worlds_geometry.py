@@ -31,7 +31,7 @@ def world_points(depth: np.ndarray, pose) -> np.ndarray:
     return points @ pose.rotation.T + pose.position
 
 
-def test_floor_lies_at_the_height_of_the_camera() -> None:
+def test_floor_is_at_the_height_of_the_camera() -> None:
     scene = make(lambda b, m: b.box((0, 0, -0.5), (200, 200, 1), m.white))
     pose = look((1.0, 2.0, 1.37), 0.4, -0.35, 0.1)
     _, depth = render(scene, CAMERA, pose, Assets.none(), 0)
@@ -40,7 +40,7 @@ def test_floor_lies_at_the_height_of_the_camera() -> None:
     assert np.abs(points[:, 2]).max() < 2e-3
 
 
-def test_box_corners_stand_where_they_were_put() -> None:
+def test_box_corners_are_where_they_were_placed() -> None:
     scene = make(lambda b, m: b.box((3.0, 0.2, 0.6), (0.8, 0.5, 1.2), m.white, rot=(0, 0, 0.3)))
     pose = look((0.0, 0.0, 1.8), 0.05, -0.4)
     _, depth = render(scene, CAMERA, pose, Assets.none(), 0)
@@ -134,7 +134,7 @@ def solid(p: np.ndarray) -> np.ndarray:
     return out
 
 
-def test_what_is_occupied_is_what_is_solid() -> None:
+def test_only_solid_space_is_occupied() -> None:
     def build(b: SceneBuilder, m: Materials) -> None:
         with b.at(1.0, -2.0, 0.5, 0.7):
             b.box((0, 0, 1), (0.4, 1.0, 0.6), m.white, rot=(0.2, 0.3, 0))
@@ -150,7 +150,7 @@ def test_what_is_occupied_is_what_is_solid() -> None:
         assert not any(occupied(scene, frame.world(*point)) for point in beside)
 
 
-def test_small_things_far_away_are_met_where_they_are() -> None:
+def test_small_distant_things_are_hit_where_they_are() -> None:
     """A ball and a rod of 5 cm, 80 m away, against the exact quadratic equation."""
 
     def build(b: SceneBuilder, m: Materials) -> None:
@@ -175,7 +175,7 @@ def test_small_things_far_away_are_met_where_they_are() -> None:
 
 @pytest.mark.parametrize('name', ['visible_pixel', 'soft_pixel', 'gather_pixel', 'edge_pixel'])
 def test_passes_compute_in_single_precision(name: str) -> None:
-    """Graphics cards are many times slower with doubles, and one literal brings them back."""
+    """GPUs are many times slower with doubles, and a single literal reintroduces them."""
     number, place = numba.float32, numba.int64
     table = numba.types.Array(number, 2, 'C')
     which = numba.types.Array(numba.int32, 2, 'C')

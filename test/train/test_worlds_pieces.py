@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of things hang together."""
+"""Parts of things are connected."""
 
 import itertools
 from dataclasses import replace
@@ -22,12 +22,12 @@ PIECES = (
     *(furniture.television, storage.appliance, roadside.bin_, roadside.bus_stop),
     *(utilities.crates, utilities.rack, utilities.freezer),
 )
-NEAR = 0.007  # parts that come nearer than twice this touch (metres)
+NEAR = 0.007  # parts nearer than twice this touch (metres)
 
 
 @pytest.mark.parametrize('piece', PIECES, ids=lambda piece: piece.__name__)
 def test_no_part_floats(piece) -> None:
-    """From any part one comes to the floor by parts that touch."""
+    """Any part is connected to the floor through touching parts."""
     for seed in range(8):
         rng = random_source(seed)
         m, b = CellarMaterials(rng, Assets.none()), SceneBuilder()

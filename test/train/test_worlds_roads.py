@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Roads: marks of real sizes that are flat, and junctions that are free."""
+"""Roads: flat marks of real sizes, and free junctions."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_marks_are_flat_and_as_large_as_in_real_life(
     bright, depth = _from_above([mark])
     share = (bright / _from_above([])[0] - 1.0) / 5.0  # six times as bright as the road
     painted = float(share.sum()) / 16.0**2
-    if area is None:  # its middle is fainter than its rim
+    if area is None:  # the middle is fainter than the rim
         assert 0.5 * math.pi / 4 < painted < math.pi / 4
     else:
         assert painted == pytest.approx(area, rel=0.03)
@@ -66,11 +66,11 @@ def test_lines_end_before_a_junction_and_endless_marks_come_first() -> None:
         long = [mark.long >= ENDLESS for mark in marks]
         assert long == sorted(long, reverse=True)
         for mark in marks[: sum(long)]:
-            whole = mark.long > 1500.0  # what no junction breaks off: asphalt and its seams
+            whole = mark.long > 1500.0  # not interrupted by junctions: asphalt and its seams
             assert whole or not mark.y - mark.long / 2 < 20.0 < mark.y + mark.long / 2
 
 
-def test_nothing_stands_on_the_road_across() -> None:
+def test_nothing_stands_on_the_crossing_road() -> None:
     seen = 0
     for seed in range(24):
         crossing = Street(random_source(seed), Assets.none()).road.crossing

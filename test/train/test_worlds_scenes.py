@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the scenes and their cameras promise: closed rooms, foregrounds, near tables."""
+"""Guarantees of scenes and their cameras: closed rooms, foregrounds, near tables."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,7 @@ CAMERA = Camera(110.0, 110.0, 79.5, 59.5, 160, 120)
 WIDE = Camera(110.0, 110.0, 199.5, 59.5, 400, 120)
 
 
-def test_rooms_are_closed_where_one_stands_behind_their_doorways() -> None:
+def test_rooms_are_closed_as_seen_from_behind_their_doorways() -> None:
     angles = np.linspace(0.0, 2.0 * math.pi, 90, endpoint=False)
     rays = np.stack([np.cos(angles), np.sin(angles), np.full(90, 0.05)], 1)
     deeper = 0
@@ -45,11 +45,11 @@ def test_rooms_are_closed_where_one_stands_behind_their_doorways() -> None:
     assert deeper >= 6
 
 
-def test_something_stands_right_before_foreground_spots() -> None:
+def test_foreground_spots_have_an_object_right_in_front() -> None:
     for seed in range(8):
         scene, spots = outdoor_scene(random_source(seed), Assets.none())
         spot = next(s for s in spots if s.foreground)
-        yaw = spot.yaw + np.linspace(-0.5, 0.5, 101)  # level: the ground is not among it
+        yaw = spot.yaw + np.linspace(-0.5, 0.5, 101)  # level, so that the ground is not hit
         rays = np.stack([np.cos(yaw), np.sin(yaw), np.zeros(101)], 1)
         assert probe(scene, (spot.x, spot.y, 0.5), rays).min() < 3.0
 
@@ -72,7 +72,7 @@ def test_people_bins_and_fences_stand_on_the_ground(monkeypatch: pytest.MonkeyPa
     assert np.mean(np.abs(gaps) < 0.03) > 0.9
 
 
-def test_very_wide_pictures_are_mostly_those_of_cars() -> None:
+def test_very_wide_pictures_are_mostly_from_cars() -> None:
     scene, spots = outdoor_scene(random_source(1), Assets.none())
     lanes = {s.x for s in spots if s.car}
     rng = random_source(2)
@@ -80,8 +80,8 @@ def test_very_wide_pictures_are_mostly_those_of_cars() -> None:
     assert np.mean(on_lane) > 0.75
 
 
-def test_no_camera_stands_in_a_thing() -> None:
-    """Boxes have no inside: rays from within one say nothing of it."""
+def test_no_camera_is_inside_a_thing() -> None:
+    """Boxes have no inner surface, so rays from inside do not reveal them."""
     m, b = Materials(random_source(0), Assets.none()), SceneBuilder()
     b.box((0, 0, -0.5), (40, 40, 1.0), m.white)
     b.box((0, 0, 1.5), (3, 3, 3), m.white)
@@ -96,7 +96,7 @@ def test_no_camera_stands_in_a_thing() -> None:
             assert max(map(abs, pose.position[:2])) > 1.5
 
 
-def test_cameras_come_near_to_tables_and_see_more_than_a_plane() -> None:
+def test_cameras_are_near_tables_and_see_more_than_a_plane() -> None:
     medians = []
     for seed in range(12):
         scene, target, plan = tabletop_scene(random_source(seed), Assets.none())
@@ -130,7 +130,7 @@ def test_pieces_of_cellars_stand_on_the_floor() -> None:
         piece(b, m)
         rows = np.array(b.rows)
         low = rows[:, 3] - extents(rows, rotations(rows))[:, 2]
-        highest = 0.6 if piece is wall_bench else 0.2  # both may hang on brackets
+        highest = 0.6 if piece is wall_bench else 0.2  # may hang on brackets
         assert -0.05 < low.min() < highest, piece.__name__
         x0, y0, x1, y1 = b.bounds(0)
         assert x1 - x0 < 3.6 and y1 - y0 < 1.3, piece.__name__
@@ -146,7 +146,7 @@ def test_cellars_are_low_and_closed() -> None:
         assert probe(scene, inside, np.array([[0.0, 0.0, 1.0]]))[0] < 1.05, seed
 
 
-def test_a_flash_lights_what_is_before_the_camera() -> None:
+def test_a_flash_lights_the_view_of_the_camera() -> None:
     scene, plan = cellar_scene(random_source(4), Assets.none())
     pose = look((plan.width / 2, plan.depth / 2, 1.4), 0.5, -0.1)
     small = Camera(30.0, 30.0, 19.5, 14.5, 40, 30)
@@ -158,13 +158,13 @@ def test_a_flash_lights_what_is_before_the_camera() -> None:
     assert lit[near].mean() > dark[near].mean() + 0.02
 
 
-def test_second_rooms_hold_what_stands_in_them() -> None:
+def test_second_rooms_contain_their_furniture() -> None:
     for seed in range(20):
         m, b = Materials(random_source(seed), Assets.none()), SceneBuilder()
         opening = annex(b, m, 0, 4.0, 2.5, m.white)
         length, deep = opening.beyond
         x0, y0, x1, y1 = b.bounds(0)
-        walls = 0.16  # thickness of what encloses it
+        walls = 0.16  # thickness of the enclosing walls
         assert x0 > -walls and x1 < length + walls, seed
         assert y0 > -THICK - deep - walls and y1 < walls, seed
 
@@ -180,7 +180,7 @@ def test_screens_and_robots_stand_on_their_tables() -> None:
         assert b.bounds(start)[1] > -0.3, seed
 
 
-def test_some_views_look_down_on_cabinets_from_close_by() -> None:
+def test_some_views_show_cabinets_from_above_and_close_by() -> None:
     near = 0
     for seed in range(12):
         scene, plan = indoor_scene(random_source(seed), Assets.none())
@@ -201,7 +201,7 @@ def test_the_sky_is_neither_the_bluest_nor_the_brightest() -> None:
     assert np.mean(walls.min(axis=1) > 0.6) > 0.1  # white
 
 
-def test_dark_light_is_black() -> None:
+def test_little_light_is_black() -> None:
     table = tone_table(replace(draw_sensor(random_source(3)), black=0.02))
     assert table[:20].max() == 0.0
     assert (np.diff(table) >= 0.0).all()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of worlds beside real frames."""
+"""The table that compares worlds with real frames."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CAMERA = Camera(100.0, 100.0, 99.5, 49.5, 200, 100)
 
 
 def _ramp() -> RawSample:
-    """Depth and grey level grow from the left to the right: 0 unlabelled, then 1-100 m."""
+    """Depth and grey level increase from left to right: 0 (unlabelled), then 1-100 m."""
     depth = np.tile(np.linspace(1.0, 100.0, 200, dtype=np.float32), (100, 1))
     depth[:, 0] = np.nan
     depth[:50] = np.inf
@@ -25,7 +25,7 @@ def _ramp() -> RawSample:
     return RawSample(np.repeat(grey[:, :, None], 3, axis=2), depth, CAMERA)
 
 
-def test_figures_are_those_of_what_is_labelled_and_near() -> None:
+def test_figures_are_of_labelled_and_near_pixels() -> None:
     near, middle, _, farthest, _, dark, grey, contrast = measure(_ramp(), outdoor=False)
     assert near == pytest.approx(1.0 + 0.1 * 79.0, abs=1.0)
     assert middle == pytest.approx(40.6, abs=1.0)
