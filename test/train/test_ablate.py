@@ -211,8 +211,8 @@ def test_an_invalid_folder_is_refused_in_one_line(
     out = tmp_path / 'file'
     out.touch()
     assert main(command(out)) == 1
-    said = capsys.readouterr().err
-    assert said.startswith('error: ') and str(out) in said and said.count('\n') == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith('error: ') and str(out) in printed and printed.count('\n') == 1
 
 
 def test_two_scales_do_not_mix_in_one_folder(

@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.skipif(bool(cuda_driver.gpus()), reason='this machine has a GPU')
 def test_without_a_gpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(['--out', str(tmp_path / 'out')]) == 2
-    said = capsys.readouterr().out
-    assert said.count('\n') == 1 and 'needs an NVIDIA GPU' in said
+    message = capsys.readouterr().out
+    assert message.count('\n') == 1 and 'needs an NVIDIA GPU' in message
     assert not (tmp_path / 'out').exists()
 
 
@@ -268,21 +268,23 @@ def test_build_only_builds_in_order_and_reports(
 
 
 @pytest.mark.parametrize(
-    ('words', 'said'),
+    ('words', 'message'),
     [
         (['--limit-s', 'nan'], '--limit-s: nan is no time'),
         (['--jobs', '0'], '--jobs: 0 must be >= 1'),
         (['--build-only'], 'needs --engine-cache-dir, or no engine is kept'),
     ],
 )
-def test_invalid_options(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         main(words)
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ('script', 'limit_s', 'said'),
+    ('script', 'limit_s', 'message'),
     [
         ('echo "no depth" >&2; exit 1', 60.0, 'the demo ended with status 1: no depth'),
         ('exit 3', 60.0, 'the demo ended with status 3: no error message'),
@@ -290,7 +292,7 @@ def test_invalid_options(words: list[str], said: str, capsys: pytest.CaptureFixt
     ],
 )
 def test_demo_that_fails_or_takes_too_long(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, limit_s: float, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, limit_s: float, message: str
 ) -> None:
     python = tmp_path / 'python'
     python.write_text(f'#!/bin/bash\n{script}\n')
@@ -299,7 +301,7 @@ def test_demo_that_fails_or_takes_too_long(
     monkeypatch.setattr(importlib.util, 'find_spec', lambda _: True)
     model = write_oracle(tmp_path / 'oracle.onnx')
     check = gpu_check.Check(tmp_path / 'engines', tmp_path / 'out', limit_s=limit_s)
-    with pytest.raises(BackendError, match=said):
+    with pytest.raises(BackendError, match=message):
         gpu_check.node_over_dds(check, 'oracle', model)
     # Interrupted, not killed: a killed demo leaves its node running.
     assert (tmp_path / 'python.stopped').exists() == ('stopped' in script)

@@ -211,8 +211,8 @@ def test_an_empty_sheet_is_refused(option, capsys):
 )
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(out, message, capsys):
     assert sheet.main(['nothing', '--out', out]) == 1  # the run does not exist either
-    said = capsys.readouterr().err
-    assert said.startswith('error: ') and message in said and said.count('\n') == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith('error: ') and message in printed and printed.count('\n') == 1
 
 
 def test_known_pixels_are_kept_when_restoring(data, run):

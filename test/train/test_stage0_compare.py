@@ -84,5 +84,5 @@ def test_an_invalid_folder_is_refused_in_one_line(tmp_path, capsys):
     out = tmp_path / 'file'
     out.touch()
     assert main(_arguments(out, 1)) == 1
-    said = capsys.readouterr().err
-    assert said.startswith('error: ') and str(out) in said and said.count('\n') == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith('error: ') and str(out) in printed and printed.count('\n') == 1

@@ -158,9 +158,9 @@ def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(['--assets', str(tmp_path), *options]) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith('error: ') and said.err.count('\n') == 1
-    assert '--assets expects DIR with textures' in said.err and not said.out
+    printed = capsys.readouterr()
+    assert printed.err.startswith('error: ') and printed.err.count('\n') == 1
+    assert '--assets expects DIR with textures' in printed.err and not printed.out
     assert not list(tmp_path.iterdir())
 
 
@@ -175,8 +175,8 @@ def test_a_sheet_that_would_hold_nothing_is_refused_in_one_line(
     tmp_path: Path, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sheet.main(['--out', str(tmp_path / 's.png'), '--kind', 'tabletop', *options]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f'error: {reason}') and said.count('\n') == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f'error: {reason}') and printed.count('\n') == 1
 
 
 def test_a_sheet_is_refused_before_the_work_or_written(
@@ -263,8 +263,8 @@ def test_a_cache_of_no_size_or_kind_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         main(['--out', str(tmp_path / 'unused'), '--frames', '1', option, wrong])
-    said = capsys.readouterr().err
-    assert f"{option}: '{wrong}'" in said and form in said
+    printed = capsys.readouterr().err
+    assert f"{option}: '{wrong}'" in printed and form in printed
     assert not (tmp_path / 'unused').exists()
 
 

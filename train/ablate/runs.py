@@ -170,8 +170,8 @@ def evaluate_model(
             config.contract(), backend, steps=point.steps, samples=point.samples, seed=seed,
             temporal='random',
         )  # fmt: skip
-        told = [mistold(raw, point.fov_factor) for raw in frames(point.test)]
-        score = judge(estimator, told)
+        inputs = [mistold(raw, point.fov_factor) for raw in frames(point.test)]
+        score = judge(estimator, inputs)
         found['points'][point.key] = {key: getattr(score, key) for key in METRICS}
-        found['points'][point.key]['frames'] = len(told)
+        found['points'][point.key]['frames'] = len(inputs)
         write_json(run / 'evaluation.json', found)

@@ -213,14 +213,14 @@ def node_over_dds(check: Check, model: str, path: Path) -> None:
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors='replace'
     ) as demo:
         try:
-            said = demo.communicate(timeout=left)[1]
+            stderr = demo.communicate(timeout=left)[1]
         except subprocess.TimeoutExpired:
             # SIGKILL would leave the demo's node running on the GPU.
             demo.send_signal(signal.SIGINT)
             demo.wait()  # unlike communicate(), not for others that hold its stderr
             raise BackendError(f'not done in {left:.0f} s') from None
     if demo.returncode:
-        last = (said.strip().splitlines() or ['no error message'])[-1]
+        last = (stderr.strip().splitlines() or ['no error message'])[-1]
         raise BackendError(f'the demo ended with status {demo.returncode}: {last}')
     latency = json.loads((out / 'demo.json').read_text())['latency_ms']
     for what, ms in latency.items():
@@ -234,8 +234,8 @@ def used_roughly(check: Check, model: str, path: Path, checks: rough_use.Checks)
     for what, work in checks:
 
         def once(what: str = what, work: Any = work) -> None:
-            said = work(request, contract, check.end)
-            note = said if said.startswith(rough_use.NOT_TRIED) else f'passed: {said}'
+            result = work(request, contract, check.end)
+            note = result if result.startswith(rough_use.NOT_TRIED) else f'passed: {result}'
             check.say(note)
             check.rows.append(Row(model, what, 'fp16', note=note))
 

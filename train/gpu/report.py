@@ -109,15 +109,15 @@ def aims(rows: Sequence[Row]) -> dict[str, str]:
     frame = find('VGA frame to depth, TensorRT')
     eager, compiled = find('network, torch eager'), find('network, torch compiled')
     device = graph.device if graph else None
-    said = {
+    verdicts = {
         'one step <= 0.6 ms on the device': _verdict(device, 0.6),
         'one frame end to end <= 3 ms': _verdict(frame.p50 if frame else None, 3.0),
     }
     for name, other, times in (('eager', eager, 3.0), ('compiled', compiled, 1.0)):
         limit = other.device / times if other and other.device else None
         text = f'>= {times:g} times as fast as torch {name} (fp16, device)'
-        said[text] = _verdict(device, limit) if limit else 'not measured'
-    return said
+        verdicts[text] = _verdict(device, limit) if limit else 'not measured'
+    return verdicts
 
 
 def _verdict(found: float | None, limit: float) -> str:

@@ -117,9 +117,9 @@ def left_open(request: BuildRequest, contract: Contract, end: float) -> str:
     words = [str(request.model), str(request.cache), str(height), str(width)]
     words.append(str(request.optimization_level))
     result = _run([sys.executable, '-c', _LEAVE_OPEN, *words], end)
-    said = (result.stderr or result.stdout).strip()[-300:]
-    _must(result.returncode == 0, f'status {result.returncode}: {said}')
-    _must('rror' not in result.stderr, f'it printed: {said}')  # TensorRT may warn
+    printed = (result.stderr or result.stdout).strip()[-300:]
+    _must(result.returncode == 0, f'status {result.returncode}: {printed}')
+    _must('rror' not in result.stderr, f'it printed: {printed}')  # TensorRT may warn
     return 'two estimators left open: the process ends with status 0, without an error'
 
 
@@ -127,9 +127,9 @@ def command(request: BuildRequest, contract: Contract, end: float) -> str:
     """Run the build command, which finds the existing engine."""
     started = time.monotonic()
     result = _run(engine_cache.command(request), end)
-    said = result.stdout.strip().splitlines()
-    _must(result.returncode == 0, ' / '.join(said[-3:]))
-    return f'{time.monotonic() - started:.1f} s; {said[-1][:200]}'
+    printed = result.stdout.strip().splitlines()
+    _must(result.returncode == 0, ' / '.join(printed[-3:]))
+    return f'{time.monotonic() - started:.1f} s; {printed[-1][:200]}'
 
 
 def cancelled(request: BuildRequest, contract: Contract, end: float) -> str:
@@ -177,8 +177,8 @@ def memory_mib() -> int:
     """Return the GPU memory in use by all processes, MiB; 0 if nvidia-smi does not report it."""
     words = ['nvidia-smi', '--query-gpu=memory.used', '--format=csv,noheader,nounits']
     try:
-        said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
-        return int(said.stdout.split()[0])
+        result = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+        return int(result.stdout.split()[0])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0
 

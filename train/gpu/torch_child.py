@@ -99,5 +99,5 @@ def export_presets(python: str, folder: Path, end: float) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise BackendError(f'the presets cannot be exported: {error}') from None
     if result.returncode != 0:
-        said = (result.stderr or result.stdout).strip().splitlines()[-1:]
-        raise BackendError(f'{python} cannot export the presets: {" ".join(said)}')
+        printed = (result.stderr or result.stdout).strip().splitlines()[-1:]
+        raise BackendError(f'{python} cannot export the presets: {" ".join(printed)}')

@@ -4,7 +4,7 @@
 
 Each takes uint8 [h, w, 3] and returns the spoilt picture and a mask [h, w] of missing pixels. The
 caller fills those with noise, and only they count in the loss (all do if none is missing). The
-task is no input of the net, which is a generalist as in the paper.
+task is not an input of the net, which is a generalist as in the paper.
 """
 
 from __future__ import annotations

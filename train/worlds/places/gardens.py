@@ -37,7 +37,7 @@ def row(b: SceneBuilder, m: Materials, x: float, clear: Callable[[float, float],
 
 
 def _front(b: SceneBuilder, m: Materials, long: float, leaves: list[int]) -> None:
-    """Fence, wall or hedge at x = 0, or a hedge behind a low fence; the gate is left open."""
+    """Fence, wall or hedge at x = 0, or a hedge behind a low fence, with a gap for the gate."""
     rng = m.rng
     gate = rng.uniform(1.0, 3.5)
     roll, leaf = rng.random(), leaves[int(rng.integers(len(leaves)))]
