@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The field-of-view network: trained, resumed, started from other runs, exported, judged."""
+"""The field-of-view network: training, resuming, other initial weights, export, evaluation."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_learns_how_far_a_picture_was_cropped(tmp_path: Path) -> None:
-    """Crops of one picture differ in nothing but the field of view: no other clue is left."""
+    """Crops of one picture differ only in the field of view, so there is no other clue."""
     one = write_set(tmp_path / 'one', 1)
     plain = ('photometric=0', 'flip=false', 'centre_jitter=0', 'aspect_jitter=0', 'lr=0.003',
              'cooldown=0.3', 'batch=8', 'log_every=96', 'fov_scale_min=0.5')  # fmt: skip
     train(tmp_path / 'run', small_config(one, *plain, 'sizes=32x32', 'total_samples=960'))
-    # Who always answers the middle of scales drawn from 0.5 to 1 is off by this much.
+    # The error of always answering the middle of scales drawn from 0.5 to 1.
     middle = math.log(2) / 4
     assert losses_of(tmp_path / 'run')[960] < 0.5 * middle
 
@@ -96,7 +96,7 @@ def test_validates_in_degrees_through_the_shipped_estimator(data: Path, tmp_path
 
 @pytest.mark.parametrize('setting', ['rays=true', 'depth_codec=linear', 'steps=2', 'stage=fov'])
 def test_settings_of_the_denoiser_are_refused(setting: str) -> None:
-    with pytest.raises(TrainError, match=f'{setting}: of the denoiser'):
+    with pytest.raises(TrainError, match=f'{setting}: a setting of the denoiser'):
         fov_config('micro', [setting])
 
 
@@ -115,16 +115,16 @@ def test_the_answer_does_not_leak_and_shapes_are_free() -> None:
     for size in ((8, 12), (32, 32), (24, 48)):
         out = net(torch.rand(3, 3, *size))
         assert out.shape == (3,)
-        # Untrained, it takes every picture for one of a typical camera of its shape.
+        # Untrained, its answer is a typical camera of the picture's shape.
         assert out.tolist() == pytest.approx([TYPICAL * (size[0] / size[1]) ** 0.5] * 3)
 
 
 @pytest.mark.parametrize('rays', [False, True])
 @pytest.mark.parametrize('fov', [False, True])
-def test_the_encoder_of_a_denoiser_works_on_as_it_did(
+def test_the_encoder_of_a_denoiser_works_as_before(
     data: Path, tmp_path: Path, rays: bool, fov: bool
 ) -> None:
-    """At t = 1 and a typical camera, with no noisy depth, every feature is the denoiser's own."""
+    """At t = 1 and a typical camera, without noisy depth, all features equal the denoiser's."""
     config = fast_config(data, 'total_samples=16', 'lr=0.01', f'rays={rays}', f'fov={fov}')
     train_denoiser(tmp_path / 'run', config, ALONE)
     model = tmp_path / 'model.onnx'
@@ -170,14 +170,14 @@ def test_the_encoder_of_stage_0_and_of_another_run_fit(
     export(tmp_path / 'on', tmp_path / 'fov.onnx')
     card = (tmp_path / 'fov.md').read_text()
     assert '(batches of 4), starting from the weights of stage0 at 8 samples |' in card
-    (tmp_path / 'stage0').rename(tmp_path / 'elsewhere')  # the run goes on without
+    (tmp_path / 'stage0').rename(tmp_path / 'elsewhere')  # the run continues without it
     longer = ['--set', 'total_samples=8', '--resume', '--init', str(tmp_path / 'stage0')]
     assert main(['--out', str(tmp_path / 'on'), *longer]) == 0
     assert checkpoint.find(tmp_path / 'on')['clock'] == 8
 
 
 def test_a_run_starts_from_a_model_file_of_its_kind(run: Path, tmp_path: Path) -> None:
-    """The head as well: the answers are those of the file from the first sample on."""
+    """Including the head: the answers equal those of the file from the first sample on."""
     file, net = tmp_path / 'fov.onnx', FovNet(preset('micro').net)
     export(run, file, 'fp32')
     said = load_encoder(net, file)
@@ -186,7 +186,7 @@ def test_a_run_starts_from_a_model_file_of_its_kind(run: Path, tmp_path: Path) -
     assert said.startswith('fov.onnx (sha256 ')
 
 
-def test_the_shipped_model_can_be_trained_on() -> None:
+def test_training_of_the_shipped_model_can_continue() -> None:
     shipped = find_model('dmd_fov')
     pictures = torch.rand(2, 3, 96, 128)
     told = OrtFovBackend(shipped).run({FOV_INPUT: pictures.numpy()})[FOV_OUTPUT]
@@ -194,7 +194,7 @@ def test_the_shipped_model_can_be_trained_on() -> None:
     assert net(pictures).tolist() == pytest.approx(told.tolist(), rel=1e-4)
 
 
-def test_a_model_file_whose_weights_are_others_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_model_file_with_other_weights_is_refused(run: Path, tmp_path: Path) -> None:
     file = tmp_path / 'fov.onnx'
     export(run, file, 'fp32')
     model = onnx.load(file)
@@ -216,7 +216,7 @@ def test_an_encoder_of_another_preset_is_refused(
     assert 'is needed; give a run or model of the same preset' in message
 
 
-def test_out_of_memory_says_what_to_lower(
+def test_out_of_memory_reports_what_to_lower(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = set_options(f'sources=folder:{data}', *FAST, f'sizes={1 << 24}x{1 << 24}')
@@ -229,7 +229,7 @@ def test_runs_of_other_stages_are_told_apart(data: Path, run: Path, tmp_path: Pa
     with pytest.raises(TrainError, match=r'stage fov is no denoiser.*train\.fov'):
         denoiser_export.export(run, tmp_path / 'm.onnx')
     train_denoiser(tmp_path / 'depth', fast_config(data, 'total_samples=4'), ALONE)
-    with pytest.raises(TrainError, match='a run of stage diffusion is no field-of-view run'):
+    with pytest.raises(TrainError, match=r'a run of stage diffusion is not a run of train\.fov'):
         export(tmp_path / 'depth', tmp_path / 'm.onnx')
     with pytest.raises(TrainError, match='weights of the field-of-view network of preset micro'):
         train_denoiser(tmp_path / 'depth', fast_config(data), ALONE, init=run)
@@ -239,7 +239,9 @@ def test_runs_of_other_stages_are_told_apart(data: Path, run: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize('weights', ['fp16', 'fp32'])
-def test_exported_it_says_the_same(run: Path, tmp_path: Path, weights: str) -> None:
+def test_the_exported_model_gives_the_same_answers(
+    run: Path, tmp_path: Path, weights: str
+) -> None:
     out = tmp_path / 'angle.onnx'
     contract = export(run, out, weights, '## Limits\nGlass.')
     backend = OrtFovBackend(out)
@@ -277,7 +279,7 @@ def test_not_written_when_onnxruntime_disagrees(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_graph_has_plain_operators_only(run: Path) -> None:
+def test_graph_has_only_plain_operators(run: Path) -> None:
     contract = fov_contract(TrainConfig.from_json(checkpoint.find(run)['config']))
     model = trace(FovNet(preset('micro').net).eval(), contract)
     assert {node.op_type for node in model.graph.node} <= {*PLAIN_OPERATORS, 'Exp', 'ReduceMean'}
@@ -290,18 +292,18 @@ def test_is_refused_as_a_denoiser(run: Path, tmp_path: Path) -> None:
         OrtBackend(tmp_path / 'm.onnx')
 
 
-def test_command_line_names_what_is_missing(
+def test_command_line_reports_missing_arguments(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fov_export.main([str(tmp_path), '--out', str(tmp_path / 'm.onnx')]) == 1
     assert 'holds no checkpoint' in capsys.readouterr().err
 
 
-# Judging.
+# Evaluation.
 
 
 def test_errors_are_those_of_the_oracle(data: Path, tmp_path: Path) -> None:
-    """On a set whose camera is known, a model that always answers the same is off by that much."""
+    """On a set with a known camera, the error of a model with a constant answer is known."""
     whole = ((80, 96),)  # the shape of the set's pictures
     changes = {'tan_half_vfov_range': (0.25, 0.25), 'train_sizes': whole}
     backend = OrtFovBackend(write_fov_oracle(tmp_path / 'fov.onnx', **changes))
@@ -316,7 +318,7 @@ def test_errors_are_those_of_the_oracle(data: Path, tmp_path: Path) -> None:
 def test_evaluation_prints_degrees_and_depth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Answers and a guess that are right for two pictures of three."""
+    """Answers and a guess are right for two pictures of three."""
     tan = 0.5
     path = write_fov_oracle(tmp_path / 'fov.onnx', tan_half_vfov_range=(tan, tan))
     truth = tmp_path / 'frames'
@@ -337,7 +339,7 @@ def test_evaluation_prints_degrees_and_depth(
     assert cells[3] == cells[4] != cells[2]  # the estimate is the guess here, and not the truth
 
 
-def test_evaluation_says_what_it_cannot_read(
+def test_evaluation_reports_unreadable_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_fov_oracle(tmp_path / 'fov.onnx')
@@ -354,7 +356,7 @@ def test_evaluation_says_what_it_cannot_read(
         (['--guess', 'nan'], '--guess nan must be above 0'),
     ],
 )
-def test_evaluation_of_nothing_is_refused(
+def test_evaluation_without_pictures_is_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):

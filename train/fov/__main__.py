@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.fov --out runs/fov [--set key=value ...]`: learn to tell the field of view."""
+"""`python -m train.fov --out runs/fov [--set key=value ...]`: learn to estimate field of view."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.fov', description=__doc__)
-    parser.add_argument('--preset', help=f'of the encoder: {", ".join(PRESETS)} (default: nano)')
+    parser.add_argument('--preset', help=f'encoder size: {", ".join(PRESETS)} (default: nano)')
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
     parser.add_argument(
         '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
@@ -38,13 +38,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--init',
         type=Path,
-        help='start from this run, checkpoint, .onnx or shipped model: its encoder, and its head '
-        'if it has one',
+        help='start from the encoder of this run, checkpoint, .onnx or shipped model, and from '
+        'its head if it has one',
     )
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step',
+        help='continue the run: after Ctrl-C or SIGTERM, from its last step',
     )
     return parser.parse_args(arguments)
 

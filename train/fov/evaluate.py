@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.fov.evaluate MODEL.onnx`: how far off, and what that does to depth.
+"""`python -m train.fov.evaluate MODEL.onnx`: measure the error, and its effect on depth.
 
 On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder;
 docs/datasets.md, "Your own frames"). Prints two Markdown tables for the model card: the error in
-degrees, beside that of one guess for all pictures, which is what remains without a network; and a
-denoiser's depth with the true field of view, with the estimated one, and with the guess.
+degrees, compared with that of one guess for all pictures, the alternative without a network; and
+a denoiser's depth with the true field of view, with the estimated one, and with the guess.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures of one kind, with what the network says of each: vertical degrees."""
+    """Pictures of one kind, with their true and estimated vertical field of view."""
 
     name: str
     samples: list[RawSample]
@@ -71,7 +71,7 @@ def look(estimator: FovEstimator, name: str, samples: Iterable[RawSample]) -> Gr
 
 
 def angle_table(groups: Iterable[Group], guess_deg: float) -> str:
-    """Lay out errors of the vertical field of view, and those of a guess, degrees."""
+    """Format errors of the vertical field of view, and those of a guess, degrees."""
     rows = []
     for group in groups:
         error = group.estimate_deg - group.truth_deg
@@ -91,7 +91,7 @@ def angle_table(groups: Iterable[Group], guess_deg: float) -> str:
 
 
 def depth_table(denoiser: DepthEstimator, groups: Iterable[Group], guess_deg: float) -> str:
-    """Lay out AbsRel / delta1 of depth with three fields of view."""
+    """Format AbsRel / delta1 of depth with three fields of view."""
     rows = []
     for group in tqdm(groups, unit='group', file=sys.stderr):
         ways = (
@@ -113,7 +113,7 @@ def depth_table(denoiser: DepthEstimator, groups: Iterable[Group], guess_deg: fl
 
 
 def assumed(samples: Iterable[RawSample], vfov_deg: np.ndarray) -> list[Camera]:
-    """Give the camera that a node without calibration assumes, for every picture."""
+    """Return the camera that a node without calibration assumes, for every picture."""
     return [
         Camera.assumed(tan_half_from_degrees(angle), raw.camera.width, raw.camera.height)
         for raw, angle in zip(samples, vfov_deg, strict=True)
@@ -121,7 +121,7 @@ def assumed(samples: Iterable[RawSample], vfov_deg: np.ndarray) -> list[Camera]:
 
 
 def judge(denoiser: DepthEstimator, raw: RawSample, camera: Camera) -> Score:
-    """Score the depth of a picture that is taken to be of this camera."""
+    """Score the depth of a picture on the assumption that it is from this camera."""
     return score(settled(denoiser(raw.rgb, camera).depth, denoiser.contract), raw.depth)
 
 
@@ -167,22 +167,24 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=64,
         help='worlds of each kind; 0: none (default: %(default)s)',
     )
-    parser.add_argument('--seed', type=int, default=7, help='of worlds (default: %(default)s)')
+    parser.add_argument(
+        '--seed', type=int, default=7, help='seed of worlds (default: %(default)s)'
+    )
     parser.add_argument(
         '--folder', type=Path, action='append', default=[], metavar='DIR',
-        help='labelled frames to judge on, too; as often as needed',
+        help='labelled frames to evaluate too; may be repeated',
     )  # fmt: skip
     parser.add_argument(
         '--guess',
         type=float,
         default=50.0,
-        help='degrees, for all pictures (default: %(default)s)',
+        help='angle for all pictures, degrees (default: %(default)s)',
     )
-    parser.add_argument('--denoiser', help='of the depth table (default: the shipped one)')
+    parser.add_argument('--denoiser', help='model for the depth table (default: the shipped one)')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     options = parser.parse_args(arguments)
     if not options.frames and not options.folder:
-        parser.error('--frames 0 without a --folder: there is no picture to look at')
+        parser.error('--frames 0 without a --folder: there are no pictures to evaluate')
     if not 0.0 < options.guess < 180.0:
         parser.error(f'--guess {options.guess:g} must be above 0 and below 180 degrees')
     return options

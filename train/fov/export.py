@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m train.fov.export RUN --out models/dmd_fov.onnx`: from checkpoint to model file.
 
-As `train.export` does for the denoiser: averaged weights, contract and golden input in the file, a
-card beside it, and nothing written when ONNX Runtime and torch disagree.
+Like `train.export` for the denoiser, it stores averaged weights, contract and golden input in the
+file, writes a card beside it, and writes nothing when ONNX Runtime and torch disagree.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from train.unet import parameter_count
 def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> FovContract:
     """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
 
-    weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
+    weights: 'fp16' stores them in half the space; computation is in float32 in either case.
     notes: Markdown to append to the card.
     """
     onnx_file.check_out(out)
@@ -65,13 +65,13 @@ def export(source: Path, out: Path, weights: str = 'fp16', notes: str = '') -> F
 
 
 def trace(net: FovNet, contract: FovContract) -> onnx.ModelProto:
-    """Turn a network into ONNX with dynamic batch, height and width."""
+    """Convert a network to ONNX with dynamic batch, height and width."""
     feeds = random_feeds(contract, 2, contract.train_sizes[0], seed=1)
     return to_onnx(net, feeds, FOV_OUTPUT, {FOV_INPUT: PICTURE_AXES, FOV_OUTPUT: {0: 'batch'}})
 
 
 def random_feeds(contract: FovContract, batch: int, size: tuple[int, int], seed: int) -> Feeds:
-    """Make smooth random pictures: blocks of one stride, each of its own colour."""
+    """Make smooth random pictures: blocks of one stride, each of a random colour."""
     rng = np.random.default_rng(seed)
     rows, columns = (side // contract.stride for side in size)
     colours = rng.uniform(-1, 1, (batch, 3, rows, columns)).astype(np.float32)
@@ -80,7 +80,7 @@ def random_feeds(contract: FovContract, batch: int, size: tuple[int, int], seed:
 
 
 def compare(model: Path, backend: TorchBackend, contract: FovContract) -> float:
-    """Give the largest relative difference from torch; `TrainError` beyond the tolerance."""
+    """Return the largest relative difference from torch; `TrainError` beyond the tolerance."""
     runtime = OrtFovBackend(model)
     worst = check_golden(
         runtime.run, runtime.metadata, str(model), float('inf'), (FOV_INPUT,), FOV_OUTPUT
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         '--weights',
         choices=('fp16', 'fp32'),
         default='fp16',
-        help='as stored (default: %(default)s)',
+        help='storage format (default: %(default)s)',
     )
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the field-of-view network: one function, on one clock, on one device."""
+"""Train the field-of-view network: one function, on one clock, on one device."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from train.unet import parameter_count
 
 log = logging.getLogger(__name__)
 
-# Crops only: beyond the picture's border there is noise, whose width would be the answer. And not
-# small ones: they make lenses narrower than those that people build, and so what is learned.
+# Crops only: outside the picture's border there is noise, whose width would reveal the answer. No
+# small crops: they simulate lenses narrower than real ones, which would bias the estimate.
 DEFAULTS = (
     'stage=fov', 'fov=false', 'sizes=96x128', 'fov_scale_min=0.85', 'fov_scale_max=1',
     'tan_half_vfov_min=0.1', 'tan_half_vfov_max=1.2', 'infill=zero',
 )  # fmt: skip
-# Settings of the denoiser's training that mean nothing here.
+# Settings of the denoiser's training that do not apply here.
 _FOREIGN = (
     'stage', 'fov', 'rays', 'depth_codec', 'depth_min_m', 'depth_max_m', 'parameterisation',
     'infill', 't1_fraction', 'unroll', 'gradient_weight', 'compile', 'picture_every', 'steps',
@@ -46,18 +46,18 @@ _FOREIGN = (
 def fov_config(preset_name: str, settings: list[str]) -> TrainConfig:
     """Build the config: the trainer's settings, with defaults for this task.
 
-    Raises `TrainError` for a setting that has no meaning for it.
+    Raises `TrainError` for a setting that does not apply to it.
     """
     foreign = [text for text in settings if text.partition('=')[0] in _FOREIGN]
     if foreign:
-        raise TrainError(f'{", ".join(foreign)}: of the denoiser, not of the field of view')
+        raise TrainError(f'{", ".join(foreign)}: a setting of the denoiser, not of train.fov')
     return make_config(preset_name, [*DEFAULTS, *settings])
 
 
 def build_net(config: TrainConfig) -> FovNet:
-    """Build the network of a config, with weights that its seed decides."""
+    """Build the network of a config, with weights drawn from its seed."""
     if config.stage != 'fov':
-        raise TrainError(f'a run of stage {config.stage} is no field-of-view run (train.fov)')
+        raise TrainError(f'a run of stage {config.stage} is not a run of train.fov')
     torch.manual_seed(config.seed)
     return FovNet(preset(config.preset).net)
 
@@ -70,8 +70,8 @@ def train(
 ) -> float:
     """Train in folder `run`; return the mean loss (|log tan - log tan_hat|) of the last stretch.
 
-    resume: go on from the newest whole checkpoint of the run. init: start from another run or a
-    model file, see `train.fov.weights`; not looked at where the run goes on.
+    resume: continue from the newest complete checkpoint of the run.
+    init: run or model file to start from, see `train.fov.weights`; ignored when resuming.
     """
     device = best_device()
     use_threads(config.threads)

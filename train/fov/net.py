@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The denoiser's encoder with a head that tells the field of view (arXiv 2312.13252).
+"""The denoiser's encoder with a head that estimates the field of view (arXiv 2312.13252).
 
-The encoder sees the picture alone: no noisy depth, and neither the field of view nor its rays,
-which would be the answer. What a denoiser is told of its camera is here the same for all pictures,
-so that a denoiser's weights fit (`load_encoder`).
+The encoder's only input is the picture: no noisy depth, and neither the field of view nor its
+rays, which would reveal the answer. The denoiser's camera input is fixed to one typical camera
+here, so that a denoiser's weights fit (`load_encoder`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from train.unet import TIME_FREQUENCIES, NetSpec, UNet, descend, pixel_rays, sin_cos
 
-# The camera that the encoder is told of, whatever the picture: tan(vfov / 2).
+# The camera input of the encoder for every picture: tan(vfov / 2).
 TYPICAL = 0.5
 _HIDDEN = 128
 _MOMENTS = 4
@@ -27,7 +27,7 @@ class FovNet(nn.Module):
     """Estimate tan(vfov / 2) from a normalised picture."""
 
     def __init__(self, spec: NetSpec) -> None:
-        """Build the encoder of a denoiser of this shape, and the head."""
+        """Build the encoder of a denoiser with this specification, and the head."""
         super().__init__()
         self.spec = spec
         whole = UNet(spec, fov=False)
@@ -48,10 +48,10 @@ class FovNet(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         """Estimate tan(vfov / 2) [B] of pictures [B, 3, H, W] with square pixels.
 
-        What the head regresses is the logarithm of sqrt(H W) / (2 f): the angle that a pixel
-        sees, whatever the shape of the picture. The share of rows makes the vertical one of it.
+        The head regresses the logarithm of sqrt(H W) / (2 f), the angle of a pixel independent of
+        the picture's shape. The aspect ratio converts this to the vertical field of view.
         """
-        # The encoder as it works at t = 1, where the noisy depth tells nothing.
+        # The encoder runs as at t = 1, where the noisy depth carries no information.
         one = torch.ones_like(rgb[:1, 0, 0, 0])
         emb = F.silu(self.time(sin_cos(one, self.spec.emb, TIME_FREQUENCIES)))
         rays = pixel_rays(rgb, TYPICAL + 0.0 * rgb[:, 0, 0, 0])
@@ -60,15 +60,15 @@ class FovNet(nn.Module):
         h = F.silu(self.norm(h))
         pooled = [(h * weight).mean(dim=(2, 3)) for weight in _moments(h)]
         mean_tan = self.head(torch.cat(pooled, dim=1))[:, 0].float().exp()
-        # A tensor, as the exported graph takes pictures of any shape.
+        # A tensor, because the exported graph accepts pictures of any shape.
         rows_per_column = (one + (rgb.shape[2] - 1)) / (one + (rgb.shape[3] - 1))
         return mean_tan * rows_per_column.sqrt()
 
 
 def _moments(like: Tensor) -> list[Tensor]:
-    """Weights of the pooling [h, w]: where a feature lies; left and right alike.
+    """Return pooling weights [h, w] by position of a feature, symmetric in left and right.
 
-    A mean alone forgets where lines converge. Polynomials in the position need no fixed size.
+    A plain mean would lose where lines converge. Polynomials in the position need no fixed size.
     """
     height, width = like.shape[-2], like.shape[-1]
     options = {'dtype': like.dtype, 'device': like.device}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Errors in degrees on held-out frames, by the estimator that ships."""
+"""Measure errors in degrees on held-out frames with the shipped estimator."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from train.validate import held_out_parts
 
 
 def torch_backend(net: FovNet) -> TorchBackend:
-    """Put a network behind the runtime's Backend protocol."""
+    """Wrap a network in the runtime's Backend protocol."""
     return TorchBackend(net, (FOV_INPUT,), FOV_OUTPUT)
 
 
 class Validator:
-    """Fixed frames and an estimator over a copy of the network that takes the averaged weights."""
+    """Fixed frames, and an estimator with a copy of the network for the averaged weights."""
 
     def __init__(self, net: FovNet, config: TrainConfig) -> None:
         """Load every frame of `config.validation`, so that none fails later."""
@@ -37,14 +37,14 @@ class Validator:
         self._estimator = FovEstimator(fov_contract(config), torch_backend(self._net))
 
     def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
-        """Judge the weights: mean and median error in degrees."""
+        """Return the mean and median error of the weights in degrees."""
         self._net.load_state_dict(weights)
         errors = np.abs(errors_deg(self._estimator, itertools.chain(*self._parts)))
         return {'mean_deg': float(errors.mean()), 'median_deg': float(np.median(errors))}
 
 
 def fov_contract(config: TrainConfig, name: str = '') -> FovContract:
-    """Give the contract that a field-of-view network trained with these settings fulfils."""
+    """Return the contract of a field-of-view network trained with these settings."""
     whole = config.contract()
     return FovContract(
         name=name or f'dmd-fov-{config.preset}',
@@ -57,7 +57,7 @@ def fov_contract(config: TrainConfig, name: str = '') -> FovContract:
 
 
 def errors_deg(estimator: FovEstimator, frames: Iterable[RawSample]) -> NDArray[np.float64]:
-    """Estimated less true vertical field of view of every frame, degrees."""
+    """Return the estimated minus the true vertical field of view of every frame, degrees."""
     return np.array(
         [
             degrees_from_tan_half(estimator(raw.rgb))

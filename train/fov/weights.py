@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An encoder to start from: out of any run of the same preset, or out of a shipped model."""
+"""Load an encoder to start from, from any run of the same preset or from a shipped model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from train.unet import FOV_FREQUENCIES, sin_cos
 # The parts that a denoiser of the same preset shares with the field-of-view network.
 _ENCODER = ('stem', 'time', 'down_samples', 'down')
 _WHOLE = (*_ENCODER, 'norm', 'head')
-_HEAD = 'head.0.weight'  # which a denoiser has not
+_HEAD = 'head.0.weight'  # absent in a denoiser
 # Channels of a stem: the picture first, the rays last.
 _RGB, _RAYS = 3, 2
 
@@ -34,8 +34,8 @@ _RGB, _RAYS = 3, 2
 def load_encoder(net: FovNet, source: Path) -> str:
     """Fill the encoder from a run folder or checkpoint (averaged weights), or an .onnx file.
 
-    A denoiser's encoder becomes what it is for a typical camera at t = 1. Of another network for
-    the field of view, run or file, the head is taken as well. Gives what was taken from, see
+    A denoiser's encoder is fixed to a typical camera at t = 1. From another field-of-view network
+    (run or file), the head is loaded as well. Returns the origin of the weights, see
     `train.init.origin`. Raises `TrainError`.
     """
     weights, stage, rays, named = _read(source)
@@ -53,7 +53,7 @@ def load_encoder(net: FovNet, source: Path) -> str:
                 f'--init {source}: {name} is {shape}, {tuple(own[name].shape)} is needed; give a '
                 'run or model of the same preset'
             )
-    if 'fov_projection.weight' in weights:  # of a shape that fits, now that the others do
+    if 'fov_projection.weight' in weights:  # of a matching shape, because the others match
         angle = sin_cos(torch.tensor([TYPICAL]), net.spec.emb, FOV_FREQUENCIES)[0]
         shift = weights['fov_projection.weight'].float() @ angle + weights['fov_projection.bias']
         taken['time.2.bias'] = taken['time.2.bias'] + shift
@@ -75,7 +75,7 @@ def load_fov_model(path: Path) -> FovNet:
 
 
 def _read(source: Path) -> tuple[Mapping[str, Tensor], str, bool, str]:
-    """Read weights by name, the stage that they are of, whether that saw rays, and the origin."""
+    """Read weights by name, their stage, whether that had rays as input, and their origin."""
     if source.suffix == '.onnx':
         if _HEAD in read_file(source)[0]:
             return load_fov_model(source).state_dict(), 'fov', True, origin(source, None)
