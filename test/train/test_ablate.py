@@ -143,7 +143,7 @@ def test_a_slice_without_time_does_nothing_and_reports_it(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(out, '--max-minutes', '1e-9')) == 3
-    assert 'time is up; the same command goes on' in capsys.readouterr().out
+    assert 'time is up; run the same command to continue' in capsys.readouterr().out
     assert not (out / 'runs').exists()
     page = (out / 'ablations.md').read_text()
     assert f'{UNDECIDED}' in page
@@ -164,10 +164,10 @@ def test_dry_run_writes_nothing(out: Path, capsys: pytest.CaptureFixture[str]) -
     [
         (('--only', 'depth,colour'), "experiment 'colour' is unknown; allowed: depth, fov"),
         (('--scale', 'huge'), "scale 'huge' is unknown; allowed: smoke, reduced, full"),
-        (('--docs', 'docs'), 'numbers of scale smoke say nothing'),
+        (('--docs', 'docs'), 'results of scale smoke are meaningless'),
         (('--scale', 'reduced', '--docs', f'{__file__}/docs'), 'choose another --docs'),
         (('--seeds', '0'), '--seeds 0 must be >= 1'),
-        (('--report-only',), 'new holds nothing that was measured; run the command without it'),
+        (('--report-only',), 'new has no measurements; run the command without it'),
         (('--max-minutes', '-1'), '--max-minutes -1 must be >= 0'),
         (('--max-minutes', 'nan'), '--max-minutes nan must be >= 0'),
     ],
@@ -202,7 +202,7 @@ def test_output_of_an_older_version_is_not_mixed_in(
     (tmp_path / 'scale.txt').write_text('smoke\n')
     assert main(command(tmp_path, '--only', 'perturbation')) == 1
     error = capsys.readouterr().err
-    assert f'{named} is there and no ' in error and 'choose another --out' in error
+    assert f'{named} exists without ' in error and 'choose another --out' in error
 
 
 def test_an_invalid_folder_is_refused_in_one_line(

@@ -180,7 +180,7 @@ def test_a_cache_that_was_cut_short_is_named(tmp_path: Path) -> None:
     np.save(shard / 'camera.npy', np.full((2, 4), 16.0))
     source = open_source(f'cache:{tmp_path}', make_config('micro', ['sizes=32x32']))
     assert source.load(0).depth.shape == (32, 32)
-    with pytest.raises(TrainError, match='fewer of them than pictures'):
+    with pytest.raises(TrainError, match='fewer depth maps or cameras than pictures'):
         source.load(1)
     for size in (1000, 0):  # 0: as a power cut leaves it
         os.truncate(shard / 'rgb.npy', size)

@@ -66,7 +66,7 @@ def test_frame_depends_on_seed_and_index_only() -> None:
     assert not np.array_equal(whole[0].rgb, frames(12, [0])[0].rgb)
 
 
-def test_held_out_seeds_never_meet_training_seeds() -> None:
+def test_held_out_seeds_are_never_training_seeds() -> None:
     assert held_out(0) > 2**32 - 1
     assert not np.array_equal(frames(held_out(3), [0])[0].rgb, frames(3, [0])[0].rgb)
     with pytest.raises(TrainError, match=r'must be in \[0, 2\*\*32\)'):
@@ -88,7 +88,7 @@ def test_unknown_kind_is_refused() -> None:
         Worlds(0, WorldConfig(kinds={'moon': 1.0}))
 
 
-def test_missing_assets_folder_says_what_is_expected(tmp_path: Path) -> None:
+def test_missing_assets_folder_reports_the_expected_layout(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match='expects DIR with textures'):
         Assets.load(tmp_path)
     (tmp_path / 'textures').mkdir()
@@ -126,8 +126,8 @@ def test_a_tile_of_unknown_size_keeps_its_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('name', ['brick/a.jpg', 'hdri/sky.jpg'])
-def test_a_photograph_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
-    """A tile would be half grey, and a sky left out without a word."""
+def test_a_truncated_photograph_is_refused(tmp_path: Path, name: str) -> None:
+    """Otherwise a tile would be half grey, and a sky silently left out."""
     textures = tmp_path / 'textures'
     grain = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     for kept in ('brick/a.jpg', 'hdri/sky.jpg'):
@@ -171,7 +171,7 @@ def test_commands_refuse_a_wrong_folder_of_assets_in_one_line(
         (['--count', '1', '--width', '10'], '--width 10 is too narrow for a picture of'),
     ],
 )
-def test_a_sheet_that_would_hold_nothing_is_refused_in_one_line(
+def test_an_impossible_sheet_is_refused_in_one_line(
     tmp_path: Path, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sheet.main(['--out', str(tmp_path / 's.png'), '--kind', 'tabletop', *options]) == 1
@@ -190,7 +190,7 @@ def test_a_sheet_is_refused_before_the_work_or_written(
     assert out.is_file()
 
 
-def test_a_sheet_of_no_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sheet_with_an_invalid_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         sheet.main(['--out', 'unused.png', '--seed', '-1'])
     assert 'argument --seed: -1 must be >= 0' in capsys.readouterr().err
@@ -213,7 +213,7 @@ def test_photographic_materials_are_used() -> None:
     assert np.isfinite(with_photos.depth).any()
 
 
-def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_returns_the_written_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('train.worlds.cache.SHARD', 3)
     worlds = Worlds(4, WorldConfig(size=(24, 32)))
     for number in range(2):
@@ -240,7 +240,7 @@ def test_cache_gives_the_frames_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (['--kinds', 'indoor=inf'], "error: weights of kinds {'indoor': inf} must be numbers"),
     ],
 )
-def test_a_cache_that_cannot_be_is_refused(
+def test_a_cache_with_invalid_settings_is_refused(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'cache'
@@ -258,7 +258,7 @@ def test_a_cache_that_cannot_be_is_refused(
         ('--kinds', 'indoor', 'is not KIND=WEIGHT'),
     ],
 )
-def test_a_cache_of_no_size_or_kind_is_refused(
+def test_a_cache_with_a_malformed_size_or_kind_is_refused(
     option: str, wrong: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -274,21 +274,23 @@ def test_a_cache_that_outgrows_the_memory_is_refused(
     out = tmp_path / 'unused'
     words = ['--size', '100000x100000', '--frames', '1', '--workers', '2', '--out', str(out)]
     assert main(words) == 1
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert re.fullmatch(
-        r'error: --size 100000x100000: a worker keeps 512 frames until it writes them, '
-        r'56320\.0 GB; there are [\d.]+ GB for 2: choose a smaller size, or fewer '
-        r'--workers\n', said
+        r'error: --size 100000x100000: a worker keeps 512 frames in memory, 56320\.0 GB; '
+        r'--workers 2 can use [\d.]+ GB; choose a smaller size, or fewer '
+        r'--workers\n', printed
     )  # fmt: skip
     assert not out.exists()
 
 
-def test_a_cache_where_no_folder_can_be_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_cache_folder_is_a_one_line_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(['--out', f'{__file__}/cache', '--frames', '1']) == 1
     assert capsys.readouterr().err.startswith('error: ')
 
 
-def test_a_cache_that_a_full_disk_stopped_can_be_begun_again(tmp_path: Path) -> None:
+def test_a_cache_stopped_by_a_full_disk_can_be_restarted(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
     try:
@@ -301,7 +303,7 @@ def test_a_cache_that_a_full_disk_stopped_can_be_begun_again(tmp_path: Path) -> 
         claim_folder(tmp_path, {'seed': 2})
 
 
-def test_settings_of_another_program_are_named(
+def test_settings_of_another_program_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / 'settings.json').write_text('// of an editor\n{}')
@@ -334,7 +336,7 @@ def project(camera: Camera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.slow
-def test_gpu_kernels_give_the_picture_of_the_cpu() -> None:
+def test_gpu_kernels_match_the_picture_of_the_cpu() -> None:
     """The CUDA simulator runs the launch file of the GPU on a tiny picture."""
     code = (
         'import numpy as np\n'
@@ -369,7 +371,7 @@ def test_gpu_kernels_give_the_picture_of_the_cpu() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_sheet_takes_real_frames_beside_worlds(tmp_path: Path) -> None:
+def test_the_sheet_shows_real_frames_beside_worlds(tmp_path: Path) -> None:
     (tmp_path / 'desk').mkdir()
     cv2.imwrite(str(tmp_path / 'desk' / 'rgb.png'), np.full((48, 64, 3), 90, np.uint8))
     cv2.imwrite(str(tmp_path / 'desk' / 'depth.png'), np.full((48, 64), 1500, np.uint16))

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Try the paper's claims on procedural worlds.
+"""Test the paper's claims on procedural worlds.
 
-    python -m train.ablate --scale reduced --dry-run          what it would do, and how long
-    python -m train.ablate --scale reduced --max-minutes 30   a slice; the same again goes on
-    python -m train.ablate --scale reduced --docs docs        and write docs/ablations.md
+    python -m train.ablate --scale reduced --dry-run          print the plan and its duration
+    python -m train.ablate --scale reduced --max-minutes 30   run a slice; repeat to continue
+    python -m train.ablate --scale reduced --docs docs        also write docs/ablations.md
 
-Everything lands in --out: data/ (rendered worlds), runs/ (one folder per model and seed),
+All output goes to --out: data/ (rendered worlds), runs/ (one folder per model and seed),
 results.json and ablations.md. Models are shared between experiments.
 """
 
@@ -39,7 +39,7 @@ from train.worlds.cache import claim_folder
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: experiments, points per model, seeds, where and how."""
+    """The work to do: experiments, points per model, seeds, and settings of all runs."""
 
     experiments: Mapping[str, Experiment]
     points: Mapping[str, list[Point]]
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             _dry_run(plan)
             return 0
-        claim_folder(plan.work.out, {'scale': options.scale})  # no two of them in one
+        claim_folder(plan.work.out, {'scale': options.scale})  # one scale per folder
         with stops.heard(), interrupts_told():
             complete = options.report_only or _execute(plan, deadline)
         _report(plan, options.docs)
@@ -65,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('stopped; the same command goes on from the last checkpoint', file=sys.stderr)
+        print(
+            'stopped; run the same command to continue from the last checkpoint', file=sys.stderr
+        )
         return 128 + (stops.number or signal.SIGINT)
     return 0 if complete else 3
 
@@ -78,14 +80,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     cores = os.cpu_count() or 1
     parser.add_argument('--scale', default='reduced', help=f'one of {", ".join(SCALES)}')
     parser.add_argument('--out', type=Path, help='folder (default: runs/ablations-SCALE)')
-    parser.add_argument('--only', default='', metavar='NAME,...', help='experiments (default all)')
+    parser.add_argument(
+        '--only', default='', metavar='NAME,...', help='experiments (default: all)'
+    )
     parser.add_argument('--seeds', type=int, help="number of seeds (default: the scale's)")
     parser.add_argument('--max-minutes', type=float, help='stop cleanly after this long')
     parser.add_argument('--dry-run', action='store_true', help='print plan and time, then stop')
-    parser.add_argument('--report-only', action='store_true', help='judge what is there')
+    parser.add_argument('--report-only', action='store_true', help='only judge existing results')
     parser.add_argument('--docs', type=Path, help='also write ablations.md and images into DOCS')
-    parser.add_argument('--assets', default='', help='photographic materials for worlds')
-    parser.add_argument('--threads', type=count, default=0, help='of the trainer (0: all cores)')
+    parser.add_argument('--assets', default='', help='folder of photographic materials')
+    parser.add_argument('--threads', type=count, default=0, help='trainer threads (0: all cores)')
     parser.add_argument(
         '--workers', type=count, default=cores // 2, help='processes that make batches'
     )
@@ -98,7 +102,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _plan(options: argparse.Namespace) -> Plan:
     size = scale(options.scale)
     if options.docs and not size.speaks:
-        raise TrainError(f'--docs: numbers of scale {options.scale} say nothing; take another')
+        raise TrainError(
+            f'--docs: results of scale {options.scale} are meaningless; choose another'
+        )
     if options.seeds is not None and options.seeds < 1:
         raise TrainError(f'--seeds {options.seeds} must be >= 1')
     if options.max_minutes is not None and not options.max_minutes >= 0:
@@ -108,9 +114,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     experiments = chosen(options.only)
     out = options.out or Path('runs') / f'ablations-{options.scale}'
     if options.report_only and not any(out.glob('runs/*/evaluation.json')):
-        raise TrainError(
-            f'--report-only: {out} holds nothing that was measured; run the command without it'
-        )
+        raise TrainError(f'--report-only: {out} has no measurements; run the command without it')
     work = Work(
         out, size, options.threads, options.workers, options.assets, options.render_workers
     )
@@ -119,7 +123,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _execute(plan: Plan, deadline: Deadline) -> bool:
-    """Do what is missing; False when time ran out. Seed by seed: a slice gives whole rows."""
+    """Do the missing work, seed by seed for complete rows; return False if time ran out."""
     work = plan.work
     try:
         for name in data_sets(plan.points):
@@ -134,7 +138,7 @@ def _execute(plan: Plan, deadline: Deadline) -> bool:
                 evaluate_model(name, seed, points, frames, work, deadline)
                 print(f'seed {seed} {name}: {time.monotonic() - start:.0f} s', flush=True)
     except OutOfTimeError:
-        print('time is up; the same command goes on', flush=True)
+        print('time is up; run the same command to continue', flush=True)
         return False
     return True
 

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pre-renders frames into shards on disk, and reads them back.
+"""Pre-render frames into shards on disk, and read them back.
 
     python -m train.worlds.cache --out DIR --frames 20000 --seed 0 --size 192x256 --workers 2
 
 A shard is a folder `shard-00000/` with rgb.npy uint8 [N, H, W, 3], depth.npy float16 [N, H, W]
-(metres, +inf = sky) and camera.npy float64 [N, 4] (fx, fy, cx, cy). It is written under another
-name and renamed when complete, so a killed run resumes where it stopped.
+(metres, +inf = sky) and camera.npy float64 [N, 4] (fx, fy, cx, cy). It is written under a
+temporary name and renamed when complete, so that a killed run resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from train.worlds.render.assets import Assets
 
 SHARD = 512
 REPORT = 16  # frames between two reports of a worker
-# Of a shard in the making: colour, depth in float32, and both once more as they are written.
+# Memory of an unfinished shard: colour, depth in float32, and copies of both for writing.
 BYTES_PER_PIXEL = 11
-# What lies in folders with settings.json: rendered worlds, and runs that learned from them.
+# Contents of a folder with settings.json: rendered worlds, and runs trained on them.
 _CLAIMED = ('shard-*', 'runs')
 
 
 def shard_path(root: Path, number: int) -> Path:
-    """Folder of a shard."""
+    """Return the folder of a shard."""
     return root / f'shard-{number:05d}'
 
 
@@ -56,7 +56,7 @@ def write_shard(
     worlds: Worlds,
     report: Callable[[int], None] = lambda frames: None,
 ) -> Path:
-    """Render one shard and put it in place in one step; report tells how many frames are new."""
+    """Render one shard and move it into place atomically; report(n) is called per n frames."""
     final = shard_path(root, number)
     part = final.with_name(f'.{final.name}-{os.getpid()}')
     samples = []
@@ -79,7 +79,7 @@ class WorldCache:
     """Frames of a folder of shards by number, memory-mapped."""
 
     def __init__(self, path: str | Path) -> None:
-        """Open the shards that are there now; raises `TrainError`."""
+        """Open the existing shards; raises `TrainError`."""
         self._path = path
         folders = sorted(p for p in Path(path).expanduser().glob('shard-*') if p.is_dir())
         if not folders:
@@ -118,22 +118,22 @@ class WorldCache:
                 np.asarray(depth[i], np.float32),
                 Camera(fx, fy, cx, cy, width, height),
             )
-        except IndexError:  # of depth or cameras, which were cut short
-            raise TrainError('its shard holds fewer of them than pictures') from None
+        except IndexError:  # depth or cameras are truncated
+            raise TrainError('its shard has fewer depth maps or cameras than pictures') from None
 
     def __reduce__(self) -> tuple[type[WorldCache], tuple[str | Path]]:
-        """Travel to worker processes as a path, not as the shards' contents."""
+        """Pickle the path only, not the contents of the shards."""
         return WorldCache, (self._path,)
 
 
 def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
-    """Make a folder with settings.json, or refuse one that holds what other settings made."""
+    """Make a folder with settings.json, or refuse one that was made with other settings."""
     path = folder / 'settings.json'
     if not path.exists():
         if made := next((p for name in _CLAIMED for p in folder.glob(name)), None):
             raise TrainError(
-                f'{made} is there and no {path}, so of an older version, or of settings that '
-                'nobody knows; choose another --out, or delete the folder'
+                f'{made} exists without {path}, so it is from an older version or of unknown '
+                'settings; choose another --out, or delete the folder'
             )
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
@@ -150,7 +150,7 @@ def claim_folder(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _facts(seed: int, config: WorldConfig, assets: str) -> dict[str, Any]:
-    """Collect what all shards of a folder have in common."""
+    """Return the settings that all shards of a folder share."""
     return {
         'seed': seed,
         'size': list(config.size or ()),
@@ -185,20 +185,20 @@ def parse_size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f'{text!r}: both must be >= 1')
     try:
         Camera.assumed(0.5, width, height)
-    except CoreError as error:  # in a worker it would be a traceback
+    except CoreError as error:  # a worker would print a traceback
         raise argparse.ArgumentTypeError(f'{text!r}: {error}') from None
     return height, width
 
 
 def check_memory(size: tuple[int, int], workers: int) -> None:
-    """Refuse frames of a size whose shards would outgrow the memory of this machine."""
+    """Refuse a size of frames whose shards would exceed the memory of this machine."""
     there = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     each = BYTES_PER_PIXEL * SHARD * size[0] * size[1]
     if each * workers > there:
         raise TrainError(
-            f'--size {size[0]}x{size[1]}: a worker keeps {SHARD} frames until it writes them, '
-            f'{each / 1e9:.1f} GB; there are {there / 1e9:.1f} GB for {workers}: choose a smaller '
-            'size, or fewer --workers'
+            f'--size {size[0]}x{size[1]}: a worker keeps {SHARD} frames in memory, '
+            f'{each / 1e9:.1f} GB; --workers {workers} can use {there / 1e9:.1f} GB; choose '
+            'a smaller size, or fewer --workers'
         )
 
 
@@ -219,7 +219,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='folder of the shards')
     rounded = f'rounded up to shards of {SHARD}'
     parser.add_argument('--frames', type=positive, required=True, help=rounded)
-    parser.add_argument('--seed', type=int, default=0, help='of the worlds (default: %(default)s)')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the worlds (default: %(default)s)'
+    )
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
     parser.add_argument(
         '--size', type=parse_size, default=(192, 256), metavar='HEIGHTxWIDTH',
@@ -245,11 +247,11 @@ def write_cache(
     assets: str,
     workers: int,
 ) -> None:
-    """Render the shards that are missing in several processes of one thread each.
+    """Render the missing shards in several single-threaded processes.
 
-    frames: of all shards, rounded up to whole ones.
+    frames: total of all shards, rounded up to whole ones.
     """
-    for stale in root.glob('.shard-*'):  # of a process that was killed
+    for stale in root.glob('.shard-*'):  # left by a killed process
         shutil.rmtree(stale)
     shards = -(-frames // SHARD)
     todo = [n for n in range(shards) if not shard_path(root, n).exists()]
@@ -287,10 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> None:
     check_memory(args.size, args.workers)
     config = WorldConfig(size=args.size, kinds=args.kinds)
-    beyond = held_out(args.seed)  # seeds of training end where those begin
+    beyond = held_out(args.seed)  # also refuses seeds that are not training seeds
     seed = beyond if args.held_out else args.seed
-    Worlds(seed, config)  # which refuses kinds that there are not
-    Assets.load(args.assets)  # before --out is said to hold frames with them
+    Worlds(seed, config)  # refuses unknown kinds
+    Assets.load(args.assets)  # fails here, before --out is claimed for them
     claim_folder(args.out, _facts(seed, config, args.assets))
     write_cache(args.out, args.frames, seed, config, args.assets, args.workers)
 
