@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.fov --out runs/fov [--set key=value ...]`: learn to estimate field of view."""
+"""`python -m train.fov --out runs/fov [--set key=value ...]`: train a field-of-view network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
     parser.add_argument(
         '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
-        help='any setting of train.run, whose --dry-run prints them',
+        help='any setting of train.run, as printed by its --dry-run',
     )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
     parser.add_argument(

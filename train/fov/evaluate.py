@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m train.fov.evaluate MODEL.onnx`: measure the error, and its effect on depth.
+"""`python -m train.fov.evaluate MODEL.onnx`: measure errors and their effect on depth.
 
 On procedural worlds of held-out seeds, kind by kind, and on folders of labelled frames (--folder;
 docs/datasets.md, "Your own frames"). Prints two Markdown tables for the model card: the error in

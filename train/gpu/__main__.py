@@ -56,11 +56,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.gpu', description=__doc__)
-    parser.add_argument('--out', type=Path, default=Path('out/gpu'), help='default: %(default)s')
+    parser.add_argument(
+        '--out', type=Path, default=Path('out/gpu'), help='output folder (default: %(default)s)'
+    )
     parser.add_argument('--model', default=DEFAULT_MODEL, help='.onnx or name (%(default)s)')
     parser.add_argument('--presets', type=Path, help='folder of presets exported by with_torch')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
-    parser.add_argument('--limit-s', type=seconds, default=LIMIT_S, help='default: %(default)s')
+    parser.add_argument(
+        '--limit-s', type=seconds, default=LIMIT_S, help='time limit (default: %(default)s)'
+    )
     parser.add_argument(
         '--sections', nargs='+', choices=tuple(SECTIONS), default=tuple(SECTIONS),
         metavar='SECTION', help=f'only these, in this order; default: {" ".join(SECTIONS)}',
@@ -71,7 +75,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         type=int,
         default=3,
         choices=range(6),
-        help="TensorRT's (default: %(default)s)",
+        help='optimization level of TensorRT (default: %(default)s)',
     )
     parser.add_argument(
         '--build-only', action='store_true', help='only fill --engine-cache-dir, without timing'

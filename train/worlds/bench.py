@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--frames', type=positive, default=256, help='default: %(default)s')
+    parser.add_argument(
+        '--frames', type=positive, default=256, help='frames to render (default: %(default)s)'
+    )
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument(
         '--workers',

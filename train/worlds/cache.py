@@ -217,7 +217,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the shards')
-    rounded = f'rounded up to shards of {SHARD}'
+    rounded = f'number of frames, rounded up to shards of {SHARD}'
     parser.add_argument('--frames', type=positive, required=True, help=rounded)
     parser.add_argument(
         '--seed', type=int, default=0, help='seed of the worlds (default: %(default)s)'
@@ -225,7 +225,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--held-out', action='store_true', help='evaluation frames of this seed')
     parser.add_argument(
         '--size', type=parse_size, default=(192, 256), metavar='HEIGHTxWIDTH',
-        help='default: 192x256',
+        help='size of the frames (default: 192x256)',
     )  # fmt: skip
     parser.add_argument('--assets', default='', help='folder with photographic materials')
     parser.add_argument(
