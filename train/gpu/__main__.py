@@ -59,7 +59,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, default=Path('out/gpu'), help='output folder (default: %(default)s)'
     )
-    parser.add_argument('--model', default=DEFAULT_MODEL, help='.onnx or name (%(default)s)')
+    parser.add_argument(
+        '--model', default=DEFAULT_MODEL, help='.onnx file or name (default: %(default)s)'
+    )
     parser.add_argument('--presets', type=Path, help='folder of presets exported by with_torch')
     parser.add_argument('--torch-python', default=sys.executable, help='interpreter with torch')
     parser.add_argument(
