@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two estimators that see nothing: what a model must beat before it has learned anything.
+"""Two baselines that do not look at the image; a useful model must beat both.
 
-`const` always says the same depth for its kind of scene: beating it means that the scale class is
-right. `best_const` is told the truth and picks the single depth that is best for that very frame
-(an oracle): not beating it means that no structure was learned.
+`const` predicts one fixed depth per kind of scene; beating it takes roughly the right scale.
+`best_const` is an oracle: it knows the ground truth and predicts the one depth that is best for
+the frame. A model that does not beat it has learned no structure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dmd_ros.eval import metrics
 
-# One depth per kind of scene, metres.
+# The depth that `const` predicts for each kind of scene, metres.
 CONST_M = {'indoor': 2.5, 'table top': 2.5, 'outdoor': 15.0}
 
 
@@ -23,9 +23,9 @@ def best_const(
     min_m: float = metrics.MIN_M,
     max_m: float = metrics.MAX_M,
 ) -> float:
-    """Give the single depth, metres, with the least mean |c - g| / g over what is judged of truth.
+    """Return the constant c, metres, with the least mean |c - g| / g over the valid truth g.
 
-    The sum of |c - g| weighted by 1 / g is least at the weighted median of g. NaN: nothing is.
+    That is the median of g, weighted by 1 / g. NaN if no pixel of the truth is valid.
     """
     judged_m = truth_m[metrics.valid_mask(truth_m, min_m, max_m)]
     if judged_m.size == 0:

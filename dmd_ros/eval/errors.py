@@ -4,4 +4,4 @@
 
 
 class EvalError(RuntimeError):
-    """A bag, folder or option that cannot be evaluated; the message says which, and the fix."""
+    """A bag, folder or option that cannot be evaluated; the message names it and the fix."""

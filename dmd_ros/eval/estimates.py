@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the depth that a replay judges comes from; here: from a model that is run."""
+"""Sources of the depth that a replay judges, and the one that runs a model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dmd_ros.estimator import DepthEstimator
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.registration import on_picture, same_view
 
-if TYPE_CHECKING:  # it needs rosbags, and who estimates pictures in files does not
+if TYPE_CHECKING:  # it imports rosbags, which the commands for picture files do not need
     from dmd_ros.eval.bags.reader import BagFrame
 
-# Pictures that a warning names at most.
-_NAMED = 10
+# Maximum number of pictures that a warning lists.
+_MAX_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -33,73 +33,73 @@ class Estimate:
 
     depth: NDArray[np.float32]  # [H, W], metres along Z; NaN: none, +inf: beyond, -inf: too close
     rgb: NDArray[np.uint8]  # [H, W, 3] on the same grid
-    camera: Camera  # of that grid; distorted, where depth is that of a picture as it came
+    camera: Camera  # of that grid; with distortion if the picture was not rectified
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds per stage that was run
     points: NDArray[np.float32] | None = None  # cloud [H, W, 4]; the next estimate overwrites it
     doubt: str = ''  # what the user should know before trusting it
-    made: DepthFrame | None = None  # all that a model gave; None: no model was run
+    made: DepthFrame | None = None  # full output of the model; None if no model was run
 
 
 def on_image(depth_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Sample an estimate [h, w] of another at the pixels of its image [H, W], by the nearest.
+    """Sample an external estimate [h, w] at the pixels of its image [H, W], by the nearest pixel.
 
-    camera: that took the image. Raises `EvalError` if the two differ in aspect.
+    camera: of the image. Raises `EvalError` if the two differ in aspect ratio.
     """
     if not same_view(depth_m.shape, camera):
         height, width = depth_m.shape
         raise EvalError(
-            f'the estimate is {width}x{height}, the image {camera.width}x{camera.height}: of '
-            'another aspect, so they show different fields of view'
+            f'the estimate is {width}x{height}, the image {camera.width}x{camera.height}: their '
+            'aspect ratios differ, so they show different fields of view'
         )
     return on_picture(depth_m, camera)
 
 
 def infinities_judged_as(range_m: tuple[float, float]) -> str:
-    """Say by what guess the infinities of an estimate are judged."""
+    """Return the warning that infinities of an estimate are judged by a guessed range."""
     return (
         f'the estimate has infinities, judged as {range_m[0]:g} and {range_m[1]:g} m; '
-        '--estimate-range tells what its maker means'
+        'give the range of its estimator with --estimate-range'
     )
 
 
 def no_floor(count: int, of: int, names: Sequence[str] = ()) -> str:
-    """Say that pictures have the scale of the model although the camera's height is known.
+    """Return the warning that pictures were not scaled although the camera's height is known.
 
-    names: of these, where they have any; some of many are given.
+    names: of these pictures, if they have names; only the first ones are listed.
     """
-    first, more = ', '.join(names[:_NAMED]), len(names) - _NAMED
+    first, more = ', '.join(names[:_MAX_LISTED]), len(names) - _MAX_LISTED
     which = f' ({first}{f" and {more} more" if more > 0 else ""})' if names else ''
     return (
-        f'{count} of {of}: no floor is seen where the height, pitch and roll of the camera say '
-        f'that it is; their depth has the scale of the model{which}'
+        f'{count} of {of}: no floor is seen where it should be for the height, pitch and roll of '
+        f'the camera; their depth has the scale of the model{which}'
     )
 
 
 class DepthSource(Protocol):
-    """Gives the depth of images, in their order."""
+    """Returns the depth of images, which it gets in order."""
 
     @property
     def range_m(self) -> tuple[float, float]:
-        """The depths, in metres, that -inf and +inf are judged as."""
+        """The depths, metres, that -inf and +inf are judged as."""
 
     def count(self, images: Sequence[int]) -> int:
-        """Say of how many images, by their indices in the bag, it has an estimate."""
+        """Return for how many images, by their indices in the bag, there is an estimate."""
 
     def reset(self) -> None:
-        """Forget the images before: what follows is no neighbour of them in time."""
+        """Forget earlier images: the next one does not follow them in time."""
 
     def __call__(self, frame: BagFrame) -> Estimate:
-        """Give the depth of one image; raises `EvalError` that says why there is none."""
+        """Return the depth of one image; raises `EvalError` with the reason if there is none."""
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release all resources."""
 
 
 class ModelDepth:
-    """An estimator as a `DepthSource`, with the clouds that the node would publish if wanted."""
+    """An estimator as a `DepthSource`, optionally with the clouds that the node would publish."""
 
     def __init__(self, estimator: DepthEstimator, with_points: bool = True) -> None:
-        """Take over the estimator."""
+        """Take ownership of the estimator."""
         self._estimator = estimator
         self._with_points = with_points
         self._rays: tuple[Camera, NDArray[np.float32]] | None = None
@@ -112,11 +112,11 @@ class ModelDepth:
         return contract.depth_min_m, contract.depth_max_m
 
     def count(self, images: Sequence[int]) -> int:
-        """Say that each image can be estimated."""
+        """Return the number of images: each one can be estimated."""
         return len(images)
 
     def reset(self) -> None:
-        """Start the estimator afresh."""
+        """Reset the estimator."""
         self._estimator.reset()
 
     def __call__(self, frame: BagFrame) -> Estimate:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A verdict on one labelled frame, and on groups of them, with the trivial baselines beside it."""
+"""Judge labelled frames, one at a time and in groups, and compare with the trivial baselines."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dmd_ros.eval import baselines, metrics
 from dmd_ros.eval.frame_folder import LabelledFrame
 from dmd_ros.eval.metrics import Score
 
-# Baselines that a frame's meta.json states were taken from depth.png alone, which ends here.
+# The baselines in a frame's meta.json were computed from depth.png alone, which ends here.
 _PNG_MAX_M = 65.5355
 _BASELINE_TOLERANCE = 2e-3
-# Correlation with the truth below which an estimate is taken for its inverse.
+# An estimate whose correlation with the truth is below this is probably inverse depth.
 _INVERSE = -0.5
 
 
@@ -36,34 +36,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One frame, judged.
-
-    median_scale: median(truth) / median(prediction). scaled: the score after multiplying the
-    prediction by that, which leaves the error of structure; the rest of `score` is scale.
-    correlation: see `metrics.correlation`.
-    const_m, best_const_m: what the two baselines said, metres, and their scores.
-    """
+    """The judgement of one frame."""
 
     name: str
     group: str
     score: Score
-    buckets: dict[str, Score]
-    median_scale: float
-    scaled: Score
-    correlation: float
-    const_m: float
+    buckets: dict[str, Score]  # by range of true depth
+    median_scale: float  # median(truth) / median(prediction)
+    scaled: Score  # of prediction * median_scale: the error of structure, without that of scale
+    correlation: float  # see `metrics.correlation`
+    const_m: float  # depth of the baseline `const`, metres; NaN without a group
     const: Score
-    best_const_m: float
+    best_const_m: float  # depth of the baseline `best_const`, metres
     best_const: Score
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Several frames: means of their scores, and how many beat the baselines in AbsRel.
+    """Several frames: mean scores, and how many frames beat the baselines in AbsRel.
 
-    median_scale: the median over frames. median_scale_spread: the mean |ln| distance from it, as a
-    factor: 1.1 means that scale errs by about 10 % from frame to frame, beyond the common error.
-    beats_const: None where there is no `const`.
+    median_scale: median over frames. median_scale_spread: mean |ln| distance from it, as a factor:
+    1.1 means that the scale of a frame is typically 10 % off the median, whatever that is.
+    beats_const: None if there is no `const`.
     """
 
     frames: int
@@ -84,10 +78,10 @@ def predict(
     camera: Camera,
     mirror: bool = False,
 ) -> tuple[DepthFrame, NDArray[np.float32]]:
-    """Estimate one picture from a fresh start; gives the frame and its depth with ends settled.
+    """Reset the estimator and estimate one picture; return the frame and its `settled` depth.
 
-    mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol),
-    mirrored left-right as the network sees it, which is upright.
+    mirror: average with the un-mirrored estimate of the mirrored picture (the papers' protocol);
+    left and right are those of the upright picture that the network gets.
     """
     estimator.reset()
     frame = estimator(rgb, camera)
@@ -105,15 +99,15 @@ def predict(
 def settled(
     depth_m: NDArray[np.float32], contract: Contract, floor: FloorReading | None = None
 ) -> NDArray[np.float32]:
-    """Replace "beyond" and "too close" by the ends of the model's range, scaled as depth was."""
+    """Replace +inf and -inf with the ends of the model's range, scaled like the depth."""
     range_m = contract.depth_min_m, contract.depth_max_m
     return metrics.settle(depth_m, *scaled_range(range_m, floor))
 
 
 def scaled_range(range_m: tuple[float, float], floor: FloorReading | None) -> tuple[float, float]:
-    """Give a model's range, metres, as the floor has scaled it.
+    """Return a model's range, metres, multiplied by the factor from the floor.
 
-    Without, what is beyond it would be judged as nearer than what is merely far.
+    Otherwise, pixels beyond the range could be judged as nearer than distant pixels within it.
     """
     factor = 1.0 if floor is None else floor.factor
     return factor * range_m[0], factor * range_m[1]
@@ -127,10 +121,10 @@ def judge(
     name: str = '',
     group: str = '',
 ) -> Verdict:
-    """Judge settled depth [H, W] against ground truth; without a group there is no `const`."""
+    """Judge `settled` depth [H, W] against ground truth; without a group there is no `const`."""
     low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
     valid = metrics.valid_mask(truth_m, low, high)
-    depth_m, truth_m = depth_m[valid], truth_m[valid]  # once, and not for each figure
+    depth_m, truth_m = depth_m[valid], truth_m[valid]  # once, instead of for each score
     scale = metrics.median_scale(depth_m, truth_m, low, high)
     const_m = baselines.CONST_M.get(group, math.nan)
     best_m = baselines.best_const(truth_m, low, high)
@@ -154,7 +148,7 @@ def judge(
 
 
 def summarise(verdicts: Iterable[Verdict]) -> Summary:
-    """Average over frames, each frame counting the same."""
+    """Average over frames, all with the same weight."""
     rows = list(verdicts)
     scales = np.array([v.median_scale for v in rows], np.float64)
     scales = scales[np.isfinite(scales)]
@@ -179,7 +173,7 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
 
 
 def by_group(verdicts: Sequence[Verdict], groups: Sequence[str]) -> dict[str, Summary]:
-    """Summarise each group that has frames, in the given order, then the total."""
+    """Summarise each group that has frames, in the given order, and then all frames."""
     summaries = {
         group: summarise(v for v in verdicts if v.group == group)
         for group in groups
@@ -189,19 +183,20 @@ def by_group(verdicts: Sequence[Verdict], groups: Sequence[str]) -> dict[str, Su
 
 
 def inverse_doubt(verdicts: Sequence[Verdict]) -> str:
-    """Name what falls where the truth rises, or nothing: no scale makes depth of that."""
+    """Return a warning if most estimates fall where the truth rises, else ''."""
     inverse = sum(v.correlation < _INVERSE for v in verdicts)
     if 2 * inverse <= len(verdicts):
         return ''
     return (
         f'in {inverse} of {len(verdicts)} judged frames the estimate falls where the truth rises '
-        f'(correlation below {_INVERSE:g}): inverse depth (disparity) is no depth, also after '
-        'median scaling; a model that sees its pictures upside down errs so too (image_rotation)'
+        f'(correlation below {_INVERSE:g}). If it is inverse depth (disparity), convert it to '
+        'depth first: median scaling does not; if the model gets its pictures upside down, set '
+        'image_rotation'
     )
 
 
 def baseline_disagreement(frame: LabelledFrame) -> str | None:
-    """Compare the baselines that meta.json states with our own; gives what differs, or None."""
+    """Compare the baselines in meta.json with our own; return the differences, or None."""
     stated = frame.meta.get('baseline')
     if not isinstance(stated, dict):
         return None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether two paths lead to one place."""
+"""Resolve paths, to tell whether two of them are the same file or folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def real(path: Path) -> Path:
-    """Follow all links; who opens a path whose links go in a circle hears of it then.
+    """Resolve all symbolic links, without an error for a loop, which opening the path reports.
 
-    Before Python 3.13, `Path.resolve` raises a `RuntimeError` of it.
+    Before Python 3.13, `Path.resolve` raises a `RuntimeError` for a loop.
     """
     return Path(os.path.realpath(path))

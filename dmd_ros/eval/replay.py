@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge depth on a bag: python -m dmd_ros.eval.replay BAG [--out DIR].
 
-A model is run over it, in process. Deterministic, and no frame is lost, however slow the machine.
-Leaves in --out: depth/ (rosbag2 mcap of depth/image, depth/camera_info and points at the input's
-stamps), results.json, sheet.png, cloud.png, and the same cloud as cloud.ply. Metrics need a depth
-topic in the bag; everything else does not. Ctrl-C ends it with the image at hand, and leaves all
-that, of the images so far; a second one, seconds later, at once.
+Runs a model over the bag, in this process: the result is deterministic, and no frame is dropped on
+a slow machine. Writes to --out: depth/ (rosbag2 mcap of depth/image, depth/camera_info and points,
+with the stamps of the images), results.json, sheet.png, cloud.png, and the same cloud as
+cloud.ply. Metrics need a depth topic in the bag; everything else works without one. Ctrl-C stops
+after the current image and writes the results so far; a second Ctrl-C, at least three seconds
+later, stops at once.
 
-With --estimate-topic or --estimates no model is run: the depth that another node has recorded, in
-this bag or in another, is judged in the same way (`dmd_ros.eval.bags.recorded`). It leaves no
-depth/ and no cloud.ply.
+With --estimate-topic or --estimates, no model is run: the depth that another node has recorded, in
+this bag or another one, is judged in the same way (`dmd_ros.eval.bags.recorded`), without depth/
+and cloud.ply.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from dmd_ros.fov import CAMERA_INFO, FOV_SOURCES, VIDEO_MEMORY
 from dmd_ros.loading import load_camera_source
 
 _DEPTH = 'depth'
-_ROWS = 6  # of the contact sheet
+_SHEET_ROWS = 6
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     replay_source.check_options(parser, args)
     _check_camera_options(args)
     out: Path = args.out
-    left = _left_over(out, args.overwrite, args.bag, args.estimates)
+    old_outputs = _left_over(out, args.overwrite, args.bag, args.estimates)
     with contextlib.ExitStack() as opened:
         bag = opened.enter_context(Bag(args.bag))
         reader = _reader(bag, args)
-        source, said = replay_source.source_from(args, limits, reader, opened)
+        source, source_settings = replay_source.source_from(args, limits, reader, opened)
         settings = {
-            **said,
+            **source_settings,
             'stride': args.stride,
             'limit': args.limit,
             'fov_source': args.fov_source,
@@ -65,10 +66,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             'input_rectified': reader.rectified,
             'depth_tolerance_s': args.depth_tolerance,
         }
-        keep = sheet.places(source.count(reader.chosen), _ROWS)
+        keep = sheet.places(source.count(reader.chosen), _SHEET_ROWS)
         session = ReplaySession(source, limits, keep)
-        # Not before everything else is known to be in order: a slip must not cost an earlier run.
-        options.remove(left)
+        # Only now that all inputs are known to be good: a typo must not delete an earlier result.
+        options.remove(old_outputs)
         out.mkdir(parents=True, exist_ok=True)
         with options.ctrl_c_between_steps() as stopped:
             target = None if replay_source.is_recorded(args) else out / _DEPTH
@@ -81,22 +82,22 @@ def main(argv: Sequence[str] | None = None) -> None:
             replay_report.draw(out, results, session)
             replay_report.tell(out, results)
     if stopped():
-        raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
+        raise KeyboardInterrupt  # so that the exit status tells that the results are incomplete
 
 
 def _check_camera_options(args: argparse.Namespace) -> None:
-    """Raise `EvalError` if the source of the field of view lacks its option, or has another's."""
+    """Raise `EvalError` if --fov-source lacks its option, or has that of another source."""
     source = args.fov_source
     if source == 'fixed' and args.vfov is None:
         raise EvalError('--fov-source fixed needs --vfov, the vertical field of view in degrees')
     if source != 'fixed' and args.vfov is not None:
-        raise EvalError(f'--vfov {args.vfov:g} is for --fov-source fixed, which is {source}')
+        raise EvalError(f'--vfov {args.vfov:g} needs --fov-source fixed, not {source}')
     if source != 'estimate' and args.fov_model is not None:
-        raise EvalError(f'--fov-model is for --fov-source estimate, which is {source}')
+        raise EvalError(f'--fov-model needs --fov-source estimate, not {source}')
 
 
 def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
-    """Choose topics and camera as the options say."""
+    """Choose topics and camera from the options."""
     source = load_camera_source(
         args.fov_source, args.vfov, args.fov_model, VIDEO_MEMORY, args.image_rotation
     )
@@ -110,11 +111,11 @@ def _reader(bag: Bag, args: argparse.Namespace) -> BagReader:
         estimate=inside,
     )
     if replay_source.is_recorded(args) and chosen.depth is None and args.depth_topic is None:
-        bag.warn('there is no depth topic but that of the estimates, and so no ground truth')
+        bag.warn('the only depth topic is that of the estimates, so there is no ground truth')
     if args.depth_as_is and chosen.depth is None:
         raise EvalError(
-            '--depth-as-is says how a depth image is taken, and there is none: leave it out, or '
-            'name one with --depth-topic'
+            '--depth-as-is needs a depth image, and there is none: leave it out, or name one with '
+            '--depth-topic'
         )
     return BagReader(
         bag,
@@ -135,9 +136,9 @@ def _run(
     quiet: bool,
     stopped: Callable[[], bool],
 ) -> None:
-    """Judge every frame and write its depth to `target`; after an error, nothing is left.
+    """Judge every frame and write its depth to `target`, which is removed after an error.
 
-    stopped: whether to leave it at the frames so far.
+    stopped: returns whether to stop after the current frame.
     """
     points = None
     try:
@@ -172,7 +173,7 @@ def _run(
 
 
 def _skipped(reader: BagReader, session: ReplaySession) -> dict[str, int]:
-    """Count the images that were not judged by reason: the image's own, or its estimate's."""
+    """Count the images that were not judged, by reason: of the image, or of its estimate."""
     return dict(reader.skipped + session.skipped)
 
 
@@ -183,13 +184,13 @@ def _results(
     session: ReplaySession,
     stopped: bool,
 ) -> dict[str, Any]:
-    """Collect what results.json holds; all but `latency_ms` is the same in every run."""
+    """Collect the content of results.json; all but `latency_ms` is the same in every run."""
     skipped = _skipped(reader, session)
     seen = len(session.results) + sum(skipped.values())
     if stopped and seen < len(reader.chosen):
         bag.warn(
-            f'interrupted after {seen} of {len(reader.chosen)} images: all that is said here is '
-            'of those alone'
+            f'interrupted after {seen} of {len(reader.chosen)} images: all results are of those '
+            'alone'
         )
     for trouble in session.troubles(reader.topics.depth):
         bag.warn(trouble)
@@ -212,10 +213,10 @@ def _results(
 
 
 def _left_over(out: Path, overwrite: bool, bag: Path, estimates: Path | None) -> list[Path]:
-    """List what an earlier run left in `out`; raises `EvalError` if that must stay."""
+    """List the outputs of an earlier run; raises `EvalError` if they must not be removed."""
     left = options.left_over(out, (*replay_report.OUTPUTS, _DEPTH), overwrite)
-    for read in filter(None, (bag, estimates)):
-        check_replaceable(out / _DEPTH, read)
+    for source in filter(None, (bag, estimates)):
+        check_replaceable(out / _DEPTH, source)
     return left
 
 
@@ -224,20 +225,21 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('bag', type=Path, metavar='BAG', help='rosbag2 folder, or a .mcap, .db3 or .bag file')
     add('--out', type=Path, default=Path('out/replay'), help='default: %(default)s')
-    add('--overwrite', action='store_true', help='replace what an earlier run left in --out')
+    add('--overwrite', action='store_true', help='replace the outputs of an earlier run in --out')
     add('--image-topic', help='default: the only one')
-    add('--camera-info-topic', help='default: the only one, or the one beside the image')
+    add('--camera-info-topic', help="default: the only one, or the one in the image's namespace")
     add(
         '--depth-topic',
-        help='ground truth: a depth image (one in another frame is registered by /tf_static) or a '
-        "LiDAR's PointCloud2; default: the only depth image, if any; 'none': without",
+        help='ground truth: a depth image (registered with /tf_static if it is in another frame) '
+        "or a LiDAR's PointCloud2; default: the only depth image, if any; 'none': no ground truth",
     )
-    add('--depth-info-topic', help='of depth in another frame; default: the one beside it')
+    add('--depth-info-topic', help='camera_info of the depth; default: the one in its namespace')
     add('--depth-as-is', action='store_true',
         help='take a depth image as it is, whatever its frame_id')  # fmt: skip
     add('--depth-tolerance', type=options.seconds, default=0.02, metavar='S',
-        help='farthest apart of stamps, default: %(default)s; more for a LiDAR that no camera '
-        'triggers (0.05 at 10 Hz), and what moves is off by its way in that time')  # fmt: skip
+        help='maximum difference of the stamps of image and depth, default: %(default)s; larger '
+        'for a LiDAR that is not synchronised with the camera (0.05 at 10 Hz), where moving '
+        'objects are displaced by their motion in that time')  # fmt: skip
     add(
         '--rectified',
         choices=('auto', 'true', 'false'),
@@ -246,12 +248,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add('--fov-source', choices=FOV_SOURCES, default=CAMERA_INFO, help='default: %(default)s')
     add('--vfov', type=float, metavar='DEG', help='vertical field of view, for fixed')
-    add('--fov-model', help='for estimate (default: the shipped one)')
+    add('--fov-model', help='model for estimate (default: the shipped one)')
     add(
         '--floor-frame',
         metavar='FRAME',
-        help='instead of --camera-height: frame of /tf_static whose z = 0 is the floor, as '
-        'base_footprint',
+        help='instead of --camera-height: a frame of /tf_static whose z = 0 is the floor, for '
+        'example base_footprint',
     )
     add('--stride', type=options.positive, default=1, help='take every n-th image')
     add('--limit', type=options.count, default=0, help='at most n images; 0 = all')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay shows: contact sheet, picture of a cloud, and the tables that it prints."""
+"""Output of a replay: the contact sheet, the picture of a cloud, and the printed tables."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ OUTPUTS = ('results.json', 'sheet.png', 'cloud.png', 'cloud.ply')
 
 
 def draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
-    """Write the contact sheet, and the middle frame's cloud as a picture and as points."""
+    """Write the contact sheet, and the cloud of the middle frame as a picture and as points."""
     kept = session.kept
-    # By the truth where there is one: a wild estimate must not stretch the scale it is shown on.
+    # The colour scale fits the truth, if any: a bad estimate must not stretch it.
     truths = [k.truth_m for k in kept if k.truth_m is not None]
     scale = sheet.nice_scale(truths or [k.estimate.depth for k in kept])
     section = results['topics'].image
@@ -45,7 +45,7 @@ def draw(out: Path, results: Mapping[str, Any], session: ReplaySession) -> None:
 def _rectified(
     estimate: Estimate,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], Camera]:
-    """Give depth, picture and camera without distortion: rays of the others are not straight."""
+    """Return depth, picture and camera without distortion, which the cloud view needs."""
     if not estimate.camera.is_distorted:
         return estimate.depth, estimate.rgb, estimate.camera
     rectifier = Rectifier(estimate.camera)
@@ -53,7 +53,7 @@ def _rectified(
 
 
 def row(section: str, kept: Kept) -> sheet.Row:
-    """Lay out one frame of the sheet."""
+    """Return the row of one frame in the sheet."""
     result, estimate = kept.result, kept.estimate
     caption = f'image {result.index}, {result.stamp_ns / 1e9:.3f} s'
     if result.verdict is None or kept.on_truth_m is None:
@@ -90,7 +90,7 @@ def tell(out: Path, results: Mapping[str, Any]) -> None:
 
 
 def _table(results: Mapping[str, Any]) -> str:
-    """Lay out the totals as Markdown."""
+    """Return the totals as a Markdown table."""
     rows: list[list[object]] = [
         ['images in the bag', results['images_in_bag']],
         ['evaluated', results['images_evaluated']],

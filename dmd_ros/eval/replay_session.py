@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The replay's loop body: one frame of a bag in, its estimate and verdict out."""
+"""The loop body of a replay: take one frame of a bag, return its estimate and verdict."""
 
 from __future__ import annotations
 
@@ -26,42 +26,36 @@ from dmd_ros.eval.judge import (
     scaled_range,
     summarise,
 )
-from dmd_ros.eval.output.report import tally
+from dmd_ros.eval.reasons import count_reason
 from dmd_ros.eval.registration import on_grid_of
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What results.json says of one frame.
+    """The entry of one frame in results.json."""
 
-    index: among the images of the bag. median_m, coverage: of the estimate over the whole picture
-    (metres; share of pixels with a finite estimate). verdict: None without ground truth.
-    flicker: change since the frame before, None for the first. floor: how the floor scaled depth,
-    None if it did not.
-    """
-
-    index: int
+    index: int  # among all images of the bag
     stamp_ns: int
     width: int
     height: int
     tan_half_vfov: float
-    median_m: float
-    coverage: float
-    verdict: Verdict | None
-    flicker: flicker.Change | None
-    floor: FloorReading | None
+    median_m: float  # of the finite depths in the whole picture
+    coverage: float  # share of pixels with a finite depth
+    verdict: Verdict | None  # None without ground truth
+    flicker: flicker.Change | None  # since the frame before; None for the first frame
+    floor: FloorReading | None  # how the floor scaled depth; None if the floor is not used
 
 
 @dataclass(frozen=True)
 class FloorSummary:
-    """In how many images the floor was seen, how many it scaled, and by which factor (median)."""
+    """How the floor scaled the depth of several images."""
 
-    seen: int
-    scaled: int
+    seen: int  # number of images that show the floor
+    scaled: int  # number of images whose depth was scaled
     scale_median: float | None
 
     def rows(self, what: str) -> list[list[object]]:
-        """Lay out what a table of totals has of it; what: that was looked at, as images."""
+        """Return the rows of a table of totals; what: noun for the frames, such as 'images'."""
         return [
             [f'{what} that show the floor', self.seen],
             ['scale by the floor, median', self.scale_median],
@@ -72,7 +66,7 @@ class FloorSummary:
 class Kept:
     """The pictures of one frame, for the contact sheet.
 
-    rgb: as in the bag. on_truth_m: the estimate on the grid of truth_m; both None without truth.
+    rgb: as in the bag. on_truth_m: the estimate on the grid of truth_m; None without truth.
     """
 
     result: FrameResult
@@ -83,14 +77,15 @@ class Kept:
 
 
 class ReplaySession:
-    """Goes along with the frames of one camera.
+    """Judge the frames of one camera, in order.
 
-    keep: places, in order of frames, whose pictures are kept. skipped: images without an estimate,
-    counted by reason. timings: seconds per stage, a dictionary per frame that was computed.
+    keep: indices, among the judged frames, of those whose pictures are kept. skipped: number of
+    images without an estimate, by reason. timings: seconds per stage, one dictionary per frame
+    that was computed.
     """
 
     def __init__(self, source: DepthSource, limits: Limits, keep: Set[int]) -> None:
-        """Start afresh."""
+        """Start without results, and reset the source."""
         self.results: list[FrameResult] = []
         self.kept: list[Kept] = []
         self.skipped: Counter[str] = Counter()
@@ -106,13 +101,13 @@ class ReplaySession:
     def step(self, frame: BagFrame) -> tuple[FrameResult, Estimate] | None:
         """Judge the estimate of one frame; None if it has none."""
         if self._previous is not None and frame.stamp_ns < self._previous[0].stamp_ns:
-            # A looped or spliced bag: what came before is no neighbour in time.
+            # A looped or spliced bag: the frame before is not its neighbour in time.
             self._source.reset()
             self._previous = None
         try:
             estimate = self._source(frame)
         except EvalError as error:
-            tally(self.skipped, str(error))
+            count_reason(self.skipped, str(error))
             return None
         if frame.truth_m is not None and not self._is_judged(frame.truth_m):
             self._empty_truths += 1
@@ -140,7 +135,7 @@ class ReplaySession:
         return flicker.summarise([r.flicker for r in self.results if r.flicker is not None])
 
     def floor_summary(self) -> FloorSummary | None:
-        """Say how often the floor was seen, and by how much it scaled depth; None if not asked."""
+        """Summarise how the floor scaled depth; None if the floor is not used."""
         readings = [r.floor for r in self.results if r.floor is not None]
         if not readings:
             return None
@@ -149,12 +144,12 @@ class ReplaySession:
         return FloorSummary(sum(r.seen for r in readings), len(scales), median)
 
     def troubles(self, depth_topic: str | None) -> list[str]:
-        """Say what the user should know before trusting the figures."""
+        """Return what the user should know before trusting the figures, one sentence each."""
         count, found = len(self.results), []
         if self._empty_truths:
             found.append(
                 f'{self._empty_truths} of {count} images have a depth on {depth_topic} without '
-                f'any value between {self._limits.min_m:g} and {self._limits.max_m:g} m: they '
+                f'a value between {self._limits.min_m:g} and {self._limits.max_m:g} m: they '
                 'count as frames without ground truth'
             )
         if self._doubts:
@@ -208,12 +203,15 @@ class ReplaySession:
 
 
 def _lens_between(frame: BagFrame, estimate: Estimate) -> Camera:
-    """Give the camera of the picture, distorted only if the estimate is on the rectified grid."""
+    """Return the frame's camera, with its distortion only if the estimate is rectified.
+
+    This is the lens between the grid of the estimate and that of the picture.
+    """
     return frame.camera.rectified() if estimate.camera.is_distorted else frame.camera
 
 
 def _truth_on_image(frame: BagFrame, estimate: Estimate) -> NDArray[np.float32] | None:
-    """Give the truth on the grid of the estimate; None where a lens lies between them."""
+    """Return the truth on the grid of the estimate; None if lens distortion separates them."""
     if frame.truth_m is None or _lens_between(frame, estimate).is_distorted:
         return None
     return on_grid_of(frame.truth_m, estimate.depth, frame.camera)

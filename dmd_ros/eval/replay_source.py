@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay judges, by its options: a model that is run, or what another has recorded."""
+"""Choose from the options what a replay judges: a model's depth, or recorded estimates."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ from dmd_ros.eval.output import report
 from dmd_ros.eval.paths import real
 from dmd_ros.floor_scale import VIDEO_MEMORY
 
-# Degrees of pitch below which no usual lens shows the floor.
-_HIGHEST_PITCH = -45.0
+# Pitch, degrees, below which no usual lens shows the floor (negative: the camera looks up).
+_MIN_PITCH_DEG = -45.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where estimates of another are."""
+    """Add the options for recorded estimates."""
     group = options.add_estimate_options(
-        parser, 'bag that has them, if it is another; paired by stamp', 'BAG'
+        parser, 'bag with the estimates, if not BAG itself; they are paired by stamp', 'BAG'
     )
     group.add_argument(
         '--estimate-topic',
-        help='depth, as 32FC1, 16UC1 or compressedDepth; with --estimates, default: the only one',
+        help='topic of depth as 32FC1, 16UC1 or compressedDepth; default with --estimates: the '
+        'only one',
     )
     group.add_argument(
         '--estimate-rectified',
         choices=('auto', 'true', 'false'),
         default='auto',
-        help='whether depth of distorted images is that of the rectified ones; auto: if a '
-        'camera_info without distortion lies beside its topic',
+        help='whether estimates of distorted images are on the rectified grid; auto: if a '
+        'camera_info without distortion is in their namespace',
     )
 
 
 def is_recorded(args: argparse.Namespace) -> bool:
-    """Say whether estimates of another are judged."""
+    """Return whether recorded estimates are judged, instead of a model."""
     return args.estimate_topic is not None or args.estimates is not None
 
 
@@ -58,34 +59,34 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     options.refuse_model_options(parser, args)
     if args.estimates and real(args.estimates) == real(args.bag):
         raise EvalError(
-            f'--estimates {args.estimates} is the bag itself: name their topic alone, with '
-            '--estimate-topic'
+            f'--estimates {args.estimates} is the bag itself: leave it out, and give the topic '
+            'with --estimate-topic'
         )
 
 
 def _mount(args: argparse.Namespace, reader: BagReader) -> Mount | None:
-    """Read how the camera stands above the floor, from the options or from the bag."""
+    """Read the camera's pose above the floor from the options or from the bag, if given."""
     if args.floor_frame is None:
         return options.mount_from(args)
     if args.camera_height is not None or args.camera_pitch or args.camera_roll:
-        raise EvalError('--floor-frame and --camera-height both say where the floor is: give one')
-    frame, named = reader.frame_id(), f'--floor-frame {args.floor_frame}'
+        raise EvalError('--floor-frame and --camera-height both define the floor: give one')
+    frame, option = reader.frame_id(), f'--floor-frame {args.floor_frame}'
     if not frame:
         raise EvalError(
-            f'{named}: the images have no frame_id, so nothing says where their camera is; give '
+            f'{option}: the images have no frame_id, so the pose of their camera is unknown; give '
             '--camera-height, --camera-pitch and --camera-roll'
         )
     matrix = StaticTransforms(reader.bag, reader.topics.image).between(args.floor_frame, frame)
     try:
         mount = mount_above(matrix)
     except CoreError as error:
-        raise EvalError(f'{named}: {error} (the images are in {frame!r})') from None
-    if mount.pitch_deg < _HIGHEST_PITCH:
+        raise EvalError(f'{option}: {error} (the images are in {frame!r})') from None
+    if mount.pitch_deg < _MIN_PITCH_DEG:
         body = mount_above(matrix @ BODY_FROM_OPTICAL)
         raise EvalError(
-            f'{named}: {frame!r}, the frame of the images, looks up by {-mount.pitch_deg:.0f} '
-            'degrees, where no floor is. If it is not the optical frame (z ahead), as its driver '
-            f"should name, but that of the camera's body (x ahead), give --camera-height "
+            f'{option}: {frame!r}, the frame of the images, looks up by {-mount.pitch_deg:.0f} '
+            'degrees, so that the floor is out of view. If it is the frame of the camera body (x '
+            'ahead) and not, as it should be, the optical frame (z ahead), give --camera-height '
             f'{body.height_m:.3f} --camera-pitch {body.pitch_deg:.2f} --camera-roll '
             f'{body.roll_deg:.2f} instead'
         )
@@ -95,9 +96,9 @@ def _mount(args: argparse.Namespace, reader: BagReader) -> Mount | None:
 def source_from(
     args: argparse.Namespace, limits: Limits, reader: BagReader, opened: contextlib.ExitStack
 ) -> tuple[DepthSource, dict[str, Any]]:
-    """Give the depth that is judged, and what results depend on of it.
+    """Return the source of the depth to judge, and its settings for the record.
 
-    opened: closes what has to be closed.
+    opened: closes the bag of the estimates.
     """
     if not is_recorded(args):
         estimator = options.estimator_from(

@@ -40,12 +40,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def truths(camera: Camera = CAMERA) -> list[np.ndarray]:
-    """A wall that comes nearer, and then hides the floor."""
+    """Return scenes with a wall that comes nearer, and finally hides the floor."""
     return [floor_scene(camera, MOUNT, wall) for wall in (3.0, 2.5, 2.0, 0.3)]
 
 
 def tf_of(pitch_deg: float, roll_deg: float, height_m: float) -> list[tuple]:
-    """The mount as a robot's description has it: footprint - base - camera's body - optical."""
+    """Return the transforms of a typical URDF: footprint - base - camera body - optical frame."""
     turn = np.eye(3)
     for vector in ((0.0, pitch_deg, 0.0), (roll_deg, 0.0, 0.0)):
         turn = turn @ cv2.Rodrigues(np.radians(vector))[0]
@@ -88,18 +88,18 @@ def test_a_replay_is_scaled_and_holds_the_scale_where_the_floor_is_hidden(
     assert mount['height_m'] == pytest.approx(0.42)
     assert mount['pitch_deg'] == pytest.approx(22.0)
     said = capsys.readouterr()
-    # As the node takes it.
+    # In the form of the node's parameters.
     line = 'floor: camera_height:=0.420 camera_pitch_deg:=22.00 camera_roll_deg:=-3.00'
     assert line in said.out
     assert '| images that show the floor' in said.out
     assert not said.err
 
 
-def test_images_before_the_first_floor_have_the_scale_of_the_model(bag, tmp_path, model) -> None:
+def test_images_before_the_first_floor_keep_the_scale_of_the_model(bag, tmp_path, model) -> None:
     results = replayed(bag, tmp_path / 'out', *model, '--camera-height', '4.2')
     assert results['floor'] == {'seen': 0, 'scaled': 0, 'scale_median': None}
     assert any(
-        w.startswith('4 of 4: no floor is seen where the height, pitch and roll')
+        w.startswith('4 of 4: no floor is seen where it should be for the height, pitch and roll')
         for w in results['warnings']
     )
 
@@ -122,8 +122,8 @@ def test_frames_are_scaled_each_for_itself(tmp_path, model, capsys) -> None:
 
 
 @pytest.mark.parametrize('what', ['frames', 'bag'])
-def test_what_is_beyond_the_range_is_judged_as_its_end_scaled(tmp_path, model, what) -> None:
-    """The oracle knows depth up to 80 m; scaled by the floor that is 80 m times the factor."""
+def test_depth_beyond_the_range_is_judged_as_its_scaled_far_end(tmp_path, model, what) -> None:
+    """The oracle predicts depth up to 80 m; scaled by the floor, up to 80 m times the factor."""
     camera = Camera(*(META[k] for k in ('fx', 'fy', 'cx', 'cy', 'width', 'height')))
     camera = CAMERA if what == 'bag' else camera
     true = floor_scene(camera, MOUNT)
@@ -142,7 +142,7 @@ def test_what_is_beyond_the_range_is_judged_as_its_end_scaled(tmp_path, model, w
     assert verdict['score']['abs_rel'] < 0.03
 
 
-def test_a_photograph_is_scaled_and_its_file_says_so(tmp_path, model, capsys) -> None:
+def test_a_photograph_is_scaled_and_the_json_records_it(tmp_path, model, capsys) -> None:
     depth = floor_scene(CAMERA, MOUNT)
     cv2.imwrite(str(tmp_path / 'p.png'), grey_from_depth(depth / FACTOR))
     cv2.imwrite(str(tmp_path / 'wall.png'), grey_from_depth(np.full_like(depth, 2.0)))
@@ -159,7 +159,7 @@ def test_a_photograph_is_scaled_and_its_file_says_so(tmp_path, model, capsys) ->
 
 @pytest.mark.parametrize('what', ['replay', 'frames', 'pictures', 'video'])
 @pytest.mark.parametrize(('roll', 'contradicts'), [('0', True), ('88', False)])
-def test_a_roll_that_contradicts_the_rotation_is_said_once(
+def test_a_roll_that_contradicts_the_rotation_gives_one_warning(
     bag, tmp_path, model, what, roll, contradicts, capsys
 ) -> None:
     write_frame(tmp_path / 'frames' / 'f', floor_scene(CAMERA, MOUNT))
@@ -192,7 +192,7 @@ def test_a_roll_that_contradicts_the_rotation_is_said_once(
         ),
     ],
 )
-def test_what_says_no_floor_is_refused_in_one_line(bag, tmp_path, model, options, message) -> None:
+def test_unusable_floor_options_are_one_line(bag, tmp_path, model, options, message) -> None:
     words = [str(bag), '--out', str(tmp_path / 'out'), *model, *options]
     with pytest.raises((EvalError, ValueError), match=message):
         replay.main(words)
@@ -203,14 +203,14 @@ def test_what_says_no_floor_is_refused_in_one_line(bag, tmp_path, model, options
     ('frame_id', 'message'),
     [
         ('', 'base_footprint: the images have no frame_id'),
-        # As simulators name it.
+        # The name that simulators use.
         (
             'camera_link',
             r'looks up by 68 .* --camera-height 0.420 --camera-pitch 22.00 --camera-roll -3.00 i',
         ),
     ],
 )
-def test_a_frame_that_is_not_the_optical_one_is_found_out(
+def test_a_frame_that_is_not_the_optical_one_is_detected(
     tmp_path, model, frame_id, message
 ) -> None:
     true = truths()[:1]
@@ -232,7 +232,7 @@ def test_a_mean_of_two_scales_is_refused(tmp_path, model, capsys) -> None:
     )
 
 
-def test_the_depth_of_another_is_not_scaled(bag, tmp_path) -> None:
+def test_recorded_estimates_are_not_scaled(bag, tmp_path) -> None:
     words = [str(bag), '--out', str(tmp_path / 'out'), '--estimate-topic', '/camera/depth/image']
     with pytest.raises(EvalError, match=r'--camera-height.*: for a model, and none is run'):
         replay.main([*words, *HEIGHT])

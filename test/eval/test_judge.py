@@ -17,18 +17,18 @@ TRUTH = np.repeat(np.array([[1, 2, 4, 50]], np.float32), 20, axis=0)
 
 
 def of_scale(scale, group=''):
-    """Judge an estimate that is right but for a factor."""
+    """Judge an estimate that is right except for a factor."""
     truth = np.array([[2, 4]], np.float32)
     return judge.judge(truth / np.float32(scale), truth, group=group)
 
 
-def test_a_picture_is_estimated_alike_whatever_came_before():
+def test_earlier_pictures_do_not_affect_an_estimate():
     estimator = DepthEstimator(CONTRACT, Noisy(), temporal='random')
     first, second = (judge.predict(estimator, grey(), CAMERA)[1] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_turned_picture_is_mirrored_as_the_network_sees_it():
+def test_a_turned_picture_is_mirrored_left_to_right_when_upright():
     camera = Camera(90.0, 100.0, 60.0, 45.0, 128, 96)
     upright = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     seen, depths = [], []
@@ -44,10 +44,10 @@ def test_a_turned_picture_is_mirrored_as_the_network_sees_it():
         np.testing.assert_allclose(depths[rotation], depths[0], rtol=1e-4)
 
 
-def test_every_figure_keeps_to_the_limits():
+def test_every_score_obeys_the_limits():
     depth = TRUTH * np.array([2, 2, 2, 0.1], np.float32)
     verdict = judge.judge(depth, TRUTH, Limits(1.5, 10.0), name='f', group='indoor')
-    # What is left of it is 2 and 4 m.
+    # Only 2 and 4 m are within the limits.
     assert (verdict.score.abs_rel, verdict.score.pixels) == (1.0, 40)
     assert list(verdict.buckets) == ['1-2 m', '2-4 m']
     assert (verdict.median_scale, verdict.scaled.abs_rel) == (0.5, 0.0)
@@ -66,7 +66,7 @@ def test_the_spread_of_scale_is_a_factor_and_a_frame_without_estimate_has_none()
     silent = judge.judge(np.full_like(TRUTH, np.nan), TRUTH)
     total = judge.summarise([of_scale(1.0), of_scale(2.0), of_scale(8.0), silent])
     assert total.median_scale == 2.0
-    # They are 2, 1 and 4 times away from it, of which 2 is the geometric mean.
+    # Their factors from the median are 2, 1 and 4, of which 2 is the geometric mean.
     assert total.median_scale_spread == pytest.approx(2.0)
     nothing = judge.summarise([silent])
     assert math.isnan(nothing.median_scale) and math.isnan(nothing.median_scale_spread)
@@ -79,7 +79,7 @@ def test_as_good_as_a_baseline_is_not_better():
     between = judge.judge(np.full_like(truth, 2.2), truth, group='indoor')
     total = judge.summarise([best, const, between, of_scale(1.0)])
     assert (total.beats_const, total.beats_best_const) == (2, 1)
-    assert judge.summarise([of_scale(1.0)]).beats_const is None  # of no kind of scene
+    assert judge.summarise([of_scale(1.0)]).beats_const is None  # no kind of scene given
 
 
 def test_groups_have_only_their_own_frames_and_the_total_has_all():
@@ -90,7 +90,7 @@ def test_groups_have_only_their_own_frames_and_the_total_has_all():
     assert list(found) == ['indoor', 'outdoor', 'total']
 
 
-# Of what is in depth.png, 20 and 40 m; the rest is too far for it.
+# Of 20 and 40 m alone: the other depths of the frame are beyond what depth.png can hold.
 BASELINE = {
     'const': 15.0, 'absrel_const': 0.4375, 'd1_const': 0.0,
     'best_const': 20.0, 'absrel_best_const': 0.25, 'd1_best_const': 0.5,
@@ -104,12 +104,12 @@ def disagreement(stated):
     return judge.baseline_disagreement(frame)
 
 
-def test_baselines_that_a_frame_states_are_of_its_png_alone():
+def test_baselines_in_meta_json_are_those_of_the_png_alone():
     assert disagreement(BASELINE) is None
-    assert disagreement({'best_const': 20.001}) is None  # rounded, and nothing else stated
+    assert disagreement({'best_const': 20.001}) is None  # rounded; the others are not given
 
 
 @pytest.mark.parametrize('key', sorted(BASELINE.keys() - {'const'}))
-def test_each_baseline_that_differs_is_named_with_our_own(key):
+def test_each_baseline_that_differs_is_reported_with_our_own(key):
     said = disagreement({**BASELINE, key: BASELINE[key] + 0.01})
     assert said == f'f: meta.json states {key} {BASELINE[key] + 0.01} (own: {BASELINE[key]:.4f})'

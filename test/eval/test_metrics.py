@@ -17,7 +17,7 @@ def depth(*rows):
     return np.array(rows, np.float32)
 
 
-def test_every_metric_against_a_computation_by_hand():
+def test_every_metric_against_values_computed_by_hand():
     # p / g: 2 / 1, 2 / 2, 2 / 4, 10 / 8
     s = metrics.score(depth([2, 2], [2, 10]), depth([1, 2], [4, 8]))
     ln2, ln54 = math.log(2), math.log(1.25)
@@ -49,19 +49,19 @@ def test_truth_outside_the_open_range_is_not_judged(g):
     assert s.abs_rel == 0
 
 
-def test_mask_takes_part_in_validity():
+def test_pixels_outside_the_mask_are_not_valid():
     s = metrics.score(depth([1, 5]), depth([1, 1]), mask=np.array([[True, False]]))
     assert (s.pixels, s.abs_rel) == (1, 0)
 
 
-def test_infinite_estimates_count_as_the_ends_of_the_models_range():
+def test_infinite_estimates_count_as_the_ends_of_the_range_of_the_model():
     p = metrics.settle(depth([INF, -INF, 3, NAN]), 0.5, 60.0)
     np.testing.assert_array_equal(p, depth([60, 0.5, 3, NAN]))
     s = metrics.score(p, depth([30, 1, 3, 1]))
     assert s.abs_rel == pytest.approx((1.0 + 0.5 + 0.0) / 3)
 
 
-def test_missing_estimates_lower_coverage_and_nothing_else():
+def test_missing_estimates_only_lower_coverage():
     s = metrics.score(depth([NAN, 2, NAN, 2]), depth([1, 1, 1, NAN]))
     assert s.coverage == pytest.approx(1 / 3)
     assert s.abs_rel == 1.0
@@ -73,7 +73,7 @@ def test_estimates_are_clamped_to_the_range_of_truth():
     assert s.abs_rel == pytest.approx((40 / 40 + 0.5 / 1) / 2)
 
 
-def test_nothing_to_judge_is_no_number():
+def test_scores_are_nan_if_no_pixel_is_valid():
     s = metrics.score(depth([1, 1]), depth([NAN, NAN]))
     assert math.isnan(s.abs_rel)
     assert (s.pixels, s.frames) == (0, 0)
@@ -90,7 +90,7 @@ def test_mean_is_over_frames_not_pixels():
     assert (mean.pixels, mean.frames) == (5, 2)
 
 
-def test_mean_leaves_out_frames_without_truth_and_keeps_coverage_of_silent_ones():
+def test_mean_leaves_out_frames_without_truth_but_not_those_without_estimate():
     good = metrics.score(depth([2]), depth([1]))
     empty = metrics.score(depth([2]), depth([NAN]))
     silent = metrics.score(depth([NAN]), depth([1]))
@@ -100,7 +100,7 @@ def test_mean_leaves_out_frames_without_truth_and_keeps_coverage_of_silent_ones(
     assert math.isnan(metrics.mean_score([]).abs_rel)
 
 
-def test_buckets_split_by_true_depth_and_skip_thin_ones():
+def test_buckets_split_by_true_depth_and_skip_those_with_few_pixels():
     g = np.concatenate([np.full(30, 0.5), np.full(30, 1.0), np.full(30, 3.0), np.full(5, 10.0)])
     p = np.concatenate([np.full(30, 1.0), np.full(30, 1.0), np.full(30, 6.0), np.full(5, 10.0)])
     buckets = metrics.score_buckets(p[None].astype(np.float32), g[None].astype(np.float32))
@@ -110,7 +110,7 @@ def test_buckets_split_by_true_depth_and_skip_thin_ones():
     assert buckets['2-4 m'].abs_rel == pytest.approx(1.0)
 
 
-def test_mean_buckets_average_where_the_range_occurs():
+def test_mean_buckets_average_over_the_frames_that_have_the_range():
     a = metrics.score_buckets(
         np.full((1, 30), 1.5, np.float32), np.full((1, 30), 0.75, np.float32)
     )
@@ -130,14 +130,14 @@ def test_bounds_and_symmetries(p, g):
     assert 0 <= s.delta1 <= s.delta2 <= s.delta3 <= 1
     assert min(s.abs_rel, s.sq_rel, s.rmse, s.rmse_log, s.log10, s.silog) >= 0
     assert s.silog <= 100 * s.rmse_log + 1e-6
-    # delta and the logarithmic errors do not care which of the two is the truth.
+    # delta and the logarithmic errors are symmetric in prediction and truth.
     t = metrics.score(g, p)
     assert (t.delta1, t.delta2) == (s.delta1, s.delta2)
     assert t.log10 == pytest.approx(s.log10)
 
 
 @given(g=depths, factor=st.floats(0.5, 2.0))
-def test_silog_and_median_scaling_do_not_see_a_common_factor(g, factor):
+def test_silog_and_median_scaling_ignore_a_common_factor(g, factor):
     g = np.clip(g, 0.1, 30)
     p = (g * np.float32(factor)).astype(np.float32)
     assert metrics.score(p, g).silog == pytest.approx(0.0, abs=0.1)
@@ -147,8 +147,8 @@ def test_silog_and_median_scaling_do_not_see_a_common_factor(g, factor):
 
 
 @pytest.mark.parametrize('unit', [1000.0, 255.0, 1e-3])
-def test_the_scale_of_what_is_in_another_unit_is_found(unit):
-    """Millimetres as floats, for one, lie beyond the range of truth, and were all 80 m."""
+def test_median_scale_of_an_estimate_in_another_unit(unit):
+    """Millimetres, for example, are beyond the range of truth and must not be clamped to 80 m."""
     g = np.geomspace(0.5, 9, 12, dtype=np.float32).reshape(3, 4)
     p = np.float32(unit) * g
     assert metrics.median_scale(p, g) == pytest.approx(1 / unit, rel=1e-5)
@@ -169,11 +169,11 @@ def test_best_const_beats_every_other_constant(g):
     assert all(abs_rel(best) <= abs_rel(c) + 1e-9 for c in others)
 
 
-def test_best_const_of_nothing_is_nan():
+def test_best_const_is_nan_without_valid_truth():
     assert math.isnan(baselines.best_const(np.empty(0, np.float32)))
 
 
-def test_correlation_knows_the_way_not_the_scale():
+def test_correlation_depends_on_direction_not_on_scale():
     g = np.geomspace(1, 9, 12, dtype=np.float32).reshape(3, 4)
     hole = np.where(g > 5, np.float32(NAN), 2 * g)
     for p, expected in ((3 * g, 1.0), (np.sqrt(g), 1.0), (hole, 1.0), (1 / g, -1.0)):
@@ -183,6 +183,6 @@ def test_correlation_knows_the_way_not_the_scale():
 
 
 @pytest.mark.parametrize(('p', 'g'), [(2.0, 3.0), (NAN, 3.0), (2.0, NAN)])
-def test_what_does_not_vary_is_not_correlated(p, g):
+def test_correlation_is_nan_if_either_is_constant(p, g):
     noise = np.linspace(0.999, 1.001, 40, dtype=np.float32)[None]
     assert math.isnan(metrics.correlation(p * noise, g * noise[:, ::-1]))

@@ -41,7 +41,7 @@ sys.exit(run_command(lambda _: cv2.resize(np.zeros((1, 1, 3), np.uint8), (1 << 1
 """
 
 
-def test_opencv_out_of_memory_is_said_as_numpy_is() -> None:
+def test_opencv_out_of_memory_is_reported_like_numpy() -> None:
     done = subprocess.run([sys.executable, '-c', HUNGRY], capture_output=True, text=True)
     assert done.returncode == 2
     assert 'error: out of memory; fewer samples need less (' in done.stderr
@@ -66,9 +66,7 @@ sys.exit(run_command(command))
     ('error', 'said'),
     [('EvalError("no frame")', 'error: no frame'), ('KeyboardInterrupt', 'interrupted')],
 )
-def test_what_ends_a_command_is_said_below_the_bar_that_it_cut_short(
-    error: str, said: str
-) -> None:
+def test_the_error_is_printed_below_an_unfinished_progress_bar(error: str, said: str) -> None:
     code = CUT_SHORT.format(error=error)
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     bar, *rest = done.stderr.splitlines()[-2:]
@@ -78,7 +76,7 @@ def test_what_ends_a_command_is_said_below_the_bar_that_it_cut_short(
 @pytest.mark.parametrize(
     ('model', 'precision'), [('dmd_worlds', 'fp32'), ('dmd_worlds_int8', 'int8 (fp32 elsewhere)')]
 )
-def test_a_result_says_what_its_model_computed_in(model: str, precision: str) -> None:
+def test_a_result_records_the_precision_of_its_model(model: str, precision: str) -> None:
     parser = argparse.ArgumentParser()
     options.add_model_options(parser)
     args = parser.parse_args(['--model', model])

@@ -22,30 +22,30 @@ def test_equal_grids_are_left_alone():
 
 
 @pytest.mark.parametrize('factor', [2, 4])
-def test_other_sizes_take_the_nearest_pixel_and_invent_nothing(factor):
+def test_other_sizes_take_the_nearest_pixel_without_interpolation(factor):
     estimate = numbered(48, 64)
     small = on_grid_of(estimate, numbered(48 // factor, 64 // factor), CAMERA)
     assert small.shape == (48 // factor, 64 // factor)
     assert np.isin(small, estimate).all()
-    # The middle of the small pixel lies between the middles of the large ones.
+    # The centre of the small pixel is between the centres of the large ones.
     assert small[0, 0] in estimate[:factor, :factor]
     large = on_grid_of(estimate, numbered(48 * factor, 64 * factor), CAMERA)
     np.testing.assert_array_equal(large, np.kron(estimate, np.ones((factor, factor), np.float32)))
 
 
-def test_the_nearest_pixel_is_the_one_in_the_middle():
+def test_the_nearest_pixel_is_found_by_its_centre():
     estimate = numbered(48, 66)
     third = on_grid_of(estimate, numbered(16, 22), replace(CAMERA, width=66))
     np.testing.assert_array_equal(third, estimate[1::3, 1::3])
 
 
 @pytest.mark.parametrize('width', [66, 100])
-def test_another_aspect_shows_something_else(width):
+def test_another_aspect_ratio_is_another_view(width):
     with pytest.raises(EvalError, match=rf'{width}x48, the image 64x48.*register the depth'):
         on_grid_of(numbered(48, 64), numbered(48, width), CAMERA)
 
 
-def test_a_rounded_size_is_no_other_aspect():
+def test_a_rounded_size_is_the_same_view():
     assert on_grid_of(numbered(48, 64), numbered(16, 21), CAMERA).shape == (16, 21)
 
 
@@ -73,16 +73,16 @@ def test_an_estimate_on_rectified_pixels_finds_the_truth_on_distorted_ones(model
     assert np.nanmax(np.abs(rectified / 255 + 1 - truth)) > 0.04
 
 
-def test_pixels_of_a_wide_lens_find_their_own_and_those_beyond_it_nothing():
+def test_pixels_of_a_wide_lens_are_mapped_and_those_beyond_it_are_nan():
     camera = Camera(350, 350, 319.5, 239.5, 640, 480, 'plumb_bob', (-0.32, 0.11, 0, 0, -0.017))
-    # The lens as a table along its radius; it reaches to 0.99 focal lengths.
+    # The lens as a table of radii, up to 0.99 focal lengths.
     r = np.linspace(0, fold_radius(camera), 5001)
     k1, k2, _, _, k3 = camera.distortion
     bent = r * (1 + k1 * r**2 + k2 * r**4 + k3 * r**6)
     v, u = np.mgrid[: camera.height, : camera.width]
     seen = np.hypot(u - camera.cx, v - camera.cy) / camera.fx
     column = camera.cx + (u - camera.cx) * np.interp(seen, bent, r) / seen
-    # Of an estimate that is the number of its column, each pixel gets the nearest one.
+    # Each value of the estimate is its column number; each pixel gets the nearest one.
     estimate = np.tile(np.arange(640, dtype=np.float32), (480, 1))
     got = on_grid_of(estimate, estimate, camera)
     known = np.isfinite(got)

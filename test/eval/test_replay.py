@@ -33,7 +33,7 @@ COUNT = 5
 
 
 def scene(i):
-    """A slope with a box before it, coming nearer from frame to frame, below 4 m."""
+    """Return frames of a slope with a box in front of it, both nearer from frame to frame."""
     depth = np.repeat(np.geomspace(1.0, 4.0, 48, dtype=np.float32)[:, None], 64, axis=1)
     depth[10:30, 20:40] = 1.5
     return depth * np.float32(1.0 - 0.02 * i)
@@ -59,7 +59,7 @@ def stamp(message):
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
-def test_devices_are_those_of_load_estimator(items, tmp_path, model):
+def test_device_names_are_those_of_load_estimator(items, tmp_path, model):
     bag = write_bag(tmp_path / 'bag', items)
     results = run(bag, tmp_path / 'out', model, '--device', 'auto', '--backend', 'onnxruntime')
     assert results['settings']['device'] in ('cpu', 'cuda')
@@ -74,11 +74,11 @@ def test_every_kind_of_bag_is_replayed_whole(items, tmp_path, model, kind, capsy
     assert results['images_skipped'] == {}
     assert results['warnings'] == []
     total = results['total']
-    assert total['score']['abs_rel'] < 0.06  # the network's picture is coarse: edges
+    assert total['score']['abs_rel'] < 0.06  # errors at edges: the network's picture is coarse
     assert total['score']['delta1'] > 0.9
     assert total['score']['coverage'] == 1.0
     assert total['beats_best_const'] == COUNT
-    assert total['beats_const'] is None  # a bag does not say where it was recorded
+    assert total['beats_const'] is None  # a bag does not record its kind of scene
     assert set(total['buckets']) == {'0-1 m', '1-2 m', '2-4 m'}
     assert len(results['frames']) == COUNT
     assert set(results['latency_ms']) >= {'decode', 'prepare', 'denoise', 'restore', 'total'}
@@ -119,7 +119,7 @@ def test_the_written_bag_is_what_the_node_would_publish(items, tmp_path, model):
         np.testing.assert_array_equal((grey >> 16) & 0xFF, grey & 0xFF)
 
 
-def test_clouds_are_without_flying_pixels_as_the_nodes_are(tmp_path, model):
+def test_clouds_have_no_flying_pixels_as_in_the_node(tmp_path, model):
     depth = np.full((96, 128), 4.0, np.float32)
     depth[20:60, 40:80] = 1.5
     camera = CAMERA.resized(128, 96)
@@ -144,20 +144,20 @@ def test_a_bag_without_calibration_is_judged_as_the_node_would_run_it(tmp_path, 
     expected = {'fixed': np.tan(np.radians(30)), 'estimate': tan_of(200)}[source]
     assert [f['tan_half_vfov'] for f in results['frames']] == pytest.approx([expected] * 2, 1e-3)
     assert (results['settings']['fov_source'], results['topics']['camera_info']) == (source, '')
-    assert results['latency_ms']['fov']['p50'] > 0  # part of what a frame costs
+    assert results['latency_ms']['fov']['p50'] > 0  # part of the time per frame
 
 
-def test_the_field_of_view_of_a_turned_bag_is_estimated_of_the_upright_picture(tmp_path, model):
+def test_the_field_of_view_of_a_turned_bag_is_estimated_from_upright_pictures(tmp_path, model):
     bare = [item for item in frames([fov_grey(200)]) if item.topic != INFO]
     fov_model = write_fov_oracle(tmp_path / 'fov.onnx')
     options = ('--fov-source', 'estimate', '--fov-model', str(fov_model))
     bag = write_bag(tmp_path / 'bag', bare)
     (found,) = run(bag, tmp_path / 'out', model, *options, '--image-rotation', '90')['frames']
-    # The oracle is shown the middle 36 of 64 rows, which lie beside each other in the bag.
+    # The oracle gets the middle 36 of the 64 upright rows, which are columns in the bag.
     assert found['tan_half_vfov'] == pytest.approx(tan_of(200) * 48 / 36, 1e-3)
 
 
-def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
+def test_two_runs_differ_only_in_time(items, tmp_path, model):
     bag = write_bag(tmp_path / 'bag', items)
     options = ('--steps', '2', '--samples', '2', '--temporal', 'random')
     first, second = (run(bag, tmp_path / n, model, *options) for n in 'ab')
@@ -169,7 +169,7 @@ def test_two_runs_differ_in_nothing_but_time(items, tmp_path, model):
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
 
 
-def test_the_folder_that_one_stands_in_has_a_name(items, tmp_path, model, monkeypatch):
+def test_the_working_directory_as_a_bag_has_a_name(items, tmp_path, model, monkeypatch):
     monkeypatch.chdir(write_bag(tmp_path / 'bag', items))
     assert run('.', tmp_path / 'out', model)['bag'] == 'bag'
 
@@ -191,7 +191,7 @@ def test_the_middle_cloud_is_written_as_points(items, tmp_path, model):
     np.testing.assert_array_equal(vertices[:, :12].copy().view('<f4'), known[:, :3])
 
 
-def test_without_ground_truth_there_are_no_metrics_but_all_the_rest(items, tmp_path, model):
+def test_without_ground_truth_only_the_metrics_are_missing(items, tmp_path, model):
     bare = [item for item in items if item.topic != DEPTH]
     results = run(write_bag(tmp_path / 'bag', bare), tmp_path / 'out', model, '--no-points')
     assert results['total'] is None
@@ -214,7 +214,7 @@ def test_truth_of_another_size(items, tmp_path, model):
     assert results['total']['score']['pixels'] == COUNT * 24 * 32
 
 
-def test_truth_of_another_size_has_its_flicker_too(tmp_path, model):
+def test_flicker_of_truth_of_another_size(tmp_path, model):
     rng = np.random.default_rng(0)
     picture = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3), np.uint8), (0, 0), 3)
     depths = [np.full((240, 320), 3.0 * 1.1**i, np.float32) for i in range(3)]
@@ -225,16 +225,16 @@ def test_truth_of_another_size_has_its_flicker_too(tmp_path, model):
 
 
 @pytest.mark.parametrize('value', [np.nan, 200.0])
-def test_truth_without_a_value_is_no_truth_and_that_is_said(items, tmp_path, model, value, capsys):
+def test_truth_without_valid_depth_is_reported_as_missing(items, tmp_path, model, value, capsys):
     empty = np.full((48, 64), value, np.float32)
     hollow = [replace(i, content=empty) if i.topic == DEPTH else i for i in items]
     results = run(write_bag(tmp_path / 'bag', hollow), tmp_path / 'out', model)
     assert results['total'] is None
     assert any(f'{COUNT} of {COUNT} images have a depth' in w for w in results['warnings'])
-    assert 'without any value between 0.001 and 80 m' in capsys.readouterr().err
+    assert 'without a value between 0.001 and 80 m' in capsys.readouterr().err
 
 
-def test_a_camera_that_the_model_does_not_know_is_named(items, tmp_path, model):
+def test_a_camera_outside_the_range_of_the_model_gives_a_warning(items, tmp_path, model):
     narrow = replace(CAMERA, fx=900.0, fy=900.0)
     bag = [
         replace(i, content=narrow) if i.kind == 'info' and i.stamp_ns > T0 else i for i in items
@@ -243,7 +243,7 @@ def test_a_camera_that_the_model_does_not_know_is_named(items, tmp_path, model):
     assert warning.startswith(f'{COUNT - 1} of {COUNT} images: the camera has tan(vfov/2) = 0.027')
 
 
-def test_options_reach_what_they_are_for(items, tmp_path, model):
+def test_options_take_effect(items, tmp_path, model):
     late = [replace(i, stamp_ns=i.stamp_ns + 30_000_000) if i.topic == DEPTH else i for i in items]
     p = np.array([50.0, 0, 31.5, 0, 0, 80, 23.5, 0, 0, 0, 1, 0])
     late = [replace(i, extra={'p': p}) if i.kind == 'info' else i for i in late]
@@ -258,7 +258,7 @@ def test_options_reach_what_they_are_for(items, tmp_path, model):
     assert {**found['settings'], **asked, 'input_rectified': True} == found['settings']
 
 
-def test_what_is_printed_is_what_is_written(items, tmp_path, model, capsys):
+def test_printed_figures_are_the_written_ones(items, tmp_path, model, capsys):
     bag = [*items, replace(items[0], stamp_ns=T0 + 10**9, content=b'no picture', kind='bytes')]
     bag = [replace(i, kind='png') if i.kind == 'image' else i for i in bag]
     total = run(write_bag(tmp_path / 'bag', bag), tmp_path / 'out', model)['total']
@@ -296,7 +296,7 @@ def test_stride_and_limit(items, tmp_path, model):
     assert (results['images_in_bag'], results['images_chosen']) == (5, 2)
 
 
-def test_a_looped_bag_starts_the_estimator_afresh(items, tmp_path, model):
+def test_a_looped_bag_resets_the_estimator(items, tmp_path, model):
     looped = [
         *(replace(i, logged_ns=i.stamp_ns) for i in items),
         *(replace(i, logged_ns=i.stamp_ns + 10**10) for i in items if i.topic != DEPTH),
@@ -309,7 +309,7 @@ def test_a_looped_bag_starts_the_estimator_afresh(items, tmp_path, model):
     assert [f['median_m'] for f in found[:COUNT]] == [f['median_m'] for f in found[COUNT:]]
 
 
-def test_a_looped_bag_starts_the_estimate_of_the_camera_afresh(tmp_path, model):
+def test_a_looped_bag_resets_the_estimate_of_the_camera(tmp_path, model):
     bare = [i for i in frames([fov_grey(60), *[fov_grey(200)] * 2]) if i.topic != INFO]
     looped = [replace(i, logged_ns=i.stamp_ns + k * 10**10) for k in range(2) for i in bare]
     fov_model = write_fov_oracle(tmp_path / 'fov.onnx')

@@ -41,8 +41,8 @@ def failure(argv, capsys):
         (['--max-depth', 'nan'], '0 <= min < max'),
         (['--threads', '257'], 'threads=257 must be a whole number from 0 (all cores) to 256'),
         (['--fov-source', 'fixed'], '--fov-source fixed needs --vfov, the vertical'),
-        (['--vfov', '48'], '--vfov 48 is for --fov-source fixed, which is camera_info'),
-        (['--fov-model', 'dmd_fov'], '--fov-model is for --fov-source estimate, which is camera'),
+        (['--vfov', '48'], '--vfov 48 needs --fov-source fixed, not camera_info'),
+        (['--fov-model', 'dmd_fov'], '--fov-model needs --fov-source estimate, not camera_info'),
         (['--samples', str(10**12)], 'out of memory; fewer samples'),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(items, tmp_path, model, cap
     assert f"Not a directory: '{tmp_path}/file/out'" in failure(argv, capsys)
 
 
-def test_links_in_a_circle_are_one_line(items, tmp_path, model, capsys):
+def test_a_loop_of_symbolic_links_is_one_line(items, tmp_path, model, capsys):
     bag, loop = write_bag(tmp_path / 'bag', items), tmp_path / 'loop'
     loop.symlink_to(loop)
     assert f'bag {loop} does not exist' in failure([loop, '--model', model], capsys)
@@ -93,7 +93,7 @@ def test_links_in_a_circle_are_one_line(items, tmp_path, model, capsys):
     assert str(loop) in failure([bag, '--model', model, '--out', loop], capsys)
 
 
-def test_a_bag_of_unusable_images_says_why(tmp_path, model, capsys):
+def test_a_bag_of_unusable_images_gives_the_reasons(tmp_path, model, capsys):
     bad = [Item(IMAGE, T0, b'', 'bytes'), Item(INFO, T0, CAMERA, 'info')]
     argv = [write_bag(tmp_path / 'bag', bad), '--model', model, '--out', tmp_path / 'out']
     assert 'could be used: 1 x compressed image is empty' in failure(argv, capsys)
@@ -120,7 +120,7 @@ def test_an_earlier_run_is_not_overwritten_unasked(items, tmp_path, model, capsy
     replay.main([*map(str, argv), '--quiet', '--overwrite'])
 
 
-def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, capsys):
+def test_overwriting_removes_only_an_earlier_run(items, tmp_path, model, capsys):
     bag, out = write_bag(tmp_path / 'bag', items), tmp_path / 'out'
     options = ['--model', model, '--out', out, '--overwrite']
     replay.main([*map(str, [bag, *options]), '--quiet'])
@@ -137,7 +137,7 @@ def test_overwriting_costs_nothing_but_an_earlier_run(items, tmp_path, model, ca
 
 @pytest.fixture
 def press(monkeypatch):
-    """Ctrl-C so many times in the middle of the second image; handlers are put back."""
+    """Press Ctrl-C a number of times in the middle of the second image; restore the handlers."""
     step, before = replay.ReplaySession.step, signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -154,8 +154,8 @@ def press(monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize('number', [1, 3])  # three in a row are of one impatient hand
-def test_ctrl_c_leaves_what_was_judged_so_far(tmp_path, model, press, number, capsys):
+@pytest.mark.parametrize('number', [1, 3])  # three in quick succession count as one
+def test_ctrl_c_writes_the_results_so_far(tmp_path, model, press, number, capsys):
     depth = np.full((48, 64), 2.0, np.float32)
     four = frames([grey_from_depth(depth)] * 4, [depth] * 4)
     early = [replace(i, stamp_ns=i.stamp_ns - 1) if i.topic == INFO else i for i in four]
@@ -167,9 +167,7 @@ def test_ctrl_c_leaves_what_was_judged_so_far(tmp_path, model, press, number, ca
     assert (results['images_chosen'], results['images_evaluated']) == (4, 2)
     early, interrupted = results['warnings']
     assert early.startswith('2 of 2 images have no camera_info of equal stamp')
-    assert interrupted == (
-        'interrupted after 2 of 4 images: all that is said here is of those alone'
-    )
+    assert interrupted == 'interrupted after 2 of 4 images: all results are of those alone'
     with Bag(tmp_path / 'out' / 'depth') as written:
         assert {t.count for t in written.topics.values()} == {2} and not written.warnings
     assert (tmp_path / 'out' / 'sheet.png').is_file()
@@ -178,7 +176,7 @@ def test_ctrl_c_leaves_what_was_judged_so_far(tmp_path, model, press, number, ca
     assert said.err.endswith('interrupted\n')
 
 
-def test_ctrl_c_at_the_last_image_cuts_nothing_off(items, tmp_path, model, press):
+def test_ctrl_c_at_the_last_image_loses_nothing(items, tmp_path, model, press):
     press(1)
     argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']
     assert run_command(lambda _: replay.main([*map(str, argv), '--quiet'])) == 130
@@ -186,7 +184,7 @@ def test_ctrl_c_at_the_last_image_cuts_nothing_off(items, tmp_path, model, press
     assert (results['images_evaluated'], results['warnings']) == (2, [])
 
 
-def test_a_late_second_ctrl_c_is_heard_at_once(items, tmp_path, model, press, monkeypatch):
+def test_a_late_second_ctrl_c_stops_at_once(items, tmp_path, model, press, monkeypatch):
     monkeypatch.setattr(options, 'DEAF_S', -1.0)
     press(2)
     argv = [write_bag(tmp_path / 'bag', items), '--model', model, '--out', tmp_path / 'out']

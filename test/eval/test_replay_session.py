@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of single frames, by an oracle whose estimate is painted into the picture."""
+"""Results of single frames, with an oracle that reads its estimate from the picture."""
 
 import math
 from dataclasses import replace
@@ -33,7 +33,7 @@ def frame(depth, truth=None, camera=CAMERA, stamp=1):
     return BagFrame(0, stamp, stamp, 'camera', grey_from_depth(depth), camera, truth, {})
 
 
-def test_a_replay_begins_anew_whatever_its_estimator_did_before():
+def test_a_replay_resets_its_estimator():
     blending = DepthEstimator(CONTRACT, Noisy(), temporal='blend')
     first, second = (
         ReplaySession(ModelDepth(blending), Limits(), set()).step(frame(RAMP))[1].depth
@@ -47,13 +47,13 @@ def test_truth_of_a_distorted_picture_is_found_in_the_rectified_estimate(estimat
     for stamp in (1, 2):
         result, _ = session.step(frame(RAMP, RAMP, BARREL, stamp))
     assert result.verdict.score.abs_rel < 0.02
-    # The sheet shows it so, and the picture as it came.
+    # The sheet shows this estimate, beside the picture as it was recorded.
     row = replay_report.row('camera', session.kept[0])
     np.testing.assert_array_equal(row.truth_m, RAMP)
     np.testing.assert_array_equal(row.rgb, grey_from_depth(RAMP))
 
 
-def test_what_is_too_close_for_the_model_is_judged_as_its_near_end(estimator):
+def test_depth_too_close_for_the_model_is_judged_as_its_near_end(estimator):
     half = np.full((48, 64), -np.inf, np.float32)
     half[24:] = 2.0
     truth = np.where(np.isinf(half), np.float32(0.2), half)
@@ -80,7 +80,7 @@ def test_the_cloud_follows_the_camera(estimator):
 
 
 @pytest.mark.parametrize(('camera', 'of_truth'), [(CAMERA, math.log(1.1)), (BARREL, math.nan)])
-def test_flicker_is_taken_along_rectified_pictures_and_so_not_of_distorted_truth(
+def test_flicker_is_tracked_in_rectified_pictures_and_so_not_in_distorted_truth(
     estimator, camera, of_truth
 ):
     noise = np.random.default_rng(0).integers(60, 160, (30, 40, 3), np.uint8)
@@ -91,7 +91,7 @@ def test_flicker_is_taken_along_rectified_pictures_and_so_not_of_distorted_truth
         rgb = picture + np.uint8(5 * (stamp - 1))  # brighter is farther
         step = frame(plane, np.float32(factor) * plane, camera.resized(160, 120), stamp)
         result, _ = session.step(replace(step, rgb=rgb))
-    # Of the logarithm of depth, 255 levels are the model's range.
+    # 255 grey levels span the logarithm of the model's range.
     expected = 5 / 255 * math.log(CONTRACT.depth_max_m / CONTRACT.depth_min_m)
     assert result.flicker.predicted == pytest.approx(expected, rel=0.05)
     assert result.flicker.truth == pytest.approx(of_truth, rel=1e-4, nan_ok=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Through the command line: a model judged by a LiDAR, and by a depth camera beside it."""
+"""Replay with the ground truth of a LiDAR, and of a depth camera beside the colour camera."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ from dmd_ros.eval.points import apply, inverse, transform
 SAMPLE = Path(__file__).parents[1] / 'data' / 'sample_bag'
 LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'
 COUNT = 3
-# The LiDAR stands 10 cm above the camera; its x axis is ahead, z up.
+# The LiDAR is 10 cm above the camera; its x axis points ahead, z up.
 AXES = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 CAMERA_LIDAR = transform(AXES, (0.02, -0.1, -0.05))
 CAMERA_IR = transform(cv2.Rodrigues(np.array([0.005, 0.01, 0.002]))[0], (0.015, 0.0, 0.002))
@@ -49,7 +49,7 @@ def tf(links=MOUNTS):
 
 @pytest.fixture(scope='module')
 def walk():
-    """The first frames of the sample bag as items, with what two other sensors saw."""
+    """Return the first frames of the sample bag, with measurements of two other sensors."""
     with Bag(SAMPLE) as bag:
         found = list(BagReader(bag, topics.choose(bag), limit=COUNT))
     shots = {IMAGE: [tf()], DEPTH: [tf()], LIDAR: [tf()]}
@@ -89,7 +89,7 @@ def run(bag, out, *options):
     return json.loads((out / 'results.json').read_text())
 
 
-def test_other_sensors_give_the_verdict_that_registered_depth_gives(walk, tmp_path, capsys):
+def test_other_sensors_give_the_same_verdict_as_registered_depth(walk, tmp_path, capsys):
     bags = {name: write_bag(tmp_path / name.split('/')[-1], walk[name]) for name in walk}
     expected = run(bags[IMAGE], tmp_path / 'registered')
     assert expected['settings']['ground_truth'] == f'{DEPTH}, as it is'
@@ -117,8 +117,8 @@ def test_other_sensors_give_the_verdict_that_registered_depth_gives(walk, tmp_pa
     assert (tmp_path / 'lidar' / 'sheet.png').is_file()
 
 
-def test_what_another_node_estimated_is_judged_by_a_lidar_too(walk, tmp_path):
-    """Registered truth, a tenth too far, takes the place of its estimate."""
+def test_recorded_estimates_are_judged_by_a_lidar_too(walk, tmp_path):
+    """Registered truth, a tenth too far, serves as the estimate."""
     theirs = [
         replace(item, topic='/theirs/depth', content=np.float32(1.1) * item.content)
         for item in walk[IMAGE]
@@ -133,7 +133,7 @@ def test_what_another_node_estimated_is_judged_by_a_lidar_too(walk, tmp_path):
     assert found['total']['scaled']['abs_rel'] < 0.02
 
 
-def test_points_are_taken_for_truth_only_where_they_are_named(walk, tmp_path, oracle):
+def test_points_are_ground_truth_only_with_depth_topic(walk, tmp_path, oracle):
     bag = write_bag(tmp_path / 'bag', walk[LIDAR])
     results = run(bag, tmp_path / 'out', *oracle)
     assert results['total'] is None and results['settings']['ground_truth'] is None
@@ -142,7 +142,7 @@ def test_points_are_taken_for_truth_only_where_they_are_named(walk, tmp_path, or
         'no depth image gives ground truth; points that were measured, not estimated, can: '
         f'--depth-topic takes one of {LIDAR}'
     )
-    # 30 ms late: beyond the tolerance that is meant for depth images.
+    # 30 ms late: beyond the default tolerance, which suits depth images.
     results = run(bag, tmp_path / 'late', *oracle, '--depth-topic', LIDAR)
     said = 'is stamped within 0.02 s of an image (the nearest is 0.03 s away): there is no ground'
     assert said in results['warnings'][0]
@@ -152,7 +152,7 @@ BENT = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.2, 0.04, 0.0
 
 
 def slope(camera):
-    """A bag of the oracle's: a slope, and a LiDAR's points of every pixel of it."""
+    """Return a bag for the oracle: a slope, and LiDAR points of each of its pixels."""
     depth = np.repeat(np.geomspace(1.0, 4.0, 48, dtype=np.float32)[:, None], 64, axis=1)
     items = [tf(), *frames([grey_from_depth(depth)] * 2, camera=camera)]
     points = apply(inverse(CAMERA_LIDAR), points_of(depth, camera))
@@ -173,10 +173,10 @@ def slope(camera):
     ],
     ids=['plain', 'upside down', 'on its side', 'fixed', 'fixed, info named'],
 )
-def test_points_find_their_pixels_whatever_the_estimate_is_made_with(
+def test_points_find_their_pixels_whatever_camera_the_estimate_uses(
     tmp_path, oracle, camera, options
 ):
-    """The oracle knows depth without any camera: with a wrong angle, too, it is right."""
+    """The oracle ignores the camera: it is right even with a wrong field of view."""
     bag = write_bag(tmp_path / 'bag', slope(camera))
     results = run(bag, tmp_path / 'out', *oracle, '--depth-topic', LIDAR, *options)
     assert results['total']['frames'] == 2
@@ -196,7 +196,7 @@ def test_points_find_their_pixels_whatever_the_estimate_is_made_with(
         (lambda i: True, ['--depth-info-topic', INFO], '/lidar/points is a cloud'),
     ],
 )
-def test_what_a_lidar_needs_is_named_in_one_line(tmp_path, oracle, change, options, said, capsys):
+def test_missing_inputs_of_a_lidar_are_one_line(tmp_path, oracle, change, options, said, capsys):
     bag = write_bag(tmp_path / 'bag', [item for item in slope(CAMERA) if change(item)])
     argv = [str(bag), *oracle, '--out', str(tmp_path / 'out'), '--depth-topic', LIDAR]
     assert run_command(lambda _: replay.main([*argv, *options])) == 2
@@ -206,12 +206,12 @@ def test_what_a_lidar_needs_is_named_in_one_line(tmp_path, oracle, change, optio
 
 
 @pytest.mark.parametrize('options', [['--depth-topic', 'none'], []])
-def test_what_is_to_be_taken_as_it_is_must_be_there(tmp_path, oracle, options, capsys):
+def test_depth_as_is_needs_a_depth_topic(tmp_path, oracle, options, capsys):
     bag = write_bag(tmp_path / 'bag', frames([np.zeros((48, 64, 3), np.uint8)]))
     argv = [str(bag), *oracle, '--out', str(tmp_path / 'out'), '--depth-as-is', *options]
     assert run_command(lambda _: replay.main(argv)) == 2
     error = capsys.readouterr().err
-    assert error.startswith('error: --depth-as-is says how a depth image is taken, and there is n')
+    assert error.startswith('error: --depth-as-is needs a depth image, and there is none')
     assert not (tmp_path / 'out').exists()
 
 

@@ -30,7 +30,7 @@ from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.eval.bags.sensor_truth import Picture, SensorTruth
 from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.eval.errors import EvalError
-from dmd_ros.eval.output.report import tally
+from dmd_ros.eval.reasons import count_reason
 from dmd_ros.fov import CameraSource
 
 
@@ -120,7 +120,7 @@ class BagReader:
                 try:
                     frame = self._frame(self.chosen[place], image, depth)
                 except (CoreError, EvalError) as error:
-                    tally(self.skipped, str(error))
+                    count_reason(self.skipped, str(error))
                 else:
                     yield frame
         finally:  # also where nobody wants the rest
@@ -203,7 +203,7 @@ class BagReader:
         try:
             return self.truth(depth, picture)
         except (CoreError, EvalError) as error:
-            tally(self._lost_depths, str(error))
+            count_reason(self._lost_depths, str(error))
             return None, ''
 
     def _info_for(self, stamp_ns: int, frame_id: str) -> Any:

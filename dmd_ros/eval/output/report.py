@@ -8,16 +8,12 @@ import itertools
 import json
 import math
 import os
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-_NUMBER = re.compile(r'\d+')
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
@@ -92,12 +88,6 @@ def format_cell(value: object) -> str:
 def as_text(name: str) -> str:
     """Give the name of a file as text that can be written; bytes of it may be none."""
     return name.encode(errors='backslashreplace').decode()
-
-
-def tally(counts: Counter[str], reason: str) -> None:
-    """Count a reason, under the first that differs from it in numbers alone, as in a size."""
-    kind = _NUMBER.sub('', reason)
-    counts[next((known for known in counts if _NUMBER.sub('', known) == kind), reason)] += 1
 
 
 def write_json(path: Path, content: Any) -> None:

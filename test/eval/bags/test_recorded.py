@@ -128,8 +128,8 @@ def test_what_cannot_be_judged_is_counted_by_reason(tmp_path, capsys):
     assert found['total']['score']['abs_rel'] == 0.0
     aspect, encoding, missing = sorted(found['images_skipped'], key=lambda r: 'aspect' not in r)
     assert aspect == (
-        'the estimate is 64x24, the image 64x48: of another aspect, so they show different '
-        'fields of view'
+        'the estimate is 64x24, the image 64x48: their aspect ratios differ, so they show '
+        'different fields of view'
     )
     assert {encoding.partition(':')[0], missing.partition(':')[0]} == {
         'its estimate cannot be read', f'no estimate on {THEIRS} is stamped within 0.02 s of it'
@@ -211,7 +211,7 @@ def test_without_ground_truth_the_user_hears_that_there_is_none(tmp_path, capsys
     bare = [i for i in recording(2) if i.topic != DEPTH]
     found = of_their_topic(tmp_path, [*bare, *estimates(RAMP, RAMP)])
     assert found['total'] is None and found['frames'][0]['median_m'] > 0
-    assert 'no depth topic but that of the estimates' in capsys.readouterr().err
+    assert 'the only depth topic is that of the estimates' in capsys.readouterr().err
 
 
 def barrel(info=None):

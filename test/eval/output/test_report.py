@@ -5,7 +5,6 @@ import math
 import os
 import resource
 import tracemalloc
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -66,13 +65,6 @@ def test_json_of_many_frames_is_never_in_memory_as_a_whole(tmp_path):
     tracemalloc.stop()
     assert (tmp_path / 'r.json').read_text() == expected
     assert peak < len(expected) / 4
-
-
-def test_reasons_that_differ_in_a_number_alone_are_one():
-    counts = Counter()
-    for reason in ('jpeg of 12 bytes is cut off', 'jpeg of 7 bytes is cut off', 'png is empty'):
-        report.tally(counts, reason)
-    assert counts == {'jpeg of 12 bytes is cut off': 2, 'png is empty': 1}
 
 
 def test_json_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
