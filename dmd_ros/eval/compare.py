@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models side by side: python -m dmd_ros.eval.compare A/results.json B/results.json [C ...].
+"""Compare models: python -m dmd_ros.eval.compare A/results.json B/results.json [C ...].
 
-All files are of `dmd_ros.eval.replay`, or all of `dmd_ros.eval.frames`, on the same recording;
-what another node has estimated (--estimates) may be among them. Only frames that all have judged
-against the same truth count, each frame the same.
+All files must come from `dmd_ros.eval.replay`, or all from `dmd_ros.eval.frames`, on the same
+recording; results of existing estimates (--estimates) may be among them. Figures are averaged over
+the frames that all files judged against the same truth.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dmd_ros.eval.output import report
 Verdict = Mapping[str, Any]  # `judge.Verdict` as JSON
 Figure = Callable[[Verdict], Any]  # a number, or None where there is none
 
-# Figures of which less is better, then those of which more is.
+# Figures where less is better, then those where more is better.
 _LESS: dict[str, Figure] = {
     'AbsRel': lambda v: v['score']['abs_rel'],
     'AbsRel after median scaling': lambda v: v['scaled']['abs_rel'],
@@ -39,13 +39,13 @@ _MORE: dict[str, Figure] = {
     'coverage': lambda v: v['score']['coverage'],
 }
 
-# More columns than these nobody reads.
+# Their number limits the columns, to keep the table readable.
 _ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth')
 
-# As other versions sum in another order.
+# Tolerance for equal figures: another version may sum in another order.
 _ROUNDING = 1e-9
 
-# What results must have in common. Where the camera comes from may differ.
+# What the results must have in common; the source of the camera may differ.
 _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     'recording': lambda r: r.get('bag'),
     'image topic': lambda r: r.get('topics', {}).get('image'),
@@ -68,14 +68,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         table = compare(*map(_read, paths))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise EvalError(
-            f'{" and ".join(map(str, paths))} are no results.json of this version ({error!r}); '
-            'run them again'
+            f'{" and ".join(map(str, paths))} are not results.json files of this version '
+            f'({error!r}); run the evaluations again'
         ) from None
     print(table)
 
 
 def compare(first: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
-    """Lay out what differs in the settings, then the figures of the common frames, as Markdown.
+    """Return a Markdown table of the settings that differ and the figures of the common frames.
 
     first, others: content of results.json. Raises `EvalError` if they are not comparable.
     """
@@ -84,7 +84,7 @@ def compare(first: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
         for other in others:
             if of(first) != of(other):
                 raise EvalError(
-                    f'another {what}: {of(first)} and {of(other)}; run them on the same'
+                    f'the {what} differs: {of(first)} and {of(other)}; run both on the same one'
                 )
     frames = _common(results)
     header = [f'{len(frames)} frames', _ORDINALS[0]]
@@ -105,12 +105,14 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise EvalError(f'cannot read {path} ({error}); give a results.json') from None
     if not isinstance(content, dict) or not {'settings', 'frames'} <= content.keys():
-        raise EvalError(f'{path} is no results.json of dmd_ros.eval.replay or dmd_ros.eval.frames')
+        raise EvalError(
+            f'{path} is not a results.json of dmd_ros.eval.replay or dmd_ros.eval.frames'
+        )
     return content
 
 
 def _verdicts(results: Mapping[str, Any]) -> dict[Any, Verdict]:
-    """Give the judged frames by name; those of a replay are named by their index in the bag."""
+    """Return the judged frames by name or, for a replay, by their index in the bag."""
     found = {}
     for frame in results['frames']:
         verdict = frame.get('verdict', frame)
@@ -120,24 +122,24 @@ def _verdicts(results: Mapping[str, Any]) -> dict[Any, Verdict]:
 
 
 def _common(results: Sequence[Mapping[str, Any]]) -> list[tuple[Verdict, ...]]:
-    """Give the verdicts of each frame that all have judged; raises `EvalError` if none is."""
+    """Return the verdicts of each frame that all results judged; raises `EvalError` if none."""
     first, *others = map(_verdicts, results)
     found = []
     for name, verdict in first.items():
         row = (verdict, *(other[name] for other in others if name in other))
-        # The best constant is told the truth: where it differs, so does what was judged by.
+        # The best constant depends on the truth alone: if it differs, so did the truth.
         if len(row) == len(results) and len({v['best_const_m'] for v in row}) == 1:
             found.append(row)
     if not found:
         raise EvalError(
-            'no frame was judged in each against the same truth: are they of one recording, and '
-            'is there ground truth (a depth topic)?'
+            'no frame was judged in all results against the same truth: are they of one '
+            'recording, and is there ground truth (a depth topic)?'
         )
     return found
 
 
 def _settings(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
-    """Lay out the settings that differ; those of models are none of estimates of another."""
+    """Return rows of the settings that differ; '-' where a result has no such setting."""
     all_of = [result['settings'] for result in results]
     names = [report.name_of(settings) for settings in all_of]
     kinds = ['model' in settings for settings in all_of]
@@ -157,7 +159,7 @@ def _settings(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
 def _row(
     name: str, figure: Figure, frames: Sequence[tuple[Verdict, ...]], more: bool
 ) -> list[object]:
-    """Average a figure over the frames that all have it of; count where others beat the first."""
+    """Average a figure over the frames where all have it; count where others beat the first."""
     found = [tuple(map(figure, verdicts)) for verdicts in frames]
     values = [figures for figures in found if None not in figures]
     if not values:
@@ -171,18 +173,18 @@ def _row(
 
 
 def _beats(value: float, other: float, more: bool) -> bool:
-    """Say whether a figure is the better one; what rounding makes of equal ones is no better."""
+    """Return whether a figure is better than the other by more than a rounding error."""
     if math.isclose(value, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         return False
     return value > other if more else value < other
 
 
 def _totals(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
-    """Give what is known of a run as a whole."""
+    """Return the rows of figures that belong to a run as a whole."""
     counts = [f'{len(_verdicts(r))} of {_count(r)}' for r in results]
     rows = [_spread('frames judged', counts, None)] if len(set(counts)) > 1 else []
     seen = [[frame.get('index') for frame in result['frames']] for result in results]
-    # Not after Ctrl-C, nor of another stride.
+    # Comparable only over the same images: not after Ctrl-C or with another stride.
     if 'flicker' in results[0] and all(indices == seen[0] for indices in seen):
         medians = [result['flicker']['predicted_median'] for result in results]
         rows.append(_spread('flicker, median relative change', medians, None))
@@ -191,13 +193,13 @@ def _totals(results: Sequence[Mapping[str, Any]]) -> list[list[object]]:
 
 
 def _count(results: Mapping[str, Any]) -> int:
-    """Say of how many frames a result could have been."""
+    """Return the number of frames that could have been judged."""
     key = 'images_chosen' if 'images_chosen' in results else 'frames_in_folder'
     return int(results[key])
 
 
 def _spread(name: str, values: Sequence[object], between: object = '') -> list[object]:
-    """Give a row without counts: each value has its column, and nothing beside it."""
+    """Return a row of values; between: fills the columns that count better frames."""
     first, *others = values
     return [name, first, *(cell for value in others for cell in (value, between))]
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Command-line options that every evaluation shares, and how its errors reach the user."""
+"""Command-line options shared by the evaluation commands, and their error handling."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS
 from dmd_ros.runtime.shared_files import find_model
 
-# Seconds in which a second Ctrl-C is not heard.
+# A second Ctrl-C within this time, seconds, is ignored.
 DEAF_S = 3.0
-# What means something to a model alone, in any of the commands.
+# Options of any command that have a meaning only if a model is run.
 _OF_MODEL = (
     'model', 'backend', 'device', 'threads', 'steps', 'samples', 'sampler', 'seed',
     'image_rotation', 'temporal', 'mirror', 'camera_height', 'camera_pitch', 'camera_roll',
@@ -45,7 +45,7 @@ _OF_ESTIMATES = ('estimate_range', 'estimate_rectified')
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add what chooses the model and how it is sampled."""
+    """Add the options that choose the model and how it is sampled."""
     group = parser.add_argument_group('model')
     group.add_argument('--model', help='.onnx file or shipped model (default: the shipped one)')
     group.add_argument('--backend', choices=BACKENDS, default='auto', help='default: %(default)s')
@@ -54,55 +54,55 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--steps', type=positive, help="diffusion steps (default: the model's)")
     group.add_argument('--samples', type=positive, help="samples averaged (default: the model's)")
     group.add_argument('--sampler', choices=SAMPLERS, default='ddpm', help='default: %(default)s')
-    group.add_argument('--seed', type=count, default=0, help='of all noise (default: 0)')
+    group.add_argument('--seed', type=count, default=0, help='seed of all noise (default: 0)')
     group.add_argument(
         '--image-rotation',
         type=int,
         choices=ROTATIONS,
         default=0,
-        help='degrees clockwise that bring the pictures upright (default: 0)',
+        help='degrees clockwise that turn the pictures upright (default: 0)',
     )
 
 
 def add_mount_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the floor is, by which the depth of a model is scaled."""
+    """Add the position of the camera above the floor, which scales the depth of a model."""
     group = parser.add_argument_group('scale by the floor')
     group.add_argument(
         '--camera-height',
         type=float,
         metavar='M',
-        help='metres from the floor to the camera: depth is scaled so that the floor lies there',
+        help='height of the camera above the floor, metres: depth is scaled to agree with it',
     )
     group.add_argument(
         '--camera-pitch',
         type=float,
         default=0.0,
         metavar='DEG',
-        help='degrees by which it looks down, for --camera-height (default: 0)',
+        help='degrees by which the camera looks down, for --camera-height (default: 0)',
     )
     group.add_argument(
         '--camera-roll',
         type=float,
         default=0.0,
         metavar='DEG',
-        help='degrees by which it leans to the right, for --camera-height (default: 0)',
+        help='degrees by which the camera leans to the right, for --camera-height (default: 0)',
     )
 
 
 def mount_from(args: argparse.Namespace) -> Mount | None:
-    """Read how the camera stands above the floor; raises `EvalError` for half of it."""
+    """Read the camera's pose above the floor, if given; raises `EvalError` without a height."""
     if args.camera_height is not None:
         return Mount(args.camera_height, args.camera_pitch, args.camera_roll)
     if args.camera_pitch or args.camera_roll:
         raise EvalError(
             f'--camera-pitch {args.camera_pitch:g} and --camera-roll {args.camera_roll:g} need '
-            '--camera-height: only with a height does the floor tell the scale'
+            '--camera-height: without a height, the floor does not determine the scale'
         )
     return None
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
-    """Add the range of ground truth that is judged."""
+    """Add the range of valid ground truth."""
     group = parser.add_argument_group('ground truth')
     group.add_argument(
         '--min-depth', type=float, default=MIN_M, metavar='M', help='metres (default: %(default)s)'
@@ -113,47 +113,47 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_estimate_options(parser: argparse.ArgumentParser, what: str, metavar: str) -> Any:
-    """Add where depth is that somebody else has estimated; gives the group, for more of them."""
-    group = parser.add_argument_group('estimates of another, instead of a model')
+    """Add the options for existing estimates; return their group, so that it can be extended."""
+    group = parser.add_argument_group('existing estimates, instead of a model')
     group.add_argument('--estimates', type=Path, metavar=metavar, help=what)
     group.add_argument(
         '--estimate-range',
         type=float,
         nargs=2,
         metavar=('NEAR', 'FAR'),
-        help='metres that -inf and +inf are judged as (default: the range of truth that is)',
+        help='metres that -inf and +inf are judged as (default: --min-depth and --max-depth)',
     )
     return group
 
 
 def refuse_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Raise `EvalError` if anything is asked of a model although none is run."""
+    """Raise `EvalError` if options of a model are given although none is run."""
     given = _given(parser, args, _OF_MODEL)
     if given:
-        raise EvalError(f'{given}: for a model, and none is run where estimates are given')
+        raise EvalError(f'{given}: for a model, and none is run if estimates are given')
 
 
 def refuse_estimate_options(
     parser: argparse.ArgumentParser, args: argparse.Namespace, with_what: str
 ) -> None:
-    """Raise `EvalError` if it is said how estimates are to be taken although there are none."""
+    """Raise `EvalError` if options of existing estimates are given although there are none."""
     given = _given(parser, args, _OF_ESTIMATES)
     if given:
-        raise EvalError(f'{given}: for estimates of another; give {with_what} too')
+        raise EvalError(f'{given}: for existing estimates; give {with_what} too')
 
 
 def _given(parser: argparse.ArgumentParser, args: argparse.Namespace, names: Iterable[str]) -> str:
-    """List those of some options that do not have their defaults."""
-    there = [n for n in names if n in args and getattr(args, n) != parser.get_default(n)]
-    return ', '.join(f'--{name.replace("_", "-")}' for name in there)
+    """List the options among `names` that differ from their defaults."""
+    given = [n for n in names if n in args and getattr(args, n) != parser.get_default(n)]
+    return ', '.join(f'--{name.replace("_", "-")}' for name in given)
 
 
 def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float, float]:
-    """Read what infinities stand for, metres; raises `EvalError` if it is no range."""
+    """Read the range, metres, that infinities are judged as; raises `EvalError` if invalid."""
     if args.estimate_range is None:
         if math.isinf(limits.max_m):
             raise EvalError(
-                '--max-depth inf leaves open what +inf of an estimate is judged as; give '
+                'with --max-depth inf, +inf of an estimate needs a depth to be judged as; give '
                 '--estimate-range NEAR FAR, metres'
             )
         return max(limits.min_m, MIN_M), limits.max_m
@@ -166,7 +166,7 @@ def estimate_range_from(args: argparse.Namespace, limits: Limits) -> tuple[float
 
 
 def add_color_options(parser: argparse.ArgumentParser) -> None:
-    """Add the metres that the ends of the colours stand for."""
+    """Add the depths at the ends of the colour scale."""
     group = parser.add_argument_group('colours')
     group.add_argument(
         '--color-near',
@@ -185,7 +185,7 @@ def add_color_options(parser: argparse.ArgumentParser) -> None:
 
 
 def color_scale_from(args: argparse.Namespace) -> tuple[float, float]:
-    """Read the ends of the colours, metres; raises `EvalError` if they are none."""
+    """Read the depths at the ends of the colours, metres; raises `EvalError` if invalid."""
     near, far = args.color_near, args.color_far
     if not 0.0 < near < far < math.inf:
         raise EvalError(
@@ -195,10 +195,13 @@ def color_scale_from(args: argparse.Namespace) -> tuple[float, float]:
 
 
 def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
-    """Load the model that the options name; settings: further ones, of `load_estimator`."""
+    """Load the model chosen by the options; settings: further arguments of `load_estimator`."""
     mount = settings.setdefault('mount', mount_from(args) if 'camera_height' in args else None)
     if mount is not None and getattr(args, 'mirror', False):
-        raise EvalError('--mirror and --camera-height: a mean of two scales is none; give one')
+        raise EvalError(
+            '--mirror and --camera-height cannot be combined: the mirrored estimate has another '
+            'scale; give one'
+        )
     return load_estimator(
         args.model,
         args.backend,
@@ -214,7 +217,7 @@ def estimator_from(args: argparse.Namespace, **settings: Any) -> DepthEstimator:
 
 
 def limits_from(args: argparse.Namespace) -> Limits:
-    """Read the range of ground truth; raises `EvalError` if it is none."""
+    """Read the range of valid ground truth; raises `EvalError` if invalid."""
     if not 0.0 <= args.min_depth < args.max_depth:
         raise EvalError(
             f'--min-depth {args.min_depth:g} and --max-depth {args.max_depth:g} must be '
@@ -226,7 +229,7 @@ def limits_from(args: argparse.Namespace) -> Limits:
 def settings_of(
     args: argparse.Namespace, estimator: DepthEstimator, limits: Limits | None = None
 ) -> dict[str, Any]:
-    """Record what a result depends on; limits: None where nothing is judged."""
+    """Return the settings that a result depends on; limits: None if nothing is judged."""
     settings = {
         'model': estimator.contract.name,
         'model_file': str(find_model(args.model)),
@@ -248,23 +251,23 @@ def settings_of(
 
 
 def run_command(command: Callable[[Sequence[str] | None], None], *others: type[Exception]) -> int:
-    """Run a command line; errors that have an explanation end in one line, not in a traceback.
+    """Run a command; return its exit status. Errors of the user print one line, no traceback.
 
-    others: further classes of such errors.
+    others: further exception classes of such errors.
     """
-    rooms = (EvalError, CoreError, BackendError, OSError)  # OSError: --out, above all
-    explained: tuple[type[Exception], ...] = rooms + others
+    common = (EvalError, CoreError, BackendError, OSError)  # OSError: mostly from --out
+    explained: tuple[type[Exception], ...] = common + others
     done = False
-    _hear_ctrl_c_once()
+    _ignore_repeated_ctrl_c()
     try:
         command(None)
         done = True
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Files may be missing if that ended the work.
-        for stream in (sys.stdout, sys.stderr):  # Python flushes them once more, and minds
+        # The reader (head, less) closed the pipe; the outputs are complete only if `done`.
+        for stream in (sys.stdout, sys.stderr):  # at exit, Python would fail to flush them
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return 0 if done else 128 + signal.SIGPIPE  # the shell's status of who dies of it
+        return 0 if done else 128 + signal.SIGPIPE  # the shell's status for a death by SIGPIPE
     except explained as error:
         say_last(f'error: {error}')
         return 2
@@ -279,18 +282,18 @@ def run_command(command: Callable[[Sequence[str] | None], None], *others: type[E
     return 0
 
 
-def _hear_ctrl_c_once() -> None:
-    """Let an impatient second Ctrl-C neither cut the way out short nor end it in a traceback."""
-    # A script's background job ignores it; Python hears it in the main thread alone.
+def _ignore_repeated_ctrl_c() -> None:
+    """Ignore a second Ctrl-C soon after the first, which would interrupt the cleaning up."""
+    # Background jobs of scripts ignore SIGINT, which must stay so; handlers need the main thread.
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
-    heard = -math.inf
+    last_s = -math.inf
 
     def interrupt(*_: object) -> None:
-        nonlocal heard
-        if time.monotonic() - heard > DEAF_S:
-            heard = time.monotonic()
+        nonlocal last_s
+        if time.monotonic() - last_s > DEAF_S:
+            last_s = time.monotonic()
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
@@ -298,32 +301,32 @@ def _hear_ctrl_c_once() -> None:
 
 @contextlib.contextmanager
 def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C wait while this is entered; gives a function that tells whether it came.
+    """Defer Ctrl-C inside this context; yield a function that returns whether it was pressed.
 
-    Who loops asks it after each step, so that none is cut in two, and what the steps made can be
-    kept. A second one that comes `DEAF_S` later is heard at once: a step may take for ever.
+    A loop calls that function after each step, so that no step is interrupted and the results so
+    far can be kept. A second Ctrl-C at least `DEAF_S` later acts at once, in case a step hangs.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield lambda: False
         return
-    heard: list[float] = []
+    pressed_s: list[float] = []
 
     def note(number: int, frame: Any) -> None:
-        if heard and time.monotonic() - heard[0] > DEAF_S:
+        if pressed_s and time.monotonic() - pressed_s[0] > DEAF_S:
             before(number, frame)
-        elif not heard:
-            heard.append(time.monotonic())
+        elif not pressed_s:
+            pressed_s.append(time.monotonic())
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield lambda: bool(heard)
+        yield lambda: bool(pressed_s)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def left_over(out: Path, names: Iterable[str], overwrite: bool) -> list[Path]:
-    """List what is in `out` by these names; raises `EvalError` if that must stay."""
+    """List the paths in `out` with these names; raises `EvalError` if any must not be replaced."""
     left = [path for path in (out / name for name in names) if path.exists()]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
@@ -331,7 +334,7 @@ def left_over(out: Path, names: Iterable[str], overwrite: bool) -> list[Path]:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove the files and folders that an earlier run left; those that are not there are fine."""
+    """Remove files and folders of an earlier run; ignore those that do not exist."""
     for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
@@ -353,7 +356,7 @@ def seconds(text: str) -> float:
     """Read a number from 0 to 1e9, for argparse."""
     value = float(text)
     if not 0.0 <= value <= 1e9:
-        raise argparse.ArgumentTypeError(f'{text} is no time; 0 to 1e9 seconds are expected')
+        raise argparse.ArgumentTypeError(f'{text} is not a time; expected: 0 to 1e9 seconds')
     return value
 
 
@@ -361,7 +364,7 @@ def duration(text: str) -> float:
     """Read a number above 0, up to 1e9, for argparse."""
     value = seconds(text)
     if not value:
-        raise argparse.ArgumentTypeError(f'{text} is no duration; above 0 seconds are expected')
+        raise argparse.ArgumentTypeError(f'{text} is not a duration; expected: above 0 seconds')
     return value
 
 

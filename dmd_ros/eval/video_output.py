@@ -41,7 +41,7 @@ def left_over(out: Path, video: Path, overwrite: bool) -> list[Path]:
     # Others, recordings of RGB-D cameras above all, have such names too, but not beside a film.
     if not {FILM, SUMMARY} & {path.name for path in left}:
         for found in itertools.islice((out / DEPTH).glob('*'), 1):
-            raise EvalError(f'{found} is of no earlier run; choose another --out')
+            raise EvalError(f'{found} is not from an earlier run; choose another --out')
     return left
 
 

@@ -18,7 +18,7 @@ DEPTHS = [np.full((48, 64), 2.0, np.float32), np.full((48, 64), 3.0, np.float32)
 
 @pytest.fixture
 def result(tmp_path):
-    """A replay of two frames by the oracle: (folder, content of results.json)."""
+    """Replay two frames with the oracle; return (folder, content of results.json)."""
     model = write_oracle(tmp_path / 'm.onnx')
     bag = write_bag(tmp_path / 'bag', frames([grey_from_depth(d) for d in DEPTHS], DEPTHS))
     replay.main([str(bag), '--model', str(model), '--out', str(tmp_path / 'a'), '--quiet'])
@@ -35,7 +35,7 @@ def saved(path, content):
     return str(path)
 
 
-def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, capsys):
+def test_figures_are_side_by_side_and_better_frames_are_counted(result, capsys):
     folder, first = result
     second = copy.deepcopy(first)
     second['settings']['steps'] = 2
@@ -58,11 +58,11 @@ def test_each_figure_is_set_beside_the_other_and_frames_are_counted(result, caps
     for name in ('time per frame, p50 ms', 'flicker, median relative change'):
         assert rows[name] == ['1.000', '2.000', '-']
     assert {'AbsRel 1-2 m', 'AbsRel 2-4 m'} <= rows.keys()
-    assert not {'model', 'seed'} & rows.keys()  # the settings that agree
+    assert not {'model', 'seed'} & rows.keys()  # equal settings are left out
 
 
-def test_what_rounding_makes_of_equal_figures_is_no_better(result):
-    """Results of two versions, which sum in another order."""
+def test_figures_that_differ_by_rounding_are_equal(result):
+    """Another version may sum in another order."""
     first, second = result[1], copy.deepcopy(result[1])
     for frame, sign in zip(second['frames'], (1, -1), strict=True):
         frame['verdict']['score']['abs_rel'] *= 1 + sign * 1e-12
@@ -72,15 +72,15 @@ def test_what_rounding_makes_of_equal_figures_is_no_better(result):
 
 
 @pytest.mark.parametrize('same', [True, False])
-def test_flicker_is_compared_over_the_same_images_alone(result, same):
-    """An interrupted replay has the settings of the whole one."""
+def test_flicker_is_compared_only_over_the_same_images(result, same):
+    """An interrupted replay has the same settings as a complete one."""
     first, second = result[1], copy.deepcopy(result[1])
     if not same:
         second['frames'].pop()
     assert ('flicker' in compare.compare(first, second)) is same
 
 
-def test_only_frames_that_both_have_judged_count(result):
+def test_only_frames_judged_in_both_results_count(result):
     first, second = result[1], copy.deepcopy(result[1])
     second['frames'][0]['verdict'] = None
     rows = rows_of(compare.compare(first, second))
@@ -88,8 +88,8 @@ def test_only_frames_that_both_have_judged_count(result):
     assert rows['AbsRel'][0] == f'{first["frames"][1]["verdict"]["score"]["abs_rel"]:.3f}'
 
 
-def test_a_figure_that_one_of_them_has_not_got_is_compared_over_the_others(result):
-    """Of a frame of which a model says nothing."""
+def test_a_frame_where_one_result_lacks_a_figure_does_not_count(result):
+    """A model without an estimate for a frame has no error there."""
     first, second = result[1], copy.deepcopy(result[1])
     second['frames'][0]['verdict']['score']['abs_rel'] = None
     assert rows_of(compare.compare(first, second))['AbsRel'][2] == '0 of 1'
@@ -123,21 +123,21 @@ def test_folders_of_frames_are_compared_by_name(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda r: r.update(bag='other'), 'another recording: bag and other'),
-        (lambda r: r['topics'].update(image='/i'), 'another image topic'),
-        (lambda r: r['topics'].update(depth='/d'), 'another depth topic'),
-        (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'another range of truth'),
-        (lambda r: r.update(frames=[]), 'no frame was judged in each'),
+        (lambda r: r.update(bag='other'), 'the recording differs: bag and other'),
+        (lambda r: r['topics'].update(image='/i'), 'the image topic differs'),
+        (lambda r: r['topics'].update(depth='/d'), 'the depth topic differs'),
+        (lambda r: r['settings'].update(truth_range_m=[0.1, 10.0]), 'the range of truth differs'),
+        (lambda r: r.update(frames=[]), 'no frame was judged in all results'),
         (lambda r: r['frames'][1].update(verdict=None), 'same truth: are they of one recording'),
-        (lambda r: r.pop('frames'), 'is no results.json of'),
+        (lambda r: r.pop('frames'), 'is not a results.json of'),
         (
             lambda r: r.pop('latency_ms'),
-            "of this version (KeyError('latency_ms')); run them again",
+            "of this version (KeyError('latency_ms')); run the eval",
         ),
         (lambda r: r.update(topics=None), 'of this version'),
     ],
 )
-def test_what_cannot_be_compared_is_said(result, change, message, capsys):
+def test_results_that_cannot_be_compared_are_one_line(result, change, message, capsys):
     folder, first = result
     second = copy.deepcopy(first)
     first['frames'][0]['verdict']['best_const_m'] = 5.0  # another truth
@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read(tmp_path, capsys):
     assert 'cannot read' in capsys.readouterr().err
 
 
-def test_a_damaged_name_of_a_range_is_said(result, capsys):
+def test_a_damaged_name_of_a_range_is_one_line(result, capsys):
     folder, content = result
     whole = folder / 'a' / 'results.json'
     name = next(iter(content['frames'][0]['verdict']['buckets']))
@@ -160,4 +160,4 @@ def test_a_damaged_name_of_a_range_is_said(result, capsys):
     broken = folder / 'x.json'
     broken.write_text(whole.read_text().replace(f'"{name}"', f'"{damaged}"'))
     assert run_command(lambda _: compare.main([str(broken), str(whole)])) == 2
-    assert 'run them again' in capsys.readouterr().err
+    assert 'run the evaluations again' in capsys.readouterr().err

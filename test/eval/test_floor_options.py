@@ -223,12 +223,13 @@ def test_a_frame_that_is_not_the_optical_one_is_detected(
         replay.main(words)
 
 
-def test_a_mean_of_two_scales_is_refused(tmp_path, model, capsys) -> None:
+def test_mirror_with_a_camera_height_is_refused(tmp_path, model, capsys) -> None:
     write_frame(tmp_path / 'frames' / 'f', floor_scene(CAMERA, MOUNT))
     words = [str(tmp_path / 'frames'), '--mirror', *model, *HEIGHT]
     assert run_command(lambda _: frames_command.main(words)) == 2
     assert capsys.readouterr().err == (
-        'error: --mirror and --camera-height: a mean of two scales is none; give one\n'
+        'error: --mirror and --camera-height cannot be combined: the mirrored estimate has '
+        'another scale; give one\n'
     )
 
 

@@ -187,7 +187,7 @@ def test_a_frame_without_an_estimate_is_left_out_and_that_is_said(
         (('--estimates', 'FRAMES'), 'holds the ground truth'),
         (('--estimates', '.', '--steps', '2'), '--steps: for a model, and none is run'),
         (('--estimates', '.', '--mirror'), '--mirror: for a model, and none is run'),
-        (('--estimate-range', '1', '9'), '--estimate-range: for estimates of another'),
+        (('--estimate-range', '1', '9'), '--estimate-range: for existing estimates'),
         (('--estimates', '.', '--estimate-range', '9', '1'), 'must be 0 < NEAR < FAR'),
         (('--estimates', '.', '--max-depth', 'inf'), 'give --estimate-range NEAR FAR'),
     ],

@@ -27,7 +27,7 @@ sys.exit(status)
 """
 
 
-def test_an_impatient_ctrl_c_does_not_cut_the_first_one_short() -> None:
+def test_a_second_ctrl_c_does_not_interrupt_the_cleaning_up() -> None:
     done = subprocess.run([sys.executable, '-c', INTERRUPTED], capture_output=True, text=True)
     said = (done.returncode, done.stdout, done.stderr)
     assert said == (130, 'cleared up\n', 'interrupted\n')

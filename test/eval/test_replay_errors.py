@@ -128,9 +128,9 @@ def test_overwriting_removes_only_an_earlier_run(items, tmp_path, model, capsys)
     assert 'does not exist' in failure([tmp_path / 'bog', *options], capsys)
     (tmp_path / 'link').symlink_to(out / 'depth')
     for itself in (out / 'depth', storage_file(out / 'depth'), tmp_path / 'link'):
-        assert 'what would be replaced' in failure([itself, *options], capsys)
+        assert 'would be overwritten' in failure([itself, *options], capsys)
     (out / 'depth' / '000.png').touch()
-    assert 'is of no earlier run' in failure([bag, *options], capsys)
+    assert 'is not from an earlier run' in failure([bag, *options], capsys)
     assert (out / 'results.json').read_bytes() == before
     assert (out / 'depth' / '000.png').exists() and storage_file(bag).exists()
 

@@ -139,8 +139,8 @@ def test_points_are_ground_truth_only_with_depth_topic(walk, tmp_path, oracle):
     assert results['total'] is None and results['settings']['ground_truth'] is None
     (warning,) = results['warnings']
     assert warning == (
-        'no depth image gives ground truth; points that were measured, not estimated, can: '
-        f'--depth-topic takes one of {LIDAR}'
+        'there is no depth image as ground truth; if one of these clouds was measured, not '
+        f'estimated, name it with --depth-topic: {LIDAR}'
     )
     # 30 ms late: beyond the default tolerance, which suits depth images.
     results = run(bag, tmp_path / 'late', *oracle, '--depth-topic', LIDAR)
@@ -187,11 +187,11 @@ def test_points_find_their_pixels_whatever_camera_the_estimate_uses(
 @pytest.mark.parametrize(
     ('change', 'options', 'said'),
     [
-        (lambda i: i.kind != 'tf', [], "links the frames 'lidar' and 'camera', and no tf_static"),
+        (lambda i: i.kind != 'tf', [], "'lidar' and 'camera', and there is no tf_static"),
         (
             lambda i: i.topic != INFO,
             ['--fov-source', 'fixed', '--vfov', '51'],
-            'only by the camera_info of /camera/image_raw can what another sensor measured',
+            'can be registered only with the camera_info of /camera/image_raw, and bag',
         ),
         (lambda i: True, ['--depth-info-topic', INFO], '/lidar/points is a cloud'),
     ],

@@ -265,7 +265,7 @@ def test_what_is_of_no_earlier_run_is_never_removed(tmp_path, model, foreign, ca
     (out / foreign).parent.mkdir(parents=True)
     (out / foreign).touch()
     assert tell(path, '--out', out, '--overwrite', *model) == 2
-    assert f'{out / foreign} is of no earlier run' in capsys.readouterr().err
+    assert f'{out / foreign} is not from an earlier run' in capsys.readouterr().err
     assert (out / foreign).exists()
 
 
@@ -273,7 +273,7 @@ def test_the_video_itself_is_never_replaced(tmp_path, model, capsys):
     path = film(tmp_path / 'depth.mp4')
     data = path.read_bytes()
     assert tell(path, '--out', tmp_path, '--overwrite', *model) == 2
-    assert 'is what would be replaced; choose another --out' in capsys.readouterr().err
+    assert 'would be overwritten; choose another --out' in capsys.readouterr().err
     assert path.read_bytes() == data
 
 

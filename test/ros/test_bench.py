@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (['--frames', '0'], 'argument --frames: 0 must be >= 1'),
         (['--memory-frames', '0'], 'argument --memory-frames: 0 must be >= 1'),
         (['--seconds', '0'], 'argument --seconds: 0 must be > 0'),
-        (['--seconds', 'nan'], 'argument --seconds: nan is no time'),
+        (['--seconds', 'nan'], 'argument --seconds: nan is not a time'),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

@@ -308,9 +308,9 @@ def test_a_demo_removes_neither_the_bag_that_it_plays_nor_what_it_has_not_writte
 ) -> None:
     bag = shutil.copytree(SAMPLE, tmp_path / 'recorded')
     words = ['--out', str(tmp_path), '--model', str(oracle)]
-    with pytest.raises(EvalError, match='is what would be replaced; choose another --out'):
+    with pytest.raises(EvalError, match='would be overwritten; choose another --out'):
         command.main(['--bag', str(bag), *words])
-    with pytest.raises(EvalError, match='is of no earlier run'):
+    with pytest.raises(EvalError, match='is not from an earlier run'):
         command.main(['--bag', str(SAMPLE), *words])
     assert len(list(bag.iterdir())) == len(list(SAMPLE.iterdir()))
 

@@ -270,7 +270,7 @@ def test_build_only_builds_in_order_and_reports(
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--limit-s', 'nan'], '--limit-s: nan is no time'),
+        (['--limit-s', 'nan'], '--limit-s: nan is not a time'),
         (['--jobs', '0'], '--jobs: 0 must be >= 1'),
         (['--build-only'], 'needs --engine-cache-dir, or no engine is kept'),
     ],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/PointCloud2 -> points, whatever its fields, their order, padding and byte order."""
+"""Convert sensor_msgs/PointCloud2 of any field order, padding and byte order to points."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 from dmd_ros.eval.errors import EvalError
 
-# PointField's numbers of the types that coordinates come in.
+# PointField's datatypes for coordinates, as NumPy formats.
 _FORMATS = {7: 'f4', 8: 'f8'}
 
 
 def points_from_cloud(msg: Any) -> NDArray[np.float64]:
-    """Read the points [N, 3] of a cloud, metres in its frame; only those that were measured.
+    """Return the measured points [N, 3] of a cloud, metres in its frame.
 
-    Not measured is what is not finite, whatever `is_dense` says, and what lies at the origin: some
-    drivers (Ouster's) put beams without a return there.
-    Raises `EvalError` if x, y, z are not there, or not in `data`.
+    Left out are points that are not finite, whatever `is_dense` says, and points at the origin,
+    where some drivers (Ouster's) put beams without a return.
+    Raises `EvalError` if x, y or z is missing, or if `data` is too short.
     """
     places = [_place(msg, name) for name in 'xyz']
     height, width = int(msg.height), int(msg.width)
     point, row = int(msg.point_step), int(msg.row_step)
     if height == 1:
-        row = width * point  # some drivers leave that of a single row at 0
+        row = width * point  # some drivers set row_step of a single row to 0
     data = np.ascontiguousarray(msg.data).view(np.uint8)
     if not height or not width:
         return np.empty((0, 3))
@@ -34,7 +34,7 @@ def points_from_cloud(msg: Any) -> NDArray[np.float64]:
     if row < width * point or data.size < needed:
         raise EvalError(
             f'cloud of {width}x{height} points with point_step {point} and row_step '
-            f'{int(msg.row_step)} has {data.size} bytes: the driver fills the message wrongly'
+            f'{int(msg.row_step)} has {data.size} bytes: its driver is faulty'
         )
     points = np.empty((height * width, 3))
     for axis, (kind, offset) in enumerate(places):
@@ -44,18 +44,18 @@ def points_from_cloud(msg: Any) -> NDArray[np.float64]:
 
 
 def _place(msg: Any, name: str) -> tuple[str, int]:
-    """Give the format of a field and its offset in a point."""
+    """Return the NumPy format of a field and its offset in a point, bytes."""
     field = next((f for f in msg.fields if f.name == name), None)
     if field is None or field.datatype not in _FORMATS:
         has = ', '.join(f'{f.name} (datatype {f.datatype})' for f in msg.fields) or 'none'
         raise EvalError(
-            f'cloud has no field {name} of FLOAT32 (7) or FLOAT64 (8), but: {has}; name a topic '
-            'with points in metres'
+            f'cloud has no field {name} of FLOAT32 (7) or FLOAT64 (8); its fields: {has}; choose '
+            'a topic with points in metres'
         )
     kind, offset = _FORMATS[field.datatype], int(field.offset)
     if offset + np.dtype(kind).itemsize > msg.point_step:
         raise EvalError(
             f'field {name} of a cloud begins at byte {offset} of a point of {msg.point_step} '
-            '(point_step): the driver fills the message wrongly'
+            '(point_step): its driver is faulty'
         )
     return ('>' if msg.is_bigendian else '<') + kind, offset

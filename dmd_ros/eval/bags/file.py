@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags as a stream of messages, whatever wrote them: rosbag2 (mcap, sqlite3, zstd) and ROS 1.
+"""Read bags of any format as a stream of messages: rosbag2 (mcap, sqlite3, zstd) and ROS 1.
 
-No ROS installation is needed: `rosbags` reads and decodes; what it refuses because the recording
-was cut off is read by `dmd_ros.eval.bags.recovery`.
+No ROS installation is needed: `rosbags` reads and decodes. Bags that it refuses because the
+recording was cut off are read by `dmd_ros.eval.bags.recovery`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from dmd_ros.eval.bags.recovery import (
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.output.report import as_text
 
-# What the reader says when the messages of an mcap without an index (rosbag2's preset 'fastwrite'
-# makes none) are not in order of time; up to there it gives them as they lie.
+# Part of the reader's error for an mcap without an index (rosbag2's preset 'fastwrite' writes
+# none) whose messages are not in order of time. Until there it yields them in file order.
 _UNORDERED = 'not in timestamp order'
 
-# The second is what the first was called in ROS 1's early days.
+# The second is the name in early versions of ROS 1.
 TF_MESSAGES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
-# They never changed either, and `rosbags` has the first for ROS 2 alone.
+# The definition of both, which never changed; `rosbags` has only the first, and only for ROS 2.
 _TF_DEFINITION = 'geometry_msgs/TransformStamped[] transforms'
 
 
@@ -58,8 +58,8 @@ class Topic:
 class Bag:
     """A bag, open for reading, to be used in a `with` statement.
 
-    topics: by name. warnings: what the user should know, grows while reading. ros1: whether its
-    messages are in ROS 1's form.
+    topics: by name. warnings: for the user; reading adds to them. ros1: whether the messages are
+    serialised as in ROS 1.
     Raises `EvalError` if there is nothing to read.
     """
 
@@ -74,25 +74,25 @@ class Bag:
             raise EvalError(f'bag {path} does not exist')
         try:
             self._open()
-        # The readers' errors share no base (assertions, struct, sqlite, zstd, unicode ...).
+        # The readers' errors have no common base (assertions, struct, sqlite, zstd, unicode ...).
         except Exception as error:
             self._recover(error)
-        # Not the bag's own definitions, which may be damaged: those of sensor_msgs never changed.
+        # The definitions of sensor_msgs never changed; those in the bag may be damaged.
         self._store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.LATEST)
         if self.ros1:
             for name in TF_MESSAGES:
                 self._store.register(get_types_from_msg(_TF_DEFINITION, name))
 
     def __enter__(self) -> Bag:
-        """Give itself: it is open already."""
+        """Return the bag, which is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
+        """Close the bag."""
         self.close()
 
     def warn(self, text: str) -> None:
-        """Add a warning, once."""
+        """Add a warning, unless it is there already."""
         if text not in self.warnings:
             self.warnings.append(text)
 
@@ -111,7 +111,7 @@ class Bag:
             else:
                 wanted = [c for c in self._reader.connections if c.topic in topics]
                 for connection, time_ns, data in self._reader.messages(wanted):
-                    if connection.topic not in topics:  # where an index is damaged
+                    if connection.topic not in topics:  # the index is damaged
                         continue
                     message = Raw(connection.topic, connection.msgtype, time_ns, data)
                     yield message if self.ros1 else inflated(message)
@@ -122,20 +122,20 @@ class Bag:
                 rest = (m for m in self._recovered() if m.topic in topics)
                 yield from itertools.islice(rest, found.total(), None)
             else:
-                # Damage in the middle of a file that opens well; again of any class.
+                # The file opens, but is damaged in the middle; the error may be of any class.
                 self.warn(f'{self.path} is damaged; read until there ({_short(error)})')
 
     def _check_counts(self, topics: Sequence[str], found: Mapping[str, int]) -> None:
-        """Warn of messages that the reader passes over: zeros, or of a damaged topic number."""
+        """Warn of messages that the reader skips: zeros, or with a damaged topic number."""
         for topic in self.topics.values():
             if topic.name in topics and found[topic.name] < topic.count:
                 self.warn(
-                    f'{self.path} is damaged, or its metadata counts wrongly: '
-                    f'{found[topic.name]} of {topic.count} messages of {topic.name} are there'
+                    f'{self.path} is damaged, or the counts in its metadata are wrong: '
+                    f'{found[topic.name]} of {topic.count} messages of {topic.name} were found'
                 )
 
     def decode(self, message: Raw) -> Any:
-        """Deserialise; raises `EvalError` if the bytes are no such message."""
+        """Deserialise; raises `EvalError` if the bytes are not a message of its type."""
         convert = self._store.deserialize_ros1 if self.ros1 else self._store.deserialize_cdr
         try:
             return convert(message.data, message.msgtype)
@@ -163,18 +163,18 @@ class Bag:
         return int(seconds) * 10**9 + int(nanoseconds)
 
     def without_stamp(self, message: Raw) -> bytes:
-        """Give the bytes of a message without header.stamp, and without the seq of ROS 1.
+        """Return the bytes of a message, which must start with a Header, without header.stamp.
 
-        It must start with a Header.
+        The seq of ROS 1 is left out, too.
         """
         return bytes(message.data[12:] if self.ros1 else message.data[:4] + message.data[12:])
 
     def _open(self) -> None:
         for file in self._files:
             if wal := unmerged(file):
-                raise EvalError(f'{wal.name} holds what the recorder did not merge into its bag')
+                raise EvalError(f'{wal.name} holds data that was not merged into the bag')
             if file.suffix == '.active':
-                raise EvalError(f'{file.name} was being recorded when its recorder was killed')
+                raise EvalError(f'{file.name} was not completed by its recorder')
         paths = _entry_points(self.path)
         self.ros1 = storage_kind(paths[0]) == '.bag'
         with _plain(paths) as plain:
@@ -188,24 +188,24 @@ class Bag:
         counts: Counter[str] = Counter()
         types = {}
         for connection in self._reader.connections:
-            # The reader leaves out what metadata.yaml says otherwise than the storage: it is
-            # edited where a player is to use another QoS. Of others than sensors and where they
-            # are mounted nothing is read, and to find the only message of a long bag takes long.
-            ours = connection.msgtype.startswith(('sensor_msgs/', 'tf2_msgs/'))
-            ours = ours and connection.msgcount > 0
-            if ours and next(self._reader.messages([connection]), None) is None:
+            # The reader skips topics for which metadata.yaml and the storage disagree, for
+            # example if the QoS was edited for a player. Only the types that are read here are
+            # checked: finding the only message of a topic in a long bag takes long.
+            is_read = connection.msgtype.startswith(('sensor_msgs/', 'tf2_msgs/'))
+            is_read = is_read and connection.msgcount > 0
+            if is_read and next(self._reader.messages([connection]), None) is None:
                 raise EvalError(
-                    f'metadata.yaml and index lead to no message of {connection.topic}'
+                    f'no message of {connection.topic} is found with metadata.yaml and the index'
                 )
             counts[connection.topic] += connection.msgcount
             types[connection.topic] = connection.msgtype
-        # An mcap need not repeat its channels and their types at its end, nor index messages.
+        # An mcap may lack an index, and the repetition of channels and types at its end.
         if not any(counts[name] and '/' in kind for name, kind in types.items()):
-            raise EvalError('its index leads to no message')
+            raise EvalError('no message is found with its index')
         self.topics = {name: Topic(name, kind, counts[name]) for name, kind in types.items()}
 
     def _recover(self, error: Exception) -> None:
-        """Read front to back what the regular reader refuses."""
+        """Read a bag that the regular reader refuses, from front to back."""
         self.close()
         reason = _short(error)
         if not self._files:
@@ -223,8 +223,8 @@ class Bag:
             ) from None
         if any(kind.startswith('sensor_msgs/') and '/msg/' not in kind for _, kind in counts):
             raise EvalError(
-                f'{self.path} holds messages of ROS 1 in an mcap, which are not read; give the '
-                '.bag file that it was made from'
+                f'{self.path} is an mcap with messages of ROS 1, which is not supported; give the '
+                '.bag file that it was converted from'
             ) from None
         self.topics = {name: Topic(name, kind, n) for (name, kind), n in counts.items()}
         self.warnings.append(
@@ -233,39 +233,39 @@ class Bag:
         )
 
     def _recovered(self) -> Iterator[Raw]:
-        """Yield the messages of each file until damage ends it."""
+        """Yield the messages of each file up to the first damage."""
         for path in self._files:
             try:
                 yield from recover(path)
-            # Where a length or a text is damaged, any step of the reading may fail.
+            # If a length or a text is damaged, any step of the reading may fail.
             except Exception as error:
                 self.warn(f'{path} is damaged; read until there ({_short(error)})')
 
 
 def bag_name(path: Path) -> str:
-    """Name that reports call a bag by: that of `.` too, and of a link its own; always text."""
+    """Return the name of a bag for reports: of a link, its own name; always valid text."""
     return as_text(os.path.basename(os.path.abspath(path)))
 
 
 def storage_files(path: Path) -> list[Path]:
-    """List what holds the messages of a bag, in the order of recording: drive_10 after drive_2.
+    """List the files with the messages of a bag in order of recording: drive_10 after drive_2.
 
-    Of a file and what it was made of or into (decompressed by a player, compressed) only one;
-    rosbag's compress, decompress and reindex keep what they replace as .orig.bag.
+    Of a file and its compressed or decompressed copy, only one is listed. The .orig.bag files are
+    left out that rosbag's compress, decompress and reindex keep of the files that they replace.
     """
 
     def parts(file: Path) -> list[str | int]:
-        # Text and numbers take turns, text first: like is compared with like.
+        # Text and numbers alternate, text first, so that elements of one type are compared.
         return [int(s) if i % 2 else s for i, s in enumerate(re.split(r'(\d+)', file.name))]
 
     files = set(filter(storage_kind, path.iterdir() if path.is_dir() else [path]))
-    twice = {file for file in files if file.suffix in ADDED and file.with_suffix('') in files}
-    twice |= {file.with_suffix('.orig.bag') for file in files if file.suffix == '.bag'}
-    return sorted(files - twice, key=parts)
+    copies = {file for file in files if file.suffix in ADDED and file.with_suffix('') in files}
+    copies |= {file.with_suffix('.orig.bag') for file in files if file.suffix == '.bag'}
+    return sorted(files - copies, key=parts)
 
 
 def _entry_points(path: Path) -> list[Path]:
-    """List what the reader wants: a folder with metadata, or else the storage files."""
+    """List the paths for the reader: a folder with metadata, or else the storage files."""
     if not path.is_dir() or (path / 'metadata.yaml').is_file():
         return [path]
     files = storage_files(path)
@@ -278,10 +278,11 @@ def _entry_points(path: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def _plain(paths: list[Path]) -> Iterator[list[Path]]:
-    """Give entry points that the reader can open; they need not be there any more once it has.
+    """Yield entry points that the reader can open; it needs them only while opening.
 
-    It puts the names of sqlite3 files into URIs, and does not quote what means something in them.
-    Of files that were compressed as a whole, it takes those that metadata.yaml names.
+    Links replace names of sqlite3 files that the reader would misread, because it puts them
+    unquoted into URIs. Copies replace compressed files that metadata.yaml does not list, which the
+    reader cannot decompress.
     """
     is_folder = paths[0].is_dir()
     metadata = (paths[0] / 'metadata.yaml').read_text(encoding='utf-8') if is_folder else ''
@@ -305,14 +306,14 @@ def _plain(paths: list[Path]) -> Iterator[list[Path]]:
             (folder / 'metadata.yaml').write_text(renamed, encoding='utf-8')
         try:
             yield [folder] if is_folder else [folder / made for made in plain.values()]
-        except Exception as error:  # which names what nobody else knows, and is soon gone
+        except Exception as error:  # its message contains temporary names
             real = {str(folder / plain[known]): str(files[0].parent / known) for known in plain}
             real[str(folder)] = str(files[0].parent)
             raise EvalError(_renamed(str(error), real)) from None
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
-    """Replace names in a text, all at once: a new one may be an old one too, or part of it."""
+    """Replace names in a text in one pass: a new name may equal or contain an old one."""
     longest_first = sorted(names, key=len, reverse=True)
     return re.sub('|'.join(map(re.escape, longest_first)), lambda found: names[found[0]], text)
 

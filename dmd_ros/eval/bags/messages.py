@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that every bag written here has, in the classes of a rosbags type store."""
+"""Make messages common to the bags that are written, in the classes of a rosbags type store."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which messages of a bag belong together, by their stamps.
+"""Pair the messages of a bag by their stamps.
 
-Pairing. CameraInfo: the one of equal stamp; else, of those with the image's frame_id, the nearest
-in time (latched and slow infos, and drivers that stamp the two differently). Depth: the nearest
-stamp within a tolerance, each depth at most once; where a stamp repeats (looped or unstamped
-recordings), in the order of recording.
+CameraInfo: the one with the image's frame_id and the nearest stamp, which need not be equal
+(latched or slow infos, and drivers that stamp the two differently).
+Depth: the nearest stamp within a tolerance, each depth at most once; if stamps repeat (looped or
+unstamped recordings), in the order of recording.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from dmd_ros.core.camera_info import same_frame
 from dmd_ros.eval.errors import EvalError
 
-# CameraInfo messages by frame_id, with their stamps in nanoseconds and in order of these.
+# CameraInfo messages by frame_id, as (stamp in nanoseconds, message) sorted by stamp.
 Infos = dict[str, list[tuple[int, Any]]]
 
 
@@ -29,11 +29,12 @@ def pair(
     tolerance_ns: int,
     chosen: Sequence[int] | None = None,
 ) -> list[int | None]:
-    """Give each stamp the index of the nearest partner within tolerance; each partner once.
+    """Return for each stamp the index of its partner, or None.
 
-    chosen: indices of the stamps that want one (default: all). Where two want the same partner,
-    the nearer one has it and the other goes without. Of equal stamps, the k-th wants the k-th
-    partner of the nearest stamp.
+    A partner is the nearest one, if within tolerance, and belongs to one stamp only: if two stamps
+    share the nearest partner, the nearer stamp gets it and the other one gets none. The k-th of
+    equal stamps is paired with the k-th partner of the nearest stamp.
+    chosen: indices of the stamps that take part (default: all).
     """
     partner_of = {key: i for i, key in enumerate(_numbered(partners_ns))}
     ordered = sorted(set(partners_ns))
@@ -54,19 +55,19 @@ def pair(
 
 
 def repeated_stamps(stamps_ns: Sequence[int], partners: str) -> str:
-    """Say what repeated stamps of images do to `pair`; partners: what they get. Empty: none is."""
+    """Return a warning that image stamps repeat, or ''; partners: what they are paired with."""
     repeated = len(stamps_ns) - len(set(stamps_ns))
     if not repeated:
         return ''
     return (
         f'{repeated} of {len(stamps_ns)} images repeat a stamp (a looped or unstamped '
-        f'recording?); these and the {partners} are paired in the order of recording, wrongly if '
-        'some of either were dropped'
+        f'recording?); these and the {partners} are paired in the order of recording, which is '
+        'wrong if some of either were dropped'
     )
 
 
 def nearest_apart(stamps_ns: Sequence[int], partners_ns: Sequence[int]) -> str:
-    """Say how far apart the two nearest are: by hours, if each is of another clock."""
+    """Return how far apart the nearest two stamps are, as text: hours hint at different clocks."""
     ordered = sorted(partners_ns)
     if not ordered or not stamps_ns:
         return 'there is none'
@@ -81,9 +82,9 @@ def info_for(
     topic: str,
     option: str = '--camera-info-topic',
 ) -> tuple[int, Any]:
-    """Choose the CameraInfo of an image, with its stamp; an empty frame_id on either side fits.
+    """Return the CameraInfo of an image, after its stamp; an empty frame_id matches any other.
 
-    topic: of the infos. option: that names it. Raises `EvalError` if none is of the image's frame.
+    topic: of the infos. option: that chooses it. Raises `EvalError` if no frame_id matches.
     """
     lists = [found for name, found in infos.items() if same_frame(name, frame_id)]
     if not lists:
@@ -97,7 +98,7 @@ def info_for(
 
 
 def _numbered(stamps_ns: Sequence[int]) -> list[tuple[int, int]]:
-    """Give each stamp with the number of equal ones before it."""
+    """Return each stamp with the number of equal ones before it."""
     counts: Counter[int] = Counter()
     numbered = []
     for stamp in stamps_ns:
@@ -111,9 +112,9 @@ def _nearest(
     value: int,
     key: Callable[[Any], int] = lambda element: element,
 ) -> int:
-    """Index of the element whose key is nearest to `value`, in a non-empty sequence sorted by it.
+    """Return the index of the element whose key is nearest to `value`.
 
-    Looks at a few elements only: a long bag has a camera_info per image.
+    ordered: non-empty, sorted by key. Bisects it, because a long bag has a camera_info per image.
     """
     at = bisect.bisect_left(ordered, value, key=key)
     near = [k for k in (at - 1, at) if 0 <= k < len(ordered)]

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a bag to frames: every image with its camera and, where there is one, its true depth.
+"""Read frames from a bag: every image with its camera and, if there is one, its true depth.
 
-Offline, nothing needs to be guessed from arrival: the bag is walked twice, first for the stamps
-and the CameraInfos, then for the pictures, of which only the few still waiting for their partner
-are held in memory.
+The bag is read twice: first the stamps and CameraInfos, which determine the pairs, and then the
+images and depth maps, of which only those that still wait for their partner are in memory.
 """
 
 from __future__ import annotations
@@ -36,34 +35,29 @@ from dmd_ros.fov import CameraSource
 
 @dataclass(frozen=True)
 class BagFrame:
-    """One image of a bag: index among its images, stamps in nanoseconds, header's frame_id.
+    """One image of a bag, with its camera and ground truth."""
 
-    rgb: uint8 [H, W, 3]. camera: of `rgb`, with its distortion. truth_m: float32 [h, w] metres, of
-    any size, or None. timings: seconds per stage ('decode', and 'fov' of a source).
-    truth_frame_id: of the camera whose pixels `truth_m` is on.
-    """
-
-    index: int
-    stamp_ns: int
-    logged_ns: int
-    frame_id: str
-    rgb: NDArray[np.uint8]
-    camera: Camera
-    truth_m: NDArray[np.float32] | None
-    timings: dict[str, float]
-    truth_frame_id: str = ''
+    index: int  # among all images of the bag
+    stamp_ns: int  # header.stamp
+    logged_ns: int  # time of recording
+    frame_id: str  # of the header
+    rgb: NDArray[np.uint8]  # [H, W, 3]
+    camera: Camera  # of `rgb`, with its distortion
+    truth_m: NDArray[np.float32] | None  # [h, w], metres, of any size; None without ground truth
+    timings: dict[str, float]  # seconds per stage: 'decode', and 'fov' with a camera source
+    truth_frame_id: str = ''  # of the camera whose pixels `truth_m` is on
 
 
 class BagReader:
     """Frames of one camera in a bag.
 
-    tolerance_s: how far a depth's stamp may be from its image's. rectified: whether the images are
-    (P is read, not K and D). camera_source: tells the camera of each image instead of CameraInfos.
-    depth_as_is: take depth images as they are, whatever their frame_id. stride, limit: every
-    stride-th image, at most limit of them (0: all).
-    truth: brings depth to the images, and tells how. stamps_ns: of all images of the bag.
-    skipped: images that could not be used, counted by reason. Iterating fills it, and the bag's
-    warnings.
+    Parameters. tolerance_s: maximum difference of the stamps of a depth and its image. rectified:
+    whether the images are (then P is used, not K and D). camera_source: determines the camera of
+    each image, instead of CameraInfos. depth_as_is: take depth images as they are, whatever their
+    frame_id. stride, limit: every stride-th image, at most limit of them (0: all).
+    Attributes. truth: brings depth to the images, and records how. stamps_ns: of all images of the
+    bag. skipped: number of images that could not be used, by reason; filled while iterating, like
+    the bag's warnings.
     """
 
     def __init__(
@@ -78,7 +72,7 @@ class BagReader:
         stride: int = 1,
         limit: int = 0,
     ) -> None:
-        """Walk the bag once, for stamps and CameraInfos; raises `EvalError` if it has none."""
+        """Read stamps and CameraInfos; raises `EvalError` if there are none."""
         self.bag = bag
         self.topics = topics
         self.rectified = rectified
@@ -123,7 +117,7 @@ class BagReader:
                     count_reason(self.skipped, str(error))
                 else:
                     yield frame
-        finally:  # also where nobody wants the rest
+        finally:  # also if the caller stops early
             for why, count in self._lost_depths.items():
                 self.bag.warn(f'{count} depth message(s) left out: {why}')
             if self.inexact_infos:
@@ -134,7 +128,7 @@ class BagReader:
                 )
 
     def frame_id(self) -> str:
-        """Give the frame_id of the first image; raises `EvalError` if none can be read."""
+        """Return the frame_id of the first readable image; raises `EvalError` if there is none."""
         for raw in self.bag.raw([self.topics.image]):
             with contextlib.suppress(EvalError):
                 return str(self.bag.decode(raw).header.frame_id)
@@ -167,7 +161,7 @@ class BagReader:
                 following += 1
             if following == len(self.chosen):
                 return
-        # The bag broke off before the partners came.
+        # The bag ended before the partners of these images.
         for place in sorted(images):
             partner = self._partner[place]
             yield place, (images[place], None if partner is None else depths.get(partner))
@@ -199,7 +193,7 @@ class BagReader:
         )
 
     def _truth(self, depth: Raw, picture: Picture) -> tuple[NDArray[np.float32] | None, str]:
-        """Decode a depth message, with its frame_id; one that cannot be is no ground truth."""
+        """Decode a depth message; return it with its frame_id, or None if it cannot be used."""
         try:
             return self.truth(depth, picture)
         except (CoreError, EvalError) as error:
@@ -219,7 +213,7 @@ def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[
     """Read CameraInfos (by topic, see `Infos`) and the stamps of images and depths."""
     of_infos = (topics.camera_info, topics.truth_info, topics.depth_info)
     infos: dict[str, Infos] = {topic: {} for topic in of_infos if topic}
-    known: dict[bytes, Any] = {}  # one comes with each image, and few differ but in the stamp
+    known: dict[bytes, Any] = {}  # most infos differ only in the stamp; one object serves them all
     stamps: dict[str | None, list[int]] = {topics.image: [], topics.depth: []}
     for message in bag.raw([t for t in (topics.image, topics.depth, *infos) if t]):
         try:
@@ -231,7 +225,7 @@ def _index(bag: Bag, topics: Topics) -> tuple[dict[str, Infos], list[int], list[
                 found.append((stamp, info))
         except EvalError as error:
             bag.warn(str(error))
-            stamp = 0  # Keeps the count; the picture itself will fail to decode.
+            stamp = 0  # keeps the numbering; the message will fail to decode
         if message.topic not in infos:
             stamps[message.topic].append(stamp)
     for by_frame in infos.values():

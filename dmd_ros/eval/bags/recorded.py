@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth that another node has recorded, judged as a model's is: no model runs.
+"""Judge depth that another node has recorded, without running a model.
 
-Pairing. As of ground truth: the nearest stamp within a tolerance, each estimate at most once; an
-image without one is counted, not judged.
+Pairing: like ground truth, by the nearest stamp within a tolerance, each estimate at most once. An
+image without an estimate is counted, not judged.
 
-Values. NaN, and what is not above 0, is no estimate: it costs coverage, and is no error of 0 m.
--inf and +inf are judged as the ends of the estimator's range.
+Values: NaN and values not above 0 are missing estimates; they lower the coverage, and do not count
+as a depth of 0 m. -inf and +inf are judged as the ends of the estimator's range.
 
-Grid. An estimate of another size has its image's view, and is looked up by the nearest pixel. That
-of a distorted image lies on the image as it came, unless a camera_info without distortion beside
-its topic says that it was rectified.
+Grid: an estimate of another size must have the image's view, and is sampled by the nearest pixel.
+An estimate of a distorted image is on the distorted grid, unless a camera_info without distortion
+in its namespace shows that it was rectified.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ from dmd_ros.eval.registration import other_view
 class RecordedDepth:
     """The depth topic of a bag as a `DepthSource` for the images of `reader`.
 
-    bag: its own, also where both are of one recording: two walks at a time do not share one.
-    range_m: see `DepthSource`; assumed: whether it is a guess, so that who has infinities hears of
-    it. rectified: whether depth of distorted images is that of the rectified ones; None goes by
-    the camera_info beside the topic, and is settled afterwards.
+    bag: opened separately from the reader's, even if both are the same recording, because a bag
+    cannot be iterated twice at a time. range_m: see `DepthSource`. assumed: whether that is a
+    guess; if so, infinities give a warning. rectified: whether depth of distorted images is on the
+    rectified grid; None: decide by the camera_info in the topic's namespace. The attribute has the
+    decision.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class RecordedDepth:
         rectified: bool | None = None,
         tolerance_s: float = 0.02,
     ) -> None:
-        """Walk the bag once, for the stamps; raises `EvalError` if no image has an estimate."""
+        """Read the stamps of all estimates; raises `EvalError` if no image has an estimate."""
         self.range_m = range_m
         self._bag, self._topic, self._reader = bag, topic, reader
         self._tolerance_s = tolerance_s
@@ -64,7 +65,7 @@ class RecordedDepth:
             rectified = self._camera is not None and not self._camera.is_distorted
         self.rectified = rectified
         stamps = [_stamp_ns(bag, message) for message in bag.raw([topic])]
-        # Of all images: one that is not chosen keeps its estimate from its neighbours.
+        # All images take part, so that none gets the estimate of one that is not chosen.
         partners = pair(reader.stamps_ns, stamps, round(tolerance_s * 1e9))
         self._image_of = {
             partner: image for image, partner in enumerate(partners) if partner is not None
@@ -73,28 +74,28 @@ class RecordedDepth:
             raise EvalError(
                 f'none of the {len(stamps)} estimates on {topic} of bag {bag.path} is stamped '
                 f'within {tolerance_s:g} s of an image of {reader.topics.image} '
-                f'({nearest_apart(reader.stamps_ns, stamps)}); estimates carry the stamp of their '
-                'image, else give a longer --depth-tolerance'
+                f'({nearest_apart(reader.stamps_ns, stamps)}); estimates should carry the stamp '
+                'of their image, otherwise give a longer --depth-tolerance'
             )
-        self._tell_of_stamps(stamps)
+        self._warn_of_stamps(stamps)
         self._messages: Iterator[tuple[int, Raw]] = enumerate(bag.raw([topic]))
         self._read: dict[int, Raw] = {}  # by the index of their image
         self._has_estimate = set(self._image_of.values())
 
     def count(self, images: Sequence[int]) -> int:
-        """Say how many of the images, by their indices, have an estimate of near stamp."""
+        """Return how many of the images, by their indices, have an estimate."""
         return len(self._has_estimate.intersection(images))
 
     def reset(self) -> None:
-        """Do nothing: what is recorded does not depend on what came before."""
+        """Do nothing: recorded estimates do not depend on earlier images."""
 
     def close(self) -> None:
-        """Hand on what was noticed while reading; the bag is its opener's to close."""
+        """Pass on the warnings of the bag, which the caller closes."""
         for warning in self._bag.warnings:
             self._reader.bag.warn(warning)
 
     def __call__(self, frame: BagFrame) -> Estimate:
-        """Look up the estimate of an image; raises `EvalError` if there is none to judge."""
+        """Return the estimate of an image; raises `EvalError` if there is none to judge."""
         if frame.index not in self._has_estimate:
             raise EvalError(
                 f'no estimate on {self._topic} is stamped within {self._tolerance_s:g} s of it'
@@ -112,34 +113,34 @@ class RecordedDepth:
         doubt = self._doubt if self._doubt and np.isinf(depth).any() else ''
         return Estimate(depth, rgb, camera, doubt=doubt)
 
-    def _tell_of_stamps(self, stamps_ns: Sequence[int]) -> None:
-        """Warn where those of the estimates leave open which images they were made of."""
+    def _warn_of_stamps(self, stamps_ns: Sequence[int]) -> None:
+        """Warn if the stamps do not determine from which images the estimates were made."""
         images, warn = self._reader.stamps_ns, self._reader.bag.warn
         apart = [abs(stamps_ns[k] - images[i]) for k, i in self._image_of.items()]
         if any(apart):
             warn(
                 f'{len(apart) - apart.count(0)} of {len(apart)} estimates on {self._topic} do not '
                 'carry the stamp of an image: each is judged on the nearest, up to '
-                f'{max(apart) * 1e-9:.2g} s away, which is a later one than it was made of if its '
-                'node stamps anew'
+                f'{max(apart) * 1e-9:.2g} s away; if the node sets new stamps, that is a later '
+                'image than the one it used'
             )
         if repeated := repeated_stamps(images, f'{len(stamps_ns)} estimates on {self._topic}'):
             warn(repeated)
 
     def _message_for(self, index: int) -> Raw:
-        """Read on until the estimate of an image has come."""
+        """Read on until the estimate of an image, and return it."""
         self._read = {i: raw for i, raw in self._read.items() if i >= index}
         while index not in self._read:
             number, message = next(self._messages, (-1, None))
             if message is None:
-                raise EvalError(f'the bag breaks off before its estimate on {self._topic}')
+                raise EvalError(f'the bag ends before its estimate on {self._topic}')
             image = self._image_of.get(number, -1)
-            if image >= index:  # not those of the images that a stride passes over
+            if image >= index:  # others belong to images that are not chosen
                 self._read[image] = message
         return self._read.pop(index)
 
     def _check_view(self, frame: BagFrame, frame_id: str) -> None:
-        """Warn where the estimate says that it is of another view."""
+        """Warn if the estimate has another frame_id or another camera than its image."""
         warn = self._reader.bag.warn
         if not same_frame(frame_id, frame.frame_id):
             warn(
@@ -158,7 +159,7 @@ def _rectifier(camera: Camera) -> Rectifier:
 
 
 def _camera_beside(bag: Bag, topic: str, rectified: bool) -> Camera | None:
-    """Read the first camera_info of the only topic beside a picture; None if there is none."""
+    """Read the camera from the only camera_info topic in a namespace; None if there is none."""
     beside = topics.infos_beside(bag, topic)
     first = next(bag.raw(beside), None) if len(beside) == 1 else None
     if first is None:
@@ -176,4 +177,4 @@ def _stamp_ns(bag: Bag, message: Raw) -> int:
         return bag.stamp_ns(message)
     except EvalError as error:
         bag.warn(str(error))
-        return 0  # keeps the count; what has it will fail to decode
+        return 0  # keeps the numbering; the message will fail to decode

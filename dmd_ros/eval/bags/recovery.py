@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading bags that were cut off: front to back, without index or footer, as far as they go.
+"""Read bags that were cut off, from front to back, without their index or footer.
 
-A recording that ended with the battery has no index, and every regular reader refuses it. What was
-written is still there, in order, and is found here from the formats' framing alone: mcap.dev/spec,
-wiki.ros.org/Bags/Format/2.0, and SQLite's b-tree by row number. Half a message is no message.
+A recording that was ended by a power cut has no index, and the usual readers refuse it. Its
+messages are intact, and are found here by the framing of the formats alone: mcap.dev/spec,
+wiki.ros.org/Bags/Format/2.0, and the rows of SQLite in order. Incomplete messages are left out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ else:
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 ZSTD_NAMES = ('.zstd', '.zst')
-# What may follow the name of a storage file: compression, and ROS 1's mark of one being written.
+# Suffixes after that of a storage file: compression, and ROS 1's mark of an unfinished file.
 ADDED = (*ZSTD_NAMES, '.active')
-# Bytes that are decompressed at a time: what precedes a damaged spot is not lost with it.
+# Bytes that are decompressed at a time, so that data before a damaged spot is kept.
 _STEP = 1 << 16
 
 
@@ -46,7 +46,7 @@ class Raw(NamedTuple):
 
 
 def recover(path: Path) -> Iterator[Raw]:
-    """Yield whole messages of a storage file (see `storage_kind`), until it ends."""
+    """Yield the complete messages of a storage file (see `storage_kind`)."""
     kind = storage_kind(path)
     readers: dict[str, Callable[[Path], Iterator[Raw]]] = {
         '.mcap': _recover_mcap,
@@ -58,10 +58,10 @@ def recover(path: Path) -> Iterator[Raw]:
 
 
 def inflated(message: Raw) -> Raw:
-    """Undo rosbag2's message compression, of which only metadata.yaml tells.
+    """Undo rosbag2's message compression, detected by zstd's magic number.
 
-    A CDR header never looks like zstd. What is damaged comes out short, and is counted with all
-    that cannot be decoded.
+    Only metadata.yaml records the compression, but no CDR header equals that number. A damaged
+    message becomes too short, so that decoding fails and it is counted there.
     """
     if message.data[:4] != _ZSTD_MAGIC:
         return message
@@ -69,26 +69,26 @@ def inflated(message: Raw) -> Raw:
 
 
 def storage_kind(path: Path) -> str:
-    """Give .mcap, .db3 or .bag, which the file is by its name; empty: none that is known here."""
+    """Return the kind of a file by its name: '.mcap', '.db3' or '.bag'; '' for any other."""
     kind = path.with_suffix('').suffix if path.suffix in ADDED else path.suffix
     return kind if kind in ('.mcap', '.db3', '.bag') else ''
 
 
 def unmerged(path: Path) -> Path | None:
-    """Give the file beside a .db3 that has what SQLite was to write into it, if one is left."""
+    """Return the write-ahead log of a .db3 that SQLite has not merged yet, or None."""
     wal = path.with_name(path.name + '-wal')
     return wal if wal.is_file() and wal.stat().st_size else None
 
 
 def write_inflated(path: Path, out: Path) -> None:
-    """Write the intact front of a zstd-compressed file to `out`, which may be beyond memory."""
+    """Write the intact front of a zstd-compressed file to `out`; it may exceed the memory."""
     with path.open('rb') as packed, out.open('wb') as plain:
         blocks = iter(lambda: packed.read(_STEP), b'')
         plain.writelines(_decompressed(zstd.ZstdDecompressor, blocks))
 
 
 def decompress(kind: str, data: bytes) -> bytes:
-    """Decompress the front of `data` as far as it goes; nothing if it is damaged at once."""
+    """Decompress `data` up to the first damage."""
     decoders: dict[str, Callable[[], Any]] = {
         'zstd': zstd.ZstdDecompressor,
         'lz4': lz4.frame.LZ4FrameDecompressor,
@@ -101,12 +101,12 @@ def decompress(kind: str, data: bytes) -> bytes:
 
 
 def _decompressed(new: Callable[[], Any], blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what blocks of a compressed file hold, until damage; new: makes a decoder."""
+    """Yield the decompressed content of blocks up to the first damage; new: makes a decoder."""
     decoder = new()
     for block in blocks:
         try:
             yield decoder.decompress(block)
-            while decoder.eof:  # of this frame; pzstd makes many of one file
+            while decoder.eof:  # end of a frame; pzstd splits a file into several
                 rest, decoder = decoder.unused_data, new()
                 yield decoder.decompress(rest or b'')
         except (zstd.ZstdError, RuntimeError, OSError):
@@ -115,7 +115,7 @@ def _decompressed(new: Callable[[], Any], blocks: Iterable[bytes]) -> Iterator[b
 
 @contextlib.contextmanager
 def _plain(path: Path) -> Iterator[Path]:
-    """Give a file as it was before it was compressed; on a disk, as it may be beyond memory."""
+    """Yield the path of the decompressed file, on disk because it may exceed the memory."""
     if path.suffix not in ZSTD_NAMES:
         yield path
         return
@@ -144,7 +144,7 @@ def _mcap_messages(
         opcode, length = struct.unpack('<BQ', head)
         left = size - file.tell()
         whole = length <= left
-        length = min(length, left)  # of a damaged record, it may be more than memory holds
+        length = min(length, left)  # of a damaged record, it may exceed the memory
         if opcode not in (0x03, 0x04, 0x05, 0x06):
             file.seek(length, io.SEEK_CUR)
             continue
@@ -165,7 +165,7 @@ def _mcap_messages(
 
 
 def _chunk(content: bytes) -> BinaryIO:
-    """Open the records inside a chunk, which may be cut."""
+    """Open the records inside a chunk, which may be incomplete."""
     if len(content) < 40:
         return io.BytesIO()
     compression, end = _text(content, 28)
@@ -183,7 +183,7 @@ def _recover_sqlite(path: Path) -> Iterator[Raw]:
 
 
 class _AsLeft(apsw.VFS):
-    """Shows SQLite a bag and its -wal as the recorder left them, and has it write nothing."""
+    """File access for SQLite that reads an incomplete bag with its -wal, and never writes."""
 
     NAME = 'dmd_as_left'
 
@@ -202,10 +202,10 @@ class _AsLeftFile(apsw.VFSFile):
         self._is_wal = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
 
     def xLock(self, level: int) -> None:  # noqa: N802
-        """Lock nothing: that takes leave to write."""
+        """Do nothing: a lock needs write permission."""
 
     def xFileSize(self) -> int:  # noqa: N802
-        """Hide a cut last page, which SQLite would fill up with zeros."""
+        """Return the size without an incomplete last page, which SQLite would pad with zeros."""
         size = super().xFileSize()
         if self._is_wal or size < 100:
             return size
@@ -220,9 +220,9 @@ def _sqlite_messages(path: Path) -> Iterator[Raw]:
     uri = f'file:{urllib.parse.quote(str(path))}?immutable={int(unmerged(path) is None)}'
     connection = apsw.Connection(uri, flags=flags, vfs=vfs.NAME)
     try:
-        # Otherwise SQLite keeps an index of the -wal in a file beside it.
+        # Otherwise SQLite writes an index of the -wal to a file beside it.
         connection.execute('PRAGMA locking_mode = EXCLUSIVE')
-        # Otherwise SQLite refuses a file that is shorter than its header says.
+        # Otherwise SQLite refuses a file that is shorter than the size in its header.
         connection.execute('PRAGMA writable_schema = ON')
         rows = connection.execute('SELECT id, name, type FROM topics')
         topics = {
@@ -230,7 +230,7 @@ def _sqlite_messages(path: Path) -> Iterator[Raw]:
             for key, name, msgtype in rows
             if isinstance(name, str) and isinstance(msgtype, str)
         }
-        # By row number: the time index may lie beyond the cut.
+        # In order of rows: the time index may be missing.
         rows = connection.execute(
             'SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id'
         )
@@ -275,7 +275,7 @@ def _ros1_messages(file: BinaryIO, topics: dict[int, tuple[str, str]]) -> Iterat
 
 
 def _ros1_block(file: BinaryIO) -> tuple[bytes, bool]:
-    """Read what stands behind its length, and whether it is whole."""
+    """Read a length and that many bytes; return the bytes, and whether they are complete."""
     size = file.read(4)
     if len(size) < 4:
         return b'', False
@@ -285,7 +285,7 @@ def _ros1_block(file: BinaryIO) -> tuple[bytes, bool]:
 
 
 def _ros1_fields(block: bytes) -> dict[str, bytes]:
-    """Split name=value fields, each behind its length."""
+    """Split name=value fields, each of which follows its length."""
     fields, at = {}, 0
     while at + 4 <= len(block):
         (length,) = struct.unpack_from('<I', block, at)

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ground truth of a bag on the pixels of its pictures, whichever sensor has measured it.
+"""Bring the ground truth of a bag, from any sensor, to the pixels of its pictures.
 
-Depth of the pictures' own frame_id is taken as it is. Depth of another camera, and the points of a
-LiDAR, go by the bag's static transforms into the frame of the pictures, and by the calibration to
-their pixels: those of the picture as it came, distorted or not, as drivers register depth. Of all
-that falls on a pixel the nearest is seen.
+Depth with the pictures' frame_id is used as it is. Depth of another camera, and the points of a
+LiDAR, are transformed to the frame of the pictures by the bag's static transforms, and projected
+to the pixels of the recorded picture, distorted or not, because drivers register depth to those.
+If several points fall on a pixel, the nearest one is used.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import apply, depth_from_pixels, depth_from_points
 from dmd_ros.eval.registration import other_view
 
-# Nearer to the pictures' camera than this it sees nothing but its own mount.
+# Points nearer to the pictures' camera are left out: they belong to its own mount.
 _MIN_Z_M = 0.1
-# A turn by rectification beyond this is seen: a pixel, at a focal length of 600.
-_MOST_TURNED_DEG = 0.1
-# By how much a pixel of depth reaches beyond its edges, in pixels of the picture. Neighbours on a
-# surface part where the other camera sees it less aslant, and what is behind would shine through:
-# test_sensor_geometry.py has one at 65 degrees, 1.2 m away.
+# Rotations by rectification below this are ignored: one pixel, at a focal length of 600.
+_MAX_TURN_DEG = 0.1
+# Pixels of depth are enlarged by this margin, in pixels of the picture. Otherwise, a surface that
+# the depth camera sees at a grazing angle would have gaps that show the background, as the one at
+# 65 degrees and 1.2 m in test_sensor_geometry.py.
 _MARGIN_PX = 0.25
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The image that truth is wanted for: stamp, header's frame_id, size in pixels."""
+    """The image whose ground truth is requested: stamp, frame_id, size in pixels."""
 
     stamp_ns: int
     frame_id: str
@@ -58,13 +58,13 @@ class Picture:
 
 
 class SensorTruth:
-    """Brings the messages of a bag's depth topic to its pictures.
+    """Register the messages of a bag's depth topic to its pictures.
 
     infos: CameraInfos by topic, of the pictures and of the depth. rectified: whether the pictures
-    are. as_is: take depth images as they are, whatever their frame_id.
-    how: in which ways that was done, for the record. obstacle: why depth of another frame_id was
-    left as it is; empty: it was not.
-    Raises `EvalError` if the first cloud cannot be brought there.
+    are. as_is: use depth images as they are, whatever their frame_id.
+    how: the ways of registration that were used, for the record. obstacle: why depth with another
+    frame_id was not registered, or ''.
+    Raises `EvalError` if the first cloud cannot be registered.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SensorTruth:
         rectified: bool = False,
         as_is: bool = False,
     ) -> None:
-        """Look at the first messages."""
+        """Check the first messages."""
         self.how: list[str] = []
         self.obstacle = ''
         self._bag = bag
@@ -88,9 +88,9 @@ class SensorTruth:
             self._check_cloud(topics.depth)
 
     def __call__(self, raw: Raw, picture: Picture) -> tuple[NDArray[np.float32], str]:
-        """Give depth, float32 [H, W] metres along Z, and the frame_id of the camera it is of.
+        """Return depth, float32 [H, W] metres along Z, and the frame_id of its camera.
 
-        Raises `CoreError` or `EvalError` if the message is no ground truth.
+        Raises `CoreError` or `EvalError` if the message cannot be used.
         """
         message = self._bag.decode(raw)
         frame_id = str(message.header.frame_id)
@@ -98,19 +98,19 @@ class SensorTruth:
             return self._of_cloud(message, picture), picture.frame_id
         depth = depth_of(message, raw.msgtype)
         if frame_id.lstrip('/') != picture.frame_id.lstrip('/'):
-            said = (
+            frames = (
                 f'depth of {raw.topic} is in frame {frame_id!r}, the images in '
                 f'{picture.frame_id!r}'
             )
             try:
-                # Where one has no frame_id, nothing says where it is.
+                # Without both frame_ids, there is no transform to look up.
                 if not self._as_is and frame_id and picture.frame_id:
-                    return self._of_depth(raw, depth, frame_id, picture, said), picture.frame_id
+                    return self._of_depth(raw, depth, frame_id, picture, frames), picture.frame_id
                 why = ''
             except (CoreError, EvalError) as error:
                 self.obstacle = str(error)
                 why = f'. It is not registered: {error}'
-            self._bag.warn(f'{said}: unless both are the same camera, errors mean nothing{why}')
+            self._bag.warn(f'{frames}: unless both are the same camera, errors mean nothing{why}')
         elif not self._as_is:
             self._check_view(raw, depth, picture)
         self._note('as it is')
@@ -122,28 +122,28 @@ class SensorTruth:
         depth_m: NDArray[np.float32],
         frame_id: str,
         picture: Picture,
-        said: str,
+        frames: str,
     ) -> NDArray[np.float32]:
-        """Register depth of another camera."""
+        """Register depth of another camera; frames: names both frames, for the warning."""
         source = self._depth_camera(raw, depth_m, frame_id)
         matrix = self._transforms.between(picture.frame_id, frame_id)
         target = self._target(picture)
         depth = registered(depth_m, source, matrix, target)
         by = f'by {", ".join(self._transforms.topics)} and {self._topics.depth_info}'
-        self._bag.warn(f'{said}; it was registered to them {by} (not with --depth-as-is)')
+        self._bag.warn(f'{frames}; it was registered to them {by} (--depth-as-is would not)')
         if source.rectified() == target.rectified() and not np.allclose(matrix, np.eye(4)):
             self._bag.warn(
-                f'{self._topics.depth_info}, of the depth, is the camera of the images to the '
-                'digit: if its driver has registered it and only misnames the frame, it was '
-                'moved once too often; --depth-as-is takes it as it is'
+                f'{self._topics.depth_info}, of the depth, equals the camera of the images: if '
+                'the driver registered the depth already, but kept the old frame_id, it has now '
+                'been registered twice; give --depth-as-is'
             )
         if np.isfinite(depth_m).any():
-            self._warn_of_nothing(depth, 'depth image', picture)
+            self._warn_if_empty(depth, 'depth image', picture)
         self._note(f'registered {by}')
         return depth
 
     def _depth_camera(self, raw: Raw, depth_m: NDArray[np.float32], frame_id: str) -> Camera:
-        """Give the camera of a depth image by its own camera_info."""
+        """Return the camera of a depth image, from its own camera_info."""
         topic = self._topics.depth_info
         if not topic:
             raise EvalError(
@@ -157,61 +157,62 @@ class SensorTruth:
         return camera_from_info(info, width, height, is_rectified(raw.topic, 'auto'))
 
     def _check_view(self, raw: Raw, depth_m: NDArray[np.float32], picture: Picture) -> None:
-        """Warn of depth in the pictures' frame whose camera_info tells of another view."""
-        # Nothing else depends on the two here: what is wrong with one is no trouble.
+        """Warn of depth in the pictures' frame whose camera_info shows another view."""
+        # The camera_infos serve only this check, so their errors do not matter.
         with contextlib.suppress(CoreError, EvalError):
             theirs = self._depth_camera(raw, depth_m, picture.frame_id)
             ours = self._camera(picture)
-            said = f'{self._topics.depth_info}, of the depth, '
+            start = f'{self._topics.depth_info}, of the depth, '
             if differs := other_view(theirs, ours):
-                self._bag.warn(said + differs)
+                self._bag.warn(start + differs)
             if ours.is_distorted and not theirs.is_distorted:
                 self._bag.warn(
-                    f'{said}has no distortion, that of the images has: depth is taken to lie on '
-                    'them as they came, and is off at their border if it lies on rectified ones'
+                    f'{start}has no distortion, but that of the images has: depth is assumed to '
+                    'be on the distorted grid; if it is on the rectified one, it is off at the '
+                    'border of the images'
                 )
 
     def _of_cloud(self, message: Any, picture: Picture) -> NDArray[np.float32]:
         points = apply(self._link(message, picture.frame_id), points_from_cloud(message))
         depth = depth_from_points(points, self._target(picture), _MIN_Z_M)
         if len(points):
-            self._warn_of_nothing(depth, 'cloud', picture)
+            self._warn_if_empty(depth, 'cloud', picture)
         moved = message.header.frame_id != picture.frame_id
         by = f'projected by {", ".join(self._transforms.topics)}' if moved else 'projected'
         self._note(by)
         return depth
 
-    def _warn_of_nothing(self, depth_m: NDArray[np.float32], what: str, picture: Picture) -> None:
+    def _warn_if_empty(self, depth_m: NDArray[np.float32], what: str, picture: Picture) -> None:
         if np.isnan(depth_m).all():
             self._bag.warn(
-                f'a {what} of {self._topics.depth} has no point in its picture; if that is so of '
-                f'all, look whether {picture.frame_id!r}, the frame_id of the images, is an '
-                'optical frame: x right, y down, z ahead'
+                f'a {what} of {self._topics.depth} has no point in its picture; if all of them '
+                f'are like this, check that {picture.frame_id!r}, the frame_id of the images, is '
+                'an optical frame: x right, y down, z ahead'
             )
 
     def _link(self, cloud: Any, frame_id: str) -> NDArray[np.float64]:
         return self._transforms.between(frame_id, str(cloud.header.frame_id))
 
     def _target(self, picture: Picture) -> Camera:
-        """Give the camera of a picture that measurements are brought to."""
+        """Return the camera of a picture, to register to; warn if its frame is in doubt."""
         turn_deg = rectified_turn_deg(self._info(picture)) if self._rectified else 0.0
-        if turn_deg > _MOST_TURNED_DEG:
+        if turn_deg > _MAX_TURN_DEG:
             self._bag.warn(
-                f'R of {self._calibration()} turns the rectified images by {turn_deg:.2g} degrees;'
-                f' {picture.frame_id!r} is taken for the frame of these: where its transforms are '
-                'of the camera before that, what another sensor measured lies beside its place. '
-                'With the images before rectification there is no such doubt'
+                f'R of {self._calibration()} rotates the rectified images by {turn_deg:.2g} '
+                f'degrees; {picture.frame_id!r} is assumed to be their frame: if it is that of '
+                'the camera before rectification, the depth of another sensor is displaced. The '
+                'images before rectification avoid this'
             )
         if is_second_camera(self._info(picture)):
             self._bag.warn(
-                f'P of {self._calibration()} has Tx or Ty, as that of the second camera of a '
-                f'stereo pair; {picture.frame_id!r} is taken for the frame of this camera: where '
-                'it is that of the first one, what another sensor measured lies beside its place'
+                f'P of {self._calibration()} has Tx or Ty, like the second camera of a stereo '
+                f'pair; {picture.frame_id!r} is assumed to be the frame of this camera: if it is '
+                'that of the first one, the depth of another sensor is displaced'
             )
         return self._camera(picture)
 
     def _camera(self, picture: Picture) -> Camera:
-        """Give the calibrated camera of a picture, whatever depth is estimated with."""
+        """Return the calibrated camera of a picture, even if the model gets another one."""
         info = self._info(picture)
         return camera_from_info(info, picture.width, picture.height, self._rectified)
 
@@ -223,22 +224,22 @@ class SensorTruth:
         topic = self._topics.camera_info or self._topics.truth_info
         if not self._infos.get(topic):
             raise EvalError(
-                f'only by the camera_info of {self._topics.image} can what another sensor '
-                f'measured be brought to its pixels, and bag {self._bag.path} has none beside '
-                'it; name it with --camera-info-topic'
+                f'the depth of another sensor can be registered only with the camera_info of '
+                f'{self._topics.image}, and bag {self._bag.path} has none in its namespace; name '
+                'it with --camera-info-topic'
             )
         return topic
 
     def _check_cloud(self, topic: str) -> None:
         if self._as_is:
             raise EvalError(
-                f'{topic} has points, which lie on no pixels until they are projected: leave '
-                '--depth-as-is out, or name a depth image with --depth-topic'
+                f'{topic} has points, which must be projected to pixels: leave --depth-as-is out, '
+                'or name a depth image with --depth-topic'
             )
         self._calibration()
         first: list[Any] = []
         for name in (topic, self._topics.image):
-            # A damaged one costs no other.
+            # A damaged message must not stop the others.
             with contextlib.suppress(StopIteration, EvalError):
                 first.append(self._bag.decode(next(self._bag.raw([name]))))
         if len(first) == 2:
@@ -247,9 +248,9 @@ class SensorTruth:
             self._link(cloud, str(image.header.frame_id))
 
     def _note(self, how: str) -> None:
-        said = f'{self._topics.depth}, {how}'
-        if said not in self.how:
-            self.how.append(said)
+        note = f'{self._topics.depth}, {how}'
+        if note not in self.how:
+            self.how.append(note)
 
     @functools.cached_property
     def _transforms(self) -> StaticTransforms:
@@ -257,7 +258,7 @@ class SensorTruth:
 
 
 def depth_of(message: Any, msgtype: str) -> NDArray[np.float32]:
-    """Decode a depth message to float32 [H, W] metres; raises `CoreError` if it is none."""
+    """Decode a depth message to float32 [H, W] metres; raises `CoreError` if it cannot be."""
     decode = depth_from_compressed if msgtype == COMPRESSED else depth_from_image
     return decode(message)
 
@@ -268,10 +269,10 @@ def registered(
     target_from_source: NDArray[np.float64],
     target: Camera,
 ) -> NDArray[np.float32]:
-    """Bring depth [h, w] of one camera to the picture [H, W] of another; NaN where it has none.
+    """Register depth [h, w] of one camera to the picture [H, W] of another; NaN: no depth there.
 
-    Each pixel is a patch of its own size that faces its camera, and covers what its corners span
-    in the picture: so a coarser picture leaves no holes, through which what is behind would show.
+    Each pixel is a patch of its own size that faces its camera, and fills the rectangle of its
+    corners in the picture. So depth of lower resolution leaves no holes that show the background.
     """
     height, width = depth_m.shape
     z_m = np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float64)[..., None]
@@ -291,7 +292,7 @@ def registered(
 
 @functools.lru_cache(maxsize=1)
 def _corner_rays(camera: Camera) -> NDArray[np.float64]:
-    """Directions (x/z, y/z, 1) of the corners of all pixels [H + 1, W + 1, 3]; NaN: no such."""
+    """Return rays (x/z, y/z, 1) of the pixel corners [H + 1, W + 1, 3]; NaN beyond the lens."""
     v, u = np.mgrid[: camera.height + 1, : camera.width + 1] - 0.5
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
     rays = (rectified_pixels(camera, pixels) - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
@@ -303,7 +304,7 @@ def _covered(
     high: NDArray[np.float64],
     camera: Camera,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """List the pixels whose centres lie in rectangles [N, 2]: column, row, number of rectangle."""
+    """Return the pixels whose centres are in rectangles [N, 2]: column, row, rectangle index."""
     size = (camera.width, camera.height)
     first, end = (np.ceil(np.clip(edge, 0.0, size)) for edge in (low, high))
     sides = np.nan_to_num(end - first).astype(np.int64)

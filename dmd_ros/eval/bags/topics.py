@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag to use: by type where that leaves no doubt, else the user must say."""
+"""Choose the topics of a bag: by type if that is unambiguous, otherwise the user must specify."""
 
 from __future__ import annotations
 
@@ -16,35 +16,30 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 CLOUD = 'sensor_msgs/msg/PointCloud2'
-# What image_transport appends to a base topic.
+# Suffixes that image_transport appends to a base topic.
 _TRANSPORTS = ('compressed', 'compressedDepth', 'zstd', 'theora', 'ffmpeg')
-# What a user gives instead of a depth topic to do without.
+# The value of --depth-topic for no ground truth.
 NONE = 'none'
-# Images of floats beside depth that tell how good it is: this node's, and drivers' (ZED's).
-_OF_DEPTH = ('uncertainty', 'confidence')
-# How this package's node calls its estimate, and what it publishes with it: one is enough to know
-# it by. Drivers that call their depth so have neither there.
+# Words in the names of float images that hold the quality of depth, of this node and of the ZED.
+_QUALITY_WORDS = ('uncertainty', 'confidence')
+# The topic of this package's estimate. It is recognised by any of the topics that the node
+# publishes beside it, which drivers with the same name for their depth do not have.
 _OUR_DEPTH = '/depth/image'
 _OUR_INFO = '/depth/camera_info'  # other drivers have one, too
 _BESIDE_OURS = ('/points', '/depth/color', '/depth/uncertainty')
-# Said of a camera_info that is not there.
-_BLIND = '; it may be missing where fov_source is estimate or fixed'
+# Added to the error if there is no camera_info.
+_NOT_NEEDED = '; it may be missing if fov_source is estimate or fixed'
 
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics of one camera; depth, an image or a cloud, is None without ground truth.
-
-    camera_info: empty where the field of view comes from elsewhere. truth_info: the CameraInfo of
-    the images there, by which what another sensor measured is brought to them; empty: none.
-    depth_info: the CameraInfo of a depth image's own camera, empty: none.
-    """
+    """The topics of one camera; an empty name: there is none."""
 
     image: str
-    camera_info: str
-    depth: str | None
-    depth_info: str = ''
-    truth_info: str = ''
+    camera_info: str  # empty if the field of view comes from another source
+    depth: str | None  # depth image or cloud; None without ground truth
+    depth_info: str = ''  # CameraInfo of the camera of a depth image
+    truth_info: str = ''  # if camera_info is empty: CameraInfo of the images, to register truth
 
 
 def choose(
@@ -56,15 +51,16 @@ def choose(
     depth_info: str | None = None,
     estimate: str | None = None,
 ) -> Topics:
-    """Take what is named, find the rest; raises `EvalError` that lists the candidates.
+    """Choose topics; raises `EvalError` with the candidates if the choice is ambiguous.
 
-    image: the only colour topic (of a raw and a compressed one of the same camera, the raw).
-    camera_info: the only one, or the one beside the image. depth: the only topic of depth images,
-    if there is one; 'none' to do without. What may be an estimate must be named: a cloud, and
-    what this package's node leaves, its camera_info too. No picture or depth of theirs: see
-    `_OF_DEPTH`.
-    calibrated: whether depth is estimated by a camera_info. depth_info: the one beside the depth.
-    estimate: a depth topic that is neither, in whatever transport.
+    Given topics are checked; the others are found as follows. image: the only colour topic (the
+    raw one, if there is a compressed copy). camera_info: the only one, or the one in the image's
+    namespace. depth: the only topic of depth images, if any; 'none' for no ground truth.
+    depth_info: the one in the namespace of the depth.
+    Topics that may be estimates must be given: clouds, and the outputs of this package's node,
+    including its camera_info. Images of the quality of depth (`_QUALITY_WORDS`) are ignored.
+    calibrated: whether the model gets its camera from a camera_info. estimate: the topic of
+    estimates, which, in any transport, is neither image nor depth.
     """
     ours = outputs_of_the_node(bag)
     pictures = [name for name in _pictures(bag) if name not in ours]
@@ -94,13 +90,13 @@ def choose(
 
 
 def _image(bag: Bag, named: str | None, colours: Sequence[str], estimate: str | None) -> str:
-    """Take the topic of images that is named, or the only one."""
+    """Return the given image topic, or the only one."""
     if named is not None:
         _check(bag, named, (IMAGE, COMPRESSED), 'image')
         return named
     if estimate is not None and not colours and not is_depth(bag, estimate):
         raise EvalError(
-            f'{estimate} is the only image of bag {bag.path}; an estimate is a topic of depth'
+            f'{estimate} is the only image topic of bag {bag.path}; an estimate is a depth topic'
         )
     return _only(bag, _without_transports(colours), 'image', '--image-topic')
 
@@ -108,7 +104,7 @@ def _image(bag: Bag, named: str | None, colours: Sequence[str], estimate: str | 
 def _camera_info(
     bag: Bag, named: str | None, image: str, calibrated: bool, ours: Sequence[str]
 ) -> str:
-    """Take the CameraInfo that is named, or that of the image; empty if it may be missing."""
+    """Return the given CameraInfo topic, or that of the image; '' if there need not be one."""
     if named is not None:
         _check(bag, named, (CAMERA_INFO,), 'camera_info')
         return named
@@ -118,29 +114,29 @@ def _camera_info(
     infos = _named(bag, CAMERA_INFO)
     found = [name for name in infos if name not in ours]
     if infos and not found:
-        # It tells of a picture without distortion, and may be of an angle that was estimated.
+        # It describes rectified pictures, and its field of view may be an estimate.
         raise EvalError(
-            f'bag {bag.path} has no camera_info topic of its images: {", ".join(infos)} is of '
-            'what dmd_node has estimated; if the images are free of distortion and the node knew '
-            f'their calibration, name it with --camera-info-topic{_BLIND}'
+            f'bag {bag.path} has no camera_info topic of its images: {", ".join(infos)} belongs '
+            'to the output of dmd_node; if the images have no distortion and the node had their '
+            f'calibration, name it with --camera-info-topic{_NOT_NEEDED}'
         )
     return _only(bag, found, 'camera_info', '--camera-info-topic')
 
 
 def _depth_info(bag: Bag, depth: str | None, named: str | None) -> str:
-    """Give the CameraInfo of a depth image; empty if there is none."""
+    """Return the CameraInfo topic of a depth image; '' if there is none."""
     is_cloud = depth is not None and bag.topics[depth].msgtype == CLOUD
     if named is None:
         return '' if depth is None or is_cloud else _single(infos_beside(bag, depth))
     if depth is None or is_cloud:
-        what = f'{depth} is a cloud, which' if is_cloud else 'there is no depth image, and it'
-        raise EvalError(f'{what} has no camera_info; leave --depth-info-topic out')
+        what = f'{depth} is a cloud' if is_cloud else 'there is no depth image'
+        raise EvalError(f'{what}, so --depth-info-topic has no use; leave it out')
     _check(bag, named, (CAMERA_INFO,), 'camera_info')
     return named
 
 
 def choose_estimate(bag: Bag, estimate: str | None = None) -> str:
-    """Take the topic of estimates that is named, or the only depth topic of the bag."""
+    """Return the given topic of estimates, or the only depth topic of the bag."""
     if estimate is None:
         depths = [name for name in _pictures(bag) if is_depth(bag, name)]
         return _only(bag, _without_transports(depths), 'depth', '--estimate-topic')
@@ -155,9 +151,9 @@ def infos_beside(bag: Bag, picture: str) -> list[str]:
 
 
 def is_depth(bag: Bag, name: str) -> bool:
-    """Say whether a picture topic carries depth.
+    """Return whether an image topic carries depth.
 
-    Its first message says so or, where that is not enough (a 16-bit png may be either), its name.
+    Decided by its first message or, if that is ambiguous (a 16-bit png may be either), its name.
     """
     first = next(bag.raw([name]), None)
     if first is None:
@@ -165,7 +161,7 @@ def is_depth(bag: Bag, name: str) -> bool:
     named = 'depth' in name.lower()
     try:
         message: Any = bag.decode(first)
-    except EvalError:  # of this or of another camera: what is chosen in the end will say so
+    except EvalError:  # reported later, if the topic is chosen
         return named
     if bag.topics[name].msgtype == IMAGE:
         return message.encoding in ('16UC1', '32FC1') or (message.encoding == 'mono16' and named)
@@ -175,7 +171,7 @@ def is_depth(bag: Bag, name: str) -> bool:
 
 
 def outputs_of_the_node(bag: Bag) -> list[str]:
-    """List what this package's node, in any namespace, has left in a bag of its input."""
+    """List the topics in a bag that this package's node published, in any namespace."""
     found = []
     for name in {_base(topic) for topic in bag.topics if _base(topic).endswith(_OUR_DEPTH)}:
         beside = [name.removesuffix(_OUR_DEPTH) + other for other in _BESIDE_OURS]
@@ -186,9 +182,9 @@ def outputs_of_the_node(bag: Bag) -> list[str]:
 
 
 def is_rectified(image: str, setting: str) -> bool:
-    """Say whether the images of a topic are rectified, by the rule of the node's input_rectified.
+    """Return whether the images of a topic are rectified, by the rule of the node's parameter.
 
-    setting: true, false, or auto, which goes by the topic's name. Raises `EvalError` for others.
+    setting: true, false, or auto (by the topic's name). Raises `EvalError` for other values.
     """
     meaning = {'auto': is_rectified_by_name(_base(image)), 'true': True, 'false': False}
     if setting not in meaning:
@@ -208,21 +204,22 @@ def _single(names: Sequence[str]) -> str:
 def _pictures(bag: Bag) -> list[str]:
     """List the topics of images and depth."""
     names = _named(bag, IMAGE, COMPRESSED)
-    return [name for name in names if not any(word in name.lower() for word in _OF_DEPTH)]
+    return [name for name in names if not any(word in name.lower() for word in _QUALITY_WORDS)]
 
 
 def _hint_at_others(bag: Bag, ours: Sequence[str], estimate: str | None) -> None:
-    """Tell what could give ground truth, but must be named."""
+    """Warn of topics that could be ground truth but are not chosen by themselves."""
     estimated = [n for n in ours if _base(n).endswith(_OUR_DEPTH) and n != estimate]
     if estimated:
         bag.warn(
-            f'{", ".join(estimated)} is taken for what dmd_node has estimated, by what lies '
-            'beside it, and not for ground truth; if it was measured, name it with --depth-topic'
+            f'{", ".join(estimated)} is not used as ground truth: the topics in its namespace '
+            'are those of dmd_node, so it is an estimate; if it was measured, name it with '
+            '--depth-topic'
         )
     if clouds := [name for name in _named(bag, CLOUD) if name not in ours]:
         bag.warn(
-            'no depth image gives ground truth; points that were measured, not estimated, can: '
-            f'--depth-topic takes one of {", ".join(clouds)}'
+            'there is no depth image as ground truth; if one of these clouds was measured, not '
+            f'estimated, name it with --depth-topic: {", ".join(clouds)}'
         )
 
 
@@ -230,7 +227,7 @@ def _only(bag: Bag, names: Sequence[str], what: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        instead = _BLIND if what == 'camera_info' else ''
+        instead = _NOT_NEEDED if what == 'camera_info' else ''
         raise EvalError(f'bag {bag.path} has no {what} topic; it has: {_listing(bag)}{instead}')
     raise EvalError(
         f'bag {bag.path} has several {what} topics; choose one with {option}: {", ".join(names)}'
@@ -254,11 +251,12 @@ def _listing(bag: Bag) -> str:
 
 
 def _without_transports(names: Sequence[str]) -> list[str]:
-    """Drop the compressed copies of topics that are there in the raw."""
+    """Leave out the compressed copies of raw topics."""
     return [name for name in names if _base(name) == name or _base(name) not in names]
 
 
 def _base(name: str) -> str:
+    """Return the base topic of an image topic, without the suffix of its transport."""
     head, _, tail = name.rpartition('/')
     return head if tail in _TRANSPORTS else name
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the sensors of a robot are mounted: the static transforms that its bag has recorded."""
+"""Look up how the sensors of a robot are mounted, from the static transforms in its bag."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dmd_ros.eval.bags.file import TF_MESSAGES, Bag
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.points import inverse, rotation_from_quaternion, transform
 
-# By what the numbers of a link that stands still may differ: metres, parts of a quaternion.
-_STANDS = 1e-6
+# Tolerance for equal transforms: metres, and components of a quaternion.
+_SAME = 1e-6
 
-# From a camera's optical frame (x right, y down, z ahead) to its body's (x ahead, y left, z up):
-# REP-103.
+# From the optical frame of a camera (x right, y down, z ahead) to its body frame (x ahead, y left,
+# z up), as in REP-103: x_body = matrix x_optical.
 BODY_FROM_OPTICAL = np.array(
     [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
 )
@@ -31,19 +31,20 @@ Links = dict[str, dict[str, NDArray[np.float64]]]
 
 
 class StaticTransforms:
-    """The static transforms of a bag, of every topic called tf_static.
+    """The static transforms of a bag, from all topics whose last name is tf_static.
 
-    Where these do not link two frames, what is repeated on topics called tf and never changes in
-    the bag does, too: drivers of ROS 1 tell their mounts there.
-    near: a topic of the sensors; of robots whose frames have the same names, each with a tf_static
-    in its namespace, that of this one counts.
-    topics: their names. One that is no rigid motion is left out with a warning, and so is, in
-    favour of what came after it, one that is given twice and differs.
+    If these do not link two frames, transforms on tf topics are used that are repeated and never
+    change in the bag: drivers of ROS 1 publish their mounts there.
+    near: a topic of the sensors. If several robots use the same frame names, each with a tf_static
+    in its namespace, the transforms of this robot are used.
+    topics: the names of the topics in use.
+    Transforms that are not rigid are left out with a warning. If a transform is given twice with
+    different values, the last one is used, with a warning.
     """
 
     def __init__(self, bag: Bag, near: str = '') -> None:
-        """Read them."""
-        # Nearest last: what is read last is used.
+        """Read the transforms."""
+        # Nearest last, because the last one is used.
         topics = _topics(bag, 'tf_static')
         self.topics = sorted(topics, key=lambda topic: _shared_namespaces(topic, near))
         self._bag = bag
@@ -55,24 +56,24 @@ class StaticTransforms:
                 self._add(topic, found)
 
     def between(self, target: str, source: str) -> NDArray[np.float64]:
-        """Give the 4x4 matrix of x_target = M x_source; raises `EvalError` that names both."""
+        """Return the 4x4 matrix M of x_target = M x_source; raises `EvalError` if unknown."""
         frames = target.lstrip('/'), source.lstrip('/')
         path = _path(self._links, *frames)
         if path is None and self._not_followed is None:
-            self._not_followed = self._follow_what_stands()
+            self._not_followed = self._add_unchanging()
             path = _path(self._links, *frames)
         if path is None:
-            asked = (target, source)
-            if asked not in self._why_not:
-                self._why_not[asked] = self._missing(target, source)
-            raise EvalError(self._why_not[asked])
+            pair = (target, source)
+            if pair not in self._why_not:
+                self._why_not[pair] = self._missing(target, source)
+            raise EvalError(self._why_not[pair])
         matrix = np.eye(4)
         for first, second in itertools.pairwise(path):
             matrix = matrix @ self._links[first][second]
         return matrix
 
-    def _follow_what_stands(self) -> set[tuple[str, str]]:
-        """Add the links of /tf that stand still; gives the ends of those that do not."""
+    def _add_unchanging(self) -> set[tuple[str, str]]:
+        """Add the transforms on tf topics that never change; return the frames of the others."""
         first: dict[tuple[str, str], tuple[str, Any]] = {}
         repeated, changed = set(), set()
         for topic, found in _transforms(self._bag, _topics(self._bag, 'tf')):
@@ -82,7 +83,7 @@ class StaticTransforms:
                 continue
             repeated.add(ends)
             pairs = zip(_numbers(found), _numbers(first[ends][1]), strict=True)
-            if any(abs(one - other) > _STANDS for one, other in pairs):
+            if any(abs(one - other) > _SAME for one, other in pairs):
                 changed.add(ends)
         moving = first.keys() - (repeated - changed)
         for ends, (topic, found) in first.items():
@@ -96,13 +97,13 @@ class StaticTransforms:
         numbers = _numbers(stamped)
         if not all(map(math.isfinite, numbers)) or not any(numbers[3:]):
             self._bag.warn(
-                f'{topic}: no rotation and translation leads from {parent!r} to {child!r} '
-                f'({", ".join(f"{n:g}" for n in numbers)}); left out'
+                f'{topic}: the transform from {parent!r} to {child!r} is not a rotation and '
+                f'translation ({", ".join(f"{n:g}" for n in numbers)}); left out'
             )
             return
         matrix = transform(rotation_from_quaternion(*numbers[3:]), numbers[:3])
         known = self._links.get(parent, {}).get(child)
-        if known is not None and not np.allclose(known, matrix, atol=_STANDS):
+        if known is not None and not np.allclose(known, matrix, atol=_SAME):
             self._bag.warn(
                 f'there are several transforms from {parent!r} to {child!r}; the last one of '
                 f'{topic} is used'
@@ -111,7 +112,7 @@ class StaticTransforms:
         self._links.setdefault(child, {})[parent] = inverse(matrix)
 
     def _missing(self, target: str, source: str) -> str:
-        """Say why there is no link, and what to do."""
+        """Return why two frames are not linked, and the remedy."""
         moving: Links = {frame: dict(others) for frame, others in self._links.items()}
         for ends in self._not_followed or ():
             for one, other in (ends, ends[::-1]):
@@ -124,23 +125,23 @@ class StaticTransforms:
                 if b not in self._links.get(a, {})
             ]
             return (
-                f'frames {source!r} and {target!r} are linked by /tf alone ({", ".join(steps)}), '
-                'which changes in this bag, or is told but once, and is not followed; if it '
-                'stands still, publish it as a static transform and record /tf_static'
+                f'frames {source!r} and {target!r} are linked only by /tf ({", ".join(steps)}), '
+                'which changes in this bag, or occurs only once, and is not used; if it never '
+                'changes, publish it as a static transform and record /tf_static'
             )
-        has = f'which is not on {", ".join(self.topics)}' if self.topics else 'and no tf_static'
+        where = f' on {", ".join(self.topics)}' if self.topics else ', and there is no tf_static'
         known = f' (frames there: {", ".join(sorted(self._links))})' if self._links else ''
         return (
-            f'no static transform links the frames {source!r} and {target!r}, {has} of bag '
-            f'{self._bag.path}{known}; record /tf_static with where the two are mounted'
+            f'no static transform links the frames {source!r} and {target!r}{where} in bag '
+            f'{self._bag.path}{known}; record /tf_static with the mounts of both'
         )
 
 
 def mount_above(matrix: NDArray[np.float64]) -> Mount:
-    """Read how a camera stands above a plane.
+    """Return the pose of a camera above a plane.
 
     matrix: 4x4, from its optical frame to a frame whose z = 0 is the plane. Raises `CoreError` if
-    it is not above.
+    the camera is not above it.
     """
     return Mount.from_down(float(matrix[2, 3]), -matrix[2, :3])
 
@@ -160,7 +161,7 @@ def _shared_namespaces(one: str, other: str) -> int:
 
 
 def _transforms(bag: Bag, topics: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield topic and geometry_msgs/TransformStamped; messages that cannot be read are told."""
+    """Yield (topic, geometry_msgs/TransformStamped); warn of messages that cannot be read."""
     for raw in bag.raw(topics) if topics else ():
         try:
             message = bag.decode(raw)
@@ -171,20 +172,20 @@ def _transforms(bag: Bag, topics: list[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _ends(stamped: Any) -> tuple[str, str]:
-    """Give parent and child; ROS 1 had names with a leading slash."""
+    """Return parent and child frame, without the leading slash of early ROS 1."""
     return str(stamped.header.frame_id).lstrip('/'), str(stamped.child_frame_id).lstrip('/')
 
 
 def _numbers(stamped: Any) -> tuple[float, ...]:
-    """Give translation, metres, and rotation, w x y z."""
+    """Return translation (metres) and rotation (w, x, y, z)."""
     t, q = stamped.transform.translation, stamped.transform.rotation
     return t.x, t.y, t.z, q.w, q.x, q.y, q.z
 
 
 def _path(links: Links, start: str, goal: str) -> list[str] | None:
-    """Find the fewest links from one frame to another; gives the frames passed."""
+    """Return the frames on the shortest path between two frames, both included, or None."""
     before, reached = {start: start}, [start]
-    for here in reached:  # grows on the way
+    for here in reached:  # grows during the loop: breadth-first search
         for there in links.get(here, {}):
             if there not in before:
                 before[there] = here

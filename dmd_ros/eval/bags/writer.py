@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writing estimates as the node publishes them, into an mcap that RViz and Foxglove open."""
+"""Write estimates, in the messages that the node publishes, to an mcap for RViz and Foxglove."""
 
 from __future__ import annotations
 
@@ -31,31 +31,33 @@ _TYPES = {
 
 
 def check_replaceable(folder: Path, read: Path, ours: str = '') -> None:
-    """Raise `EvalError` if removing `folder`, of an earlier run, would cost more than that.
+    """Raise `EvalError` if `folder` contains anything but the output of an earlier run.
 
-    read: what is about to be read, which may be in there. ours: pattern of the names of what we
-    write; empty: `folder` is a bag.
+    read: the input of this run, which may be in it. ours: pattern of the names of our files;
+    empty: `folder` is a bag.
     """
     if real(folder) in (real(read), *real(read).parents):
-        raise EvalError(f'{read} is what would be replaced; choose another --out')
+        raise EvalError(f'{read} would be overwritten; choose another --out')
     ours = ours or rf'metadata\.yaml|{re.escape(folder.name)}\.mcap'
     foreign = {path.name for path in folder.glob('*') if not re.fullmatch(ours, path.name)}
     if foreign:
-        raise EvalError(f'{folder / min(foreign)} is of no earlier run; choose another --out')
+        raise EvalError(
+            f'{folder / min(foreign)} is not from an earlier run; choose another --out'
+        )
 
 
 class DepthBagWriter:
-    """A new rosbag2 folder (mcap) of depth, its camera and clouds, and of images if wanted.
+    """A new rosbag2 folder (mcap) of depth, its camera, clouds and, optionally, images.
 
-    Not compressed: floats of depth shrink by a sixth, for ten times the time. To be used in a
-    `with` statement. Raises `EvalError` if the folder exists.
+    Not compressed, because float depth shrinks by only a sixth, and writing takes ten times as
+    long. To be used in a `with` statement. Raises `EvalError` if the folder exists.
     """
 
     def __init__(self, path: Path, with_images: bool = False) -> None:
-        """Create the bag; with_images: that depth is of, with a camera_info of their own."""
+        """Create the bag; with_images: also write the images, with their own camera_info."""
         if path.exists():
             raise EvalError(f'{path} exists already; remove it or choose another --out')
-        # Jazzy's messages: the oldest release that reads this bag version is the common one.
+        # Jazzy is the oldest release that reads this bag version.
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._types = self._store.types
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
@@ -67,7 +69,7 @@ class DepthBagWriter:
         }
 
     def __enter__(self) -> DepthBagWriter:
-        """Give itself: it is open already."""
+        """Return the writer, which is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:

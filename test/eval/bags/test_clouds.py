@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Point clouds as drivers give them: fields in any order, padding, either byte order, holes."""
+"""Point clouds of real drivers: fields in any order, padding, either byte order, holes."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ XYZ = {'x': (0, FLOAT32), 'y': (4, FLOAT32), 'z': (8, FLOAT32)}
 
 
 def cloud(points, fields=XYZ, step=12, row_padding=0, big=False, last_padded=True):
-    """A PointCloud2 of points [H, W, 3], written byte by byte; unused bytes are 0xee."""
+    """Return a PointCloud2 of points [H, W, 3], written byte by byte; unused bytes are 0xee."""
     height, width = points.shape[:2]
     rows = np.full((height, width * step + row_padding), 0xEE, np.uint8)
     order = '>' if big else '<'
@@ -52,7 +52,7 @@ def cloud(points, fields=XYZ, step=12, row_padding=0, big=False, last_padded=Tru
 
 @st.composite
 def layouts(draw):
-    """Where x, y, z and two other fields lie in a point, which is somewhat longer."""
+    """Draw the offsets of x, y, z and two other fields in a point, which has some padding."""
     fields, end = {}, 0
     for name in draw(st.permutations(['x', 'y', 'z', 'intensity', 'ring'])):
         offset = end + draw(st.integers(0, 5))
@@ -76,12 +76,12 @@ def test_points_are_read_whatever_the_layout(layout, shape, row_padding, big, la
     np.testing.assert_array_equal(found, points.reshape(-1, 3))
 
 
-def test_beams_without_a_return_are_no_points():
+def test_beams_without_a_return_are_left_out():
     points = np.array([[[1, 2, 3], [np.nan, 1, 1], [0, 0, 0], [1, np.inf, 1], [0, 0, 5]]], float)
     assert points_from_cloud(cloud(points)).tolist() == [[1, 2, 3], [0, 0, 5]]
 
 
-def test_a_single_row_may_say_nothing_of_its_length():
+def test_row_step_of_a_single_row_may_be_zero():
     points = np.arange(1.0, 7.0).reshape(1, 2, 3)
     found = points_from_cloud(replace(cloud(points), row_step=0))
     np.testing.assert_array_equal(found, points[0])
@@ -100,9 +100,9 @@ POINTS = np.ones((2, 3, 3))
     [
         (
             cloud(POINTS, {'x': (0, FLOAT32), 'range': (4, FLOAT32)}),
-            r'no field y of FLOAT32 \(7\) or FLOAT64 \(8\), but: x \(datatype 7\), range',
+            r'no field y of FLOAT32 \(7\) or FLOAT64 \(8\); its fields: x \(datatype 7\), range',
         ),
-        (cloud(POINTS, {}), 'no field x .* but: none'),
+        (cloud(POINTS, {}), 'no field x .* its fields: none'),
         (cloud(POINTS, {**XYZ, 'z': (8, 4)}), r'no field z .* z \(datatype 4\)'),
         (replace(cloud(POINTS), point_step=10), 'z of a cloud begins at byte 8 of a point of 10'),
         (replace(cloud(POINTS), row_step=35), '3x2 points with point_step 12 and row_step 35 has'),

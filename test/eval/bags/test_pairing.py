@@ -20,8 +20,8 @@ def test_pairing_is_within_tolerance_one_to_one_and_in_order_among_equal_stamps(
         assert served == (partners + [None] * len(a))[: len(served)]
 
 
-def test_how_far_the_nearest_is():
+def test_nearest_apart_is_the_distance_of_the_nearest_stamps():
     assert nearest_apart([5, 30], [9, 100]) == 'the nearest is 4e-09 s away'
-    # A LiDAR that counts from when it was switched on.
+    # A LiDAR whose clock starts at power-up.
     assert nearest_apart([1_700_000_000 * 10**9], [10**9]) == 'the nearest is 1.7e+09 s away'
     assert nearest_apart([5], []) == nearest_apart([], [5]) == 'there is none'

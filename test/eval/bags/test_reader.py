@@ -31,7 +31,7 @@ def metres(value):
 
 
 def read(path, depth=None, **options):
-    """All frames of a bag, with its reader."""
+    """Return all frames of a bag, and its reader."""
     with Bag(path) as bag:
         reader = BagReader(bag, topics.choose(bag, depth=depth), **options)
         return list(reader), reader
@@ -78,7 +78,7 @@ def test_stride_and_limit(tmp_path):
     assert [int(f.rgb[0, 0, 0]) for f in read(path, stride=4)[0]] == [0, 4, 8]
 
 
-def test_depth_is_paired_by_stamp_wherever_it_lies_in_the_bag(tmp_path):
+def test_depth_is_paired_by_stamp_wherever_it_is_in_the_bag(tmp_path):
     items = frames([grey(i) for i in range(6)])
     # Recorded long after their images, and 3 ms off.
     items += [
@@ -91,7 +91,7 @@ def test_depth_is_paired_by_stamp_wherever_it_lies_in_the_bag(tmp_path):
     assert [float(f.truth_m[0, 0]) for f in found] == [1, 2, 3, 4, 5, 6]
 
 
-def test_depth_outside_the_tolerance_is_no_truth(tmp_path):
+def test_depth_outside_the_tolerance_is_not_used(tmp_path):
     items = [*frames([grey(1)]), Item(DEPTH, T0 + 30 * MS, metres(1), 'depth32')]
     (frame,), reader = read(write_bag(tmp_path / 'bag', items))
     assert frame.truth_m is None
@@ -101,7 +101,7 @@ def test_depth_outside_the_tolerance_is_no_truth(tmp_path):
 
 
 @pytest.mark.parametrize('times', [[0] * 6, [0, 1, 2, 0, 1, 2]], ids=['unstamped', 'looped'])
-def test_images_that_repeat_a_stamp_have_their_depths_and_a_warning(tmp_path, times):
+def test_images_with_repeated_stamps_get_their_depths_and_a_warning(tmp_path, times):
     items = []
     for i, time in enumerate(times):
         at = {'stamp_ns': time * 100 * MS, 'logged_ns': T0 + i * MS}
@@ -128,19 +128,19 @@ def test_one_latched_info_serves_all_images_with_a_warning(tmp_path):
     )
 
 
-def test_of_several_infos_the_equal_stamp_wins_and_else_the_nearest(tmp_path):
+def test_the_info_with_an_equal_stamp_is_used_or_else_the_nearest(tmp_path):
     def camera(f):
         return Camera(fx=f, fy=f, cx=31.5, cy=23.5, width=64, height=48)
 
     items = [Item(INFO, T0 + i * 100 * MS, camera(50.0 + i), 'info') for i in (0, 1, 2, 9)]
-    items = [replace(i, logged_ns=2 * T0 - i.stamp_ns) for i in items]  # recorded the last first
+    items = [replace(i, logged_ns=2 * T0 - i.stamp_ns) for i in items]  # recorded in reverse
     items += [Item(IMAGE, T0 + ms * MS, grey(1), 'image') for ms in (0, 60, 100, 190, 600, 899)]
     found, reader = read(write_bag(tmp_path / 'bag', items))
     assert [f.camera.fx for f in found] == [50, 51, 51, 52, 59, 59]
     assert reader.inexact_infos == 4 and 'up to 0.3 s away' in reader.bag.warnings[0]
 
 
-def test_an_info_is_found_without_walking_all_of_a_long_bag(tmp_path):
+def test_an_info_is_found_without_a_search_of_the_whole_bag(tmp_path):
     class Unwalked(list):
         def __iter__(self):
             raise AssertionError('walked')
@@ -154,7 +154,7 @@ def test_an_info_is_found_without_walking_all_of_a_long_bag(tmp_path):
     assert reader.inexact_infos == 0
 
 
-def test_info_of_another_frame_is_not_this_cameras(tmp_path):
+def test_info_of_another_frame_is_not_used(tmp_path):
     items = [
         Item(INFO, T0, CAMERA, 'info', frame_id='left'),
         Item(IMAGE, T0, grey(1), 'image', frame_id='right'),
@@ -180,7 +180,7 @@ def test_an_image_without_a_frame_id_takes_the_nearest_info_of_all(tmp_path):
     assert [f.camera.fx for f in found] == [50.0, 60.0]
 
 
-def test_of_rectified_images_p_is_read(tmp_path):
+def test_p_is_used_for_rectified_images(tmp_path):
     p = np.array([40.0, 0, 30, 0, 0, 41, 20, 0, 0, 0, 1, 0])
     bent = replace(CAMERA, distortion=(-0.2, 0.0, 0.0, 0.0, 0.0), distortion_model='plumb_bob')
     items = [Item(INFO, T0, bent, 'info', extra={'p': p}), Item(IMAGE, T0, grey(1), 'image')]
@@ -189,7 +189,7 @@ def test_of_rectified_images_p_is_read(tmp_path):
     assert read(path, rectified=True)[0][0].camera == Camera(40.0, 41.0, 30.0, 20.0, 64, 48)
 
 
-def test_depths_that_cannot_be_read_cost_no_image_and_are_told_once(tmp_path):
+def test_depths_that_cannot_be_read_lose_no_image_and_give_one_warning(tmp_path):
     items = frames([grey(i) for i in range(3)], [metres(i + 1) for i in range(3)])
     items[5].extra = items[8].extra = {'encoding': 'mono8'}
     found, reader = read(write_bag(tmp_path / 'bag', items))
@@ -198,8 +198,8 @@ def test_depths_that_cannot_be_read_cost_no_image_and_are_told_once(tmp_path):
     assert warning.startswith('2 depth message(s) left out: ') and "'mono8'" in warning
 
 
-def test_what_is_wrong_with_each_message_alike_is_told_once(tmp_path):
-    """As of a codec that is not read: a recording of an hour would print 100,000 lines."""
+def test_the_same_error_of_many_messages_gives_one_warning(tmp_path):
+    """With an unknown codec, a recording of an hour would print 100,000 lines."""
     jpeg = cv2.imencode('.jpg', grey(9))[1].tobytes()
     items = [Item(INFO, T0, CAMERA, 'info')]
     for i in range(6):
@@ -214,7 +214,7 @@ def test_what_is_wrong_with_each_message_alike_is_told_once(tmp_path):
     assert warning.startswith('3 depth message(s) left out: step 1') and '32FC1' in warning
 
 
-def test_a_camera_info_with_each_image_takes_no_memory(tmp_path):
+def test_equal_camera_infos_share_memory(tmp_path):
     def kept(name, count):
         items = [Item(INFO, T0 + i * MS, CAMERA, 'info') for i in range(count)]
         path = write_bag(tmp_path / name, [*items, Item(IMAGE, T0, grey(1), 'image')])
@@ -227,7 +227,7 @@ def test_a_camera_info_with_each_image_takes_no_memory(tmp_path):
         assert frame.camera == CAMERA
         return memory
 
-    kept('once', 10)  # for what is loaded once
+    kept('once', 10)  # load modules and types first
     assert kept('many', 1010) - kept('few', 10) < 1000 * 400
 
 
@@ -238,7 +238,7 @@ def test_depth_of_another_frame_is_used_with_a_warning(tmp_path):
     assert "in frame 'ir', the images in 'camera'" in reader.bag.warnings[0]
 
 
-def test_unusable_images_are_counted_and_the_rest_goes_on(tmp_path):
+def test_unusable_images_are_counted_and_the_others_read(tmp_path):
     jpeg = [
         Item(IMAGE, T0, grey(1), 'jpeg'),
         Item(IMAGE, T0 + MS, b'', 'bytes'),
@@ -253,7 +253,7 @@ def test_unusable_images_are_counted_and_the_rest_goes_on(tmp_path):
     assert any('cut off' in reason for reason in reader.skipped)
 
 
-def test_an_info_of_another_size_scales_and_one_of_another_aspect_is_refused(tmp_path):
+def test_an_info_of_another_size_is_scaled_and_of_another_aspect_ratio_refused(tmp_path):
     big = Camera(fx=100.0, fy=100.0, cx=63.5, cy=47.5, width=128, height=96)
     items = [Item(INFO, T0, big, 'info'), Item(IMAGE, T0, grey(1), 'image')]
     (frame,), _ = read(write_bag(tmp_path / 'bag', items))
@@ -265,7 +265,7 @@ def test_an_info_of_another_size_scales_and_one_of_another_aspect_is_refused(tmp
     assert 'another aspect' in next(iter(reader.skipped))
 
 
-def test_an_uncalibrated_camera_is_named(tmp_path):
+def test_an_uncalibrated_camera_gives_the_reason(tmp_path):
     items = [
         Item(INFO, T0, CAMERA, 'info', extra={'k': np.zeros(9)}),
         Item(IMAGE, T0, grey(1), 'image'),
@@ -297,7 +297,7 @@ KITCHEN = SHARED / 'real' / 'bags' / 'sevenscenes_repackaged'
 
 @pytest.mark.skipif(not FIDUCIALS.is_dir(), reason='no real bags here')
 @pytest.mark.parametrize('name', ['aruco_images.bag', 'ros2_mcap', 'ros2_sqlite3'])
-def test_the_real_bag_without_equal_stamps_is_survived(name):
+def test_the_real_bag_without_equal_stamps_is_read(name):
     (frame,), reader = read(FIDUCIALS / name)
     assert frame.rgb.shape == (960, 1280, 3)
     assert frame.camera.distortion_model == 'plumb_bob'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth that another node has recorded, judged on the bag that it was made of."""
+"""Judging depth that another node recorded, on the bag of its images."""
 
 import tracemalloc
 from dataclasses import replace
@@ -35,8 +35,8 @@ def test_estimates_are_read_from_every_kind_of_bag(tmp_path, kind):
     assert found['total']['median_scale'] == 0.5
 
 
-def test_estimates_of_images_that_are_passed_over_are_not_kept(tmp_path):
-    """Of every 1000th image only, a recording in VGA took a gigabyte."""
+def test_estimates_of_skipped_images_are_not_kept_in_memory(tmp_path):
+    """With a stride of 1000, a VGA recording would take a gigabyte."""
     large = np.kron(RAMP, np.ones((4, 4), np.float32))  # of another size than the pictures
     bag = write_bag(tmp_path / 'bag', [*recording(61), *estimates(*[large] * 61)])
     with Bag(bag) as opened, Bag(bag) as theirs:
@@ -48,7 +48,7 @@ def test_estimates_of_images_that_are_passed_over_are_not_kept(tmp_path):
         np.testing.assert_array_equal(source(last).depth, RAMP)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 30 * large.nbytes  # a chunk of the file has some
+    assert peak < 30 * large.nbytes  # a chunk of the file has several
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_estimates_of_images_that_are_passed_over_are_not_kept(tmp_path):
         ('compressed_depth', np.where(RAMP > 3, 0, np.rint(1000 * RAMP)).astype(np.uint16)),
     ],
 )
-def test_what_is_no_depth_costs_coverage_and_is_no_error(tmp_path, kind, content):
+def test_missing_depth_lowers_coverage_and_not_accuracy(tmp_path, kind, content):
     score = of_their_topic(tmp_path, [*recording(1), *estimates(content, kind=kind)])['total'][
         'score'
     ]
@@ -69,7 +69,7 @@ def test_what_is_no_depth_costs_coverage_and_is_no_error(tmp_path, kind, content
     assert score['abs_rel'] < 1e-3
 
 
-def test_infinities_are_the_ends_of_the_range_that_is_said(tmp_path):
+def test_infinities_are_judged_as_the_ends_of_the_given_range(tmp_path):
     ends = RAMP.copy()
     ends[:, :16], ends[:, 48:] = -np.inf, np.inf
     items = [*recording(2), *estimates(ends, RAMP)]
@@ -79,7 +79,7 @@ def test_infinities_are_the_ends_of_the_range_that_is_said(tmp_path):
     assert said['frames'][0]['verdict']['score']['abs_rel'] == pytest.approx(error, rel=1e-5)
     assert said['frames'][0]['verdict']['score']['coverage'] == 1.0
     assert said['settings']['estimate_range_m'] == [0.5, 20.0] and said['warnings'] == []
-    # Unsaid, they are those of what is judged, and the user hears of it.
+    # By default, the range is that of the truth, with a warning.
     guessed = of_their_topic(tmp_path / 'guessed', items, '--max-depth', '10')
     expected = np.where(np.isposinf(ends), 10.0, np.where(np.isneginf(ends), 1e-3, ends))
     error = np.mean(np.abs(expected - RAMP) / RAMP)
@@ -90,8 +90,8 @@ def test_infinities_are_the_ends_of_the_range_that_is_said(tmp_path):
     )
 
 
-def test_inverse_depth_is_named(tmp_path):
-    """As of models that know no metres and call their output depth."""
+def test_inverse_depth_gives_a_warning(tmp_path):
+    """Some models call it depth."""
     found = of_their_topic(tmp_path, [*recording(3), *estimates(1 / RAMP, 5 / RAMP, RAMP)])
     (warning,) = found['warnings']
     assert warning.startswith('in 2 of 3 judged frames the estimate falls where the truth rises')
@@ -99,7 +99,7 @@ def test_inverse_depth_is_named(tmp_path):
     assert correlations == pytest.approx([-1.0, -1.0, 1.0])
 
 
-def test_nothing_is_infinitely_wrong(tmp_path):
+def test_infinite_estimates_have_a_finite_error(tmp_path):
     near = np.full_like(RAMP, -np.inf)
     found = of_their_topic(tmp_path, [*recording(1), *estimates(near)], '--min-depth', '0')
     assert found['total']['score']['rmse_log'] == pytest.approx(
@@ -118,7 +118,7 @@ def test_estimates_of_another_size_are_looked_up_by_the_nearest_pixel(tmp_path, 
     assert found['total']['score']['pixels'] == 48 * 64
 
 
-def test_what_cannot_be_judged_is_counted_by_reason(tmp_path, capsys):
+def test_images_that_cannot_be_judged_are_counted_by_reason(tmp_path, capsys):
     maps = [RAMP, np.ascontiguousarray(RAMP[:24]), RAMP[:, :1], RAMP]
     items = [*recording(5), *estimates(*maps)]
     theirs = [i for i in items if i.topic == THEIRS]
@@ -137,7 +137,7 @@ def test_what_cannot_be_judged_is_counted_by_reason(tmp_path, capsys):
     assert '| skipped ' in capsys.readouterr().out
 
 
-def test_where_nothing_can_be_judged_the_reasons_are_given(tmp_path, capsys):
+def test_the_error_has_the_reasons_if_no_image_can_be_judged(tmp_path, capsys):
     coloured = estimates(PICTURE, kind='image')
     bag = write_bag(tmp_path / 'bag', [*recording(1), *coloured])
     argv = [bag, '--out', tmp_path / 'out', '--estimate-topic', THEIRS]
@@ -147,7 +147,7 @@ def test_where_nothing_can_be_judged_the_reasons_are_given(tmp_path, capsys):
 
 
 def test_stamps_are_paired_within_the_tolerance(tmp_path):
-    """A node that stamps anew is late: of which image its estimate is, is a guess."""
+    """With new stamps from a slow node, the image of an estimate is a guess."""
     late = [replace(i, stamp_ns=i.stamp_ns + 30_000_000) for i in estimates(RAMP, RAMP)]
     found = of_their_topic(tmp_path, [*recording(3), *late], '--depth-tolerance', '0.04')
     assert found['images_evaluated'] == 2
@@ -157,7 +157,7 @@ def test_stamps_are_paired_within_the_tolerance(tmp_path):
 
 
 def test_estimates_come_in_any_order_of_recording(tmp_path):
-    """A slow node is recorded long after its images, the fast one before them."""
+    """Estimates of a slow node may be recorded long after their images, or even before them."""
     maps = [RAMP * (1 + i) for i in range(4)]
     theirs = [replace(e, logged_ns=T0 + i) for i, e in enumerate(reversed(estimates(*maps)))]
     found = of_their_topic(tmp_path, [*theirs, *recording(4)])
@@ -165,7 +165,7 @@ def test_estimates_come_in_any_order_of_recording(tmp_path):
     assert scales == pytest.approx([1.0, 1 / 2, 1 / 3, 1 / 4])
 
 
-def test_of_every_other_image_the_estimates_are_its_own(tmp_path):
+def test_every_other_image_is_judged_on_its_own_estimate(tmp_path):
     maps = [RAMP * (1 + i) for i in range(5)]
     found = of_their_topic(tmp_path, [*recording(5), *estimates(*maps)], '--stride', '2')
     scales = [f['verdict']['median_scale'] for f in found['frames']]
@@ -180,7 +180,7 @@ def test_an_image_does_not_take_the_estimate_of_one_that_was_not_chosen(tmp_path
     assert f'could be used: 2 x no estimate on {THEIRS}' in error
 
 
-def test_a_looped_recording_is_paired_in_its_order_and_that_is_said(tmp_path):
+def test_a_looped_recording_is_paired_in_its_order_with_a_warning(tmp_path):
     one = [*recording(2), *estimates(RAMP, 2 * RAMP)]
     two = [*recording(2), *estimates(3 * RAMP, 4 * RAMP)]
     looped = [replace(i, logged_ns=i.stamp_ns) for i in one]
@@ -192,7 +192,7 @@ def test_a_looped_recording_is_paired_in_its_order_and_that_is_said(tmp_path):
     assert found['frames'][2]['flicker'] is None
 
 
-def test_copies_of_the_estimates_are_no_ground_truth(tmp_path):
+def test_compressed_copies_of_the_estimates_are_not_ground_truth(tmp_path):
     copies = [
         replace(i, topic=f'{THEIRS}/compressedDepth', kind='compressed_depth',
                 content=np.rint(1000 * i.content).astype(np.uint16))
@@ -207,7 +207,7 @@ def test_copies_of_the_estimates_are_no_ground_truth(tmp_path):
         assert found['total']['score']['abs_rel'] == pytest.approx(1.0, rel=1e-3)
 
 
-def test_without_ground_truth_the_user_hears_that_there_is_none(tmp_path, capsys):
+def test_without_ground_truth_there_is_a_warning(tmp_path, capsys):
     bare = [i for i in recording(2) if i.topic != DEPTH]
     found = of_their_topic(tmp_path, [*bare, *estimates(RAMP, RAMP)])
     assert found['total'] is None and found['frames'][0]['median_m'] > 0
@@ -215,7 +215,7 @@ def test_without_ground_truth_the_user_hears_that_there_is_none(tmp_path, capsys
 
 
 def barrel(info=None):
-    """A distorted recording; the estimates are the truth, on the raw grid."""
+    """Return a recording with distortion, whose estimates are the truth on the raw grid."""
     items = [*recording(2, BARREL), *estimates(RAMP, RAMP)]
     if info is not None:
         items += [
@@ -225,7 +225,7 @@ def barrel(info=None):
 
 
 @pytest.mark.parametrize('info', [None, BARREL])
-def test_depth_of_a_distorted_image_lies_on_the_image_as_it_came(tmp_path, info):
+def test_depth_of_a_distorted_image_is_on_the_distorted_grid(tmp_path, info):
     found = of_their_topic(tmp_path, barrel(info))
     assert found['total']['score']['abs_rel'] == 0.0
     assert found['total']['score']['coverage'] == 1.0  # up to the corners
@@ -237,10 +237,10 @@ def test_depth_of_a_distorted_image_lies_on_the_image_as_it_came(tmp_path, info)
 @pytest.mark.parametrize(
     ('info', 'options'), [(CAMERA, ()), (None, ('--estimate-rectified', 'true'))]
 )
-def test_depth_of_the_rectified_image_is_looked_up_through_the_lens(tmp_path, info, options):
+def test_rectified_depth_is_sampled_through_the_lens(tmp_path, info, options):
     found = of_their_topic(tmp_path, barrel(info), *options)
     assert found['settings']['estimate_rectified'] is True and found['warnings'] == []
-    assert 0.005 < found['total']['score']['abs_rel'] < 0.2  # it was made for the other grid
+    assert 0.005 < found['total']['score']['abs_rel'] < 0.2  # it is in fact on the raw grid
     model = str(write_oracle(tmp_path / 'm.onnx'))
     items = recording(2, BARREL)
     bag = write_bag(tmp_path / 'bare', items)
@@ -249,7 +249,7 @@ def test_depth_of_the_rectified_image_is_looked_up_through_the_lens(tmp_path, in
     assert (again['frames'], again['flicker']) == (direct['frames'], direct['flicker'])
 
 
-def test_estimates_of_another_view_are_named(tmp_path):
+def test_estimates_of_another_view_give_warnings(tmp_path):
     zoomed = replace(CAMERA, fx=80.0, fy=80.0)
     items = [*recording(2), *estimates(RAMP, RAMP, frame_id='left')]
     items += [
@@ -260,7 +260,7 @@ def test_estimates_of_another_view_are_named(tmp_path):
     assert camera.startswith(f'the camera_info beside {THEIRS} has fx = 80, cx = 31.5 at the size')
 
 
-def test_a_camera_info_that_says_nothing_is_not_used(tmp_path):
+def test_an_uncalibrated_camera_info_is_not_used(tmp_path):
     items = [*recording(1), *estimates(RAMP)]
     uncalibrated = {'k': np.zeros(9), 'p': np.zeros(12)}
     items += [
@@ -289,7 +289,7 @@ def test_a_cut_bag_of_estimates_is_judged_as_far_as_it_goes(tmp_path):
     [
         (('--estimate-topic', '/none'), 'has no topic /none; it has: /camera/image_raw'),
         (('--estimate-topic', INFO), 'is of type sensor_msgs/msg/CameraInfo'),
-        (('--estimate-topic', IMAGE), f'{IMAGE} is the only image of bag'),
+        (('--estimate-topic', IMAGE), f'{IMAGE} is the only image topic of bag'),
         (('--estimate-topic', IMAGE, '--image-topic', IMAGE), 'both estimate and image'),
         (('--estimate-topic', DEPTH, '--depth-topic', DEPTH), 'both estimate and ground truth'),
         (('--estimate-topic', THEIRS, '--model', 'm.onnx'), '--model: for a model, and none'),
@@ -300,14 +300,14 @@ def test_a_cut_bag_of_estimates_is_judged_as_far_as_it_goes(tmp_path):
         (('--estimate-topic', THEIRS, '--estimate-range', '5', '2'), 'must be 0 < NEAR < FAR'),
         (('--estimate-topic', THEIRS, '--estimate-range', '0', '2'), 'must be 0 < NEAR < FAR'),
         (('--estimate-topic', THEIRS, '--estimate-range', '1', 'inf'), 'must be 0 < NEAR < FAR'),
-        (('--estimate-range', '1', '2'), '--estimate-range: for estimates of another'),
-        (('--estimate-rectified', 'true'), '--estimate-rectified: for estimates of'),
+        (('--estimate-range', '1', '2'), '--estimate-range: for existing estimates'),
+        (('--estimate-rectified', 'true'), '--estimate-rectified: for existing estimates'),
         (('--estimates', 'nowhere', '--depth-topic', DEPTH), 'bag nowhere does not exist'),
         (('--estimates', 'BAG'), 'is the bag itself'),
         (('--estimate-topic', THEIRS, '--depth-tolerance', '0'), '(the nearest is 1e-06 s away)'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_one_line(tmp_path, options, message, capsys):
+def test_bad_options_are_one_line(tmp_path, options, message, capsys):
     late = [replace(i, stamp_ns=i.stamp_ns + 1000) for i in estimates(RAMP, RAMP)]
     bag = write_bag(tmp_path / 'bag', [*recording(2), *late])
     options = [bag if option == 'BAG' else option for option in options]
@@ -315,7 +315,7 @@ def test_what_cannot_be_is_one_line(tmp_path, options, message, capsys):
     assert not (tmp_path / 'out').exists()
 
 
-def test_a_bag_of_several_depths_asks_for_one(tmp_path, capsys):
+def test_a_bag_with_several_depth_topics_needs_a_choice(tmp_path, capsys):
     bag = write_bag(tmp_path / 'bag', recording(1))
     two = [*estimates(RAMP), *(replace(i, topic='/other/depth') for i in estimates(RAMP))]
     theirs = write_bag(tmp_path / 'theirs', two)

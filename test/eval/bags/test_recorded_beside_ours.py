@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a user does who runs another model now: both judged on one bag, and compared."""
+"""Judge another model's recorded estimates and our model on one bag, and compare them."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
 
 @pytest.fixture(scope='module')
 def ours(tmp_path_factory):
-    """The shipped model on every third image of the sample bag: (out, results)."""
+    """Run the shipped model on every third image of the sample bag; return (out, results)."""
     out = tmp_path_factory.mktemp('ours') / 'out'
     return out, judged(SAMPLE, out, '--stride', '3')
 
@@ -36,12 +36,12 @@ def command(*argv):
 
 
 def columns(table):
-    """Cells of a Markdown table by their row's name."""
+    """Return the cells of a Markdown table by the name of their row."""
     lines = [[c.strip() for c in line.split('|')[1:-1]] for line in table.splitlines() if line]
     return {name: cells for name, *cells in lines}
 
 
-def test_our_own_depth_as_a_topic_of_the_bag_has_the_figures_of_the_model(ours, tmp_path):
+def test_our_depth_as_recorded_estimates_has_the_figures_of_the_model(ours, tmp_path):
     out, direct = ours
     sample = ('/image/compressed', '/camera_info', '/depth/truth/compressed')
     bag = merge_bags(
@@ -65,12 +65,12 @@ def test_our_own_depth_as_a_topic_of_the_bag_has_the_figures_of_the_model(ours, 
     assert '| AbsRel ' in done.stdout and 'p50' not in done.stdout
     assert done.stdout.endswith(f'written: {theirs}/results.json, sheet.png, cloud.png\n')
     assert {path.name for path in theirs.iterdir()} == {'results.json', 'sheet.png', 'cloud.png'}
-    # Six rows, as of a model: those that have an estimate.
+    # As for a model, the sheet has six rows: images without an estimate are left out.
     heights = [cv2.imread(str(o / 'sheet.png')).shape[0] for o in (out, theirs)]
     assert heights[0] == heights[1]
 
 
-def test_a_model_is_compared_with_what_ran_before_it(ours, tmp_path):
+def test_a_model_is_compared_with_recorded_estimates(ours, tmp_path):
     sample = ('/image/compressed', '/camera_info', '/depth/truth/compressed')
     source = {SAMPLE: {t: t for t in sample}, ours[0] / 'depth': {'/depth/image': THEIRS}}
     bag = merge_bags(tmp_path / 'bag', source)
@@ -84,10 +84,10 @@ def test_a_model_is_compared_with_what_ran_before_it(ours, tmp_path):
     assert rows['frames judged'] == ['10 of 30', '4 of 4', '-']
     assert rows['AbsRel'][2].endswith(' of 2') and rows['AbsRel'][0] != rows['AbsRel'][1]
     assert rows['time per frame, p50 ms'][0] == '-' != rows['time per frame, p50 ms'][1]
-    assert not {'steps', 'seed', 'estimate_range_m'} & rows.keys()  # of one of them alone
+    assert not {'steps', 'seed', 'estimate_range_m'} & rows.keys()  # settings of only one result
 
 
-def test_estimates_may_lie_in_a_bag_of_their_own(ours, tmp_path, monkeypatch):
+def test_estimates_may_be_in_another_bag(ours, tmp_path, monkeypatch):
     out, direct = ours
     monkeypatch.chdir(out.parent)
     found = judged(SAMPLE, tmp_path / 'out', '--estimates', 'out/depth')
@@ -96,16 +96,16 @@ def test_estimates_may_lie_in_a_bag_of_their_own(ours, tmp_path, monkeypatch):
     assert found['settings']['estimate_topic'] == '/depth/image'
 
 
-def test_estimates_are_not_overwritten_by_their_verdict(tmp_path, capsys):
+def test_estimates_are_not_overwritten_by_their_results(tmp_path, capsys):
     bag = write_bag(tmp_path / 'bag', frames([grey_from_depth(RAMP)], [RAMP]))
     judged(bag, tmp_path / 'out', '--model', str(write_oracle(tmp_path / 'm.onnx')))
     theirs = tmp_path / 'out' / 'depth'
     argv = [bag, '--out', tmp_path / 'out', '--estimates', theirs, '--overwrite']
-    assert 'what would be replaced' in failure(argv, capsys)
+    assert 'would be overwritten' in failure(argv, capsys)
     assert storage_file(theirs).exists()
 
 
-def test_three_results_stand_in_one_table(tmp_path, capsys):
+def test_three_results_are_compared_in_one_table(tmp_path, capsys):
     bag = write_bag(tmp_path / 'bag', recording(3))
     paths = []
     for name, factors in (('a', (1.1,) * 3), ('b', (1.2, 1.0, 1.2)), ('c', (2.0, 2.0))):

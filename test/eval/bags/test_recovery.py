@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags that were cut off: everything that is whole is read, nothing else, and the user is told."""
+"""Bags that were cut off: exactly the complete messages are read, with a warning."""
 
 import contextlib
 import io
@@ -21,14 +21,14 @@ from dmd_ros.eval.bags.reader import BagReader
 from dmd_ros.eval.errors import EvalError
 
 COUNT = 40
-# zstd gives back whole blocks of 128 KiB, 14 of these messages.
+# zstd decompresses only complete blocks of 128 KiB, 14 of these messages.
 LOST_AT_MOST = 15
 
 
 @pytest.fixture(scope='module')
 def pictures():
     random = np.random.default_rng(0)
-    # Noise: compression must not make the files so small that a cut hits nothing.
+    # Noise does not compress, so that a cut at any share hits messages.
     return [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(COUNT)]
 
 
@@ -39,7 +39,7 @@ def bags(tmp_path_factory, pictures):
 
 
 def cut(path, target, share):
-    """Copy a bag's storage, without metadata, and keep the front of it."""
+    """Copy the first share of a bag's storage file, without metadata."""
     target.mkdir()
     source = storage_file(path)
     content = source.read_bytes()
@@ -48,7 +48,7 @@ def cut(path, target, share):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_whole_files_are_read_alike_by_both_readers(bags, kind):
+def test_complete_files_are_read_alike_by_both_readers(bags, kind):
     with Bag(bags[kind]) as bag:
         regular = list(bag.raw([IMAGE, INFO]))
         assert bag.warnings == []
@@ -72,7 +72,7 @@ def test_a_cut_bag_is_read_as_far_as_it_goes(bags, pictures, tmp_path, kind, sha
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
-def test_a_cut_file_beside_its_metadata_and_alone(bags, tmp_path, kind):
+def test_a_cut_file_is_read_with_and_without_its_metadata(bags, tmp_path, kind):
     path = cut(bags[kind], tmp_path / 'cut', 0.6)
     if kind != 'ros1':
         shutil.copy(bags[kind] / 'metadata.yaml', path)
@@ -83,7 +83,7 @@ def test_a_cut_file_beside_its_metadata_and_alone(bags, tmp_path, kind):
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'mcap+message', 'sqlite3+message', 'mcap+chunks'])
-def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path, kind):
+def test_a_complete_storage_file_is_read_whole_without_metadata(bags, tmp_path, kind):
     with Bag(bags[kind]) as bag:
         whole = list(bag.raw([IMAGE, INFO]))
     path = cut(bags[kind], tmp_path / 'bag', 1.0)
@@ -95,7 +95,7 @@ def test_a_recording_without_metadata_is_whole_if_its_storage_is(bags, tmp_path,
 
 @pytest.fixture(scope='module')
 def killed(bags, tmp_path_factory):
-    """The files that a recorder leaves if it dies when half of the messages are in the -wal."""
+    """Return a bag whose recorder was killed while half of the messages were in the -wal."""
     folder = tmp_path_factory.mktemp('killed')
     file = cut(bags['sqlite3'], folder / 'recording', 1.0) / storage_file(bags['sqlite3']).name
     connection = sqlite3.connect(file, isolation_level=None)
@@ -109,11 +109,11 @@ def killed(bags, tmp_path_factory):
     return folder / 'left'
 
 
-# The shortest one holds nothing; SQLite would delete it.
+# With a share of 0 the -wal is empty; SQLite would delete it.
 @pytest.mark.parametrize(
     ('share', 'least', 'most'), [(1.0, 80, 80), (0.5, 55, 60), (1e-4, 40, 40), (0.0, 40, 40)]
 )
-def test_what_a_killed_recorder_left_in_the_wal_is_read(killed, tmp_path, share, least, most):
+def test_messages_in_the_wal_of_a_killed_recorder_are_read(killed, tmp_path, share, least, most):
     shutil.copytree(killed, tmp_path / 'bag')
     (tmp_path / 'bag').chmod(0o555)
     (wal,) = (tmp_path / 'bag').glob('*.db3-wal')
@@ -127,7 +127,7 @@ def test_what_a_killed_recorder_left_in_the_wal_is_read(killed, tmp_path, share,
 
 @pytest.mark.parametrize('kind', ['sqlite3', 'sqlite3+message', 'sqlite3+file', 'mcap'])
 @pytest.mark.parametrize('name', ['run#2', 'why?', '20%41', 'a b'])
-def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, name):
+def test_names_may_have_characters_special_in_a_uri(pictures, tmp_path, kind, name):
     path = write_bag(tmp_path / 'bag', frames(pictures[:5]), kind).rename(tmp_path / name)
     file = storage_file(path)
     moved = file.rename(path / file.name.replace('bag', name))
@@ -137,7 +137,7 @@ def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, 
         with Bag(way) as bag:
             assert len(list(bag.raw([IMAGE, INFO]))) == 10
             assert bag.warnings == []
-    if kind == 'sqlite3':  # and what is cut off is still called that
+    if kind == 'sqlite3':  # warnings of a cut file have the real name
         moved.write_bytes(moved.read_bytes()[: moved.stat().st_size * 3 // 4])
         with Bag(path) as bag:
             assert 0 < len(list(bag.raw([IMAGE, INFO]))) < 10
@@ -147,8 +147,8 @@ def test_names_that_mean_something_in_a_uri_are_names(pictures, tmp_path, kind, 
             Bag(path)
 
 
-def test_files_of_a_bag_may_be_called_by_any_number(pictures, tmp_path):
-    """Whatever they are called by while the reader opens them."""
+def test_names_of_files_may_be_any_numbers(pictures, tmp_path):
+    """The temporary names for the reader are numbered, too, and must not clash."""
     parts = [write_bag(tmp_path / n, frames(pictures[:3]), 'sqlite3') for n in ('first', 'second')]
     path = parts[0].rename(tmp_path / 'a#b')
     names = [storage_file(path).name, '0.db3']
@@ -168,7 +168,7 @@ def test_files_of_a_bag_may_be_called_by_any_number(pictures, tmp_path):
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
 def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path, kind):
-    """A recorder that is killed leaves none, and drive_10 was written after drive_2."""
+    """A recorder that is killed writes no metadata; drive_10 was written after drive_2."""
     (tmp_path / 'bag').mkdir()
     items = frames([np.full((48, 64, 3), level, np.uint8) for level in range(12)])
     for i in range(12):
@@ -180,7 +180,7 @@ def test_files_of_a_recording_without_metadata_are_read_in_their_order(tmp_path,
 
 
 @pytest.mark.parametrize('compression', ['NONE', 'LZ4', 'ZSTD'])
-def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
+def test_an_mcap_of_another_writer_without_its_end(tmp_path, bags, compression):
     writer_module = pytest.importorskip('mcap.writer')
     with Bag(bags['mcap']) as bag:
         originals = list(bag.raw([IMAGE]))
@@ -193,7 +193,7 @@ def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
     channel = writer.register_channel(IMAGE, 'cdr', schema)
     for message in originals:
         writer.add_message(channel, message.time_ns, message.data, message.time_ns)
-    # No finish(): what a power cut leaves.
+    # Without finish(), as after a power cut.
     path = tmp_path / 'b.mcap'
     path.write_bytes(buffer.getvalue())
     found = list(recovery.recover(path))
@@ -205,7 +205,7 @@ def test_another_writers_mcap_without_its_end(tmp_path, bags, compression):
     ('at', 'least', 'said'),
     [(0.2, 10, 'read as far as it goes'), (0.8, 2 * COUNT, 'damaged; read until there')],
 )
-def test_damage_in_the_middle_ends_the_reading_with_a_warning(pictures, tmp_path, at, least, said):
+def test_damage_in_the_middle_ends_reading_with_a_warning(pictures, tmp_path, at, least, said):
     path = write_bag(tmp_path / 'bag', frames(4 * pictures), 'mcap+chunks')  # of two chunks
     file = storage_file(path)
     content = bytearray(file.read_bytes())
@@ -226,7 +226,7 @@ def test_damage_in_the_middle_ends_the_reading_with_a_warning(pictures, tmp_path
         ('ros1', struct.pack('<II3sI', 7, 3, b'op=', 0)),  # a record without its kind
     ],
 )
-def test_what_precedes_damage_is_read(bags, tmp_path, kind, tail):
+def test_messages_before_damage_are_read(bags, tmp_path, kind, tail):
     with Bag(bags[kind]) as bag:
         whole = list(bag.raw([IMAGE, INFO]))[:41]
     path = cut(bags[kind], tmp_path / 'cut', 1.0)
@@ -237,7 +237,7 @@ def test_what_precedes_damage_is_read(bags, tmp_path, kind, tail):
         assert list(bag.raw([IMAGE, INFO])) == whole
 
 
-def test_a_message_that_cannot_be_decompressed_is_counted_and_the_rest_goes_on(bags, tmp_path):
+def test_a_message_that_cannot_be_decompressed_does_not_stop_the_others(bags, tmp_path):
     path = cut(bags['mcap+message'], tmp_path / 'cut', 0.9)
     content = storage_file(path).read_bytes()
     image = [m.start() for m in re.finditer(re.escape(recovery._ZSTD_MAGIC), content)][10]
@@ -250,7 +250,7 @@ def test_a_message_that_cannot_be_decompressed_is_counted_and_the_rest_goes_on(b
     assert 'cannot be decoded' in reason and count == 1
 
 
-def test_what_a_killed_recorder_of_ros1_left_is_read(bags, pictures, tmp_path):
+def test_the_bag_of_a_killed_recorder_of_ros1_is_read(bags, pictures, tmp_path):
     left = bytearray(bags['ros1'].read_bytes())
     del left[int(0.6 * len(left)) :]
     # After the file's header (13 + 4096 bytes) a chunk: its header, then its length, which stays 0
@@ -261,12 +261,12 @@ def test_what_a_killed_recorder_of_ros1_left_is_read(bags, pictures, tmp_path):
     for path in (tmp_path / 'drive_1.bag.active', tmp_path):
         with Bag(path) as bag:
             messages = list(bag.raw([IMAGE]))
-            assert 'drive_1.bag.active was being recorded' in bag.warnings[0]
+            assert 'drive_1.bag.active was not completed' in bag.warnings[0]
             assert 0.5 * COUNT < len(messages) < 0.6 * COUNT
             decoded = bag.decode(messages[-1])
             np.testing.assert_array_equal(decoded.data, pictures[len(messages) - 1].reshape(-1))
             assert bag.stamp_ns(messages[-1]) == messages[-1].time_ns
-    # Of a recording that was split, the files before it are whole.
+    # In a split recording, the files before the last one are complete.
     shutil.copy(bags['ros1'], tmp_path / 'drive_0.bag')
     with Bag(tmp_path) as bag:
         assert bag.topics[IMAGE].count == COUNT + len(messages)
@@ -275,7 +275,7 @@ def test_what_a_killed_recorder_of_ros1_left_is_read(bags, pictures, tmp_path):
 @pytest.mark.parametrize(
     ('kind', 'ending'), [('mcap', '.zstd'), ('mcap', '.zst'), ('sqlite3', '.zstd')]
 )
-def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path, kind, ending):
+def test_of_a_file_and_its_compressed_original_one_is_read(bags, tmp_path, kind, ending):
     path = cut(bags[kind], tmp_path / 'bag', 1.0)
     file = storage_file(path)
     file.with_name(file.name + ending).write_bytes(recovery.zstd.compress(file.read_bytes()))
@@ -291,7 +291,7 @@ def test_a_file_beside_what_it_was_decompressed_from_is_read_once(bags, tmp_path
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
 def test_a_file_that_was_compressed_in_parts_is_read_whole(bags, tmp_path, kind):
-    """As pzstd does, which tells the length of each part in a frame before it."""
+    """pzstd writes several frames, each after a frame with its length."""
     file = storage_file(bags[kind])
     content, packed = file.read_bytes(), b''
     for start in range(0, len(content), 100_000):
@@ -305,10 +305,10 @@ def test_a_file_that_was_compressed_in_parts_is_read_whole(bags, tmp_path, kind)
         with Bag(entry) as bag:
             assert (bag.topics[IMAGE].count, bag.topics[INFO].count) == (COUNT, COUNT)
             assert list(bag.raw([IMAGE, INFO])) == messages
-            assert bag.warnings == []  # nothing is unusual about them
+            assert bag.warnings == []  # such files are valid
 
 
-def test_a_damaged_file_does_not_end_the_next(bags, tmp_path):
+def test_a_damaged_file_does_not_prevent_reading_the_next(bags, tmp_path):
     path = cut(bags['mcap'], tmp_path / 'bag', 1.0)
     file = storage_file(path)
     content = file.read_bytes()
@@ -337,7 +337,7 @@ def test_a_missing_bag(tmp_path):
         Bag(tmp_path / 'none')
 
 
-def test_a_folder_that_is_no_bag(tmp_path):
+def test_a_folder_that_is_not_a_bag(tmp_path):
     (tmp_path / 'notes.txt').write_text('hello')
     with pytest.raises(EvalError, match=r'is not a bag.*give a rosbag2 folder'):
         Bag(tmp_path)
@@ -362,7 +362,7 @@ def contents(bags):
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
-def test_no_damage_raises_anything_but_our_error(contents, tmp_path, kind):
+def test_damage_raises_nothing_but_eval_error(contents, tmp_path, kind):
     suffix = {'mcap': '.mcap', 'sqlite3': '.db3', 'ros1': '.bag'}[kind]
 
     @given(data=st.data())

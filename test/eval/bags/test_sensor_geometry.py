@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What another sensor measured, on the pixels of the pictures, as geometry."""
+"""The geometry of registering another sensor's measurements to the pictures."""
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ LENSES = [
     shift=st.tuples(*[st.floats(-5, 5)] * 3),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_a_sensor_sees_comes_back_to_the_pixel_that_it_is_at(lens, turn, shift, seed):
+def test_points_of_another_sensor_return_to_their_pixels(lens, turn, shift, seed):
     """Pixel -> ray -> point -> the other sensor's frame -> back: the same pixels and depths."""
     rng = np.random.default_rng(seed)
     pixels = np.unique(rng.integers((0, 0), (320, 240), (200, 2)), axis=0)
@@ -42,15 +42,15 @@ def test_what_a_sensor_sees_comes_back_to_the_pixel_that_it_is_at(lens, turn, sh
     np.testing.assert_allclose(depth[pixels[:, 1], pixels[:, 0]], z, rtol=1e-5)
 
 
-# What is in the scenes below, seen from a colour camera at the origin and a depth camera 6 cm
-# beside it that looks a little aside.
+# The scenes below are seen by a colour camera at the origin, and a depth camera 6 cm beside it
+# that is slightly rotated.
 COLOUR = Camera(460, 460, 319.5, 179.5, 640, 360)
 COLOUR_DEPTH = pose((0.01, np.radians(1.5), 0.005), (0.06, 0.003, 0.005))
 ASLANT = np.array([0.9, 0.0, 0.44]) / np.linalg.norm([0.9, 0.0, 0.44])
 
 
 def cast(camera, world_camera, planes):
-    """Depth along Z [H, W] of the nearest of some planes, float32, and which it is of.
+    """Return depth along Z [H, W], float32, of the nearest of some planes, and its index.
 
     planes: normal, distance along it from the origin, and where (x, y) the plane ends or None.
     """
@@ -90,23 +90,23 @@ SENSORS = {
 
 
 @pytest.mark.parametrize('sensor', SENSORS.values(), ids=SENSORS)
-def test_a_wall_is_as_far_as_it_is_and_has_no_holes(sensor):
+def test_a_wall_has_its_true_depth_and_no_holes(sensor):
     depth, _ = cast(sensor, COLOUR_DEPTH, [WALL])
     found = registered(depth, sensor, COLOUR_DEPTH, COLOUR)
     np.testing.assert_allclose(found[np.isfinite(found)], 4.0, atol=1e-3)
     v, u = np.nonzero(np.isfinite(found))
-    # The border of what a distorted sensor sees is bent.
+    # The border of a distorted sensor's view is curved.
     inside = found[v.min() + 30 : v.max() - 30, u.min() + 30 : u.max() - 30]
     assert inside.size > 100_000 and np.isfinite(inside).all()
 
 
 @pytest.mark.parametrize('sensor', SENSORS.values(), ids=SENSORS)
-def test_the_wall_does_not_shine_through_what_stands_before_it(sensor):
+def test_the_wall_does_not_show_through_the_object_in_front(sensor):
     planes = [WALL, BOARD, BOX]
     truth, which = cast(COLOUR, np.eye(4), planes)
     depth, _ = cast(sensor, COLOUR_DEPTH, planes)
     found = registered(depth, sensor, COLOUR_DEPTH, COLOUR)
-    kernel = np.ones((9, 9), np.uint8)  # away from edges, which a coarse sensor cannot place
+    kernel = np.ones((9, 9), np.uint8)  # away from edges, which a coarse sensor cannot locate
     for number in (1, 2):
         inner = cv2.erode((which == number).astype(np.uint8), kernel) > 0
         assert inner.sum() > 8_000
@@ -114,8 +114,8 @@ def test_the_wall_does_not_shine_through_what_stands_before_it(sensor):
         assert (np.abs(found[inner] / truth[inner] - 1.0) < 0.05).all()
 
 
-def test_what_the_colour_camera_does_not_see_is_no_depth_of_it():
-    """Behind it, beside its picture, too near to be seen, or not measured."""
+def test_points_that_the_colour_camera_does_not_see_are_left_out():
+    """They are behind it, outside of its picture, too near, or not measured."""
     sensor = SENSORS['coarse']
     depth = np.full((120, 160), 2.0, np.float32)
     back = pose((0.0, np.pi, 0.0), (0.0, 0.0, 0.0))

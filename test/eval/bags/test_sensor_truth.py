@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What another sensor measured, on the pixels of the pictures of a bag."""
+"""Measurements of other sensors, on the pixels of the pictures of a bag."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ LIDAR, DEPTH_INFO = '/lidar/points', '/camera/depth/camera_info'
 GREY = np.full((48, 64, 3), 90, np.uint8)
 
 
-# x_camera = M x_lidar, by way of the camera's mount.
+# x_camera = M x_lidar, via the camera's mount.
 LINK_OPTICAL = pose((1.2, -1.2, 1.2), (0.0, 0.02, 0.0))
 LINK_LIDAR = pose((0.02, 0.1, -0.3), (-0.1, 0.05, 0.2))
 OPTICAL_LIDAR = inverse(LINK_OPTICAL) @ LINK_LIDAR
@@ -48,7 +48,7 @@ def read(path, depth=None, choose=None, **options):
 
 
 def sample(count=2):
-    """The first frames of the sample bag, and their messages as items to write."""
+    """Return the first frames of the sample bag, and their messages as items to write."""
     with Bag(SAMPLE) as bag:
         reader = BagReader(bag, topics.choose(bag), limit=count)
         found = list(reader)
@@ -61,7 +61,7 @@ def sample(count=2):
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'ros1'])
-def test_a_lidar_s_points_lie_where_the_truth_has_them(tmp_path, kind):
+def test_points_of_a_lidar_are_projected_to_their_pixels(tmp_path, kind):
     found, items = sample()
     for frame in found:
         points = apply(inverse(OPTICAL_LIDAR), points_of(frame.truth_m, frame.camera))
@@ -77,15 +77,15 @@ def test_a_lidar_s_points_lie_where_the_truth_has_them(tmp_path, kind):
         assert (frame.truth_m.dtype, frame.truth_frame_id) == (np.float32, 'camera')
     assert reader.truth.how == ['/lidar/points, projected by /tf_static']
     assert reader.bag.warnings == []
-    # Of nobody's making it is taken: it may be of an estimate.
+    # It is used only if given: it may be an estimate.
     judged, reader = read(path)
     assert {frame.truth_m is None for frame in judged} == {True}
-    assert '--depth-topic takes one of /lidar/points' in reader.bag.warnings[0]
+    assert 'name it with --depth-topic: /lidar/points' in reader.bag.warnings[0]
 
 
 @pytest.mark.parametrize('degrees', [0, 90, 180, 270])
-def test_depth_of_another_camera_lies_where_the_truth_has_it(tmp_path, degrees):
-    """One that sees a part of the picture, from the same place, however it is turned."""
+def test_depth_of_another_camera_is_registered_to_its_pixels(tmp_path, degrees):
+    """The depth camera sees a part of the picture, from the same place, in any rotation."""
     found, items = sample(1)
     (frame,) = found
     part = frame.camera.resized(320, 240).cropped(41, 30, 200, 160).turned(degrees)
@@ -94,7 +94,7 @@ def test_depth_of_another_camera_lies_where_the_truth_has_it(tmp_path, degrees):
     at = {'stamp_ns': frame.stamp_ns, 'logged_ns': frame.logged_ns, 'frame_id': 'depth_optical'}
     items.append(Item(DEPTH, content=depth, kind='depth32', **at))
     items.append(Item(DEPTH_INFO, content=part, kind='info', **at))
-    # x_camera = turned back; the chain's two links are any that multiply to it.
+    # Any two links whose product is the inverse rotation.
     links = [
         ('camera_link', 'camera', LINK_OPTICAL),
         ('camera_link', 'depth_optical', LINK_OPTICAL @ inverse(turn)),
@@ -109,7 +109,7 @@ def test_depth_of_another_camera_lies_where_the_truth_has_it(tmp_path, degrees):
     (said,) = reader.bag.warnings
     assert said == (
         f"depth of {DEPTH} is in frame 'depth_optical', the images in 'camera'; it was registered "
-        f'to them by /tf_static and {DEPTH_INFO} (not with --depth-as-is)'
+        f'to them by /tf_static and {DEPTH_INFO} (--depth-as-is would not)'
     )
 
 
@@ -121,25 +121,25 @@ def cloud(points=((2.0, 0.0, 0.0),), frame_id='lidar', at=0, **extra):
 @pytest.mark.parametrize(
     ('items', 'said'),
     [
-        ([cloud()], "'lidar' and 'camera', and no tf_static of bag .*; record /tf_static with"),
+        ([cloud()], "'camera', and there is no tf_static in bag .*; record /tf_static with"),
         ([cloud(), tf(MOUNTS[:1])], "no static transform links the frames 'lidar' and 'camera'"),
-        ([cloud(), tf(MOUNTS[:1]), tf(MOUNTS[1:], '/tf')], "'camera' are linked by /tf alone"),
+        ([cloud(), tf(MOUNTS[:1]), tf(MOUNTS[1:], '/tf')], "'camera' are linked only by /tf "),
         ([cloud(fields=[]), tf()], 'cloud has no field x of FLOAT32'),
     ],
 )
-def test_points_that_cannot_be_placed_are_refused_before_the_work_begins(tmp_path, items, said):
+def test_points_that_cannot_be_projected_are_refused_at_once(tmp_path, items, said):
     path = write_bag(tmp_path / 'bag', [*items, *frames([GREY])])
     with Bag(path) as bag, pytest.raises(EvalError, match=said):
         BagReader(bag, topics.choose(bag, depth=LIDAR))
 
 
-def test_points_cannot_be_taken_as_they_are(tmp_path):
+def test_depth_as_is_is_refused_for_points(tmp_path):
     path = write_bag(tmp_path / 'bag', [tf(), cloud(), *frames([GREY])])
     with pytest.raises(EvalError, match=r'/lidar/points has points.* leave --depth-as-is out'):
         read(path, LIDAR, depth_as_is=True)
 
 
-def test_clouds_that_come_to_nothing(tmp_path):
+def test_clouds_without_a_usable_point_give_warnings(tmp_path):
     ahead, behind = apply(inverse(OPTICAL_LIDAR), np.array([[0.0, 0.0, 2.0], [0.0, 0.0, -2.0]]))
     items = frames([GREY] * 5)
     for i, points in enumerate([ahead, [], behind, ahead, ahead]):
@@ -156,8 +156,8 @@ def test_clouds_that_come_to_nothing(tmp_path):
     assert 'cloud of 7x1 points with point_step 16' in too_few
 
 
-def test_of_the_second_camera_of_a_pair_the_frame_is_in_doubt(tmp_path):
-    """Some drivers stamp both with the frame of the first; P alone does not tell."""
+def test_the_second_camera_of_a_stereo_pair_gives_a_warning(tmp_path):
+    """Some drivers give both cameras the frame_id of the first; P alone cannot decide it."""
     p = np.hstack([CAMERA.matrix, [[-6.0], [0.0], [0.0]]]).reshape(-1)
     image, info = frames([GREY])
     right = [image, replace(info, extra={'p': p})]
@@ -165,14 +165,14 @@ def test_of_the_second_camera_of_a_pair_the_frame_is_in_doubt(tmp_path):
     path = write_bag(tmp_path / 'bag', [*right, cloud(frame_id='camera'), *own])
     _, reader = read(path, LIDAR)
     (said,) = [warning for warning in reader.bag.warnings if 'stereo pair' in warning]
-    assert said.startswith(f'P of {INFO} has Tx or Ty') and "'camera' is taken for" in said
-    # Depth that is on the pictures already is where it is.
+    assert said.startswith(f'P of {INFO} has Tx or Ty') and "'camera' is assumed to be" in said
+    # Depth that needs no registration gives no warning.
     _, reader = read(path, DEPTH)
     assert not any('stereo pair' in warning for warning in reader.bag.warnings)
 
 
-def test_of_rectified_images_that_are_turned_the_frame_is_in_doubt(tmp_path):
-    """Two degrees are 17 pixels at a focal length of 500; is frame_id before or after them?"""
+def test_rectified_images_that_are_rotated_give_a_warning(tmp_path):
+    """Their frame_id may be that before or after rotation: 17 pixels for 2 degrees at fx 500."""
     image, info = frames([GREY])
     for degrees, rectified, said in ((2.0, True, 1), (2.0, False, 0), (0.01, True, 0)):
         r = cv2.Rodrigues(np.radians((0.0, degrees, 0.0)))[0].reshape(-1)
@@ -180,11 +180,11 @@ def test_of_rectified_images_that_are_turned_the_frame_is_in_doubt(tmp_path):
         _, reader = read(
             write_bag(tmp_path / f'{degrees}{rectified}', items), LIDAR, rectified=rectified
         )
-        found = [w for w in reader.bag.warnings if w.startswith(f'R of {INFO} turns the rect')]
+        found = [w for w in reader.bag.warnings if w.startswith(f'R of {INFO} rotates the rect')]
         assert len(found) == said and all('by 2 degrees' in warning for warning in found)
 
 
-def test_the_mounts_are_those_of_the_robot_that_took_the_pictures(tmp_path):
+def test_the_mounts_are_those_of_the_robot_with_the_camera(tmp_path):
     other = [('camera', 'lidar', pose((0.0, 0.0, 0.0), (0.5, 0.0, 0.0)))]
     mine = [('camera', 'lidar', np.eye(4))]
     items = [tf(mine, '/camera/tf_static'), tf(other, '/other/tf_static')]
@@ -210,10 +210,13 @@ IR = [('camera', 'ir', np.eye(4))]
     ('items', 'missing'),
     [
         ([tf(IR)], r'no camera_info beside /camera/depth/image; .* --depth-info-topic'),
-        ([OWN_INFO], r"links the frames 'ir' and 'camera', and no tf_static of bag .*; record"),
+        (
+            [OWN_INFO],
+            r"frames 'ir' and 'camera', and there is no tf_static in bag .*; record",
+        ),
         (
             [OWN_INFO, tf(IR, '/tf')],
-            r"'ir' and 'camera' are linked by /tf alone \('camera' - 'ir'",
+            r"'ir' and 'camera' are linked only by /tf \('camera' - 'ir'",
         ),
         ([replace(OWN_INFO, frame_id='x'), tf(IR)], r"frame_id 'ir' .* with --depth-info-topic"),
         (
@@ -222,7 +225,7 @@ IR = [('camera', 'ir', np.eye(4))]
         ),
     ],
 )
-def test_depth_that_cannot_be_registered_says_what_is_missing(tmp_path, items, missing):
+def test_the_warning_of_depth_that_cannot_be_registered_has_the_reason(tmp_path, items, missing):
     path = write_bag(tmp_path / 'bag', [*items, DEPTH_MAP, *frames([GREY])])
     (frame,), reader = read(path)
     assert (frame.truth_m.shape, frame.truth_frame_id) == ((40, 60), 'ir')
@@ -236,7 +239,7 @@ def test_depth_that_cannot_be_registered_says_what_is_missing(tmp_path, items, m
 
 
 @pytest.mark.parametrize('slashed', [IMAGE, INFO, DEPTH])
-def test_a_leading_slash_of_ros_1_names_no_other_frame(tmp_path, slashed):
+def test_a_leading_slash_of_ros_1_does_not_change_a_frame(tmp_path, slashed):
     items = [
         replace(item, frame_id='/camera') if item.topic == slashed else item
         for item in frames([GREY], [np.full((48, 64), 2.0, np.float32)])
@@ -245,15 +248,15 @@ def test_a_leading_slash_of_ros_1_names_no_other_frame(tmp_path, slashed):
     assert frame.truth_m.shape == (48, 64) and reader.bag.warnings == []
 
 
-def test_of_depth_without_a_frame_nothing_is_asked_that_would_not_help(tmp_path):
+def test_the_warning_of_depth_without_a_frame_has_no_useless_advice(tmp_path):
     depth = replace(DEPTH_MAP, frame_id='')
     _, reader = read(write_bag(tmp_path / 'bag', [tf(IR), OWN_INFO, depth, *frames([GREY])]))
     (said,) = reader.bag.warnings
     assert "is in frame ''" in said and said.endswith('errors mean nothing')
 
 
-def test_depth_that_its_driver_may_have_registered_already_is_named(tmp_path):
-    """Its camera_info is that of the pictures, its frame_id still that of the depth camera."""
+def test_depth_that_may_be_registered_already_gives_a_warning(tmp_path):
+    """Its camera_info is that of the pictures, but its frame_id that of the depth camera."""
     aside = [('camera', 'ir', pose((0.0, 0.0, 0.0), (0.02, 0.0, 0.0)))]
     depth = replace(DEPTH_MAP, content=np.full((48, 64), 2.0, np.float32))
     bent = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.1, 0.0, 0.0, 0.0, 0.0))
@@ -261,15 +264,15 @@ def test_depth_that_its_driver_may_have_registered_already_is_named(tmp_path):
     _, reader = read(write_bag(tmp_path / 'bag', [tf(aside), *items]))
     registered_, twice = reader.bag.warnings
     assert 'it was registered to them by /tf_static' in registered_
-    assert twice.startswith(f'{DEPTH_INFO}, of the depth, is the camera of the images to the')
-    # Where both are at one place, nothing has moved.
+    assert twice.startswith(f'{DEPTH_INFO}, of the depth, equals the camera of the images')
+    # If both cameras are at one place, registration changes nothing.
     _, reader = read(write_bag(tmp_path / 'same', [tf(IR), *items]))
     assert len(reader.bag.warnings) == 1
 
 
 @pytest.mark.parametrize(('focal', 'warned'), [(50.2, False), (60.0, True)])
-def test_depth_in_the_frame_of_the_pictures_with_another_view_is_named(tmp_path, focal, warned):
-    """As of simulated cameras on one link."""
+def test_depth_of_another_view_in_the_same_frame_gives_a_warning(tmp_path, focal, warned):
+    """For example, simulated cameras on one link."""
     camera = replace(CAMERA.resized(32, 24), fx=focal / 2)
     depth = replace(DEPTH_MAP, content=np.ones((24, 32), np.float32), frame_id='camera')
     info = replace(OWN_INFO, content=camera, frame_id='camera')
@@ -284,19 +287,20 @@ def test_depth_in_the_frame_of_the_pictures_with_another_view_is_named(tmp_path,
         assert reader.bag.warnings == []
 
 
-def test_depth_of_rectified_pictures_beside_distorted_ones_is_named(tmp_path):
-    """As a ZED's, which is of the rectified picture, recorded with the raw one."""
+def test_rectified_depth_with_distorted_pictures_gives_a_warning(tmp_path):
+    """For example, depth of a ZED, which is rectified, recorded with the raw picture."""
     bent = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.1, 0.0, 0.0, 0.0, 0.0))
     depth = replace(DEPTH_MAP, content=np.ones((48, 64), np.float32), frame_id='camera')
     for name, camera, warned in (('straight', CAMERA, True), ('bent', bent, False)):
         info = replace(OWN_INFO, content=camera, frame_id='camera')
         items = [depth, info, *frames([GREY], camera=bent)]
         _, reader = read(write_bag(tmp_path / name, items))
-        assert ['has no distortion, that of' in w for w in reader.bag.warnings] == [True] * warned
+        found = ['has no distortion, but that' in w for w in reader.bag.warnings]
+        assert found == [True] * warned
 
 
-def test_depth_that_comes_to_lie_beside_the_picture_hints_at_its_axes(tmp_path):
-    """The pictures' frame has x ahead, as simulators leave it; one map is empty by itself."""
+def test_depth_projected_beside_the_picture_gives_a_hint_at_the_axes(tmp_path):
+    """The pictures' frame has x ahead, as in some simulators; a map without depth gives none."""
     axes = [('camera', 'ir', inverse(pose((1.2, -1.2, 1.2), (0.0, 0.0, 0.0))))]
     for name, metres, hinted in (('far', 2.0, True), ('blind', np.nan, False)):
         depth = replace(DEPTH_MAP, content=np.full((40, 60), metres, np.float32))
@@ -307,7 +311,7 @@ def test_depth_that_comes_to_lie_beside_the_picture_hints_at_its_axes(tmp_path):
         assert len(hints) == hinted
 
 
-def test_depth_is_taken_as_it_is_where_that_is_asked_for(tmp_path):
+def test_depth_is_used_as_it_is_with_depth_as_is(tmp_path):
     path = write_bag(tmp_path / 'bag', [tf(IR), OWN_INFO, DEPTH_MAP, *frames([GREY])])
     (frame,), reader = read(path)
     assert frame.truth_m.shape == (48, 64)
@@ -318,7 +322,7 @@ def test_depth_is_taken_as_it_is_where_that_is_asked_for(tmp_path):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_transforms_are_looked_up_while_the_bag_is_read(tmp_path, kind):
-    """Pictures of noise, so that the bag has many chunks, and the transforms in the last one."""
+    """The pictures are noise, so that the bag has many chunks; the transforms are in the last."""
     rng, items = np.random.default_rng(0), []
     for i in range(12):
         at = {'stamp_ns': T0 + i * 100_000_000}
@@ -335,7 +339,7 @@ def test_transforms_are_looked_up_while_the_bag_is_read(tmp_path, kind):
     assert len(reader.bag.warnings) == 1
 
 
-def test_the_info_of_depth_may_lie_elsewhere(tmp_path):
+def test_the_info_of_depth_may_be_in_another_namespace(tmp_path):
     items = [tf(IR), replace(OWN_INFO, topic='/ir/camera_info'), DEPTH_MAP, *frames([GREY])]
     path = write_bag(tmp_path / 'bag', items)
     choose = {'camera_info': INFO, 'depth_info': '/ir/camera_info'}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag are taken, and what is said where that is in doubt."""
+"""The choice of topics in a bag, and the messages if it is ambiguous."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ MAP = np.full((48, 64), 1, np.float32)  # metres
         ('/x/compressedDepth', '32FC1; compressedDepth png', True),
     ],
 )
-def test_packed_depth_is_told_from_pictures(name, form, depth):
+def test_compressed_depth_is_distinguished_from_pictures(name, form, depth):
     bag = SimpleNamespace(
         topics={name: SimpleNamespace(msgtype=topics.COMPRESSED)},
         raw=lambda names: iter(names),
@@ -35,7 +35,7 @@ def test_packed_depth_is_told_from_pictures(name, form, depth):
     assert topics.is_depth(bag, name) is depth
 
 
-def test_topics_are_found_where_there_is_no_doubt(tmp_path):
+def test_topics_are_found_if_unambiguous(tmp_path):
     items = frames([PICTURE], [MAP])
     items += [
         Item('/camera/image_raw/compressed', T0, PICTURE, 'jpeg'),
@@ -57,14 +57,14 @@ def test_topics_are_found_where_there_is_no_doubt(tmp_path):
         (Item('/b/depth', T0, MAP, 'depth32'), r'several depth topics.*--depth-topic.*/b/'),
     ],
 )
-def test_doubt_is_an_error_that_lists_the_candidates(tmp_path, extra, message):
+def test_an_ambiguous_choice_is_an_error_with_the_candidates(tmp_path, extra, message):
     path = write_bag(tmp_path / 'bag', [*frames([PICTURE], [MAP]), extra])
     with Bag(path) as bag, pytest.raises(EvalError, match=message):
         topics.choose(bag)
 
 
 @pytest.mark.parametrize(('name', 'depth'), [('/b/image_raw', False), ('/b/depth', True)])
-def test_a_first_message_that_is_broken_leaves_the_name_to_tell(name, depth):
+def test_depth_is_recognised_by_name_if_the_first_message_is_broken(name, depth):
     def broken(_):
         raise EvalError('message of another camera cannot be decoded')
 
@@ -84,12 +84,12 @@ def test_several_infos_and_none_beside_the_image(tmp_path):
     ('items', 'message'),
     [
         ([Item('/chatter', T0, 'x', 'string')], r'no image topic; it has: /chatter'),
-        ([Item(IMAGE, T0, PICTURE, 'image')], r'no camera_info topic.*missing where fov_source'),
+        ([Item(IMAGE, T0, PICTURE, 'image')], r'no camera_info topic.*missing if fov_source'),
         ([Item(INFO, T0, CAMERA, 'info')], r'no image topic'),
         ([Item(DEPTH, T0, MAP, 'depth32')], r'no image topic'),
     ],
 )
-def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
+def test_a_missing_topic_is_an_error_with_those_of_the_bag(tmp_path, items, message):
     with Bag(write_bag(tmp_path / 'bag', items)) as bag, pytest.raises(EvalError, match=message):
         topics.choose(bag)
 
@@ -102,11 +102,11 @@ def test_a_bag_without_the_topics_says_what_it_has(tmp_path, items, message):
         ({'camera_info': IMAGE}, r'camera_info topic .* is of type sensor_msgs/msg/Image'),
         ({'depth': INFO}, r'depth topic .* is of type'),
         ({'depth': IMAGE}, r'cannot be both image and depth topic'),
-        ({'depth_info': INFO}, r'there is no depth image, and .* leave --depth-info-topic out'),
+        ({'depth_info': INFO}, r'there is no depth image, so --depth-info-topic .* leave it out'),
         ({'calibrated': False, 'camera_info': '/nope'}, r'no topic /nope; it has'),
     ],
 )
-def test_named_topics_are_checked(tmp_path, names, message):
+def test_given_topics_are_checked(tmp_path, names, message):
     with Bag(write_bag(tmp_path / 'bag', frames([PICTURE]))) as bag:
         with pytest.raises(EvalError, match=message):
             topics.choose(bag, **names)
@@ -128,7 +128,7 @@ def test_rectified_by_name(name, expected):
 
 
 def test_topics_without_a_message_are_no_candidates(tmp_path):
-    """A recorder lists all that it was told to record."""
+    """A recorder lists every topic that it should record."""
     items = [Item('/cam/image', T0, PICTURE, 'image'), Item('/a/camera_info', T0, CAMERA, 'info')]
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         bag.topics['/b/image'] = Topic('/b/image', topics.IMAGE, 0)
@@ -138,28 +138,28 @@ def test_topics_without_a_message_are_no_candidates(tmp_path):
             topics.choose(bag, '/b/image')
 
 
-def test_the_info_beside_a_compressed_image_is_its_own(tmp_path):
+def test_the_info_in_the_namespace_of_a_compressed_image_is_its_own(tmp_path):
     items = [Item('/a/image_raw/compressed', T0, PICTURE, 'jpeg')]
     items += [Item(f'/{name}/camera_info', T0, CAMERA, 'info') for name in 'ab']
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         assert topics.choose(bag).camera_info == '/a/camera_info'
 
 
-def test_the_info_of_depth_is_the_one_beside_it(tmp_path):
+def test_the_info_of_depth_is_the_one_in_its_namespace(tmp_path):
     own = '/camera/depth/camera_info'
     items = [*frames([PICTURE], [MAP]), Item(own, T0, CAMERA, 'info')]
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         assert topics.choose(bag) == topics.Topics(IMAGE, INFO, DEPTH, own)
         assert topics.choose(bag, depth_info=INFO).depth_info == INFO
         assert topics.choose(bag, depth='none').depth_info == ''
-        # Where no camera_info says how wide the pictures are, theirs still places the truth.
+        # The camera_info of the images registers the truth even if the model does not use it.
         blind = topics.Topics(IMAGE, '', DEPTH, own, truth_info=INFO)
         assert topics.choose(bag, calibrated=False) == blind
         named = topics.choose(bag, camera_info=own, calibrated=False)
         assert named.truth_info == own
 
 
-def test_sixteen_bits_of_grey_are_depth_where_the_topic_is_called_so(tmp_path):
+def test_sixteen_bit_grey_is_depth_if_the_name_of_the_topic_says_so(tmp_path):
     raw = np.full((48, 64), 1500, np.uint16)
     grey16 = {'kind': 'depth16', 'extra': {'encoding': 'mono16'}}
     items = [*frames([PICTURE]), Item('/c/depth_raw', T0, raw, **grey16)]
@@ -167,12 +167,12 @@ def test_sixteen_bits_of_grey_are_depth_where_the_topic_is_called_so(tmp_path):
     with Bag(write_bag(tmp_path / 'bag', items)) as bag:
         assert topics.choose(bag, IMAGE).depth == '/c/depth_raw'
         assert not topics.is_depth(bag, '/c/infra')
-        # Who wants a depth topic for the image has no truth left.
+        # A depth topic that is used as the image is not also the ground truth.
         assert topics.choose(bag, '/c/depth_raw', INFO).depth is None
 
 
 def left_by_the_node(namespace, *others):
-    """Depth and camera_info as the node publishes them, and some of what it does besides."""
+    """Return depth and camera_info as the node publishes them, and some of its other topics."""
     kinds = {'points': 'cloud', 'depth/color': 'image', 'depth/uncertainty': 'depth32'}
     contents = {'cloud': np.ones((3, 3)), 'image': PICTURE, 'depth32': MAP}
     depth = [
@@ -185,13 +185,13 @@ def left_by_the_node(namespace, *others):
 
 @pytest.mark.parametrize('namespace', ['', '/robot'])
 @pytest.mark.parametrize('others', [['points'], ['depth/color'], ['depth/uncertainty', 'points']])
-def test_what_the_node_has_estimated_is_no_ground_truth_by_itself(tmp_path, namespace, others):
+def test_depth_of_the_node_is_ground_truth_only_if_given(tmp_path, namespace, others):
     estimated = f'{namespace}/depth/image'
     items = left_by_the_node(namespace, *others)
     with Bag(write_bag(tmp_path / 'bag', [*frames([PICTURE]), *items])) as bag:
         assert topics.choose(bag) == topics.Topics(IMAGE, INFO, None)
         (warning,) = bag.warnings
-        assert warning.startswith(f'{estimated} is taken for what dmd_node has estimated')
+        assert warning.startswith(f'{estimated} is not used as ground truth: ')
         assert warning.endswith('if it was measured, name it with --depth-topic')
         assert topics.choose(bag, depth=estimated).depth == estimated
     with Bag(write_bag(tmp_path / 'judged', [*frames([PICTURE], [MAP]), *items])) as bag:
@@ -200,12 +200,12 @@ def test_what_the_node_has_estimated_is_no_ground_truth_by_itself(tmp_path, name
         assert bag.warnings == []
 
 
-def test_the_camera_that_the_node_estimated_for_is_no_calibration_by_itself(tmp_path):
-    """It has no distortion, whatever the images have, and its angle may be an estimate."""
+def test_camera_info_of_the_node_is_the_calibration_only_if_given(tmp_path):
+    """It has no distortion, even if the images do, and its field of view may be an estimate."""
     image = Item('/cam/image', T0, PICTURE, 'image')
     ours = left_by_the_node('', 'points')
     with Bag(write_bag(tmp_path / 'alone', [image, *ours])) as bag:
-        said = r'no camera_info topic of its images: /depth/camera_info is of.*--camera-info-topic'
+        said = r'no camera_info topic of its images: /depth/camera_info bel.*--camera-info-topic'
         with pytest.raises(EvalError, match=said):
             topics.choose(bag)
         assert topics.choose(bag, camera_info='/depth/camera_info').camera_info
@@ -215,8 +215,8 @@ def test_the_camera_that_the_node_estimated_for_is_no_calibration_by_itself(tmp_
         assert topics.choose(bag).camera_info == '/info/camera_info'
 
 
-def test_how_sure_an_estimate_is_is_no_depth(tmp_path):
-    """It is an image of floats, too; a second model may be judged beside it."""
+def test_uncertainty_and_confidence_are_not_depth(tmp_path):
+    """They are float images, too, and must not make the choice of depth ambiguous."""
     zed = '/zed/zed_node/confidence/confidence_map'
     items = left_by_the_node('', 'depth/uncertainty')
     with Bag(write_bag(tmp_path / 'bag', [*frames([PICTURE]), *items])) as bag:

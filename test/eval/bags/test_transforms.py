@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Static transforms of a bag: chains of them, what is missing, and what is no mount."""
+"""Static transforms of a bag: chains, missing links, and transforms that are not mounts."""
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ def bag_of(path, *items, kind='mcap'):
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
 def test_a_chain_of_links_is_followed_up_and_down(tmp_path, kind):
-    # One message per publisher, as robot_state_publisher and a driver have it.
+    # One message per publisher, for example robot_state_publisher and a driver.
     with bag_of(tmp_path / 'bag', tf(TREE[:2]), tf(TREE[2:], at=1), kind=kind) as bag:
         transforms = StaticTransforms(bag)
         found = transforms.between('camera_optical', 'lidar')
         expected = inverse(BASE_LINK @ LINK_OPTICAL) @ BASE_LIDAR
         np.testing.assert_allclose(found, expected, atol=1e-12)
-        back = transforms.between('lidar', '/camera_optical')  # tf's first names had a slash
+        back = transforms.between('lidar', '/camera_optical')  # early tf names had a slash
         np.testing.assert_allclose(back @ found, np.eye(4), atol=1e-12)
         np.testing.assert_array_equal(transforms.between('lidar', 'lidar'), np.eye(4))
         assert (transforms.topics, bag.warnings) == (['/tf_static'], [])
@@ -50,7 +50,7 @@ def test_topics_of_all_namespaces_are_read(tmp_path):
 
 
 @pytest.mark.parametrize('robot', ['a', 'b'])
-def test_of_robots_with_the_same_frames_each_has_its_own_mounts(tmp_path, robot):
+def test_robots_with_the_same_frame_names_have_their_own_mounts(tmp_path, robot):
     mounts = {'a': BASE_LIDAR, 'b': BASE_LINK}
     items = [
         tf([('base', 'lidar', mounts[n])], f'/{n}/tf_static', at) for at, n in enumerate('ab')
@@ -64,30 +64,30 @@ def test_of_robots_with_the_same_frames_each_has_its_own_mounts(tmp_path, robot)
 @pytest.mark.parametrize(
     ('items', 'said'),
     [
-        ([], r"'lidar' and 'camera_optical', and no tf_static of bag .*; record /tf_static with"),
+        ([], r"and 'camera_optical', and there is no tf_static in bag .*; record /tf_static with"),
         (
             [tf(TREE[:2])],
-            r"'camera_optical', which is not .* \(frames there: base, camera_link, lidar\); rec",
+            r"' on /tf_static in bag .* \(frames there: base, camera_link, lidar\); record",
         ),
         (
             [tf(TREE[:1]), tf(TREE[1:], '/tf')],
-            r"by /tf alone \('camera_optical' - 'camera_link', 'camera_link' - 'base'\)",
+            r"only by /tf \('camera_optical' - 'camera_link', 'camera_link' - 'base'\)",
         ),
     ],
 )
-def test_a_missing_link_is_named(tmp_path, items, said):
+def test_a_missing_link_is_an_error_that_names_it(tmp_path, items, said):
     with bag_of(tmp_path / 'bag', *items) as bag, pytest.raises(EvalError, match=said):
         StaticTransforms(bag).between('camera_optical', 'lidar')
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'ros1'])
-def test_what_tf_repeats_without_a_change_is_a_mount(tmp_path, kind):
-    """As ROS 1's static_transform_publisher does, while the robot drives and turns its head."""
+def test_transforms_on_tf_that_never_change_are_mounts(tmp_path, kind):
+    """ROS 1's static_transform_publisher sends them while the robot drives and turns its head."""
     items = [tf(TREE[:1])]
     for i in range(1, 5):
         items.append(tf(TREE[1:], '/tf', at=i))
         items.append(tf([('odom', 'base', pose((0.0, 0.0, 0.1 * i), (i, 0.0, 0.0)))], '/tf', i))
-        # What is static by name comes first.
+        # tf_static has precedence.
         items.append(tf([('base', 'lidar', np.eye(4))], '/tf', i))
     with bag_of(tmp_path / 'bag', *items, kind=kind) as bag:
         transforms = StaticTransforms(bag)
@@ -97,12 +97,12 @@ def test_what_tf_repeats_without_a_change_is_a_mount(tmp_path, kind):
         expected = inverse(BASE_LINK @ LINK_OPTICAL) @ BASE_LIDAR
         np.testing.assert_allclose(found, expected, atol=1e-12)
         assert (transforms.topics, bag.warnings) == (['/tf_static', '/tf'], [])
-        with pytest.raises(EvalError, match=r"by /tf alone \('odom' - 'base'\), which changes"):
+        with pytest.raises(EvalError, match=r"only by /tf \('odom' - 'base'\), which changes"):
             transforms.between('odom', 'lidar')
 
 
-def test_mounts_as_early_ros_1_told_them_are_read(tmp_path):
-    """As in the bags of TUM's RGB-D data."""
+def test_mounts_of_early_ros_1_are_read(tmp_path):
+    """For example, those in the bags of TUM's RGB-D data."""
     items = [tf(TREE, '/tf', at) for at in (0, 1)]
     for item in items:
         item.extra['type'] = TF_TYPES[1]
@@ -112,25 +112,25 @@ def test_mounts_as_early_ros_1_told_them_are_read(tmp_path):
     np.testing.assert_allclose(found, BASE_LIDAR, atol=1e-12)
 
 
-def test_what_is_missing_is_looked_for_once(tmp_path, monkeypatch):
-    """/tf may be most of a long bag, and every depth image asks."""
+def test_a_missing_link_is_searched_for_only_once(tmp_path, monkeypatch):
+    """/tf may be most of a long bag, and every depth image needs the link."""
     with bag_of(tmp_path / 'bag', tf(TREE[:1]), tf(TREE[1:], '/tf')) as bag:
         found, read, walks = StaticTransforms(bag), bag.raw, []
         monkeypatch.setattr(bag, 'raw', lambda names: walks.append(names) or read(names))
         for _ in range(3):
-            with pytest.raises(EvalError, match='by /tf alone'):
+            with pytest.raises(EvalError, match='linked only by /tf'):
                 found.between('camera_optical', 'lidar')
     assert walks == [['/tf']]
 
 
-def test_loops_in_what_is_recorded_end(tmp_path):
+def test_loops_of_transforms_end(tmp_path):
     loop = [*TREE, ('camera_optical', 'base', np.eye(4))]
     with bag_of(tmp_path / 'bag', tf(loop)) as bag:
         with pytest.raises(EvalError, match="links the frames 'moon' and 'lidar'"):
             StaticTransforms(bag).between('lidar', 'moon')
 
 
-def test_what_is_no_mount_is_left_out_and_of_two_the_last_is_used(tmp_path):
+def test_invalid_transforms_are_left_out_and_of_two_the_last_is_used(tmp_path):
     broken = np.full((4, 4), np.nan)
     later = pose((0.0, 0.0, 0.0), (9.0, 0.0, 0.0))
     items = [tf(TREE), tf([('base', 'sonar', broken)], at=1), tf([('base', 'lidar', later)], at=2)]
@@ -140,7 +140,7 @@ def test_what_is_no_mount_is_left_out_and_of_two_the_last_is_used(tmp_path):
         with pytest.raises(EvalError, match="'sonar'"):
             found.between('base', 'sonar')
         no_mount, twice = bag.warnings[:2]
-    assert "no rotation and translation leads from 'base' to 'sonar' (nan, " in no_mount
+    assert "from 'base' to 'sonar' is not a rotation and translation (nan, " in no_mount
     said = (
         "there are several transforms from 'base' to 'lidar'; the last one of /tf_static is used"
     )
@@ -148,7 +148,7 @@ def test_what_is_no_mount_is_left_out_and_of_two_the_last_is_used(tmp_path):
 
 
 def test_transforms_of_a_bag_edited_for_a_player_are_read(tmp_path):
-    """Who replays /tf_static edits its QoS in metadata.yaml, which rosbags then passes over."""
+    """The QoS of /tf_static is edited in metadata.yaml to replay it; rosbags then skips it."""
     path = write_bag(tmp_path / 'bag', [tf(TREE), *frames([np.zeros((48, 64, 3), np.uint8)])])
     metadata = (path / 'metadata.yaml').read_text()
     time = '{sec: 0, nsec: 0}'

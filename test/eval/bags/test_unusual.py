@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags that are whole and yet not as the regular reader expects them."""
+"""Bags that are complete, but that the regular reader refuses or misreads."""
 
 import os
 import shutil
@@ -32,16 +32,10 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
         f'{time}, avoid_ros_namespace_conventions: false}}]'
     )
     first, *others = metadata.split('[]')
-    # Of the last topic alone, of all, and of the first one, which is of no camera.
+    # The edit affects only the last topic; then all; then only the first one, not of a camera.
     for edited, said in (
-        (
-            profile.join(metadata.rsplit('[]', 1)),
-            'unusual (metadata.yaml and index lead to no message of /camera',
-        ),
-        (
-            profile.join(metadata.split('[]')),
-            'unusual (metadata.yaml and index lead to no message of /camera',
-        ),
+        (profile.join(metadata.rsplit('[]', 1)), 'unusual (no message of /camera'),
+        (profile.join(metadata.split('[]')), 'unusual (no message of /camera'),
         (first + profile + '[]'.join(others), ''),
     ):
         (path / 'metadata.yaml').write_text(edited)
@@ -50,8 +44,8 @@ def test_a_bag_whose_metadata_was_edited_for_a_player_is_read_whole(tmp_path, ki
             assert bool(bag.warnings) == bool(said) and said in ''.join(bag.warnings)
 
 
-def test_a_definition_that_cannot_be_parsed_is_named_and_nothing_is_lost(tmp_path):
-    """As one with the line ends of Windows."""
+def test_a_definition_that_cannot_be_parsed_gives_a_warning_and_loses_nothing(tmp_path):
+    """For example, one with Windows line ends."""
     words = Item('/words', T0, 'unread', 'string')
     path = write_bag(tmp_path / 'bag', [words, *frames(PICTURES)])
     file = storage_file(path)
@@ -61,8 +55,8 @@ def test_a_definition_that_cannot_be_parsed_is_named_and_nothing_is_lost(tmp_pat
         assert "Could not parse: 'MSG: std_msgs/msg/String" in bag.warnings[0]
 
 
-def test_a_damaged_definition_costs_no_image(tmp_path):
-    """One flipped bit, in a file alone: metadata.yaml would tell, by the hash of the type."""
+def test_a_damaged_definition_loses_no_image(tmp_path):
+    """One bit is flipped, and metadata.yaml is missing, whose type hash would reveal it."""
     file = storage_file(write_bag(tmp_path / 'bag', frames(PICTURES)))
     file.write_bytes(file.read_bytes().replace(b'string encoding', b'string encodinf'))
     with Bag(file) as bag:
@@ -71,7 +65,7 @@ def test_a_damaged_definition_costs_no_image(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
-def test_a_camera_that_was_silent_makes_no_bag_unusual(tmp_path, kind):
+def test_a_topic_without_messages_gives_no_warning(tmp_path, kind):
     path = write_bag(tmp_path / 'bag', frames(PICTURES), kind, silent=['/second/image'])
     with Bag(path) as bag:
         assert len(list(bag.raw([IMAGE, INFO]))) == 2 * len(PICTURES)
@@ -79,7 +73,7 @@ def test_a_camera_that_was_silent_makes_no_bag_unusual(tmp_path, kind):
 
 
 def write_mcap(path, messages, profile='ros2', **options):
-    """Write as other recorders do, without the definitions of messages."""
+    """Write an mcap without message definitions, like some other recorders."""
     writer_module = pytest.importorskip('mcap.writer')
     with path.open('wb') as file:
         writer = writer_module.Writer(file, **options)
@@ -98,8 +92,8 @@ def write_mcap(path, messages, profile='ros2', **options):
         writer.finish()
 
 
-def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_order(tmp_path):
-    """Recorders note when a message came, and write it when they get round to it."""
+def test_an_mcap_without_index_is_read_whole_although_its_messages_are_unordered(tmp_path):
+    """Recorders write a message some time after its time of recording."""
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES))) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
     messages[4:6] = messages[5], messages[4]._replace(time_ns=messages[4].time_ns - 1)
@@ -114,14 +108,14 @@ def test_an_mcap_without_index_is_read_whole_though_its_messages_are_not_in_orde
 @pytest.mark.parametrize(
     ('options', 'indexed', 'said'),
     [
-        ({}, False, 'metadata.yaml and index lead to no message of /camera'),
-        ({'use_statistics': False}, False, 'its index leads to no message'),
-        ({'repeat_channels': False}, True, 'its index leads to no message'),
-        ({'repeat_schemas': False}, True, 'its index leads to no message'),
+        ({}, False, 'no message of /camera'),
+        ({'use_statistics': False}, False, 'no message is found with its index'),
+        ({'repeat_channels': False}, True, 'no message is found with its index'),
+        ({'repeat_schemas': False}, True, 'no message is found with its index'),
     ],
 )
-def test_an_mcap_whose_end_tells_little_is_read_whole(tmp_path, options, indexed, said):
-    """As rosbag2 writes it where a storage config says so (noMessageIndex and others)."""
+def test_an_mcap_with_a_reduced_summary_is_read_whole(tmp_path, options, indexed, said):
+    """rosbag2 writes it with options of its storage config (noMessageIndex and others)."""
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES))) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
     kinds = pytest.importorskip('mcap.writer').IndexType
@@ -132,8 +126,8 @@ def test_an_mcap_whose_end_tells_little_is_read_whole(tmp_path, options, indexed
         assert said in bag.warnings[0]
 
 
-def test_messages_that_the_reader_passes_over_are_told(tmp_path):
-    """One flipped bit makes a message one of a channel that there is not."""
+def test_messages_that_the_reader_skips_give_a_warning(tmp_path):
+    """One flipped bit gives a message the number of a channel that does not exist."""
     path = write_bag(tmp_path / 'bag', frames(PICTURES))
     with Bag(path) as bag:
         whole = list(bag.raw([IMAGE]))
@@ -143,10 +137,10 @@ def test_messages_that_the_reader_passes_over_are_told(tmp_path):
     file.write_bytes(content)
     with Bag(path) as bag:
         assert list(bag.raw([IMAGE])) == [*whole[:3], *whole[4:]]
-        assert f'5 of 6 messages of {IMAGE} are there' in bag.warnings[0]
+        assert f'5 of 6 messages of {IMAGE} were found' in bag.warnings[0]
 
 
-def test_messages_that_the_reader_takes_for_another_topics_are_passed_over(tmp_path):
+def test_messages_that_the_reader_takes_for_another_topic_are_skipped(tmp_path):
     """One flipped bit gives two connections of ROS 1 the same number."""
     words = Item('/words', T0, 'unread', 'string')
     path = write_bag(tmp_path / 'bag', [*frames(PICTURES), words], 'ros1')
@@ -156,11 +150,11 @@ def test_messages_that_the_reader_takes_for_another_topics_are_passed_over(tmp_p
     path.write_bytes(content)
     with Bag(path) as bag:
         assert {message.topic for message in bag.raw([IMAGE, INFO])} == {INFO}
-        assert f'0 of 6 messages of {IMAGE} are there' in ''.join(bag.warnings)
+        assert f'0 of 6 messages of {IMAGE} were found' in ''.join(bag.warnings)
 
 
-def test_a_topic_whose_type_is_no_text_is_passed_over(tmp_path):
-    """One flipped bit makes bytes of a text of SQLite's."""
+def test_a_topic_whose_type_is_not_text_is_skipped(tmp_path):
+    """One flipped bit turns a TEXT value of SQLite into a BLOB."""
     path = write_bag(tmp_path / 'bag', frames(PICTURES), 'sqlite3')
     (path / 'metadata.yaml').unlink()
     file = storage_file(path)
@@ -173,19 +167,17 @@ def test_a_topic_whose_type_is_no_text_is_passed_over(tmp_path):
         assert 'incomplete or unusual' in bag.warnings[0]
 
 
-def test_messages_of_ros1_in_an_mcap_are_named(tmp_path):
+def test_messages_of_ros1_in_an_mcap_are_refused(tmp_path):
     with Bag(write_bag(tmp_path / 'bag', frames(PICTURES), 'ros1')) as bag:
         messages = list(bag.raw([IMAGE, INFO]))
     path = tmp_path / 'converted.mcap'
     write_mcap(path, messages, 'ros1')
-    with pytest.raises(
-        EvalError, match=r'holds messages of ROS 1 in an mcap.*give the \.bag file'
-    ):
+    with pytest.raises(EvalError, match=r'is an mcap with messages of ROS 1.*give the \.bag file'):
         Bag(path)
 
 
-def test_what_rosbag_keeps_of_a_file_that_it_replaced_is_not_read_again(tmp_path):
-    """Its compress, decompress and reindex make an .orig.bag of each file in a folder."""
+def test_backups_of_rosbag_are_not_read_again(tmp_path):
+    """Its compress, decompress and reindex keep an .orig.bag of each file in a folder."""
     file = write_bag(tmp_path / 'made', frames(PICTURES), 'ros1')
     folder = tmp_path / 'drive'
     folder.mkdir()
@@ -195,17 +187,17 @@ def test_what_rosbag_keeps_of_a_file_that_it_replaced_is_not_read_again(tmp_path
             assert (bag.topics[IMAGE].count, bag.warnings) == (len(PICTURES), [])
 
 
-def test_reports_can_be_written_of_a_bag_whose_name_is_no_text():
+def test_the_name_of_a_bag_is_valid_text_even_if_its_path_is_not():
     assert bag_name(Path(os.fsdecode(b'/bags/caf\xe9'))) == r'caf\udce9'
 
 
-def test_a_link_to_a_bag_is_called_by_its_own_name(tmp_path):
+def test_the_name_of_a_link_to_a_bag_is_its_own(tmp_path):
     (tmp_path / 'latest').symlink_to(tmp_path / 'drive_2026')
     assert bag_name(tmp_path / 'latest') == 'latest'
 
 
 def test_a_cut_file_that_is_compressed_as_a_whole_need_not_fit_into_memory(tmp_path):
-    """As of a download that broke off."""
+    """For example, an incomplete download."""
     noise = np.random.default_rng(0).integers(0, 255, (100, 120, 160, 3), np.uint8)
     path = storage_file(write_bag(tmp_path / 'bag', frames(list(noise)), 'mcap+file'))
     path.write_bytes(path.read_bytes()[:-60_000])
