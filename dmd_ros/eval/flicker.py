@@ -3,14 +3,14 @@
 """Flicker: how much the depth of the same static point changes from one frame to the next.
 
 For a point seen in two consecutive frames, change = |ln(d2 / d1)|, which for small changes is the
-relative change of depth; of a pair of frames the *median* over its points is taken (robust to
-moving things and wrong tracks), of a sequence the median and 95th percentile over its pairs.
+relative change of depth. A pair of frames has the *median* over its points (robust to moving
+objects and wrong tracks), a sequence the median and 95th percentile over its pairs.
 
-Points are corners followed by KLT optical flow, there and back (a track that does not return to
-within half a pixel is dropped). Pictures wider than 640 pixels are scaled down to that for it: it
-takes long in them, and depth is not as fine. The camera's own motion changes depth too, so this is
-an upper bound: compare it with the same figure of the ground truth (`truth`), or look at
-`of_ratio`, the change of prediction / truth, from which the motion cancels out.
+Points are corners tracked by KLT optical flow, forward and backward; a track that does not return
+to within half a pixel is dropped. Pictures wider than 640 pixels are first scaled down to that
+width, because tracking in them is slow and depth is coarser anyway. The camera's own motion
+changes depth, too, so this is an upper bound: compare it with the same figure of the ground truth
+(`truth`), or use `of_ratio`, the change of prediction / truth, in which the motion cancels out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dmd_ros.eval.output.report import percentiles
 # A median over fewer points is noise.
 MIN_POINTS = 20
 _MAX_POINTS, _RETURN_PX = 500, 0.5
-_MOST_WIDTH = 640  # of the pictures in which points are followed, pixels
+_MAX_WIDTH = 640  # of the pictures in which points are tracked, pixels
 
 Points = NDArray[np.float32]  # [N, 2]: x, y in pixels
 
@@ -48,7 +48,7 @@ def tracked_points(
     first_rgb: NDArray[np.uint8],
     second_rgb: NDArray[np.uint8],
 ) -> tuple[Points, Points]:
-    """Follow corners from one picture [H, W, 3] to the next; gives their places in both."""
+    """Track corners from one picture [H, W, 3] to the next; return their places in both."""
     nothing = np.empty((0, 2), np.float32)
     if first_rgb.shape != second_rgb.shape:
         return nothing, nothing
@@ -61,14 +61,14 @@ def tracked_points(
     back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None)
     off = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
     good = (found.reshape(-1) == 1) & (returned.reshape(-1) == 1) & (off < _RETURN_PX)
-    # To the pixels of the whole picture, whose centres are at whole numbers.
+    # Scale to pixels of the full picture; pixel centres are at whole numbers.
     times = np.divide(first_rgb.shape[1::-1], first.shape[::-1], dtype=np.float32)
     starts, ends = (at.reshape(-1, 2)[good] * times + (times - 1) / 2 for at in (start, there))
     return starts, ends
 
 
 def depths_at(depth_m: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
-    """Look up depth [H, W] at the nearest pixels; NaN outside and where there is no depth."""
+    """Return depth [H, W] at the nearest pixels; NaN outside and where there is no depth."""
     height, width = depth_m.shape
     x, y = np.rint(points).astype(np.intp).T if len(points) else np.empty((2, 0), np.intp)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -99,9 +99,9 @@ def tracked_change(
 
 
 def summarise(changes: Sequence[Change]) -> dict[str, float | int]:
-    """Give median and p95 over pairs of each kind of change.
+    """Return median and p95 over pairs for each kind of change.
 
-    pairs: those with a change of the prediction; of truth and ratio there may be fewer.
+    pairs: number of pairs with a change of the prediction; truth and ratio may have fewer.
     """
     pairs = sum(not math.isnan(c.predicted) for c in changes)
     summary: dict[str, float | int] = {'pairs': pairs}
@@ -115,9 +115,9 @@ def summarise(changes: Sequence[Change]) -> dict[str, float | int]:
 def _small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
-    if width <= _MOST_WIDTH:
+    if width <= _MAX_WIDTH:
         return grey
-    size = (_MOST_WIDTH, max(1, round(height * _MOST_WIDTH / width)))
+    size = (_MAX_WIDTH, max(1, round(height * _MAX_WIDTH / width)))
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
 
 

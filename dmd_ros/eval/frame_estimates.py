@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the depth of labelled frames comes from: a model, or files that another has left.
+"""Sources of the depth of labelled frames: a model, or files of existing estimates.
 
-FOLDER/<name>.npy is float metres [h, w], FOLDER/<name>.png uint16 millimetres; either may lie in a
-folder of the frame, as FOLDER/<name>/depth.npy or .png. What is not above 0 is no estimate, nor is
-NaN: it costs coverage. +inf is judged as the far end of the estimator's range. A file of another
-size than the picture shows the same, and is looked up by the nearest pixel.
+FOLDER/<name>.npy is float metres [h, w], FOLDER/<name>.png uint16 millimetres; either may also be
+in a folder per frame, as FOLDER/<name>/depth.npy or .png. NaN and values not above 0 are missing
+estimates, which lower the coverage. +inf is judged as the far end of the estimator's range. A file
+of another size than the picture must have the same view, and is sampled by the nearest pixel.
 """
 
 from __future__ import annotations
@@ -29,40 +29,39 @@ from dmd_ros.eval.judge import predict
 
 @dataclass(frozen=True)
 class FrameEstimate:
-    """Depth of one frame, float32 [H, W] metres on its picture's grid.
+    """Depth of one frame, float32 [H, W] metres on its picture's grid."""
 
-    settled: with infinities as they are judged. said: as they were said. timings: seconds per
-    stage; empty where nothing was computed.
-    """
-
-    settled: NDArray[np.float32]
-    said: NDArray[np.float32]
-    timings: Mapping[str, float] = field(default_factory=dict)
+    settled: NDArray[np.float32]  # infinities replaced with the ends of the range, for judging
+    raw: NDArray[np.float32]  # with infinities
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds per stage; may be empty
 
 
 class FrameSource(Protocol):
-    """Gives the depth of frames. floorless: those that a known floor did not scale, by name."""
+    """Returns the depth of frames.
+
+    floorless: names of the frames that were not scaled although the camera's height is known.
+    """
 
     floorless: list[str]
 
     def __call__(self, frame: LabelledFrame) -> FrameEstimate:
-        """Give the depth of one frame; raises `EvalError` that says why there is none."""
+        """Return the depth of one frame; raises `EvalError` with the reason if there is none."""
 
     def doubt(self, frame: LabelledFrame) -> str:
-        """Say what is wrong with a frame beforehand, or nothing."""
+        """Return a warning about a frame, before it is estimated, or ''."""
 
     def warnings(self) -> list[str]:
-        """Say what the user should know of all that was given."""
+        """Return warnings about all frames so far."""
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release all resources."""
 
 
 class ModelFrames:
     """An estimator as a `FrameSource`; mirror: see `dmd_ros.eval.judge.predict`."""
 
     def __init__(self, estimator: DepthEstimator, mirror: bool) -> None:
-        """Take over the estimator."""
+        """Take ownership of the estimator."""
         self._estimator, self._mirror = estimator, mirror
         self.floorless: list[str] = []
         self._count = 0
@@ -77,11 +76,11 @@ class ModelFrames:
         return FrameEstimate(settled, settled if self._mirror else made.depth, made.timings)
 
     def doubt(self, frame: LabelledFrame) -> str:
-        """Say whether the model knows the camera."""
+        """Return a warning if the model was not trained for the camera."""
         return self._estimator.untrained_for(frame.sample.camera)
 
     def warnings(self) -> list[str]:
-        """Say why the floor cannot tell the scale, and in which frames it did not."""
+        """Return why the floor cannot give the scale, and in which frames it did not."""
         doubts = [self._estimator.doubt_of_mount()]
         if self.floorless:
             doubts.append(no_floor(len(self.floorless), self._count, self.floorless))
@@ -99,7 +98,7 @@ class FileFrames:
     """
 
     def __init__(self, folder: Path, range_m: tuple[float, float], assumed: bool) -> None:
-        """Raise `EvalError` if there is no such folder."""
+        """Check the folder; raises `EvalError` if it does not exist."""
         if not folder.is_dir():
             raise EvalError(f'{folder} is not a folder; give one with <name>.npy or .png in it')
         self.floorless: list[str] = []
@@ -107,27 +106,27 @@ class FileFrames:
         self._count = self._infinite = 0
 
     def __call__(self, frame: LabelledFrame) -> FrameEstimate:
-        """Read the estimate of one frame; raises `EvalError` that names what is missing."""
+        """Read the estimate of one frame; raises `EvalError` if there is not exactly one file."""
         stems = (self._folder / frame.name, self._folder / frame.name / 'depth')
         found = [stem for stem in stems if has_depth(stem)]
         if len(found) != 1:
             names = f'{frame.name}.npy, {frame.name}.png, {frame.name}/depth.npy or depth.png'
             which = 'more than one' if found else 'none'
-            raise EvalError(f'{self._folder} has {which} of {names}; one of them is its estimate')
-        said = on_image(read_depth(found[0], None), frame.sample.camera)
+            raise EvalError(f'{self._folder} has {which} of {names}; exactly one is needed')
+        raw = on_image(read_depth(found[0], None), frame.sample.camera)
         self._count += 1
-        self._infinite += bool(np.isinf(said).any())
-        return FrameEstimate(metrics.settle(said, *self._range_m), said)
+        self._infinite += bool(np.isinf(raw).any())
+        return FrameEstimate(metrics.settle(raw, *self._range_m), raw)
 
     def doubt(self, _: LabelledFrame) -> str:
-        """Say nothing: what its maker was made for is not known."""
+        """Return '': it is unknown which cameras the estimator was trained for."""
         return ''
 
     def warnings(self) -> list[str]:
-        """Name a guess that figures depend on."""
+        """Warn if infinities are judged by a guessed range."""
         if not (self._assumed and self._infinite):
             return []
         return [f'{self._infinite} of {self._count} frames: {infinities_judged_as(self._range_m)}']
 
     def close(self) -> None:
-        """Do nothing: no file is open."""
+        """Do nothing: no file stays open."""

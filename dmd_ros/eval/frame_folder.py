@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading folders of labelled frames.
+"""Read folders of labelled frames.
 
-A frame is DIR/<name>/{rgb.png|jpg, depth.png|npy, meta.json[, depth_full.npz]}. Or all pictures
-lie together, and all depth: DIR/{rgb/<name>.png|jpg, depth/<name>.png|npy, meta.json}.
+Layouts: DIR/<name>/{rgb.png|jpg, depth.png|npy, meta.json[, depth_full.npz]}, a folder per frame;
+or DIR/{rgb/<name>.png|jpg, depth/<name>.png|npy, meta.json}, all pictures and all depth together.
 
-depth.png is uint16, 0 = unlabelled, in millimetres or by the depth_per_metre of meta.json;
-depth.npy is float metres, as z of depth_full.npz (u, v in pixels), which adds what a png does not
-hold. meta.json gives fx, fy, cx, cy, width, height (pixels) and, if it likes, scene (indoor,
-outdoor) and group; what DIR/meta.json says holds for every frame whose own says nothing else.
-Depth may be of another size than the picture if it shows the same. (docs/datasets.md: Your own
-frames.)
+depth.png is uint16, 0 = unlabelled, in millimetres or in the unit depth_per_metre of meta.json.
+depth.npy is float metres. depth_full.npz has points u, v (pixels) and z (metres) that are added,
+such as those that a png cannot hold. meta.json has fx, fy, cx, cy, width, height (pixels) and,
+optionally, scene (indoor, outdoor) and group; values in a frame's own meta.json override those in
+DIR/meta.json. Depth may be of another size than the picture if it has the same view. (See "Your
+own frames" in docs/datasets.md.)
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from dmd_ros.eval.metrics import valid_mask
 from dmd_ros.eval.registration import on_picture, same_view
 
 GROUPS = ('indoor', 'table top', 'outdoor')
-# An indoor view with a nearer median is of a table, not of a room.
+# An indoor view whose median depth is below this is of a table, not of a room.
 TABLE_TOP_M = 1.5
 _META = 'meta.json'
-# Files by which the folder of a frame is found.
+# A folder with any of these files is a frame.
 _PARTS = (_META, *(f'depth{case}' for ending in DEPTHS for case in (ending, ending.upper())))
 _FLAT = ('rgb', 'depth')
 _UNIT = 'depth_per_metre'
@@ -48,8 +48,7 @@ _CAMERA = ('fx', 'fy', 'cx', 'cy', 'width', 'height')
 class LabelledFrame:
     """One frame of a folder; group: one of `GROUPS`.
 
-    truth_m: float32 [h, w], depth on the grid that it came on, to be judged on; `sample` has it on
-    the picture's.
+    truth_m: float32 [h, w], depth on its own grid, for judging; `sample` has it on the picture's.
     """
 
     name: str
@@ -68,17 +67,17 @@ def find_frames(folder: Path) -> list[Path]:
         raise EvalError(f'{folder} is not a folder; give one with frames in it')
     if _is_frame(folder):
         return [folder]
-    # One that has lost its meta.json is a frame too: whoever reads it says what it lacks.
+    # A folder without meta.json counts, too, so that `read_frame` reports the missing file.
     found = {path.parent for name in _PARTS for path in folder.glob(f'*/{name}')}
     if _is_flat(folder):
         found -= {folder / name for name in _FLAT}
         if found:
             raise EvalError(
-                f'{folder} has frames in rgb/ and depth/, and others in folders of their own, as '
-                f'{min(found).name}/; keep them in folders apart'
+                f'{folder} has frames in rgb/ and depth/, and others in folders of their own, '
+                f'such as {min(found).name}/; keep the two layouts in separate folders'
             )
         files = (folder / 'depth').iterdir()
-        # A name that starts with a dot is of a Mac's copy, not of a picture.
+        # macOS adds files whose names start with a dot; they are not depth maps.
         found = {folder / f.stem for f in files if f.suffix.lower() in DEPTHS and f.name[0] != '.'}
     if not found:
         raise EvalError(
@@ -89,7 +88,7 @@ def find_frames(folder: Path) -> list[Path]:
 
 
 def read_frame(frame: Path) -> LabelledFrame:
-    """Read one frame of `find_frames`; raises `EvalError` that names the file at fault."""
+    """Read one frame of `find_frames`; raises `EvalError` with the name of the bad file."""
     meta, sources = _read_meta(frame)
     camera, per_metre = _camera(meta, sources), _per_metre(meta, sources)
     rgb, truth = read_rgb(_stem(frame, 'rgb')), read_depth(_stem(frame, 'depth'), per_metre)
@@ -97,23 +96,23 @@ def read_frame(frame: Path) -> LabelledFrame:
     if rgb.shape[:2] != size or not _fits(truth.shape, camera):
         raise EvalError(
             f'{frame}: rgb is {rgb.shape[:2]}, depth {truth.shape}, {sources["width"]} says '
-            f'{size} (rows, columns, not turned by EXIF); rgb must have that size, and depth that '
-            'or one that is scaled from it'
+            f'{size} (rows, columns, not rotated by EXIF); rgb must have that size, and depth '
+            'that size or one scaled from it'
         )
     sample = RawSample(rgb, on_picture(truth, camera), camera)
     return LabelledFrame(frame.name, group_of(meta, truth), sample, meta, truth)
 
 
 def read_camera(frame: Path) -> Camera:
-    """Read the camera alone of one frame of `find_frames`; raises `EvalError` as `read_frame`."""
+    """Read only the camera of one frame of `find_frames`; raises `EvalError` as `read_frame`."""
     return _camera(*_read_meta(frame))
 
 
 def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
-    """Name the group: meta's own `group`, its scene, what its texts say, or the median depth.
+    """Return the group of a frame, from the `group` in meta, its texts, or the median depth.
 
-    A frame whose `scene` is outdoor is outdoor. One whose scene or data set mentions a table top
-    is that; so is any other indoor frame with a median depth below `TABLE_TOP_M`.
+    Without a `group`, a frame whose `scene` is outdoor is outdoor. A frame whose scene or data set
+    mentions a table top, or with a median depth below `TABLE_TOP_M`, is table top; others indoor.
     """
     if meta.get('group') in GROUPS:
         return str(meta['group'])
@@ -128,9 +127,9 @@ def group_of(meta: Mapping[str, Any], truth_m: NDArray[np.float32]) -> str:
 
 
 def centre_warning(frame: LabelledFrame) -> str | None:
-    """Say that the principal point lies outside of the picture, or None.
+    """Return a warning if the principal point is outside of the picture, else None.
 
-    A picture may be cut like that. More often, the intrinsics are of another size.
+    That can be a crop. More often, the intrinsics are those of another size.
     """
     c = frame.sample.camera
     if -0.5 <= c.cx <= c.width - 0.5 and -0.5 <= c.cy <= c.height - 0.5:
@@ -142,60 +141,60 @@ def centre_warning(frame: LabelledFrame) -> str | None:
 
 
 def _is_frame(folder: Path) -> bool:
-    """Tell whether a folder holds one frame, and no others in it."""
+    """Return whether a folder is one frame, not a folder of frames."""
     has_meta = (folder / _META).is_file() or _meta_of_all(folder).is_file()
     return has_meta and any((folder / name).is_file() for name in _PARTS[1:])
 
 
 def _stem(frame: Path, part: str) -> Path:
-    """Name a file of a frame, rgb or depth, but for its ending."""
+    """Return the path of a file of a frame, rgb or depth, without its suffix."""
     return frame.parent / part / frame.name if _lies_flat(frame) else frame / part
 
 
 def _lies_flat(frame: Path) -> bool:
-    """Tell whether a frame lies in rgb/ and depth/, and not in a folder of its own."""
+    """Return whether a frame is in rgb/ and depth/, not in a folder of its own."""
     return _is_flat(frame.parent) and (frame.name in _FLAT or not _is_frame(frame))
 
 
 def _is_flat(folder: Path) -> bool:
-    """Tell whether the pictures of all frames lie in rgb/ and their depth in depth/."""
+    """Return whether the pictures of all frames are in rgb/ and their depth in depth/."""
     places = [folder / name for name in _FLAT]
     return all(place.is_dir() and not (place / _META).is_file() for place in places)
 
 
 def _meta_of_all(frame: Path) -> Path:
-    """Name the file that is about all frames beside `frame`, which may be '.'."""
+    """Return the path of the meta.json for all frames in the folder of `frame` (maybe '.')."""
     return Path(os.path.abspath(frame)).parent / _META
 
 
 def _read_meta(frame: Path) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Give what is said of a frame, by itself or for all, and the file that says each of it.
+    """Return the merged meta of a frame (its own and that for all), and the file of each key.
 
-    The camera is that of one file: parts of two would make a third.
+    All parameters of the camera come from one file: mixing two cameras would give a wrong one.
     """
     meta: dict[str, Any] = {}
     paths = [_meta_of_all(frame), *([] if _lies_flat(frame) else [frame / _META])]
-    there = [path for path in paths if path.is_file()]
-    if not there:
+    existing = [path for path in paths if path.is_file()]
+    if not existing:
         names = ' or '.join(str(path) for path in reversed(paths))
-        raise EvalError(f'cannot read {names}: no such file; it must give the camera')
-    sources = dict.fromkeys(_CAMERA, there[-1])
-    for path in there:
-        said = _json_object(path)
-        replaced = _CAMERA if any(key in said for key in _CAMERA) else ()
-        meta = {key: value for key, value in meta.items() if key not in replaced} | said
-        sources.update(dict.fromkeys((*replaced, *said), path))
+        raise EvalError(f'cannot read {names}: no such file; it must have the camera')
+    sources = dict.fromkeys(_CAMERA, existing[-1])
+    for path in existing:
+        content = _json_object(path)
+        replaced = _CAMERA if any(key in content for key in _CAMERA) else ()
+        meta = {key: value for key, value in meta.items() if key not in replaced} | content
+        sources.update(dict.fromkeys((*replaced, *content), path))
     return meta, sources
 
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError) as error:
         raise EvalError(f'cannot read {path}: {error}') from None
-    if not isinstance(said, dict):
-        raise EvalError(f'{path} must hold a JSON object, not {type(said).__name__}')
-    return said
+    if not isinstance(content, dict):
+        raise EvalError(f'{path} must hold a JSON object, not {type(content).__name__}')
+    return content
 
 
 def _camera(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> Camera:
@@ -206,7 +205,7 @@ def _camera(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> Camera:
         return Camera(fx, fy, cx, cy, width, height)
     except KeyError as error:
         raise EvalError(
-            f'{path} has no {error}; it must give the camera: {", ".join(_CAMERA)}'
+            f'{path} has no {error}; it must have the camera: {", ".join(_CAMERA)}'
         ) from None
     except (CoreError, TypeError, ValueError, OverflowError) as error:
         raise EvalError(f'{path}: {error}') from None
@@ -214,7 +213,7 @@ def _camera(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> Camera:
 
 def _whole(key: str, value: Any) -> int:
     if not float(value).is_integer():
-        raise ValueError(f'{key}={value!r} is no whole number of pixels')
+        raise ValueError(f'{key}={value!r} is not a whole number of pixels')
     return int(value)
 
 
@@ -228,6 +227,9 @@ def _per_metre(meta: Mapping[str, Any], sources: Mapping[str, Path]) -> float | 
 
 
 def _fits(shape: tuple[int, ...], camera: Camera) -> bool:
-    """Tell whether depth of `shape` is the picture's, scaled. Scaled one way only, it was cut."""
+    """Return whether depth of `shape` is a scaled view of the picture.
+
+    If only one side is the picture's, it is a crop.
+    """
     same_height, same_width = shape[0] == camera.height, shape[1] == camera.width
     return same_height == same_width and same_view(shape, camera)

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge a model on a folder of labelled frames: python -m dmd_ros.eval.frames DIR [--out DIR].
 
-Leaves results.json, results.md and sheet.png (of at most 100 of the frames) in --out. A frame that
-cannot be read is named there and the others are judged; the exit status is 2 then. How DIR
-is laid out: docs/datasets.md, "Your own frames". Metrics and baselines: `dmd_ros.eval.metrics`,
-`dmd_ros.eval.baselines`.
+Writes results.json, results.md and sheet.png (with at most 100 of the frames) to --out. If a frame
+cannot be read, it is listed there, the others are judged, and the exit status is 2. The layout of
+DIR is described in docs/datasets.md, "Your own frames"; metrics and baselines in
+`dmd_ros.eval.metrics` and `dmd_ros.eval.baselines`.
 
-With --estimates no model is run: what another has made of the pictures is judged in the same way.
-A frame without an estimate is as one that cannot be read.
+With --estimates, no model is run: existing estimates of the pictures are judged in the same way. A
+frame without an estimate is treated like one that cannot be read.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from dmd_ros.eval.registration import on_grid_of
 # Colour scales of the contact sheet, metres.
 SCALES_M = {'indoor': (0.5, 10.0), 'table top': (0.3, 4.0), 'outdoor': (2.0, 80.0)}
 _OUTPUTS = ('results.json', 'results.md', 'sheet.png')
-# Rows of the sheet at most, evenly spread: pictures have their limits.
-_ROWS = 100
+# Maximum number of rows in the sheet, evenly spread over the frames: image files have size limits.
+_MAX_ROWS = 100
 
 _HEADER = (
     'frames', 'n', 'AbsRel', 'd1', 'RMSE m', 'log10', 'SILog', 'scale g/p', 'AbsRel scaled',
@@ -55,7 +55,7 @@ def evaluate(
     shown: Collection[str],
     drawing: sheet.Sheet,
 ) -> tuple[list[Verdict], list[Mapping[str, float]]]:
-    """Judge every frame, and draw those named in `shown`; gives verdicts and stage times."""
+    """Judge every frame, and draw those in `shown`; return verdicts and stage times."""
     verdicts, timings = [], []
     for frame, estimate in frames:
         seen = on_grid_of(estimate.settled, frame.truth_m, frame.sample.camera)
@@ -63,13 +63,13 @@ def evaluate(
         verdicts.append(verdict)
         timings += [estimate.timings] if estimate.timings else []
         if frame.name in shown:
-            # With "beyond" and "too close" as they were said, not as they were judged.
-            drawing.add(_sheet_row(frame, verdict, estimate.said))
+            # With the infinities, which are judged as the ends of the range.
+            drawing.add(_sheet_row(frame, verdict, estimate.raw))
     return verdicts, timings
 
 
 def summary_table(verdicts: Sequence[Verdict], summaries: Mapping[str, Summary]) -> str:
-    """Lay out groups and total, then every frame, as Markdown."""
+    """Return Markdown tables of the groups and the total, and of every frame."""
     groups = [_row(name, summary.frames, summary) for name, summary in summaries.items()]
     single = [_row(verdict.name, 1, verdict) for verdict in verdicts]
     total = summaries['total']
@@ -92,18 +92,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths = find_frames(args.folder)
     _check_options(parser, args, paths)
     out: Path = args.out
-    left = options.left_over(out, _OUTPUTS, args.overwrite)
+    old_outputs = options.left_over(out, _OUTPUTS, args.overwrite)
     out.mkdir(parents=True, exist_ok=True)
     source, settings = _source(args, limits)
     frames = _Frames(paths, source, limits, args.quiet)
-    shown = {paths[place].name for place in sheet.places(len(paths), _ROWS)}
+    shown = {paths[place].name for place in sheet.places(len(paths), _MAX_ROWS)}
     drawing = sheet.Sheet(SCALES_M, labelled=True)
     verdicts, timings = evaluate(frames, limits, shown, drawing)
     if not verdicts:
         raise EvalError(f'no frame of {args.folder} was judged: {"; ".join(frames.warnings)}')
     source.close()
-    # Not before all is judged: a slip must not cost an earlier run.
-    options.remove(left)
+    # Only now that all frames are judged: a typo must not delete an earlier result.
+    options.remove(old_outputs)
     frames.warnings += filter(None, [*source.warnings(), judge.inverse_doubt(verdicts)])
     for warning in frames.warnings:
         print(f'warning: {warning}', file=sys.stderr)
@@ -131,8 +131,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if latency:
         print(report.latency_table(latency))
     print(f'written: {out}/{", ".join(_OUTPUTS)}')
-    if frames.broken:  # a script that asks for these frames must hear that it has not got all
-        nor = '' if args.estimates is None else ' or have no estimate that can be'
+    if frames.broken:  # the exit status must tell scripts that frames are missing
+        nor = '' if args.estimates is None else ', or have no readable estimate'
         raise EvalError(
             f'{frames.broken} of {len(paths)} frames of {args.folder} cannot be read{nor} (see '
             'the warnings); only the others were judged'
@@ -155,7 +155,7 @@ def _check_options(
 
 
 def _source(args: argparse.Namespace, limits: Limits) -> tuple[FrameSource, dict[str, Any]]:
-    """Give the depth that is judged, and what results depend on of it."""
+    """Return the source of the depth to judge, and its settings for the record."""
     if args.estimates is None:
         estimator = options.estimator_from(args)
         settings = {**options.settings_of(args, estimator, limits), 'mirror': args.mirror}
@@ -169,10 +169,10 @@ def _source(args: argparse.Namespace, limits: Limits) -> tuple[FrameSource, dict
 
 
 class _Frames:
-    """The frames that can be judged with their estimates, one after the other.
+    """Iterable of the frames that can be judged, with their estimates.
 
-    Iterating fills left_out (why a frame is not judged, by its name), broken (how many of those
-    cannot be read, or have no estimate that can be) and warnings.
+    Iterating fills left_out (the reason why a frame is not judged, by its name), broken (how many
+    of those cannot be read, or have no readable estimate) and warnings.
     """
 
     def __init__(
@@ -198,8 +198,8 @@ class _Frames:
                 continue
             doubt = self._source.doubt(frame)
             differing = judge.baseline_disagreement(frame)
-            said = (differing, centre_warning(frame), doubt and f'{frame.name}: {doubt}')
-            self.warnings += filter(None, said)
+            found = (differing, centre_warning(frame), doubt and f'{frame.name}: {doubt}')
+            self.warnings += filter(None, found)
             try:
                 estimate = self._source(frame)
             except EvalError as error:
@@ -214,7 +214,7 @@ class _Frames:
 
 
 def _left_out(reasons: Mapping[str, str], count: int) -> str:
-    """List as Markdown the frames that are not in any figure; nothing if there are none."""
+    """Return a Markdown table of the frames that are not judged; '' if there are none."""
     if not reasons:
         return ''
     header = (f'left out, {len(reasons)} of {count} frames', 'reason')
@@ -222,7 +222,7 @@ def _left_out(reasons: Mapping[str, str], count: int) -> str:
 
 
 def _floorless(names: Sequence[str], count: int) -> str:
-    """List as Markdown the frames that have the scale of the model; nothing if there are none."""
+    """Return a Markdown table of the frames that the floor did not scale; '' if there are none."""
     if not names:
         return ''
     header = (f'no floor seen, {len(names)} of {count} frames', 'scale')
@@ -230,7 +230,7 @@ def _floorless(names: Sequence[str], count: int) -> str:
 
 
 def _row(name: str, count: int, of: Summary | Verdict) -> list[object]:
-    """Lay out what `_HEADER` names."""
+    """Return the cells of the columns in `_HEADER`."""
     score, scaled, const, best = of.score, of.scaled, of.const, of.best_const
     return [
         name, count, score.abs_rel, score.delta1, score.rmse, score.log10, score.silog,
@@ -240,7 +240,7 @@ def _row(name: str, count: int, of: Summary | Verdict) -> list[object]:
 
 
 def _range_table(summaries: Mapping[str, Summary]) -> str:
-    """Lay out AbsRel / d1 per range of true depth and group."""
+    """Return a Markdown table of AbsRel / d1 per range of true depth and group."""
     ranges = list(summaries['total'].buckets)
     rows = [
         [
@@ -292,7 +292,7 @@ def _parser() -> argparse.ArgumentParser:
         '--out', type=Path, default=Path('out/frames'), help='default: %(default)s'
     )
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace what an earlier run left in --out'
+        '--overwrite', action='store_true', help='replace the outputs of an earlier run in --out'
     )
     parser.add_argument(
         '--mirror', action='store_true', help='average with the estimate of the mirrored picture'

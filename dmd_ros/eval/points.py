@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Points of another sensor to a depth picture, and the few transforms that this needs.
+"""Project points of another sensor to a depth map, and the rigid transforms for that.
 
-Where a LiDAR stands beside the camera, it sees past edges that the camera does not: such returns
-stay, among those of the edge. To tell them takes surfaces, of which it has but a few lines.
+A LiDAR beside the camera sees background that an edge hides from the camera. Such points are kept:
+removing them would need surfaces, but a LiDAR has only a few lines.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def rotation_from_quaternion(w: float, x: float, y: float, z: float) -> NDArray[np.float64]:
-    """Give the rotation matrix of a quaternion, normalised first."""
+    """Return the rotation matrix of a quaternion, which is normalised first."""
     q = np.array([w, x, y, z], np.float64)
     w, x, y, z = q / np.linalg.norm(q)
     return np.array(
@@ -57,10 +57,10 @@ def depth_from_points(
     camera: Camera,
     min_z_m: float = 0.1,
 ) -> NDArray[np.float32]:
-    """Project points [N, 3] of the camera frame (z forward) into its picture; the rest is NaN.
+    """Project points [N, 3] of the camera frame (z forward) to its picture; other pixels are NaN.
 
-    Of a distorted camera it is the distorted picture. Points nearer than `min_z_m` are dropped:
-    returns from the vehicle itself.
+    For a distorted camera, that is the distorted picture. Points nearer than `min_z_m`, which
+    belong to the vehicle itself, are dropped.
     """
     points = points[points[:, 2] > min_z_m]
     u, v = pixels_of_rays(camera, points[:, :2] / points[:, 2:]).T
@@ -74,9 +74,9 @@ def depth_from_pixels(
     height: int,
     width: int,
 ) -> NDArray[np.float32]:
-    """Write z at the nearest pixel; where several points meet, the nearest one is seen.
+    """Return depth [height, width] with z at the nearest pixels; the nearest point wins.
 
-    Points at NaN are nowhere.
+    Points with NaN coordinates are dropped.
     """
     column, row = np.rint(u), np.rint(v)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
@@ -94,10 +94,10 @@ def rectified(
     v: NDArray[np.floating],
     z_m: NDArray[np.floating],
 ) -> RawSample:
-    """Free a picture, and depths at its pixels (u, v), from the lens distortion.
+    """Remove the lens distortion from a picture and from depths at its pixels (u, v).
 
-    Labels move as points, each to where it belongs: resampling them would blend near and far.
-    Those that the lens model cannot explain are left out.
+    Depths are moved as points, because resampling would blend near and far. Points for which the
+    lens model has no solution are left out.
     """
     if camera.is_distorted:
         rgb = Rectifier(camera)(rgb)

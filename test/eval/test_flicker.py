@@ -38,8 +38,8 @@ def test_a_change_of_ten_percent_is_measured_as_that():
     assert change.predicted == pytest.approx(math.log(1.1), abs=1e-5)
 
 
-def test_points_are_followed_through_the_picture():
-    # Depth differs from column to column, and moves with the texture: no change of any point.
+def test_points_are_tracked_through_the_picture():
+    # Depth differs between columns, and moves with the texture, so that no point changes.
     ramp = np.tile(np.linspace(1, 5, SIZE[1], dtype=np.float32), (SIZE[0], 1))
     pictures = (texture(), shifted(texture(), 6))
     assert flicker.tracked_change(pictures, (ramp, shifted(ramp, 6))).predicted < 0.005
@@ -47,7 +47,7 @@ def test_points_are_followed_through_the_picture():
 
 
 def test_motion_cancels_out_of_the_ratio_to_truth():
-    # Driving towards a wall: truth shrinks by 5 %, the estimate is 30 % too large both times.
+    # Driving towards a wall: truth decreases by 5 %, the estimate is 30 % too large in both.
     change = flicker.tracked_change(
         (texture(), texture()), (plane(2.6), plane(2.47)), (plane(2), plane(1.9))
     )
@@ -70,15 +70,15 @@ def test_points_without_an_estimate_do_not_count(hole):
 @pytest.mark.parametrize(
     'second', [np.zeros((*SIZE, 3), np.uint8), np.zeros((50, 60, 3), np.uint8)]
 )
-def test_nothing_to_follow_is_no_number(second):
+def test_the_change_is_nan_without_points_to_track(second):
     depth = np.full(second.shape[:2], 2, np.float32)
     change = flicker.tracked_change((np.zeros((*SIZE, 3), np.uint8), second), (plane(2), depth))
     assert math.isnan(change.predicted)
     assert change.points == 0
 
 
-def test_what_is_hidden_in_the_second_picture_is_hardly_followed():
-    # By something of another texture; a few points return by chance (without the check, 40 %).
+def test_points_hidden_in_the_second_picture_are_mostly_dropped():
+    # Another texture hides them; a few tracks return by chance (without the check, 40 %).
     second = texture()
     second[:, 80:] = texture(seed=1)[:, 80:]
     start, there = flicker.tracked_points(texture(), second)
@@ -115,7 +115,7 @@ def test_summary_is_over_pairs():
     assert math.isnan(summary['truth_median'])
 
 
-def test_points_of_a_large_picture_are_followed_in_a_small_one_and_are_where_they_were():
+def test_points_tracked_in_a_reduced_picture_are_scaled_back():
     small = texture()
     large, moved = (
         cv2.resize(picture, (1920, 1440), interpolation=cv2.INTER_CUBIC)
@@ -124,8 +124,8 @@ def test_points_of_a_large_picture_are_followed_in_a_small_one_and_are_where_the
     start, there = flicker.tracked_points(large, moved)
     assert len(start) >= flicker.MIN_POINTS
     np.testing.assert_allclose(np.median(there - start, axis=0), [60, 0], atol=0.5)
-    assert start[:, 0].max() > 1500 and start[:, 1].max() > 1200  # all over the whole picture
-    # Depth that stands on a point's very pixels is found there.
+    assert start[:, 0].max() > 1500 and start[:, 1].max() > 1200  # all over the full picture
+    # Depth at the exact pixels of a point is found there.
     ramp = np.tile(np.linspace(1, 5, 1920, dtype=np.float32), (1440, 1))
     change = flicker.tracked_change((large, moved), (ramp, shifted(ramp, 60)))
     assert change.predicted < 0.002

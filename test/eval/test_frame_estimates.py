@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Estimates of another for a folder of labelled frames, as files."""
+"""Judging existing estimates of a folder of labelled frames, as files."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def millimetres(depth):
 
 
 def save(path, depth):
-    """As an array or as a png, by the name."""
+    """Write depth as an array or a png, by the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == '.npy':
         np.save(path, depth)
@@ -91,8 +91,8 @@ def test_files_of_every_name_are_read(folder, tmp_path, name):
     assert found['groups']['total']['frames'] == 3
 
 
-def test_what_is_no_depth_costs_coverage_and_is_no_error(folder, tmp_path):
-    """NaN and 0 in an array, 0 in a png."""
+def test_missing_depth_lowers_coverage_and_not_accuracy(folder, tmp_path):
+    """It is NaN or 0 in an array, 0 in a png."""
     for frame, suffix, nothing in zip(NAMES, ('npy', 'npy', 'png'), (np.nan, 0, 0), strict=True):
         depth = read_frame(folder / frame).sample.depth.copy()
         depth[:12] = nothing
@@ -102,7 +102,7 @@ def test_what_is_no_depth_costs_coverage_and_is_no_error(folder, tmp_path):
         assert frame['score']['abs_rel'] < 1e-3
 
 
-def test_beyond_is_the_far_end_of_the_range_that_is_said(folder, tmp_path, capsys):
+def test_infinity_is_judged_as_the_far_end_of_the_given_range(folder, tmp_path, capsys):
     for frame in NAMES:
         depth = read_frame(folder / frame).sample.depth.copy()
         if frame == 'street':
@@ -129,8 +129,8 @@ def test_a_smaller_estimate_of_the_same_view_is_judged(tmp_path):
 
 
 @pytest.mark.parametrize('unit', [0.1, 1000.0])
-def test_scale_is_told_apart_from_structure(folder, tmp_path, unit):
-    """As of a model that knows no metres."""
+def test_an_error_of_scale_leaves_the_scaled_score_intact(folder, tmp_path, unit):
+    """For example, a model whose output is not in metres."""
     for frame in NAMES:
         save(tmp_path / 'theirs' / f'{frame}.npy', read_frame(folder / frame).sample.depth * unit)
     total = judged(folder, tmp_path / 'theirs', tmp_path / 'out')['groups']['total']
@@ -138,7 +138,7 @@ def test_scale_is_told_apart_from_structure(folder, tmp_path, unit):
     assert total['scaled']['abs_rel'] < 1e-3 and total['median_scale'] == pytest.approx(1 / unit)
 
 
-def test_inverse_depth_is_named(folder, tmp_path):
+def test_inverse_depth_gives_a_warning(folder, tmp_path):
     for frame in NAMES:
         save(tmp_path / 'theirs' / f'{frame}.npy', 1 / read_frame(folder / frame).sample.depth)
     (warning,) = judged(folder, tmp_path / 'theirs', tmp_path / 'out')['warnings']
@@ -161,7 +161,7 @@ def test_inverse_depth_is_named(folder, tmp_path):
         (lambda f: np.save(f, np.array([{}], object)), 'cannot read'),
     ],
 )
-def test_a_frame_without_an_estimate_is_left_out_and_that_is_said(
+def test_a_frame_without_an_estimate_is_left_out_with_a_warning(
     folder, tmp_path, spoil, reason, capsys
 ):
     for frame in NAMES:
@@ -176,7 +176,7 @@ def test_a_frame_without_an_estimate_is_left_out_and_that_is_said(
     said = capsys.readouterr()
     assert 'left out, 1 of 3 frames' in said.out and 'warning: room is left out: ' in said.err
     assert said.err.splitlines()[-1].startswith(
-        f'error: 1 of 3 frames of {folder} cannot be read or have no estimate that can be'
+        f'error: 1 of 3 frames of {folder} cannot be read, or have no readable estimate'
     )
 
 
@@ -192,7 +192,7 @@ def test_a_frame_without_an_estimate_is_left_out_and_that_is_said(
         (('--estimates', '.', '--max-depth', 'inf'), 'give --estimate-range NEAR FAR'),
     ],
 )
-def test_what_cannot_be_is_one_line(folder, tmp_path, options, message, capsys):
+def test_bad_options_are_one_line(folder, tmp_path, options, message, capsys):
     words = [str(folder), '--out', str(tmp_path / 'out'), '--quiet']
     words += [str(folder) if option == 'FRAMES' else option for option in options]
     assert run_command(lambda _: frames.main(words)) == 2
@@ -200,8 +200,8 @@ def test_what_cannot_be_is_one_line(folder, tmp_path, options, message, capsys):
     assert error.startswith('error: ') and message in error and 'Traceback' not in error
 
 
-def test_truth_is_not_taken_for_its_own_estimate(folder, tmp_path, capsys):
-    """Beside a single frame, and where all depth lies in one folder."""
+def test_the_ground_truth_is_refused_as_an_estimate(folder, tmp_path, capsys):
+    """Both as the folder of a single frame, and as the depth of all frames."""
     flat = tmp_path / 'flat'
     for name in NAMES:
         save(flat / 'depth' / f'{name}.png', slope())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and depth of every kind: read as they are meant, or refused by what they are."""
+"""Pictures and depth of every format: read correctly, or refused with the reason."""
 
 import cv2
 import numpy as np
@@ -17,13 +17,13 @@ def paint(folder, image):
     return read_frame(folder).sample.rgb
 
 
-def test_pictures_of_any_depth_of_colour_are_read_alike(tmp_path):
+def test_pictures_of_any_bit_depth_and_channels_are_read_alike(tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     bgr = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     rgb = bgr[..., ::-1]
     np.testing.assert_array_equal(paint(folder, bgr), rgb)
     np.testing.assert_array_equal(paint(folder, bgr.astype(np.uint16) * 257), rgb)
-    # Where it is transparent, it is no less seen.
+    # Transparent pixels keep their colours.
     np.testing.assert_array_equal(paint(folder, np.dstack([bgr, bgr[..., 0]])), rgb)
     grey = np.repeat(bgr[..., :1], 3, axis=2)
     np.testing.assert_array_equal(paint(folder, bgr[..., 0]), grey)
@@ -31,7 +31,7 @@ def test_pictures_of_any_depth_of_colour_are_read_alike(tmp_path):
 
 
 @pytest.mark.parametrize('alphas', [b'', b'\0\xff'], ids=['opaque', 'transparent'])
-def test_pictures_with_a_palette_have_its_colours(alphas, tmp_path):
+def test_pictures_with_a_palette_are_read_in_colour(alphas, tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     places = [bytes([0, 1] * 32)] * 48
     (folder / 'rgb.png').write_bytes(
@@ -58,7 +58,7 @@ ONES = np.ones((48, 64), np.uint8)
     ],
     ids=['8 bits', 'colour', '16-bit colour', 'RGBA', 'palette', 'jpeg', 'cut off', 'empty'],
 )
-def test_depth_that_is_no_16_bit_grey_says_what_it_is(content, found, tmp_path):
+def test_the_error_of_depth_other_than_16_bit_grey_has_its_format(content, found, tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     if isinstance(content, np.ndarray):
         content = cv2.imencode('.png', content)[1].tobytes()
@@ -69,7 +69,7 @@ def test_depth_that_is_no_16_bit_grey_says_what_it_is(content, found, tmp_path):
         read_frame(folder)
 
 
-def test_a_picture_that_was_cut_off_says_so(tmp_path):
+def test_an_incomplete_picture_is_refused(tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     content = (folder / 'rgb.png').read_bytes()
     (folder / 'rgb.png').write_bytes(content[:-20])
@@ -77,14 +77,14 @@ def test_a_picture_that_was_cut_off_says_so(tmp_path):
         read_frame(folder)
 
 
-def test_the_size_of_a_photograph_is_not_that_of_its_viewer(tmp_path):
-    """A phone marks how it was held; meta.json may have been written of the picture upright."""
+def test_a_size_of_the_picture_as_viewers_show_it_is_refused(tmp_path):
+    """A phone stores its orientation in EXIF; meta.json may have the upright size."""
     folder = write_frame(tmp_path / 'f', slope(), width=48, height=64)
     (folder / 'rgb.png').unlink()
     jpeg = cv2.imencode('.jpg', ONES)[1].tobytes()
     (folder / 'rgb.JPG').write_bytes(with_exif_orientation(jpeg, 6))
     with pytest.raises(
-        EvalError, match=r'rgb is \(48, 64\), .* says \(64, 48\) .*not turned by EXIF'
+        EvalError, match=r'rgb is \(48, 64\), .* says \(64, 48\) .*not rotated by EXIF'
     ):
         read_frame(folder)
 
@@ -106,7 +106,7 @@ def pickled(path):
     ],
     ids=['codes', 'channel', 'nothing', 'archive', 'empty', 'text', 'pickle'],
 )
-def test_an_array_that_is_no_depth_is_refused(write, message, tmp_path):
+def test_an_array_that_is_not_depth_is_refused(write, message, tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     (folder / 'depth.png').unlink()
     write(folder / 'depth.npy')
@@ -114,7 +114,7 @@ def test_an_array_that_is_no_depth_is_refused(write, message, tmp_path):
         read_frame(folder)
 
 
-def test_an_array_that_was_cut_off_is_refused(tmp_path):
+def test_an_incomplete_array_is_refused(tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     (folder / 'depth.png').unlink()
     np.save(folder / 'depth.npy', slope())
@@ -124,7 +124,7 @@ def test_an_array_that_was_cut_off_is_refused(tmp_path):
         read_frame(folder)
 
 
-def test_inf_in_an_array_is_sky_and_points_may_be_added(tmp_path):
+def test_an_array_may_have_inf_for_sky_and_added_points(tmp_path):
     depth = slope().astype(np.float64)
     depth[0, :4] = [np.inf, 1e300, -np.inf, 70.0]
     folder = write_frame(tmp_path / 'f', slope())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is read of a frame; what is refused is in test_frames."""
+"""Reading frames; errors are tested in test_frames."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from dmd_ros.core.camera import Camera
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.frame_folder import find_frames, group_of, read_camera, read_frame
 
-RED = np.full((48, 64, 3), (0, 0, 255), np.uint8)  # as OpenCV writes it
+RED = np.full((48, 64, 3), (0, 0, 255), np.uint8)  # BGR, for OpenCV
 
 
 def test_camera_and_colours_are_those_of_the_files(tmp_path):
@@ -25,7 +25,7 @@ def test_camera_and_colours_are_those_of_the_files(tmp_path):
 
 @pytest.mark.parametrize('name', ['rgb.jpg', 'rgb.jpeg'])
 def test_a_photograph_is_not_turned_upright(tmp_path, name):
-    """The intrinsics are of the picture as it lies in the file."""
+    """The intrinsics are those of the picture as it is stored."""
     folder = write_frame(tmp_path / 'f', slope())
     (folder / 'rgb.png').unlink()
     jpeg = cv2.imencode('.jpg', RED)[1].tobytes()
@@ -34,8 +34,8 @@ def test_a_photograph_is_not_turned_upright(tmp_path, name):
     assert read_frame(folder).sample.rgb.shape == (48, 64, 3)
 
 
-def test_a_photograph_that_was_cut_off_is_refused(tmp_path):
-    """OpenCV 4 gives it back with grey in place of the rest, which would be judged."""
+def test_an_incomplete_photograph_is_refused(tmp_path):
+    """OpenCV 4 fills the missing part with grey, which would be judged."""
     folder = write_frame(tmp_path / 'f', slope())
     (folder / 'rgb.png').unlink()
     noise = np.random.default_rng(0).integers(0, 256, RED.shape, np.uint8)
@@ -45,7 +45,7 @@ def test_a_photograph_that_was_cut_off_is_refused(tmp_path):
         read_frame(folder)
 
 
-def test_what_was_not_measured_is_nan(tmp_path):
+def test_unlabelled_pixels_are_nan(tmp_path):
     depth = slope()
     depth[:5] = np.nan
     truth = read_frame(write_frame(tmp_path / 'f', depth)).sample.depth
@@ -53,8 +53,8 @@ def test_what_was_not_measured_is_nan(tmp_path):
 
 
 @pytest.mark.parametrize('kind', [np.uint16, np.float32])
-def test_points_lie_on_the_nearest_pixel(tmp_path, kind):
-    """Projected points come as fractions of pixels, and centres lie at whole numbers."""
+def test_points_are_added_to_the_nearest_pixel(tmp_path, kind):
+    """Projected points have fractional coordinates; pixel centres are at whole numbers."""
     folder = write_frame(tmp_path / 'f', np.ones((48, 64), np.float32))
     u, v = np.array([2.6, 9.4, 63.0]), np.array([0.7, 5.0, 46.8])
     if kind is np.uint16:
@@ -65,8 +65,8 @@ def test_points_lie_on_the_nearest_pixel(tmp_path, kind):
     assert np.count_nonzero(truth != 1.0) == 3
 
 
-def test_projected_points_reach_to_the_size_of_the_picture(tmp_path):
-    """Who projects keeps 0 <= u < width, which goes half a pixel beyond the last centre."""
+def test_projected_points_may_reach_to_the_size_of_the_picture(tmp_path):
+    """A projection usually keeps 0 <= u < width, half a pixel beyond the edge of the last one."""
     folder = write_frame(tmp_path / 'f', np.ones((48, 64), np.float32))
     np.savez(folder / 'depth_full.npz', u=[63.9, 0.0], v=[2.0, 47.6], z=[70.0, 80.0])
     truth = read_frame(folder).sample.depth
@@ -92,11 +92,11 @@ def test_the_camera_is_read_without_the_pictures(tmp_path):
         (folder / name).unlink()
     assert read_camera(folder) == camera
     (folder / 'meta.json').write_text('{"fx": 40.0}')
-    with pytest.raises(EvalError, match=r"meta.json has no 'fy'; it must give the camera"):
+    with pytest.raises(EvalError, match=r"meta.json has no 'fy'; it must have the camera"):
         read_camera(folder)
 
 
-def test_a_folder_of_frames_may_have_a_meta_of_its_own(tmp_path):
+def test_a_folder_of_frames_may_have_its_own_meta_json(tmp_path):
     frame = write_frame(tmp_path / 'f', slope())
     (tmp_path / 'meta.json').write_text('{}')
     assert find_frames(tmp_path) == [frame]
@@ -105,9 +105,9 @@ def test_a_folder_of_frames_may_have_a_meta_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ('meta', 'group'),
     [
-        ({'scene': 'outdoor', 'group': 'city'}, 'outdoor'),  # none of ours
+        ({'scene': 'outdoor', 'group': 'city'}, 'outdoor'),  # not one of our groups
         ({'dataset': 'Tabletop'}, 'table top'),
-        ({}, 'table top'),  # by its median: half of it is near, however far the rest
+        ({}, 'table top'),  # by its median depth, 1 m
     ],
 )
 def test_groups_of_unusual_frames(meta, group):

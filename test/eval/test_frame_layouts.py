@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as other tools leave them: the same data gives the same figures in every layout."""
+"""Frames in the layouts of other tools: the same data gives the same figures in every layout."""
 
 import json
 import re
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / 'docs' / 'datasets.md'
 
 
 def judged(folder, model):
-    """What the command line says of a folder, but for the time that it took."""
+    """Return the results of the command for a folder, without the latency."""
     out = folder.with_name(folder.name + '.out')
     argv = [str(folder), '--model', model, '--out', str(out), '--quiet']
     assert run_command(lambda _: frames.main(argv)) == 0
@@ -31,20 +31,20 @@ def judged(folder, model):
 
 
 def refused(folder, model, capsys):
-    """The last line of the command line about a folder with a fault."""
+    """Return the last line that the command prints for a faulty folder."""
     argv = [str(folder), '--model', model, '--out', str(folder) + '.out', '--quiet']
     assert run_command(lambda _: frames.main(argv)) == 2
     return capsys.readouterr().err.splitlines()[-1]
 
 
 def steps(near, far):
-    """A slope in steps of 1/8 m, which are whole codes of all units here, with holes."""
+    """Return a slope with holes, in steps of 1/8 m, which are integers in all units used here."""
     depth = np.round(slope(near, far) * 8) / 8
     depth[3:9, 5:60] = np.nan
     return depth
 
 
-# Both are wrong by some: figures that are all alike would compare to nothing.
+# Both estimates are wrong, so that the figures of the two frames differ.
 TRUTH = {'room': steps(2, 6), 'street': steps(4, 12)}
 PAINTED = {'room': slope(2, 6) * 1.3, 'street': slope(4, 12) * 0.8}
 SCENES = {'room': 'indoor', 'street': 'outdoor'}
@@ -146,16 +146,16 @@ def test_figures_are_those_of_the_standard_layout(layout, tmp_path, model):
 
 
 @pytest.mark.parametrize('layout', FLAT)
-def test_pictures_and_depth_may_lie_in_a_folder_each(layout, tmp_path, model):
-    """With one meta.json, so that both frames are of one group."""
+def test_all_pictures_and_all_depth_may_be_in_one_folder_each(layout, tmp_path, model):
+    """They share one meta.json, so that both frames are of one group."""
     FLAT[layout](tmp_path / 'other')
     standard = write_standard(tmp_path / 'standard', scene='indoor')
     assert judged(tmp_path / 'other', model) == judged(standard, model)
 
 
 @pytest.mark.parametrize('flat', [False, True])
-def test_depth_of_fewer_pixels_is_judged_on_its_own(flat, tmp_path, model):
-    """As if only the pixels of the picture in the middle of its own were labelled."""
+def test_depth_of_lower_resolution_is_judged_on_its_own_grid(flat, tmp_path, model):
+    """As if only the picture's pixels at the centres of depth pixels were labelled."""
     picture, small = grey_from_depth(np.kron(PAINTED['room'], np.ones((3, 3), np.float32))), None
     camera = {'fx': 180.0, 'fy': 180.0, 'cx': 95.5, 'cy': 71.5, 'width': 192, 'height': 144}
     small = TRUTH['room']
@@ -175,8 +175,8 @@ def test_depth_of_fewer_pixels_is_judged_on_its_own(flat, tmp_path, model):
     assert results['frames'][0]['score']['pixels'] == np.count_nonzero(~np.isnan(small))
 
 
-def test_depth_of_fewer_pixels_covers_the_picture_without_a_value_of_its_own(tmp_path):
-    """For the trainer: each measured depth in the pixels nearest to it, and the holes too."""
+def test_depth_of_lower_resolution_is_resampled_to_the_picture_without_new_values(tmp_path):
+    """For the trainer: each pixel of the picture has the nearest depth, or the nearest hole."""
     folder = write_frame(tmp_path / 'f', slope(), scene='indoor')
     small = np.arange(1, 13, dtype=np.float32).reshape(3, 4)
     small[1, 2] = np.nan
@@ -190,7 +190,7 @@ def test_depth_of_fewer_pixels_covers_the_picture_without_a_value_of_its_own(tmp
 @pytest.mark.parametrize(
     'shape', [(24, 64), (48, 32), (47, 64), (24, 31)], ids=['half', 'narrow', 'cut', 'aspect']
 )
-def test_depth_that_shows_something_else_is_refused(shape, tmp_path):
+def test_depth_of_another_view_is_refused(shape, tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     write_codes(folder / 'depth.png', np.ones(shape, np.float32), 1000)
     said = rf'depth \({shape[0]}, {shape[1]}\), .*meta\.json says \(48, 64\) .* scaled from it'
@@ -207,37 +207,37 @@ def test_odd_sizes_may_be_rounded(tmp_path):
 @pytest.mark.parametrize(
     'value', [0, -1000, '1000', float('nan'), float('inf'), True, None, [1000], 0.001, 10**400]
 )
-def test_a_unit_that_is_none_is_refused_by_name(value, tmp_path, model, capsys):
-    """0.001 is metres per code, the other way round."""
+def test_a_bad_depth_per_metre_is_refused(value, tmp_path, model, capsys):
+    """0.001 is the inverse: metres per unit."""
     write_frame(tmp_path / 'frames' / 'f', slope(), depth_per_metre=value)
     said = refused(tmp_path / 'frames', model, capsys)
     assert f'f/meta.json: depth_per_metre={value!r}; allowed: a number from 1' in said
-    assert '1000 in millimetres (the default), 5000 in TUM RGB-D, 256 in KITTI' in said
+    assert '1000 for millimetres (the default), 5000 in TUM RGB-D, 256 in KITTI' in said
 
 
-def test_a_unit_and_metres_contradict_each_other(tmp_path, model, capsys):
+def test_depth_per_metre_is_refused_for_an_array_in_metres(tmp_path, model, capsys):
     folder = write_frame(tmp_path / 'frames' / 'f', slope(), depth_per_metre=1000)
     (folder / 'depth.png').unlink()
     np.save(folder / 'depth.npy', slope())
     said = refused(tmp_path / 'frames', model, capsys)
-    assert 'f/depth.npy is in metres, and depth_per_metre=1000 is said of it' in said
+    assert 'f/depth.npy is in metres, but depth_per_metre=1000, which is for the' in said
 
 
 @pytest.mark.parametrize(
     ('first', 'second'),
     [('depth.png', 'depth.npy'), ('rgb.png', 'rgb.jpg'), ('rgb.png', 'rgb.JPEG')],
 )
-def test_two_files_for_one_thing_are_refused(first, second, tmp_path, model, capsys):
+def test_two_pictures_or_two_depths_of_a_frame_are_refused(first, second, tmp_path, model, capsys):
     folder = write_frame(tmp_path / 'frames' / 'f', slope())
     (folder / second).write_bytes((folder / first).read_bytes())
     said = refused(tmp_path / 'frames', model, capsys)
-    assert f'f has {first} and {second}; keep the one that is meant' in said
+    assert f'f has {first} and {second}; keep the right one' in said
 
 
 # One meta.json for all
 
 
-def test_keys_of_a_frame_win_and_its_camera_is_not_mixed_with_the_other(tmp_path):
+def test_the_meta_of_a_frame_overrides_the_other_and_cameras_are_not_mixed(tmp_path):
     folder = write_frame(tmp_path / 'f', slope(), fx=90.0, cx=30.0)
     shared = {**META, 'cx': 7.0, 'group': 'outdoor', 'scene': 'outdoor', 'depth_per_metre': 500}
     (tmp_path / 'meta.json').write_text(json.dumps(shared))
@@ -246,11 +246,11 @@ def test_keys_of_a_frame_win_and_its_camera_is_not_mixed_with_the_other(tmp_path
     assert (frame.meta['scene'], frame.group) == ('indoor', 'outdoor')
     np.testing.assert_allclose(frame.truth_m, 2 * slope(), atol=2e-3)
     (folder / 'meta.json').write_text('{"fx": 90.0, "cx": 30.0}')
-    with pytest.raises(EvalError, match=r"f/meta\.json has no 'fy'; it must give the camera: fx"):
+    with pytest.raises(EvalError, match=r"f/meta\.json has no 'fy'; it must have the camera: fx"):
         read_frame(folder)
 
 
-def test_the_file_at_fault_is_the_one_that_says_it(tmp_path):
+def test_the_error_names_the_file_that_has_the_bad_value(tmp_path):
     folder = write_frame(tmp_path / 'f', slope())
     shared = tmp_path / 'meta.json'
     (folder / 'meta.json').write_text('{"scene": "indoor"}')
@@ -283,7 +283,7 @@ def test_one_frame_of_many_is_judged_with_the_camera_of_all(tmp_path, monkeypatc
 # Pictures and depth in a folder each
 
 
-def test_a_depth_map_without_its_picture_is_named(tmp_path, model, capsys):
+def test_a_depth_map_without_its_picture_gives_an_error(tmp_path, model, capsys):
     root = tmp_path / 'frames'
     FLAT['folders of pictures'](root)
     (root / 'rgb' / 'room.png').unlink()
@@ -295,16 +295,16 @@ def test_a_depth_map_without_its_picture_is_named(tmp_path, model, capsys):
     assert [frame['name'] for frame in results['frames']] == ['street']
 
 
-def test_without_a_camera_the_file_that_must_give_it_is_named(tmp_path, model, capsys):
+def test_without_a_camera_the_error_names_the_missing_file(tmp_path, model, capsys):
     root = tmp_path / 'frames'
     FLAT['folders of pictures'](root)
     (root / 'meta.json').unlink()
     said = refused(root, model, capsys)
-    assert f'cannot read {root / "meta.json"}: no such file; it must give the camera' in said
+    assert f'cannot read {root / "meta.json"}: no such file; it must have the camera' in said
 
 
-def test_names_may_hold_stamps_and_far_points(tmp_path):
-    """A suffix of a name like 1305031102.175304 is not the file's."""
+def test_names_may_be_stamps_and_depth_may_have_extra_points(tmp_path):
+    """In a name like 1305031102.175304, the part after the dot is not a suffix."""
     root = tmp_path / 'frames'
     FLAT['folders of pictures'](root)
     for part in ('rgb', 'depth'):
@@ -317,7 +317,7 @@ def test_names_may_hold_stamps_and_far_points(tmp_path):
 def test_two_layouts_in_one_folder_are_refused(tmp_path):
     FLAT['folders of pictures'](tmp_path)
     write_frame(tmp_path / 'own', slope())
-    with pytest.raises(EvalError, match=r'rgb/ and depth/, and others .* as own/; keep them'):
+    with pytest.raises(EvalError, match=r'rgb/ and depth/, and others .* such as own/; keep the'):
         find_frames(tmp_path)
     assert read_frame(*find_frames(tmp_path / 'own')).name == 'own'
 
@@ -336,7 +336,7 @@ def test_frames_may_be_called_rgb_and_depth(tmp_path):
     assert [path.name for path in find_frames(tmp_path / 'own')] == ['depth', 'rgb']
 
 
-def test_a_folder_without_depth_says_what_it_looked_for(tmp_path):
+def test_the_error_of_a_folder_without_depth_names_the_layouts(tmp_path):
     for part in ('rgb', 'depth'):
         (tmp_path / part).mkdir()
     (tmp_path / 'depth' / 'a.tiff').touch()
@@ -347,7 +347,7 @@ def test_a_folder_without_depth_says_what_it_looked_for(tmp_path):
 @pytest.mark.parametrize(
     'centre', [{'cx': 64.0}, {'cx': -3.0}, {'cy': 48.5}, {'cy': -0.6}], ids=str
 )
-def test_a_principal_point_outside_of_the_picture_is_a_warning(centre, tmp_path, model):
+def test_a_principal_point_outside_of_the_picture_gives_a_warning(centre, tmp_path, model):
     write_frame(tmp_path / 'frames' / 'f', slope(), **centre)
     write_frame(tmp_path / 'frames' / 'g', slope(), cx=63.5, cy=-0.5)
     (warning,) = judged(tmp_path / 'frames', model)['warnings']
@@ -357,7 +357,7 @@ def test_a_principal_point_outside_of_the_picture_is_a_warning(centre, tmp_path,
     )
 
 
-def test_the_folder_that_the_documentation_shows_is_judged(tmp_path, model):
+def test_the_folder_in_the_documentation_is_judged(tmp_path, model):
     section = DOCS.read_text().partition('## Your own frames')[2].partition('\n## ')[0]
     (example,) = re.findall(r'```json\n(.*?)```', section, re.DOTALL)
     meta = json.loads(example)

@@ -35,7 +35,7 @@ def run(folder, out, model, *options):
     return json.loads((out / 'results.json').read_text())
 
 
-def test_the_oracle_is_recognised_and_its_scale_error_diagnosed(folder, tmp_path, model, capsys):
+def test_the_scale_error_of_the_oracle_is_found(folder, tmp_path, model, capsys):
     results = run(folder, tmp_path / 'out', model)
     groups = results['groups']
     assert list(groups) == ['indoor', 'table top', 'outdoor', 'total']
@@ -70,7 +70,7 @@ def test_baselines_are_computed_beside_the_model(folder, tmp_path, model):
         assert frame['best_const']['abs_rel'] <= min(others) + 1e-6
 
 
-def test_two_runs_differ_in_nothing_but_time(folder, tmp_path, model):
+def test_two_runs_differ_only_in_time(folder, tmp_path, model):
     options = ('--steps', '3', '--samples', '2')
     first = run(folder, tmp_path / 'a', model, *options)
     second = run(folder, tmp_path / 'b', model, *options)
@@ -154,7 +154,7 @@ def spoil(folder, name):
         'bad rgb': lambda: (folder / 'rgb.png').write_bytes(b'no picture'),
         'huge rgb': lambda: (folder / 'rgb.png').write_bytes(HUGE),
         'unreadable rgb': lambda: (
-            (folder / 'rgb.png').unlink()  # as of a bad disk, for root too
+            (folder / 'rgb.png').unlink()  # unreadable like a bad disk, even for root
             or (folder / 'rgb.png').symlink_to('/proc/self/mem')
         ),
         'no depth': lambda: (folder / 'depth.png').unlink(),
@@ -181,7 +181,7 @@ def spoil(folder, name):
     [
         ('no meta', r'cannot read .*meta\.json'),
         ('list meta', r'meta\.json must hold a JSON object, not list'),
-        ('no fx', r"meta\.json has no 'fx'; it must give the camera"),
+        ('no fx', r"meta\.json has no 'fx'; it must have the camera"),
         ('bad fx', r'meta\.json: focal lengths'),
         ('text fx', r'meta\.json: could not convert'),
         ('size', r'meta\.json says \(48, 65\)'),
@@ -198,11 +198,11 @@ def spoil(folder, name):
         ('negative npz', r'depth_full\.npz must hold u, v'),
         ('cut npz', r'depth_full\.npz must hold u, v'),
         ('empty npz', r'depth_full\.npz must hold u, v'),
-        ('half a row', r'meta\.json: height=48\.5 is no whole number of pixels'),
-        ('endless width', r'meta\.json: width=inf is no whole number of pixels'),
+        ('half a row', r'meta\.json: height=48\.5 is not a whole number of pixels'),
+        ('endless width', r'meta\.json: width=inf is not a whole number of pixels'),
     ],
 )
-def test_a_bad_frame_names_the_file_at_fault(tmp_path, name, message):
+def test_the_error_of_a_bad_frame_names_the_file(tmp_path, name, message):
     folder = write_frame(tmp_path / 'f', slope())
     spoil(folder, name)
     with pytest.raises(EvalError, match=message):
@@ -221,8 +221,8 @@ def test_a_single_frame_folder_is_accepted(tmp_path):
     assert find_frames(folder) == [folder]
 
 
-def test_a_folder_may_have_a_name_that_is_no_text(tmp_path, model, capsys):
-    """As an archive of another system leaves it; OpenCV ends the process at such a path."""
+def test_the_name_of_a_folder_need_not_be_valid_text(tmp_path, model, capsys):
+    """Archives of other systems contain such names; OpenCV ends the process at such a path."""
     name = os.fsdecode(b'caf\xe9')
     write_frame(tmp_path / 'frames' / 'f', slope()).rename(tmp_path / 'frames' / name)
     results = run(tmp_path / 'frames', tmp_path / 'out', model)
@@ -238,21 +238,21 @@ def test_a_wrong_baseline_in_meta_is_reported(tmp_path, model):
     assert 'absrel_const 0.1 (own: ' in results['warnings'][0]
 
 
-def test_a_baseline_that_is_no_number_is_a_warning(tmp_path, model):
+def test_a_baseline_that_is_not_a_number_gives_a_warning(tmp_path, model):
     stated = {'const': 'near', 'absrel_const': None, 'best_const': 'x'}
     write_frame(tmp_path / 'frames' / 'f', slope(), baseline=stated)
     (warning,) = run(tmp_path / 'frames', tmp_path / 'out', model)['warnings']
     assert 'best_const x (own: ' in warning
 
 
-def test_const_is_that_of_the_group_however_it_is_spelt(tmp_path, model):
+def test_const_is_that_of_the_group_in_any_spelling(tmp_path, model):
     write_frame(tmp_path / 'frames' / 'a', slope(5, 75), scene='Outdoor')
     write_frame(tmp_path / 'frames' / 'b', slope(5, 75), group='outdoor')
     found = run(tmp_path / 'frames', tmp_path / 'out', model)['frames']
     assert [(f['group'], f['const_m']) for f in found] == [('outdoor', 15.0)] * 2
 
 
-def test_a_frame_without_truth_is_left_out_and_that_is_said(folder, tmp_path, model, capsys):
+def test_a_frame_without_truth_is_left_out_with_a_warning(folder, tmp_path, model, capsys):
     write_frame(folder / 'void', np.full((48, 64), np.nan, np.float32))
     results = run(folder, tmp_path / 'out', model)
     assert results['groups']['total']['frames'] == len(results['frames']) == 3
@@ -262,7 +262,7 @@ def test_a_frame_without_truth_is_left_out_and_that_is_said(folder, tmp_path, mo
     assert 'was judged: void is left out' in capsys.readouterr().err
 
 
-def test_bad_frames_cost_no_other_and_are_named_in_all_that_is_left(
+def test_bad_frames_do_not_stop_the_others_and_are_listed_in_all_outputs(
     folder, tmp_path, model, capsys
 ):
     good = run(folder, tmp_path / 'good', model)
@@ -292,7 +292,7 @@ def test_bad_frames_cost_no_other_and_are_named_in_all_that_is_left(
     assert (tmp_path / 'out' / 'sheet.png').is_file()
 
 
-def test_where_every_frame_is_bad_all_reasons_are_given(tmp_path, model, capsys):
+def test_the_error_has_all_reasons_if_every_frame_is_bad(tmp_path, model, capsys):
     for name in ('no fx', 'no rgb'):
         spoil(write_frame(tmp_path / 'frames' / name, slope()), name)
     argv = [str(tmp_path / 'frames'), '--model', model, '--out', str(tmp_path / 'o'), '--quiet']
@@ -302,7 +302,7 @@ def test_where_every_frame_is_bad_all_reasons_are_given(tmp_path, model, capsys)
     assert not list((tmp_path / 'o').iterdir())
 
 
-def test_a_camera_that_the_model_does_not_know_is_named(tmp_path, model):
+def test_a_camera_outside_the_range_of_the_model_gives_a_warning(tmp_path, model):
     write_frame(tmp_path / 'frames' / 'f', slope(), fy=900.0)
     results = run(tmp_path / 'frames', tmp_path / 'out', model)
     assert results['warnings'][0].startswith('f: the camera has tan(vfov/2) = ')
@@ -328,7 +328,7 @@ REAL = SHARED / 'real' / 'frames'
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason='no real frames here')
-def test_real_frames_agree_with_the_baselines_that_they_state():
+def test_real_frames_agree_with_the_baselines_in_their_meta():
     found = [read_frame(path) for path in find_frames(REAL)]
     assert [w for f in found if (w := judge.baseline_disagreement(f))] == []
     verdicts = [
@@ -338,7 +338,7 @@ def test_real_frames_agree_with_the_baselines_that_they_state():
     summaries = judge.by_group(verdicts, ('indoor', 'table top', 'outdoor'))
     counts = {name: s.frames for name, s in summaries.items()}
     assert counts == {'indoor': 7, 'table top': 2, 'outdoor': 8, 'total': 17}
-    # The table of the folder's README, which is of depth.png alone.
+    # From the table in the folder's README, which covers only depth.png.
     for name, const, best in (
         ('indoor', 0.41, 0.30),
         ('table top', 1.50, 0.27),
@@ -346,21 +346,21 @@ def test_real_frames_agree_with_the_baselines_that_they_state():
     ):
         assert summaries[name].const.abs_rel == pytest.approx(const, abs=0.01)
         assert summaries[name].best_const.abs_rel == pytest.approx(best, abs=0.01)
-    # Any constant, scaled by the median, is as good as the median: no structure.
+    # Any constant becomes the median after median scaling, because it has no structure.
     assert all(v.scaled.abs_rel >= v.best_const.abs_rel - 1e-9 for v in verdicts)
 
 
 @pytest.mark.parametrize(('stream', 'status'), [('stdout', 0), ('stderr', 141)])
-def test_a_reader_that_leaves_before_the_work_is_done_is_no_success(
+def test_a_pipe_that_closes_before_the_work_is_done_is_not_a_success(
     stream, status, folder, tmp_path, model
 ):
-    """`| head` may end the printing of the table, and `2>&1 | head` what comes before it."""
+    """`| head` may close while the table is printed, `2>&1 | head` already before it."""
     reader, writer = os.pipe()
     os.close(reader)
     argv = [str(folder), '--model', model, '--out', str(tmp_path / 'out')]
     words = [sys.executable, '-m', 'dmd_ros.eval.frames', *argv]
     streams = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, stream: writer}
-    env = {**os.environ, 'PYTHONUNBUFFERED': ''}  # the table goes out when all is done
+    env = {**os.environ, 'PYTHONUNBUFFERED': ''}  # the table is flushed at the end
     try:
         ended = subprocess.run(words, cwd=Path(__file__).parents[2], env=env, **streams)
     finally:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the command for folders of frames leaves in --out, and what it holds in memory for that."""
+"""The outputs of the command for folders of frames, and its use of memory."""
 
 import json
 import tracemalloc
@@ -26,8 +26,8 @@ def run(folder, out, model, *options):
 
 
 def test_the_sheet_of_many_frames_shows_some_of_them(tmp_path, model, monkeypatch):
-    """Those of all would not fit into a picture."""
-    monkeypatch.setattr(frames, '_ROWS', 3)
+    """All of them might not fit into an image file."""
+    monkeypatch.setattr(frames, '_MAX_ROWS', 3)
     heights = []
     for count in (3, 7):
         for i in range(count):
@@ -38,8 +38,8 @@ def test_the_sheet_of_many_frames_shows_some_of_them(tmp_path, model, monkeypatc
     assert heights[0] == heights[1] > 3 * 300
 
 
-def test_memory_does_not_grow_by_the_maps_of_the_frames(tmp_path, model):
-    """Rows of the sheet are small; the maps of a hundred full HD frames had 2.5 GB."""
+def test_memory_does_not_grow_with_the_depth_maps(tmp_path, model):
+    """Only small rows of the sheet are kept; the maps of 100 full HD frames would take 2.5 GB."""
     depth_m = np.repeat(np.repeat(slope(), 20, axis=0), 20, axis=1)  # 1280x960
     camera = {k: META[k] * 20 for k in META}
     peaks = []
@@ -63,7 +63,7 @@ def test_an_earlier_run_is_not_overwritten_unless_asked(tmp_path, model, capsys)
     assert run_command(lambda _: frames.main(argv)) == 2
     assert 'results.json exists already; choose another --out, or' in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
-    # A run that fails costs nothing either.
+    # A run that fails removes nothing, either.
     argv += ['--overwrite', '--min-depth', '4.999999']
     assert run_command(lambda _: frames.main(argv)) == 2
     assert {path.name: path.read_bytes() for path in out.iterdir()} == kept

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Points in pictures, and depths of a distorted picture brought to the rectified one."""
+"""Projected points, and depths of a distorted picture moved to the rectified one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dmd_ros.eval import points
 WIDE = Camera(175, 175, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.32, 0.11, 0, 0, -0.017))
 
 
-# A NaN cast to a whole number is pixel 0 on ARM.
+# On ARM, NaN cast to an integer is pixel 0.
 @pytest.mark.filterwarnings('error')
-def test_labels_that_the_lens_model_cannot_explain_are_left_out() -> None:
-    """It reaches to 0.99 focal lengths; a driver gives depth in the corners all the same."""
+def test_labels_beyond_the_lens_model_are_left_out() -> None:
+    """The model ends at 0.99 focal lengths, but the driver has depth in the corners beyond."""
     v, u = (c.ravel() for c in np.mgrid[: WIDE.height, : WIDE.width])
     radius = np.hypot(u - WIDE.cx, v - WIDE.cy) / WIDE.fx
     z = np.where(radius > 1.0, 9.0, 2.0)
@@ -28,7 +28,7 @@ def test_labels_that_the_lens_model_cannot_explain_are_left_out() -> None:
     assert not sample.camera.is_distorted
 
 
-def test_points_beside_the_picture_are_in_no_row_of_it() -> None:
+def test_points_beside_the_picture_do_not_wrap_to_another_row() -> None:
     u = np.array([-0.6, -0.4, 3.4, 3.6, 1.0, 1.0, 1.0, 1.0])
     v = np.array([1.0, 1.0, 1.0, 1.0, -0.6, -0.4, 2.4, 2.6])
     depth = points.depth_from_pixels(u, v, np.arange(1.0, 9.0), height=3, width=4)
@@ -37,8 +37,8 @@ def test_points_beside_the_picture_are_in_no_row_of_it() -> None:
 
 
 @pytest.mark.filterwarnings('error')
-def test_points_that_no_picture_holds_are_left_out() -> None:
-    """Behind the camera, beside the picture, beyond the lens model, or absurdly far away."""
+def test_points_that_are_not_in_the_picture_are_left_out() -> None:
+    """They are behind the camera, beside the picture, beyond the lens model, or extremely far."""
     nowhere = [[0, 0, -2.0], [0, 0, 0.0], [9, 0, 1.0], [-5, 0, 1.0], [1e30, 0, 1.0], [0, 1e30, 1]]
     seen = [[0.0, 0.0, 2.0], [0.0, 0.0, 3.0]]  # the nearer one hides the other
     for camera in (WIDE, WIDE.rectified()):
@@ -49,7 +49,7 @@ def test_points_that_no_picture_holds_are_left_out() -> None:
 
 
 def test_points_fall_on_the_distorted_pixels_of_a_distorted_camera() -> None:
-    """OpenCV's projection, and no straight one."""
+    """The reference is OpenCV's projection with distortion."""
     truth = np.random.default_rng(0).uniform((-0.5, -0.5, 1), (0.5, 0.5, 1), (50, 3)) * 3.0
     k, d, zero = WIDE.matrix, np.array(WIDE.distortion), np.zeros(3)
     places = np.rint(cv2.projectPoints(truth, zero, zero, k, d)[0][:, 0]).astype(int)
@@ -61,7 +61,7 @@ def test_points_fall_on_the_distorted_pixels_of_a_distorted_camera() -> None:
     assert (np.isnan(straight) != np.isnan(depth)).any()
 
 
-def test_a_quaternion_turns_as_its_axis_and_angle_do() -> None:
+def test_the_rotation_of_a_quaternion_is_that_of_its_axis_and_angle() -> None:
     turn = np.array([0.3, -0.5, 0.7])
     angle = np.linalg.norm(turn)
     xyz = np.sin(angle / 2) * turn / angle
