@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of a photograph: given, calibrated, read from its EXIF or estimated."""
+"""Determine the camera of a photograph: from a calibration, an option, EXIF or an estimate."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ from dmd_ros.runtime.shared_files import DEFAULT_FOV_MODEL
 
 SOURCES = ('calibration', 'fixed', 'exif', 'estimate')
 CALIBRATION, FIXED, EXIF, ESTIMATE = SOURCES
-# Said of what stands on an estimate.
+# The warning for results that depend on an estimate.
 ESTIMATED = (
     'the field of view is estimated, and metres are no better than it; give --vfov, --focal-px '
     'or --calibration if you can'
 )
-# What the angle of a photograph is if no option tells it.
+# The source of the field of view without an option, for the help.
 OTHERWISE = (
-    'that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, show no crop and no '
-    'digital zoom, and estimated by the field-of-view network in the others'
+    'that of the EXIF tag FocalLengthIn35mmFilm in pictures that have it, without crop or digital '
+    'zoom, and estimated by the field-of-view network in the others'
 )
 # A picture on 35 mm film, mm.
 _FILM_MM = (36.0, 24.0)
-# Beyond these EXIF leaves the angle open: digital zoom; long side by short (cameras: 21:9).
-_ZOOM, _WIDEST = 1.01, 2.4
-# CameraInfo's name -> where the YAML has it.
+# Above these, EXIF does not determine the field of view: digital zoom; ratio of the long to the
+# short side (cameras: up to 21:9).
+_MAX_ZOOM, _MAX_RATIO = 1.01, 2.4
+# CameraInfo's field -> its keys in the YAML.
 _FIELDS = {
     'width': ('image_width',),
     'height': ('image_height',),
@@ -50,7 +51,7 @@ _FIELDS = {
     'd': ('distortion_coefficients', 'data'),
 }
 _P = ('projection_matrix', 'data')
-# What the reader of a CameraInfo speaks of, and what that is called here.
+# Terms in errors about a CameraInfo -> those for a calibration file.
 _WORDS = {
     'camera_info.k': 'camera_matrix',
     'camera_info.d': 'distortion_coefficients',
@@ -66,7 +67,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class KnownCamera:
-    """camera: of the picture. source: one of `SOURCES`. why: that in words."""
+    """The camera of a picture; source: one of `SOURCES`; why: the source in words."""
 
     camera: Camera
     source: str
@@ -74,18 +75,18 @@ class KnownCamera:
 
 
 class PictureCameras:
-    """Gives each picture its camera, as the options of `add_camera_options` say."""
+    """Determines the camera of each picture from the options of `add_camera_options`."""
 
     def __init__(self, args: argparse.Namespace, fov_memory: int = 1) -> None:
-        """Look at what all pictures share; raises `EvalError`, `CoreError` or `BackendError`.
+        """Check the options; raises `EvalError`, `CoreError` or `BackendError`.
 
-        fov_memory: of an estimate, the median over so many pictures is taken.
+        fov_memory: number of pictures over which the median of estimates is taken.
         """
         self._args, self._fov_memory = args, fov_memory
         self._info = None if args.calibration is None else read_calibration(args.calibration)
         if self._info is None and args.rectified:
-            raise EvalError('--rectified says what --calibration is of: give that too')
-        if self._info is not None:  # a bad one is found before a model is loaded
+            raise EvalError('--rectified needs --calibration: give that, too')
+        if self._info is not None:  # report a bad calibration before a model is loaded
             self._calibrated(self._info.width, self._info.height, '')
         given = (self._info, args.vfov, args.focal_px)
         if args.fov_model is not None and any(value is not None for value in given):
@@ -96,7 +97,7 @@ class PictureCameras:
             self._load_network()
 
     def of(self, picture: Picture) -> KnownCamera:
-        """Give the camera of one picture; raises `CoreError` if there can be none."""
+        """Return the camera of one picture; raises `CoreError` if it cannot be determined."""
         height, width = picture.rgb.shape[:2]
         exif = picture.exif
         turned = f'EXIF turns or mirrors it (orientation {exif.orientation})'
@@ -111,10 +112,10 @@ class PictureCameras:
         return KnownCamera(camera, EXIF, f'EXIF ({film:g} mm on 35 mm film)')
 
     def given(self, rgb: NDArray[np.uint8], turned: str = '') -> KnownCamera | None:
-        """Give the camera of uint8 [H, W, 3] that the options tell, or None.
+        """Return the camera of uint8 [H, W, 3] if the options determine it, else None.
 
-        turned: how the picture was turned when it was read, if it was. Raises `CoreError` if a
-        calibration cannot be of it.
+        turned: how the picture was turned while reading, or ''. Raises `CoreError` if the
+        calibration does not fit the picture.
         """
         height, width = rgb.shape[:2]
         if self._info is not None:
@@ -128,21 +129,21 @@ class PictureCameras:
         return None
 
     def estimated(self, rgb: NDArray[np.uint8], why: str) -> KnownCamera:
-        """Ask the network for the camera of uint8 [H, W, 3]; why: in words."""
-        # Not loaded before a picture needs it, unless it was asked for.
+        """Estimate the camera of uint8 [H, W, 3]; why: the reason, in words."""
+        # Loaded with the first picture that needs it, unless an option requires it.
         network = self._network or self._load_network()
         return KnownCamera(network.camera(rgb), ESTIMATE, f'estimated ({why})')
 
     def close(self) -> None:
-        """Release the network, if one was needed."""
+        """Release the network, if one was loaded."""
         if self._network is not None:
             self._network.close()
 
     def _calibrated(self, width: int, height: int, turned: str) -> Camera:
         if turned:
             raise CoreError(
-                f'{turned}, and {self._args.calibration} does not tell which way up it is of; '
-                'save it as it is shown, without that tag, or give --vfov'
+                f'{turned}, and the orientation of {self._args.calibration} is unknown; save the '
+                'picture as it is shown, without that tag, or give --vfov'
             )
         try:
             return camera_from_info(self._info, width, height, self._args.rectified)
@@ -162,11 +163,11 @@ class PictureCameras:
 
 
 def add_camera_options(parser: argparse.ArgumentParser, otherwise: str = OTHERWISE) -> None:
-    """Add what says where the field of view comes from; otherwise: what the angle is without."""
+    """Add the options for the field of view; otherwise: its source without them, for the help."""
     group = parser.add_argument_group(
         'camera',
-        'One of --vfov, --focal-px, --calibration and --estimate-fov at most. Without, the angle '
-        f'is {otherwise}.',
+        'At most one of --vfov, --focal-px, --calibration and --estimate-fov. Without any, the '
+        f'field of view is {otherwise}.',
     )
     one = group.add_mutually_exclusive_group()
     one.add_argument(
@@ -179,13 +180,15 @@ def add_camera_options(parser: argparse.ArgumentParser, otherwise: str = OTHERWI
         '--calibration',
         type=Path,
         metavar='YAML',
-        help='file of ROS camera_calibration; pictures of another size are taken for scaled',
+        help='file of ROS camera_calibration; it is scaled to pictures of another size',
     )
-    one.add_argument('--estimate-fov', action='store_true', help='by the network, EXIF or not')
+    one.add_argument(
+        '--estimate-fov', action='store_true', help='estimate it by the network, even with EXIF'
+    )
     group.add_argument(
         '--rectified',
         action='store_true',
-        help="the pictures are rectified already: take the calibration's projection matrix",
+        help="the pictures are rectified already: use the calibration's projection matrix",
     )
     group.add_argument(
         '--fov-model', help=f'network for the field of view (default: {DEFAULT_FOV_MODEL})'
@@ -193,23 +196,23 @@ def add_camera_options(parser: argparse.ArgumentParser, otherwise: str = OTHERWI
 
 
 def tan_half_on_film(focal_mm: float, width: int, height: int) -> float:
-    """Give tan(vfov / 2) of a picture whose lens is as one of focal_mm on 35 mm film.
+    """Return tan(vfov / 2) of a picture whose lens is equivalent to focal_mm on 35 mm film.
 
-    By the diagonals: so the camera makers' guideline (CIPA DCG-001) has it, and of the usual ways
-    it is the one that does not mind in which shape, and which way up, a picture is taken.
+    The equivalence is that of the diagonals, as in the camera makers' guideline (CIPA DCG-001). Of
+    the usual definitions, only this one is independent of aspect ratio and orientation.
     """
     focal_px = focal_mm * math.hypot(width, height) / math.hypot(*_FILM_MM)
     return height / (2.0 * focal_px)
 
 
 def why_not_exif(exif: Exif, width: int, height: int) -> str:
-    """Say why EXIF does not tell the field of view of a picture of this size; empty: it does."""
+    """Return why EXIF does not determine the field of view of a picture of this size, or ''."""
     if exif.focal_35mm is None:
         return 'no FocalLengthIn35mmFilm in EXIF'
-    if exif.zoom > _ZOOM:  # makers differ
-        return f'digital zoom of {exif.zoom:.3g}, which the focal length may have in it or not'
+    if exif.zoom > _MAX_ZOOM:  # camera makers differ
+        return f'digital zoom of {exif.zoom:.3g}, which the focal length may include or not'
     now = max(width, height) / min(width, height)
-    if now > _WIDEST:
+    if now > _MAX_RATIO:
         return f'{width}x{height} is a panorama or was cropped'
     if exif.size is None:
         return ''
@@ -220,9 +223,9 @@ def why_not_exif(exif: Exif, width: int, height: int) -> str:
 
 
 def read_calibration(path: Path) -> SimpleNamespace:
-    """Read a YAML of camera_calibration or camera_info_manager as what stands for a CameraInfo.
+    """Read a YAML of camera_calibration or camera_info_manager; return it like a CameraInfo.
 
-    Raises `EvalError` that says what is missing.
+    Raises `EvalError` that names the missing fields.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -233,8 +236,8 @@ def read_calibration(path: Path) -> SimpleNamespace:
     lacking = ['.'.join(_FIELDS[name]) for name, value in fields.items() if value is None]
     if lacking:
         raise EvalError(
-            f'{path} has no {", ".join(lacking)}; a YAML as ROS camera_calibration writes it is '
-            'expected (or give --vfov or --focal-px)'
+            f'{path} has no {", ".join(lacking)}; expected: a YAML of ROS camera_calibration (or '
+            'give --vfov or --focal-px)'
         )
     roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
     binning = {'binning_x': 0, 'binning_y': 0}
@@ -252,4 +255,4 @@ def _focal(text: str) -> float:
         value = float(text)
         if math.isfinite(value) and value > 0:
             return value
-    raise argparse.ArgumentTypeError(f'{text} is no focal length; pixels > 0 are expected')
+    raise argparse.ArgumentTypeError(f'{text} is not a focal length; expected: pixels > 0')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loop body of `dmd_ros.eval.pictures`: one photograph in, its files and figures out."""
+"""The loop body of `dmd_ros.eval.pictures`: estimate one photograph, write its files."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from dmd_ros.eval.output.depth_file import write_depth
 from dmd_ros.eval.picture_camera import ESTIMATE, ESTIMATED, KnownCamera, PictureCameras
 from dmd_ros.eval.picture_file import read_picture
 
-# What the names of a picture's files end in.
+# Suffixes of the files that are written for a picture.
 DEPTH, MILLIMETRES, COLOR, CLOUD = '.npy', '_depth.png', '_color.png', '.ply'
-# Points in a cloud at most, unless told otherwise: the network's picture has far fewer pixels.
+# Default maximum number of points in a cloud: the network's picture has far fewer pixels.
 MOST_POINTS = 1_000_000
 _PANEL = 640  # width of a picture in NAME_color.png, pixels
 
 
 @dataclass(frozen=True)
 class PictureResult:
-    """What pictures.json says of one picture."""
+    """The entry of one picture in pictures.json."""
 
-    name: str  # of the files that are written of it
+    name: str  # of the files that are written for it, without suffix
     picture: str
     fov_source: str  # one of `picture_camera.SOURCES`
     fov_why: str  # the same in words
     vfov_deg: float
-    camera: Camera  # of the depth: that of the rectified picture where the lens has distortion
+    camera: Camera  # of the depth; rectified if the lens has distortion
     rectified: bool
-    median_m: float  # these three: of the pixels whose depth is finite
+    median_m: float  # median, minimum and maximum of the finite depths
     min_m: float
     max_m: float
-    coverage: float  # share of those pixels
+    coverage: float  # share of pixels with a finite depth
     cloud_stride: int | None  # every n-th row and column is in the cloud; None: there is no cloud
-    points: int | None  # in the cloud
-    floor: FloorReading | None  # how the floor scaled depth; None: it was not asked
+    points: int | None  # number of points in the cloud
+    floor: FloorReading | None  # how the floor scaled depth; None if the floor is not used
 
 
 class PictureSession:
-    """Does one picture after the other.
+    """Process one picture after the other.
 
-    results: of those done. left_out: why a picture is not, by its path.
+    results: of the pictures so far. left_out: the reason why a picture was left out, by its path.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class PictureSession:
         with_points: bool = True,
         cloud_stride: int = 0,
     ) -> None:
-        """Start with nothing done.
+        """Start without results.
 
-        out: folder of the files. scale_m: (near, far) ends of the colours. cloud_stride: rows and
-        columns from point to point; 0: as few as leave `MOST_POINTS` at most.
+        out: folder for the files. scale_m: (near, far) ends of the colours. cloud_stride: take
+        every n-th row and column; 0: the smallest stride with at most `MOST_POINTS` points.
         """
         self.results: list[PictureResult] = []
         self.left_out: dict[str, str] = {}
@@ -77,7 +77,7 @@ class PictureSession:
         self._with_points, self._cloud_stride = with_points, cloud_stride
 
     def step(self, path: Path, name: str) -> None:
-        """Estimate a picture and write what comes of it, or note why it cannot be read."""
+        """Estimate a picture and write its files, or record why it cannot be read."""
         try:
             picture = read_picture(path)
             known = self._cameras.of(picture)
@@ -99,7 +99,7 @@ class PictureSession:
         self.results.append(result)
 
     def troubles(self) -> list[str]:
-        """Say what the user should know before trusting the metres."""
+        """Return what the user should know before trusting the metres, one sentence each."""
         found = [f'{path} is left out: {reason}' for path, reason in self.left_out.items()]
         estimated = sum(result.fov_source == ESTIMATE for result in self.results)
         if estimated:
@@ -112,14 +112,14 @@ class PictureSession:
 
 
 def stride_for(pixels: int) -> int:
-    """Give the least stride that leaves no more than `MOST_POINTS` of so many pixels."""
+    """Return the smallest stride that keeps at most `MOST_POINTS` of the pixels."""
     return max(1, math.ceil(math.sqrt(pixels / MOST_POINTS)))
 
 
 def draw(
     result: PictureResult, frame: DepthFrame, scale_m: tuple[float, float]
 ) -> NDArray[np.uint8]:
-    """Draw the picture beside its depth, with the scale of the colours."""
+    """Draw the picture beside its depth, with the colour scale."""
     size = f'{frame.camera.width} x {frame.camera.height}'
     caption = f'{size}, rectified' if result.rectified else size
     figures = figures_of(result, float(np.isposinf(frame.depth).mean()))
@@ -130,7 +130,7 @@ def draw(
 
 
 def figures_of(result: PictureResult, beyond: float) -> str:
-    """Say what the colours show; beyond: share of the pixels with +inf."""
+    """Return a caption for the colours; beyond: share of the pixels with +inf."""
     if not result.coverage:
         return 'no depth within the range of the model'
     metres = f'median {result.median_m:.2f} m, {result.min_m:.2f} to {result.max_m:.2f} m'

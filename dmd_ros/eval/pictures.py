@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth of photographs: python -m dmd_ros.eval.pictures PICTURE... [--out DIR].
 
-Leaves in --out, for each picture: NAME.npy (float32 [H, W], metres along Z; NaN: no estimate, inf:
+Writes to --out, for each picture: NAME.npy (float32 [H, W], metres along Z; NaN: no estimate, inf:
 beyond the model's range, -inf: too close), NAME_depth.png (16 bit, millimetres; 0: none, or beyond
 65.535 m), NAME_color.png (picture and depth, in colours that mean the same metres in every
-picture) and NAME.ply (the cloud, without flying pixels); and pictures.json, which says of each
-where its field of view came from. A picture that cannot be read is named there and the others are
-done; the exit status is 2 then. Ctrl-C ends it with the picture at hand, and leaves all that of
-those so far.
+picture) and NAME.ply (the cloud, without flying pixels); and pictures.json, which has the source
+of each field of view. If a picture cannot be read, it is listed there, the others are processed,
+and the exit status is 2. Ctrl-C stops after the current picture and keeps the results so far.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths, others = picture_file.find_pictures(args.pictures)
     names = picture_file.names_of(paths)
     cameras = picture_camera.PictureCameras(args)
-    left = _left_over(out, names, paths, args.overwrite)
+    old_outputs = _left_over(out, names, paths, args.overwrite)
     estimator = options.estimator_from(args)
     settings = {
         **options.settings_of(args, estimator),
@@ -56,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     session = PictureSession(
         estimator, cameras, out, scale_m, not args.no_points, args.cloud_stride
     )
-    # Not before everything else is known to be in order: a slip must not cost an earlier run.
-    options.remove(left)
+    # Only now that all inputs are known to be good: a typo must not delete an earlier result.
+    options.remove(old_outputs)
     out.mkdir(parents=True, exist_ok=True)
     with options.ctrl_c_between_steps() as stopped:
         _run(session, paths, names, args.quiet, stopped)
@@ -67,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         report.write_json(out / _SUMMARY, results)
         _tell(out, results)
     if stopped():
-        raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
-    if session.left_out:  # a script that asks for these pictures must hear that some are missing
+        raise KeyboardInterrupt  # so that the exit status tells that the results are incomplete
+    if session.left_out:  # the exit status must tell scripts that pictures are missing
         raise EvalError(
             f'{len(session.left_out)} of {len(paths)} picture(s) left out (see the warnings)'
         )
@@ -81,7 +80,7 @@ def _run(
     quiet: bool,
     stopped: Callable[[], bool],
 ) -> None:
-    """Do every picture; stopped: whether to leave it at those so far."""
+    """Process every picture; stopped: returns whether to stop after the current one."""
     pairs = list(zip(paths, names, strict=True))
     for path, name in tqdm(pairs, unit='picture', disable=quiet):
         session.step(path, name)
@@ -92,13 +91,13 @@ def _run(
 def _results(
     session: PictureSession, settings: dict[str, Any], found: int, others: int
 ) -> dict[str, Any]:
-    """Collect what pictures.json holds; it is the same in every run."""
+    """Collect the content of pictures.json, which is the same in every run."""
     warnings = session.troubles()
     seen = len(session.results) + len(session.left_out)
     if seen < found:
         warnings.append(f'interrupted after {seen} of {found} pictures')
     if others:
-        warnings.append(f'{others} other file(s) in the folders: no pictures, by their names')
+        warnings.append(f'{others} other file(s) in the folders: not pictures, by their names')
     return {
         'settings': settings,
         'pictures_found': found,
@@ -127,13 +126,13 @@ def _tell(out: Path, results: dict[str, Any]) -> None:
 def _left_over(
     out: Path, names: Sequence[str], paths: Sequence[Path], overwrite: bool
 ) -> list[Path]:
-    """List what is in the way of results in `out`; raises `EvalError` if that must stay."""
-    # Of a link, both the folder that it lies in and that of its picture.
+    """List the outputs of an earlier run; raises `EvalError` if they must not be removed."""
+    # For a link, both its own folder and that of its target.
     folders = {f for path in paths for f in (real(path.parent), real(path).parent)}
     if real(out) in folders:
         raise EvalError(
-            f'--out {out} is a folder of the pictures, where results would be taken for pictures '
-            'the next time; choose another'
+            f'--out {out} is a folder of the pictures; the next run would read the results as '
+            'pictures, so choose another'
         )
     wanted = [_SUMMARY, *(name + ending for name in names for ending in _ENDINGS)]
     return options.left_over(out, wanted, overwrite)
@@ -142,16 +141,16 @@ def _left_over(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.pictures', description=__doc__)
     add = parser.add_argument
-    add('pictures', type=Path, nargs='+', metavar='PICTURE', help='picture, or folder of them')
+    add('pictures', type=Path, nargs='+', metavar='PICTURE', help='picture or folder of pictures')
     add('--out', type=Path, default=Path('out/pictures'), help='default: %(default)s')
-    add('--overwrite', action='store_true', help='replace what an earlier run left in --out')
+    add('--overwrite', action='store_true', help='replace the outputs of an earlier run in --out')
     add('--no-points', action='store_true', help='write no point clouds')
     add(
         '--cloud-stride',
         type=options.count,
         default=0,
         metavar='N',
-        help=f'points of every n-th row and column; 0 = {MOST_POINTS:,} at most (default: 0)',
+        help=f'use every n-th row and column; 0 = at most {MOST_POINTS:,} points (default: 0)',
     )
     add('--quiet', action='store_true', help='no progress bar')
     options.add_color_options(parser)

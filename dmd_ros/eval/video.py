@@ -2,19 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth of a video: python -m dmd_ros.eval.video VIDEO [--out DIR].
 
-Frame by frame, as the node would see them: the same noise for each, the field of view (where it
-is estimated) and the scale by the floor (with --camera-height) as medians over the newest 31
-frames. Frames are taken as players show them, upright and with square pixels; with --calibration
-as they are stored. Leaves in --out depth.mp4, the video beside its depth in colours that mean the
-same metres in every frame (MPEG-4 Part 2, which VLC, mpv and FFmpeg play, and browsers do not; at
-the mean rate, where that of the video varies), and video.json: the camera and where it is from,
-figures of each frame, flicker, and what each stage of the estimate took. With --depth npy or
---depth png also depth/NNNNNN.npy (float32 [H, W], metres along Z; NaN: no estimate, inf: beyond
-the model's range, -inf: too close) or .png (16 bit, millimetres; 0: none, or beyond 65.535 m) of
-each frame by its number. With --bag also bag/, a rosbag2 mcap of /image, /camera_info,
-/depth/image, /depth/camera_info and /points for RViz, Foxglove and dmd_ros.eval.replay; its
-stamps are the times in the video. Deterministic. Ctrl-C ends it with the frame at hand, and
-leaves all that, of the frames so far.
+Frames are processed as in the node: with the same noise, and with medians over the newest 31
+frames of the field of view (if estimated) and the scale by the floor (with --camera-height). They
+are upright and have square pixels, as players show them; with --calibration they are as stored.
+Writes to --out depth.mp4, the video beside its depth in colours that mean the same metres in every
+frame (MPEG-4 Part 2, which VLC, mpv and FFmpeg play, but browsers do not; at the mean rate, if
+that of the video varies), and video.json: the camera and its source, figures of each frame,
+flicker, and the time of each stage. With --depth npy or --depth png also depth/NNNNNN.npy (float32
+[H, W], metres along Z; NaN: no estimate, inf: beyond the model's range, -inf: too close) or .png
+(16 bit, millimetres; 0: none, or beyond 65.535 m) of each frame, by its number. With --bag also
+bag/, a rosbag2 mcap of /image, /camera_info, /depth/image, /depth/camera_info and /points for
+RViz, Foxglove and dmd_ros.eval.replay, with the times in the video as stamps. Deterministic.
+Ctrl-C stops after the current frame and keeps the results so far.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ from dmd_ros.eval.judge import Limits
 from dmd_ros.eval.output import report
 from dmd_ros.eval.picture_camera import ESTIMATE, ESTIMATED, PictureCameras
 from dmd_ros.eval.replay_session import ReplaySession
-from dmd_ros.eval.video_file import VideoFile, VideoFrame, heard
+from dmd_ros.eval.video_file import VideoFile, VideoFrame, captured_stderr
 from dmd_ros.eval.video_output import VideoOutput
 from dmd_ros.floor_scale import VIDEO_MEMORY as FLOOR_MEMORY
 from dmd_ros.fov import VIDEO_MEMORY
 
 _FRAME_ID = 'camera'
-# How an angle is estimated, as the node does it.
+# How the field of view is estimated, as in the node.
 _HOW = f'median over the newest {VIDEO_MEMORY} frames'
 
 
@@ -57,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     scale_m = options.color_scale_from(args)
     chosen = _chosen(args)
     cameras = PictureCameras(args, VIDEO_MEMORY)
-    left = video_output.left_over(args.out, args.video, args.overwrite)
-    # A calibration is of the frames as they are stored, and knows the shape of their pixels.
+    old_outputs = video_output.left_over(args.out, args.video, args.overwrite)
+    # A calibration describes the frames as they are stored, including the shape of their pixels.
     video = VideoFile(args.video, args.fps, square=args.calibration is None)
     frames = video.frames(*chosen)
     first = _first(video, frames, args.start)
@@ -67,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     estimator = options.estimator_from(args, temporal=args.temporal, floor_memory=FLOOR_MEMORY)
     settings = {**_settings(args, scale_m), **options.settings_of(args, estimator)}
     session = ReplaySession(ModelDepth(estimator, args.bag), Limits(), set())
-    # Not before everything else is known to be in order: a slip must not cost an earlier run.
-    options.remove(left)
+    # Only now that all inputs are known to be good: a typo must not delete an earlier result.
+    options.remove(old_outputs)
     args.out.mkdir(parents=True, exist_ok=True)
     with options.ctrl_c_between_steps() as stopped:
         subtitle = f'{estimator.contract.name}; field of view: {camera.why}'
@@ -77,30 +76,33 @@ def main(argv: Sequence[str] | None = None) -> None:
         with VideoOutput(args.out, fps, strip, args.depth, args.bag) as output:
             every, total = itertools.chain([first], frames), video.expected(*chosen)
             bar = tqdm(every, total=total, unit='frame', disable=args.quiet)
-            _run(map(camera.with_it, bar), session, output, stopped)
-        for used in (video, cameras, estimator):
-            used.close()
+            _run(map(camera.bag_frame, bar), session, output, stopped)
+        for resource in (video, cameras, estimator):
+            resource.close()
         doubts = [estimator.doubt_of_mount()]
         results = _results(video, camera, session, settings, doubts, stopped())
         results['film'] = output.film.facts()
         report.write_json(args.out / video_output.SUMMARY, results)
         _tell(args.out, results, output)
     if stopped():
-        raise KeyboardInterrupt  # everything is in place, but nobody shall take it for the whole
+        raise KeyboardInterrupt  # so that the exit status tells that the results are incomplete
 
 
 class _Camera:
-    """Gives frames their camera. source: one of `picture_camera.SOURCES`; why: that in words."""
+    """The camera of the frames.
+
+    source: one of `picture_camera.SOURCES`; why: the source in words.
+    """
 
     def __init__(self, cameras: PictureCameras, turned: str, first: VideoFrame) -> None:
-        """Look at the first frame; raises `CoreError` if a calibration is not of such ones."""
+        """Check the first frame; raises `CoreError` if the calibration does not fit it."""
         self._cameras, self._turned = cameras, turned
         given = cameras.given(first.rgb, turned)
         self.source = ESTIMATE if given is None else given.source
         self.why = f'estimated ({_HOW})' if given is None else given.why
 
-    def with_it(self, frame: VideoFrame) -> BagFrame:
-        """Put the camera to a frame."""
+    def bag_frame(self, frame: VideoFrame) -> BagFrame:
+        """Return a frame with its camera, like one of a bag."""
         timings = {'decode': frame.decode_s}
         started = time.perf_counter()
         known = self._cameras.given(frame.rgb, self._turned)
@@ -119,7 +121,7 @@ def _run(
     output: VideoOutput,
     stopped: Callable[[], bool],
 ) -> None:
-    """Do every frame; stopped: whether to leave it at those so far."""
+    """Process every frame; stopped: returns whether to stop after the current one."""
     for frame in frames:
         judged = session.step(frame)
         if judged is not None:
@@ -129,7 +131,7 @@ def _run(
 
 
 def _chosen(args: argparse.Namespace) -> tuple[float, float, int, int]:
-    """Read which frames are wanted; raises `EvalError` for none."""
+    """Return start, end, stride and limit; raises `EvalError` if they select no frame."""
     end = math.inf if args.end is None else args.end
     if not args.start < end:
         raise EvalError(f'--start {args.start:g} and --end {end:g} leave no frame between them')
@@ -137,26 +139,28 @@ def _chosen(args: argparse.Namespace) -> tuple[float, float, int, int]:
 
 
 def _settings(args: argparse.Namespace, scale_m: tuple[float, float]) -> dict[str, Any]:
-    """Record what a result depends on, beside the model."""
+    """Return the settings that a result depends on, apart from those of the model."""
     names = ('start', 'end', 'stride', 'limit', 'fps', 'rectified', 'fov_model')
     return {**{name: getattr(args, name) for name in names}, 'color_scale_m': scale_m}
 
 
 def _first(video: VideoFile, frames: Iterator[VideoFrame], start_s: float) -> VideoFrame:
-    """Take the first frame that is wanted; raises `EvalError` if there is none."""
-    with heard():  # FFmpeg says in several lines what is said here in one
+    """Return the first selected frame; raises `EvalError` if there is none."""
+    with captured_stderr():  # the error below replaces FFmpeg's lines
         first = next(frames, None)
     if first is not None:
         return first
     if not video.at_end:
-        raise EvalError(f'no frame of {video.path} begins from --start to --end; move them apart')
+        raise EvalError(
+            f'no frame of {video.path} begins between --start and --end; move them apart'
+        )
     if start_s and video.read:
         raise EvalError(
             f'{video.path} ends before --start {start_s:g} s: it has {video.read} frames, '
             f'{video.read / video.fps:.2f} s'
         )
-    told = '' if video.told is None else f' of the {video.told} that its header tells of'
-    raise EvalError(f'no frame{told} could be read from {video.path}: it is cut off or damaged')
+    of = '' if video.told is None else f' of the {video.told} in its header'
+    raise EvalError(f'no frame{of} could be read from {video.path}: it is cut off or damaged')
 
 
 def _results(
@@ -167,12 +171,12 @@ def _results(
     doubts: Sequence[str],
     stopped: bool,
 ) -> dict[str, Any]:
-    """Collect what video.json holds; all but `latency_ms` is the same in every run."""
+    """Collect the content of video.json; all but `latency_ms` is the same in every run."""
     done = session.results
     medians = [r.median_m for r in done if r.coverage]
     warnings = [ESTIMATED] if camera.source == ESTIMATE else []
     if stopped:
-        warnings.append(f'interrupted after {len(done)} frames: all that is said is of those')
+        warnings.append(f'interrupted after {len(done)} frames: all results are of those alone')
     warnings += filter(None, [video.trouble(), *doubts])
     return {
         'video': str(video.path),
@@ -182,7 +186,7 @@ def _results(
         'widened': video.widened,
         'fov_source': camera.source,
         'fov_why': camera.why,
-        # Of the newest: an estimate is best there.
+        # From the last frame, where an estimate is best.
         'vfov_deg': degrees_from_tan_half(done[-1].tan_half_vfov),
         'frames_by_header': video.told,
         'frames_read': video.read,
@@ -220,9 +224,9 @@ def _tell(out: Path, results: dict[str, Any], output: VideoOutput) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m dmd_ros.eval.video', description=__doc__)
     add = parser.add_argument
-    add('video', type=Path, metavar='VIDEO', help='mp4, mkv, webm, avi, mov: what FFmpeg reads')
+    add('video', type=Path, metavar='VIDEO', help='mp4, mkv, webm, avi, mov: any of FFmpeg')
     add('--out', type=Path, default=Path('out/video'), help='default: %(default)s')
-    add('--overwrite', action='store_true', help='replace what an earlier run left in --out')
+    add('--overwrite', action='store_true', help='replace the outputs of an earlier run in --out')
     add('--start', type=options.seconds, default=0.0, metavar='S', help='seconds (default: 0)')
     add('--end', type=options.seconds, metavar='S', help='seconds (default: to the end)')
     add('--stride', type=options.positive, default=1, help='take every n-th frame')
@@ -230,13 +234,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         '--fps',
         type=float,
-        help='frames a second, where the file tells none or wrong ones: all times are by it then',
+        help='frames per second, if missing or wrong in the file; it then determines all times',
     )
-    add('--depth', choices=video_output.DEPTH_KINDS, help='write depth of each frame, too')
+    add('--depth', choices=video_output.DEPTH_KINDS, help='also write the depth of each frame')
     add(
         '--bag',
         action='store_true',
-        help='write a bag of images, depth and clouds, too: 11 bytes a pixel, of each frame',
+        help='also write a bag of images, depth and clouds: 11 bytes per pixel and frame',
     )
     add('--temporal', choices=TEMPORAL_MODES, default='fixed', help='default: %(default)s')
     add('--quiet', action='store_true', help='no progress bar')

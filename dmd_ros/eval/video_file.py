@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Videos as files: decoded frame by frame as they are shown, each with the time that it is."""
+"""Read videos frame by frame, as players show them, each frame with its time."""
 
 from __future__ import annotations
 
@@ -22,77 +22,73 @@ from dmd_ros.core.camera_info import ASPECT_TOLERANCE
 from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.picture_file import SUFFIXES
 
-# Frames a second that a file may tell; containers that know none tell ticks of their clock.
-_SLOWEST, _FASTEST = 0.1, 480.0
-# Frames that a header may tell too many of: some are a guess by the length.
+# Plausible frames per second; containers without a rate may report the ticks of their clock.
+_MIN_FPS, _MAX_FPS = 0.1, 480.0
+# Missing frames that give no warning, number and share: some headers estimate the number.
 _FEW, _FEW_SHARE = 2, 0.02
-# Of addresses; a path has one of their slashes.
+# Protocols of addresses; as a path, an address has only one of its two slashes.
 _PROTOCOLS = ('http', 'https', 'rtsp', 'rtmp', 'rtp', 'udp', 'ftp')
-# Shapes of pixels, wide by high: video tape and anamorphic lenses have them up to 32:11.
+# Plausible width by height of a pixel: video tape and anamorphic lenses have up to 32:11.
 _NARROWEST, _WIDEST = 0.25, 4.0
 
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """index: among the frames of the video. stamp_ns: when it is shown, from its begin.
+    """A decoded frame of a video."""
 
-    rgb: uint8 [H, W, 3], turned and widened as the metadata ask. decode_s: what that took,
-    seconds.
-    """
-
-    index: int
-    stamp_ns: int
-    rgb: NDArray[np.uint8]
-    decode_s: float
+    index: int  # among all frames of the video
+    stamp_ns: int  # time since the beginning of the video
+    rgb: NDArray[np.uint8]  # [H, W, 3], turned and widened according to the metadata
+    decode_s: float  # time for decoding, seconds
 
 
 class VideoFile:
-    """Frames of a video that OpenCV reads by FFmpeg: mp4, mkv, webm, avi, mov and others.
+    """Frames of a video that OpenCV reads with FFmpeg: mp4, mkv, webm, avi, mov and others.
 
-    fps: frames a second. told: frames that the header tells of, which may be a guess; None: it
-    tells of none. turned: by how many degrees the metadata had the frames turned. widened: by
-    which factor they made them wider, as pixels are shown that are not square. read: frames so
-    far. at_end: whether there was none after them.
+    fps: frames per second. told: number of frames in the header, maybe an estimate, or None.
+    turned: degrees by which the metadata turn the frames. widened: factor by which frames with
+    pixels that are not square are widened. read: number of frames so far. at_end: whether the end
+    of the file was reached.
     """
 
     def __init__(self, path: Path, fps: float | None = None, square: bool = True) -> None:
-        """Open it; raises `OSError`, or `EvalError` if it is no video.
+        """Open a video; raises `OSError`, or `EvalError` if it is not one.
 
-        fps: frames a second, whatever the file tells of its times. square: whether frames are to
-        have square pixels; otherwise they come as they are stored, as a calibration is of.
+        fps: frames per second; overrides the times in the file. square: whether to make pixels
+        square; otherwise frames are as stored, as a calibration describes them.
         """
         _check_file(path)
         if path.suffix.lower() in SUFFIXES:
-            raise EvalError(f'{path} is a picture; python -m dmd_ros.eval.pictures is for those')
+            raise EvalError(f'{path} is a picture; use python -m dmd_ros.eval.pictures')
         self.path = path
         self.read, self.at_end = 0, False
-        self._capture, said = open_capture(path)
+        self._capture, problem = open_capture(path)
         if not self._capture.isOpened():
-            reason = f' ({said})' if said else ''
+            reason = f' ({problem})' if problem else ''
             raise EvalError(
-                f'{path} cannot be read as a video{reason}: it is none, is cut off, or is of a '
-                'kind that this OpenCV does not know'
+                f'{path} cannot be read as a video{reason}: it is not one, is cut off, or has a '
+                'format that this OpenCV does not support'
             )
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1.0)  # a default that versions differ in
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1.0)  # the default depends on the version
         self.turned = round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.widened = self._shape_of_pixels() if square else 1.0
-        told = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.told = round(told) if 0.0 < told < 1e9 else None
+        reported = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.told = round(reported) if 0.0 < reported < 1e9 else None
         self._by_count = fps is not None
         self.fps = self._capture.get(cv2.CAP_PROP_FPS) if fps is None else fps
-        if not _SLOWEST <= self.fps <= _FASTEST:
+        if not _MIN_FPS <= self.fps <= _MAX_FPS:
             raise EvalError(
-                f'{path} has {self.fps:g} frames a second, {_SLOWEST:g} to {_FASTEST:g} can be: '
-                'give --fps'
+                f'{path} has {self.fps:g} frames per second; allowed: {_MIN_FPS:g} to '
+                f'{_MAX_FPS:g}; give --fps'
             )
         self._last_ns = -1
 
     def frames(
         self, start_s: float = 0.0, end_s: float = math.inf, stride: int = 1, limit: int = 0
     ) -> Iterator[VideoFrame]:
-        """Yield, once, every stride-th frame from start_s to before end_s, limit of them (0: all).
+        """Yield every stride-th frame from start_s to before end_s, at most limit (0: all).
 
-        What is left out is decoded all the same: to jump would mean to land beside, by some files.
+        Can be used once. Other frames are decoded, too, because seeking is inexact in some files.
         """
         places = 0
         while True:
@@ -121,7 +117,7 @@ class VideoFile:
     def expected(
         self, start_s: float = 0.0, end_s: float = math.inf, stride: int = 1, limit: int = 0
     ) -> int | None:
-        """Say how many frames `frames` may yield, by the header; None if that does not tell."""
+        """Return how many frames `frames` will yield according to the header, or None."""
         if self.told is None:
             return limit or None
         first, last = (min(s * self.fps, self.told) for s in (start_s, end_s))
@@ -129,14 +125,14 @@ class VideoFile:
         return min(count, limit) if limit else count
 
     def trouble(self) -> str:
-        """Say what the user should know of frames that did not come, or nothing."""
+        """Return a warning if frames are missing at the end, or ''."""
         missing = 0 if self.told is None or not self.at_end else self.told - self.read
         if missing <= max(_FEW, _FEW_SHARE * (self.told or 0)):
             return ''
         return (
-            f'{self.read} frames were read, of {self.told} that the header tells of: the video is '
-            'cut off or damaged, or its begin was trimmed away, or its sound is longer, or its '
-            'frames come at a rate that varies'
+            f'{self.read} frames were read, of {self.told} in the header: the video is cut off or '
+            'damaged, or its beginning was trimmed, or its sound is longer, or its frame rate '
+            'varies'
         )
 
     def close(self) -> None:
@@ -144,16 +140,16 @@ class VideoFile:
         self._capture.release()
 
     def _shape_of_pixels(self) -> float:
-        """Give width by height of a pixel as it is shown, once the frame is turned."""
+        """Return width by height of a pixel in the turned frame."""
         wide = self._capture.get(cv2.CAP_PROP_SAR_NUM)
         high = self._capture.get(cv2.CAP_PROP_SAR_DEN)
         if self.turned % 180:
             wide, high = high, wide
-        # Some files tell nothing, or nonsense, and are shown with square ones; encoders that scale
-        # to whole numbers of pixels tell of the rest here.
-        told = wide / high if wide > 0.0 and high > 0.0 else 1.0
-        is_square = abs(told - 1.0) <= ASPECT_TOLERANCE or not _NARROWEST <= told <= _WIDEST
-        return 1.0 if is_square else told
+        # Without a plausible value, players assume square pixels. Values close to 1 are the
+        # rounding errors of encoders that scale to whole numbers of pixels.
+        shape = wide / high if wide > 0.0 and high > 0.0 else 1.0
+        is_square = abs(shape - 1.0) <= ASPECT_TOLERANCE or not _NARROWEST <= shape <= _WIDEST
+        return 1.0 if is_square else shape
 
     def _widened(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = rgb.shape[:2]
@@ -164,20 +160,20 @@ class VideoFile:
         return cv2.resize(rgb, (wanted, height), interpolation=how)
 
     def _stamp_ns(self) -> int:
-        """Give the time of the frame that was grabbed; times that do not rise are counted on."""
+        """Return the time of the grabbed frame; if times do not increase, add 1 / fps."""
         by_fps = self._last_ns + round(1e9 / self.fps) if self.read else 0
-        told = self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6
+        reported = self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6
         if self._by_count:
             stamp_ns = round(self.read * 1e9 / self.fps)
         else:
-            # Some versions of OpenCV tell nonsense where the file tells nothing.
-            stamp_ns = round(told) if self._last_ns < told < 1e18 else by_fps
+            # Without times in the file, some versions of OpenCV return nonsense.
+            stamp_ns = round(reported) if self._last_ns < reported < 1e18 else by_fps
         self._last_ns = stamp_ns
         return stamp_ns
 
 
 def _check_file(path: Path) -> None:
-    """Raise `OSError` or `EvalError` for what is no file that can be read."""
+    """Raise `OSError` or `EvalError` if a path is not a readable file."""
     if str(path).partition(':/')[0] in _PROTOCOLS and not path.exists():
         raise EvalError(f'{path} is an address; download the video first')
     if not os.path.lexists(path):
@@ -185,50 +181,50 @@ def _check_file(path: Path) -> None:
     kind = path.stat().st_mode
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         raise EvalError(
-            f'{path} is a device or a pipe, and a video is read from a file; save it as one first'
+            f'{path} is a device or a pipe, but a video must be a file; save it as one first'
         )
-    path.open('rb').close()  # what the system has against it, it says better than FFmpeg
+    path.open('rb').close()  # raises a better error than FFmpeg
 
 
 def open_capture(path: Path) -> tuple[cv2.VideoCapture, str]:
-    """Open a video; gives also what FFmpeg says against it. Raises `EvalError`."""
+    """Open a video; return it with FFmpeg's last error, or ''. Raises `EvalError`."""
     name = name_for_ffmpeg(path)
-    with heard() as said:
+    with captured_stderr() as output:
         capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
-    # '[mov,mp4 @ 0x55e7] moov atom not found'; OpenCV's own lines tell users nothing.
-    lines = [line.partition('] ')[2] for line in said if ' @ 0x' in line]
+    # For example '[mov,mp4 @ 0x55e7] moov atom not found'; OpenCV's own lines do not help users.
+    lines = [line.partition('] ')[2] for line in output if ' @ 0x' in line]
     return capture, lines[-1] if lines else ''
 
 
 def name_for_ffmpeg(path: Path) -> str:
-    """Give the name by which OpenCV opens a file; raises `EvalError` if it cannot."""
+    """Return the name with which OpenCV can open a file; raises `EvalError` if there is none."""
     if cv2.CAP_FFMPEG not in cv2.videoio_registry.getBackends():
         raise EvalError(
-            'this OpenCV was built without FFmpeg, and reads and writes no videos; that of PyPI '
-            '(opencv-python-headless) does'
+            'this OpenCV was built without FFmpeg, so it cannot read or write videos; install '
+            'that of PyPI (opencv-python-headless)'
         )
-    name = os.path.abspath(path)  # for FFmpeg, a:b.mp4 is a file b.mp4 by protocol a
+    name = os.path.abspath(path)  # FFmpeg would read a:b.mp4 as protocol a
     try:
         name.encode()
-    except UnicodeEncodeError:  # which ends the process
+    except UnicodeEncodeError:  # in OpenCV, it would end the process
         raise EvalError(
-            f'{path} has a name that is no text, at which OpenCV fails; rename it'
+            f'{path} has a name that is not valid text, which OpenCV cannot open; rename it'
         ) from None
     return name
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[list[str]]:
-    """Keep what libraries write to stderr; the list has it when this is left."""
-    said: list[str] = []
+def captured_stderr() -> Iterator[list[str]]:
+    """Capture what C libraries write to stderr; the list is filled on exit."""
+    lines: list[str] = []
     sys.stderr.flush()
-    with open(os.memfd_create('stderr'), 'w+b') as kept:  # on a disk it might find no place
+    with open(os.memfd_create('stderr'), 'w+b') as kept:  # not on a disk, which may be full
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
-            yield said
+            yield lines
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
             kept.seek(0)
-            said += kept.read().decode(errors='replace').splitlines()
+            lines += kept.read().decode(errors='replace').splitlines()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the command for videos leaves of each frame: a picture in the film, depth, messages."""
+"""Write the outputs of the command for videos: the film, depth files and a bag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dmd_ros.eval.replay_session import FrameResult
 
 FILM, SUMMARY, DEPTH, BAG = 'depth.mp4', 'video.json', 'depth', 'bag'
 DEPTH_KINDS = ('npy', 'png')
-# Rows and columns from point to point in the bag: as many bytes as depth has, then.
+# Stride of rows and columns of the clouds in the bag; they then take as many bytes as depth.
 CLOUD_STRIDE = 2
 _DEPTH_NAMES = rf'\.?\d{{6,}}\.({"|".join(DEPTH_KINDS)})(\.partial)?'
 _SECTION = 'video'
@@ -34,11 +34,11 @@ _PANEL = 640  # width of a picture in the film, pixels
 
 
 def left_over(out: Path, video: Path, overwrite: bool) -> list[Path]:
-    """List what is in the way of results in `out`; raises `EvalError` if that must stay."""
+    """List the outputs of an earlier run; raises `EvalError` if they must not be removed."""
     left = options.left_over(out, (FILM, SUMMARY, DEPTH, BAG), overwrite)
     for path in left:
         check_replaceable(path, video, _DEPTH_NAMES if path.name == DEPTH else '')
-    # Others, recordings of RGB-D cameras above all, have such names too, but not beside a film.
+    # Without a film beside it, the folder may be another program's, such as an RGB-D recording.
     if not {FILM, SUMMARY} & {path.name for path in left}:
         for found in itertools.islice((out / DEPTH).glob('*'), 1):
             raise EvalError(f'{found} is not from an earlier run; choose another --out')
@@ -46,21 +46,21 @@ def left_over(out: Path, video: Path, overwrite: bool) -> list[Path]:
 
 
 def strip(title: str, subtitle: str, scale_m: tuple[float, float]) -> sheet.Strip:
-    """Give what draws the frames of a film; scale_m: (near, far) of its colours."""
+    """Return the layout of the frames of a film; scale_m: (near, far) of its colours."""
     words = (report.as_text(title), report.as_text(subtitle))
     return sheet.Strip(*words, _SECTION, scale_m, _PANEL)
 
 
 class VideoOutput:
-    """Writes what is wanted of each frame into a folder; after an error nothing is left.
+    """Write the outputs of each frame into a folder; remove them after an error.
 
-    To be used in a `with` statement. film: the video.
+    To be used in a `with` statement. film: the video that is written.
     """
 
     def __init__(
         self, out: Path, fps: float, strip: sheet.Strip, depth: str | None, bag: bool
     ) -> None:
-        """Begin. fps: of the film. strip: draws it. depth: of `DEPTH_KINDS`. bag: write one."""
+        """Begin. fps: of the film. strip: its layout. depth: one of `DEPTH_KINDS`, or None."""
         self.film = Film(out / FILM, fps)
         self._strip, self._depth, self._out = strip, depth, out
         self._opened = contextlib.ExitStack()
@@ -72,7 +72,7 @@ class VideoOutput:
             self._writer = self._opened.enter_context(writer)
 
     def __enter__(self) -> VideoOutput:
-        """Give itself: it has begun already."""
+        """Return the output, which is open already."""
         return self
 
     def __exit__(
@@ -81,7 +81,7 @@ class VideoOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Complete the files; raises `EvalError` if they are not whole."""
+        """Complete the files; raises `EvalError` if they are incomplete."""
         try:
             with contextlib.ExitStack() as closing:
                 closing.callback(self._opened.close)
@@ -96,7 +96,7 @@ class VideoOutput:
             raise error
 
     def write(self, frame: BagFrame, result: FrameResult, estimate: Estimate) -> None:
-        """Write what comes of one frame; raises `OSError` or `EvalError`."""
+        """Write the outputs of one frame; raises `OSError` or `EvalError`."""
         self.film.write(self._strip.draw(_row(result, estimate)))
         if self._depth:
             name = f'{frame.index:06d}.{self._depth}'
@@ -114,7 +114,7 @@ class VideoOutput:
             )
 
     def written(self) -> Iterable[str]:
-        """Name what is there, in words."""
+        """Yield descriptions of the written files."""
         yield '{file} ({codec}, {frames} frames of {width}x{height}, {fps:.4g} a second)'.format(
             **self.film.facts()
         )
@@ -132,7 +132,7 @@ def _row(result: FrameResult, estimate: Estimate) -> sheet.Row:
 
 
 def _small(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Leave no more depth than is shown: to give colours to millions of pixels takes time."""
+    """Reduce depth to the size that is shown, because colouring millions of pixels is slow."""
     height, width = depth_m.shape
     if width <= _PANEL:
         return depth_m

@@ -16,7 +16,7 @@ from dmd_ros.eval.picture_camera import PictureCameras, add_camera_options
 from dmd_ros.eval.picture_file import Exif, Picture
 from dmd_ros.runtime.errors import BackendError
 
-# As camera_calibration writes it, and with a number as camera_info_manager may: without a point.
+# As camera_calibration writes it, and with an integer among floats, like camera_info_manager.
 YAML = """\
 image_width: 640
 image_height: 480
@@ -66,8 +66,8 @@ def fov_model(tmp_path):
     return write_fov_oracle(tmp_path / 'fov.onnx')
 
 
-def test_a_lens_on_film_sees_what_it_sees_on_film():
-    """A 50 mm lens on 36 x 24 mm: the one case in which all definitions agree."""
+def test_a_focal_length_on_film_for_a_picture_of_its_shape():
+    """A 50 mm lens on 36 x 24 mm: the only case in which all definitions agree."""
     wide, high = (
         cameras().of(picture(width, height, focal_35mm=50.0)).camera
         for width, height in ((360, 240), (240, 360))
@@ -78,7 +78,7 @@ def test_a_lens_on_film_sees_what_it_sees_on_film():
 
 
 @pytest.mark.parametrize(('width', 'height'), [(400, 300), (640, 360), (300, 300), (300, 400)])
-def test_of_other_shapes_the_diagonals_are_equal(width, height):
+def test_pictures_of_other_shapes_have_the_same_diagonal(width, height):
     known = cameras().of(picture(width, height, focal_35mm=26.0))
     assert (known.source, known.why) == ('exif', 'EXIF (26 mm on 35 mm film)')
     tan_half_diagonal = math.hypot(width, height) / 2 / known.camera.fx
@@ -90,12 +90,15 @@ def test_of_other_shapes_the_diagonals_are_equal(width, height):
     [
         ({}, 'no FocalLengthIn35mmFilm in EXIF'),
         ({'focal_35mm': 26.0, 'size': (4032, 2268)}, 'cropped after EXIF .*from 4032x2268'),
-        ({'focal_35mm': 55.0, 'zoom': 1.951}, 'digital zoom of 1.95, which the focal length may'),
+        (
+            {'focal_35mm': 55.0, 'zoom': 1.951},
+            'digital zoom of 1.95, which the focal le',
+        ),
     ],
 )
-def test_where_exif_does_not_tell_the_network_is_asked_and_that_is_said(exif, why, fov_model):
+def test_without_usable_exif_the_network_is_used_and_the_reason_given(exif, why, fov_model):
     source = cameras('--fov-model', fov_model)
-    for level in (128, 200):  # each picture for itself
+    for level in (128, 200):  # each picture separately
         known = source.of(picture(level=level, **exif))
         assert known.source == 'estimate'
         assert re.search(why, known.why)
@@ -110,7 +113,7 @@ def test_a_picture_that_was_scaled_or_turned_keeps_its_exif(size):
 
 @pytest.mark.parametrize(('width', 'height', 'fits'), [(210, 90, True), (64, 16, False)])
 @pytest.mark.parametrize('portrait', [False, True])
-def test_a_panorama_is_not_what_one_lens_sees(width, height, fits, portrait, fov_model):
+def test_the_focal_length_of_a_panorama_is_not_used(width, height, fits, portrait, fov_model):
     size = (height, width) if portrait else (width, height)
     source = cameras('--fov-model', fov_model)
     known = source.of(picture(*size, focal_35mm=26.0, size=size))
@@ -119,26 +122,26 @@ def test_a_panorama_is_not_what_one_lens_sees(width, height, fits, portrait, fov
     assert fits or known.why == f'estimated ({size[0]}x{size[1]} is a panorama or was cropped)'
 
 
-def test_a_digital_zoom_of_nothing_leaves_the_angle_as_it_is():
+def test_a_digital_zoom_of_about_one_does_not_matter():
     assert cameras().of(picture(focal_35mm=26.0, zoom=1.003)).source == 'exif'
 
 
-def test_the_network_is_asked_where_it_is_wished(fov_model):
+def test_the_network_is_used_with_estimate_fov(fov_model):
     known = cameras('--estimate-fov', '--fov-model', fov_model).of(picture(focal_35mm=26.0))
     assert (known.source, known.why) == ('estimate', 'estimated (--estimate-fov)')
 
 
-def test_the_network_sees_the_upright_picture(fov_model):
+def test_the_network_gets_the_upright_picture(fov_model):
     lying = Picture(Path('a.jpg'), grey(128, 64, 48), Exif())
     known = cameras('--fov-model', fov_model, rotation=90).of(lying)
-    # Upright, it is 64 x 48: the angle over its 48 rows is that over the columns of the picture.
+    # Upright, it is 64 x 48: the angle over its 48 rows is that over the picture's 48 columns.
     assert 48 / 2 / known.camera.fx == pytest.approx(tan_of(128), abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ('words', 'focal'), [(('--vfov', 90), 24.0), (('--focal-px', 55.5), 55.5)]
 )
-def test_what_is_given_goes_before_exif(words, focal):
+def test_options_override_exif(words, focal):
     known = cameras(*words).of(picture(focal_35mm=26.0))
     assert (known.source, known.why) == ('fixed', words[0])
     camera = known.camera
@@ -207,13 +210,13 @@ def changed(**changes):
         (changed(distortion_coefficients={'data': [1, 2]}), 'plumb_bob has 2 coefficients'),
     ],
 )
-def test_a_bad_calibration_is_found_before_any_picture(tmp_path, content, message):
+def test_a_bad_calibration_is_reported_before_any_picture(tmp_path, content, message):
     (tmp_path / 'camera.yaml').write_text(content)
     with pytest.raises((EvalError, CoreError), match=message):
         cameras('--calibration', tmp_path / 'camera.yaml')
 
 
-def test_a_calibration_that_does_not_know_rectified_pictures_names_the_option(tmp_path):
+def test_a_calibration_without_projection_matrix_refuses_rectified_pictures(tmp_path):
     (tmp_path / 'camera.yaml').write_text(changed(projection_matrix=None))
     said = 'projection_matrix is empty .* fill that in, or leave --rectified out'
     with pytest.raises(CoreError, match=said):
@@ -224,12 +227,12 @@ def test_a_calibration_that_does_not_know_rectified_pictures_names_the_option(tm
     ('words', 'message'),
     [
         (['--calibration', 'none.yaml'], r'cannot read none\.yaml'),
-        (['--rectified'], '--rectified says what --calibration is of'),
+        (['--rectified'], '--rectified needs --calibration'),
         (['--vfov', '190'], '190'),
         (['--vfov', '50', '--fov-model', 'x'], '--fov-model is for pictures whose'),
     ],
 )
-def test_contradictions_are_refused(words, message):
+def test_contradictory_options_are_refused(words, message):
     with pytest.raises((EvalError, CoreError), match=message):
         cameras(*words)
 
@@ -237,20 +240,20 @@ def test_contradictions_are_refused(words, message):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--focal-px', '-5'], 'is no focal length'),
-        (['--focal-px', 'nan'], 'is no focal length'),
-        (['--focal-px', '5mm'], '5mm is no focal length'),
+        (['--focal-px', '-5'], 'is not a focal length'),
+        (['--focal-px', 'nan'], 'is not a focal length'),
+        (['--focal-px', '5mm'], '5mm is not a focal length'),
         (['--vfov', '50', '--focal-px', '500'], 'not allowed with'),
     ],
 )
-def test_what_argparse_refuses(words, message, capsys):
+def test_options_that_argparse_refuses(words, message, capsys):
     with pytest.raises(SystemExit):
         cameras(*words)
     assert message in capsys.readouterr().err
 
 
-def test_no_network_is_loaded_for_nothing(monkeypatch):
-    """The shipped one, that is: one that was named is found bad before any picture."""
+def test_the_network_is_loaded_only_if_needed(monkeypatch):
+    """This is for the shipped one; one that is given is checked before any picture."""
     monkeypatch.setattr('dmd_ros.loading.DEFAULT_FOV_MODEL', '/no/such.onnx')
     source = cameras()
     assert source.of(picture(focal_35mm=26.0)).source == 'exif'

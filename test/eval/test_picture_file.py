@@ -13,7 +13,7 @@ from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.picture_file import Exif, find_pictures, names_of, read_exif, read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-# Each without loss but for the first.
+# All lossless except for the first.
 FORMATS = {
     'JPEG': {'quality': 100, 'subsampling': 0},
     'PNG': {},
@@ -39,7 +39,7 @@ def photo(path, rgb=RGB, orientation=None, kind=None, **details):
 
 @pytest.mark.parametrize('kind', FORMATS)
 @pytest.mark.parametrize('orientation', range(1, 9))
-def test_pictures_are_turned_as_viewers_show_them(tmp_path, kind, orientation):
+def test_pictures_are_turned_as_in_viewers(tmp_path, kind, orientation):
     path = photo(tmp_path / 'a', orientation=orientation, kind=kind)
     found = read_picture(path)
     with Image.open(path) as image:
@@ -50,7 +50,7 @@ def test_pictures_are_turned_as_viewers_show_them(tmp_path, kind, orientation):
 
 
 @pytest.mark.parametrize('suffix', ['.bmp', '.ppm', '.tif', '.webp'])
-def test_what_else_opencv_reads_is_read(tmp_path, suffix):
+def test_other_formats_of_opencv_are_read(tmp_path, suffix):
     smooth = cv2.resize(RGB, (60, 40))
     cv2.imwrite(str(tmp_path / f'a{suffix}'), smooth[..., ::-1])
     found = read_picture(tmp_path / f'a{suffix}')
@@ -76,7 +76,7 @@ def test_grey_and_transparent_pictures_have_three_colours(tmp_path):
         (b'\xff\xd8\xff\xd9', 'no frame header'),
     ],
 )
-def test_what_is_no_picture_is_one_error(tmp_path, content, message):
+def test_a_file_that_is_not_a_picture_is_an_error(tmp_path, content, message):
     (tmp_path / 'a.heic').write_bytes(content)
     with pytest.raises(CoreError, match=message):
         read_picture(tmp_path / 'a.heic')
@@ -86,8 +86,8 @@ def test_what_is_no_picture_is_one_error(tmp_path, content, message):
     ('height', 'message'),
     [(9_000, r'announces 12000x9000 pixels, at most \d+ are'), (16_000, r'192000000 pixels')],
 )
-def test_what_is_too_large_is_refused_in_every_format(tmp_path, height, message):
-    """Black and white, a picture of gigabytes is a file of some thousand bytes."""
+def test_too_large_a_picture_is_refused_in_every_format(tmp_path, height, message):
+    """In black and white, a picture of gigabytes is a file of a few thousand bytes."""
     Image.new('1', (12_000, height)).save(tmp_path / 'a.tif', compression='group4')
     with pytest.raises(CoreError, match=f'{message}.* [Mm]ake it smaller, if it is not damaged'):
         read_picture(tmp_path / 'a.tif')
@@ -112,7 +112,7 @@ def test_exif_is_read(tmp_path, details, exif):
     assert read_exif(photo(tmp_path / 'a.jpg', **details).read_bytes()) == exif
 
 
-def test_damaged_exif_says_nothing_and_costs_no_picture(tmp_path, recwarn):
+def test_damaged_exif_is_ignored(tmp_path, recwarn):
     data = photo(tmp_path / 'a.jpg', orientation=6, focal=26).read_bytes()
     start = data.index(b'Exif')
     for place in range(start + 6, start + 50):
@@ -125,7 +125,7 @@ def test_damaged_exif_says_nothing_and_costs_no_picture(tmp_path, recwarn):
     assert read_exif(io.BytesIO().getvalue()) == Exif()
 
 
-def test_folders_give_their_pictures_in_order(tmp_path):
+def test_pictures_of_folders_are_in_order(tmp_path):
     for name in ('b.jpg', 'a.PNG', 'notes.txt', '._b.jpg', 'c.mp4', 'photo'):
         (tmp_path / name).touch()
     (tmp_path / 'below.jpg').mkdir()
@@ -138,7 +138,7 @@ def test_folders_give_their_pictures_in_order(tmp_path):
     ('given', 'message'),
     [('none.jpg', r'none\.jpg does not exist'), ('.', r'no picture in .* \(1 other file.*\.webp')],
 )
-def test_where_there_is_no_picture(tmp_path, given, message):
+def test_the_error_if_no_picture_is_found(tmp_path, given, message):
     (tmp_path / 'notes.txt').touch()
     with pytest.raises(EvalError, match=message):
         find_pictures([tmp_path / given])

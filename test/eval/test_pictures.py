@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command for pictures, from the command line to the files that it leaves."""
+"""The command for pictures, from the command line to its output files."""
 
 import json
 import os
@@ -37,14 +37,14 @@ def model(models):
 
 
 def photo(path, depth_m=DEPTH, focal_35mm=None, orientation=1):
-    """Write a png of which the oracle estimates this depth, once it is turned as EXIF asks."""
+    """Write a png for which the oracle estimates this depth, after turning it by EXIF."""
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[0x0112] = orientation
     if focal_35mm is not None:
         exif.get_ifd(0x8769)[0xA405] = focal_35mm
     image = Image.fromarray(grey_from_depth(depth_m))
-    # The way back of orientation 6, which turns clockwise.
+    # The inverse of orientation 6, which turns clockwise.
     image = image.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else image
     image.save(path, 'PNG', exif=exif)
     return path
@@ -59,7 +59,7 @@ def names(out):
     return sorted(path.name for path in out.iterdir())
 
 
-def test_a_photograph_becomes_depth_in_every_form(tmp_path, model, capsys):
+def test_depth_of_a_photograph_is_written_in_every_form(tmp_path, model, capsys):
     path, out = photo(tmp_path / 'in' / 'room.png', focal_35mm=28), tmp_path / 'out'
     results = run(out, path, *model)
     assert names(out) == sorted([*(f'room{ending}' for ending in ENDINGS), 'pictures.json'])
@@ -85,7 +85,7 @@ def test_a_photograph_becomes_depth_in_every_form(tmp_path, model, capsys):
     assert f'| room    | EXIF (28 mm on 35 mm film) | {found["vfov_deg"]:.1f} |' in said
 
 
-def test_each_picture_has_its_own_source_and_the_estimate_is_a_warning(tmp_path, models, capsys):
+def test_each_picture_has_its_own_source_and_an_estimate_a_warning(tmp_path, models, capsys):
     told, silent = photo(tmp_path / 'a.png', focal_35mm=28), photo(tmp_path / 'b.png')
     results = run(tmp_path / 'out', told, silent, *models[0], *models[1])
     a, b = results['pictures']
@@ -98,7 +98,7 @@ def test_each_picture_has_its_own_source_and_the_estimate_is_a_warning(tmp_path,
     assert 'warning: 1 of 2 picture(s)' in said.err
 
 
-def test_a_picture_does_not_depend_on_those_before(tmp_path, models):
+def test_a_picture_does_not_depend_on_earlier_ones(tmp_path, models):
     paths = [photo(tmp_path / f'{n}.png', slope(near, 9)) for n, near in (('a', 1), ('b', 3))]
     run(tmp_path / 'both', *paths, *models[0], *models[1])
     run(tmp_path / 'one', paths[1], *models[0], *models[1])
@@ -107,7 +107,7 @@ def test_a_picture_does_not_depend_on_those_before(tmp_path, models):
         assert both == one
 
 
-def test_a_picture_that_exif_turns_is_estimated_as_it_is_shown(tmp_path, model):
+def test_a_picture_that_exif_turns_is_estimated_upright(tmp_path, model):
     path = photo(tmp_path / 'a.png', focal_35mm=28, orientation=6)
     assert cv2.imread(str(path), cv2.IMREAD_IGNORE_ORIENTATION).shape[:2] == (64, 48)
     (found,) = run(tmp_path / 'out', path, *model)['pictures']
@@ -133,7 +133,7 @@ def test_pictures_of_a_calibrated_lens_are_rectified(tmp_path, model):
     np.testing.assert_array_equal(millimetres > 0, known)
 
 
-def test_nothing_but_sky_is_no_error(tmp_path, model):
+def test_a_picture_of_sky_alone_is_not_an_error(tmp_path, model):
     path = photo(tmp_path / 'a.png', np.full((48, 64), 80, np.float32))
     (found,) = run(tmp_path / 'out', path, '--vfov', 40, *model)['pictures']
     assert (found['median_m'], found['coverage'], found['points']) == (None, 0.0, 0)
@@ -148,7 +148,7 @@ def test_nothing_but_sky_is_no_error(tmp_path, model):
         (0.0, 1.0, 'no depth within the range of the model'),
     ],
 )
-def test_the_picture_says_what_white_is(coverage, beyond, said):
+def test_the_caption_explains_white(coverage, beyond, said):
     camera = Camera.assumed(0.4, 8, 6)
     figures = {'median_m': 2.0, 'min_m': 1.0, 'max_m': 9.0, 'coverage': coverage}
     result = PictureResult('a', 'a.png', 'fixed', '--vfov', 43.6, camera, False, **figures,
@@ -175,7 +175,7 @@ def test_clouds_are_thinned_or_left_out(tmp_path, model):
     options = ('--vfov', 40, '--no-points', '--overwrite')
     (found,) = run(tmp_path / 'o', path, *options, *model)['pictures']
     assert found['cloud_stride'] is found['points'] is None
-    assert not (tmp_path / 'o' / 'a.ply').exists()  # that of the run before is not this depth's
+    assert not (tmp_path / 'o' / 'a.ply').exists()  # the old one would not match this depth
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_folders_of_pictures_with_the_same_names(tmp_path, model, capsys):
     assert 'warning: 1 other file(s) in the folders' in capsys.readouterr().err
 
 
-def test_bad_pictures_cost_no_other_and_are_named(tmp_path, model, capsys):
+def test_bad_pictures_do_not_stop_the_others_and_are_listed(tmp_path, model, capsys):
     for name in 'ace':
         photo(tmp_path / 'in' / f'{name}.png')
     (tmp_path / 'in' / 'b.jpg').write_bytes(b'no picture')
@@ -215,7 +215,7 @@ def test_bad_pictures_cost_no_other_and_are_named(tmp_path, model, capsys):
     assert said.splitlines()[-1].startswith('error: 2 of 5 picture(s) left out')
 
 
-def test_where_every_picture_is_bad_nothing_else_is_left(tmp_path, model, capsys):
+def test_only_the_json_is_written_if_every_picture_is_bad(tmp_path, model, capsys):
     (tmp_path / 'a.jpg').touch()
     argv = [tmp_path / 'a.jpg', tmp_path, '--out', tmp_path / 'out', *model]
     assert run_command(lambda _: pictures.main([*map(str, argv)])) == 2
@@ -223,13 +223,13 @@ def test_where_every_picture_is_bad_nothing_else_is_left(tmp_path, model, capsys
     assert 'error: 1 of 1 picture(s) left out' in capsys.readouterr().err
 
 
-def test_a_field_of_view_that_the_model_does_not_know_is_a_warning(tmp_path, model):
+def test_a_field_of_view_outside_the_range_of_the_model_gives_a_warning(tmp_path, model):
     warnings = run(tmp_path / 'out', photo(tmp_path / 'a.png'), '--vfov', 130, *model)['warnings']
     assert warnings[0].startswith(f'{tmp_path}/a.png: the camera has tan(vfov/2) = 2.1')
 
 
-def test_names_may_be_no_text(tmp_path, model, capsys):
-    """As an archive of another system leaves them; OpenCV ends the process at such a path."""
+def test_names_need_not_be_valid_text(tmp_path, model, capsys):
+    """Archives of other systems contain such names; OpenCV ends the process at such a path."""
     path = photo(tmp_path / 'b.png').rename(tmp_path / os.fsdecode(b'caf\xe9\n.png'))
     (found,) = run(tmp_path / 'out', path, '--vfov', 40, *model)['pictures']
     assert found['picture'] == str(path)
@@ -237,8 +237,8 @@ def test_names_may_be_no_text(tmp_path, model, capsys):
     assert r'caf\udce9' in capsys.readouterr().out
 
 
-def test_names_may_be_as_long_as_a_file_system_takes(tmp_path, model):
-    for last in 'ab':  # 252 bytes, which begin alike
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, model):
+    for last in 'ab':  # 252 bytes that differ at the end
         photo(tmp_path / 'in' / f'{"深" * 82}{last}{last}.png')
     results = run(tmp_path / 'out', tmp_path / 'in', '--vfov', 40, *model)
     long = f'in_{"深" * 72}'
@@ -247,7 +247,7 @@ def test_names_may_be_as_long_as_a_file_system_takes(tmp_path, model):
 
 
 @pytest.mark.parametrize('stale', ['pictures.json', 'a.npy', 'a.ply'])
-def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale):
+def test_an_earlier_run_is_kept_unless_overwrite_is_given(tmp_path, model, stale):
     path, out = photo(tmp_path / 'a.png'), tmp_path / 'out'
     out.mkdir()
     (out / stale).write_text('mine')
@@ -281,7 +281,7 @@ def test_errors_reach_the_user_as_one_line(tmp_path, model, words, message, caps
 
 
 @pytest.mark.parametrize('place', ['links', 'disk'])
-def test_results_do_not_go_among_links_to_pictures_either(tmp_path, model, place):
+def test_results_are_not_written_among_links_to_pictures(tmp_path, model, place):
     photo(tmp_path / 'disk' / 'a.png')
     (tmp_path / 'links').mkdir()
     (tmp_path / 'links' / 'a.png').symlink_to(tmp_path / 'disk' / 'a.png')
@@ -289,17 +289,17 @@ def test_results_do_not_go_among_links_to_pictures_either(tmp_path, model, place
         run(tmp_path / place, tmp_path / 'links', '--vfov', 40, *model)
 
 
-def test_a_disk_that_is_full_ends_it_and_names_the_file(tmp_path, model, capsys):
+def test_a_full_disk_ends_the_command_with_the_name_of_the_file(tmp_path, model, capsys):
     paths, out = [photo(tmp_path / f'{name}.png') for name in 'ab'], tmp_path / 'out'
     out.mkdir()
     (out / '.a.ply.partial').symlink_to('/dev/full')
     argv = [*map(str, paths), '--vfov', '40', '--out', str(out), *model]
     assert run_command(lambda _: pictures.main(argv)) == 2
     assert f"No space left on device: '{out}/a.ply'" in capsys.readouterr().err
-    assert names(out) == ['a.npy', 'a_depth.png']  # whole ones, and nothing half
+    assert names(out) == ['a.npy', 'a_depth.png']  # complete files only
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path, models):
+def test_ctrl_c_keeps_the_results_so_far(tmp_path, models):
     count = 400
     for number in range(count):
         photo(tmp_path / 'in' / f'{number:03d}.png')
@@ -322,7 +322,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, models):
 
 
 def test_from_the_command_line_with_the_shipped_models(tmp_path):
-    """As the README has it: a photograph and a folder, and nothing else."""
+    """As in the README: a photograph and a folder, without options."""
     photo(tmp_path / 'photo.png')
     Image.open(photo(tmp_path / 'folder' / 'b.png', focal_35mm=28)).save(
         tmp_path / 'folder' / 'c.jpg', exif=Image.open(tmp_path / 'folder' / 'b.png').getexif()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command for videos, from the command line to the files that it leaves."""
+"""The command for videos, from the command line to its output files."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def model(models):
 
 
 def film(path, depths=DEPTHS, fps=10.0):
-    """Write a video of which the oracle estimates these depths."""
+    """Write a video for which the oracle estimates these depths."""
     return write_video(path, [grey_from_depth(depth) for depth in depths], fps)
 
 
@@ -53,7 +53,7 @@ def run(out, *words):
 
 
 def tell(*words):
-    """Run as `python -m` does; gives the exit status."""
+    """Run the command like `python -m`; return the exit status."""
     return run_command(lambda _: video.main([*map(str, words)]))
 
 
@@ -65,7 +65,7 @@ def depths_in(out):
     return [np.load(path) for path in sorted((out / 'depth').glob('*.npy'))]
 
 
-def test_a_video_becomes_depth_frame_by_frame(tmp_path, model, capsys):
+def test_depth_of_a_video_is_estimated_frame_by_frame(tmp_path, model, capsys):
     path, out = film(tmp_path / 'in' / 'a.mkv'), tmp_path / 'out'
     results = run(out, path, '--depth', 'npy', *model)
     assert names(out) == ['depth', 'depth.mp4', 'video.json']
@@ -121,10 +121,10 @@ def test_frames_are_chosen_and_keep_their_numbers(tmp_path, model):
     assert names(tmp_path / 'out' / 'depth') == ['000001.npy', '000003.npy']
     np.testing.assert_allclose(depths_in(tmp_path / 'out'), [DEPTHS[1], DEPTHS[3]], rtol=0.03)
     assert (results['frames_read'], results['frames_skipped']) == (4, 2)
-    assert results['film']['fps'] == 5.0 and results['warnings'] == []  # as fast as it was
+    assert results['film']['fps'] == 5.0 and results['warnings'] == []  # the original speed
 
 
-def test_the_bag_is_replayed_as_the_video_was(tmp_path, model):
+def test_a_replay_of_the_bag_has_the_figures_of_the_video(tmp_path, model):
     path = film(tmp_path / 'a.mkv')
     results = run(tmp_path / 'out', path, '--bag', '--depth', 'npy', *model)
     with AnyReader([tmp_path / 'out' / 'bag']) as bag:
@@ -135,7 +135,7 @@ def test_the_bag_is_replayed_as_the_video_was(tmp_path, model):
     topics = ('/image', '/camera_info', '/depth/image', '/depth/camera_info', '/points')
     assert counts == dict.fromkeys(topics, 6)
     pixels = [m.data.size for _, _, m in messages if hasattr(m, 'data')]
-    assert sum(pixels) == 11 * 6 * 48 * 64  # bytes, as the help says
+    assert sum(pixels) == 11 * 6 * 48 * 64  # bytes per pixel, as in the help
     for topic, stamp, message in messages:
         assert message.header.frame_id == 'camera'
         assert stamp == message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
@@ -148,7 +148,7 @@ def test_the_bag_is_replayed_as_the_video_was(tmp_path, model):
     replay.main([str(tmp_path / 'out' / 'bag'), '--out', str(tmp_path / 'again'), *model_alone])
     again = json.loads((tmp_path / 'again' / 'results.json').read_text())
     assert again['frames'] == results['frames'] and again['flicker'] == results['flicker']
-    assert again['total'] is None  # our own estimate is no ground truth
+    assert again['total'] is None  # our own estimate is not ground truth
 
 
 def test_an_estimated_field_of_view_is_the_median_over_the_frames_so_far(tmp_path, models, capsys):
@@ -158,7 +158,7 @@ def test_an_estimated_field_of_view_is_the_median_over_the_frames_so_far(tmp_pat
     wanted = [statistics.median(each[: i + 1]) for i in range(4)]
     found = [frame['tan_half_vfov'] for frame in results['frames']]
     assert found == pytest.approx(wanted, abs=0.01)
-    assert max(each) - min(each) > 0.1  # or the test would say nothing
+    assert max(each) - min(each) > 0.1  # otherwise the test could not fail
     assert tan_half_from_degrees(results['vfov_deg']) == pytest.approx(found[-1])
     assert results['fov_source'] == 'estimate' and 'fov' in results['latency_ms']
     said = capsys.readouterr()
@@ -166,9 +166,11 @@ def test_an_estimated_field_of_view_is_the_median_over_the_frames_so_far(tmp_pat
     assert 'warning: the field of view is estimated' in said.err
 
 
-def test_the_scale_by_the_floor_outlasts_the_floor(tmp_path, model):
+def test_the_scale_by_the_floor_is_kept_when_the_floor_is_hidden(tmp_path, model):
     camera, mount = Camera.assumed(tan_half_from_degrees(40), 64, 48), Mount(0.42, 22.0)
-    true = [floor_scene(camera, mount, wall) for wall in (3.0, 2.5, 0.3)]  # which hides it, then
+    true = [
+        floor_scene(camera, mount, wall) for wall in (3.0, 2.5, 0.3)
+    ]  # last: it hides the floor
     path = film(tmp_path / 'a.mkv', [depth / 1.3 for depth in true])
     height = ('--camera-height', 0.42, '--camera-pitch', 22)
     results = run(tmp_path / 'out', path, *height, '--depth', 'npy', *model)
@@ -180,7 +182,7 @@ def test_the_scale_by_the_floor_outlasts_the_floor(tmp_path, model):
     assert results['floor']['seen'] == 2 and results['floor']['scaled'] == 3
 
 
-def test_a_video_that_is_shown_turned_is_estimated_upright(tmp_path, model):
+def test_a_video_with_a_rotation_is_estimated_upright(tmp_path, model):
     path = write_video(tmp_path / 'a.mp4', [np.rot90(grey_from_depth(d)) for d in DEPTHS[:2]])
     results = run(tmp_path / 'out', turn(path, 90), '--depth', 'npy', *model)
     assert results['turned_deg'] == 90
@@ -202,9 +204,7 @@ def test_frames_of_a_calibrated_lens_are_rectified(tmp_path, models):
     assert info.k[0] == 60.0 and not info.d.any()  # of the picture beside it
 
 
-def test_pixels_that_are_not_square_are_so_in_depth_unless_a_calibration_knows_them(
-    tmp_path, models
-):
+def test_pixels_become_square_unless_a_calibration_is_given(tmp_path, models):
     (tmp_path / 'camera.yaml').write_text(CALIBRATION)
     path = widen(film(tmp_path / 'a.mp4', DEPTHS[:2]), 3, 2)
     words = (path, '--depth', 'npy', *models[0])
@@ -216,7 +216,7 @@ def test_pixels_that_are_not_square_are_so_in_depth_unless_a_calibration_knows_t
     assert [depth.shape for depth in depths_in(tmp_path / 'stored')] == [(48, 64)] * 2
 
 
-def test_it_is_the_same_in_every_run(tmp_path, models):
+def test_the_results_are_the_same_in_every_run(tmp_path, models):
     path = film(tmp_path / 'a.mkv')
     words = ('--depth', 'png', *models[0], *models[1])
     first, second = (run(tmp_path / out, path, *words) for out in ('first', 'second'))
@@ -229,7 +229,7 @@ def test_it_is_the_same_in_every_run(tmp_path, models):
         ).read_bytes()
 
 
-def test_a_video_that_is_cut_off_gives_what_there_is(tmp_path, model, capfd):
+def test_an_incomplete_video_is_processed_up_to_its_end(tmp_path, model, capfd):
     data = film(tmp_path / 'a.mkv', DEPTHS * 4).read_bytes()
     (tmp_path / 'a.mkv').write_bytes(data[: len(data) // 2])
     assert tell(tmp_path / 'a.mkv', '--out', tmp_path / 'out', *model) == 0
@@ -237,30 +237,30 @@ def test_a_video_that_is_cut_off_gives_what_there_is(tmp_path, model, capfd):
     done = results['frames_estimated']
     assert 3 < done < 20 and len(frames_of(tmp_path / 'out' / 'depth.mp4')) == done
     (warning,) = results['warnings']
-    assert warning.startswith(f'{done} frames were read, of 24 that the header tells of')
+    assert warning.startswith(f'{done} frames were read, of 24 in the header')
     assert f'warning: {warning}' in capfd.readouterr().err
 
 
 @pytest.mark.parametrize('stale', ['depth.mp4', 'video.json', 'depth/000000.png', 'bag/bag.mcap'])
-def test_an_earlier_run_is_kept_unless_it_may_go(tmp_path, model, stale, capsys):
+def test_an_earlier_run_is_kept_unless_overwrite_is_given(tmp_path, model, stale, capsys):
     path, out = film(tmp_path / 'a.mkv'), tmp_path / 'out'
     (out / stale).parent.mkdir(parents=True)
     (out / stale).write_text('mine')
-    if stale.startswith('depth/'):  # as of a run that was killed
+    if stale.startswith('depth/'):  # like after a run that was killed
         (out / 'depth.mp4').touch()
     words = (path, '--out', out, *model)
     assert tell(*words) == 2
     assert 'exists already; choose another --out, or give --overwrite' in capsys.readouterr().err
     assert (out / stale).read_text() == 'mine'
-    assert tell(*words, '--vfov', 200, '--overwrite') == 2  # a slip
+    assert tell(*words, '--vfov', 200, '--overwrite') == 2  # a typo
     assert (out / stale).read_text() == 'mine'
     assert tell(*words, '--overwrite') == 0
     assert names(out) == ['depth.mp4', 'video.json']
 
 
-# The last: as a phone with a LiDAR saves depth beside its rgb.mp4.
+# The last one: a phone with a LiDAR saves depth like that beside its rgb.mp4.
 @pytest.mark.parametrize('foreign', ['depth/notes.txt', 'bag/other.mcap', 'depth/000000.png'])
-def test_what_is_of_no_earlier_run_is_never_removed(tmp_path, model, foreign, capsys):
+def test_files_of_other_programs_are_never_removed(tmp_path, model, foreign, capsys):
     path, out = film(tmp_path / 'a.mkv'), tmp_path / 'out'
     (out / foreign).parent.mkdir(parents=True)
     (out / foreign).touch()
@@ -284,12 +284,15 @@ def test_the_video_itself_is_never_replaced(tmp_path, model, capsys):
         (['bad.mp4'], r'bad\.mp4 cannot be read as a video \(moov atom not found\)'),
         (
             ['begun.mkv'],
-            r'no frame of the 6 that .* tells of could be read from begun',
+            r'no frame of the 6 in its header could be read from begun',
         ),
         (['a.mkv', '--start', '9'], r'a\.mkv ends before --start 9 s: it has 6 frames, 0\.60 s'),
-        (['a.mkv', '--start', '.12', '--end', '.18'], r'no frame of a\.mkv begins from --start'),
+        (
+            ['a.mkv', '--start', '.12', '--end', '.18'],
+            r'no frame of a\.mkv begins between',
+        ),
         (['a.mkv', '--start', '2', '--end', '2'], r'--start 2 and --end 2 leave no frame'),
-        (['a.mkv', '--fps', '0'], r'0 frames a second, 0\.1 to 480 can be: give --fps'),
+        (['a.mkv', '--fps', '0'], r'0 frames per second; allowed: 0\.1 to 480; give --fps'),
         (['a.mkv', '--color-near', '9', '--color-far', '2'], '0 < near < far'),
         (['a.mkv', '--model', 'none.onnx'], r'none\.onnx does not exist'),
         (['a.mkv', '--calibration', 'bad.mp4'], r'bad\.mp4 has no image_width'),
@@ -327,8 +330,8 @@ def test_errors_reach_the_user_as_one_line(tmp_path, models, words, message, cap
         ([], r'cannot write {out}/depth\.mp4: it holds 0 of 6 frames; is the disk full\?'),
     ],
 )
-def test_a_disk_that_is_full_ends_it_and_nothing_half_is_left(tmp_path, model, words, message):
-    """A limit on the size of files is what a disk that is full looks like, to who writes."""
+def test_a_full_disk_ends_the_command_without_incomplete_files(tmp_path, model, words, message):
+    """A limit on file size acts on the writer like a full disk."""
     path, out = film(tmp_path / 'a.mkv'), tmp_path / 'out'
     command = [sys.executable, '-m', 'dmd_ros.eval.video', str(path), '--out', str(out)]
     done = subprocess.run(
@@ -343,7 +346,7 @@ def test_a_disk_that_is_full_ends_it_and_nothing_half_is_left(tmp_path, model, w
     assert names(out) == []
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path, model):
+def test_ctrl_c_keeps_the_results_so_far(tmp_path, model):
     path, out, count = film(tmp_path / 'a.mkv', DEPTHS * 100), tmp_path / 'out', 600
     words = [sys.executable, '-m', 'dmd_ros.eval.video', str(path), '--out', str(out), '--bag']
     command = [*words, '--depth', 'npy', *model]
@@ -359,7 +362,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, model):
     done = results['frames_estimated']
     assert 3 <= done < count
     assert results['warnings'] == [
-        f'interrupted after {done} frames: all that is said is of those'
+        f'interrupted after {done} frames: all results are of those alone'
     ]
     assert len(frames_of(out / 'depth.mp4')) == len(names(out / 'depth')) == done
     with AnyReader([out / 'bag']) as bag:
@@ -367,7 +370,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, model):
 
 
 def test_from_the_command_line_with_the_shipped_models(tmp_path):
-    """As the README has it, with the bar that tells when it will be done."""
+    """As in the README, with the progress bar."""
     film(tmp_path / 'drive.mp4', [slope(1.0, 6.0)] * 3)
     command = [sys.executable, '-m', 'dmd_ros.eval.video', 'drive.mp4']
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading videos: which frames, when, which way up, and what is no video."""
+"""Reading videos: choice of frames, times, orientation, and files that are not videos."""
 
 import math
 import os
@@ -33,7 +33,7 @@ def indices(path, *chosen):
 
 
 @pytest.mark.parametrize('ending', ['mkv', 'avi', 'mp4'])
-def test_every_frame_comes_with_its_time(tmp_path, ending):
+def test_every_frame_has_its_time(tmp_path, ending):
     path = write_video(tmp_path / f'a.{ending}', [grey(n) for n in LEVELS], fps=12.5)
     read = VideoFile(path)
     assert (read.fps, read.told, read.turned) == (12.5, 20, 0)
@@ -69,14 +69,14 @@ def test_frames_are_chosen_by_time_stride_and_count(video, chosen, wanted):
     assert VideoFile(video).expected(*chosen) == len(wanted)
 
 
-def test_a_video_is_read_no_further_than_wanted(video):
+def test_a_video_is_read_no_further_than_needed(video):
     read = VideoFile(video)
     assert len(list(read.frames(0.0, math.inf, 2, 3))) == 3
     assert (read.read, read.at_end, read.trouble()) == (5, False, '')
 
 
 @pytest.mark.parametrize('degrees', [90, 180, 270])
-def test_a_video_is_turned_as_its_metadata_ask(tmp_path, degrees):
+def test_a_video_is_turned_by_its_metadata(tmp_path, degrees):
     picture = grey(40)
     picture[:24, :32] = 200  # top left
     path = turn(write_video(tmp_path / 'a.mp4', [picture] * 3), degrees)
@@ -99,7 +99,7 @@ def test_a_video_is_turned_as_its_metadata_ask(tmp_path, degrees):
     ],
 )
 def test_pixels_that_are_not_square_become_so(tmp_path, pixel, degrees, widened, shape):
-    """As of camcorders (1440x1080, shown as 1920x1080): we assume cameras with square ones."""
+    """For example, camcorders: 1440x1080, shown as 1920x1080. Cameras here have square pixels."""
     picture = grey(40)
     picture[:24, :32] = 200  # top left
     path = widen(write_video(tmp_path / 'a.mp4', [picture] * 3), *pixel)
@@ -116,15 +116,15 @@ def test_pixels_that_are_not_square_become_so(tmp_path, pixel, degrees, widened,
 
 @pytest.mark.parametrize(
     'pixel',
-    [(9, 1), (1, 9), (0, 1), (110, 109)],  # nonsense, or as whole numbers leave it
+    [(9, 1), (1, 9), (0, 1), (110, 109)],  # nonsense, or a rounding error
 )
-def test_a_shape_of_pixels_that_is_none_or_nearly_square_is_left_alone(tmp_path, pixel):
+def test_an_invalid_or_nearly_square_shape_of_pixels_is_ignored(tmp_path, pixel):
     path = widen(write_video(tmp_path / 'a.mp4', [grey(40)] * 3), *pixel)
     read = VideoFile(path)
     assert read.widened == 1.0 and next(read.frames()).rgb.shape == (48, 64, 3)
 
 
-def test_frames_a_second_may_be_said(video):
+def test_the_frame_rate_may_be_given(video):
     read = VideoFile(video, fps=4.0)
     assert [f.stamp_ns for f in read.frames(0.0, 1.0)] == [
         0,
@@ -134,7 +134,7 @@ def test_frames_a_second_may_be_said(video):
     ]
 
 
-def test_a_stream_that_tells_neither_length_nor_times(tmp_path):
+def test_a_stream_without_length_and_times(tmp_path):
     pictures = [cv2.imencode('.jpg', grey(level))[1].tobytes() for level in LEVELS[:4]]
     (tmp_path / 'a.mjpeg').write_bytes(b''.join(pictures))
     read = VideoFile(tmp_path / 'a.mjpeg')
@@ -143,13 +143,13 @@ def test_a_stream_that_tells_neither_length_nor_times(tmp_path):
     assert stamps == [round(i * 1e9 / read.fps) for i in range(4)] and read.trouble() == ''
 
 
-def test_a_video_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path, video, capfd):
+def test_an_incomplete_video_is_read_to_its_end_with_a_warning(tmp_path, video, capfd):
     data = video.read_bytes()
     (tmp_path / 'cut.mkv').write_bytes(data[: len(data) // 2])
     read = VideoFile(tmp_path / 'cut.mkv')
     found = list(read.frames())
     assert 3 < len(found) < 15
-    assert read.trouble().startswith(f'{len(found)} frames were read, of 20 that the header tells')
+    assert read.trouble().startswith(f'{len(found)} frames were read, of 20 in the header')
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,16 @@ def test_a_video_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path, video
     [
         ('text.mp4', b'no video\n' * 99, r'text\.mp4 cannot be read as a video \(moov atom not'),
         ('empty.avi', b'', r'empty\.avi cannot be read as a video'),
-        ('a.PNG', b'', r'a\.PNG is a picture; python -m dmd_ros\.eval\.pictures'),
+        ('a.PNG', b'', r'a\.PNG is a picture; use python -m dmd_ros\.eval\.pictures'),
     ],
 )
-def test_what_is_no_video_is_refused_in_one_line(tmp_path, name, content, message, capfd):
+def test_a_file_that_is_not_a_video_is_refused_in_one_line(
+    tmp_path, name, content, message, capfd
+):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(EvalError, match=message):
         VideoFile(tmp_path / name)
-    assert capfd.readouterr().err == ''  # nothing but the error, of which FFmpeg's is a part
+    assert capfd.readouterr().err == ''  # FFmpeg's error is part of ours
 
 
 def test_a_video_without_its_index_is_refused(tmp_path):
@@ -174,7 +176,7 @@ def test_a_video_without_its_index_is_refused(tmp_path):
         VideoFile(tmp_path / 'a.mp4')
 
 
-def test_what_the_system_has_against_a_file_is_said(tmp_path):
+def test_the_error_of_the_system_is_reported(tmp_path):
     missing = re.escape(f'{tmp_path / "none.mp4"} does not exist')
     with pytest.raises(EvalError, match=missing):
         VideoFile(tmp_path / 'none.mp4')
@@ -185,7 +187,7 @@ def test_what_the_system_has_against_a_file_is_said(tmp_path):
         VideoFile(tmp_path)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
     os.mkfifo(tmp_path / 'a.mp4')
     with pytest.raises(EvalError, match=r'a\.mp4 is a device or a pipe, .*; save it as one'):
         VideoFile(tmp_path / 'a.mp4')
@@ -198,21 +200,23 @@ def test_an_address_is_refused(address):
 
 
 @pytest.mark.parametrize('fps', [0.0, -3.0, 1e5, math.nan])
-def test_frames_a_second_that_cannot_be(video, fps):
-    with pytest.raises(EvalError, match=r'frames a second, 0\.1 to 480 can be: give --fps'):
+def test_an_implausible_frame_rate_is_refused(video, fps):
+    with pytest.raises(EvalError, match=r'frames per second; allowed: 0\.1 to 480; give --fps'):
         VideoFile(video, fps)
 
 
-def test_names_that_mean_something_to_ffmpeg(tmp_path, video, monkeypatch):
+def test_names_with_a_meaning_for_ffmpeg_are_read(tmp_path, video, monkeypatch):
     shutil.copy(video, tmp_path / 'file:%03d.mkv')
     monkeypatch.chdir(tmp_path)
     read = VideoFile(next(tmp_path.glob('*.mkv')).relative_to(tmp_path))
     assert len(list(read.frames())) == 20
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path, video):
-    """OpenCV ends the process at it."""
+def test_a_name_that_is_not_valid_text_is_refused(tmp_path, video):
+    """OpenCV would end the process."""
     path = tmp_path / os.fsdecode(b'caf\xe9.mkv')
     shutil.copy(video, path)
-    with pytest.raises(EvalError, match='a name that is no text, at which OpenCV fails; rename'):
+    with pytest.raises(
+        EvalError, match='name that is not valid text, which OpenCV cannot open; rename'
+    ):
         VideoFile(path)

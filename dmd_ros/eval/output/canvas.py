@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing primitives for pictures of results: text, panels, colours of error, colour bars."""
+"""Drawing primitives for pictures of results: text, panels, error colours, colour bars."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from dmd_ros.core.colormap import colorize
 PAPER = (250, 250, 248)
 INK = (32, 34, 38)
 FAINT = (118, 122, 128)
-# Behind depth and error, where there is nothing to show.
+# Colour of pixels without depth or error.
 NOTHING = (36, 38, 44)
 # The error scale ends at this factor too near or too far.
 ERROR_FACTOR = 2.0
-# Below this share of labelled pixels, single points are drawn larger than life.
+# Below this share of labelled pixels, points are drawn enlarged.
 _SPARSE = 0.5
 _TOO_NEAR, _RIGHT, _TOO_FAR = (20, 92, 200), (238, 238, 232), (200, 40, 28)
 
-# A picture is drawn no higher than this times its width: a slit would take gigabytes.
-_MOST_HEIGHT = 8
+# Maximum height of a picture as a multiple of its width: a very narrow one would take gigabytes.
+_MAX_HEIGHT = 8
 
 Rgb = NDArray[np.uint8]  # [H, W, 3]
 
 
 @functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font: the same on every machine."""
+    """Return Pillow's built-in font, which is the same on every machine."""
     return ImageFont.load_default(size)
 
 
 def text_width(text: str, size: int) -> int:
-    """Width of one line, pixels."""
+    """Return the width of one line, pixels."""
     return math.ceil(font(size).getlength(text))
 
 
 def fitted(text: str, size: int, width: int) -> tuple[str, int]:
-    """Give a line that fits into `width` pixels, and its size: smaller, then cut in the middle.
+    """Fit a line into `width` pixels by a smaller size, then by cutting its middle; return both.
 
-    What is in several lines, as names of files may be, becomes one.
+    Line ends, which names of files may contain, become spaces.
     """
     text = ' '.join(text.split())
     smallest = size * 3 // 4
@@ -67,32 +67,32 @@ def write(
     colour: tuple[int, int, int] = INK,
     align: str = 'left',
 ) -> None:
-    """Write one line into `canvas`, its top at y; align: left, centre or right of x."""
+    """Write one line into `canvas`, with its top at y; align: left, centre or right at x."""
     shift = {'left': 0.0, 'centre': 0.5, 'right': 1.0}[align] * text_width(text, size)
-    band = canvas[y : y + 2 * size]  # a line is lower; Pillow copies what it is given, twice
+    band = canvas[y : y + 2 * size]  # higher than a line; small, because Pillow copies it twice
     picture = Image.fromarray(band)
     ImageDraw.Draw(picture).text((x - round(shift), 0), text, font=font(size), fill=colour)
     band[:] = np.asarray(picture)
 
 
 def depth_colours(depth_m: NDArray[np.float32], near_m: float, far_m: float) -> Rgb:
-    """Colour depth [H, W] on a fixed scale; where it is NaN, `NOTHING`.
+    """Colour depth [H, W] on a fixed scale; NaN is `NOTHING`.
 
-    Equal steps of colour are equal *ratios* of depth, as in the errors judged: the colours of the
-    node, even in 1 / depth, leave hardly any for what is far.
+    Equal steps of colour are equal *ratios* of depth, like the errors. The colours of the node,
+    which are linear in 1 / depth, hardly distinguish large depths.
     """
     with np.errstate(invalid='ignore', divide='ignore'):
         nearness = np.log(far_m / depth_m) / np.float32(math.log(far_m / near_m))
-        # What `colorize` shows evenly is an inverse; give it one that is even in `nearness`.
-        even = np.float32(2.0) / (1.0 + np.clip(nearness, 0.0, 1.0))
-    even = np.where(np.isfinite(depth_m), even, depth_m).astype(np.float32)
-    rgb = colorize(even, 1.0, 2.0)
+        # `colorize` is linear in the inverse, so pass an inverse that is linear in `nearness`.
+        inverted = np.float32(2.0) / (1.0 + np.clip(nearness, 0.0, 1.0))
+    inverted = np.where(np.isfinite(depth_m), inverted, depth_m).astype(np.float32)
+    rgb = colorize(inverted, 1.0, 2.0)
     rgb[np.isnan(depth_m)] = NOTHING
     return rgb
 
 
 def error_colours(predicted_m: NDArray[np.float32], truth_m: NDArray[np.float32]) -> Rgb:
-    """Colour ln(p / g) [H, W]: blue is too near (-inf too), red too far, pale is right."""
+    """Colour ln(p / g) [H, W]: blue is too near (-inf, too), red is too far, pale is right."""
     with np.errstate(invalid='ignore', divide='ignore'):
         level = np.log(np.maximum(predicted_m, 0.0) / truth_m) / np.float32(math.log(ERROR_FACTOR))
     return level_colours(level.astype(np.float32))
@@ -110,7 +110,7 @@ def level_colours(level: NDArray[np.float32]) -> Rgb:
 
 
 def panel(colours: Rgb, known: NDArray[np.bool_], width: int) -> Rgb:
-    """Scale a coloured map to `width`; sparse points stay visible as small squares."""
+    """Scale a coloured map to `width`; sparse points are drawn as small squares."""
     if not known.any() or known.mean() > _SPARSE or width >= colours.shape[1]:
         return scaled(colours, width)
     height = _height_at(colours, width)
@@ -127,19 +127,19 @@ def panel(colours: Rgb, known: NDArray[np.bool_], width: int) -> Rgb:
 
 
 def scaled(picture: Rgb, width: int) -> Rgb:
-    """Scale a picture to `width`, keeping its aspect, but for slits."""
+    """Scale a picture to `width`, keeping its aspect ratio unless it is very narrow."""
     how = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR
     return cv2.resize(picture, (width, _height_at(picture, width)), interpolation=how)
 
 
 def _height_at(picture: Rgb, width: int) -> int:
-    """Rows of a picture that is scaled to `width`."""
+    """Return the height of a picture that is scaled to `width`."""
     height = round(picture.shape[0] * width / picture.shape[1])
-    return min(max(1, height), _MOST_HEIGHT * width)
+    return min(max(1, height), _MAX_HEIGHT * width)
 
 
 def depth_bar(canvas: Rgb, x: int, y: int, room: int, near_m: float, far_m: float) -> None:
-    """Draw the colour scale of depth with its metres below; room: columns from x for all of it."""
+    """Draw the colour scale of depth with labels in metres; room: total width from x, pixels."""
     width = room - math.ceil(text_width(f'{far_m:g} m', 13) / 2)
     ramp = np.geomspace(near_m, far_m, width, dtype=np.float32)[None]
     canvas[y : y + 12, x : x + width] = depth_colours(ramp, near_m, far_m)
@@ -156,7 +156,7 @@ def depth_bar(canvas: Rgb, x: int, y: int, room: int, near_m: float, far_m: floa
 
 
 def error_bar(canvas: Rgb, x: int, y: int, width: int) -> None:
-    """Draw the colour scale of error, labelled in words."""
+    """Draw the colour scale of error, with its labels."""
     canvas[y : y + 12, x : x + width] = level_colours(
         np.linspace(-1, 1, width, dtype=np.float32)[None]
     )
@@ -166,6 +166,6 @@ def error_bar(canvas: Rgb, x: int, y: int, width: int) -> None:
 
 
 def _ticks(near_m: float, far_m: float) -> list[float]:
-    """Give round metres from near to far: both ends, and 1-2-5 steps between."""
+    """Return round metres from near to far: both ends, and 1-2-5 steps between them."""
     steps = [m * 10.0**k for k in range(-2, 4) for m in (1, 2, 5)]
     return [near_m, far_m, *sorted(s for s in steps if near_m < s < far_m)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a point cloud without any GUI: points as splats, seen from above and beside."""
+"""Render a point cloud without a GUI: points as splats, seen from above and from the side."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.camera import Camera
 
-# Rendered this much larger than asked for, then scaled down: smooth edges.
+# Rendered larger by this factor, then scaled down, for smooth edges.
 _SUPERSAMPLE = 2
 _MAX_SPLAT_PX = 9
-# Of larger pictures every n-th row and column is drawn: the canvas has no more pixels.
-_MOST_POINTS = 1280 * 800 * _SUPERSAMPLE**2
+# Larger pictures are drawn with every n-th row and column: the canvas has only this many pixels.
+_MAX_POINTS = 1280 * 800 * _SUPERSAMPLE**2
 _SKY, _GROUND = (244, 245, 247), (206, 210, 216)
 _FRUSTUM = (236, 98, 32)
-# Pixels this far away shade each other: what lies 5 % behind loses a quarter of its light.
+# Pixels up to this distance apart shade each other: one that is 5 % behind loses a quarter of its
+# light.
 _REACH, _SHADE = 4, 5.8
 _EDGE = 0.12
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
@@ -35,10 +36,11 @@ def render(
     raise_deg: float = 26.0,
     turn_deg: float = 24.0,
 ) -> NDArray[np.uint8]:
-    """Render depth [H, W] with its colours as a cloud; gives uint8 [height, width, 3] RGB.
+    """Render depth [H, W] with its colours as a cloud; return uint8 [height, width, 3] RGB.
 
-    The eye stands behind the camera, raised and turned by the given angles about the middle of the
-    cloud; the camera itself, if in view, is drawn as a pyramid. The farthest 3 % are left out.
+    The viewpoint is behind the camera, raised and turned about the middle of the cloud by the
+    given angles. The camera itself, if in view, is drawn as a pyramid. The farthest 3 % of the
+    points are left out.
     """
     points, colours, sizes = _cloud(depth_m, rgb, camera)
     canvas = _background(width * _SUPERSAMPLE, height * _SUPERSAMPLE)
@@ -79,7 +81,7 @@ class _Eye:
         self._centre = np.array([width / 2, height / 2], np.float32)
         self.focal = 1.0
         seen, z = self.project(points)
-        # Frame nearly all of the cloud, not its stray points.
+        # Fit nearly all of the cloud into the picture, without stray points.
         inside = z > 0
         low, high = np.percentile(seen[inside], (1, 99), axis=0) - self._centre
         reach = (high - low) / 2
@@ -89,7 +91,7 @@ class _Eye:
     def project(
         self, points: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give pixels [N, 2] and distances along the view [N]."""
+        """Return pixels [N, 2] and distances along the view [N]."""
         seen = (points - self._middle) @ self._rotation.T
         z = seen[:, 2] + self._back
         with np.errstate(divide='ignore', invalid='ignore'):
@@ -102,12 +104,12 @@ def _cloud(
     rgb: NDArray[np.uint8],
     camera: Camera,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
-    """Points [N, 3], their colours [N, 3], and the size [N], metres, that each pixel covers."""
+    """Return points [N, 3], their colours [N, 3], and the size [N], metres, of their pixels."""
     known = np.isfinite(depth_m) & ~steep_pixels(depth_m, _EDGE)
     if known.any():
         with np.errstate(invalid='ignore'):
             known &= depth_m <= float(np.percentile(depth_m[known], 97))
-    step = math.ceil(math.sqrt(depth_m.size / _MOST_POINTS))
+    step = math.ceil(math.sqrt(depth_m.size / _MAX_POINTS))
     grid = np.s_[::step, ::step]
     known, rgb, rays = known[grid], rgb[grid], camera.rays()[grid]
     z = depth_m[grid][known]
@@ -116,18 +118,18 @@ def _cloud(
 
 
 def steep_pixels(depth: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Mark the pixels [H, W] where depth changes fast: what a picture is clearer without.
+    """Mark the pixels [H, W] where depth changes fast, which would clutter the rendering.
 
-    That is, where the farthest depth of the 3x3 neighbourhood exceeds the nearest by more than
-    `threshold` (relative, > 0). Unlike `core.edges`, this knows nothing but a depth image, of
-    whatever make, and takes a floor near the horizon for an edge.
+    There, the farthest depth of the 3x3 neighbourhood exceeds the nearest by more than `threshold`
+    (relative, > 0). Unlike `core.edges`, this works for any depth image, but also marks a floor
+    near the horizon.
     """
     known = np.isfinite(depth)
     near = np.where(known, depth, np.float32(np.inf))
-    # The sky is behind everything.
+    # Sky (+inf) is behind everything.
     far = np.where(known | np.isposinf(depth), depth, np.float32(0.0))
     near, far = cv2.erode(near, _NEIGHBOURS), cv2.dilate(far, _NEIGHBOURS)
-    with np.errstate(over='ignore'):  # with nothing known around, OpenCV's border value is huge
+    with np.errstate(over='ignore'):  # without known neighbours, OpenCV's border value is huge
         return known & (far > near * np.float32(1.0 + threshold))
 
 
@@ -141,7 +143,7 @@ def _splat(
     """Draw points as squares of the size they cover, the nearest on top, shaded at depth edges."""
     height, width = canvas.shape[:2]
     pixels, z = eye.project(points)
-    # Slanted surfaces spread their points: cover a little more than the pixel did.
+    # Slanted surfaces have gaps between their points, so draw them a little larger than a pixel.
     splat = np.clip(np.ceil(2.0 * sizes * eye.focal / z), 1, _MAX_SPLAT_PX).astype(np.intp)
     zbuffer = np.full(height * width, np.inf, np.float32)
     flat = canvas.reshape(-1, 3)
@@ -155,17 +157,17 @@ def _splat(
                 inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
                 at, near = (y * width + x)[inside], z[chosen][inside]
                 front = near < zbuffer[at]
-                # Far to near: of several points on one pixel, NumPy keeps the last.
+                # Sorted far to near: of several points on one pixel, NumPy keeps the last.
                 zbuffer[at[front]] = near[front]
                 flat[at[front]] = colours[chosen][inside][front]
     _shade(canvas, zbuffer.reshape(height, width))
 
 
 def _shade(canvas: NDArray[np.uint8], zbuffer: NDArray[np.float32]) -> None:
-    """Darken pixels behind their neighbours (eye-dome lighting), so that shapes show."""
+    """Darken pixels behind their neighbours (eye-dome lighting), so that shapes are visible."""
     height, width = zbuffer.shape
     drawn = np.isfinite(zbuffer)
-    # What is empty is far away: it hides nothing.
+    # Empty pixels count as far away, so that they shade nothing.
     log_z = cv2.log(np.where(drawn, zbuffer, np.float32(1e9)))
     framed = cv2.copyMakeBorder(log_z, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
     occlusion = np.zeros_like(log_z)
@@ -178,7 +180,7 @@ def _shade(canvas: NDArray[np.uint8], zbuffer: NDArray[np.float32]) -> None:
 
 
 def _draw_frustum(canvas: NDArray[np.uint8], eye: _Eye, camera: Camera, near_m: float) -> None:
-    """Draw where the picture was taken from: the camera's pyramid."""
+    """Draw the pyramid of the camera that took the picture."""
     depth = 0.35 * near_m
     corners = [(0, 0), (camera.width, 0), (camera.width, camera.height), (0, camera.height)]
     rim = [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth as files that other programs read."""
+"""Write depth to files that other programs read."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dmd_ros.eval.output import report
 
 
 def write_depth(path: Path, depth_m: NDArray[np.float32]) -> None:
-    """Write depth [H, W] as the name ends.
+    """Write depth [H, W] in the format of the suffix; raises `OSError`.
 
-    .npy: as it is. .png: 16 bit, millimetres; 0: none, or beyond 65.535 m. Raises `OSError`.
+    .npy: float metres, unchanged. .png: 16 bit, millimetres; 0: none, or beyond 65.535 m.
     """
     if path.suffix == '.npy':
         array = io.BytesIO()

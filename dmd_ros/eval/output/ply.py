@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Coloured clouds as PLY files, which MeshLab, CloudCompare, Blender and Open3D open."""
+"""Write coloured clouds as PLY files for MeshLab, CloudCompare, Blender and Open3D."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ end_header
 
 
 def points_of(frame: DepthFrame, stride: int = 1) -> NDArray[np.float32]:
-    """Give the organised cloud [h, w, 4] of every stride-th row and column.
+    """Return the organised cloud [h, w, 4] of every stride-th row and column.
 
-    Without flying pixels, by the threshold that the node has unless told otherwise.
+    Flying pixels are removed with the node's default threshold.
     """
     grid = np.s_[::stride, ::stride]
     depth, rgb = frame.depth[grid], frame.rgb[grid]
@@ -43,9 +43,9 @@ def points_of(frame: DepthFrame, stride: int = 1) -> NDArray[np.float32]:
 
 
 def write_ply(path: Path, points: NDArray[np.float32]) -> int:
-    """Write the points of a cloud [H, W, 4] that are there, as binary PLY; gives their number.
+    """Write the valid points of a cloud [H, W, 4] as binary PLY; return their number.
 
-    points: as of `core.pointcloud.write_cloud`. Raises `OSError` that names the file.
+    points: in the layout of `core.pointcloud.write_cloud`. Raises `OSError` with the file's name.
     """
     known = points[~np.isnan(points[..., 2])]
     vertices = np.empty(len(known), _POINT)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Words beside progress bars."""
+"""Print messages beside progress bars."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import traceback
 
 
 def say_last(words: str) -> None:
-    """Write to stderr, on a line of its own, what ended a command; for who handles the error.
+    """Print the final message of a command to stderr, below any unfinished progress bar.
 
-    A bar that a generator walked along lives as long as the error's traceback, and ends its line
-    when it goes.
+    To be called while the error is handled: its traceback keeps the generator with the bar alive,
+    and the bar ends its line only when that is released.
     """
     error = sys.exc_info()[1]
     while error is not None:

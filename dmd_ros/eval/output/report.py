@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers on paper: percentiles, Markdown tables, JSON with one spelling of "no value"."""
+"""Write results: percentiles, Markdown tables, and JSON with one form of "no value"."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
-    """Give {'p50': ..., 'p95': ..., 'max': ...} in the unit of `values`; NaN if there are none."""
+    """Return {'p50': ..., 'p95': ..., 'max': ...} of `values`; NaN if there are none."""
     array = np.fromiter(values, np.float64)
     if array.size == 0:
         return dict.fromkeys(('p50', 'p95', 'max'), math.nan)
@@ -28,7 +28,7 @@ def percentiles(values: Iterable[float]) -> dict[str, float]:
 def stage_latency_ms(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Turn stage times of many frames (seconds) into percentiles (ms) per stage and in total.
 
-    The first frame, which pays for warming up, is left out unless it is the only one.
+    The first frame, which includes the warm-up, is left out unless it is the only one.
     """
     rows = list(timings[1:]) or list(timings)
     stages = list(dict.fromkeys(stage for row in rows for stage in row))
@@ -41,7 +41,7 @@ def stage_latency_ms(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[s
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Lay out a Markdown table whose source is readable too: columns padded, numbers right."""
+    """Return a Markdown table whose source is readable: columns padded, numbers right-aligned."""
     cells = [[format_cell(v) for v in row] for row in rows]
     widths = [
         max(3, len(title), *(len(row[i]) for row in cells)) for i, title in enumerate(header)
@@ -57,18 +57,18 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
 
 
 def latency_table(latency: Mapping[str, Mapping[str, float]]) -> str:
-    """Lay out what `stage_latency_ms` gives as Markdown."""
+    """Return the result of `stage_latency_ms` as a Markdown table."""
     columns = ('p50', 'p95', 'max')
     rows = [[stage, *(f'{row[k]:.2f}' for k in columns)] for stage, row in latency.items()]
     return markdown_table(('stage', *(f'{k} ms' for k in columns)), rows)
 
 
-# Settings that name what was judged.
+# Settings that identify the judged model or estimates.
 NAMING = ('model', 'estimate_topic', 'estimates')
 
 
 def name_of(settings: Mapping[str, Any]) -> str:
-    """Name what was judged by the settings of a result: a model, or estimates of another."""
+    """Return the name of the judged model or estimates, from the settings of a result."""
     if 'model' in settings:
         return str(settings['model'])
     parts = (settings.get('estimate_topic'), settings.get('estimates'))
@@ -76,25 +76,25 @@ def name_of(settings: Mapping[str, Any]) -> str:
 
 
 def format_cell(value: object) -> str:
-    """Three decimals for a float, a dash for "no value", text as it is shown in one cell."""
+    """Return the text of a table cell: three decimals for a float, a dash for "no value"."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return '-'
     if isinstance(value, float):
         return f'{value:.3f}'
-    # Names of files may hold line ends, bars, and bytes that are no text.
+    # Names of files may contain line ends, bars and invalid UTF-8.
     return as_text(' '.join(str(value).splitlines()).replace('|', r'\|'))
 
 
 def as_text(name: str) -> str:
-    """Give the name of a file as text that can be written; bytes of it may be none."""
+    """Return the name of a file as text that can be printed; invalid bytes are escaped."""
     return name.encode(errors='backslashreplace').decode()
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that any parser reads: dataclasses as objects, NaN and infinities as null.
+    """Write standard JSON: dataclasses become objects, NaN and infinities null.
 
-    In one step: a process that is killed leaves the old file or the new one. Raises `OSError` that
-    names the file. Of a long recording, no more than one frame is in memory as text.
+    Atomic: if the process is killed, either the old or the new file is left. The text of only one
+    frame at a time is in memory. Raises `OSError` with the name of the file.
     """
     encoder = json.JSONEncoder(indent=1, allow_nan=False, default=plain)
     pieces = itertools.chain(encoder.iterencode(_shallow(content)), '\n')
@@ -102,7 +102,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_file(path: Path, *parts: bytes | memoryview) -> None:
-    """Write the parts one after the other, in one step and with errors as `write_json`."""
+    """Write parts to a file, atomically and with errors like `write_json`."""
     _write_parts(path, parts)
 
 
@@ -121,7 +121,7 @@ def _write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 
 def _shallow(value: Any) -> Any:
-    """Do what `plain` does, but for dataclasses in lists, of which there may be many."""
+    """Convert like `plain`, except for dataclasses in lists, which may be long."""
     if isinstance(value, Mapping):
         return {str(k): _shallow(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -130,7 +130,7 @@ def _shallow(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Turn dataclasses, NumPy numbers and tuples into what JSON knows; not finite is None."""
+    """Convert dataclasses, NumPy numbers and tuples to JSON types; NaN and infinities to None."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Contact sheets: image, estimated depth, ground truth and error side by side, as one PNG."""
+"""Draw contact sheets: image, estimated depth, ground truth and error side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmd_ros.eval.output import canvas
 COLUMN = 420  # pixels
 _GAP, _MARGIN = 8, 24
 _HEADER, _SECTION, _CAPTION = 84, 62, 34
-# What helps against the system's reason for not writing a file.
+# Remedies for the system's errors of writing a file.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES = {
     **dict.fromkeys(_FULL, 'free some space, or choose another place'),
@@ -30,24 +30,21 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One frame: a caption, its figures, and what to show ([H, W], metres; truth may be None).
+    """One frame of a sheet."""
 
-    section: rows of one section stand together and share a colour scale.
-    """
-
-    section: str
+    section: str  # rows of one section are together, and share a colour scale
     caption: str
     figures: str
-    rgb: NDArray[np.uint8]
-    depth_m: NDArray[np.float32]
-    truth_m: NDArray[np.float32] | None = None
+    rgb: NDArray[np.uint8]  # [H, W, 3]
+    depth_m: NDArray[np.float32]  # [H, W]
+    truth_m: NDArray[np.float32] | None = None  # [H, W]
 
 
 class Sheet:
-    """A sheet that grows by rows, of which no more is kept than what is drawn of them.
+    """A sheet to which rows are added; only their small drawings are kept in memory.
 
-    scales_m: section -> (near, far) of its colours; sections stand in this order. labelled:
-    whether there is a column for the truth. panel: width of each picture, pixels.
+    scales_m: section -> (near, far) of its colours, in the order of the sections. labelled:
+    whether there are columns for truth and error. panel: width of each picture, pixels.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class Sheet:
         labelled: bool,
         panel: int = COLUMN,
     ) -> None:
-        """Begin, without rows."""
+        """Begin a sheet without rows."""
         self._titles = ('image', 'depth', 'ground truth', 'error')[: 4 if labelled else 2]
         self._width = _left(len(self._titles), panel) - _GAP + _MARGIN
         self._scales_m, self._panel = scales_m, panel
@@ -68,7 +65,7 @@ class Sheet:
         self._drawn[row.section].append(_row(row, scale, self._panel, self._width))
 
     def draw(self, title: str, subtitle: str = '') -> NDArray[np.uint8]:
-        """Put it together."""
+        """Return the sheet, uint8 [H, W, 3] RGB."""
         blocks = [_header(title, subtitle, self._width)]
         for section, rows in self._drawn.items():
             if rows:
@@ -85,7 +82,7 @@ def draw_sheet(
     subtitle: str = '',
     panel: int = COLUMN,
 ) -> NDArray[np.uint8]:
-    """Draw rows in sections: see `Sheet`. What is in no section of `scales_m` is left out."""
+    """Draw rows in sections (see `Sheet`); rows of sections not in `scales_m` are left out."""
     drawn = Sheet(scales_m, any(row.truth_m is not None for row in rows), panel)
     for row in rows:
         if row.section in scales_m:
@@ -94,15 +91,15 @@ def draw_sheet(
 
 
 class Strip:
-    """Sheets of one row, one after the other: what they share is drawn once.
+    """Draws sheets of one row each, with a common header that is drawn only once.
 
-    panel: see `draw_sheet`; scale_m: (near, far) of the colours.
+    panel: see `Sheet`; scale_m: (near, far) of the colours.
     """
 
     def __init__(
         self, title: str, subtitle: str, section: str, scale_m: tuple[float, float], panel: int
     ) -> None:
-        """Draw what they share."""
+        """Draw the common header."""
         self._width = _left(2, panel) - _GAP + _MARGIN
         self._panel, self._scale_m = panel, scale_m
         self._top = [
@@ -111,19 +108,19 @@ class Strip:
         ]
 
     def draw(self, row: Row) -> NDArray[np.uint8]:
-        """Draw the sheet of this row."""
+        """Return the sheet of one row, uint8 [H, W, 3] RGB."""
         bottom = _blank(_MARGIN // 2, self._width)
         return np.vstack([*self._top, _row(row, self._scale_m, self._panel, self._width), bottom])
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write uint8 [H, W, 3] RGB as the name ends, .png or .jpg; `EvalError` if it cannot be."""
+    """Write uint8 [H, W, 3] RGB in the format of the suffix, .png or .jpg; raises `EvalError`."""
     check_picture_name(path)
     options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix == '.jpg' else []
     try:
-        # In two steps: OpenCV writes files too, but does not tell why it could not.
+        # Encoded first, because OpenCV's own writing of files gives no reason for an error.
         made, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
-    except cv2.error:  # before version 5 it throws where it gives False later
+    except cv2.error:  # before version 5; later versions return False
         made = False
     if not made:
         height, width = picture.shape[:2]
@@ -133,23 +130,23 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, 'choose another place')
         if error.errno in _FULL:
-            path.unlink(missing_ok=True)  # half a picture, if there was space for a name
+            path.unlink(missing_ok=True)  # the incomplete file
         raise EvalError(f'cannot write {path}: {error.strerror}; {remedy}') from None
 
 
 def check_picture_name(path: Path) -> None:
-    """Raise `EvalError` for a name that does not end as that of a picture."""
+    """Raise `EvalError` if the suffix is not that of a picture."""
     if not cv2.haveImageWriter(f'picture{path.suffix}'):
         raise EvalError(f'cannot write {path}: give a name that ends in .png or .jpg')
 
 
 def places(count: int, rows: int) -> set[int]:
-    """Spread at most `rows` rows evenly over `count` frames; gives their places."""
+    """Return the indices of at most `rows` frames, evenly spread over `count` frames."""
     return {round(i * (count - 1) / max(1, min(rows, count) - 1)) for i in range(min(rows, count))}
 
 
 def nice_scale(maps_m: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    """Choose round metres that hold nearly all of the depths, for a colour scale."""
+    """Return round metres (near, far) of a colour scale that covers nearly all depths."""
     known = [m[np.isfinite(m)] for m in maps_m]
     values = np.concatenate(known) if known else np.empty(0, np.float32)
     if values.size == 0:
@@ -177,7 +174,7 @@ def _section(
     panel: int,
     width: int,
 ) -> NDArray[np.uint8]:
-    """Draw a section's name and the column titles, each with its colour scale."""
+    """Draw the name of a section and the column titles, each with its colour scale."""
     block = _blank(_SECTION, width)
     block[4:5, _MARGIN : width - _MARGIN] = (214, 214, 210)
     canvas.write(block, _MARGIN, 16, *canvas.fitted(section, 22, panel))

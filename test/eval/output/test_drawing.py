@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pictures must show; how they look was judged by eye."""
+"""The content of drawings; their look was checked by eye."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ NAN = np.float32(np.nan)
 
 
 @pytest.mark.parametrize('far_m', [4.0, 50.0, 1000.0])
-def test_the_scale_of_depth_stays_in_its_room_with_its_last_label(far_m):
+def test_the_scale_of_depth_and_its_last_label_stay_in_their_room(far_m):
     picture = np.full((40, 300, 3), 255, np.uint8)
     canvas.depth_bar(picture, 20, 4, 240, 0.5, far_m)
     (drawn,) = np.nonzero((picture != 255).any(axis=(0, 2)))
@@ -34,7 +34,7 @@ def test_equal_ratios_of_depth_are_equal_steps_of_colour():
         assert np.abs(fine[63 * k] - colour).max() <= 12
 
 
-def test_colours_of_what_is_no_distance():
+def test_colours_of_nan_and_infinities():
     depth = np.array([[NAN, np.inf, -np.inf]], np.float32)
     colours = canvas.depth_colours(depth, 0.5, 10)
     assert tuple(colours[0, 0]) == canvas.NOTHING
@@ -52,14 +52,14 @@ def test_error_is_blue_when_too_near_and_red_when_too_far():
     np.testing.assert_array_equal(others, [nothing, near, far])
 
 
-def test_sparse_points_survive_scaling():
+def test_sparse_points_stay_visible_when_scaled():
     truth = np.full((400, 1200), NAN, np.float32)
     truth[::40, ::40] = 5.0
     colours = canvas.depth_colours(truth, 1, 10)
     small = canvas.panel(colours, np.isfinite(truth), 300)
     assert small.shape == (100, 300, 3)
     lit = (small != np.array(canvas.NOTHING)).any(axis=-1)
-    assert lit.sum() >= 300  # one square for each point, at full colour
+    assert lit.sum() >= 300  # one square of full colour per point
     assert (small[lit] == colours[0, 0]).all()
 
 
@@ -79,7 +79,7 @@ def test_long_names_stay_in_their_column():
     np.testing.assert_array_equal(*(picture[:, beside:] for picture in pictures))
 
 
-def test_a_line_is_made_smaller_before_it_is_cut():
+def test_a_line_is_shrunk_before_it_is_cut():
     assert canvas.fitted('front', 22, 420) == ('front', 22)
     for name in ('/front_stereo/camera_left/color/image_raw', 'x' * 200):
         text, size = canvas.fitted(name, 22, 420)
@@ -88,11 +88,11 @@ def test_a_line_is_made_smaller_before_it_is_cut():
         assert text[-4:] == name[-4:]
 
 
-def test_a_name_in_several_lines_is_written_in_one():
+def test_a_name_with_line_ends_is_written_in_one_line():
     assert canvas.fitted('a\nb \t.mp4', 22, 420) == ('a b .mp4', 22)
 
 
-def test_sheet_has_a_column_less_without_truth():
+def test_sheet_has_fewer_columns_without_truth():
     full = sheet.draw_sheet([row()], {'a': (1, 10)}, 'title')
     bare = sheet.draw_sheet([row(truth=False)], {'a': (1, 10)}, 'title')
     assert full.shape[1] == 2 * 24 + 4 * sheet.COLUMN + 3 * 8
@@ -118,23 +118,26 @@ def test_sheet_mixes_sizes_and_sections(tmp_path):
         ('such.txt', r'such\.txt: give a name that ends in \.png or \.jpg'),
     ],
 )
-def test_sheet_that_cannot_be_written_says_where_and_why(tmp_path, name, reason):
+def test_the_error_of_a_sheet_that_cannot_be_written_has_path_and_reason(tmp_path, name, reason):
     (tmp_path / 'full.png').symlink_to('/dev/full')
     (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'file').touch()
     with pytest.raises(EvalError, match=f'cannot write .*{reason}'):
         sheet.write_picture(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
-    assert (tmp_path / 'full.png').is_symlink() is (name != 'full.png')  # nothing half is left
+    # An incomplete file is removed.
+    assert (tmp_path / 'full.png').is_symlink() is (name != 'full.png')
 
 
 @pytest.mark.parametrize(
     ('error', 'reason'),
     [
         (errno.EACCES, "Permission denied; check the folder's permissions"),
-        (errno.EDQUOT, 'quota exceeded; free some space'),  # not even the name was made
+        (errno.EDQUOT, 'quota exceeded; free some space'),  # the file was not even created
     ],
 )
-def test_what_cannot_be_begun_says_why(tmp_path, monkeypatch, error, reason):
+def test_the_error_of_a_file_that_cannot_be_created_has_the_reason(
+    tmp_path, monkeypatch, error, reason
+):
     def refuse(*_):
         raise OSError(error, os.strerror(error))
 
@@ -143,7 +146,7 @@ def test_what_cannot_be_begun_says_why(tmp_path, monkeypatch, error, reason):
         sheet.write_picture(tmp_path / 's.png', np.zeros((2, 2, 3), np.uint8))
 
 
-def test_a_picture_that_jpeg_cannot_hold_is_one_error(tmp_path):
+def test_a_picture_too_large_for_jpeg_is_an_error(tmp_path):
     with pytest.raises(EvalError, match=r'\.jpg: 1 x 70000 is too large; \.png takes more'):
         sheet.write_picture(tmp_path / 's.jpg', np.zeros((70_000, 1, 3), np.uint8))
 
@@ -151,7 +154,7 @@ def test_a_picture_that_jpeg_cannot_hold_is_one_error(tmp_path):
 @pytest.mark.parametrize(
     ('low', 'high', 'scale'), [(0.6, 3.7, (0.6, 4.0)), (2.1, 70, (2.0, 80.0)), (1, 1, (1.0, 2.0))]
 )
-def test_scale_is_round_and_holds_the_depths(low, high, scale):
+def test_scale_is_round_and_covers_the_depths(low, high, scale):
     ramp = np.linspace(low, high, 1000, dtype=np.float32)
     assert sheet.nice_scale([ramp, np.array([NAN, np.inf], np.float32)]) == scale
 
@@ -164,12 +167,12 @@ def test_rows_are_spread_from_the_first_frame_to_the_last(count, rows, places):
     assert sheet.places(count, rows) == places
 
 
-def test_scale_of_nothing():
+def test_scale_without_depths():
     assert sheet.nice_scale([np.array([NAN], np.float32)]) == (0.5, 10.0)
 
 
 def corner_scene():
-    """A floor and a wall: red, and a green box in front of the middle."""
+    """Return a red floor and wall, and a green box in front of the middle."""
     camera = Camera(fx=100, fy=100, cx=79.5, cy=59.5, width=160, height=120)
     depth = np.full((120, 160), 4.0, np.float32)
     v = np.arange(60, 120)
@@ -191,17 +194,17 @@ def test_cloud_is_drawn_with_its_colours_and_the_nearest_point_on_top():
     assert red.sum() > 5000
     assert green.sum() > 300
     rows, columns = np.nonzero(green)
-    # Nothing of the wall shines through the box.
+    # The wall does not show through the box.
     box = red[rows.min() + 2 : rows.max() - 1, columns.min() + 2 : columns.max() - 1]
     assert box.mean() < 0.02
 
 
-def test_a_cloud_of_more_points_than_are_seen_is_thinned(monkeypatch):
+def test_a_cloud_with_more_points_than_pixels_is_thinned(monkeypatch):
     depth, rgb, camera = corner_scene()
     large = [np.repeat(np.repeat(values, 3, axis=0), 3, axis=1) for values in (depth, rgb)]
     size = {'width': 320, 'height': 200}
     plain = cloud_view.render(depth, rgb, camera, **size)
-    monkeypatch.setattr(cloud_view, '_MOST_POINTS', depth.size)
+    monkeypatch.setattr(cloud_view, '_MAX_POINTS', depth.size)
     thinned = cloud_view.render(*large, camera.resized(480, 360), **size)
     assert np.abs(thinned.astype(int) - plain).mean() < 8
     drawn = []
@@ -213,7 +216,7 @@ def test_a_cloud_of_more_points_than_are_seen_is_thinned(monkeypatch):
     assert 0.8 * depth.size < drawn[0] <= depth.size
 
 
-def test_from_a_raised_eye_what_is_near_moves_down():
+def test_near_points_move_down_from_a_raised_viewpoint():
     depth, rgb, camera = corner_scene()
 
     def row_of_box(raise_deg):
@@ -226,7 +229,7 @@ def test_from_a_raised_eye_what_is_near_moves_down():
 
 
 @pytest.mark.parametrize('pixels', [(2000, 20), (20, 2000)])
-def test_a_slit_does_not_make_a_sheet_of_gigabytes(pixels):
+def test_a_very_narrow_picture_does_not_make_a_sheet_of_gigabytes(pixels):
     depth = np.full(pixels, 2.0, np.float32)
     row = sheet.Row('a', 'b', 'c', np.full((*pixels, 3), 200, np.uint8), depth)
     drawn = sheet.draw_sheet([row], {'a': (1, 4)}, 'title', panel=640)

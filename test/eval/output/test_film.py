@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Films as they are written, read back."""
+"""Films are written, and read back."""
 
 import resource
 
@@ -24,20 +24,20 @@ def test_pictures_of_an_odd_size_become_even(tmp_path):
     np.testing.assert_allclose([frame[-1, -1].mean() for frame in found], [60, 120, 180], atol=8)
 
 
-def test_a_film_of_nothing_is_no_file(tmp_path):
+def test_a_film_without_pictures_writes_no_file(tmp_path):
     Film(tmp_path / 'a.mp4', 10.0).close()
     assert not (tmp_path / 'a.mp4').exists()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path, capfd):
+def test_a_path_that_cannot_be_written_is_in_the_error(tmp_path, capfd):
     film = Film(tmp_path / 'none' / 'a.mp4', 10.0)
     with pytest.raises(FileNotFoundError, match=r'none/a\.mp4'):
         film.write(np.zeros((48, 64, 3), np.uint8))
-    assert capfd.readouterr().err == ''  # OpenCV was not asked
+    assert capfd.readouterr().err == ''  # OpenCV was not called
 
 
 @pytest.mark.parametrize(('fps', 'shown'), [(1 / 3000, 0.1), (0.1, 0.1), (0.125, 0.125)])
-def test_a_film_that_is_too_slow_for_players_is_faster(tmp_path, fps, shown):
+def test_too_low_a_frame_rate_is_raised(tmp_path, fps, shown):
     film = Film(tmp_path / 'a.mp4', fps)
     for _ in range(2):
         film.write(np.zeros((48, 64, 3), np.uint8))
@@ -47,10 +47,10 @@ def test_a_film_that_is_too_slow_for_players_is_faster(tmp_path, fps, shown):
 
 
 @pytest.mark.parametrize('logs', [True, False])
-def test_a_disk_that_is_full_is_noticed_before_the_end(tmp_path, monkeypatch, capfd, logs):
-    """A limit on the size of files is what a disk that is full looks like, to who writes."""
-    monkeypatch.setattr('dmd_ros.eval.output.film._HELD_BACK', 1 << 10)  # or it would take long
-    if not logs:  # as OpenCV 4
+def test_a_full_disk_is_detected_before_the_end(tmp_path, monkeypatch, capfd, logs):
+    """A limit on file size acts on the writer like a full disk."""
+    monkeypatch.setattr('dmd_ros.eval.output.film._BUFFERED', 1 << 10)  # to be fast
+    if not logs:  # like OpenCV 4
         monkeypatch.setattr('dmd_ros.eval.output.film._FAILED', 'never said')
     film, rng = Film(tmp_path / 'a.mp4', 10.0), np.random.default_rng(0)
     pictures = rng.integers(0, 256, (4, 480, 640, 3), np.uint8)
@@ -63,4 +63,4 @@ def test_a_disk_that_is_full_is_noticed_before_the_end(tmp_path, monkeypatch, ca
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert film.frames < 100
-    assert capfd.readouterr().err == ''  # nothing but the error
+    assert capfd.readouterr().err == ''  # only the error is reported

@@ -13,7 +13,7 @@ VERTEX = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'),
 
 
 def read_ply(path):
-    """Read by the letter of the format, knowing its one element."""
+    """Read a PLY according to the format, with its one element."""
     header, _, body = path.read_bytes().partition(b'end_header\n')
     lines = header.decode('ascii').splitlines()
     assert lines[:2] == ['ply', 'format binary_little_endian 1.0']
@@ -26,7 +26,7 @@ def read_ply(path):
 
 @pytest.fixture(scope='module')
 def frame(tmp_path_factory):
-    """A box before a wall, with a corner beyond the range of the model."""
+    """Return a box in front of a wall, with a corner beyond the range of the model."""
     depth = np.full((CAMERA.height, CAMERA.width), 4.0, np.float32)
     depth[30:60, 40:90] = 1.0
     rgb = grey_from_depth(depth)
@@ -48,7 +48,7 @@ def expected(frame, stride):
 
 
 @pytest.mark.parametrize('stride', [1, 3])
-def test_the_file_holds_the_points_that_the_node_would_publish(frame, tmp_path, stride):
+def test_the_file_has_the_points_that_the_node_would_publish(frame, tmp_path, stride):
     count = write_ply(tmp_path / 'a.ply', points_of(frame, stride))
     vertices = read_ply(tmp_path / 'a.ply')
     xyz, rgb = expected(frame, stride)
@@ -58,7 +58,7 @@ def test_the_file_holds_the_points_that_the_node_would_publish(frame, tmp_path, 
     np.testing.assert_array_equal(colours, rgb)
 
 
-def test_red_is_red(tmp_path):
+def test_colours_are_in_the_order_of_rgb(tmp_path):
     points = np.zeros((1, 1, 4), np.float32)
     points[..., 3:].view('<u4')[:] = 0x00C86432
     write_ply(tmp_path / 'a.ply', points)
@@ -78,7 +78,7 @@ def test_another_library_reads_it(frame, tmp_path):
     assert (found.colors[:, 0] == own['red']).all() and (found.colors[:, 2] == own['blue']).all()
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
+def test_a_file_that_cannot_be_written_is_in_the_error(tmp_path):
     with pytest.raises(OSError, match=r'none/a\.ply'):
         write_ply(tmp_path / 'none' / 'a.ply', np.zeros((1, 1, 4), np.float32))
     assert not list(tmp_path.iterdir())

@@ -30,7 +30,7 @@ def test_stage_latency_leaves_out_the_warm_up_and_adds_a_total():
     assert report.stage_latency_ms([{}, *rows])['b']['p50'] == pytest.approx(3.0)
 
 
-def test_markdown_table_is_aligned_and_spells_missing_values():
+def test_markdown_table_is_aligned_and_marks_missing_values():
     text = report.markdown_table(('name', 'x'), [('one', 1.23456), ('two', math.nan)])
     assert text.splitlines() == [
         '| name |     x |',
@@ -40,12 +40,12 @@ def test_markdown_table_is_aligned_and_spells_missing_values():
     ]
 
 
-def test_cells_of_a_table_hold_any_name():
+def test_cells_of_a_table_may_have_any_name():
     table = report.markdown_table(('name', 'x'), [('a|b\nc', 1), (os.fsdecode(b'f\xe9'), 2)])
     assert table.splitlines()[-2:] == [r'| a\|b c  |   1 |', r'| f\udce9 |   2 |']
 
 
-def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
+def test_json_has_no_nan_and_accepts_dataclasses(tmp_path):
     empty = score(np.ones((1, 1), np.float32), np.full((1, 1), np.nan, np.float32))
     numbers = {'a': np.float32(0.5), 'n': np.int64(3), 'i': math.inf, 'm': np.float32(np.nan)}
     report.write_json(tmp_path / 'r.json', {'s': empty, **numbers, 't': (2.5, math.nan)})
@@ -55,7 +55,7 @@ def test_json_has_no_nan_and_knows_dataclasses(tmp_path):
 
 
 def test_json_of_many_frames_is_never_in_memory_as_a_whole(tmp_path):
-    """The results of an hour at 30 Hz took more memory to be written than anything before."""
+    """Otherwise, writing the results of an hour at 30 Hz would be the peak of memory."""
     g = np.array([[1.0, 2.0]], np.float32)
     content = {'frames': [score(g, g + i) for i in range(2000)], 'total': {'s': score(g, g)}}
     expected = json.dumps(report.plain(content), indent=1) + '\n'
@@ -67,9 +67,9 @@ def test_json_of_many_frames_is_never_in_memory_as_a_whole(tmp_path):
     assert peak < len(expected) / 4
 
 
-def test_json_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+def test_json_that_cannot_be_written_is_in_the_error_and_leaves_no_file(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))  # as good as a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))  # acts like a full disk
     try:
         with pytest.raises(OSError, match=r"File too large: '.*/r\.json'"):
             report.write_json(tmp_path / 'r.json', {'long': 'x' * 99})
