@@ -26,6 +26,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from dmd_ros.eval.bags.recovery import (
     ADDED,
     ZSTD_NAMES,
+    NoRoomError,
     Raw,
     inflated,
     recover,
@@ -74,6 +75,8 @@ class Bag:
             raise EvalError(f'bag {path} does not exist')
         try:
             self._open()
+        except NoRoomError:
+            raise
         # The readers' errors have no common base (assertions, struct, sqlite, zstd, unicode ...).
         except Exception as error:
             self._recover(error)
@@ -117,6 +120,8 @@ class Bag:
                     yield message if self.ros1 else inflated(message)
                     found[connection.topic] += 1
                 self._check_counts(topics, found)
+        except NoRoomError:
+            raise
         except Exception as error:
             if _UNORDERED in str(error):
                 rest = (m for m in self._recovered() if m.topic in topics)
@@ -237,6 +242,8 @@ class Bag:
         for path in self._files:
             try:
                 yield from recover(path)
+            except NoRoomError:
+                raise
             # If a length or a text is damaged, any step of the reading may fail.
             except Exception as error:
                 self.warn(f'{path} is damaged; read until there ({_short(error)})')

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import io
 import struct
 import sys
@@ -23,6 +24,8 @@ from typing import Any, BinaryIO, NamedTuple
 import apsw
 import lz4.frame  # type: ignore[import-untyped]
 
+from dmd_ros.eval.errors import EvalError
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -34,6 +37,12 @@ ZSTD_NAMES = ('.zstd', '.zst')
 ADDED = (*ZSTD_NAMES, '.active')
 # Bytes that are decompressed at a time, so that data before a damaged spot is kept.
 _STEP = 1 << 16
+# A disk, a quota, or a limit of the process on files (ulimit -f) is exhausted.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class NoRoomError(EvalError):
+    """There is no room to decompress a file: not damage, after which reading would continue."""
 
 
 class Raw(NamedTuple):
@@ -81,10 +90,21 @@ def unmerged(path: Path) -> Path | None:
 
 
 def write_inflated(path: Path, out: Path) -> None:
-    """Write the intact front of a zstd-compressed file to `out`; it may exceed the memory."""
-    with path.open('rb') as packed, out.open('wb') as plain:
-        blocks = iter(lambda: packed.read(_STEP), b'')
-        plain.writelines(_decompressed(zstd.ZstdDecompressor, blocks))
+    """Write the intact front of a zstd-compressed file to `out`; it may exceed the memory.
+
+    Raises `NoRoomError` if it does not fit there.
+    """
+    try:
+        with path.open('rb') as packed, out.open('wb') as plain:
+            blocks = iter(lambda: packed.read(_STEP), b'')
+            plain.writelines(_decompressed(zstd.ZstdDecompressor, blocks))
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise NoRoomError(
+            f'{path} cannot be decompressed in {tempfile.gettempdir()} ({error.strerror}); free '
+            'space there, or set TMPDIR to a folder that has more'
+        ) from None
 
 
 def decompress(kind: str, data: bytes) -> bytes:
