@@ -36,8 +36,9 @@ def request(
     return BuildRequest(
         model=model,
         precision=choice.precision,
-        size=size,
-        samples=contract.samples if samples is None else samples,
+        # NumPy's numbers are none to JSON, of which the engine's key is made.
+        size=None if size is None else (int(size[0]), int(size[1])),
+        samples=contract.samples if samples is None else int(samples),
         device=choice.gpu or 0,
         folder=Path(folder) if folder else None,
         force=force,

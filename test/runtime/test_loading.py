@@ -17,9 +17,9 @@ from oracle_model import CONTRACT, grey_from_depth, write_oracle
 import dmd_ros
 from dmd_ros import Camera, DepthFrame, load_estimator
 from dmd_ros.core.errors import CoreError
-from dmd_ros.loading import build_engine
-from dmd_ros.runtime import engine_cache, select
-from dmd_ros.runtime.engine_store import BuildRequest
+from dmd_ros.loading import build_engine, contract_of
+from dmd_ros.runtime import engine_cache, engine_loading, select
+from dmd_ros.runtime.engine_store import BuildRequest, Machine, spec_for
 from dmd_ros.runtime.errors import BackendError, RefusedError
 from dmd_ros.runtime.ort_backend import OrtBackend
 from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model, share_folders
@@ -348,6 +348,19 @@ def test_numbers_may_be_numpy_s(model: Path) -> None:
     estimator = load_estimator(model, 'onnxruntime', **settings)
     found = [getattr(estimator, name) for name in ('steps', 'samples', 'seed', 'image_rotation')]
     assert found == [2, 2, 1, 0] and {type(value) for value in found} == {int}
+
+
+def test_those_of_an_engine_too(model: Path) -> None:
+    contract, choice = contract_of(model), select.Choice('tensorrt', 0, 'fp16', '')
+    rows, columns = contract.train_sizes[0]
+
+    def key(size: tuple[int, int], samples: int) -> str:
+        wanted = engine_loading.request(
+            model, contract, choice, size=size, samples=samples, folder=None, force=False
+        )
+        return spec_for(wanted, contract, Machine('10.3.0', 'gpu', '9.0', '550')).key
+
+    assert key(tuple(np.array([rows, columns])), np.int64(2)) == key((rows, columns), 2)
 
 
 def test_settings_that_a_model_refuses_leave_no_engine_open(
