@@ -31,7 +31,8 @@ from dmd_ros.eval.judge import predict
 class FrameEstimate:
     """Depth of one frame, float32 [H, W] metres on its picture's grid."""
 
-    settled: NDArray[np.float32]  # infinities replaced with the ends of the range, for judging
+    # Infinities replaced with the ends of the estimator's range, if that is known.
+    settled: NDArray[np.float32]
     raw: NDArray[np.float32]  # with infinities
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds per stage; may be empty
 
@@ -116,7 +117,8 @@ class FileFrames:
         raw = on_image(read_depth(found[0], None), frame.sample.camera)
         self._count += 1
         self._infinite += bool(np.isinf(raw).any())
-        return FrameEstimate(metrics.settle(raw, *self._range_m), raw)
+        settled = raw if self._assumed else metrics.settle(raw, *self._range_m)
+        return FrameEstimate(settled, raw)
 
     def doubt(self, _: LabelledFrame) -> str:
         """Return '': it is unknown which cameras the estimator was trained for."""

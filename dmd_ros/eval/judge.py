@@ -121,11 +121,18 @@ def judge(
     name: str = '',
     group: str = '',
 ) -> Verdict:
-    """Judge `settled` depth [H, W] against ground truth; without a group there is no `const`."""
+    """Judge depth [H, W] against ground truth; without a group there is no `const`.
+
+    Infinities in `depth_m` are replaced with the ends of the judged range, before and after median
+    scaling: for depth in an unknown unit, no other range is known.
+    """
     low, high = (limits.min_m, limits.max_m) if limits else (metrics.MIN_M, metrics.MAX_M)
     valid = metrics.valid_mask(truth_m, low, high)
     depth_m, truth_m = depth_m[valid], truth_m[valid]  # once, instead of for each score
     scale = metrics.median_scale(depth_m, truth_m, low, high)
+    scaled_m = depth_m * np.float32(scale if math.isfinite(scale) else 1.0)
+    ends_m = max(low, metrics.MIN_M), high
+    settled_m, scaled_m = (metrics.settle(m, *ends_m) for m in (depth_m, scaled_m))
     const_m = baselines.CONST_M.get(group, math.nan)
     best_m = baselines.best_const(truth_m, low, high)
 
@@ -135,10 +142,10 @@ def judge(
     return Verdict(
         name=name,
         group=group,
-        score=score(depth_m),
-        buckets=metrics.score_buckets(depth_m, truth_m, low, high),
+        score=score(settled_m),
+        buckets=metrics.score_buckets(settled_m, truth_m, low, high),
         median_scale=scale,
-        scaled=score(depth_m * np.float32(scale)),
+        scaled=score(scaled_m),
         correlation=metrics.correlation(depth_m, truth_m, low, high),
         const_m=const_m,
         const=score(np.full_like(truth_m, const_m)),

@@ -208,11 +208,11 @@ def _estimated(
     min_m: float,
     max_m: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return prediction and truth [N] at the judged pixels that have an estimate.
+    """Return prediction and truth [N] at the judged pixels that have a finite estimate.
 
     Not clamped: an estimate in millimetres or another unit would become constant.
     """
-    known = valid_mask(truth_m, min_m, max_m) & ~np.isnan(predicted_m)
+    known = valid_mask(truth_m, min_m, max_m) & np.isfinite(predicted_m)
     return predicted_m[known], truth_m[known]
 
 

@@ -110,11 +110,12 @@ def source_from(
         return source, options.settings_of(args, estimator, limits)
     bag = opened.enter_context(Bag(args.estimates or args.bag))
     topic = topics.choose_estimate(bag, args.estimate_topic)
+    range_m = options.estimate_range_from(args, limits)
     recorded = RecordedDepth(
         bag,
         topic,
         reader,
-        options.estimate_range_from(args, limits),
+        range_m,
         assumed=args.estimate_range is None,
         rectified={'auto': None, 'true': True, 'false': False}[args.estimate_rectified],
         tolerance_s=args.depth_tolerance,
@@ -122,7 +123,7 @@ def source_from(
     return recorded, {
         'estimate_topic': topic,
         'estimates': None if args.estimates is None else report.as_text(str(args.estimates)),
-        'estimate_range_m': recorded.range_m,
+        'estimate_range_m': range_m,
         'estimate_rectified': recorded.rectified,
         'truth_range_m': [limits.min_m, limits.max_m],
     }

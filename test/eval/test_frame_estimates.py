@@ -120,6 +120,18 @@ def test_infinity_is_judged_as_the_far_end_of_the_given_range(folder, tmp_path, 
         )
 
 
+def test_beyond_is_as_far_in_any_unit(folder, tmp_path):
+    scaled = []
+    for unit in (1, 1000):
+        for frame in NAMES:
+            depth = read_frame(folder / frame).sample.depth
+            depth = unit * np.where(depth > 40, np.float32(np.inf), depth)
+            save(tmp_path / f'{unit}' / f'{frame}.npy', depth)
+        found = judged(folder, tmp_path / f'{unit}', tmp_path / f'out{unit}')
+        scaled.append([frame['scaled']['abs_rel'] for frame in found['frames']])
+    assert scaled[1] == pytest.approx(scaled[0], rel=1e-4, abs=1e-6)
+
+
 def test_a_smaller_estimate_of_the_same_view_is_judged(tmp_path):
     blocks = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((16, 16))).astype(np.float32)
     write_frame(tmp_path / 'frames' / 'f', blocks)

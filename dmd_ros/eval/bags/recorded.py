@@ -16,6 +16,7 @@ in its namespace shows that it was rectified.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -39,9 +40,9 @@ class RecordedDepth:
 
     bag: opened separately from the reader's, even if both are the same recording, because a bag
     cannot be iterated twice at a time. range_m: see `DepthSource`. assumed: whether that is a
-    guess; if so, infinities give a warning. rectified: whether depth of distorted images is on the
-    rectified grid; None: decide by the camera_info in the topic's namespace. The attribute has the
-    decision.
+    guess; if so, infinities give a warning and stay infinite until depth is judged. rectified:
+    whether depth of distorted images is on the rectified grid; None: decide by the camera_info in
+    the topic's namespace. The attribute has the decision.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class RecordedDepth:
         tolerance_s: float = 0.02,
     ) -> None:
         """Read the stamps of all estimates; raises `EvalError` if no image has an estimate."""
-        self.range_m = range_m
+        self.range_m = (-math.inf, math.inf) if assumed else range_m
         self._bag, self._topic, self._reader = bag, topic, reader
         self._tolerance_s = tolerance_s
         self._doubt = infinities_judged_as(range_m) if assumed else ''

@@ -90,6 +90,19 @@ def test_infinities_are_judged_as_the_ends_of_the_given_range(tmp_path):
     )
 
 
+@pytest.mark.parametrize('unit', [1.0, 1000.0, 0.1])
+def test_infinities_are_as_far_in_any_unit(tmp_path, unit):
+    """A network that knows no metres has infinities where its inverse depth is 0."""
+    ends = unit * RAMP
+    ends[:, :8], ends[:, 48:] = -np.inf, np.inf
+    found = of_their_topic(tmp_path, [*recording(1), *estimates(ends)], '--max-depth', '10')
+    expected = np.where(np.isposinf(ends), 10.0, np.where(np.isneginf(ends), 1e-3, RAMP))
+    verdict = found['frames'][0]['verdict']
+    assert verdict['median_scale'] == pytest.approx(1 / unit)
+    assert verdict['scaled']['abs_rel'] == pytest.approx(np.mean(np.abs(expected / RAMP - 1)))
+    assert verdict['correlation'] == pytest.approx(1.0)
+
+
 def test_inverse_depth_gives_a_warning(tmp_path):
     """Some models call it depth."""
     found = of_their_topic(tmp_path, [*recording(3), *estimates(1 / RAMP, 5 / RAMP, RAMP)])
