@@ -327,16 +327,20 @@ def ctrl_c_between_steps() -> Iterator[Callable[[], bool]]:
 
 def left_over(out: Path, names: Iterable[str], overwrite: bool) -> list[Path]:
     """List the paths in `out` with these names; raises `EvalError` if any must not be replaced."""
-    left = [path for path in (out / name for name in names) if path.exists()]
+    # Broken links, too, would be in the way.
+    left = [path for path in (out / name for name in names) if os.path.lexists(path)]
     if left and not overwrite:
         raise EvalError(f'{left[0]} exists already; choose another --out, or give --overwrite')
     return left
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove files and folders of an earlier run; ignore those that do not exist."""
+    """Remove files and folders of an earlier run; ignore those that do not exist.
+
+    Of a symbolic link, as to a folder on a larger disk, only the link is removed.
+    """
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

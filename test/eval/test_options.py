@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from dmd_ros.eval import options
+from dmd_ros.eval.errors import EvalError
 from dmd_ros.eval.judge import Limits
 
 INTERRUPTED = """
@@ -83,3 +84,16 @@ def test_a_result_records_the_precision_of_its_model(model: str, precision: str)
     estimator = options.estimator_from(args)
     assert options.settings_of(args, estimator, Limits())['precision'] == precision
     estimator.close()
+
+
+@pytest.mark.parametrize('is_there', [True, False])
+def test_of_a_link_in_the_way_only_the_link_is_removed(tmp_path, is_there) -> None:
+    """To a folder on a larger disk: rmtree refuses it when the other results are gone already."""
+    target, out = tmp_path / 'larger' / 'depth', tmp_path / 'out'
+    target.mkdir(parents=True)
+    out.mkdir()
+    (out / 'depth').symlink_to(target if is_there else tmp_path / 'nowhere')
+    with pytest.raises(EvalError, match=r'depth exists already; .* or give --overwrite'):
+        options.left_over(out, ['depth'], overwrite=False)
+    options.remove(options.left_over(out, ['depth'], overwrite=True))
+    assert list(out.iterdir()) == [] and target.is_dir()
