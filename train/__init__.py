@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offline trainer of dmd_ros (never imported by the runtime)."""
 
-import dmd_ros.missing  # noqa: F401 - before whatever may be missing
+import dmd_ros.missing  # noqa: F401 - before packages that may be missing

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation = choosing a virtual camera, and a worse sensor behind it.
+"""Augmentation: a random virtual camera with a worse sensor.
 
-Geometry is nothing but another `View`; the conditioning value is that of its camera, so it cannot
-disagree with the picture. Depth labels are never scaled: a crop changes the lens, not the room.
+The geometric part is just another `View`. The conditioning value is that of its camera, so it
+always agrees with the picture. Depth labels are never scaled: a crop changes the lens, not the
+scene.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ def draw_view(
 ) -> View:
     """Draw a virtual camera whose picture is `size` = (height, width) pixels.
 
-    At scale 1 the window is the largest one of the network's aspect within the picture, taken
-    around the centre, where the network assumes the principal point (up to `centre_jitter`, as
-    real principal points are off by about that). A scale above 1 reaches beyond the picture.
+    At scale 1 the window is the largest one in the picture with the network's aspect ratio. It is
+    centred, where the network assumes the principal point, up to `centre_jitter`, the typical
+    offset of real principal points. A scale above 1 extends beyond the picture.
     """
     height, width = size
     aspect = (width / height) * (camera.fx / camera.fy)
@@ -53,7 +54,7 @@ def draw_view(
 
 
 def scale_range(tan_half_vfov: float, config: TrainConfig) -> tuple[float, float]:
-    """Range of FOV scales that keeps tan(vfov / 2) in the contract's, where that is possible."""
+    """Return the range of FOV scales that keeps tan(vfov / 2) in the contract's, if possible."""
     low, high = config.fov_scale_min, config.fov_scale_max
     kept_low = max(low, config.tan_half_vfov_min / tan_half_vfov)
     kept_high = min(high, config.tan_half_vfov_max / tan_half_vfov)
@@ -65,7 +66,7 @@ def scale_range(tan_half_vfov: float, config: TrainConfig) -> tuple[float, float
 def fill_outside(
     rng: np.random.Generator, rgb: NDArray[np.uint8], view: View
 ) -> NDArray[np.uint8]:
-    """Put Gaussian noise where the camera saw nothing, as the paper does when uncropping."""
+    """Fill pixels outside the camera's picture with Gaussian noise, as the paper does."""
     if view.is_inside:
         return rgb
     noise = rng.standard_normal(rgb.shape, np.float32)

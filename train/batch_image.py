@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Filters on batches of pictures where every picture has parameters of its own (torch)."""
+"""Filters on batches of pictures, with separate parameters for each picture (torch)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """Blur images [B, C, H, W] with sigma [B] in pixels; 0 leaves a picture as it is.
+    """Blur images [B, C, H, W] with sigma [B] in pixels; 0 leaves a picture unchanged.
 
-    radius: half width of the window. Borders are mirrored as OpenCV does.
+    radius: half width of the window. Borders are mirrored as in OpenCV.
     """
     batch, channels, height, width = images.shape
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
@@ -28,17 +28,17 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 
 def look_up(tables: Tensor, index: Tensor) -> Tensor:
-    """Read tables [B, C, K] at index [B, C, H, W] (whole numbers below K)."""
+    """Look up tables [B, C, K] at index [B, C, H, W] (integers below K)."""
     batch, channels, entries = tables.shape
     rows = torch.arange(batch * channels, device=index.device).reshape(batch, channels, 1, 1)
     return tables.reshape(-1)[rows * entries + index.long()]
 
 
 def scalar(values: Tensor) -> Tensor:
-    """Shape [B] -> [B, 1, 1, 1]."""
+    """Reshape [B] to [B, 1, 1, 1]."""
     return values[:, None, None, None]
 
 
 def column(values: list[float], device: torch.device) -> Tensor:
-    """Numbers, one per picture, as float32 [B, 1, 1, 1]."""
+    """Return numbers, one per picture, as float32 [B, 1, 1, 1]."""
     return scalar(torch.tensor(values, dtype=torch.float32).to(device, non_blocking=True))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Judge a model by a published protocol: python -m train.benchmark --protocol nyu --data DIR.
+"""Evaluate a model by a published protocol: python -m train.benchmark --protocol nyu --data DIR.
 
-The choices of a protocol are in train/protocols/<name>.yaml, the layout of DIR is described in
-docs/datasets.md. Leaves <name>.json and <name>.md in --out, with the papers' rows beside ours.
-Several results in one table: python -m train.benchmark --table out/benchmark/*.json
+The choices of a protocol are in train/protocols/<name>.yaml; docs/datasets.md describes the layout
+of DIR. Writes <name>.json and <name>.md to --out, with the rows of the papers beside the result.
+To print several results as one table: python -m train.benchmark --table out/benchmark/*.json
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ from train.errors import TrainError
 from train.outputs import check_folder
 
 PROTOCOLS = Path(__file__).parent / 'protocols'
-# Eigen's crop is in pixels of a 480x640 picture; Garg's in shares of height and width.
+# Eigen's crop is in pixels of a 480x640 picture, Garg's in shares of height and width.
 EIGEN = (slice(45, 471), slice(41, 601))
 GARG = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
 CROPS = ('eigen', 'garg', 'none')
 # The benchmark crop of KITTI: the bottom rows, the middle columns.
 KB_SIZE = (352, 1216)
-# A run with more broken samples than this share says nothing about the set.
+# With a larger share of broken samples, a result is not representative of the set.
 MAX_BROKEN_SHARE = 0.01
 COLUMNS = ('delta1', 'abs_rel', 'rmse', 'log10', 'silog')
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every fixed choice of one benchmark; one YAML file each."""
+    """All fixed choices of a benchmark, from one YAML file."""
 
     name: str
     title: str
-    reference: str  # where the choices come from
+    reference: str  # source of the choices
     dataset: str  # kind of reader
     options: dict[str, Any]  # of the reader
-    list_file: str  # whether a split file is 'needed', 'optional' or does 'no' good
-    kb_crop: bool  # cut picture and truth before the estimate
-    input_size: tuple[int, int] | None  # (height, width) to scale the picture to before it
+    list_file: str  # split file: 'needed', 'optional' or 'no'
+    kb_crop: bool  # crop picture and truth before the estimate
+    input_size: tuple[int, int] | None  # (height, width) of the picture for the estimate
     flip: bool  # average with the estimate of the mirrored picture
-    crop: str  # these pixels are judged,
-    crop_from: str  # as who says
+    crop: str  # evaluated pixels
+    crop_from: str  # source of the crop
     min_m: float
     max_m: float
-    rows_from: str  # where the published rows come from
-    # Name -> delta1, REL, RMSE as published (None: not given).
+    rows_from: str  # source of the published rows
+    # Name -> delta1, REL, RMSE as published (None: not published).
     rows: dict[str, tuple[float | None, float | None, float | None]]
 
 
 def protocol_names() -> list[str]:
-    """List the protocols there are."""
+    """Return the names of all protocols."""
     return sorted(path.stem for path in PROTOCOLS.glob('*.yaml'))
 
 
@@ -84,7 +84,7 @@ def load_protocol(name: str) -> Protocol:
         return _protocol(path, yaml.safe_load(path.read_text(encoding='utf-8')))
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         found = ' '.join(str(error).split())
-        raise TrainError(f'{path} is no protocol ({found}); see those of {PROTOCOLS}') from None
+        raise TrainError(f'{path} is not a protocol ({found}); see those in {PROTOCOLS}') from None
 
 
 def _protocol(path: Path, raw: dict[str, Any]) -> Protocol:
@@ -123,7 +123,7 @@ def judge_sample(
     protocol: Protocol,
     native: bool = False,
 ) -> Score:
-    """Estimate and judge one picture; native: leave out the protocol's scaling of the input."""
+    """Score the estimate of one picture; native: skip the protocol's scaling of the input."""
     if protocol.kb_crop:
         sample = kb_cropped(sample)
     rgb, camera = sample.rgb, sample.camera
@@ -136,7 +136,7 @@ def judge_sample(
 
 
 def kb_cropped(sample: RawSample) -> RawSample:
-    """Cut the KITTI benchmark's window out of picture, truth and camera."""
+    """Crop picture, truth and camera to the window of the KITTI benchmark."""
     height, width = KB_SIZE
     rows, columns = sample.depth.shape
     if rows < height or columns < width:
@@ -150,13 +150,13 @@ def kb_cropped(sample: RawSample) -> RawSample:
 def scaled(
     rgb: NDArray[np.uint8], camera: Camera, size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], Camera]:
-    """Scale a picture to (height, width), whatever that does to its aspect; the FOV is kept."""
+    """Scale a picture to (height, width), ignoring its aspect ratio; the FOV does not change."""
     view = preprocess.View(camera, 0, 0, camera.width, camera.height, *size)
     return preprocess.cut_rgb(rgb, view), view.camera
 
 
 def bilinear(depth: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Interpolate metres to (height, width), corner pixel onto corner pixel, as ZoeDepth does."""
+    """Interpolate metres to (height, width) with aligned corner pixels, as ZoeDepth does."""
     if depth.shape == tuple(shape):
         return depth
     rows = np.linspace(0.0, depth.shape[0] - 1.0, shape[0], dtype=np.float32)
@@ -166,7 +166,7 @@ def bilinear(depth: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def crop_mask(crop: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """Mark the pixels of a truth [H, W] that the crop keeps; None keeps all."""
+    """Return the mask of pixels in a truth [H, W] that the crop keeps; None: all."""
     if crop == 'none':
         return None
     mask = np.zeros(shape, np.bool_)
@@ -187,7 +187,7 @@ def evaluate(
     numbers: Iterable[int],
     native: bool = False,
 ) -> tuple[list[Score], list[str]]:
-    """Judge the samples of the given numbers; gives scores, and what could not be read."""
+    """Score the samples with these numbers; return scores, and errors of unreadable samples."""
     scores, broken = [], []
     for number in numbers:
         try:
@@ -200,7 +200,7 @@ def evaluate(
 
 
 def table_of(results: Sequence[dict[str, Any]]) -> str:
-    """Lay out results with the papers' rows before ours, set by set, as Markdown."""
+    """Format results as Markdown, the rows of the papers before each result."""
     header = ('set', 'model', 'd1', 'REL', 'RMSE m', 'log10', 'SILog', 'pictures')
     rows: list[list[object]] = []
     for result in results:
@@ -220,7 +220,7 @@ def _result(path: Path) -> dict[str, Any]:
         result = json.loads(path.read_text(encoding='utf-8'))
         return {key: result[key] for key in ('protocol', 'settings', 'native', 'score', 'samples')}
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainError(f'{path} is no result of this command ({error!r})') from None
+        raise TrainError(f'{path} is not a result of this command ({error!r})') from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -238,7 +238,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _benchmark(args: argparse.Namespace) -> None:
     if not args.protocol or not args.data:
-        raise TrainError('give --protocol NAME and --data DIR, or --table FILE ...')
+        raise TrainError('specify --protocol NAME and --data DIR, or --table FILE ...')
     check_folder(args.out)
     protocol = load_protocol(args.protocol)
     reader = open_reader(protocol, args.data, args.list)
@@ -280,10 +280,10 @@ def _parser() -> argparse.ArgumentParser:
     add('--data', type=Path, help='root of the dataset')
     add('--list', type=Path, help='split file, for protocols that take one')
     add('--native', action='store_true', help='do not scale pictures to the input size')
-    add('--every', type=options.positive, default=1, help='one picture in so many (default: all)')
+    add('--every', type=options.positive, default=1, help='use every n-th picture (default: all)')
     add('--out', type=Path, default=Path('out/benchmark'), help='default: %(default)s')
     add('--quiet', action='store_true', help='no progress bar')
-    add('--table', type=Path, nargs='+', metavar='JSON', help='only print results as one table')
+    add('--table', type=Path, nargs='+', metavar='JSON', help='only print results as a table')
     options.add_model_options(parser)
     return parser
 

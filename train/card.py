@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model card: what a model was made from and what it can do, in Markdown."""
+"""The model card, in Markdown: origin and accuracy of a model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from train.sources import shares_text
 from train.speed import hours
 from train.unet import UNet, parameter_count
 
-# Of every card: nobody here knows what somebody's data are licensed for.
+# Part of every card; the licences of the user's training data are unknown here.
 LICENCE = (
-    '## Licence\n\nOf the code: Apache-2.0. Of the weights: what the licences of the training '
-    'data allow.\n'
+    '## Licence\n\nCode: Apache-2.0. Weights: as permitted by the licences of the training data.\n'
 )
 
 
@@ -33,7 +32,7 @@ def card(
     weights: str,
     average: Path | None,
 ) -> str:
-    """Write the card of an exported model: facts, from the checkpoint and the run's folder.
+    """Return the card of an exported model, from its checkpoint and run folder.
 
     average: model file whose weights were averaged with those of the run.
     """
@@ -46,7 +45,7 @@ def card(
         else f'{config.parameterisation} diffusion, truncated-SNR L1, '
         f'{config.t1_fraction:.0%} of samples at t = 1'
     )
-    # Rendered on the device, the virtual camera is the renderer's own.
+    # The renderer chooses the virtual camera of worlds rendered on the device.
     whose = ' (of sources other than worlds)' if config.worlds_on == 'device' else ''
     augmentation = (
         f'FOV scale {config.fov_scale_min:g}-{config.fov_scale_max:g}{whose}, '
@@ -66,7 +65,7 @@ def card(
         'Samples seen': f'{clock:,} ({clock // config.batch:,} steps of {config.batch})'
         + started_from(state),
     }
-    stored = f'{weights}, half and half with {average.name}' if average else weights
+    stored = f'{weights}, averaged with {average.name}' if average else weights
     table = facts_table(rows, config, state, difference, stored)
     return (
         f'# {out.stem}\n\nA metric monocular depth denoiser after arXiv 2312.13252, trained by '
@@ -76,13 +75,13 @@ def card(
 
 
 def started_from(state: dict[str, Any]) -> str:
-    """Say what a run's samples came on top of; empty: nothing, or its checkpoint does not say."""
+    """Describe the weights that a run started from; empty: none, or not in its checkpoint."""
     origin = state.get('origin', '')
     return f', starting from the weights of {origin}' if origin else ''
 
 
 def read_notes(path: Path | None) -> str:
-    """Read Markdown to append to a card, '' without a file; raises `TrainError`."""
+    """Read Markdown to append to a card; return '' without a file; raises `TrainError`."""
     try:
         return path.read_text(encoding='utf-8') if path else ''
     except (OSError, UnicodeDecodeError) as error:
@@ -107,7 +106,7 @@ def facts_table(
     difference: float,
     weights: str,
 ) -> str:
-    """Markdown table of a card: its own rows, then how the weights came about."""
+    """Format the Markdown table of a card: `rows`, then the origin of the weights."""
     made = {
         'Training time': f'{hours(state["seconds"])} on {state["hardware"]}',
         'Code revision': state['revision'],
@@ -119,14 +118,14 @@ def facts_table(
 
 
 def _accuracy(run: Path, clock: int, judged: Contract, average: Path | None) -> str:
-    """Say what the last validation up to this checkpoint gave, and what was judged then."""
+    """Describe the last validation up to this checkpoint: its model and its scores."""
     found = [values for values in validations(run) if values['clock'] <= clock]
     if not found:
         return 'Not validated during training.'
     last = found[-1]
-    before = f', before the mean with {average.name} was taken' if average else ''
+    before = f', before averaging with {average.name}' if average else ''
     return (
-        f'Held-out frames at {last["clock"]:,} samples{before}, through the shipped estimator '
+        f'Held-out frames at {last["clock"]:,} samples{before}, with the shipped estimator '
         f'({judged.steps} step(s), {judged.samples} sample(s)), no alignment: '
         f'AbsRel {last["validation/abs_rel"]:.3f}, '
         f'delta1 {last["validation/delta1"]:.3f}, '

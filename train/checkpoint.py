@@ -18,40 +18,39 @@ from train.errors import TrainError
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-# And 'origin' (see `train.init.origin`), which older ones lack.
+# Older checkpoints lack the additional key 'origin' (see `train.init.origin`).
 KEYS = {
     'format', 'config', 'clock', 'net', 'ema', 'optimizer', 'broken', 'seconds', 'hardware',
     'revision',
 }  # fmt: skip
-# The weight, its average, two moments of the optimiser, float32.
+# float32: the weight, its average and two moments of the optimiser.
 BYTES_PER_PARAMETER = 4 * 4
-# A checkpoint is written beside the old ones before those are removed.
+# A checkpoint is written before old ones are removed.
 SPACE_FACTOR = 1.5
 
 
 def folder(run: Path) -> Path:
-    """Where a run keeps its checkpoints."""
+    """Return the folder of a run's checkpoints."""
     return run / 'checkpoints'
 
 
 def check_space(run: Path, size_bytes: int) -> None:
-    """Refuse to go on when the next checkpoint would not fit."""
+    """Raise `TrainError` if the next checkpoint would not fit on the disk."""
     there = next(path for path in (run, *run.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < SPACE_FACTOR * size_bytes:
         raise TrainError(
-            f'no space for a checkpoint: {run} has {free / 1e6:.0f} MB free, '
-            f'{SPACE_FACTOR * size_bytes / 1e6:.0f} MB are needed; free some, or lower '
-            'keep_checkpoints'
+            f'no space for a checkpoint: {run} has {free / 1e6:.0f} MB free, but needs '
+            f'{SPACE_FACTOR * size_bytes / 1e6:.0f} MB; free some space, or lower keep_checkpoints'
         )
 
 
 def save(run: Path, state: dict[str, Any], keep: int) -> Path:
-    """Write a checkpoint, then remove all but the newest `keep` up to it.
+    """Write a checkpoint, then remove older ones except for the newest `keep`, including this.
 
-    Those that go on beyond it are damaged, or the run would have gone on from there.
-    Written under another name, flushed to disk and renamed: whenever the process dies, every file
-    named *.pt was complete.
+    Checkpoints with a later clock are damaged; otherwise the run would have resumed from them.
+    The file is written under another name, flushed to disk and renamed, so that every file named
+    *.pt is complete even if the process is killed.
     """
     target = folder(run) / f'{state["clock"]:012d}.pt'
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,9 +73,9 @@ def save(run: Path, state: dict[str, Any], keep: int) -> Path:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read one checkpoint on the CPU; raises `TrainError` if it is damaged or no checkpoint."""
+    """Read a checkpoint on the CPU; raises `TrainError` if it is damaged or not a checkpoint."""
     try:
-        # torch does not compare the checksums that it writes: a flipped bit would load.
+        # torch does not verify its checksums: it would load a flipped bit.
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
         if bad is not None:
@@ -91,15 +90,15 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:
-    """Read the newest whole checkpoint, warning about damaged ones; None if there is none."""
+    """Read the newest intact checkpoint, warning about damaged ones; None if there is none."""
     paths = sorted(folder(run).glob('*.pt'), reverse=True)
     for path in paths:
         try:
             return load(path)
         except TrainError as error:
-            if not os.path.lexists(path):  # the run goes on, and has replaced it by a newer one
+            if not os.path.lexists(path):  # a running trainer has replaced it by a newer one
                 return load_newest(run)
-            log.warning('%s; taking the one before it', error)
+            log.warning('%s; using the previous one', error)
     if paths:
         raise TrainError(f'all {len(paths)} checkpoints of {run} are damaged; start a new run')
     return None
@@ -110,11 +109,11 @@ def find(path: Path) -> dict[str, Any]:
     if path.is_file():
         if path.suffix != '.pt' and not zipfile.is_zipfile(path):
             raise TrainError(
-                f'{path} is no checkpoint; give the folder of a run, or one of its '
+                f'{path} is not a checkpoint; specify the folder of a run, or one of its '
                 'checkpoints/*.pt'
             )
         return load(path)
     state = load_newest(path)
     if state is None:
-        raise TrainError(f'{path} holds no checkpoint; expected {folder(path)}/*.pt')
+        raise TrainError(f'{path} contains no checkpoint; expected {folder(path)}/*.pt')
     return state

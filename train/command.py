@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands that train share: where settings come from, how log and errors come out."""
+"""Common parts of the training commands: their settings, logging and error messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from train.config import TrainConfig
 from train.errors import TrainError
 from train.interrupts import interrupts_told, stops
 
-# How torch (on the CPU, and of a size beyond all numbers), OpenCV and NumPy in a worker say it.
+# Messages of torch (on the CPU, and at an overflow of the size), OpenCV, and NumPy in a worker.
 _NO_MEMORY = (
     "can't allocate memory", 'Storage size calculation overflowed', 'Insufficient memory',
     'MemoryError',
@@ -33,10 +33,10 @@ _HERE = Path(__file__).parent
 
 
 def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfig]) -> TrainConfig:
-    """Build the config of --set and --assets: with `new`, or on top of a resumed run's own.
+    """Build the config from --set and --assets, with `new` or on top of a resumed run's config.
 
-    The run's own is taken with --resume and no --preset. Raises `TrainError` if there is none: the
-    defaults would be another run.
+    The run's config is used with --resume and without --preset. Raises `TrainError` if there is
+    none, because the defaults would start a different run.
     """
     settings = list(options.settings)
     if options.assets is not None:
@@ -46,21 +46,21 @@ def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfi
     state = checkpoint.load_newest(options.out)
     if state is None:
         raise TrainError(
-            f'{options.out} holds no checkpoint to go on from; start the run again, with the '
-            '--preset and --set that it had'
+            f'{options.out} contains no checkpoint to resume from; start the run again, with its '
+            '--preset and --set'
         )
     return TrainConfig.from_json(state['config']).changed(settings)
 
 
 def run_command(train: Callable[[], object]) -> int:
-    """Run it; the exit status is 0, 1 after an error, 128 + its number after a signal of `STOPS`.
+    """Run a command; return 0, 1 after an error, or 128 + the number of a signal in `STOPS`.
 
-    Those stop it in good order, see `train.interrupts`.
+    These signals stop it cleanly, see `train.interrupts`.
     """
     logging.basicConfig(
         format='%(asctime)s %(message)s', datefmt='%H:%M:%S', level=logging.INFO, stream=sys.stdout
     )
-    for talkative in ('numba', 'matplotlib'):  # of every allocation, and of fonts
+    for talkative in ('numba', 'matplotlib'):  # they log allocations and fonts
         logging.getLogger(talkative).setLevel(logging.WARNING)
     with stops.heard():
         return _in_one_line(train)
@@ -74,26 +74,26 @@ def _in_one_line(train: Callable[[], object]) -> int:
         say_last(f'error: {error}')
         return 1
     except OSError as error:  # a full disk, or a file where the run's folder should be
-        say_last(f'error: {error}{_met(error)}; mend that, or choose another folder')
+        say_last(f'error: {error}{_met(error)}; fix that, or choose another folder')
         return 1
     except RuntimeError as error:
-        if 'DataLoader worker (pid' not in str(error):  # it died; others are errors in it
+        if 'DataLoader worker (pid' not in str(error):  # only this means that a worker died
             raise
-        advice = 'go on with --resume, with fewer workers or a smaller batch if memory ran out'
+        advice = 'continue with --resume, with fewer workers or a smaller batch if memory ran out'
         say_last(f'error: {str(error).splitlines()[0]}; {advice}')
         return 1
     except KeyboardInterrupt:
-        say_last('stopped; go on with --resume')
+        say_last('stopped; continue with --resume')
         return 128 + (stops.number or signal.SIGINT)
     return 0
 
 
 @contextlib.contextmanager
 def memory_advice(config: TrainConfig, smaller: str) -> Iterator[None]:
-    """Say in a `TrainError` what to lower where memory runs out; smaller: what else may be."""
+    """Raise a `TrainError` with advice if memory runs out; smaller: another thing to reduce."""
     try:
         yield
-    except (MemoryError, RuntimeError, cv2.error) as error:  # torch's are all of the second kind
+    except (MemoryError, RuntimeError, cv2.error) as error:  # torch raises RuntimeError
         if not _is_out_of_memory(error):
             raise
         met = str(error).partition('\n')[0] or type(error).__name__
@@ -106,11 +106,11 @@ def memory_advice(config: TrainConfig, smaller: str) -> Iterator[None]:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or any(said in str(error) for said in _NO_MEMORY)
+    return isinstance(error, kinds) or any(message in str(error) for message in _NO_MEMORY)
 
 
 def _met(error: OSError) -> str:
-    """Say who met an error that names no file, as that of a full disk; empty: it names one."""
+    """Return where an error without a file name occurred, as on a full disk; otherwise ''."""
     if error.filename is not None:
         return ''
     frames = traceback.extract_tb(error.__traceback__)

@@ -16,15 +16,15 @@ from train.errors import TrainError
 from train.infill import METHODS as INFILL_METHODS
 from train.presets import preset
 
-# Settings that may differ when a run is resumed: they change how long, how fast or how loud it
-# runs, never which losses it gives. (total_samples moves the end of the schedule: an extension.
-# assets: the folder may have moved; what is in it must be the same.)
+# Settings that may differ when a run is resumed: they change how long and how fast it runs and
+# what it reports, never its losses. (total_samples moves the end of the schedule: an extension.
+# assets: the folder may have moved, but its content must be the same.)
 RESUMABLE = (
     'total_samples', 'threads', 'workers', 'log_every', 'checkpoint_every', 'validate_every',
     'picture_every', 'keep_checkpoints', 'validation', 'validation_frames', 'assets',
 )  # fmt: skip
 
-# The largest number that any setting may have: whole numbers up to it fit 64 bits.
+# The largest value of any setting: integers up to it fit into 64 bits.
 _MOST = 1e18
 # Settings that must be at least 1; all other numbers may be 0.
 _AT_LEAST_1 = (
@@ -32,19 +32,19 @@ _AT_LEAST_1 = (
     'validate_every', 'picture_every', 'validation_frames', 'first_parts', 'store_parts', 'reuse',
 )  # fmt: skip
 
-# Seeds of training; `train.worlds.held_out` gives those from here on to evaluation.
+# Number of seeds for training; `train.worlds.held_out` maps evaluation to seeds above them.
 _SEEDS = 1 << 32
 
-# Kinds of procedural world; the renderer, which imports numba, is not needed to name them.
+# Kinds of procedural world, repeated here because importing the renderer would import numba.
 WORLD_KINDS = ('indoor', 'tabletop', 'outdoor')
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one run. Every amount of training is counted in samples seen."""
+    """Settings of one run. All amounts of training are counted in samples seen."""
 
     # Network.
-    preset: str = 'nano'  # size, of `train.presets`
+    preset: str = 'nano'  # network size, see `train.presets`
     rays: bool = False  # ray directions as input channels
     fov: bool = True  # condition on the field of view
 
@@ -59,20 +59,20 @@ class TrainConfig:
     # Data.
     sources: str = 'worlds@1'  # 'kind[:path]@weight,...', see `train.sources`
     assets: str = ''  # folder of photographic materials for worlds
-    # 'HxW[@weight],...': one is drawn for each batch; the first is the contract's default.
+    # 'HxW[@weight],...': each batch draws one; the first is the contract's default.
     sizes: str = '192x256,160x288,128x416'
-    infill: str = 'nearest'  # how holes of the target are filled
+    infill: str = 'nearest'  # how holes in the target are filled
 
-    # Worlds: rendered by the 'workers' that make batches, or on the 'device' that trains. The rest
-    # is for the device, see `train.device_worlds`.
+    # Worlds: rendered by the 'workers' that make batches, or on the training 'device'. The other
+    # settings apply to the device only, see `train.device_worlds`.
     worlds_on: str = 'workers'
-    kinds: str = ''  # 'indoor=0.4,...'; empty: the usual ones
+    kinds: str = ''  # 'indoor=0.4,...'; empty: the default mix
     reuse: float = 2.0  # how often a frame is used
-    first_parts: int = 24  # parts, of 96 frames, before the first batch
+    first_parts: int = 24  # parts (of 96 frames) rendered before the first batch
     store_parts: int = 240  # parts kept
 
-    # Augmentation. Of worlds that are rendered on the device the virtual camera is the renderer's:
-    # fov_scale, aspect_jitter, centre_jitter and the jpeg of photometric concern other sources.
+    # Augmentation. The renderer chooses the virtual camera of worlds rendered on the device:
+    # fov_scale, aspect_jitter, centre_jitter and photometric's JPEG apply to other sources only.
     fov_scale_min: float = 0.8  # both 1: off
     fov_scale_max: float = 1.5
     aspect_jitter: float = 0.03
@@ -80,51 +80,51 @@ class TrainConfig:
     flip: bool = True
     photometric: float = 1.0  # strength; 0: off
 
-    # Objective: 'diffusion'; 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); 'stage0' (pictures
-    # are restored, no depth, see `train.stage0`); 'fov' (see `train.fov`).
+    # Objective: 'diffusion'; 'end_to_end' (t = 1, zeros as noise, L1 on x_hat); 'stage0' (restores
+    # pictures, without depth, see `train.stage0`); 'fov' (see `train.fov`).
     stage: str = 'diffusion'
     t1_fraction: float = 0.0  # share of samples at t = 1 exactly
-    unroll: float = 0.0  # share of batches that start from the net's own estimate
-    gradient_weight: float = 0.0  # of the gradient-matching term
+    unroll: float = 0.0  # share of batches that start from the network's own estimate
+    gradient_weight: float = 0.0  # weight of the gradient-matching term
 
     # Optimiser.
     seed: int = 0
-    batch: int = 16  # over all processes
+    batch: int = 16  # samples, over all processes
     total_samples: int = 1_000_000
-    # Of training, after which the run ends, schedule and all, if it is not over before; 0: no
-    # limit. For a machine that is lent for a while: losses then depend on how fast it is.
+    # Minutes of training after which the run ends, with its schedule completed; 0: no limit. For
+    # a machine on loan. The losses then depend on the speed of the machine.
     minutes: float = 0.0
     lr: float = 1e-3
     optimizer: str = 'adamw'  # or 'muon', with the same lr
     schedule: str = 'cosine'  # or 'constant', with a linear cool-down
     warmup: int = 5_000
-    cooldown: float = 0.2  # share of the run at its end
+    cooldown: float = 0.2  # the last share of the run
     weight_decay: float = 0.01
-    clip: float = 1.0  # largest norm of the gradient
+    clip: float = 1.0  # maximum norm of the gradient
     ema: int = 50_000  # half-life
 
     # Machine.
-    precision: str = 'auto'  # of products: 'bf16', 'fp32', or bf16 where the device computes in it
+    precision: str = 'auto'  # of products: 'bf16', 'fp32'; 'auto': bf16 where natively supported
     compile: bool = False
-    # Of the trainer; 0: all cores. Where other work takes a core, give one less: OpenMP threads
-    # wait for each other, and a shared core slows training several times.
+    # Threads of the trainer; 0: all cores. If other work occupies a core, use one thread less:
+    # OpenMP threads wait for each other, and a shared core slows training several times.
     threads: int = 0
-    workers: int = 2  # processes, of one thread each, that make batches ahead
+    workers: int = 2  # single-threaded processes that make batches ahead
     log_every: int = 2_000
     checkpoint_every: int = 20_000
     keep_checkpoints: int = 2
     validate_every: int = 50_000
     picture_every: int = 20_000
     validation: str = ''  # 'kind[:path],...'
-    validation_frames: int = 64  # of all of them together
-    max_broken_share: float = 0.01  # of samples that cannot be read
+    validation_frames: int = 64  # over all sources together
+    max_broken_share: float = 0.01  # tolerated share of samples that cannot be read
 
-    # What the model recommends to those who run it.
+    # Recommended to users of the model.
     steps: int = 1
     samples: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work, before any work is done."""
+        """Reject settings that cannot work, before any work is done."""
         _one_of('precision', self.precision, ('auto', 'bf16', 'fp32'))
         _one_of('stage', self.stage, ('diffusion', 'end_to_end', 'stage0', 'fov'))
         if self.stage == 'stage0':
@@ -140,12 +140,12 @@ class TrainConfig:
         if self.worlds_on == 'device' and self.first_parts < len(self.size_list):
             raise TrainError(
                 f'first_parts={self.first_parts} must be >= the number of sizes, '
-                f'{len(self.size_list)}: the first parts show each size'
+                f'{len(self.size_list)}: the first parts must contain every size'
             )
         if self.kinds and self.worlds_on != 'device':
             raise TrainError(
-                f'kinds={self.kinds!r} is for worlds_on=device alone; for workers, render a '
-                'cache: python -m train.worlds.cache --kinds'
+                f'kinds={self.kinds!r} needs worlds_on=device; for workers, render a cache: '
+                'python -m train.worlds.cache --kinds'
             )
         if not 0 < self.fov_scale_min <= self.fov_scale_max:
             raise TrainError(
@@ -160,23 +160,23 @@ class TrainConfig:
             if not isinstance(value, str) and not low <= value <= _MOST:
                 raise TrainError(f'{key}={value} must be >= {low} and <= {_MOST:g}')
         if not self.clip:
-            raise TrainError('clip=0 would let nothing be learned; a large one (1e9) never clips')
+            raise TrainError('clip=0 would prevent learning; to disable clipping, use 1e9')
 
     def _check_stage0(self) -> None:
         if self.validation:
             raise TrainError(
-                f'validation={self.validation!r} measures depth, and stage0 knows none; leave it '
-                'out and look at python -m train.stage0.sheet RUN'
+                f'validation={self.validation!r} measures depth, which stage0 does not predict; '
+                'leave it out and look at python -m train.stage0.sheet RUN'
             )
         if self.worlds_on == 'device':
             raise TrainError(
-                'worlds_on=device renders depth, and stage0 spoils pictures in the processes that '
-                'make batches; set worlds_on=workers'
+                'worlds_on=device does not support stage0, which degrades pictures in the worker '
+                'processes; set worlds_on=workers'
             )
 
     @property
     def channels(self) -> int:
-        """Channels of what is denoised: a depth code, or the picture of stage 0."""
+        """Channels of the denoised signal: 1 for a depth code, 3 for the picture of stage 0."""
         return 3 if self.stage == 'stage0' else 1
 
     @property
@@ -200,13 +200,13 @@ class TrainConfig:
 
     @property
     def size_shares(self) -> tuple[float, ...]:
-        """Share of the batches of each training size."""
+        """Share of batches for each training size."""
         weights = [part.partition('@')[2] or '1' for part in self.sizes.split(',')]
         return _shares(f'sizes={self.sizes!r}', weights)
 
     @property
     def kind_shares(self) -> dict[str, float] | None:
-        """Share of each kind of world rendered on the device; None: the usual ones."""
+        """Share of each kind of world rendered on the device; None: the default mix."""
         if not self.kinds:
             return None
         pairs = [part.partition('=') for part in self.kinds.split(',')]
@@ -217,7 +217,7 @@ class TrainConfig:
         return kinds
 
     def contract(self) -> Contract:
-        """Give the contract that a model trained with these settings fulfils."""
+        """Return the contract of a model trained with these settings."""
         end_to_end = self.stage == 'end_to_end'
         try:
             return Contract(
@@ -241,12 +241,12 @@ class TrainConfig:
             raise TrainError(str(error)) from None
 
     def to_json(self) -> str:
-        """Serialise for the run folder and the checkpoint."""
+        """Serialise to JSON, for the run folder and the checkpoint."""
         return json.dumps(dataclasses.asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """Read back; settings that a newer version added get their defaults."""
+        """Restore a config; settings added by a newer version get their defaults."""
         values = json.loads(text)
         unknown = sorted(values.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
@@ -257,23 +257,23 @@ class TrainConfig:
         return cls(**values)
 
     def changed(self, settings: list[str]) -> TrainConfig:
-        """Give this config with 'key=value' settings on top."""
+        """Return a copy with 'key=value' settings applied."""
         return _with(dataclasses.asdict(self), settings)
 
     def describe(self) -> str:
-        """One setting per line, for the log."""
+        """Format one setting per line, for the log."""
         return '\n'.join(f'  {key} = {value}' for key, value in dataclasses.asdict(self).items())
 
 
 def make_config(preset_name: str, settings: list[str]) -> TrainConfig:
-    """Build the config of a preset with 'key=value' settings on top."""
+    """Build the config of a preset with 'key=value' settings applied."""
     return _with({'preset': preset_name, 'lr': preset(preset_name).lr}, settings)
 
 
 def read_settings(settings: list[str]) -> dict[str, Any]:
-    """Read 'key=value' settings, each by its type and for itself; raises `TrainError`."""
+    """Parse 'key=value' settings by type, without checking combinations; raises `TrainError`."""
     hints = get_type_hints(TrainConfig)
-    del hints['preset']  # it has an option of its own
+    del hints['preset']  # it has its own command-line option
     values = {}
     for text in settings:
         key, separator, value = text.partition('=')
@@ -288,21 +288,21 @@ def read_settings(settings: list[str]) -> dict[str, Any]:
 def _with(values: dict[str, Any], settings: list[str]) -> TrainConfig:
     config = TrainConfig(**values | read_settings(settings))
     if config.seed >= _SEEDS:
-        raise TrainError(f'seed={config.seed} must be < {_SEEDS}: worlds beyond are held out')
+        raise TrainError(f'seed={config.seed} must be < {_SEEDS}: larger seeds are held out')
     return config
 
 
 def check_resumable(old: TrainConfig, new: TrainConfig) -> None:
-    """Refuse to resume with settings that would change the course of the run."""
+    """Raise `TrainError` if resuming with new settings would change the losses of the run."""
     before, now = dataclasses.asdict(old), dataclasses.asdict(new)
     changed = [key for key in now if now[key] != before[key] and key not in RESUMABLE]
     if changed:
         lines = '\n'.join(f'  {key}: {before[key]} -> {now[key]}' for key in changed)
         raise TrainError(
-            f'cannot resume with other settings:\n{lines}\nrun with the old ones (train.run and '
-            'train.fov take them from the run itself where there is no --preset), or start a new '
-            'run from its weights (--init CHECKPOINT; train.finetune: --model, with what '
-            f'train.export makes of it). These may change: {", ".join(RESUMABLE)}'
+            f'cannot resume with changed settings:\n{lines}\nuse the old ones (without --preset, '
+            'train.run and train.fov read them from the run), or start a new run from its weights '
+            '(--init CHECKPOINT; train.finetune: --model, with the model that train.export '
+            f'writes). These may change: {", ".join(RESUMABLE)}'
         )
 
 

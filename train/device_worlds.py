@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Worlds rendered on the training device: a store of frames that is renewed while training.
+"""Worlds rendered on the training device: a store of frames that is renewed during training.
 
-Workers build scenes, the device renders them, and every frame serves `reuse` times on average
-before newer ones take its place. Nothing is read from or written to a disk. What batch n holds
-depends on the config and n alone: a resumed run renders again what its store held.
+Workers build scenes, the device renders them, and every frame is used `reuse` times on average
+before newer ones replace it. The disk is not used. Batch n depends only on the config and n: a
+resumed run renders the content of its store again.
 
 The virtual camera is drawn when a frame is rendered, so there is nothing to crop or resize: the
-picture has the network's size, and takes its numbers from the robot's own `normalise` and `encode`
-by look-up.
+picture has the network's size. Look-up tables of the robot's own `normalise` and `encode` convert
+it to the network's input.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from train.worlds.batch import Renderer, picture_and_depth, renderer
 from train.worlds.parts import FRAMES, Part, WorldParts
 
 _DRAW, _RENDER = 3, 4
-# float16 has as many values; the depth code of each comes from `encode`.
+# The number of float16 values; `encode` computes the depth code of each.
 _HALVES = 1 << 16
 
 
 @dataclass
 class _Store:
-    """Frames of one size: a ring of parts. count: parts that were ever put in."""
+    """Frames of one size in a ring buffer of parts. count: the total number of stored parts."""
 
     rgb: Tensor  # uint8 [capacity, FRAMES, 3, H, W]
     depth: Tensor  # float16 [capacity, FRAMES, H, W], metres
@@ -48,7 +48,7 @@ class _Store:
 
     @property
     def frames(self) -> int:
-        """Frames that are there."""
+        """Number of available frames."""
         return min(self.count, len(self.rgb)) * FRAMES
 
 
@@ -62,7 +62,7 @@ class DeviceWorlds:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """Each of the `world` processes has a store of its own and takes its share of a batch."""
+        """Create the store of one of `world` processes, for its share of each batch."""
         self._config, self._share, self._device = config, share_of(config, world), device
         self._rank, self._world = rank, world
         self._parts = WorldParts(
@@ -90,12 +90,12 @@ class DeviceWorlds:
         self._codes = torch.from_numpy(codes).to(device)
 
     def wanted(self, number: int) -> int:
-        """Count the parts that must have been rendered before batch `number` is drawn."""
+        """Return the number of parts to render before batch `number` is drawn."""
         made = number * self._share / (self._config.reuse * FRAMES)
         return self._config.first_parts + int(made)
 
     def batch(self, number: int) -> Batch:
-        """Render what is due and draw batch `number`; numbers must not go back."""
+        """Render parts that are due and draw batch `number`; numbers must not decrease."""
         if self._incoming is None:
             self._begin(number)
         while self._done < self.wanted(number):
@@ -112,7 +112,7 @@ class DeviceWorlds:
             for part in itertools.chain(held, itertools.count(self._done))
         )
         self._incoming = made_ahead(self._parts, numbers, self._config.workers)
-        # After the workers have begun: they build scenes while the kernels are compiled.
+        # After the workers have started: they build scenes while the kernels are compiled.
         self._render = renderer(self._config.assets, self._device)
         for _ in held:
             self._take()
@@ -120,7 +120,7 @@ class DeviceWorlds:
     def _held(self, done: int) -> list[int]:
         """List which of the first `done` parts are still in a store, and set the stores' counts.
 
-        A part goes to the same slot whether the run was broken or not.
+        A part is stored in the same slot whether the run was interrupted or not.
         """
         by_size: dict[tuple[int, int], list[int]] = {}
         for part in range(done):
@@ -135,7 +135,7 @@ class DeviceWorlds:
         return sorted(held)
 
     def _take(self) -> None:
-        """Render the next part into the store, over the oldest one of its size."""
+        """Render the next part into the store, replacing the oldest one of its size."""
         assert self._incoming is not None and self._render is not None
         part = next(self._incoming)
         generator = self._generator(_RENDER, part.number)
@@ -186,6 +186,6 @@ class DeviceWorlds:
         )
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
-        key = (self._config.seed, stream, self._rank, number, 1)  # beside the host's, see `_draw`
+        key = (self._config.seed, stream, self._rank, number, 1)  # differs from that in `_draw`
         seed = int(np.random.default_rng(key).integers(1 << 62))
         return torch.Generator(self._device).manual_seed(seed)

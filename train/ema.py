@@ -7,8 +7,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# Early on the average may remember no more than this share of the samples seen so far (EDM2's
-# ramp-up), or the random start would stay in it for several half-lives.
+# Early in training the half-life is at most this share of the samples seen (EDM2's ramp-up);
+# otherwise the random initial weights would persist for several half-lives.
 RAMP_UP = 0.1
 
 
@@ -22,7 +22,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, net: nn.Module, clock: int, samples: int) -> None:
-        """Move towards the network, which has just learned from `samples`, `clock` in all."""
+        """Update with the network after `samples` more samples, `clock` in total."""
         half_life = min(self.half_life, RAMP_UP * clock)
         keep = 0.5 ** (samples / max(half_life, 1e-8))
         now: dict[str, Tensor] = net.state_dict()
@@ -30,6 +30,6 @@ class Ema:
         torch._foreach_lerp_(averages, [now[name] for name in self.weights], 1.0 - keep)
 
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Take over averages read from a checkpoint."""
+        """Copy the averages of a checkpoint."""
         for name, average in self.weights.items():
             average.copy_(weights[name])

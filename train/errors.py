@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception of the trainer, and how its commands end."""
+"""The exception of the trainer, and the exit status of its commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from train.interrupts import interrupts_told, stops
 
 
 class TrainError(RuntimeError):
-    """Training cannot start or go on; the message says what, and what to change."""
+    """Training cannot start or continue; the message names the cause and the fix."""
 
 
 def in_one_line(work: Callable[[], object]) -> int:
-    """Do the work of a command -> exit status: 0, 1 after an error, 130 after Ctrl-C.
+    """Run the work of a command; return its exit status: 0, 1 after an error, 130 after Ctrl-C.
 
-    What ended it is said in one line. SIGTERM (143) ends it as Ctrl-C does: no half file stays.
+    Report the error or the interrupt in one line. SIGTERM (143) ends it like Ctrl-C, without
+    leaving incomplete files.
     """
     with stops.heard():
         return _in_one_line(work)

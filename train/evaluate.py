@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m train.evaluate MODEL.onnx`: accuracy on held-out procedural worlds, kind by kind.
 
-The worlds come from held-out seeds, which training never draws from. Prints a Markdown table for
-the model card, with the best single depth per frame (an oracle) beside the model; `--sheet` draws
-the frames in the middle of the ranking and the worst ones: what to expect, and how it fails.
-Several factors of `--fov-factor` are judged on the same frames, rendered once. With `--floor` so
-are those frames that show the floor, before and after depth is scaled by it.
+The worlds come from held-out seeds, which training never uses. The command prints a Markdown table
+for the model card that compares the model with the best constant depth per frame (an oracle).
+`--sheet` draws frames from the middle of the ranking and the worst ones: the expected quality, and
+the failures. All factors of `--fov-factor` are evaluated on the same frames, rendered once.
+`--floor` also evaluates the frames that show the floor, before and after depth is scaled by it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from train.outputs import check_picture
 from train.worlds import KINDS, SCENE_STRIDE, Assets, WorldConfig, Worlds, held_out
 from train.worlds.render.view import Pose
 
-# Frames of each kind on the sheet, from the middle of the ranking and from its bad end.
+# Frames of each kind on the sheet, from the middle and from the end of the ranking.
 _TYPICAL, _WORST = 2, 2
 
 
@@ -43,7 +43,7 @@ _TYPICAL, _WORST = 2, 2
 class Verdict:
     """One frame: depth [H, W] in metres, its score, and that of the best constant.
 
-    floor: how the floor scaled depth; None if it was not asked.
+    floor: how depth was scaled by the floor; None without floor scaling.
     """
 
     raw: RawSample
@@ -54,7 +54,7 @@ class Verdict:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, evaluate every kind of world, print the table."""
+    """Parse the arguments, evaluate all kinds of worlds and print the table."""
     options = _parse(arguments)
     return in_one_line(lambda: _run(options))
 
@@ -83,17 +83,17 @@ def _run(options: argparse.Namespace) -> None:
             if options.floor:
                 scaled = judge(estimator, raw, mount_of(worlds.frame(index * SCENE_STRIDE).pose))
                 if _saw_floor(scaled):
-                    told = verdicts[1.0][-1] if 1.0 in verdicts else judge(estimator, raw)
-                    pairs.append((told, scaled))
+                    unscaled = verdicts[1.0][-1] if 1.0 in verdicts else judge(estimator, raw)
+                    pairs.append((unscaled, scaled))
         for factor, found in verdicts.items():
             every[factor] += found
             print(_table_row(_label(kind, factor), found))
         on_floor += pairs
-        _tell_floor(kind, pairs)
+        _print_floor(kind, pairs)
         rows += _sheet_rows(kind, verdicts[options.fov_factor[0]])
     for factor, found in every.items():
         print(_table_row(_label('all', factor), found))
-    _tell_floor('all', on_floor)
+    _print_floor('all', on_floor)
     if options.sheet is not None:
         _draw(options.sheet, rows, estimator.contract.name)
 
@@ -103,7 +103,7 @@ def _label(kind: str, factor: float) -> str:
 
 
 def mistold(raw: RawSample, factor: float) -> RawSample:
-    """Give the frame with a camera that claims `factor` times its tan(vfov / 2)."""
+    """Return the frame with the camera's tan(vfov / 2) falsely multiplied by `factor`."""
     if factor == 1.0:
         return raw
     camera = replace(raw.camera, fx=raw.camera.fx / factor, fy=raw.camera.fy / factor)
@@ -111,14 +111,14 @@ def mistold(raw: RawSample, factor: float) -> RawSample:
 
 
 def mount_of(pose: Pose) -> Mount:
-    """Say how the camera of a world stands above its floor."""
+    """Return the mount of a world's camera above its floor."""
     return Mount.from_down(pose.position[2], -pose.rotation[2])
 
 
 def judge(estimator: DepthEstimator, raw: RawSample, mount: Mount | None = None) -> Verdict:
-    """Judge the model, and the constant that is best for this frame; no alignment.
+    """Score the model and the best constant for this frame, without alignment.
 
-    mount: by which depth is scaled where the frame shows the floor.
+    mount: used to scale depth if the frame shows the floor; None: no scaling.
     """
     estimator.floor_scale = None if mount is None else FloorScale(mount)
     frame = estimator(raw.rgb, raw.camera)
@@ -127,7 +127,7 @@ def judge(estimator: DepthEstimator, raw: RawSample, mount: Mount | None = None)
 
 
 def flat_score(raw: RawSample) -> Score:
-    """Score the single depth that is best for the frame: an oracle that sees no structure."""
+    """Score the best constant depth for the frame: an oracle without structure."""
     return score(np.full_like(raw.depth, best_const(raw.depth)), raw.depth)
 
 
@@ -135,8 +135,8 @@ def _saw_floor(verdict: Verdict) -> bool:
     return verdict.floor is not None and verdict.floor.seen
 
 
-def _tell_floor(name: str, pairs: list[tuple[Verdict, Verdict]]) -> None:
-    """Print the frames that show the floor, as the model has them and scaled by it."""
+def _print_floor(name: str, pairs: list[tuple[Verdict, Verdict]]) -> None:
+    """Print rows for the frames that show the floor, before and after scaling by it."""
     if pairs:
         before, after = zip(*pairs, strict=True)
         print(_table_row(f'{name}, floor seen', list(before)))
@@ -189,21 +189,21 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m train.evaluate', description=__doc__)
     parser.add_argument('model', help='.onnx file, or the name of a shipped model')
     parser.add_argument(
-        '--frames', type=positive, default=64, help='of each kind (default: %(default)s)'
+        '--frames', type=positive, default=64, help='frames of each kind (default: %(default)s)'
     )
-    parser.add_argument('--seed', type=int, default=7, help='of the worlds (default: %(default)s)')
-    parser.add_argument('--sheet', type=Path, help='picture file to draw frames into')
+    parser.add_argument('--seed', type=int, default=7, help='world seed (default: %(default)s)')
+    parser.add_argument('--sheet', type=Path, help='picture file for a sheet of frames')
     parser.add_argument('--assets', default='', help='folder of photographic materials')
     parser.add_argument('--steps', type=int, help="diffusion steps (default: the model's)")
     parser.add_argument('--samples', type=int, help="samples averaged (default: the model's)")
     parser.add_argument(
         '--fov-factor', type=float, nargs='+', default=[1.0], metavar='FACTOR',
-        help='tell a tan(vfov / 2) that is wrong by this; the sheet shows the first',
+        help='multiply tan(vfov / 2) by a wrong factor; the sheet shows the first',
     )  # fmt: skip
     parser.add_argument(
         '--floor', action='store_true',
-        help='judge the frames that show the floor once more, scaled by it: heights and tilts of '
-        'the cameras are told exactly',
+        help='also evaluate the frames that show the floor with depth scaled by it, using the '
+        'exact heights and tilts of the cameras',
     )  # fmt: skip
     options = parser.parse_args(arguments)
     for factor in options.fov_factor:

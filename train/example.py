@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""RawSample -> what the network trains on, through the robot's own preprocessing."""
+"""Turn a RawSample into a training example, with the robot's own preprocessing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_example(
     config: TrainConfig,
     contract: Contract,
 ) -> Example:
-    """Draw a virtual camera for the sample and cut the example out of it."""
+    """Draw a virtual camera and cut the example from the sample."""
     view = draw_view(rng, raw.camera, size, config)
     rgb = fill_outside(rng, photometric(rng, cut_rgb(raw.rgb, view), config.photometric), view)
     noise = rng.standard_normal((1, *size), np.float32)
@@ -59,7 +59,7 @@ def assemble(
     contract: Contract,
     infill_method: str,
 ) -> Example:
-    """Put an example together from the cut picture and the sample's depth in the same view."""
+    """Assemble an example from the cut picture and the sample's depth in the same view."""
     code = encode(prepare_depth(raw.depth, view), contract)
     return Example(
         rgb=normalise(rgb, contract)[0],

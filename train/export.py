@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m train.export RUN --out models/NAME.onnx`: from checkpoint to model file.
 
-Written: averaged weights as ONNX opset 17 with dynamic batch, height and width; in its metadata
-the contract and a golden input and output; a model card beside it. Nothing is written when ONNX
-Runtime and torch disagree.
+Write the averaged weights as ONNX opset 17 with dynamic batch, height and width, with the contract
+and a golden input and output in the metadata, and a model card beside it. If ONNX Runtime and
+torch disagree, nothing is written.
 
-A short run on new data learns that and forgets some of the rest. The mean of its weights and of
-those that it started from (`--average`) often does better than both: Wortsman et al., "Robust
-fine-tuning of zero-shot models", 2022.
+A short run on new data forgets some of what the model knew. The mean of its weights and of those
+it started from (`--average`) often performs better than both: Wortsman et al., "Robust fine-tuning
+of zero-shot models", 2022.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def export(
     average: Path | None = None,
     **contract_changes: object,
 ) -> Contract:
-    """Export the newest checkpoint of a run (or one file) to `out`; raises `TrainError`.
+    """Export the newest checkpoint of a run (or a checkpoint file) to `out`; raises `TrainError`.
 
-    weights: 'fp16' stores them in half the space; they are computed with in float32 all the same.
+    weights: 'fp16' halves the file; the computation uses float32 in either case.
     notes: Markdown to append to the card (accuracy on real frames, failures, limits).
     average: model file of `train.export` whose weights are averaged with those of the run.
     contract_changes: recommendations (steps, samples, name) that differ from the run's config.
@@ -66,8 +66,8 @@ def export(
     config = TrainConfig.from_json(state['config'])
     if config.stage == 'stage0':
         raise TrainError(
-            f'{source} is a run of stage 0: it restores pictures and knows no depth; train depth '
-            f'from it (python -m train.run --init {source}) and export that run'
+            f'{source} is a run of stage 0, which restores pictures and does not predict depth; '
+            f'train depth from it (python -m train.run --init {source}) and export that run'
         )
     try:
         contract = dataclasses.replace(config.contract(), **contract_changes)
@@ -97,25 +97,25 @@ def mean_with(path: Path, weights: Mapping[str, Tensor], contract: Contract) -> 
     if not same or any(theirs[name].shape != w.shape for name, w in weights.items()):
         raise TrainError(
             f'--average {path}: preset {other.preset} (rays={other.net.rays}, '
-            f'fov={other.net.fov}) is another network than that of the run; give the model that '
-            'the run started from'
+            f'fov={other.net.fov}) is a different network from that of the run; specify the model '
+            'that the run started from'
         )
     if changes := changes_of_meaning(other.contract, contract):
         raise TrainError(
-            f'--average {path}: it means something else than the run: {"; ".join(changes)}'
+            f'--average {path} has a different meaning from the run: {"; ".join(changes)}'
         )
     return {name: 0.5 * (w + theirs[name]) for name, w in weights.items()}
 
 
 def trace(net: UNet, contract: Contract) -> onnx.ModelProto:
-    """Turn a network into ONNX with dynamic batch, height and width."""
+    """Convert a network to ONNX with dynamic batch, height and width."""
     axes = {'rgb': PICTURE_AXES, 'z': PICTURE_AXES, OUTPUT: PICTURE_AXES}
     axes |= {'t': {0: 'batch'}, 'tan_half_vfov': {0: 'batch'}}
     return to_onnx(net, random_feeds(contract, 2, 3, 4, seed=1), OUTPUT, axes)
 
 
 def random_feeds(contract: Contract, batch: int, rows: int, columns: int, seed: int) -> Feeds:
-    """Make random inputs of rows x columns strides, in the order in which a network takes them."""
+    """Make random inputs of rows x columns strides, in the order of the network's arguments."""
     rng = np.random.default_rng(seed)
     shape = (rows * contract.stride, columns * contract.stride)
     low, high = contract.tan_half_vfov_range
@@ -128,7 +128,7 @@ def random_feeds(contract: Contract, batch: int, rows: int, columns: int, seed: 
 
 
 def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
-    """Give the largest relative difference from torch; `TrainError` beyond the tolerance."""
+    """Return the largest relative difference from torch; `TrainError` beyond the tolerance."""
     runtime = OrtBackend(model)
     worst = check_golden(runtime.run, runtime.metadata, str(model), tolerance=float('inf'))
     for seed, (batch, rows, columns) in enumerate(((1, 2, 2), (2, 3, 5), (3, 4, 2)), start=2):
@@ -141,7 +141,7 @@ def compare(model: Path, backend: TorchBackend, contract: Contract) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse and export."""
+    """Parse the arguments and export."""
     parser = argparse.ArgumentParser(prog='python -m train.export', description=__doc__)
     parser.add_argument('run', type=Path, help='run folder, or one of its checkpoint files')
     parser.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
@@ -149,13 +149,13 @@ def main(arguments: list[str] | None = None) -> int:
         '--weights',
         choices=('fp16', 'fp32'),
         default='fp16',
-        help='as stored (default: %(default)s)',
+        help='precision of the stored weights (default: %(default)s)',
     )
     parser.add_argument('--steps', type=int, help="recommended steps (default: the run's)")
     parser.add_argument('--samples', type=int, help="recommended samples (default: the run's)")
     parser.add_argument('--notes', type=Path, help='Markdown file to append to the card')
     parser.add_argument(
-        '--average', metavar='MODEL', help='.onnx or name of the model that the run started from'
+        '--average', metavar='MODEL', help='.onnx file or name of the model the run started from'
     )
     parser.add_argument('--name', help='model name in logs (default: dmd-PRESET)')
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the loop's batches come from: workers, the training device, or a share from each."""
+"""The batches of the training loop, from workers, the training device, or both."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from train.sources import parse_sources
 from train.workers import behave_as_worker
 from train.worlds.render.assets import Assets
 
-# Batches that wait for the trainer, and how often it looks whether their maker lives.
+# Batches queued for the trainer, and its interval for checking that their process is alive.
 _AHEAD = 3
 _PATIENCE_S = 5.0
 # A batch on the training device, and the names of samples that could not be read.
@@ -39,10 +39,10 @@ Fed = tuple[Batch, tuple[str, ...]]
 
 
 class Feed:
-    """Batches of a run by number. Sources are opened at once: a wrong path stops the run early."""
+    """Batches of a run by number. Sources are opened at once, so a wrong path fails early."""
 
     def __init__(self, config: TrainConfig, processes: Processes) -> None:
-        """Split the batch into what the device renders and what workers make."""
+        """Split the batch into samples rendered on the device and samples made by workers."""
         self._config, self._processes = config, processes
         self._rendered, made = split(config, processes.world)
         if self._rendered is not None:
@@ -50,13 +50,13 @@ class Feed:
         self._mixture = Mixture(made, processes.rank, processes.world) if made else None
 
     def __call__(self, first: int) -> Iterator[Fed]:
-        """Yield batches from number `first` on; on a GPU from a process that renders worlds."""
+        """Yield batches from number `first`; worlds on a GPU are rendered in another process."""
         if self._rendered is not None and self._processes.device.type == 'cuda':
             return FromProcess(self._config, self._processes, first)
         return self.here(first)
 
     def here(self, first: int) -> Iterator[Fed]:
-        """Yield batches from number `first` on, made in this process."""
+        """Yield batches from number `first`, made in this process."""
         device = self._processes.device
         if self._rendered is None:
             assert self._mixture is not None
@@ -77,15 +77,15 @@ class Feed:
 
 
 class FromProcess(Iterator[Fed]):
-    """What `Feed.here` yields, made ahead by another process, which starts at once.
+    """The batches of `Feed.here`, made ahead by another process, which starts at once.
 
-    It works on the same device. Rendering launches hundreds of small kernels: beside the training
-    step that costs one more processor core, in its midst it costs a third of the time. Raises
-    `TrainError` if the process fails or dies. Closed or forgotten, it ends the process.
+    It works on the same device. Rendering launches hundreds of small kernels: in a separate
+    process, that takes another CPU core; within the training process, it takes a third of the
+    time. Raises `TrainError` if the process fails or dies. Closing or deleting this ends it.
     """
 
     def __init__(self, config: TrainConfig, processes: Processes, first: int) -> None:
-        """Begin to make batches from number `first` on."""
+        """Start making batches from number `first`."""
         context = multiprocessing.get_context('spawn')
         self._queue: Any = context.Queue(_AHEAD)
         ended, self._end = context.Pipe(duplex=False)
@@ -94,7 +94,7 @@ class FromProcess(Iterator[Fed]):
         with interrupts_held(*STOPS):
             self._process.start()
         ended.close()
-        atexit.register(self._process.kill)  # before the interpreter would wait for it
+        atexit.register(self._process.kill)  # before the interpreter waits for it
 
     def __next__(self) -> Fed:
         """Wait for the next batch."""
@@ -105,15 +105,15 @@ class FromProcess(Iterator[Fed]):
         return fed
 
     def _received(self) -> Fed | str:
-        """Take a batch from the queue, or the reason why there is none."""
+        """Return a batch from the queue, or the reason why there is none."""
         while True:
-            alive = self._process.is_alive()  # if it is not, its last words are in the queue
+            alive = self._process.is_alive()  # if not, its last message is in the queue
             try:
                 return self._queue.get(timeout=_PATIENCE_S)
             except Empty:
                 if alive:
                     continue
-            except (OSError, EOFError, RuntimeError):  # it may have died while it handed one over
+            except (OSError, EOFError, RuntimeError):  # it may have died during a transfer
                 self._process.join(_PATIENCE_S)
                 if self._process.is_alive():
                     raise
@@ -129,7 +129,7 @@ class FromProcess(Iterator[Fed]):
         self._process.join()
 
     def __del__(self) -> None:
-        """End the process of a run that stopped without a word."""
+        """End the process of a run that stopped without closing."""
         if hasattr(self, '_process') and self._process.pid is not None:
             self.close()
 
@@ -137,16 +137,16 @@ class FromProcess(Iterator[Fed]):
 def _produce(
     config: TrainConfig, processes: Processes, first: int, queue: Any, ended: Connection
 ) -> None:
-    """Put batches into the queue for ever; a text that says why, if there can be none.
+    """Put batches into the queue endlessly, or an error message if that fails.
 
-    ended: of the pipe that the trainer closes before it ends this process.
+    ended: end of a pipe that the trainer closes before it ends this process.
     """
 
     def stop(*_: object) -> None:
-        if not ended.poll():  # somebody stops all processes: the trainer may want another batch
+        if not ended.poll():  # sent to all processes: the trainer may need another batch
             return
         queue.cancel_join_thread()
-        # Torch would complain of batches in the queue that nobody took.
+        # Torch would complain about unused batches in the queue.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         sys.exit()
 
@@ -157,7 +157,7 @@ def _produce(
         torch.cuda.set_device(processes.device)
     try:
         for fed in Feed(config, processes).here(first):
-            if on_gpu:  # the trainer's stream knows nothing of this one
+            if on_gpu:  # the trainer's stream is not synchronised with this one
                 torch.cuda.current_stream().synchronize()
             queue.put(fed)
     except torch.OutOfMemoryError as error:
@@ -165,13 +165,13 @@ def _produce(
         queue.put(f'out of memory; {advice}: {error}')
     except TrainError as error:
         queue.put(str(error))
-    except Exception as error:  # whatever it is, it must reach the user
+    except Exception as error:  # any error must reach the user
         traceback.print_exc()
         queue.put(f'{type(error).__name__}: {error}')
 
 
 def split(config: TrainConfig, world: int) -> tuple[TrainConfig | None, TrainConfig | None]:
-    """Configs of what the device renders and of what workers make; None = nothing."""
+    """Return the configs of samples rendered on the device and made by workers; None = none."""
     each = share_of(config, world)
     sources = parse_sources(config.sources)
     share = sum(weight for name, weight in sources if name == WORLDS)
@@ -184,7 +184,7 @@ def split(config: TrainConfig, world: int) -> tuple[TrainConfig | None, TrainCon
             f'batch={config.batch} is one sample for each process, which cannot be shared between '
             f'worlds rendered on the device and {others}; raise batch, or set worlds_on=workers'
         )
-    # At least one of both: a small share is no reason to leave a source out.
+    # At least one of each, so that a small share does not exclude a source.
     count = min(each - 1, max(1, round(each * (1 - share / total)))) if others else 0
     rendered = dataclasses.replace(config, batch=(each - count) * world)
     made = dataclasses.replace(config, batch=count * world, sources=others) if count else None
@@ -192,7 +192,7 @@ def split(config: TrainConfig, world: int) -> tuple[TrainConfig | None, TrainCon
 
 
 def joined(one: Batch, other: Batch) -> Batch:
-    """One batch of two."""
+    """Concatenate two batches."""
     both = {
         field.name: torch.cat([getattr(one, field.name), getattr(other, field.name)])
         for field in dataclasses.fields(Batch)

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a shipped model better for your own robot, from recordings of it.
+"""Improve a shipped model for your own robot, with its recordings.
 
     python -m train.finetune drive.mcap --out runs/mine
     python -m train.finetune monday.mcap tuesday.mcap labelled/ --judge other.mcap --out runs/mine
 
-Bags have colour, camera_info and depth; folders of labelled frames have rgb.png, depth.png and
-meta.json. The last part of each is held out: it is never trained on, and judges the model before,
-while and after it trains. Leaves the run, finetune.md, .json and .png, and model.onnx (for the
-node's parameter `model`) in --out. Worlds are mixed in, so that what the recordings do not show is
-not forgotten.
+Bags need colour, camera_info and depth; folders of labelled frames need rgb.png, depth.png and
+meta.json. The last part of each is held out: it is never trained on, and validates the model
+before, during and after training. Writes the run, finetune.md, .json and .png, and model.onnx (for
+the node's parameter `model`) to --out. Worlds are mixed in, so that the model does not forget what
+the recordings do not show.
 """
 
 from __future__ import annotations
@@ -60,15 +60,14 @@ from train.state import newest, resumed
 from train.validate import chosen, judge_frame
 
 _SAMPLES = 20_000
-# How often the held-out error is taken while it trains, and on how many frames: a few per cent of
-# the time.
+# Number of validations during training, and of their frames: a few per cent of the time.
 _VALIDATIONS = 10
 _FEWEST_FRAMES, _MOST_FRAMES = 16, 64
-# Settings that a run keeps when it goes on longer, also one that was never validated.
+# Settings that a run keeps when it is extended, even if it was never validated.
 _PACE = ('warmup', 'ema', 'log_every', 'checkpoint_every')
-# The robot's camera fits its own field of view; a little around it keeps the model from rote.
+# Scales around the field of view of the robot's camera, to avoid over-fitting to it.
 _FOV_SCALES = (0.8, 1.0)
-# A model that recommends one step was trained mostly at t = 1 and should stay so.
+# A model that recommends one step was mostly trained at t = 1, and this should continue.
 _T1_OF_ONE_STEP = 0.85
 
 
@@ -79,12 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def finetune(options: argparse.Namespace) -> None:
-    """Train on the recordings; judge their held-out parts before and after."""
+    """Train on the recordings; evaluate on their held-out parts before and after."""
     path = find_model(options.model)
     model = load_model(path)
-    read_settings(options.settings)  # of a slip the user hears before frames are written
+    read_settings(options.settings)  # reports mistakes before frames are written
     recordings = recordings_of(options)
-    if not options.dry_run:  # now, as to write a bag's frames takes minutes
+    if not options.dry_run:  # before writing a bag's frames, which takes minutes
         kept = newest(options.out, options.resume)
         if kept and not any(text.startswith('sources=') for text in options.settings):
             check_begun(recordings, TrainConfig.from_json(kept['config']).sources)
@@ -99,7 +98,7 @@ def finetune(options: argparse.Namespace) -> None:
         (cameras_of(r, part, held[i]) for i, (r, part) in enumerate(trained.items())), Counter()
     )
     config = config_of(model, cameras, sources, validation, options)
-    if not options.dry_run:  # now, as judging takes minutes
+    if not options.dry_run:  # before the evaluation, which takes minutes
         resumed(options.out, config, options.resume)
     with _judge_of(path) as judge:
         scores = _judged({'constant': flat_score, 'before': judge}, held)
@@ -133,10 +132,10 @@ def config_of(
     validation: str,
     options: argparse.Namespace,
 ) -> TrainConfig:
-    """Give the settings that continue a model: its contract, the robot's cameras.
+    """Return settings to continue a model, from its contract and the robot's cameras.
 
-    cameras: with their numbers of frames, by which the network's sizes are drawn. The range of
-    fields of view is widened to the cameras' where those lie outside.
+    cameras: mapped to their numbers of frames, which are the weights of the network's sizes. The
+    range of fields of view is widened to include those of the cameras.
     """
     contract, net = model.contract, model.net
     low, high = contract.tan_half_vfov_range
@@ -149,7 +148,7 @@ def config_of(
         'validation_frames': min(max(total // 50, _FEWEST_FRAMES), _MOST_FRAMES),
     }  # fmt: skip
     state = load_newest(options.out) if options.resume else None
-    if state is not None:  # whatever its length is to be now, it goes on at the pace that it has
+    if state is not None:  # an extended run keeps its pace
         began = TrainConfig.from_json(state['config'])
         pace |= {key: getattr(began, key) for key in pace if began.validation or key in _PACE}
         total = options.samples or began.total_samples
@@ -172,13 +171,13 @@ def config_of(
     changes = changes_of_meaning(contract, config.contract())
     if changes:
         raise TrainError(
-            f'--set gives another contract than the model: {", ".join(changes)}; leave it out'
+            f'--set changes the contract of the model: {", ".join(changes)}; leave it out'
         )
     return config
 
 
 def _sizes(cameras: Mapping[Camera, int], contract: Contract) -> str:
-    """Give the sizes that the robot will use for its cameras, each by its share of the frames."""
+    """Return the sizes that the robot uses for its cameras, weighted by frames."""
     counts: Counter[str] = Counter()
     for camera, frames in cameras.items():
         view = full_view(camera, contract)
@@ -200,13 +199,13 @@ def _introduce(
             count = len(trained[recording])
             print(f'{lead}{count} frames to train on, {len(part)} held out')
         else:
-            print(f'{lead}{len(part)} frames to judge by')
+            print(f'{lead}{len(part)} frames for validation only')
 
 
 def _judged(
     judges: Mapping[str, Callable[[RawSample], Score]], held: Sequence[Frames]
 ) -> dict[str, list[list[Score]]]:
-    """Score every frame of every recording, one frame in memory at a time."""
+    """Score every frame of every recording, with one frame in memory at a time."""
     scores: dict[str, list[list[Score]]] = {name: [[] for _ in held] for name in judges}
     *_, model = judges
     with tqdm(total=sum(map(len, held)), desc=f'judging {model}', unit='frame') as bar:
@@ -220,7 +219,7 @@ def _judged(
 
 @contextmanager
 def _judge_of(path: Path) -> Iterator[Callable[[RawSample], Score]]:
-    """Judge a model file as the robot would run it."""
+    """Yield a function that scores a model file as run on the robot."""
     backend = OrtBackend(path)
     try:
         yield partial(judge_frame, DepthEstimator(backend.contract, backend))
@@ -229,7 +228,7 @@ def _judge_of(path: Path) -> Iterator[Callable[[RawSample], Score]]:
 
 
 def _start(before: Sequence[Sequence[Score]], held: Sequence[Frames], count: int) -> Point:
-    """Give the error before any training, on those frames that are judged while it trains."""
+    """Return the error before any training, on the frames used for validation during training."""
     parts = [
         [scores[i] for i in keys] for scores, keys in zip(before, chosen(held, count), strict=True)
     ]
@@ -251,36 +250,34 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('data', type=Path, nargs='+',
         help='bags with colour, camera_info and depth, or folders of labelled frames')  # fmt: skip
     add('--judge', type=Path, nargs='+', action='extend', default=[], metavar='DATA',
-        help='bags or folders to judge by alone: nothing of them is trained on')  # fmt: skip
+        help='bags or folders for validation only, not trained on')  # fmt: skip
     add('--out', type=Path, required=True, help='folder of this run')
     add('--model', default=DEFAULT_MODEL, help='.onnx or name (default: %(default)s)')
     add('--samples', type=positive,
-        help=f'to train on in all (default: {_SAMPLES}; with --resume as before)')  # fmt: skip
+        help=f'training samples in total (default: {_SAMPLES}; --resume: unchanged)')  # fmt: skip
     add('--held-out', type=int, default=20, metavar='PERCENT', help='default: %(default)s')
     add('--worlds', type=float, default=0.25, metavar='SHARE', help='default: %(default)s')
     add('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
-        help='any setting that --dry-run prints')  # fmt: skip
+        help='any setting printed by --dry-run')  # fmt: skip
     add('--resume', action='store_true',
-        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step')  # fmt: skip
+        help='continue a stopped run, after Ctrl-C or SIGTERM from its last step')  # fmt: skip
     add('--dry-run', action='store_true',
-        help='train nothing: write the frames of the bags and the score of the model to --out, '
-        'print them, stop')  # fmt: skip
-    add = parser.add_argument_group(
-        'of bags; folders of frames are taken as they are'
-    ).add_argument
+        help='do not train: only write the frames of bags and the scores of the model to --out, '
+        'and print the scores')  # fmt: skip
+    add = parser.add_argument_group('for bags; folders of frames are used unchanged').add_argument
     add('--image', help='topic of the images')
     add('--info', help='topic of the camera_info')
-    add('--depth', help='topic of the depth, an image or the points of a LiDAR; topics of images '
-        'are found where a bag leaves no choice')  # fmt: skip
+    add('--depth', help='topic of the depth, an image or LiDAR points; image topics are found '
+        'automatically if a bag leaves no choice')  # fmt: skip
     add('--depth-info', help='camera_info of depth in another frame (default: the one beside it)')
     add('--depth-tolerance', type=duration, metavar='S',
-        help=f'farthest apart of stamps (default: {MAX_APART_S:g})')  # fmt: skip
-    add('--every', type=positive, default=1, help='take one picture in so many')
+        help=f'maximum difference of stamps (default: {MAX_APART_S:g})')  # fmt: skip
+    add('--every', type=positive, default=1, help='use every n-th picture')
     add('--image-rotation', type=int, choices=ROTATIONS, default=0,
-        help='degrees clockwise that bring the pictures upright (default: 0)')  # fmt: skip
+        help='degrees clockwise to turn pictures upright (default: 0)')  # fmt: skip
     add('--depth-frame', choices=DEPTH_FRAMES, default='same',
-        help="any: take depth as it is, though its frame_id is not the pictures'; same: register "
-        'it by /tf_static, or refuse it (default: same)')  # fmt: skip
+        help='for depth whose frame_id differs from the pictures: any: use it unchanged; same: '
+        'register it with /tf_static, or fail (default: same)')  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.finetune` leaves to read: a table, the error as it trained, and the last words."""
+"""The report of `train.finetune`: a table, the error during training, and closing advice."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from train.recordings import Recording, names_of
 # Columns of the table, and their keys in `Score`.
 FIGURES = {'AbsRel': 'abs_rel', 'delta1': 'delta1', 'RMSE m': 'rmse', 'SILog': 'silog'}
 _NAME = 'finetune'
-# Of a name, as many as leave room for the curve.
+# Letters of a name in the legend, to leave room for the curve.
 _LETTERS = 32
-# 'constant', 'before' and 'after' -> of each recording the scores of its held-out frames.
+# 'constant', 'before' and 'after' -> for each recording, the scores of its held-out frames.
 Scores = Mapping[str, list[list[Score]]]
 
 
 @dataclass(frozen=True)
 class Point:
-    """Held-out AbsRel after so many samples, over all recordings and (if several) of each."""
+    """Held-out AbsRel after `samples`, over all recordings and, if several, of each in `parts`."""
 
     samples: int
     abs_rel: float
@@ -43,9 +43,9 @@ def report(
     curve: Sequence[Point],
     model: Path | None,
 ) -> str:
-    """Write finetune.md, .json and .png to `out`, print the table and what follows from it.
+    """Write finetune.md, .json and .png to `out`; print and return the table, and print advice.
 
-    model: the file that 'after' is of; None: nothing was trained. Gives the table.
+    model: the model file of 'after'; None: nothing was trained.
     """
     out.mkdir(parents=True, exist_ok=True)
     names = _held_names(recordings)
@@ -62,7 +62,7 @@ def report(
     if curve:
         try:
             draw(names, curve, out / f'{_NAME}.png')
-        except TrainError as error:  # for want of a picture no model is thrown away
+        except TrainError as error:  # a missing picture must not discard the model
             print(f'no {_NAME}.png: {error}')
     if model is not None:
         print('\n'.join(_last_words(names, scores, curve, model)))
@@ -70,9 +70,9 @@ def report(
 
 
 def card_notes(trained: Mapping[str, int], percent: int, table: str) -> str:
-    """Say on a model's card what it has learned from, and what that did to its error.
+    """Return notes for a model card: the training recordings and their effect on the error.
 
-    trained: numbers of training frames by the names of recordings; percent: held out of each.
+    trained: names of recordings and numbers of training frames; percent: held out of each.
     """
     learned_from = ', '.join(f'{name} ({count} frames)' for name, count in trained.items())
     return (
@@ -83,10 +83,10 @@ def card_notes(trained: Mapping[str, int], percent: int, table: str) -> str:
 
 
 def error_curve(run: Path, validation: str, start: Point) -> list[Point]:
-    """Give the error that a run has noted down, behind what it was before any training.
+    """Return the errors recorded by a run, after `start`, the error before any training.
 
-    validation: the setting. What was judged on other frames, before a run went on with another
-    --judge, is another curve.
+    validation: the setting. Validations with other frames, from before a run was resumed with
+    another --judge, are left out.
     """
     points = []
     for values in validations(run):
@@ -109,9 +109,9 @@ def draw(names: Sequence[str], curve: Sequence[Point], path: Path) -> None:
         name = names[number]
         if len(name) > _LETTERS:
             name = f'…{name[-_LETTERS:]}'
-        # By the number of its scalar in TensorBoard; a $ would begin a formula.
+        # The number is that of the scalar in TensorBoard; an unescaped $ would start a formula.
         label = f'{number + 1}: {name}'.replace('$', r'\$')
-        # There are ten colours.
+        # Colours repeat after ten lines.
         axes.plot(samples, errors, ('.-', '.--', '.:')[number // 10 % 3], lw=1, label=label)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel('samples')
@@ -120,7 +120,7 @@ def draw(names: Sequence[str], curve: Sequence[Point], path: Path) -> None:
 
 
 def turning_point(curve: Sequence[Point]) -> str:
-    """Say where the error was lowest, if that was between beginning and end; else ''."""
+    """Report where the error was lowest, if between start and end; otherwise return ''."""
     known = [point for point in curve if math.isfinite(point.abs_rel)]
     if not known:
         return ''
@@ -135,7 +135,7 @@ def turning_point(curve: Sequence[Point]) -> str:
 
 
 def _advice(curve: Sequence[Point]) -> str:
-    """Say what may help where all of the training was worse than none."""
+    """Advise what may help if the model was never better than before training."""
     trained = [round(point.abs_rel, 3) for point in curve if point.samples]
     still_falls = bool(trained) and trained[-1] == min(trained) < trained[0]
     return 'record more, or train longer' if still_falls else 'or record more'
@@ -149,7 +149,7 @@ def _held_names(recordings: Sequence[Recording]) -> list[str]:
 
 
 def _table(names: Sequence[str], scores: Scores) -> str:
-    """Lay out the scores; with several recordings a row for each, then for all."""
+    """Format the scores; with several recordings, rows for each, then for all."""
 
     def cells(score: Score) -> list[Any]:
         return [score.frames, *(f'{getattr(score, key):.3f}' for key in FIGURES.values())]
@@ -170,7 +170,7 @@ def _table(names: Sequence[str], scores: Scores) -> str:
 def _last_words(
     names: Sequence[str], scores: Scores, curve: Sequence[Point], model: Path
 ) -> list[str]:
-    """Say whether the model is better, where it is not, and whether it was so before the end."""
+    """Report whether the model is better, on which recordings not, and an earlier minimum."""
 
     def fell(before: Sequence[Score], after: Sequence[Score]) -> bool:
         return mean_score(after).abs_rel < mean_score(before).abs_rel

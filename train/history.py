@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run has written down while it trained, read back."""
+"""Read the record that a run has written during training."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-# What `train.report` writes line by line.
+# File that `train.report` writes line by line.
 LOSSES = 'losses.jsonl'
-# Of a validation's line: the setting `validation`, which may change where a run goes on.
+# Key of the setting `validation` in a validation's line; it may change when a run is resumed.
 JUDGED_ON = 'judged_on'
 
 
 def losses(run: Path) -> list[dict[str, Any]]:
-    """Lines of numbers, each with its `clock`, as the run that is there now came by them.
+    """Return the lines of numbers, each with its `clock`, in the order of the current run.
 
-    What was written after the checkpoint that a run went on from is of no run any more.
+    Lines written after the checkpoint that a run was resumed from are obsolete and left out.
     """
     kept: list[dict[str, Any]] = []
     path = run / LOSSES
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             values = json.loads(line)
-        except ValueError:  # cut short when the disk was full or the machine went down
+        except ValueError:  # truncated by a full disk or a power failure
             continue
         while kept and _place(kept[-1]) >= _place(values):
             kept.pop()
@@ -33,11 +33,11 @@ def losses(run: Path) -> list[dict[str, Any]]:
 
 
 def _place(values: dict[str, Any]) -> tuple[int, bool]:
-    """Say where a line stands in a run: a validation follows what was learned at its clock."""
+    """Return the sort key of a line: a validation follows the losses of the same clock."""
     return values['clock'], 'loss' not in values
 
 
 def validations(run: Path) -> list[dict[str, Any]]:
-    """Those lines of `losses` that tell of a validation, one for each clock."""
+    """Return the lines of `losses` with a validation, one for each clock."""
     found = {v['clock']: v for v in losses(run) if 'validation/abs_rel' in v}
     return list(found.values())

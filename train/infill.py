@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fill the holes of a depth code before noise is added.
+"""Fill the holes in a depth code before noise is added.
 
-The net must never learn to read holes: at test time the noisy code has none. Only labelled pixels
-count in the loss: the fill must be plausible, not right (DDVM, arXiv 2306.01923, section 3).
+The network must not learn to use holes, because the noisy code has none at test time. Only
+labelled pixels count in the loss, so the fill must be plausible, not correct (DDVM, arXiv
+2306.01923, section 3).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ METHODS = ('nearest', 'inpaint', 'zero')
 
 
 def infill(code: NDArray[np.float32], method: str = 'nearest') -> NDArray[np.float32]:
-    """Give code [h, w] without NaN: 'nearest' labelled pixel, 'inpaint' (smooth), or 'zero'."""
+    """Replace NaN in a code [h, w]: 'nearest' labelled pixel, 'inpaint' (smooth), or 'zero'."""
     holes = np.isnan(code)
     if not holes.any():
         return code
@@ -42,7 +43,7 @@ def _nearest(code: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _smooth(filled: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Relax the fill towards the mean of its neighbours, coarse to fine; labels stay."""
+    """Relax the fill towards the mean of its neighbours, coarse to fine; labels do not change."""
     out = filled
     for size in (31, 15, 7, 5, 3):
         out = np.where(holes, cv2.blur(out, (size, size), borderType=cv2.BORDER_REPLICATE), filled)

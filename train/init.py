@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights to start a run from: another run's, those of stage 0, or those of a model file."""
+"""Initial weights of a run: those of another run, of stage 0 or of a model file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from train.unet import UNet
 
 log = logging.getLogger(__name__)
 
-# What the weights have learned to take in and give out.
+# Fields of the contract that define the meaning of the network's inputs and outputs.
 _MEANING = (
     'rgb_mean', 'rgb_std', 'depth_codec', 'depth_min_m', 'depth_max_m', 'fov_encoding',
     'parameterisation', 'schedule', 'noise', 'stride',
@@ -32,10 +32,10 @@ _MEANING = (
 
 
 def needed(init: Path | None, run: Path, resume: bool) -> Path | None:
-    """Give what a run has to start from; None where it goes on from a checkpoint of its own.
+    """Return the initial weights that a run needs; None if it resumes from its own checkpoint.
 
-    The command is the same as at its beginning then, and those weights may long be elsewhere.
-    init: a path, or the name of a shipped model; raises `TrainError` for a name of nothing.
+    A resumed run has the same command as at its start, but these weights may have been moved.
+    init: a path, or the name of a shipped model; raises `TrainError` for an unknown name.
     """
     if init is None or (resume and any(checkpoint.folder(run).glob('*.pt'))):
         return None
@@ -44,15 +44,15 @@ def needed(init: Path | None, run: Path, resume: bool) -> Path | None:
     try:
         return find_model(init)
     except BackendError as error:
-        raise TrainError(f'--init {init} is no file or folder here, and {error}') from None
+        raise TrainError(f'--init {init} is not a file or folder, and {error}') from None
 
 
 def load_weights(net: UNet, source: Path, contract: Contract) -> str:
-    """Fill a net from a run folder or checkpoint (its averaged weights) or an .onnx file.
+    """Load weights from a run folder or checkpoint (the averaged weights) or an .onnx file.
 
-    A depth net takes those of stage 0 as well, see `train.stage0.adapt`. contract: of the new run;
-    where it means something else than the old one, a warning says so. Gives what they are, see
-    `origin`. Raises `TrainError`.
+    A depth network also accepts weights of stage 0, see `train.stage0.adapt`.
+    contract: of the new run; logs a warning for each change of meaning from the old one.
+    Return a description of the weights, see `origin`. Raises `TrainError`.
     """
     old: Contract | None = None
     state: dict[str, Any] | None = None
@@ -78,30 +78,30 @@ def load_weights(net: UNet, source: Path, contract: Contract) -> str:
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise TrainError(
-            f'--init {source}: weights of {kind} do not fit this net: '
+            f'--init {source}: weights of {kind} do not fit this network: '
             f'{str(error).splitlines()[-1].strip()}'
         ) from None
     for change in changes_of_meaning(old, contract) if old else ():
-        log.warning('--init %s: %s; the net has to learn anew what that means', source, change)
+        log.warning('--init %s: %s; the network has to learn the new meaning', source, change)
     return origin(source, state)
 
 
 def origin(source: Path, state: dict[str, Any] | None) -> str:
-    """Name weights to start from, for those who get the new ones; by no path of this machine.
+    """Describe initial weights for users of the new model, without paths of this machine.
 
-    state: the checkpoint that was read, which says how far its run had come; None: a model file,
-    of which there may be many by one name.
+    state: the loaded checkpoint, which has the samples seen by its run; None: a model file, which
+    is identified by a hash because names are not unique.
     """
-    path = source.resolve()  # `.` has no name, and that of a link may soon mean another
+    path = source.resolve()  # `.` has no name, and a link may change
     if state is None:
         return f'{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})'
     if path.is_file() and path.parent.name == checkpoint.folder(Path()).name:
-        path = path.parent.parent  # the run; its checkpoints are called by their samples
+        path = path.parent.parent  # the run; checkpoints are only named by samples
     return f'{path.name} at {state["clock"]:,} samples'
 
 
 def changes_of_meaning(old: Contract, new: Contract) -> list[str]:
-    """Say in which respects inputs or outputs of a model mean something else, 'key old -> new'."""
+    """List changes in the meaning of a model's inputs and outputs, as 'key old -> new'."""
     return [
         f'{key} {getattr(old, key)} -> {getattr(new, key)}'
         for key in _MEANING

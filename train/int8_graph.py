@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which convolutions of a model may compute in int8, and the graph in which they do.
+"""Select the convolutions of a model that can compute in int8, and write the int8 graph.
 
-ONNX Runtime's own quantiser writes it: QuantizeLinear and DequantizeLinear around convolutions,
-per channel, which its CPU kernels fuse. Weights get seven bits: processors without VNNI add two
-products in 16 bits, which eight bits would overflow.
+ONNX Runtime's own quantiser writes the graph: QuantizeLinear and DequantizeLinear around
+convolutions, per channel, which its CPU kernels fuse. Weights get seven bits: processors without
+VNNI add two products in 16 bits, which would overflow with eight bits.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from dmd_ros.runtime.ort_backend import OrtBackend
 from train.errors import TrainError
 
 KIND = 'Conv'
-# What one layer may move the estimate of the depth code in [-1, 1], on average, when it alone is
-# rounded: 0.002 are 0.7 % of a log depth of 0.1-80 m.
+# Maximum mean change of the estimated depth code in [-1, 1] if only one layer is quantised: 0.002
+# is 0.7 % of the depth, for a log code of 0.1-80 m.
 LAYER_ERROR = 2e-3
-# Inputs of the network on which that is measured.
+# Number of network inputs for this measurement.
 _PROBES = 6
 
 
 class Reader(CalibrationDataReader):
-    """Hands ONNX Runtime's calibration one input after the other."""
+    """Iterator over inputs for ONNX Runtime's calibration."""
 
     def __init__(self, feeds: Sequence[Feeds]) -> None:
-        """Start at the first."""
+        """Start with the first input."""
         self._feeds = iter(feeds)
 
     def get_next(self) -> Feeds | None:
-        """Give the next, None at the end."""
+        """Return the next input, or None at the end."""
         return next(self._feeds, None)
 
 
 def prepare(model: Path, out: Path) -> list[str]:
-    """Write `model` as the quantiser wants it, metadata kept -> names of its convolutions.
+    """Preprocess `model` for the quantiser, with its metadata; return names of its convolutions.
 
     Raises `TrainError` for a model that is in int8 already.
     """
     quant_pre_process(str(model), str(out), skip_symbolic_shape=True)
     if is_int8(out):
-        raise TrainError(f'{model} is in int8 already; give the float model that it came from')
+        raise TrainError(f'{model} is in int8 already; specify the float model it was made from')
     return [node.name for node in onnx.load(str(out)).graph.node if node.op_type == KIND]
 
 
 def choose(plain: Path, layers: Sequence[str], feeds: Sequence[Feeds], scratch: Path) -> list[str]:
-    """Name the layers that move the estimate by no more than `LAYER_ERROR`."""
+    """Return the layers that change the estimate by at most `LAYER_ERROR`."""
     probes = feeds[:: -(-len(feeds) // _PROBES)]
     expected = _codes(plain, probes)
     chosen = []
@@ -73,8 +73,8 @@ def choose(plain: Path, layers: Sequence[str], feeds: Sequence[Feeds], scratch: 
 
 
 def write(plain: Path, out: Path, layers: Sequence[str], feeds: Sequence[Feeds]) -> None:
-    """Write `plain` with these layers in int8; feeds: what their ranges are taken from."""
-    logging.disable(logging.WARNING)  # it advises to do what `prepare` did
+    """Write `plain` with these layers in int8; feeds: inputs that determine their ranges."""
+    logging.disable(logging.WARNING)  # it recommends the preprocessing that `prepare` has done
     try:
         quantize_static(
             str(plain),
@@ -93,7 +93,7 @@ def write(plain: Path, out: Path, layers: Sequence[str], feeds: Sequence[Feeds])
     model, source = onnx.load(str(out)), onnx.load(str(plain))
     del model.metadata_props[:]
     model.metadata_props.extend(source.metadata_props)
-    # The quantiser names every set of operators that it knows: other readers need not.
+    # The quantiser lists all operator sets that it supports; other readers may lack unused ones.
     domains = {node.domain for node in model.graph.node}
     needed = [o for o in model.opset_import if o.domain in domains]
     del model.opset_import[:]
@@ -102,7 +102,7 @@ def write(plain: Path, out: Path, layers: Sequence[str], feeds: Sequence[Feeds])
 
 
 def _codes(model: Path, feeds: Sequence[Feeds]) -> list[NDArray[np.float32]]:
-    """Estimate the depth code from each of these inputs."""
+    """Return the estimated depth code for each input."""
     backend = OrtBackend(model)
     kind = backend.contract.parameterisation
     codes = []

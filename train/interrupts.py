@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How commands and the processes that they start end: by Ctrl-C, or with who started them."""
+"""How commands and their child processes end: by signals, or with their parent process."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from types import FrameType
 
 from dmd_ros.eval.options import DEAF_S
 
-# What asks a run to end: a terminal; systemd, Slurm, `docker stop`.
+# Signals that request a stop: from a terminal; from systemd, Slurm or `docker stop`.
 STOPS = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Stops:
-    """Makes `KeyboardInterrupt` of the signals `STOPS`, but not in the midst of what is held.
+    """Raises `KeyboardInterrupt` for the signals `STOPS`, deferred while stops are held.
 
-    number: the signal that came, 0: none. again: one came once more, after `DEAF_S`, which ends
-    at once even what is held. waiting: it came while something was held.
+    number: the received signal, 0: none. again: a second signal was received after `DEAF_S`; it
+    stops at once, even while held. waiting: a signal was received while held.
     """
 
     def __init__(self) -> None:
-        """Nothing came."""
+        """Start without a received signal."""
         self.number, self.again, self.waiting = 0, False, False
         self._last, self._holders = -math.inf, 0
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
-        """Hear those signals while this is entered, unless somebody has other plans with them."""
+        """Handle these signals within the context, unless they have other handlers already."""
         self.number, self.again, self.waiting, self._last = 0, False, False, -math.inf
         usual = (signal.default_int_handler, signal.SIG_DFL)  # a background job ignores Ctrl-C
         ours = [number for number in STOPS if signal.getsignal(number) in usual]
         if threading.current_thread() is not threading.main_thread():
-            ours = []  # Python would not let it
+            ours = []  # Python allows handlers only in the main thread
         before = {number: signal.signal(number, self._hear) for number in ours}
         try:
             yield
@@ -52,7 +52,7 @@ class Stops:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Let a first stop wait until this is left."""
+        """Defer a first stop to the end of the context."""
         self._holders += 1
         try:
             yield
@@ -62,12 +62,12 @@ class Stops:
             self.now()
 
     def now(self) -> None:
-        """Stop, as was asked."""
+        """Stop now, as requested before."""
         self.waiting = False
         raise KeyboardInterrupt
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        # A terminal and Slurm reach all processes, and torchrun tells its own once more.
+        # A terminal and Slurm signal all processes, and torchrun signals its workers again.
         if time.monotonic() - self._last <= DEAF_S:
             return
         self.again, self.waiting = bool(self.number), not self.number and self._holders > 0
@@ -76,13 +76,13 @@ class Stops:
             raise KeyboardInterrupt
 
 
-# Signals come to a process: there is one of it.
+# Signals are sent to a process, so each has one instance.
 stops = Stops()
 
 
 @contextlib.contextmanager
 def interrupts_told() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` for the `SystemError` that numba makes of one in its midst."""
+    """Raise `KeyboardInterrupt` for the `SystemError` that numba converts it to."""
     try:
         yield
     except SystemError as error:
@@ -96,12 +96,12 @@ def interrupts_told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupts_held(*more: signal.Signals) -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach, unless they let it through themselves.
+    """Block Ctrl-C in processes started within the context, unless they unblock it themselves.
 
-    One that it reached, while it imports above all, would die with a page of traceback. more:
-    other signals that shall not.
+    Otherwise they would die with a long traceback, in particular while they import modules.
+    more: other signals to block.
     """
-    resource_tracker.ensure_running()  # started later, it would let interrupts through again
+    resource_tracker.ensure_running()  # started later, it would unblock interrupts again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *more})
     try:
         yield
@@ -110,9 +110,9 @@ def interrupts_held(*more: signal.Signals) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Let this process die with the one that started it, however that dies."""
-    if sys.platform == 'linux':  # else a worker outlives a parent that is killed
+    """Make this process die with its parent, even if the parent is killed."""
+    if sys.platform == 'linux':  # elsewhere, a worker outlives a killed parent
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():  # it died before that, nobody will tell
+        if parent is not None and not parent.is_alive():  # it died before prctl
             sys.exit(1)

@@ -35,15 +35,15 @@ from train.validate import Validator, validation_values
 
 log = logging.getLogger(__name__)
 
-_UNROLL = 3  # a random stream of the seed, as those of `train.mixture`
+_UNROLL = 3  # key of a random stream of the seed, like those of `train.mixture`
 
 
 def build_net(config: TrainConfig) -> UNet:
-    """Build the denoiser of a config, with weights that its seed decides."""
+    """Build the denoiser of a config, with initial weights determined by its seed."""
     if config.stage == 'fov':
-        raise TrainError('stage fov is no denoiser: train it with train.fov, and export it there')
+        raise TrainError('stage fov is not a denoiser: use train.fov to train and export it')
     torch.manual_seed(config.seed)
-    if config.stage == 'stage0':  # its pictures come without a camera
+    if config.stage == 'stage0':  # its pictures have no camera
         return UNet(preset(config.preset).net, fov=False, channels=config.channels)
     return UNet(preset(config.preset).net, fov=config.fov, rays=config.rays)
 
@@ -57,12 +57,12 @@ def train(
 ) -> float:
     """Train in folder `run`; return the mean training loss since the last report.
 
-    resume: go on from the newest whole checkpoint of the run. init: start from the averaged
-    weights of another run's checkpoint (file or run folder), or from a model file (.onnx); not
-    looked at where the run goes on.
+    resume: continue from the newest intact checkpoint of the run. init: start from the averaged
+    weights of another run's checkpoint (file or run folder), or from a model file (.onnx); ignored
+    if the run is resumed.
     """
     device = processes.device
-    torch.backends.cudnn.benchmark = True  # sizes repeat: the search for kernels pays
+    torch.backends.cudnn.benchmark = True  # sizes repeat, so the search for kernels pays off
     use_threads(config.threads)
     net = build_net(config).to(device, memory_format=torch.channels_last)
     start = needed(init, run, resume)
@@ -101,11 +101,11 @@ def train(
                 state.stop_together(run)
             window.append(torch.stack([losses.total.detach(), losses.x0_l1.mean(), norm]))
             flops += config.batch * cost[tuple(batch.code.shape[-2:])]
-            # On a CPU the first figures take minutes.
+            # On a CPU, it takes minutes until the first figures.
             if report is not None and clock == first_clock:
                 log.info(
-                    'the first batch of %d took %.1f s, with all that had to start; figures '
-                    'come every %d samples',
+                    'the first batch of %d took %.1f s including start-up; figures follow every '
+                    '%d samples',
                     config.batch, time.perf_counter() - began, config.log_every,
                 )  # fmt: skip
             if ends or state.due(config.log_every):
@@ -145,7 +145,7 @@ def train(
 def _objective(
     model: nn.Module, device: torch.device, config: TrainConfig
 ) -> Callable[[Batch, bool], Losses]:
-    """(batch, whether to unroll a step) -> losses, compiled if the config says so."""
+    """Return the function (batch, whether to unroll) -> losses, compiled if configured."""
     half = product_type(config.precision, device) == torch.bfloat16
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
@@ -161,11 +161,11 @@ def _objective(
 
     if not config.compile:
         return objective
-    # Graphs of runs before in this process would count towards the limit of recompilations,
-    # beyond which nothing is compiled any more.
+    # Graphs of earlier runs in this process would count towards the limit of recompilations,
+    # beyond which nothing more is compiled.
     torch.compiler.reset()
-    # A graph per size: shapes that are known make faster kernels. Left to itself the compiler
-    # keeps a U-Net channels-first, and copies at every convolution on a GPU.
+    # One graph per size, because fixed shapes give faster kernels. By default, the compiler keeps
+    # a U-Net channels-first, and copies at every convolution on a GPU.
     return torch.compile(objective, dynamic=False, options={'force_layout_optimization': True})
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The objective: truncated-SNR L1 of DMD (arXiv 2312.13252), on labelled pixels only.
 
-Every mean is taken per sample first: a sample with few labels weighs as much as a dense one, and a
-batch split over processes gives the same loss.
+Means are taken per sample first: a sample with few labels counts as much as a dense one, and
+splitting a batch over processes does not change the loss.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Losses:
-    """total: what is minimised. x0_l1: mean |x - x_hat| per sample [B]. x_hat: [B, C, H, W]."""
+    """Losses of a batch.
+
+    total: the minimised scalar. x0_l1: mean |x - x_hat| per sample [B]. x_hat: [B, C, H, W].
+    """
 
     total: Tensor
     x0_l1: Tensor
@@ -43,7 +46,7 @@ class Losses:
 
 
 def alpha_sigma_of(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Schedule at times [B], shaped [B, 1, 1, 1]; the formula is core's, in double precision."""
+    """Return alpha and sigma at times [B], shaped [B, 1, 1, 1], computed in double precision."""
     alpha, sigma = (level.float() for level in alpha_sigma(t.detach().double()))
     return alpha[:, None, None, None], sigma[:, None, None, None]
 
@@ -57,8 +60,8 @@ def diffusion_loss(
 ) -> Losses:
     """Denoise the batch at its own times.
 
-    unroll: the noisy code is built from the net's own estimate instead of the truth, as it will be
-    when sampling (step unrolling of DDVM); the target is still the truth.
+    unroll: build the noisy code from the network's own estimate instead of the truth, as in
+    sampling (step unrolling of DDVM); the target is still the truth.
     """
     alpha, sigma = alpha_sigma_of(batch.t)
     z = add_noise(batch.code, batch.noise, alpha, sigma)
@@ -70,8 +73,8 @@ def diffusion_loss(
     prediction = predict(batch.rgb, z, batch.t, batch.tan_half_vfov)
     x_hat, eps_hat = x0_eps_from_prediction(prediction, z, alpha, sigma, parameterisation)
     if unroll:
-        # The noise that would explain z from the truth grows without bound towards t = 0 where the
-        # net's own estimate is off, so only the estimate of x is judged.
+        # Where the network's own estimate is wrong, the noise that leads from the truth to z grows
+        # without bound towards t = 0, so the loss uses the estimate of x only.
         per_sample = labelled_l1(x_hat, batch.code, batch.labelled)
     elif parameterisation == 'v':
         # max(|x - x_hat|, |eps - eps_hat|) = max(sigma, alpha) |v - v_hat|, without cancellation.
@@ -92,7 +95,7 @@ def end_to_end_loss(
     parameterisation: str,
     gradient_weight: float = 0.0,
 ) -> Losses:
-    """Regress in one step from zeros at t = 1, as a contract with noise = 'zeros' is sampled."""
+    """Regress in one step from zeros at t = 1, as sampling does for noise = 'zeros'."""
     t = torch.ones_like(batch.t)
     z = torch.zeros_like(batch.code)
     alpha, sigma = alpha_sigma_of(t)
@@ -103,7 +106,7 @@ def end_to_end_loss(
 
 
 def labelled_l1(estimate: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
-    """Mean |estimate - target| over the labelled pixels of each sample [B]; 0 where none is."""
+    """Mean |estimate - target| over the labelled pixels of each sample [B]; 0 without labels."""
     error = torch.where(labelled, (estimate - target).abs(), 0.0)
     return error.sum(dim=(1, 2, 3)) / labelled.sum(dim=(1, 2, 3)).clamp(min=1)
 
@@ -122,7 +125,7 @@ def gradient_l1(estimate: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
 
 
 def _neighbours(a: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """All but the last, and all but the first, along an axis."""
+    """Return all but the last, and all but the first, elements along an axis."""
     length = a.shape[axis] - 1
     return a.narrow(axis, 0, length), a.narrow(axis, 1, length)
 

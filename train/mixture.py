@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which sample is number n of a run: a weighted mixture of sources, as a function of (seed, n).
+"""Sample number n of a run: a weighted mixture of sources, as a function of (seed, n).
 
-A batch depends on the config and its number alone, so that resuming needs no state of the data,
-any worker may make any batch, and several processes share a batch by taking slices of it.
+A batch depends only on the config and its number. So resuming needs no data state, any worker can
+make any batch, and several processes share a batch by taking slices of it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from train.sources import open_source, parse_sources, tuned
 from train.stage0.example import make_picture_example
 from train.workers import made_ahead
 
-# Independent random streams of one seed.
+# Keys of independent random streams of one seed.
 _SAMPLE, _BATCH = 1, 2
-# Draws for one place in a batch before the sources are taken for broken altogether.
+# Attempts to fill one place in a batch before the sources are considered broken.
 _ATTEMPTS = 20
 
 
 def share_of(config: TrainConfig, world: int) -> int:
-    """Count the samples that each of `world` processes takes of a batch."""
+    """Return the number of samples in a batch for each of `world` processes."""
     if config.batch % world:
         raise TrainError(f'batch={config.batch} must be a multiple of the {world} processes')
     return config.batch // world
@@ -50,7 +50,7 @@ class Mixture(Dataset[Made]):
     """Batches by number, for this process's rank."""
 
     def __init__(self, config: TrainConfig, rank: int = 0, world: int = 1) -> None:
-        """Open every source once, so that a wrong path stops the run before it starts."""
+        """Open every source, so that a wrong path stops the run before it starts."""
         self._share = share_of(config, world)
         self.config, self.rank, self.world = config, rank, world
         self.contract = config.contract()
@@ -77,20 +77,20 @@ class Mixture(Dataset[Made]):
         for _ in range(_ATTEMPTS):
             number = int(rng.choice(len(self._sources), p=self._shares))
             source, config = self._sources[number], self._configs[number]
-            # An endless source is walked in order; a finite one is drawn from.
+            # An endless source is read in order, a finite one at random.
             key = index if len(source) == 0 else int(rng.integers(len(source)))
             try:
                 raw = source.load(key)
                 make = make_picture_example if config.stage == 'stage0' else make_example
                 return make(raw, size, t, rng, config, self.contract)
             except (TrainError, CoreError, OSError, ValueError, KeyError) as error:
-                name = source.name(key)  # readers say it themselves
+                name = source.name(key)  # readers prefix it themselves
                 broken.append(f'{name}: {str(error).removeprefix(f"{name}: ")}')
         raise TrainError(f'{_ATTEMPTS} samples in a row are broken, the last: {broken[-1]}')
 
 
 def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[float]]:
-    """Size (height, width) and times of batch `number`; they depend on seed and number alone."""
+    """Draw the size (height, width) and times of batch `number`, from seed and number only."""
     rng = np.random.default_rng((config.seed, _BATCH, number))
     size = config.size_list[int(rng.choice(len(config.size_list), p=config.size_shares))]
     offset = float(rng.random())
@@ -99,9 +99,9 @@ def draw_batch(config: TrainConfig, number: int) -> tuple[tuple[int, int], list[
 
 
 def draw_time(u: float, t1_fraction: float) -> float:
-    """Map u in [0, 1) to a time: t = 1 exactly for the given share, uniform in [0, 1) else.
+    """Map u in [0, 1) to a time: exactly t = 1 for the given share, otherwise uniform in [0, 1).
 
-    The u of a batch are evenly spaced from a random start: each uniform, together varying less.
+    The u of a batch are evenly spaced from a random start: each is uniform, and batches vary less.
     """
     if u < t1_fraction:
         return 1.0
@@ -109,12 +109,12 @@ def draw_time(u: float, t1_fraction: float) -> float:
 
 
 def batches(mixture: Mixture, first: int, workers: int) -> Iterator[Made]:
-    """Yield batches from number `first` on, made ahead by worker processes (0: in this one)."""
+    """Yield batches from number `first`, made ahead by `workers` processes (0: in this one)."""
     yield from made_ahead(mixture, itertools.count(first), workers)
 
 
 def tensors(arrays: Example, device: torch.device) -> Batch:
-    """Bring a batch to the training device."""
+    """Copy a batch to the training device."""
     moved: dict[str, torch.Tensor] = {}
     for field in fields(Example):
         tensor = torch.as_tensor(getattr(arrays, field.name))

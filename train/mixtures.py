@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's training mixtures, and those without downloads, as one table.
+"""The paper's training mixtures, and mixtures without downloads, as a table.
 
     python -m train.mixtures                                         # the table
     python -m train.mixtures dmd-nk --root nyu_folder=/data/nyu --root kitti=/data/kitti
 
-The second form prints the value of the trainer's `sources` setting. A root may carry options of
+The second form prints the value of the trainer's `sources` setting. A root may include options of
 its reader: --root 'kitti=/data/kitti?list_file=/data/eigen_train.txt'.
 """
 
@@ -29,10 +29,10 @@ WORLDS = 'worlds'
 class Part:
     """One dataset of a mixture.
 
-    weight: share of the samples. fov: whether the field of view is augmented (never where the data
-    varies it already). infill: how holes of its labels are filled before noise is added.
-    options: of the reader, as text 'key=value&...'. alias: name of its --root, where one reader
-    serves several sets.
+    weight: share of the samples. fov: whether the field of view is augmented (not if it already
+    varies in the data). infill: how holes in its labels are filled before noise is added.
+    options: of the reader, as 'key=value&...'. alias: name of its --root, if one reader serves
+    several sets.
     """
 
     dataset: str
@@ -44,13 +44,13 @@ class Part:
 
     @property
     def name(self) -> str:
-        """What --root calls it."""
+        """Name of the dataset for --root."""
         return self.alias or self.dataset
 
 
-# The paper names the datasets, the stage that augments the field of view, and the need to infill.
-# It does not state weights: those below are ours. LiDAR is filled from the nearest return; the
-# smooth fill suits the few small holes of rendered and scanned rooms.
+# The paper specifies the datasets, the stage with augmented field of view, and the need to infill,
+# but not the weights: those below are ours. LiDAR is filled from the nearest return; the smooth
+# fill suits the few small holes in rendered and scanned rooms.
 # fmt: off
 MIXTURES: dict[str, tuple[Part, ...]] = {
     'stage0': (
@@ -69,7 +69,7 @@ MIXTURES: dict[str, tuple[Part, ...]] = {
     ),
     'dmd-mix': (
         Part('nyu_folder', 0.25, fov=True, infill='nearest'),
-        Part('taskonomy', 0.25, fov=False, infill='inpaint'),  # brings fields of view of its own
+        Part('taskonomy', 0.25, fov=False, infill='inpaint'),  # has varying fields of view
         Part('kitti', 0.25, fov=True, infill='nearest'),
         Part('nuscenes', 0.25, fov=True, infill='nearest'),
     ),
@@ -83,14 +83,14 @@ MIXTURES: dict[str, tuple[Part, ...]] = {
 
 
 def parts_of(name: str) -> tuple[Part, ...]:
-    """Look a mixture up; raises `TrainError` that lists the known ones."""
+    """Return the parts of a mixture; raises `TrainError` that lists the known ones."""
     if name not in MIXTURES:
         raise TrainError(f'mixture {name!r} is unknown; allowed: {", ".join(MIXTURES)}')
     return MIXTURES[name]
 
 
 def sources_text(name: str, roots: Mapping[str, str]) -> str:
-    """Give the trainer's `sources` for a mixture; roots: dataset -> path[?options].
+    """Return the trainer's `sources` for a mixture; roots: dataset -> path[?options].
 
     Raises `TrainError` if a root is missing or not needed.
     """
@@ -107,7 +107,7 @@ def sources_text(name: str, roots: Mapping[str, str]) -> str:
 
 
 def _source(part: Part, root: str) -> str:
-    """Write one source as 'kind:path?options@weight'."""
+    """Format one source as 'kind:path?options@weight'."""
     if part.dataset == WORLDS:
         return f'{WORLDS}@{part.weight:g}'
     kind, path = part.dataset, root
@@ -115,7 +115,7 @@ def _source(part: Part, root: str) -> str:
         kind, _, path = root.partition(':')
         if kind not in READERS:
             raise TrainError(
-                f'--root any={root}: {kind!r} is no dataset; give any=kind:path with a kind of '
+                f'--root any={root}: {kind!r} is not a dataset; use any=KIND:PATH with one of '
                 f'{", ".join(sorted(READERS))}'
             )
     path, _, own = path.partition('?')
@@ -123,7 +123,7 @@ def _source(part: Part, root: str) -> str:
         if sign in path + own:
             raise TrainError(f'root {root!r} must not contain {sign!r}; use a link without it')
     options_of(own)
-    # What the user gives comes last and wins.
+    # Options of the user come last and take precedence.
     settings = {'fov': 'on' if part.fov else 'off', 'infill': part.infill}
     for text in (part.options, own):
         settings |= dict(pair.split('=', 1) for pair in text.split('&') if '=' in pair)
@@ -132,7 +132,7 @@ def _source(part: Part, root: str) -> str:
 
 
 def table() -> str:
-    """Lay the mixtures out as Markdown."""
+    """Format the mixtures as a Markdown table."""
     rows = [
         [name, part.name, f'{part.weight:g}', 'on' if part.fov else 'off', part.infill,
          part.options or '-']
@@ -152,12 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('mixture', nargs='?', help=f'one of {", ".join(MIXTURES)}')
     parser.add_argument(
         '--root', action='append', default=[], metavar='DATASET=PATH[?OPTIONS]',
-        help='where a data set lies; one for each data set of the mixture',
+        help='location of a dataset; one for each dataset of the mixture',
     )  # fmt: skip
     args = parser.parse_args(arguments)
     if args.mixture is None:
         if args.root:
-            parser.error('--root goes with a mixture, which comes first')
+            parser.error('--root needs a mixture, as the first argument')
         print(table())
         return 0
     try:

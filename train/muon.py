@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Muon: momentum whose matrices are made orthogonal (K. Jordan, 2024), AdamW for everything else.
+"""Muon: momentum with orthogonalised matrices (K. Jordan, 2024), AdamW for everything else.
 
-With the update scaled to AdamW's size (arXiv 2502.16982, section 2.2) both take the same learning
-rate. On one CPU core the nano denoiser needs about half the samples of AdamW to the same error.
+The update is scaled to AdamW's (arXiv 2502.16982, section 2.2), so both use the same learning
+rate. On one CPU core, the nano denoiser reaches the error of AdamW with about half the samples.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Quintic that drives all singular values towards 1 in a few steps.
+# Coefficients of a quintic that moves all singular values towards 1 in a few steps.
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
 _MOMENTUM = 0.95
@@ -24,7 +24,7 @@ _ADAM_RMS = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for weights that are matrices (convolutions: output x rest), AdamW for the others."""
+    """Muon for matrices (convolutions as output x rest), AdamW for all other weights."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float,
         dtype: torch.dtype = torch.bfloat16,
     ) -> None:
-        """Split the parameters of `net`; dtype: of the orthogonalisation."""
+        """Split the parameters of `net`; `dtype` is that of the orthogonalisation."""
         matrices = [p for p in net.parameters() if p.ndim >= 2 and p.shape[0] > 4]
         chosen = {id(p) for p in matrices}
         others = [p for p in net.parameters() if id(p) not in chosen]
@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(momenta, grads, 1.0 - _MOMENTUM)
         nesterov = list(torch._foreach_lerp(grads, momenta, _MOMENTUM))
         if parameters[0].is_cuda:
-            shapes = tuple(p.shape for p in nesterov)  # not all weights have gradients always
+            shapes = tuple(p.shape for p in nesterov)  # some steps lack gradients of some weights
             if shapes not in self._replayed:
                 self._replayed[shapes] = _Replayed(self._orthogonal, nesterov)
             return self._replayed[shapes](nesterov)
@@ -70,7 +70,7 @@ class Muon(torch.optim.Optimizer):
 
     def _orthogonal(self, directions: list[Tensor]) -> list[Tensor]:
         """Turn directions into updates, in their shapes and memory layouts."""
-        # Those of one shape are made orthogonal together: on a GPU launches cost more than sums.
+        # Batch matrices of equal shape: on a GPU, kernel launches cost more than the arithmetic.
         alike: dict[tuple[int, int], list[int]] = {}
         for index, p in enumerate(directions):
             alike.setdefault((p.shape[0], p.numel() // p.shape[0]), []).append(index)
@@ -101,16 +101,16 @@ class Muon(torch.optim.Optimizer):
 
 
 class _Replayed:
-    """A function of tensors as one CUDA graph: hundreds of small kernels cost one launch."""
+    """A function of tensors as a CUDA graph: one launch for hundreds of small kernels."""
 
     def __init__(
         self, function: Callable[[list[Tensor]], list[Tensor]], inputs: list[Tensor]
     ) -> None:
-        """Record the function at inputs of these shapes and layouts."""
+        """Record the function for the shapes and layouts of `inputs`."""
         self._inputs = [x.clone() for x in inputs]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # libraries set themselves up, which cannot be recorded
+        with torch.cuda.stream(aside):  # libraries initialise here, which cannot be recorded
             function(self._inputs)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
@@ -118,14 +118,14 @@ class _Replayed:
             self._outputs = function(self._inputs)
 
     def __call__(self, inputs: list[Tensor]) -> list[Tensor]:
-        """Run on other inputs; the next call overwrites what comes back."""
+        """Run on other inputs; the next call overwrites the returned tensors."""
         torch._foreach_copy_(self._inputs, inputs)
         self._graph.replay()
         return self._outputs
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """Move the singular values of [..., n, m] to about 1, in `dtype`; float32 comes back."""
+    """Move the singular values of [..., n, m] to about 1, in `dtype`; return float32."""
     a, b, c = _COEFFICIENTS
     x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
     tall = x.shape[-2] > x.shape[-1]

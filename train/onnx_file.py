@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network as a model file: traced, halved, with its promises in the metadata, and compared."""
+"""Write a network as a model file: traced, stored in fp16, with metadata, and compared."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from train.errors import TrainError
 from train.outputs import check_file
 
 OPSET = 17
-# Smaller tensors stay float32: nothing is won.
+# Smaller tensors stay float32, because fp16 would save little.
 _HALF_FROM = 256
-# What an ONNX file may have (protobuf's limit), less 1 MiB for graph and metadata.
+# Maximum size of weights in an ONNX file: protobuf's limit minus 1 MiB for graph and metadata.
 _MOST_BYTES = 2**31 - 2**20
-# Which axes of a picture may have any length.
+# Dynamic axes of a picture.
 PICTURE_AXES = {0: 'batch', 2: 'height', 3: 'width'}
 
 
 def fill(net: nn.Module, averages: Mapping[str, Tensor], weights: str) -> None:
-    """Fill a network with the averaged weights of a checkpoint, as the file will hold them."""
+    """Load the averaged weights of a checkpoint, rounded as in the model file."""
     net.load_state_dict(averages)
     net.eval()
     if weights == 'fp16':
@@ -41,16 +41,16 @@ def fill(net: nn.Module, averages: Mapping[str, Tensor], weights: str) -> None:
 def to_onnx(
     net: nn.Module, feeds: Feeds, output: str, axes: dict[str, dict[int, str]]
 ) -> onnx.ModelProto:
-    """Trace a network that takes `feeds`, in their order; axes: those of any length, by name."""
+    """Trace a network with inputs `feeds`, in this order; axes: dynamic axes of each tensor."""
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter('ignore')  # the tracer warns of every Python number it meets
-        # Through a folder: beyond 2 GiB, the weights of preset paper, the tracer needs more files.
-        path = f'{folder}/net.onnx'  # the tracer wants a text
+        warnings.simplefilter('ignore')  # the tracer warns about every Python number
+        # In a folder, because beyond 2 GiB (preset paper) the tracer writes more than one file.
+        path = f'{folder}/net.onnx'  # the tracer needs a string
         torch.onnx.export(
             net,
             tuple(torch.as_tensor(array) for array in feeds.values()),
             path,
-            dynamo=False,  # the traced graph is plain; dynamo's needs more operators
+            dynamo=False,  # the traced graph uses fewer kinds of operators than dynamo's
             opset_version=OPSET,
             input_names=list(feeds),
             output_names=[output],
@@ -66,15 +66,15 @@ def write(
     weights: str,
     compare: Callable[[Path], float],
 ) -> float:
-    """Write a traced graph -> the largest relative difference from torch, which `compare` finds.
+    """Write a traced graph; return its largest relative difference from torch, by `compare`.
 
-    out: see `check_out`. Raises `TrainError`; nothing is written then.
+    out: see `check_out`. Raises `TrainError` without writing anything.
     """
     if weights == 'fp16':
         store_half(model)
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _MOST_BYTES:
         raise TrainError(
-            f'{out}: weights in {weights} take more than the 2 GiB that one file may have; take '
+            f'{out}: weights in {weights} take more than the 2 GiB allowed for one file; use '
             '--weights fp16, or a smaller preset'
         )
     helper.set_model_props(model, metadata)
@@ -86,9 +86,9 @@ def write(
     try:
         partial.write_bytes(model.SerializeToString())
         partial.chmod(0o644)
-        worst = compare(partial)  # through the robot's own backend
+        worst = compare(partial)  # with the robot's own backend
         os.replace(partial, out)
-    except OSError as error:  # a full disk names no file
+    except OSError as error:  # the error of a full disk does not name the file
         raise TrainError(
             f'cannot write {out} ({error.strerror}); free some space, or choose another --out'
         ) from None
@@ -98,15 +98,15 @@ def write(
 
 
 def check_out(out: Path) -> None:
-    """Raise `TrainError`, before the work, for a file that no model can be written to."""
+    """Raise `TrainError`, before the work, if a model cannot be written to this file."""
     if out.suffix != '.onnx':  # the card of x.md would be x.md
-        raise TrainError(f'{out} is no name for a model; give one that ends in .onnx')
+        raise TrainError(f'{out} is not a name for a model; use one that ends in .onnx')
     check_file(out)
     check_file(out.with_suffix('.md'), 'card')
 
 
 def store_half(model: onnx.ModelProto) -> None:
-    """Store weights that fit float16 exactly as such, with a Cast that engines fold at load."""
+    """Store weights that are exact in float16 as such, with a Cast that engines fold at load."""
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -125,7 +125,7 @@ def store_half(model: onnx.ModelProto) -> None:
 
 
 def round_to_half(net: nn.Module) -> None:
-    """Round big weights to what float16 holds, so that storing them as such changes nothing."""
+    """Round large weights to float16, so that storing them as such is lossless."""
     for parameter in net.parameters():
         if parameter.numel() >= _HALF_FROM:
             parameter.data = parameter.data.half().float()
@@ -136,5 +136,5 @@ def refuse_difference(worst: float) -> None:
     if not worst <= TOLERANCE:
         raise TrainError(
             f'ONNX Runtime and torch differ by {worst:.2e} (relative), allowed {TOLERANCE:.0e}; '
-            'nothing was written. Try --weights fp32; else the exported graph is wrong'
+            'nothing was written. Try --weights fp32; if that fails, the exported graph is wrong'
         )

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model file back into a network that can be trained on: who was given the .onnx needs no run.
+"""Read a model file back into a trainable network, without the run that it came from.
 
-Weights are found by the names that the exporter left in the graph; the file's own golden input
-then shows that they are in the right places.
+Weights are found by the names that the exporter writes into the graph. The golden input of the
+file then verifies that they are in the right places.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from train.presets import PRESETS, preset
 from train.torch_backend import TorchBackend
 from train.unet import NetSpec, UNet
 
-# Suffix of weights that `train.onnx_file.store_half` stores in half the space.
+# Suffix of weights that `train.onnx_file.store_half` stores in fp16.
 _HALF = '_fp16'
-# What a norm's scale and shift become in the graph.
+# Operators of a norm's scale and shift in the graph, and their weights.
 _AFFINE = {'Mul': 'weight', 'Add': 'bias'}
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network as it was exported, the preset that it is one of, and its contract."""
+    """An exported network, its preset and its contract."""
 
     net: UNet
     preset: str
@@ -58,9 +58,9 @@ def load_model(path: Path) -> Model:
 
 
 def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read all weights, float32, by their name in the network, and the metadata of a model file.
+    """Read all weights (float32, by their names in the network) and metadata of a model file.
 
-    Raises `TrainError` if there is no such file, or it is no ONNX file, or in int8.
+    Raises `TrainError` if the file does not exist, is not an ONNX file, or is in int8.
     """
     try:
         model = onnx.load(str(path))
@@ -70,7 +70,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (DecodeError, OSError, TypeError, ValueError) as error:
         raise TrainError(f'{path} is not an ONNX file, or a damaged one ({error})') from None
     if is_int8(path):
-        raise TrainError(f'{path} is in int8; start from the float model that it came from')
+        raise TrainError(f'{path} is in int8; start from the float model it was made from')
     return weights, {entry.key: entry.value for entry in model.metadata_props}
 
 
@@ -80,7 +80,7 @@ def preset_of(
     path: Path,
     exporter: str,
 ) -> str:
-    """Name the preset whose network has weights of these names and shapes; else `TrainError`."""
+    """Return the preset whose network has weights of these names and shapes, or `TrainError`."""
     shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
     for name in PRESETS:
         with torch.device('meta'):
@@ -88,13 +88,13 @@ def preset_of(
         if {key: tuple(value.shape) for key, value in like.state_dict().items()} == shapes:
             return name
     raise TrainError(
-        f'{path} has {len(shapes)} weights that fit no preset of {", ".join(PRESETS)}; start from '
-        f'a file that this version of {exporter} wrote, or from the run itself'
+        f'{path} has {len(shapes)} weights that fit none of the presets {", ".join(PRESETS)}; '
+        f'start from a file written by this version of {exporter}, or from the run itself'
     )
 
 
 def _weights(model: onnx.ModelProto) -> dict[str, Tensor]:
-    """Give all weights by their name in the network, float32."""
+    """Return all weights by their names in the network, float32."""
     arrays = {
         tensor.name.removesuffix(_HALF): numpy_helper.to_array(tensor)
         for tensor in model.graph.initializer
@@ -103,7 +103,7 @@ def _weights(model: onnx.ModelProto) -> dict[str, Tensor]:
     for node in model.graph.node:
         module, _, _ = node.name.rpartition('/')
         known = [arrays[name] for name in node.input if name in arrays]
-        # Scale and shift of a norm lose their names, but are [C, 1, 1] inputs of named nodes.
+        # Scale and shift of a norm have no names, but are [C, 1, 1] inputs of named nodes.
         if node.op_type in _AFFINE and len(known) == 1 and known[0].ndim == 3:
             name = f'{module.strip("/").replace("/", ".")}.{_AFFINE[node.op_type]}'
             found[name] = known[0].reshape(-1)

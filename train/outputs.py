@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what a command is to make can be written, asked before the work."""
+"""Check before the work that the output of a command can be written."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from train.errors import TrainError
 
 
 def check_file(path: Path, option: str = '--out') -> None:
-    """Raise `TrainError` for a path that no file can be written to; option: that named it."""
+    """Raise `TrainError` if no file can be written to `path`, the value of `option`."""
     if path.is_dir():
-        raise TrainError(f'{option} {path} is a folder; give the name of a file')
+        raise TrainError(f'{option} {path} is a folder; specify a file')
     _check_writable(path, path.absolute().parents, option)
 
 
 def check_picture(path: Path, option: str = '--out') -> None:
-    """Raise `TrainError` or `EvalError` for a path that no picture can be written to."""
-    # Brings Pillow, which the Python of `make gpu-check` need not have.
+    """Raise `TrainError` or `EvalError` if no picture can be written to `path`."""
+    # Imports Pillow, which the Python of `make gpu-check` may lack.
     from dmd_ros.eval.output.sheet import check_picture_name
 
     check_picture_name(path)
@@ -28,12 +28,12 @@ def check_picture(path: Path, option: str = '--out') -> None:
 
 
 def check_folder(path: Path, option: str = '--out') -> None:
-    """Raise `TrainError` for a folder that is not there and cannot be made, or is read-only."""
+    """Raise `TrainError` if a folder is read-only, or missing and cannot be created."""
     _check_writable(path, (path.absolute(), *path.absolute().parents), option)
 
 
 def _check_writable(path: Path, folders: Iterable[Path], option: str) -> None:
-    """Try the first of these folders that there is: `path` and the others would be made in it."""
+    """Try to write into the first existing folder, in which the others would be created."""
     there = next(folder for folder in folders if folder.exists())
     try:
         tempfile.TemporaryFile(dir=there).close()

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pretend a worse or differently set camera: exposure, colour, gamma, blur, noise, jpeg.
+"""Simulate a worse camera or other settings: exposure, colour, gamma, blur, noise, JPEG.
 
-One distribution, applied to a picture on the CPU or to a batch on the training device.
+The same distribution applies to single pictures on the CPU and to batches on the training device.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from train.batch_image import column, gaussian_blur, look_up, scalar
 
 @dataclass(frozen=True)
 class Photometric:
-    """What happens to N pictures.
+    """Drawn changes for N pictures.
 
     table: uint8 [N, 256, 3], exposure, white balance, gamma and contrast of each channel.
     grey [N]: share of grey mixed in. blur [N]: sigma in pixels. noise [N]: standard deviation in
-    grey levels. jpeg [N]: quality. All but the table: 0 = left out.
+    grey levels. jpeg [N]: quality. In all but the table, 0 = not applied.
     """
 
     table: NDArray[np.uint8]
@@ -35,7 +35,7 @@ class Photometric:
 
 
 def draw_photometric(rng: np.random.Generator, count: int, strength: float) -> Photometric:
-    """Draw for `count` pictures; strength 1 is mild."""
+    """Draw changes for `count` pictures; strength 1 is mild."""
     gain = np.exp(rng.normal(0.0, 0.2 * strength, (count, 1, 1)))
     white = np.exp(rng.normal(0.0, 0.06 * strength, (count, 1, 3)))
     gamma = np.exp(rng.normal(0.0, 0.15 * strength, (count, 1, 1)))
@@ -56,7 +56,7 @@ def draw_photometric(rng: np.random.Generator, count: int, strength: float) -> P
 def photometric(
     rng: np.random.Generator, rgb: NDArray[np.uint8], strength: float
 ) -> NDArray[np.uint8]:
-    """Draw for one picture [H, W, 3] and apply."""
+    """Draw and apply changes to one picture [H, W, 3]."""
     if strength <= 0:
         return rgb
     draw = draw_photometric(rng, 1, strength)
@@ -75,7 +75,7 @@ def photometric(
 
 def jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Compress a picture [H, W, 3] and read it back."""
-    # OpenCV's order matters: brightness, of which green has most, is stored finer than colour.
+    # The channel order matters: JPEG stores brightness (mostly green) more finely than colour.
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
@@ -84,15 +84,14 @@ def jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 def photometric_batch(
     rng: np.random.Generator, rgb: Tensor, strength: float, generator: torch.Generator
 ) -> Tensor:
-    """Draw for uint8 pictures [B, 3, H, W] on a device and apply; there is no jpeg here."""
+    """Draw and apply changes to uint8 pictures [B, 3, H, W] on a device, without JPEG."""
     if strength <= 0:
         return rgb
     device = rgb.device
     draw = draw_photometric(rng, len(rgb), strength)
     table = torch.from_numpy(draw.table.transpose(0, 2, 1).astype(np.float32)).to(device)
     out = look_up(table, rgb)
-    # Few pictures are greyed or blurred; passing over all of them would cost the device more than
-    # everything else here.
+    # Few pictures are greyed or blurred; processing all of them would cost more than all the rest.
     if draw.grey.any():
         chosen, share = _not_zero(draw.grey, device)
         out[chosen] = _greyed(out[chosen], share)
@@ -105,13 +104,13 @@ def photometric_batch(
 
 
 def _not_zero(values: NDArray[np.float64], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where values are not 0, and those values."""
+    """Return the indices of nonzero values, and these values."""
     chosen = np.flatnonzero(values)
     return torch.from_numpy(chosen).to(device), torch.from_numpy(values[chosen]).to(device)
 
 
 def _greyed(rgb: Tensor, share: Tensor) -> Tensor:
-    """Mix grey into pictures [B, 3, H, W], share [B] of it."""
+    """Mix a share [B] of grey into pictures [B, 3, H, W]."""
     luma = torch.tensor((0.299, 0.587, 0.114), device=rgb.device)[None, :, None, None]
     grey = (rgb * luma).sum(dim=1, keepdim=True)
     return rgb + scalar(share.to(rgb.dtype)) * (grey - rgb)

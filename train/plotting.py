@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plots as PNG files: one axes, its legend on the right."""
+"""Plots as PNG files: one axes, with the legend on the right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from train.errors import TrainError
 
 
 def new_axes() -> tuple[Any, Any]:
-    """Make a figure with one axes; raises `TrainError` without matplotlib."""
+    """Create a figure with one axes; raises `TrainError` without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -26,5 +26,5 @@ def save(figure: Any, axes: Any, title: str, path: Path) -> None:
     axes.grid(axis='y', alpha=0.3)
     axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1.0))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the version of the library in it, the same numbers give the same file.
+    # Without the library's version in the file, equal numbers give equal files.
     figure.savefig(path, metadata={'Software': None})

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes of denoiser, one line each. `python -m train.presets` counts their parameters."""
+"""The sizes of denoisers, one line each. `python -m train.presets` counts their parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.unet import NetSpec, UNet, parameter_count
 
 @dataclass(frozen=True)
 class Preset:
-    """A denoiser and the learning rate that suits its size."""
+    """A denoiser and the learning rate for its size."""
 
     net: NetSpec
     lr: float
@@ -38,7 +38,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """Look a preset up; raises `TrainError` that lists the known ones."""
+    """Return a preset; raises `TrainError` that lists the known ones."""
     if name not in PRESETS:
         raise TrainError(f'preset {name!r} is unknown; allowed: {", ".join(PRESETS)}')
     return PRESETS[name]

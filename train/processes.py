@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One process or many: what torchrun says about this one."""
+"""One process, or one of several started by torchrun."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CPUINFO = Path('/proc/cpuinfo')
 
 @dataclass(frozen=True)
 class Processes:
-    """rank of this process among `world`; the device it trains on."""
+    """Rank of this process among `world` processes, and its training device."""
 
     rank: int
     world: int
@@ -36,7 +36,7 @@ class Processes:
         return value
 
     def from_first(self, value: float) -> float:
-        """Give all processes the number of the first one: clocks differ, decisions must not."""
+        """Return the value of the first process: clocks differ, but decisions must not."""
         if self.world > 1:
             shared = torch.tensor([value], dtype=torch.float64, device=self.device)
             dist.broadcast(shared, 0)
@@ -44,11 +44,11 @@ class Processes:
         return value
 
     def any(self, asked: bool) -> bool:
-        """Whether one process at least says so."""
+        """Return whether the flag is set in at least one process."""
         if self.world > 1:
-            said = torch.tensor(float(asked), device=self.device)
-            dist.all_reduce(said, dist.ReduceOp.MAX)
-            return bool(said.item())
+            flag = torch.tensor(float(asked), device=self.device)
+            dist.all_reduce(flag, dist.ReduceOp.MAX)
+            return bool(flag.item())
         return asked
 
     def barrier(self) -> None:
@@ -58,15 +58,15 @@ class Processes:
 
 
 def best_device(number: int = 0) -> torch.device:
-    """Give the GPU of this number, or the CPU where there is none."""
+    """Return the GPU of this number, or the CPU without one."""
     return torch.device('cuda', number) if torch.cuda.is_available() else torch.device('cpu')
 
 
 def product_type(precision: str, device: torch.device) -> torch.dtype:
-    """Give the type that products of a network are computed in.
+    """Return the data type for the matrix products of a network.
 
-    'auto': bfloat16, or float32 on a device that has no instructions for it: such a CPU computes
-    it in software, several times slower.
+    'auto': bfloat16, or float32 on devices without native support: a CPU would emulate bfloat16
+    several times more slowly.
     """
     if precision == 'auto':
         precision = 'bf16' if _computes_bf16(device) else 'fp32'
@@ -77,14 +77,14 @@ def _computes_bf16(device: torch.device) -> bool:
     if device.type == 'cuda':
         return torch.cuda.get_device_capability(device) >= (8, 0)  # from Ampere on
     try:
-        said = _CPUINFO.read_text()
+        features = _CPUINFO.read_text()
     except OSError:  # not Linux
         return False
-    return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(said.split())  # the last one of ARM
+    return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(features.split())  # 'bf16': Arm
 
 
 def join() -> Processes:
-    """Join the group that torchrun started, or be alone."""
+    """Join the group started by torchrun, or return a single process."""
     device = best_device(int(os.environ.get('LOCAL_RANK', '0')))
     if device.type == 'cuda':
         torch.cuda.set_device(device)

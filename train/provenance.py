@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run was made by, as its checkpoints and model cards say: code and machine."""
+"""The code revision and machine of a run, for its checkpoints and model cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def revision() -> str:
-    """Git revision of the code, and whether it was changed; 'unknown' outside a checkout."""
+    """Return the Git revision, marked if modified; 'unknown' outside a checkout."""
     command = ['git', 'describe', '--always', '--dirty', '--abbrev=12']
     here = Path(__file__).parent
     try:
@@ -22,7 +22,7 @@ def revision() -> str:
 
 
 def hardware(device: torch.device, processes: int) -> str:
-    """Name what the run computes on."""
+    """Return the name of the hardware that a run uses."""
     if device.type == 'cuda':
         return f'{processes} x {torch.cuda.get_device_name(device)}'
     table = Path('/proc/cpuinfo')

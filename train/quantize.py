@@ -4,10 +4,10 @@
 
     python -m train.quantize dmd_worlds --out models/dmd_worlds_int8.onnx --assets MATERIALS
 
-Ranges are taken from frames of `--source`, as many others judge: what depth moved, what its error
-was and is, and how long both models take here. Worlds are of held-out seeds, which no training
-draws from. A card beside the file says so. Convolutions that
-bear no rounding stay float32, and nothing is written when depth moves by more than 3 %.
+Ranges are calibrated on frames of `--source`. As many other frames measure the change of depth,
+the error of both models and their speed on this machine. A card beside the file has the results.
+Worlds are of held-out seeds, which training never uses. Convolutions sensitive to rounding stay
+float32, and nothing is written if depth changes by more than 3 %.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ from train.sources import Source, open_source
 from train.validate import spread_over
 from train.worlds import held_out
 
-# How far depth may move in the recommended steps: mean |ratio - 1| over the frames that judge.
+# Maximum change of depth in the recommended steps: mean |ratio - 1| over the evaluated frames.
 MOST = 0.03
-# Beside those, as users may take them.
+# Other common numbers of steps.
 _STEPS = (1, 2, 4)
 _SEED = 8
 FLOAT, INT8 = 'float32', 'int8'
 
 
 class Recorder:
-    """A backend that remembers what it was fed."""
+    """A backend that records its inputs."""
 
     def __init__(self, backend: OrtBackend) -> None:
         """Wrap a backend."""
@@ -72,7 +72,7 @@ class Recorder:
         self.fed: list[Feeds] = []
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once."""
+        """Evaluate the wrapped backend once."""
         self.fed.append({name: np.array(value) for name, value in feeds.items()})
         return self._backend.run(feeds)
 
@@ -83,9 +83,9 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The model before and after, by `FLOAT` and `INT8`, on the same frames in `steps` steps.
+    """The models `FLOAT` and `INT8` on the same frames, in `steps` steps.
 
-    moved: mean |ratio - 1| of depth. ms: median milliseconds of an evaluation, all cores.
+    moved: mean |ratio - 1| of depth. ms: median milliseconds per evaluation, on all cores.
     """
 
     steps: int
@@ -95,14 +95,14 @@ class Comparison:
 
     @property
     def speed_up(self) -> float:
-        """How many times as fast the model became."""
+        """Factor by which the int8 model is faster."""
         return self.ms[FLOAT] / self.ms[INT8]
 
 
 def quantize(options: argparse.Namespace) -> Comparison:
-    """Write the model and its card; raises `TrainError` or `BackendError`, and writes nothing.
+    """Write the model and its card; return the comparison in the recommended steps.
 
-    Gives the comparison in the recommended steps.
+    Raises `TrainError` or `BackendError` without writing anything.
     """
     onnx_file.check_out(options.out)
     path = find_model(options.model)
@@ -130,7 +130,7 @@ def quantize(options: argparse.Namespace) -> Comparison:
         feeds = record(before, frames[::2])
         chosen = int8_graph.choose(plain, layers, feeds, rounded)
         if not chosen:
-            raise TrainError(f'no layer of {path} bears rounding; keep the float model')
+            raise TrainError(f'no layer of {path} tolerates rounding; keep the float model')
         int8_graph.write(plain, rounded, chosen, feeds)
         metadata = _metadata(before.contract, golden, OrtBackend(rounded))
         onnx_file.write(options.out, onnx.load(str(rounded)), metadata, 'fp16', difference)
@@ -140,12 +140,12 @@ def quantize(options: argparse.Namespace) -> Comparison:
 
 
 def steps_of(contract: Contract) -> list[int]:
-    """List the numbers of steps that ranges are taken from and depth is judged in."""
+    """Return the numbers of steps for calibration and evaluation."""
     return [1] if contract.noise == 'zeros' else sorted({*_STEPS, contract.steps})
 
 
 def record(backend: OrtBackend, frames: Sequence[RawSample]) -> list[Feeds]:
-    """Give what the network is fed while it estimates depth of these frames."""
+    """Return the inputs of the network during estimation of these frames."""
     recorder = Recorder(backend)
     steps = steps_of(backend.contract)
     for index, raw in enumerate(tqdm(frames, desc='calibration', unit='frame')):
@@ -180,7 +180,7 @@ def compare(
 
 
 def _refuse(usual: Comparison) -> None:
-    """Raise `TrainError` if depth moves too far in the recommended steps."""
+    """Raise `TrainError` if depth changes too much in the recommended steps."""
     if not usual.moved <= MOST:
         raise TrainError(
             f'depth moves by {usual.moved:.1%} in int8, allowed {MOST:.0%}; nothing was written. '
@@ -190,7 +190,7 @@ def _refuse(usual: Comparison) -> None:
 
 
 def _frames(source: str, assets: str, contract: Contract, count: int) -> list[RawSample]:
-    """Load frames: from all over a dataset, or one of each of so many worlds."""
+    """Load `count` frames: spread over a dataset, or one of each world."""
     opened: Source
     if source == WORLDS:
         opened = OnlineWorlds(held_out(_SEED), assets, contract.train_sizes)
@@ -198,15 +198,15 @@ def _frames(source: str, assets: str, contract: Contract, count: int) -> list[Ra
         opened = open_source(source, make_config('nano', []))
         if len(opened) < count:
             raise TrainError(
-                f'source {source} has {len(opened)} frames; at least {count} are wanted, half to '
-                f'calibrate and half to judge: lower --frames, or give more'
+                f'source {source} has {len(opened)} frames, but {count} are needed, half to '
+                f'calibrate and half to evaluate: lower --frames, or use a larger source'
             )
     chosen = spread_over(opened, count)
     return [opened.load(index) for index in tqdm(chosen, desc='frames', unit='frame')]
 
 
 def _metadata(contract: Contract, golden: Feeds, after: OrtBackend) -> dict[str, str]:
-    """Keep the contract under another name; the golden output is what int8 makes of the input."""
+    """Return the contract under a new name, and the golden input with the output of int8."""
     output = after.run(golden)
     after.close()
     return {
@@ -239,11 +239,11 @@ def _card(
     return (
         f'# {options.out.stem}\n\n{path.stem} (sha256 {sha256_of(path)[:12]}) for ONNX Runtime on '
         f'CPUs: {rounded} of {rounded + len(kept)} convolutions compute in int8. Training, '
-        f'accuracy and limits: its card.\n\nAn evaluation took {ms[INT8]:.1f} ms instead of '
+        f'accuracy and limits: see its card.\n\nAn evaluation took {ms[INT8]:.1f} ms instead of '
         f'{ms[FLOAT]:.1f} (medians over the frames below, in turn) on {machine}.\n\n'
-        f'{markdown_table(header, rows)}\nFrames of {source}; as many others gave the '
-        f'ranges. In float32 stayed what alone would move the depth code by more than '
-        f'{int8_graph.LAYER_ERROR:g}: {", ".join(kept) or "nothing"}.\n\n{LICENCE}'
+        f'{markdown_table(header, rows)}\nFrames of {source}; the ranges were calibrated on as '
+        f'many others. Kept in float32, because each alone would change the depth code by more '
+        f'than {int8_graph.LAYER_ERROR:g}: {", ".join(kept) or "none"}.\n\n{LICENCE}'
     )
 
 
@@ -275,7 +275,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='frames, as in the setting sources of a run: bag:drive.mcap, ... (default: worlds)',
     )
     add('--assets', default='', help='folder of photographic materials for worlds')
-    add('--frames', type=positive, default=48, help='to calibrate; as many judge (default: 48)')
+    add('--frames', type=positive, default=48,
+        help='frames to calibrate, and as many to evaluate (default: 48)')  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's stages as settings of the trainer, one entry each, and what they would cost.
+"""The paper's stages as settings of the trainer, one entry each, with estimated costs.
 
     python -m train.run --preset dmd-nk --root nyu_folder=/data/nyu --root kitti=/data/kitti \
         --init runs/stage1 --out runs/dmd-nk
     python -m train.run --preset stage1:small --out unused --dry-run     # another size; cost only
 
-A recipe is named where a size of denoiser may be; 'recipe:size' takes another size than the
-paper's.
+--preset accepts a recipe instead of a size; 'recipe:size' uses another size than the paper's.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from train.sources import parse_sources
 from train.speed import flops_per_sample
 from train.unet import UNet, parameter_count
 
-# What the estimate assumes: dense bf16 rate of an H100 SXM as its data sheet has it, and the share
-# of it that training is assumed to reach.
+# Assumptions of the estimate: the dense bf16 rate of an H100 SXM by its data sheet, and the share
+# of it that training reaches.
 PEAK_FLOPS = 989e12
 MFU = 0.35
 BATCH = 64
@@ -36,10 +35,10 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """One stage, on the mixture of its name.
+    """One stage, trained on the mixture of the same name.
 
-    steps: of `BATCH` samples. init: the stage whose run it starts from. note: what is the paper's
-    and what is not.
+    steps: of `BATCH` samples. init: the stage whose run it starts from. note: which values are the
+    paper's.
     """
 
     lr: float
@@ -49,8 +48,8 @@ class Recipe:
     note: str
 
 
-# The same in every stage: the paper's depth range, codec and parameterisation; sizes: 240x320 is
-# its indoor one. Batch, warm-up, averaging and the constant rate are ours.
+# Common to all stages: the paper's depth range, codec, parameterisation and indoor size, 240x320.
+# Batch, warm-up, averaging and the constant rate are ours.
 _COMMON = (
     'depth_codec=log', 'depth_min_m=0.5', 'depth_max_m=80', 'parameterisation=v', 't1_fraction=0',
     'sizes=240x320', f'batch={BATCH}', 'optimizer=adamw', 'schedule=constant', 'cooldown=0',
@@ -74,8 +73,8 @@ RECIPES = {
                       "data, rate, steps and FOV augmentation are the paper's, batch ours"),
 }
 # fmt: on
-# Bytes of the archives as their publishers state them, 1e9; None: not stated where we could look.
-# docs/datasets.md says what each figure covers. A test holds the two together.
+# Sizes of the archives in GB as published; None: not published where we looked. docs/datasets.md
+# explains what each figure covers. A test compares the two.
 DISK_GB: dict[str, int | None] = {
     'imagenet': 148,
     'places365': 105,
@@ -91,16 +90,16 @@ DISK_GB: dict[str, int | None] = {
 
 
 def configure(name: str, settings: list[str], roots: Mapping[str, str]) -> TrainConfig:
-    """Build the config of 'size', 'recipe' or 'recipe:size' with settings on top.
+    """Build the config of 'size', 'recipe' or 'recipe:size' with settings applied.
 
-    roots: of the recipe's data sets. Where they are missing, the `sources` of the config is '',
-    unless the settings have their own: only a dry run can do with that.
+    roots: of the recipe's datasets. Without roots, the `sources` of the config is '' unless the
+    settings include it; only a dry run accepts that.
     """
     recipe_name, _, size = name.partition(':')
     if recipe_name not in RECIPES:
         if roots:
             known = ', '.join(RECIPES)
-            raise TrainError(f'--root goes with a recipe ({known}), not with {name!r}')
+            raise TrainError(f'--root needs a recipe ({known}), not {name!r}')
         if name not in PRESETS:
             raise TrainError(
                 f'preset {name!r} is unknown; allowed: {", ".join(PRESETS)}, or a recipe with the '
@@ -114,7 +113,7 @@ def configure(name: str, settings: list[str], roots: Mapping[str, str]) -> Train
 
 
 def needed_roots(name: str) -> list[str]:
-    """Name the data sets that a recipe needs; nothing for a plain size."""
+    """Return the datasets that a recipe needs; empty for a plain size."""
     recipe_name = name.partition(':')[0]
     if recipe_name not in RECIPES:
         return []
@@ -131,7 +130,7 @@ def estimate(config: TrainConfig) -> dict[str, float]:
     flop = per_sample * config.total_samples
     with torch.device('meta'):
         count = parameter_count(UNet(spec, config.fov, config.rays, config.channels))
-    # While one is written, the old ones are still there.
+    # While a checkpoint is written, the old ones still exist.
     files = config.keep_checkpoints + checkpoint.SPACE_FACTOR
     return {
         'steps': config.total_samples / config.batch,
@@ -143,7 +142,7 @@ def estimate(config: TrainConfig) -> dict[str, float]:
 
 
 def describe(name: str, config: TrainConfig) -> str:
-    """Say what a run would cost, and for a recipe what it is made of; for `--dry-run`."""
+    """Describe the estimated cost of a run and, for a recipe, its data; for `--dry-run`."""
     cost = estimate(config)
     work = (
         f'{cost["steps"]:,.0f} steps of {config.batch}, {cost["tflop_per_sample"]:.3g} TFLOP per '
@@ -152,7 +151,7 @@ def describe(name: str, config: TrainConfig) -> str:
     rate = f'an H100 (bf16, {PEAK_FLOPS / 1e12:.0f} TFLOP/s by its data sheet) used to {MFU:.0%}'
     lines = [
         f'estimate, not measured: {work}',
-        f'  {_gpu_time(cost["gpu_hours"])} on {rate}; data are assumed to keep up',
+        f'  {_gpu_time(cost["gpu_hours"])} on {rate}, assuming that loading data is no bottleneck',
         f'  checkpoints: {_size(cost["checkpoints_gb"])}',
     ]
     recipe_name = name.partition(':')[0]
@@ -167,7 +166,7 @@ def describe(name: str, config: TrainConfig) -> str:
 
 
 def _gpu_time(hours: float) -> str:
-    """Write the hours of a large run, or the minutes of one that is over before the first."""
+    """Format hours, or minutes for runs shorter than one hour."""
     if hours >= 1.0:
         return f'{hours:,.1f} GPU hours'
     return f'{60.0 * hours:.1f} GPU minutes' if hours >= 1.0 / 60.0 else 'less than a GPU minute'

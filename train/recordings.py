@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.finetune` is given: bags and folders of labelled frames, to train on or to judge by.
+"""Input of `train.finetune`: bags and folders of labelled frames for training or validation.
 
-Each is parted by itself, and the frames of each bag are written to a folder of their own in --out.
+Each is split separately, and the frames of each bag are written to a separate folder in --out.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from train.errors import TrainError
 from train.mixtures import WORLDS
 from train.sources import parse_sources
 
-# Options of the reader of bags: what frames in folders were made with is no longer to be chosen.
+# Options of the bag reader; they do not apply to folders of frames.
 _OF_BAGS: dict[str, Any] = {
     'image': None, 'info': None, 'depth': None, 'depth_info': None, 'depth_tolerance': None,
     'image_rotation': 0, 'depth_frame': 'same', 'every': 1,
 }  # fmt: skip
-# What has a meaning in the texts that name sources, see `train.sources`.
+# Characters with a special meaning in source strings, see `train.sources`.
 _SIGNS = ',@?'
-# Letters of a bag's name in the name of the folder of its frames: a name may have 255 bytes.
+# Letters of a bag's name in the folder name of its frames, because names are limited to 255 bytes.
 _LETTERS = 40
 
 
@@ -44,8 +44,8 @@ _LETTERS = 40
 class Recording:
     """A bag or a folder of labelled frames.
 
-    kind, options: of its reader. held: the part to judge by, 'held_out', or 'all' where nothing
-    of it is trained on.
+    kind, options: of its reader. held: the part for validation: 'held_out', or 'all' if no part is
+    trained on.
     """
 
     path: Path
@@ -55,25 +55,25 @@ class Recording:
 
     @property
     def is_trained_on(self) -> bool:
-        """Whether a part of it is trained on."""
+        """Whether a part of the recording is trained on."""
         return self.held != 'all'
 
     def open(self, part: str) -> Frames:
-        """Open a part of it; raises `TrainError`."""
+        """Open a part of the recording; raises `TrainError`."""
         reader = open_dataset(self.kind, self.path, **self.options, part=part)
         assert isinstance(reader, Frames)
         return reader
 
     def source(self, part: str) -> str:
-        """Name a part of it as the trainer's settings do."""
-        # Quoted, because '+' and '%' are allowed in names and mean something in a query.
+        """Return a part of the recording as a source string of the trainer's settings."""
+        # Quoted, because '+' and '%' are allowed in names and have a meaning in a query.
         options = {'part': part, **self.options}
         query = '&'.join(f'{key}={quote(str(value))}' for key, value in options.items())
         return f'{self.kind}:{self.path}?{query}'
 
 
 def recordings_of(options: argparse.Namespace) -> list[Recording]:
-    """Give what to train on, then what to judge by alone; raises `TrainError`."""
+    """Return the recordings to train on, then those for validation only; raises `TrainError`."""
     if not 0.0 <= options.worlds < 1.0:
         raise TrainError(f'--worlds {options.worlds:g} must be a share in 0..1, below 1')
     given = [*options.data, *options.judge]
@@ -98,9 +98,9 @@ def recordings_of(options: argparse.Namespace) -> list[Recording]:
 
 
 def kind_of(path: Path) -> str:
-    """Tell a bag from a folder of labelled frames: 'bag' or 'frames'; raises `TrainError`."""
+    """Return 'bag', or 'frames' for a folder of labelled frames; raises `TrainError`."""
     where = path.expanduser()
-    if not where.is_dir():  # of a file that is none, or gone, the reader of bags tells
+    if not where.is_dir():  # the bag reader reports other or missing files
         return 'bag'
     is_bag = bool(storage_files(where)) or (where / 'metadata.yaml').is_file()
     try:
@@ -109,19 +109,19 @@ def kind_of(path: Path) -> str:
         if is_bag:
             return 'bag'
         raise TrainError(
-            f'{path} is no bag (a rosbag2 folder, or a .mcap, .db3 or .bag file), and of labelled '
-            f'frames: {error}; expected\n{Frames.tree}\n(see {DOCS})'
+            f'{path} is not a bag (a rosbag2 folder, or a .mcap, .db3 or .bag file), and as a '
+            f'folder of labelled frames: {error}; expected\n{Frames.tree}\n(see {DOCS})'
         ) from None
     if is_bag:
         raise TrainError(
-            f'{path} holds both a recording and labelled frames, as {frames[0].name}; keep them '
-            'apart'
+            f'{path} contains both a recording and labelled frames, such as {frames[0].name}; '
+            'separate them'
         )
     return 'frames'
 
 
 def names_of(recordings: Sequence[Recording]) -> list[str]:
-    """Name them for people: by their own names, or by their paths where those are equal."""
+    """Return readable names: file names, or paths if file names are equal."""
     names = [bag_name(r.path) for r in recordings]
     return [
         as_text(str(r.path)) if names.count(name) > 1 else name
@@ -130,9 +130,9 @@ def names_of(recordings: Sequence[Recording]) -> list[str]:
 
 
 def sources_of(recordings: Mapping[Recording, int], worlds: float) -> str:
-    """Name the training parts, and worlds beside them, with their shares of the samples.
+    """Return the sources setting: training parts and worlds, with their shares of the samples.
 
-    recordings: with their numbers of training frames. Every frame is drawn as often as any other.
+    recordings: mapped to their numbers of training frames. All frames are drawn equally often.
     """
     total = sum(recordings.values())
     parts = [
@@ -143,22 +143,22 @@ def sources_of(recordings: Mapping[Recording, int], worlds: float) -> str:
 
 
 def check_begun(recordings: Sequence[Recording], sources: str) -> None:
-    """Raise `TrainError` if these are not what a run with these `sources` was begun with."""
+    """Raise `TrainError` if these recordings differ from the `sources` of a begun run."""
     began = {text for text, _ in parse_sources(sources)} - {WORLDS}
     now = {r.source('train') for r in recordings if r.is_trained_on}
     if began != now:
         before, after = (', '.join(sorted(a - b)) for a, b in ((began, now), (now, began)))
         raise TrainError(
             f'cannot resume with other recordings to train on:\n  {before or "nothing"} -> '
-            f'{after or "nothing"}\ngive those that the run was begun with, or start a new run '
-            'from its weights (--model, with what train.export makes of it)'
+            f'{after or "nothing"}\nspecify those that the run began with, or start a new run '
+            'from its weights (--model, with the model that train.export writes)'
         )
 
 
 def cameras_of(recording: Recording, train: Frames, held: Frames) -> Counter[Camera]:
     """Count the training frames of each camera; a bag has one.
 
-    A frame whose camera cannot be read counts for none: it is named when it is drawn.
+    A frame with an unreadable camera is not counted: it is reported when it is drawn.
     """
     if recording.kind == 'bag':
         return Counter({held.camera(0): len(train)})
@@ -181,14 +181,14 @@ def _check_names(given: Sequence[Path]) -> None:
     ((place, times),) = Counter(path.expanduser().resolve() for path in given).most_common(1)
     if times > 1:
         raise TrainError(
-            f'{place} is given {times} times; name it once, to train on or after --judge'
+            f'{place} is specified {times} times; specify it once, to train on or after --judge'
         )
 
 
 def _check_apart(kinds: Mapping[Path, str]) -> None:
-    """Refuse what is in two of them, as the one file of a bag is in its folder.
+    """Raise `TrainError` if two recordings share a file, such as a bag's file and its folder.
 
-    The model would be judged on what it was trained on.
+    Otherwise, the model could be validated on its training data.
     """
     first: dict[Path, Path] = {}
     for path, kind in kinds.items():
@@ -197,24 +197,24 @@ def _check_apart(kinds: Mapping[Path, str]) -> None:
             other = first.setdefault(part.resolve(), path)
             if other != path:
                 raise TrainError(
-                    f'{path} and {other} have {part.name} in common; name it once, to train on or '
-                    'after --judge'
+                    f'{path} and {other} have {part.name} in common; specify it once, to train on '
+                    'or after --judge'
                 )
 
 
 def _refuse_options_of_bags(options: argparse.Namespace) -> None:
-    said = [key for key, usual in _OF_BAGS.items() if getattr(options, key) not in (usual, None)]
-    if said:
-        names = ', '.join(f'--{key.replace("_", "-")}' for key in said)
+    used = [key for key, usual in _OF_BAGS.items() if getattr(options, key) not in (usual, None)]
+    if used:
+        names = ', '.join(f'--{key.replace("_", "-")}' for key in used)
         raise TrainError(
-            f'{names}: for bags, and no bag is given; folders of labelled frames are taken as '
-            'they are, so leave it out'
+            f'{names}: only for bags, but no bag is specified; folders of labelled frames are '
+            'used unchanged, so leave it out'
         )
 
 
 def _folder(bag: Path, out: Path) -> str:
-    """Name the folder of a bag's frames: the same next time, and another for each bag."""
-    # Relative, as the two may move together.
+    """Return the folder name of a bag's frames: stable, and different for each bag."""
+    # Relative, because the two may be moved together.
     where = os.path.relpath(bag.expanduser().resolve(), out.resolve())
     digest = hashlib.sha256(os.fsencode(where)).hexdigest()[:8]
     return f'frames_{bag_name(bag)[:_LETTERS]}_{digest}'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run leaves to look at: log lines, losses as JSON lines, TensorBoard scalars, pictures."""
+"""Output of a run: log lines, losses as JSON lines, TensorBoard scalars, pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Report:
     """Writers of one run folder; created by the main process only."""
 
     def __init__(self, run: Path, config: TrainConfig, origin: str = '') -> None:
-        """Write config, revision and what the run started from; open log and TensorBoard.
+        """Write config, revision and origin of the run; open log and TensorBoard.
 
         origin: see `train.init.origin`. Raises `TrainError` if another process trains in this
         folder.
@@ -47,8 +47,8 @@ class Report:
             raise TrainError(
                 f'another process trains in {run}; end that one, or choose another --out'
             ) from None
-        except OSError as error:  # of a network without locks
-            log.warning('%s cannot be locked (%s): start no other run in it', run, error)
+        except OSError as error:  # a network file system without locks
+            log.warning('%s cannot be locked (%s): do not start another run in it', run, error)
         if _is_cut_short(self._losses.fileno()):
             self._losses.write('\n')
         (run / 'config.json').write_text(config.to_json() + '\n')
@@ -58,16 +58,16 @@ class Report:
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%m-%d %H:%M:%S'))
         logging.getLogger('train').addHandler(handler)
         self._handler = handler
-        (run / 'origin.txt').unlink(missing_ok=True)  # of a run that came to no checkpoint
+        (run / 'origin.txt').unlink(missing_ok=True)  # from a run without a checkpoint
         if origin:
             (run / 'origin.txt').write_text(origin + '\n')
-            log.info('first weights: those of %s', origin)
+            log.info('initial weights: %s', origin)
         self._board = SummaryWriter(str(run / 'tensorboard'))
 
     def losses(self, clock: int, values: dict[str, Any], **words: str) -> None:
-        """Append one line of numbers at `clock`, and the same to TensorBoard.
+        """Append one line of numbers at `clock`, and add them to TensorBoard.
 
-        words: of the line alone, as TensorBoard draws numbers.
+        words: strings for the line only, because TensorBoard scalars are numbers.
         """
         self._losses.write(json.dumps({'clock': clock, **values, **words}) + '\n')
         self._losses.flush()
@@ -75,9 +75,9 @@ class Report:
             self._board.add_scalar(key, value, clock)
 
     def pictures(self, clock: int, batch: Batch, x_hat: Tensor, contract: Contract) -> None:
-        """Show the first examples: picture, truth, estimate on one fixed scale of colour.
+        """Show the first examples: picture, truth and estimate, on a fixed colour scale.
 
-        Stage 0: the spoilt picture, the whole one, the estimate.
+        Stage 0: the degraded picture, the original and the estimate.
         """
         rows = [
             _row(*(t[i].float().cpu().numpy() for t in (batch.rgb, batch.code, x_hat)), contract)
@@ -95,14 +95,14 @@ class Report:
 
 
 def _is_cut_short(file: int) -> bool:
-    """Whether the last line of an open file has no end: one that follows would belong to it."""
-    # By the descriptor that holds the lock: closing another one of the file would give it up.
+    """Return whether the last line of an open file is incomplete; the next would merge with it."""
+    # With the descriptor that holds the lock, because closing another one would release it.
     size = os.fstat(file).st_size
     return size > 0 and os.pread(file, 1, size - 1) != b'\n'
 
 
 def picture_of(planes: NDArray[np.float32], contract: Contract) -> NDArray[np.uint8]:
-    """Turn the network's picture [3, h, w] back into uint8 [h, w, 3]."""
+    """Convert a normalised picture [3, h, w] back to uint8 [h, w, 3]."""
     std, mean = np.asarray(contract.rgb_std), np.asarray(contract.rgb_mean)
     scaled = (planes.transpose(1, 2, 0) * std + mean) * 255.0 + 0.5
     return np.clip(scaled, 0, 255).astype(np.uint8)

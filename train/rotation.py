@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotations by angles, for worlds and for data sets that state poses in them."""
+"""Rotations from Euler angles, for worlds and for datasets with such poses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def rotation_from_euler(
     pitch: NDArray[np.float64],
     yaw: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Give Rz(yaw) Ry(pitch) Rx(roll), for arrays of angles: [..., 3, 3]."""
+    """Return Rz(yaw) Ry(pitch) Rx(roll) [..., 3, 3] for arrays of angles [...] in radians."""
     cr, sr = np.cos(roll), np.sin(roll)
     cp, sp = np.cos(pitch), np.sin(pitch)
     cy, sy = np.cos(yaw), np.sin(yaw)

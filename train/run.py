@@ -32,7 +32,7 @@ DEFAULT = 'nano'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, print every setting, train."""
+    """Parse the arguments, print all settings and train."""
     options = _parse(arguments)
     return run_command(lambda: _run(options))
 
@@ -64,11 +64,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='folder of this run')
     parser.add_argument(
         '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
-        help='any setting that --dry-run prints',
+        help='any setting printed by --dry-run',
     )  # fmt: skip
     parser.add_argument(
         '--root', action='append', default=[], metavar='DATASET=DIR', dest='roots',
-        help="of a recipe's data sets, with reader options as DIR?option=value&...",
+        help="location of a recipe's dataset; reader options: DIR?option=value&...",
     )  # fmt: skip
     parser.add_argument('--assets', help='folder of photographic materials for worlds')
     parser.add_argument(
@@ -77,9 +77,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on where the run was stopped, by Ctrl-C or SIGTERM at its last step',
+        help='continue a stopped run, after Ctrl-C or SIGTERM from its last step',
     )
-    parser.add_argument('--dry-run', action='store_true', help='check and print everything, stop')
+    parser.add_argument('--dry-run', action='store_true', help='only check and print everything')
     return parser.parse_args(arguments)
 
 
@@ -100,7 +100,7 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
     if config.validation:
         chosen(open_validation(config), config.validation_frames)
     if missing := _missing_roots(config, name):
-        print(f'data not looked at: no --root for {", ".join(missing)}')
+        print(f'data not checked: no --root for {", ".join(missing)}')
     else:
         rendered, made = split(config, 1)
         if rendered is not None:
@@ -111,17 +111,17 @@ def _dry_run(config: TrainConfig, options: argparse.Namespace) -> None:
             first = Mixture(made)[0]
             shape = first.arrays.rgb.shape
             print(f'first batch: {shape[0]} x {shape[2:]}')
-            for sample in dict.fromkeys(first.broken):  # a run ends when they are too many
+            for sample in dict.fromkeys(first.broken):  # a run stops if there are too many
                 print(f'warning: broken sample skipped: {sample}', file=sys.stderr)
     print(f'dry run: nothing was trained, nothing written to {options.out}')
 
 
 def _look_at_weights(net: UNet, config: TrainConfig, options: argparse.Namespace) -> None:
-    """Refuse weights that `net` could not start from or go on with."""
+    """Raise `TrainError` if `net` cannot start from the initial weights or resume the run."""
     first = needed(options.init, options.out, options.resume)
     if first is not None:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # nothing is copied into a net without memory
+            warnings.simplefilter('ignore')  # copying into a network on 'meta' does nothing
             load_weights(net, first, config.contract())
     kept = checkpoint.load_newest(options.out) if options.resume else None
     if kept is not None:
@@ -129,7 +129,7 @@ def _look_at_weights(net: UNet, config: TrainConfig, options: argparse.Namespace
 
 
 def _missing_roots(config: TrainConfig, name: str) -> list[str]:
-    """Name the data sets of a recipe that has got no sources; nothing for a plain size."""
+    """Return the datasets of a recipe if the config has no sources; empty for a plain size."""
     return [] if config.sources else needed_roots(name)
 
 

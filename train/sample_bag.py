@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Render the sample bag of the demo: python -m train.sample_bag FOLDER.
 
-A camera moves through a procedural room that no training seed ever draws. rosbag2 mcap of
-CompressedImage (jpeg), CameraInfo, and true depth (16-bit png, millimetres, at half the size to
-keep the repository small). The same arguments give the same bytes as long as worlds stay the same:
-test/data/sample_bag is of earlier ones, and a new one in its place shows another room.
+A camera moves through a procedural room outside all training seeds. The rosbag2 mcap contains
+CompressedImage (JPEG), CameraInfo, and true depth (16-bit PNG, millimetres, at half the size to
+keep the repository small). It is reproducible byte by byte until the code of the worlds changes:
+test/data/sample_bag is from an earlier version, and a new bag shows another room.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog='python -m train.sample_bag', description=__doc__)
     add = parser.add_argument
-    add('folder', type=Path, help='the bag; replaced if it is there')
+    add('folder', type=Path, help='the bag to write; replaced if it exists')
     add('--seed', type=int, default=4, help='default: %(default)s')
     add('--frames', type=positive, default=30, help='default: %(default)s')
     add('--rate', type=float, default=6.0, metavar='HZ', help='default: %(default)s')
     add('--size', type=int, nargs=2, default=(640, 480), metavar=('WIDTH', 'HEIGHT'),
-        help='of the images (default: 640 480)')  # fmt: skip
+        help='image size (default: 640 480)')  # fmt: skip
     args = parser.parse_args(argv)
     if args.folder.exists() and not (args.folder / 'metadata.yaml').is_file():
         parser.error(f'{args.folder} exists and is not a bag; choose another folder')
@@ -90,7 +90,7 @@ def write_bag(folder: Path, samples: Iterator[RawSample], period_ns: int) -> Non
 
 
 def _messages(types: dict[str, Any], sample: RawSample, stamp_ns: int) -> dict[str, Any]:
-    """Give the messages of one sample by topic."""
+    """Return the messages of one sample by topic."""
     header = make_header(types, stamp_ns, FRAME_ID)
     image = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
     jpeg = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
@@ -104,7 +104,7 @@ def _messages(types: dict[str, Any], sample: RawSample, stamp_ns: int) -> dict[s
 
 
 def _millimetres(sample: RawSample) -> np.ndarray:
-    """Give the true depth at half the size, uint16; sky and what is beyond 65 m is 0."""
+    """Return the true depth at half the size, uint16; sky and depths beyond 65 m are 0."""
     camera = sample.camera
     height, width = camera.height // 2, camera.width // 2
     half = prepare_depth(

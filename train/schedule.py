@@ -8,19 +8,19 @@ import math
 
 from train.config import TrainConfig
 
-# Cosine ends here, not at 0: the last steps should still move.
+# The cosine ends here, not at 0, so that the last steps still have an effect.
 _FLOOR = 0.01
 
 
 def share_done(clock: int, seconds: float, config: TrainConfig) -> float:
-    """Share of a run that is over after `clock` samples and `seconds` of training; 1 ends it."""
+    """Return the completed share of a run after `clock` samples and `seconds`; 1 ends it."""
     by_samples = clock / config.total_samples
     by_time = seconds / (60.0 * config.minutes) if config.minutes else 0.0
     return min(1.0, max(by_samples, by_time))
 
 
 def learning_rate(clock: int, config: TrainConfig, done: float) -> float:
-    """Learning rate after `clock` samples: linear warm-up, then cosine or constant by `done`."""
+    """Return the rate after `clock` samples: linear warm-up, then cosine or constant by `done`."""
     warm = min(1.0, (clock + config.batch) / max(config.warmup, 1))
     if config.schedule == 'cosine':
         shape = _FLOOR + (1.0 - _FLOOR) * 0.5 * (1.0 + math.cos(math.pi * done))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where samples come from: worlds, rendered or cached, and datasets, each named by a text."""
+"""Sources of samples: rendered or cached worlds, and datasets, each specified by a string."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Source(Protocol):
     """Labelled pictures by index."""
 
     def __len__(self) -> int:
-        """Count samples; 0: no end."""
+        """Return the number of samples; 0: endless."""
         ...
 
     def name(self, index: int) -> str:
-        """Name a sample for messages."""
+        """Return the name of a sample, for messages."""
         ...
 
     def load(self, index: int) -> RawSample:
-        """Read or make a sample."""
+        """Read or render a sample."""
         ...
 
 
@@ -37,14 +37,14 @@ KINDS = (WORLDS, 'cache', *sorted(READERS))
 
 
 def open_source(text: str, config: TrainConfig) -> Source:
-    """Open 'kind', 'kind:path' or, for readers of datasets, 'kind:path?option=value&...'."""
+    """Open 'kind', 'kind:path' or, for dataset readers, 'kind:path?option=value&...'."""
     kind, _, path = text.partition(':')
     if kind not in KINDS:
         raise TrainError(f'source kind {kind!r} is unknown; allowed: {", ".join(KINDS)}')
     if kind == WORLDS:
         if path:
             raise TrainError(
-                f'source {text!r}: worlds are rendered, from no path; write worlds, or '
+                f'source {text!r}: worlds are rendered and take no path; write worlds, or '
                 f'cache:{path}'
             )
         return OnlineWorlds(config.seed, config.assets, config.size_list)
@@ -53,7 +53,7 @@ def open_source(text: str, config: TrainConfig) -> Source:
     if kind == 'cache':
         return WorldCache(path)
     if kind == 'images' and config.stage != 'stage0':
-        raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 alone')
+        raise TrainError(f'source {text!r} has neither depth nor a camera; it is for stage0 only')
     path, _, query = path.partition('?')
     return open_dataset(kind, path, **options_of(query))
 
@@ -73,21 +73,21 @@ def parse_sources(text: str) -> list[tuple[str, float]]:
 
 
 def tuned(config: TrainConfig, source: Source) -> TrainConfig:
-    """Give the config for the samples of one source: its own FOV augmentation and infilling."""
+    """Return the config for one source, with its own FOV augmentation and infilling."""
     if getattr(source, 'fov', '') == 'off':
         config = replace(config, fov_scale_min=1.0, fov_scale_max=1.0)
     return replace(config, infill=getattr(source, 'infill', '') or config.infill)
 
 
 def wait_text(config: TrainConfig) -> str:
-    """Say what the first batch may have to wait for; empty: nothing."""
+    """Return a notice about the wait for the first batch; empty: no wait."""
     if all(name != WORLDS for name, _ in parse_sources(config.sources)):
         return ''
-    return 'where the code that renders worlds has not run yet, it is compiled now, for minutes'
+    return 'on its first use, the code that renders worlds is compiled, which takes minutes'
 
 
 def shares_text(text: str) -> str:
-    """Name the kinds of sources with their shares, for people: 'worlds 93%, folder 7%'."""
+    """Format the kinds of sources with their shares: 'worlds 93%, folder 7%'."""
     shares: dict[str, float] = {}
     for name, weight in parse_sources(text):
         kind = name.split(':')[0]

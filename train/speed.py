@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a run is, and which share of the device's peak that is (MFU)."""
+"""The speed of a run, and its share of the device's peak (MFU)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from train.unet import NetSpec, UNet
 
-# Forward, and the two products of backward.
+# The forward pass, and the two products of the backward pass.
 _PASSES = 3
 
 
@@ -23,7 +23,7 @@ def flops_per_sample(
     size: tuple[int, int],
     channels: int = 1,
 ) -> float:
-    """Count the floating-point operations of training on one picture of (height, width)."""
+    """Return the floating-point operations of training on one picture of (height, width)."""
     with torch.device('meta'):
         net = UNet(spec, rays=rays, channels=channels)
         feeds = (
@@ -39,7 +39,7 @@ def flops_per_sample(
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Measure the device's rate on a large matrix product: the peak that MFU is a share of."""
+    """Measure the device's rate in a large matrix product, the peak for MFU."""
     side = 8192 if device.type == 'cuda' else 1536
     a = torch.randn(side, side, device=device, dtype=dtype)
     a @ a
@@ -54,14 +54,14 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 class Progress:
-    """Samples per second and time left, over the stretch since the last report."""
+    """Samples per second and time left, measured since the last report."""
 
     def __init__(self, clock: int, total: int) -> None:
         """Start at `clock` samples of `total`."""
         self._clock, self._total, self._time = clock, total, time.perf_counter()
 
     def lap(self, clock: int) -> tuple[float, float]:
-        """Give (samples per second, seconds left)."""
+        """Return (samples per second, seconds left)."""
         now = time.perf_counter()
         rate = (clock - self._clock) / max(now - self._time, 1e-9)
         self._clock, self._time = clock, now
@@ -69,7 +69,7 @@ class Progress:
 
 
 def hours(seconds: float) -> str:
-    """Write a duration as 1:05:09."""
+    """Format a duration as 1:05:09."""
     whole = int(seconds)
     return f'{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}'
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run has reached: network, optimiser, averages, counters; all that a checkpoint keeps."""
+"""The state of a run, as stored in checkpoints: network, optimiser, averages, counters."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 
 # Steps in a row without a finite gradient before the run gives up.
 _MAX_BAD_STEPS = 10
-# Broken samples are let pass until this many samples were seen: 1 % of 10 samples is none.
+# Minimum number of samples for the share of broken ones: 1 % of 10 samples is none.
 _BROKEN_GRACE = 1_000
 
 
 def build_optimizer(
     net: nn.Module, config: TrainConfig, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Build the optimiser of a config, for a net on this device."""
+    """Build the optimiser of a config for a network on this device."""
     lr, decay = config.lr, config.weight_decay
     if config.optimizer == 'muon':
         return Muon(net, lr, decay, product_type(config.precision, device))
@@ -46,17 +46,17 @@ def build_optimizer(
 
 
 def newest(run: Path, resume: bool) -> dict[str, Any] | None:
-    """Read the newest checkpoint of the run to go on from; None: it begins.
+    """Return the newest checkpoint to resume from; None: a new run.
 
-    Raises `TrainError` for a folder that holds a run not to be resumed.
+    Raises `TrainError` if the folder contains a run that is not to be resumed.
     """
     if not resume and any(checkpoint.folder(run).glob('*')):
-        raise TrainError(f'{run} already holds a run; add --resume to go on, or choose another')
+        raise TrainError(f'{run} already contains a run; add --resume, or choose another folder')
     return checkpoint.load_newest(run) if resume else None
 
 
 def resumed(run: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None:
-    """Read what `newest` gives; raises `TrainError` for other settings than it was begun with."""
+    """Return `newest`; raises `TrainError` if it cannot be resumed with `config`."""
     kept = newest(run, resume)
     if kept is not None:
         check_resumable(TrainConfig.from_json(kept['config']), config)
@@ -67,8 +67,8 @@ class TrainState:
     """A network with its optimiser and averages, on one clock.
 
     clock: samples seen, by all processes. broken: samples of this process that could not be read.
-    seconds: of training. done: share of the run that is over; at 1 it ends. origin: what the first
-    weights were, see `train.init.origin`; empty: random, or nobody knows any more.
+    seconds: of training. done: completed share of the run; it ends at 1. origin: the initial
+    weights, see `train.init.origin`; empty: random or unknown.
     """
 
     def __init__(
@@ -83,38 +83,38 @@ class TrainState:
         self._before = self._bad_steps = 0
 
     def restore(self, run: Path, resume: bool) -> None:
-        """Bring all back to what `resumed` gives; raises `TrainError`."""
+        """Restore the checkpoint returned by `resumed`; raises `TrainError`."""
         kept = resumed(run, self._config, resume)
         if kept is not None:
             self.net.load_state_dict(kept['net'])
             self.ema.load(kept['ema'])
             self.optimizer.load_state_dict(kept['optimizer'])
             self.clock, self.broken, self.seconds = kept['clock'], kept['broken'], kept['seconds']
-            self.origin = kept.get('origin', '')  # whatever --init says by now
+            self.origin = kept.get('origin', '')  # regardless of --init now
 
     def begin(self) -> None:
-        """Start counting the seconds: what was compiled before is no training."""
+        """Start counting seconds, without the time of compilation before."""
         self._begun = time.perf_counter() - self.seconds
         self.done = share_done(self.clock, self.seconds, self._config)
         if self.done >= 1.0:
-            log.info('nothing to do: the run was over at %d samples', self.clock)
+            log.info('nothing to do: the run is complete at %d samples', self.clock)
 
     def left(self, seconds: float) -> float:
-        """Give the seconds to the end of the run; seconds: to its last sample, at this rate."""
+        """Return the seconds to the end of the run, given those to its last sample."""
         if not self._config.minutes:
             return seconds
         return min(seconds, max(0.0, 60.0 * self._config.minutes - self.seconds))
 
     def step(self, loss: Tensor) -> Tensor:
-        """Learn from the loss of one batch -> norm of the gradient.
+        """Take a step with the loss of one batch; return the norm of the gradient.
 
-        A step whose gradient is not finite is skipped; many in a row raise `TrainError`.
+        A step with a non-finite gradient is skipped; many in a row raise `TrainError`.
         """
         config = self._config
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), config.clip).detach()
-        with stops.held():  # or a checkpoint would keep half a step
+        with stops.held():  # otherwise a checkpoint could contain half a step
             self._before, self.clock = self.clock, self.clock + config.batch
             # Gradients are averaged over processes, so that all of them see the same norm.
             if torch.isfinite(norm):
@@ -136,22 +136,22 @@ class TrainState:
         log.warning('step at %d samples has gradient norm %s; skipped', self._before, norm.item())
         if self._bad_steps >= _MAX_BAD_STEPS:
             raise TrainError(
-                f'{self._bad_steps} steps in a row were not finite at {self.clock} samples; start '
-                f'again from an earlier checkpoint with --init and a lower lr (now '
+                f'{self._bad_steps} steps in a row were not finite at {self.clock} samples; '
+                f'restart from an earlier checkpoint with --init and a lower lr (now '
                 f'{self._config.lr:g})'
             )
 
     @property
     def lr(self) -> float:
-        """Learning rate of the last step, by what is done now."""
+        """Learning rate of the last step, with the current share done."""
         return learning_rate(self._before, self._config, self.done)
 
     def due(self, every: int) -> bool:
-        """Whether the last step has passed a multiple of `every` samples."""
+        """Return whether the last step has passed a multiple of `every` samples."""
         return self._before // every != self.clock // every
 
     def count_broken(self, names: tuple[str, ...]) -> None:
-        """Name the broken samples of a batch; too many of those seen here raise `TrainError`."""
+        """Log and count the broken samples of a batch; too many of them raise `TrainError`."""
         for name in names:
             log.warning('broken sample skipped: %s', name)
         self.broken += len(names)
@@ -170,9 +170,9 @@ class TrainState:
 
     @contextlib.contextmanager
     def saved_if_stopped(self, run: Path) -> Iterator[None]:
-        """Write a checkpoint if the run is stopped (see `stops`) while this is entered.
+        """Write a checkpoint if the run is stopped (see `stops`) within the context.
 
-        One process stops at once. Many wait for each other, see `stop_together`.
+        A single process stops at once. Several wait for each other, see `stop_together`.
         """
         alone = self._processes.world == 1
         try:
@@ -184,7 +184,7 @@ class TrainState:
             raise
 
     def stop_together(self, run: Path) -> None:
-        """Save and stop, all of many processes after the same step, if one was asked to."""
+        """Save and stop all processes after the same step, if one of them was asked to stop."""
         if self._processes.world > 1 and self._processes.any(stops.waiting):
             self._keep(run)
             stops.now()
@@ -192,10 +192,10 @@ class TrainState:
     def _keep(self, run: Path) -> None:
         self.save(run)
         if self._processes.is_main:
-            log.info('stopped at %d samples, which are kept', self.clock)
+            log.info('stopped at %d samples; checkpoint written', self.clock)
 
     def save(self, run: Path) -> None:
-        """Write a checkpoint, by the main process; the others wait for it."""
+        """Write a checkpoint in the main process; the others wait for it."""
         with stops.held():
             self._save(run)
 

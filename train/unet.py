@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The denoiser: Efficient U-Net (arXiv 2205.11487, appendix B; DDVM, arXiv 2306.01923) with FOV.
 
-Most residual blocks sit at low resolution, down-sampling comes before and up-sampling after the
-blocks of a level, skips are scaled by 1 / sqrt(2). Only operators that TensorRT 8.6 and ONNX
-opset 17 know are used, and no shape is baked in: any multiple of the stride works.
+Most residual blocks are at low resolution. Each level down-samples before and up-samples after
+its blocks; skips are scaled by 1 / sqrt(2). All operators are supported by TensorRT 8.6 and ONNX
+opset 17, and no shape is fixed: any multiple of the stride works.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SKIP_SCALE = 1.0 / math.sqrt(2.0)
-# Slowest and fastest angular frequency of the sin-cos embeddings. Time needs to tell 1 from 0.999;
-# tan(vfov / 2) lies in about 0.2..1.2 and must interpolate smoothly between cameras.
+# Lowest and highest angular frequency of the sin-cos embeddings. Time must distinguish 1 from
+# 0.999; tan(vfov / 2) is about 0.2..1.2 and must interpolate smoothly between cameras.
 TIME_FREQUENCIES = (0.1, 1000.0)
 FOV_FREQUENCIES = (0.5, 32.0)
 
@@ -27,9 +27,9 @@ FOV_FREQUENCIES = (0.5, 32.0)
 class NetSpec:
     """Shape of a denoiser. One entry per level in channels, blocks and attention.
 
-    attention: how many of the level's blocks, from its first, are followed by self-attention.
+    attention: the number of blocks, from the first of a level, followed by self-attention.
     emb: width of the embedding of time and FOV. stem: 2 = the picture is unshuffled 2x2 before
-    the first level (which then works at half resolution); 1 = a full-resolution stem as published.
+    the first level, which then works at half resolution; 1 = a full-resolution stem as published.
     """
 
     channels: tuple[int, ...]
@@ -55,9 +55,9 @@ def sin_cos(value: Tensor, dim: int, frequencies: tuple[float, float]) -> Tensor
 
 
 def pixel_rays(like: Tensor, tan_half_vfov: Tensor) -> Tensor:
-    """Directions (x/z, y/z) of all pixels [B, 2, H, W], principal point centred, square pixels.
+    """Return directions (x/z, y/z) of all pixels [B, 2, H, W] of a centred, square-pixel camera.
 
-    The floor's depth follows from the ray's slope alone, which small nets cannot work out from
+    The slope of the ray determines the depth of the floor; small networks cannot derive it from
     zero-padding.
     """
     height, width = like.shape[-2], like.shape[-1]
@@ -72,10 +72,10 @@ def pixel_rays(like: Tensor, tan_half_vfov: Tensor) -> Tensor:
 
 
 class Norm(nn.GroupNorm):
-    """Group normalisation; compiled, it is written for the channels-last layout of a GPU.
+    """Group normalisation; the compiled variant is optimised for the channels-last layout on GPUs.
 
-    There the statistics are summed channel by channel first: pixels then lie next to each other
-    for every thread, and the whole is one pass to read and one to write.
+    It first sums the statistics per channel, so that the threads access memory contiguously and
+    one pass to read and one to write suffice.
     """
 
     def __init__(self, channels: int) -> None:
@@ -83,7 +83,7 @@ class Norm(nn.GroupNorm):
         super().__init__(max(1, min(32, channels // 8)), channels, eps=1e-5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, h, w]; float32 comes back from autocast as from `nn.GroupNorm`."""
+        """Normalise x [B, C, h, w]; return float32 under autocast, like `nn.GroupNorm`."""
         if not torch.compiler.is_compiling():
             return super().forward(x)
         batch, channels = x.shape[:2]
@@ -98,10 +98,10 @@ class Norm(nn.GroupNorm):
 
 
 def twice(x: Tensor) -> Tensor:
-    """Nearest up-sampling by 2 of [B, C, h, w]."""
+    """Up-sample x [B, C, h, w] by 2, nearest neighbour."""
     if not torch.compiler.is_compiling():
         return F.interpolate(x, scale_factor=2.0, mode='nearest')
-    # The compiler differentiates `interpolate` as a scatter with atomics; this becomes a sum.
+    # The compiler turns the gradient of `interpolate` into atomic scatters, but this into a sum.
     batch, channels, height, width = x.shape
     wide = x[:, :, :, None, :, None].expand(batch, channels, height, 2, width, 2)
     return wide.reshape(batch, channels, 2 * height, 2 * width)
@@ -111,7 +111,7 @@ class ResBlock(nn.Module):
     """Residual block: norm, SiLU, conv, twice; time and FOV scale and shift the second norm."""
 
     def __init__(self, channels_in: int, channels: int, emb: int) -> None:
-        """Make a block from channels_in to channels."""
+        """Create a block from channels_in to channels."""
         super().__init__()
         self.norm1 = Norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
@@ -136,7 +136,7 @@ class Attention(nn.Module):
     """Residual multi-head self-attention over all pixels of a level."""
 
     def __init__(self, channels: int, head_dim: int) -> None:
-        """Make attention with channels / head_dim heads."""
+        """Create attention with channels / head_dim heads."""
         super().__init__()
         self.heads = channels // head_dim
         self.norm = Norm(channels)
@@ -150,7 +150,7 @@ class Attention(nn.Module):
         batch, channels, height, width = x.shape
         qkv = self.qkv(self.norm(x)).reshape(batch, 3 * self.heads, -1, height * width)
         q, k, v = qkv.transpose(2, 3).chunk(3, dim=1)  # [B, heads, h w, head_dim]
-        # Plain operators: the few tokens of the lowest level do not repay a fused kernel on a CPU.
+        # Plain operators: on a CPU a fused kernel does not pay for the few tokens of this level.
         scores = (q * (q.shape[-1] ** -0.5)) @ k.transpose(2, 3)
         mixed = scores.softmax(dim=-1).to(v.dtype) @ v
         mixed = mixed.transpose(2, 3).reshape(batch, channels, height, width)
@@ -158,7 +158,7 @@ class Attention(nn.Module):
 
 
 class _Step(nn.Module):
-    """A residual block and, where the level has it, attention behind it."""
+    """A residual block, followed by attention if `head_dim` is given."""
 
     def __init__(self, channels_in: int, channels: int, emb: int, head_dim: int | None) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class _Step(nn.Module):
 
 
 def descend(samples: nn.ModuleList, levels: nn.ModuleList, h: Tensor, emb: Tensor) -> list[Tensor]:
-    """Walk down the encoder from the stem's output; gives what every block made, top to bottom."""
+    """Run the encoder on the output of the stem; return the output of every block, top down."""
     made: list[Tensor] = []
     for sample, steps in zip(samples, levels, strict=True):
         h = sample(h)
@@ -190,9 +190,10 @@ class UNet(nn.Module):
         rays: bool = False,
         channels: int = 1,
     ) -> None:
-        """Build; fov: condition on tan(vfov / 2). rays: add ray directions to the input.
+        """Build the network.
 
-        channels: of what is denoised: 1 for depth, 3 for the pictures of stage 0.
+        fov: condition on tan(vfov / 2). rays: add ray directions to the input.
+        channels: of the denoised signal: 1 for depth, 3 for the pictures of stage 0.
         """
         super().__init__()
         self.spec, self.fov, self.rays, self.channels = spec, fov, rays, channels
@@ -213,7 +214,7 @@ class UNet(nn.Module):
             self.down_samples.append(shrink if shrinks else nn.Identity())
             self.down.append(self._level(level, width))
             self.up.append(self._level(level, 2 * width))
-            # A 1x1 convolution commutes with nearest up-sampling: four times cheaper before it.
+            # A 1x1 convolution commutes with nearest up-sampling and is 4 times cheaper before it.
             self.up_samples.append(nn.Conv2d(width, before, 1) if shrinks else nn.Identity())
         last, dim = widths[-1], spec.head_dim if spec.attention[-1] else None
         self.middle = nn.ModuleList(_Step(last, last, emb, dim) for _ in range(spec.middle))
@@ -236,12 +237,12 @@ class UNet(nn.Module):
         )
 
     def embedding(self, t: Tensor, tan_half_vfov: Tensor) -> Tensor:
-        """Activated embedding [B, emb] of time and field of view."""
+        """Return the activated embedding [B, emb] of time and field of view."""
         emb = self.time(sin_cos(t, self.spec.emb, TIME_FREQUENCIES))
         if self.fov_projection is not None:
             angle = sin_cos(tan_half_vfov, self.spec.emb, FOV_FREQUENCIES)
             emb = emb + self.fov_projection(angle)
-        else:  # every model file has the same inputs; one that is unused would be dropped
+        else:  # all model files have the same inputs, and an export drops unused ones
             emb = emb + 0.0 * tan_half_vfov[:, None]
         return F.silu(emb)
 
@@ -269,5 +270,5 @@ class UNet(nn.Module):
 
 
 def parameter_count(net: nn.Module) -> int:
-    """Count trainable numbers."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in net.parameters())

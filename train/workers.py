@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that make data ahead: how they start, behave beside the trainer, and end with it."""
+"""Processes that make data ahead: how they start, run beside the trainer, and end with it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from train.threads import use_threads
 
 
 def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]:
-    """Start worker processes (0: none) at once that make data[n] for each number, in order."""
-    # spawn: forking a process whose OpenMP threads have run may hang the child.
+    """Start worker processes (0: none) at once; yield data[n] for each number, in order."""
+    # spawn, because forking a process with OpenMP threads may hang the child.
     more: dict[str, Any] = {}
     ended, end = multiprocessing.Pipe(duplex=False)
     if workers:
@@ -33,7 +33,7 @@ def made_ahead(data: Any, numbers: Iterable[int], workers: int) -> Iterator[Any]
     loader = DataLoader(
         data, batch_size=None, sampler=numbers, num_workers=workers, collate_fn=_as_is, **more
     )
-    atexit.register(end.close)  # before multiprocessing, which would wait for the workers
+    atexit.register(end.close)  # before multiprocessing waits for the workers
     with interrupts_held(*STOPS):
         started = iter(loader)
     ended.close()
@@ -55,10 +55,10 @@ def _as_is(made: Any) -> Any:
 
 
 def behave_as_worker(worker: int = 0, ended: Connection | None = None) -> None:
-    """Leave the cores to the trainer, one thread per worker; die with it, or when it closes.
+    """Use one thread, to leave cores to the trainer; die with it, or when it closes the pipe.
 
-    ended: of the pipe that the trainer closes. What stops all processes leaves a worker alone, as
-    many trainers go on to the same step.
+    ended: end of a pipe that the trainer closes. Workers ignore signals sent to all processes,
+    because several trainers continue up to the same step.
     """
     end_with_parent()
     for number in STOPS:
@@ -71,10 +71,10 @@ def behave_as_worker(worker: int = 0, ended: Connection | None = None) -> None:
 
 
 def _end(ended: Connection) -> None:
-    """End this process when the other end is closed.
+    """End this process when the other end of the pipe is closed.
 
-    As torch ends it, it waits for what it has made to be taken, which nobody does then: the
-    trainer waits for each worker for five seconds, then kills it.
+    When torch ends a worker, it first waits until its data is consumed, which no longer happens:
+    the trainer waits five seconds for each worker, then kills it.
     """
     ended.poll(None)
     os._exit(0)

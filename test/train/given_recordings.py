@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings as the command line of `train.finetune` names them."""
+"""Recordings as specified on the command line of `train.finetune`."""
 
 from __future__ import annotations
 

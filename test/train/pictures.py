@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures in the files of a fixture, and what is labelled in them."""
+"""Write picture files for fixtures, and read labels from depth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def grey(height: int, width: int, level: int = 90) -> np.ndarray:
 
 
 def labels(depth: np.ndarray) -> dict[tuple[int, int], float]:
-    """Give the labelled pixels as {(row, column): metres}."""
+    """Return the labelled pixels as {(row, column): metres}."""
     return {
         (int(v), int(u)): float(depth[v, u])
         for v, u in zip(*np.nonzero(~np.isnan(depth)), strict=True)

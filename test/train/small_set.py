@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A few tiny labelled pictures on disk, and settings that train on them in seconds."""
+"""A few tiny labelled pictures on disk, and settings for training on them in seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def camera(width: int = 48, height: int = 40, fy: float = 40.0) -> Camera:
 
 
 def plane_sample(seed: int, tilt: float = 0.5) -> RawSample:
-    """A floor seen from a random height, brighter where it is nearer: easy to learn."""
+    """Return a floor seen from a random height, brighter where it is nearer: easy to learn."""
     rng = np.random.default_rng(seed)
     cam = camera()
     inverse = 1.0 / rng.uniform(1.0, 6.0) + tilt * cam.rays()[..., 1] / rng.uniform(2.0, 6.0)
@@ -52,7 +52,7 @@ def write_set(folder: Path, count: int = 4) -> Path:
 
 
 def write_shard(root: Path, samples: list[RawSample]) -> None:
-    """Write samples as `train.worlds.cache` does, so that nothing has to be rendered."""
+    """Write samples like `train.worlds.cache`, without rendering."""
     folder = shard_path(root, 0)
     folder.mkdir(parents=True)
     np.save(folder / 'rgb.npy', np.stack([s.rgb for s in samples]))
@@ -62,17 +62,17 @@ def write_shard(root: Path, samples: list[RawSample]) -> None:
 
 
 def fast_config(folder: Path, *settings: str) -> TrainConfig:
-    """Config of the smallest preset on the set in `folder`."""
+    """Return a config of the smallest preset for the set in `folder`."""
     return make_config('micro', [f'sources=folder:{folder}', *FAST, *settings])
 
 
 def set_options(*settings: str) -> list[str]:
-    """Give settings as a command line has them."""
+    """Return settings as command-line options."""
     return [word for setting in settings for word in ('--set', setting)]
 
 
 def losses_of(run: Path) -> dict[int, float]:
-    """Loss by clock; a resumed run's second reading of a step replaces its first."""
+    """Return losses by clock; after a resume, the second value of a step replaces the first."""
     lines = (run / 'losses.jsonl').read_text().splitlines()
     rows = [json.loads(line) for line in lines if line.endswith('}')]
     return {row['clock']: row['loss'] for row in rows if 'loss' in row}

@@ -32,12 +32,12 @@ PLAIN = make_config(
     size=st.sampled_from([(96, 128), (64, 208), (128, 96)]),
     slope=st.tuples(st.floats(-0.3, 0.3), st.floats(-0.5, 0.5)),
 )
-def test_metric_plane_survives_every_draw(
+def test_a_metric_plane_is_the_same_plane_in_every_drawn_view(
     seed: int, fy: float, size: tuple[int, int], slope: tuple[float, float]
 ) -> None:
     """Each labelled pixel of the drawn camera lies on the same plane, in the same metres."""
     cam = Camera(fy * 1.01, fy, 127.0, 97.0, 256, 192)
-    # Plane n . X = 1 with X = depth (ray_x, ray_y, 1), X mirrored along x where the view is.
+    # Plane n . X = 1 with X = depth (ray_x, ray_y, 1), mirrored along x with the view.
     normal = np.array([*slope, 0.3])
     depth = _plane(normal, cam)
     view = draw_view(np.random.default_rng(seed), cam, size, CONFIG)
@@ -60,7 +60,7 @@ def _plane(normal: np.ndarray, cam: Camera) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10**6))
-def test_outside_the_picture_nothing_is_labelled_and_noise_is_seen(seed: int) -> None:
+def test_pixels_outside_the_picture_are_unlabelled_noise(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = plane_sample(0)
     view = draw_view(rng, raw.camera, (32, 32), CONFIG)
@@ -72,7 +72,7 @@ def test_outside_the_picture_nothing_is_labelled_and_noise_is_seen(seed: int) ->
 
 
 @given(seed=st.integers(0, 10**6))
-def test_what_the_camera_saw_keeps_its_colour_beside_the_noise(seed: int) -> None:
+def test_noise_leaves_pixels_inside_the_picture_unchanged(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = plane_sample(0)
     view = draw_view(rng, raw.camera, (32, 32), CONFIG)
@@ -81,7 +81,7 @@ def test_what_the_camera_saw_keeps_its_colour_beside_the_noise(seed: int) -> Non
 
 
 @given(seed=st.integers(0, 10**6), fy=st.floats(10, 300))
-def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: float) -> None:
+def test_field_of_view_stays_in_the_contracts_range_if_possible(seed: int, fy: float) -> None:
     cam = camera(fy=fy)
     view = draw_view(np.random.default_rng(seed), cam, (32, 32), CONFIG)
     tan, own = view.camera.tan_half_vfov, cam.tan_half_vfov
@@ -94,14 +94,14 @@ def test_field_of_view_stays_in_the_contracts_range_if_it_can(seed: int, fy: flo
         assert scale_range(own, CONFIG) in [(scale, scale) for scale in scales]
 
 
-def test_a_lens_out_of_range_comes_as_near_to_it_as_scales_allow() -> None:
+def test_a_lens_out_of_range_gets_the_scale_that_comes_closest() -> None:
     narrow, wide = 0.1 * CONFIG.tan_half_vfov_min, 10.0 * CONFIG.tan_half_vfov_max
     assert scale_range(narrow, CONFIG) == (CONFIG.fov_scale_max, CONFIG.fov_scale_max)
     assert scale_range(wide, CONFIG) == (CONFIG.fov_scale_min, CONFIG.fov_scale_min)
 
 
-def test_range_holds_for_a_window_of_part_of_the_rows_and_pixels_that_are_not_square() -> None:
-    """What counts is the lens of the window, in rows by fy: here a tangent of 0.4 at scale 1."""
+def test_range_holds_for_cropped_rows_and_non_square_pixels() -> None:
+    """The lens of the window counts, its rows divided by fy: a tangent of 0.4 at scale 1."""
     cam = Camera(500.0, 250.0, 199.5, 399.5, 400, 800)
     settings = {'fov_scale_min': 0.5, 'fov_scale_max': 2.0}
     config = replace(PLAIN, tan_half_vfov_min=0.5, tan_half_vfov_max=0.6, **settings)
@@ -110,14 +110,14 @@ def test_range_holds_for_a_window_of_part_of_the_rows_and_pixels_that_are_not_sq
 
 
 @pytest.mark.parametrize(('width', 'height'), [(400, 200), (200, 400)])
-def test_at_scale_one_the_window_is_the_largest_in_the_middle(width: int, height: int) -> None:
+def test_at_scale_one_the_window_is_the_largest_centred_one(width: int, height: int) -> None:
     (view,) = _views(camera(width, height), (32, 32), PLAIN, 1)
     assert (view.crop_width, view.crop_height) == (200, 200)
     assert (view.left, view.top) == ((width - 200) / 2, (height - 200) / 2)
 
 
 def test_draws_fill_the_ranges_of_the_config() -> None:
-    cam = camera(640, 480, 500.0)  # no scale takes it out of the contract's range
+    cam = camera(640, 480, 500.0)  # every scale stays in the contract's range
     views = _views(cam, (48, 64), CONFIG, 1000)
     scale = np.log([view.crop_height / 480 for view in views])
     _assert_uniform(scale, np.log(CONFIG.fov_scale_min), np.log(CONFIG.fov_scale_max))
@@ -137,7 +137,7 @@ def _views(cam: Camera, size: tuple[int, int], config: TrainConfig, count: int) 
 
 
 def _assert_uniform(values: np.ndarray, low: float, high: float) -> None:
-    """Up to what windows of whole pixels change, and chance."""
+    """Tolerate the rounding of windows to whole pixels, and chance."""
     shares = np.quantile((values - low) / (high - low), [0.0, 0.25, 0.5, 0.75, 1.0])
     assert shares == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.05)
 
@@ -148,10 +148,10 @@ def test_noise_beyond_the_picture_covers_the_grey_levels() -> None:
     black = np.zeros((64, 64, 3), np.uint8)
     noise = fill_outside(np.random.default_rng(0), black, view)[outside(view)]
     assert noise.mean() == pytest.approx(127.5, abs=2)
-    assert noise.std() == pytest.approx(61, abs=2)  # 64, of which what is beyond 0..255 is cut
+    assert noise.std() == pytest.approx(61, abs=2)  # 64 before clipping to 0..255
 
 
-def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:
+def test_without_augmentation_the_input_equals_the_robots_bit_for_bit() -> None:
     raw = plane_sample(3)
     raw = RawSample(
         np.random.default_rng(0).integers(0, 256, raw.rgb.shape).astype(np.uint8),
@@ -170,7 +170,7 @@ def test_no_augmentation_is_the_robots_input_bit_for_bit() -> None:
 
 @pytest.mark.parametrize('width', [40, 20])
 def test_a_draw_without_augmentation_is_the_full_view(width: int) -> None:
-    """Of pixels twice as wide as high, too."""
+    """Also with pixels twice as wide as high."""
     raw, cam = plane_sample(1), camera(width=40, height=40).resized(width, 40)
     raw = RawSample(raw.rgb[:, :width], raw.depth[:, :width], cam)
     config = replace(PLAIN, sizes='32x32')
@@ -180,7 +180,7 @@ def test_a_draw_without_augmentation_is_the_full_view(width: int) -> None:
     assert example.rgb.tobytes() == robots[0].tobytes()
 
 
-def test_photometric_changes_colours_mildly_and_only_when_asked() -> None:
+def test_photometric_changes_colours_mildly_and_only_if_enabled() -> None:
     rgb = plane_sample(0).rgb
     assert photometric(np.random.default_rng(0), rgb, 0.0) is rgb
     images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
@@ -192,7 +192,7 @@ def test_photometric_changes_colours_mildly_and_only_when_asked() -> None:
     assert 2 < np.mean(shifts) < 50
 
 
-def test_photometric_draws_what_it_says() -> None:
+def test_photometric_draws_match_the_documented_shares_and_ranges() -> None:
     draw = draw_photometric(np.random.default_rng(0), 4000, 1.0)
     for values, share, low, high in (
         (draw.grey, 0.15, 0.3, 1.0), (draw.blur, 0.3, 0.3, 1.2),
@@ -208,7 +208,7 @@ def test_photometric_draws_what_it_says() -> None:
 
 
 def test_photometric_varies_gain_white_gamma_and_contrast() -> None:
-    """By the standard deviations of what each of them changes, to first order."""
+    """Compare standard deviations, to first order."""
     table = draw_photometric(np.random.default_rng(0), 4000, 0.5).table.astype(float)
     assert (table[:, 255][table[:, 128] > 170] == 255).all()  # over-exposed is white
     low, middle, high = (np.log(table[:, level]) for level in (64, 128, 192))
@@ -229,7 +229,7 @@ def test_photometric_compresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_jpeg_keeps_brightness_finer_than_colour() -> None:
-    """That of the eye, in which red counts more than blue."""
+    """Brightness as the eye perceives it: red counts more than blue."""
     noisy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     lost = jpeg(noisy, 90).astype(float) - noisy
     luma = np.array([0.299, 0.587, 0.114])

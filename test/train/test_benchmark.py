@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks, judged with a model that knows the answer, against numbers worked out by hand."""
+"""Benchmarks of a model that knows the truth, compared with manually computed values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmd_ros.loading import load_estimator
 from train import benchmark
 from train.errors import TrainError
 
-# min, max, crop, KB crop, as the papers' evaluation protocol states them.
+# min, max, crop, KB crop, as in the papers' evaluation protocol.
 EXPECTED = {
     'nyu': (1e-3, 10.0, 'eigen', False),
     'sunrgbd': (0.0, 8.0, 'eigen', False),
@@ -46,13 +46,13 @@ def estimator(model):
 
 
 def metres_of(level: int) -> float:
-    """What the oracle says for a grey level."""
+    """Return the oracle's depth for a grey level."""
     code = np.array([2.0 * level / 255.0 - 1.0], np.float32)
     return float(depth_codec.decode(code, CONTRACT)[0])
 
 
 def write_ibims(root: Path, levels: tuple[int, ...], truth_m: float) -> Path:
-    """Write grey pictures with flat truth; outside of Eigen's crop the truth is far off."""
+    """Write grey pictures with flat truth; outside of Eigen's crop the truth is wrong by far."""
     names = [f'room_{i:02d}' for i in range(len(levels))]
     root.mkdir(exist_ok=True)
     (root / 'imagelist.txt').write_text('\n'.join(names))
@@ -71,7 +71,7 @@ def write_ibims(root: Path, levels: tuple[int, ...], truth_m: float) -> Path:
 
 
 @pytest.mark.parametrize('name', sorted(EXPECTED))
-def test_protocols_state_the_papers_choices(name):
+def test_protocols_agree_with_the_papers(name):
     protocol = benchmark.load_protocol(name)
     found = (protocol.min_m, protocol.max_m, protocol.crop, protocol.kb_crop)
     assert found == EXPECTED[name]
@@ -97,7 +97,7 @@ def test_crops():
     assert benchmark.crop_mask('none', (3, 4)) is None
 
 
-def test_kb_crop_takes_the_bottom_middle_and_moves_the_camera():
+def test_kb_crop_keeps_the_bottom_centre_and_moves_the_camera():
     rgb = np.zeros((375, 1242, 3), np.uint8)
     rgb[23, 13] = 255
     depth = np.arange(375 * 1242, dtype=np.float32).reshape(375, 1242)
@@ -152,18 +152,18 @@ def test_predictions_are_clamped_to_the_range(tmp_path, estimator):
     assert scores[0].rmse == pytest.approx(10.0 - 3.0, rel=1e-3)
 
 
-def test_the_mirrored_estimate_is_turned_back(tmp_path, estimator):
+def test_the_mirrored_estimate_is_mirrored_back(tmp_path, estimator):
     truth = np.full((96, 128), 2.0, np.float32)
     truth[:, 64:] = 6.0
     sample = RawSample(grey_from_depth(truth), truth, Camera(100, 100, 63.5, 47.5, 128, 96))
     protocol = benchmark.load_protocol('ibims')
     whole = benchmark.Protocol(**{**vars(protocol), 'crop': 'none'})
     score = benchmark.judge_sample(estimator, sample, whole)
-    # Only the few columns at the edge blur; unturned halves would err by a factor of three.
+    # Only a few columns at the edge blur; without mirroring back, the error is a factor of 3.
     assert score.abs_rel < 0.05 and score.delta1 > 0.9
 
 
-def test_input_size_is_scaled_and_judged_at_full_size(estimator):
+def test_input_is_scaled_and_evaluated_at_full_size(estimator):
     truth = np.full((768, 1024), metres_of(140), np.float32)
     rgb = np.full((768, 1024, 3), 140, np.uint8)
     sample = RawSample(rgb, truth, Camera(886.81, 927.06, 512, 384, 1024, 768))
@@ -194,7 +194,7 @@ def test_command_line(tmp_path, model, capsys):
 
 
 def test_kitti_protocol_end_to_end(tmp_path, estimator):
-    """The crops meet where truth is right; everywhere else it is wrong by far."""
+    """Truth is right only in the intersection of the crops, and wrong by far everywhere else."""
     drive = '2011_09_26_drive_0002_sync'
     day = tmp_path / 'raw' / '2011_09_26'
     write(day / drive / 'image_02' / 'data' / '01.png', np.full((375, 1242, 3), 160, np.uint8))
@@ -236,7 +236,7 @@ def test_broken_samples_are_named_and_too_many_stop(tmp_path, estimator):
         (['--protocol', 'ibims', '--data', 'nowhere'], 'nowhere does not exist; expected'),
         (['--protocol', 'ibims', '--data', '.', '--list', 'x'], 'takes no --list'),
         (['--protocol', 'kitti', '--data', '.'], 'needs the split file'),
-        ([], 'give --protocol NAME and --data DIR'),
+        ([], 'specify --protocol NAME and --data DIR'),
         (['--protocol', 'ibims', '--data', '.', '--out', __file__], 'choose another --out'),
     ],
 )
@@ -256,24 +256,24 @@ def test_protocol_files_are_checked(tmp_path):
         benchmark.load_protocol(str(path))
     path.write_text(text.replace('input_size:', 'input_size: 5 #'))
     with pytest.raises(
-        TrainError, match=r"own.yaml is no protocol \('int' object is not iterable\)"
+        TrainError, match=r"own.yaml is not a protocol \('int' object is not iterable\)"
     ):
         benchmark.load_protocol(str(path))
     path.write_text('title: [a\n')
-    with pytest.raises(TrainError, match=r'own.yaml is no protocol \(while parsing'):
+    with pytest.raises(TrainError, match=r'own.yaml is not a protocol \(while parsing'):
         benchmark.load_protocol(str(path))
 
 
 @pytest.mark.parametrize('text', ['[1]', '{"score": {}}', 'no json'])
-def test_what_is_no_result_is_named(tmp_path, text, capsys):
+def test_a_file_that_is_not_a_result_is_named(tmp_path, text, capsys):
     path = tmp_path / 'results.json'
     path.write_text(text)
     assert benchmark.main(['--table', str(path)]) == 2
-    assert f'error: {path} is no result of this command' in capsys.readouterr().err
+    assert f'error: {path} is not a result of this command' in capsys.readouterr().err
 
 
-def test_papers_protocols_know_no_floor(capsys):
-    """Their scores are of a model's own scale, some of them averaged with the mirrored picture."""
+def test_the_papers_protocols_reject_floor_scaling(capsys):
+    """Their scores use a model's own scale, and some the average with the mirrored picture."""
     with pytest.raises(SystemExit):
         benchmark.main(['--protocol', 'ibims', '--data', '.', '--camera-height', '1.5'])
     assert 'unrecognized arguments: --camera-height' in capsys.readouterr().err

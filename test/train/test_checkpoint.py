@@ -21,7 +21,7 @@ def _state(clock: int) -> dict[str, Any]:
     return {**state, 'clock': clock, 'net': {'w': torch.arange(5000) + clock}}
 
 
-def test_newest_whole_one_is_read_and_old_ones_go(tmp_path: Path) -> None:
+def test_the_newest_intact_one_is_read_and_old_ones_are_removed(tmp_path: Path) -> None:
     for clock in (10, 20, 30):
         checkpoint.save(tmp_path, _state(clock), keep=2)
     names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
@@ -55,8 +55,8 @@ def test_a_damaged_newest_one_is_skipped_with_a_warning(
     assert '000000000020.pt is damaged' in caplog.text
 
 
-def test_a_damaged_newer_one_takes_no_place_of_those_that_are_kept(tmp_path: Path) -> None:
-    """A run that goes on from the one before it, with shorter ways between checkpoints."""
+def test_a_damaged_newer_one_does_not_count_as_kept(tmp_path: Path) -> None:
+    """A run resumes from the previous one, with smaller intervals between checkpoints."""
     checkpoint.save(tmp_path, _state(10), keep=2)
     checkpoint.save(tmp_path, _state(20), keep=2).write_bytes(b'x')
     checkpoint.save(tmp_path, _state(12), keep=1)
@@ -65,7 +65,7 @@ def test_a_damaged_newer_one_takes_no_place_of_those_that_are_kept(tmp_path: Pat
     assert state['clock'] == 12
 
 
-def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
+def test_only_damaged_ones_are_an_error_but_none_is_not(tmp_path: Path) -> None:
     assert checkpoint.load_newest(tmp_path) is None
     checkpoint.save(tmp_path, _state(1), keep=1).write_bytes(b'x')
     with pytest.raises(TrainError, match='all 1 checkpoints'):
@@ -73,11 +73,11 @@ def test_all_damaged_is_an_error_none_is_not(tmp_path: Path) -> None:
     (checkpoint.folder(tmp_path) / '000000000099.pt').symlink_to(tmp_path / 'gone.pt')
     with pytest.raises(TrainError, match='all 2 checkpoints'):
         checkpoint.load_newest(tmp_path)
-    with pytest.raises(TrainError, match='holds no checkpoint'):
+    with pytest.raises(TrainError, match='contains no checkpoint'):
         checkpoint.find(tmp_path / 'elsewhere')
 
 
-def test_one_that_a_running_trainer_replaces_is_no_damage(
+def test_one_replaced_by_a_running_trainer_is_not_reported_as_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoint.save(tmp_path, _state(10), keep=1)
@@ -110,7 +110,7 @@ def test_another_file_is_not_called_a_damaged_checkpoint(tmp_path: Path) -> None
     for name in ('model.onnx', '000000000001.zip'):
         path = tmp_path / name
         path.write_bytes(b'x')
-        with pytest.raises(TrainError, match=f'{name} is no checkpoint; give the folder of a run'):
+        with pytest.raises(TrainError, match=f'{name} is not a checkpoint; specify the folder'):
             checkpoint.find(path)
 
 
@@ -121,7 +121,7 @@ def test_other_formats_are_refused(tmp_path: Path, other: object) -> None:
         checkpoint.load(tmp_path / 'a.pt')
 
 
-def test_no_space_is_said_before_training_is_lost(
+def test_missing_space_is_reported_before_training_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple('usage', 'total used free')
@@ -130,7 +130,7 @@ def test_no_space_is_said_before_training_is_lost(
         checkpoint.check_space(tmp_path / 'not' / 'yet', 10_000)
 
 
-@pytest.mark.parametrize('room', [10, 20_000])  # torch says it differently
+@pytest.mark.parametrize('room', [10, 20_000])  # torch raises different errors
 def test_a_failed_write_leaves_the_old_ones(tmp_path: Path, room: int) -> None:
     checkpoint.save(tmp_path, _state(10), keep=1)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

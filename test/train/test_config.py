@@ -48,11 +48,11 @@ from train.run import main
         (['centre_jitter=inf'], 'centre_jitter=inf must be >= 0'),
         (['picture_every=0'], 'picture_every=0 must be >= 1'),
         (['validation_frames=0'], 'validation_frames=0 must be >= 1'),
-        (['clip=0'], 'clip=0 would let nothing be learned'),
+        (['clip=0'], 'clip=0 would prevent learning'),
         (['max_broken_share=2'], 'share in 0..1'),
         (['batch=1e400'], "batch='1e400' is not a int"),
         (['batch=15e-1'], "batch='15e-1' is not a int"),
-        (['seed=4294967296'], 'seed=4294967296 must be < 4294967296: worlds beyond are held out'),
+        (['seed=4294967296'], 'seed=4294967296 must be < 4294967296: larger seeds are held out'),
     ],
 )
 def test_bad_settings_name_value_and_fix(settings: list[str], message: str) -> None:
@@ -60,7 +60,7 @@ def test_bad_settings_name_value_and_fix(settings: list[str], message: str) -> N
         make_config('nano', settings)
 
 
-def test_unknown_preset_lists_the_known() -> None:
+def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(TrainError, match=r"preset 'huge' is unknown; allowed: .*nano"):
         make_config('huge', [])
 
@@ -92,8 +92,8 @@ def test_config_survives_json() -> None:
 def test_resume_allows_longer_runs_and_nothing_else() -> None:
     config = make_config('nano', [])
     check_resumable(config, make_config('nano', ['total_samples=2000000', 'threads=1']))
-    said = r'lr: 0.001 -> 0.01\n.*--init CHECKPOINT; train\.finetune: --model'
-    with pytest.raises(TrainError, match=said):
+    message = r'lr: 0.001 -> 0.01\n.*--init CHECKPOINT; train\.finetune: --model'
+    with pytest.raises(TrainError, match=message):
         check_resumable(config, make_config('nano', ['lr=0.01']))
 
 
@@ -102,12 +102,12 @@ def test_command_line_reports_and_fails(capsys: pytest.CaptureFixture[str]) -> N
     assert "unknown setting 'bogus'" in capsys.readouterr().err
 
 
-def test_nothing_to_go_on_from_is_no_new_run(
+def test_resuming_without_a_checkpoint_starts_no_new_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / 'typo'
     assert main(['--out', str(run), '--resume']) == 1
-    assert 'holds no checkpoint to go on from; start the run again' in capsys.readouterr().err
+    assert 'contains no checkpoint to resume from; start the run again' in capsys.readouterr().err
     assert not run.exists()
 
 
@@ -117,11 +117,11 @@ def test_a_file_where_the_run_should_be_is_named(
     (tmp_path / 'file').write_text('mine')
     sources = f'sources=folder:{write_set(tmp_path / "set")}'
     assert main(['--out', str(tmp_path / 'file'), '--preset', 'micro', '--set', sources]) == 1
-    assert f"File exists: '{tmp_path}/file'; mend that" in capsys.readouterr().err
+    assert f"File exists: '{tmp_path}/file'; fix that" in capsys.readouterr().err
     assert (tmp_path / 'file').read_text() == 'mine'
 
 
-def test_a_full_disk_is_said_with_what_was_being_written(
+def test_a_full_disk_is_reported_with_the_file_being_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / 'run'
@@ -130,5 +130,5 @@ def test_a_full_disk_is_said_with_what_was_being_written(
     sources = f'sources=folder:{write_set(tmp_path / "set")}'
     settings = set_options(sources, *FAST, 'total_samples=4')
     assert main(['--out', str(run), '--preset', 'micro', *settings]) == 1
-    said = 'No space left on device (in losses, train/report.py); mend that'
-    assert said in capsys.readouterr().err
+    message = 'No space left on device (in losses, train/report.py); fix that'
+    assert message in capsys.readouterr().err

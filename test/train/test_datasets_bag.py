@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag as a dataset: pairing, distortion, and messages that say which topic is meant."""
+"""A bag as a dataset: pairing, distortion, and error messages that name the topic."""
 
 from __future__ import annotations
 
@@ -112,13 +112,13 @@ def test_pairs_become_frames(tmp_path):
     assert second.rgb[5, 5].tolist() == [100, 0, 0]
     assert second.depth[5, 5] == pytest.approx(1.501) and np.isnan(second.depth[0, 0])
     assert (second.camera.fx, second.camera.fy) == (60.0, 61.0)
-    # Another opening reads what was written, even without the bag.
+    # A second opening reads the written frames, even without the bag.
     (tmp_path / 'drive').rename(tmp_path / 'gone')
     assert len(open_dataset('bag', bag)) == 2
     assert len(open_dataset('bag', tmp_path / 'gone', every=2)) == 1
 
 
-def test_pictures_of_a_camera_on_its_side_are_learned_from_upright(tmp_path):
+def test_pictures_of_a_rotated_camera_are_turned_upright(tmp_path):
     bag = write_bag(tmp_path / 'drive', [0.0] * 5)
     plain = open_dataset('bag', bag).load(1)
     with pytest.raises(TrainError, match='image_rotation None, now 90'):
@@ -128,13 +128,13 @@ def test_pictures_of_a_camera_on_its_side_are_learned_from_upright(tmp_path):
     assert upright.camera == plain.camera.turned(90)
     np.testing.assert_array_equal(upright.rgb, np.rot90(plain.rgb, -1))
     np.testing.assert_array_equal(upright.depth, np.rot90(plain.depth, -1))
-    assert np.isnan(upright.depth[0, -1])  # what was not measured is at the right now
+    assert np.isnan(upright.depth[0, -1])  # the unmeasured part is at the right now
     with pytest.raises(TrainError, match='image_rotation=45; allowed: 0, 90, 180, 270'):
         open_dataset('bag', bag, image_rotation=45)
 
 
 def record(path: Path, stamps_ns, level: int = 0, depth_late_ns: int = 0) -> Path:
-    """Write pictures of the grey levels `level`, `level` + 1 ..., in this order, and depths."""
+    """Write depths and pictures of the grey levels `level`, `level` + 1 ..., in this order."""
     items = []
     for i, stamp in enumerate(stamps_ns):
         rgb = np.full((48, 64, 3), level + i, np.uint8)
@@ -151,8 +151,8 @@ def levels(reader) -> list[int]:
     return [int(reader.load(i).rgb[0, 0, 0]) for i in range(len(reader))]
 
 
-def test_the_end_is_held_out_of_simulated_time_too(tmp_path):
-    """Seconds 5 to 14 of a simulation: the tenth has one digit more."""
+def test_the_end_is_held_out_in_simulated_time_too(tmp_path):
+    """Seconds 5 to 14 of a simulation: from 10, stamps have one more digit."""
     bag = record(tmp_path / 'sim', [second * 10**9 for second in range(5, 15)])
     assert levels(open_dataset('bag', bag, part='train')) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert levels(open_dataset('bag', bag, part='held_out')) == [8, 9]
@@ -165,8 +165,8 @@ def test_every_frame_of_a_looped_bag_is_used_and_the_same_end_held_out(tmp_path,
     assert 'warning: 5 of 10 images repeat a stamp' in capsys.readouterr().err
 
 
-def test_processes_that_train_together_write_the_frames_once(tmp_path, monkeypatch):
-    """A second one opens the bag while the first has written half of its frames."""
+def test_parallel_processes_write_the_frames_once(tmp_path, monkeypatch):
+    """A second process opens the bag when the first has written half of its frames."""
     bag = record(tmp_path / 'bag', [1, 2])
     found = []
     second = threading.Thread(target=lambda: found.append(levels(open_dataset('bag', bag))))
@@ -183,8 +183,8 @@ def test_processes_that_train_together_write_the_frames_once(tmp_path, monkeypat
     assert found == [[0, 1]]
 
 
-def test_nobody_waits_for_the_frames_of_another_bag(tmp_path, monkeypatch):
-    """Beside it, and written for minutes."""
+def test_no_process_waits_for_the_frames_of_another_bag(tmp_path, monkeypatch):
+    """The other bag is in the same folder, and takes minutes."""
     ready, bag = record(tmp_path / 'ready', [1, 2]), record(tmp_path / 'bag', [1])
     open_dataset('bag', ready)
     found = []
@@ -200,7 +200,7 @@ def test_nobody_waits_for_the_frames_of_another_bag(tmp_path, monkeypatch):
     open_dataset('bag', bag)
 
 
-def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
+def test_frames_of_another_recording_with_the_same_name_are_refused(tmp_path):
     bag = record(tmp_path / 'bag', [1, 2, 3])
     assert levels(open_dataset('bag', bag)) == [0, 1, 2]
     (file,) = bag.glob('*.mcap')
@@ -208,17 +208,17 @@ def test_frames_of_another_recording_of_that_name_are_refused(tmp_path):
     shutil.rmtree(bag)
     record(bag, [1, 2, 3], level=7)  # as long as the other
     os.utime(file, (written, written + 60))
-    with pytest.raises(TrainError, match=r'frames were made of another .*: changed .* Delete'):
+    with pytest.raises(TrainError, match=r'frames were made from another .*: changed .* Delete'):
         open_dataset('bag', bag)
     shutil.rmtree(bag)
     record(bag, [1, 2, 3, 4])
     os.utime(file, (written, written))
-    with pytest.raises(TrainError, match=r'frames were made of another .*: bytes .* Delete'):
+    with pytest.raises(TrainError, match=r'frames were made from another .*: bytes .* Delete'):
         open_dataset('bag', bag)
 
 
-def test_the_home_folder_may_be_meant(tmp_path, monkeypatch):
-    """No shell has replaced the ~ within a source."""
+def test_a_tilde_in_a_source_is_the_home_folder(tmp_path, monkeypatch):
+    """The shell does not expand a ~ within a source."""
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.chdir(tmp_path)
     record(tmp_path / 'drive', [1, 2])
@@ -237,7 +237,7 @@ def test_the_home_folder_may_be_meant(tmp_path, monkeypatch):
 
 
 def test_frames_of_an_older_version_are_refused(tmp_path):
-    """They are in another order, in which the parts differ."""
+    """Their order differs, and so would the parts."""
     bag = record(tmp_path / 'bag', [1, 2, 3])
     open_dataset('bag', bag)
     origin = tmp_path / 'bag.frames' / 'origin.json'
@@ -248,8 +248,8 @@ def test_frames_of_an_older_version_are_refused(tmp_path):
         open_dataset('bag', bag)
 
 
-def test_frames_whose_depth_measured_nothing_are_left_out(tmp_path, capsys):
-    """A covered camera, or the first second of one that starts."""
+def test_frames_without_measured_depth_are_left_out(tmp_path, capsys):
+    """From a covered camera, or during the first second after its start."""
     items = []
     for i in range(4):
         depth = np.full((48, 64), np.nan if i in (0, 3) else 1.0 + i, np.float32)
@@ -278,14 +278,14 @@ def test_distortion_is_removed(tmp_path):
     assert not sample.camera.is_distorted
 
 
-def test_far_depth_survives(tmp_path):
+def test_far_depth_is_kept(tmp_path):
     depth = np.full((4, 6), 70.25, np.float32)
     depth[0] = [np.nan, np.inf, 1.0, 65.535, 0.001, 80.5]
     sample = RawSample(np.zeros((4, 6, 3), np.uint8), depth, Camera(5, 5, 2.5, 1.5, 6, 4))
     write_frame(tmp_path / 'set' / 'one', sample, 'test')
     read = open_dataset('frames', tmp_path / 'set').load(0).depth
     expected = depth.copy()
-    expected[0, 1] = np.nan  # the layout has no sky
+    expected[0, 1] = np.nan  # the layout does not store sky
     np.testing.assert_allclose(read, expected, atol=1e-6)
 
 
@@ -296,7 +296,7 @@ def test_smaller_depth_labels_fewer_pixels(tmp_path):
     assert depth[2, 2] == pytest.approx(1.5) and np.isnan(depth[1, 1])
 
 
-def test_smaller_depth_lies_at_the_middle_of_what_it_covers():
+def test_smaller_depth_labels_the_centre_of_the_area_it_covers():
     truth = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
     camera = Camera(10.0, 10.0, 4.0, 2.5, width=9, height=6)
     rgb = np.zeros((6, 9, 3), np.uint8)
@@ -323,7 +323,7 @@ def test_ambiguity_and_bad_depth_are_explained(tmp_path):
         open_dataset('bag', tmp_path / 'text')
 
 
-def test_a_frame_that_the_disk_has_no_room_for_is_an_error(tmp_path):
+def test_a_frame_that_does_not_fit_on_the_disk_is_an_error(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     camera = Camera(60.0, 60.0, 31.5, 23.5, WIDTH, HEIGHT)
     sample = RawSample(noise, np.ones((HEIGHT, WIDTH), np.float32), camera)

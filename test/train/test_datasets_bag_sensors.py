@@ -13,7 +13,7 @@ from train.errors import TrainError
 
 
 def other_sensors(*extra: Item) -> list[Item]:
-    """A picture with depth of another camera, whose picture is a part of it, and some more."""
+    """Return a picture, depth of another camera with a narrower view, and `extra` items."""
     rgb, depth = np.full((48, 64, 3), 7, np.uint8), np.full((24, 32), 2.0, np.float32)
     return [
         Item(IMAGE, 1, rgb, 'image'),
@@ -29,23 +29,23 @@ OWN_INFO = Item(
 MOUNT = Item('/tf_static', 1, [('camera', 'depth_optical', np.eye(4))], 'tf')
 
 
-def test_depth_of_another_camera_is_no_truth(tmp_path):
+def test_depth_of_another_camera_is_refused(tmp_path):
     bag = write_bag(tmp_path / 'drive', other_sensors())
     with pytest.raises(TrainError) as error:
         open_dataset('bag', bag)
-    for said in (
+    for message in (
         "in frame 'depth_optical', the pictures in 'camera': it is not registered",
         f'no camera_info beside {DEPTH}; record that of the depth camera, or name it',
-        'with option depth_info. Or record depth that is registered',
-        'depth_frame any takes it as it is',
+        'with option depth_info. Or record registered depth',
+        'depth_frame any uses it unchanged',
     ):
-        assert said in str(error.value)
+        assert message in str(error.value)
     assert open_dataset('bag', bag, depth_frame='any').load(0).rgb[0, 0, 0] == 7
     with pytest.raises(TrainError, match="depth_frame='other'; allowed: same, any"):
         open_dataset('bag', bag, depth_frame='other')
 
 
-def test_depth_of_another_camera_is_registered_where_the_bag_tells_how(tmp_path, capsys):
+def test_depth_of_another_camera_is_registered_if_the_bag_has_the_transforms(tmp_path, capsys):
     bag = write_bag(tmp_path / 'drive', other_sensors(OWN_INFO))
     named = {'info': INFO, 'depth_info': '/ir/camera_info'}
     with pytest.raises(TrainError, match=r'there is no tf_static in bag .*; record /tf_static'):
@@ -65,7 +65,7 @@ def test_depth_of_another_camera_is_registered_where_the_bag_tells_how(tmp_path,
     assert np.isfinite(untouched.load(0).depth[0, 0::2]).all()  # stretched over the picture
 
 
-def test_a_lidar_s_points_are_labels_where_they_are_named(tmp_path):
+def test_lidar_points_are_labels_if_their_topic_is_specified(tmp_path):
     points = np.array([[0.0, 0.0, 2.0], [0.0, 0.0, 70.0], [0.5, 0.0, 5.0], [0.0, 0.0, -3.0]])
     items = [item for item in other_sensors(MOUNT) if item.topic != DEPTH]
     items.append(Item('/points', 40_000_001, points, 'cloud', frame_id='depth_optical'))

@@ -104,7 +104,7 @@ def test_diml_outdoor(tmp_path):
     assert math.isnan(confident.load(0).depth[3, 4])
     given['height'] = 640
     (tmp_path / 'intrinsics.json').write_text(json.dumps(given))
-    with pytest.raises(TrainError, match='another aspect'):
+    with pytest.raises(TrainError, match='a different aspect ratio from its camera'):
         reader.load(0)
 
 
@@ -141,7 +141,7 @@ def test_frames(tmp_path):
     sample = reader.load(0)
     assert sample.depth[0, 3] == 70.5 and math.isnan(sample.depth[0, 0])
     assert sample.depth[1, 1] == pytest.approx(1.5)
-    # What was not measured is no depth of 0, which would be learned as the nearest there is.
+    # Unmeasured pixels are not a depth of 0, which would be learned as the closest possible.
     np.savez(tmp_path / 'one' / 'depth_full.npz', u=[3, 4], v=[1, 1], z=[0.0, -1.0])
     assert np.isnan(reader.load(0).depth[1, 3:5]).all()
     (tmp_path / 'one' / 'depth.png').write_bytes(b'')
@@ -149,8 +149,8 @@ def test_frames(tmp_path):
         reader.load(0)
 
 
-def test_frames_may_lie_in_two_folders_with_one_camera(tmp_path):
-    """The trainer takes what the evaluation takes, and learns the same of it."""
+def test_frames_may_be_in_two_folders_with_one_camera(tmp_path):
+    """The trainer accepts the same layouts as the evaluation, and reads the same from them."""
     write_frame(tmp_path / 'own' / 'one')
     flat = tmp_path / 'flat'
     write(flat / 'rgb' / 'one.png', grey(24, 32))
@@ -171,8 +171,8 @@ def test_frames_may_lie_in_two_folders_with_one_camera(tmp_path):
         readers[1].load(0)
 
 
-def test_depth_of_fewer_pixels_labels_the_whole_example(tmp_path):
-    """Put down as points, it would miss most of the network's pixels, and blurred, invent some."""
+def test_depth_of_lower_resolution_labels_the_whole_example(tmp_path):
+    """As points, it would miss most of the network's pixels; blurred, it would invent some."""
     write_frame(tmp_path / 'one')
     (tmp_path / 'one' / 'depth_full.npz').unlink()
     codes = np.where(np.arange(48).reshape(6, 8) % 2, 1000, 9000).astype(np.uint16)
@@ -183,7 +183,7 @@ def test_depth_of_fewer_pixels_labels_the_whole_example(tmp_path):
     assert set(seen.ravel()) == {1.0, 9.0}
 
 
-# What all readers share
+# Common to all readers
 
 
 @pytest.mark.parametrize('name', sorted(READERS))
@@ -215,7 +215,7 @@ def test_unknown_names_and_options(tmp_path):
         open_dataset('images', tmp_path, speed=3)
     with pytest.raises(TrainError, match="every='x' must be like 1"):
         open_dataset('scannet', tmp_path, every='x')
-    for every in ('0', '-1'):  # backwards would be no error of Python's
+    for every in ('0', '-1'):  # Python would accept a negative step
         with pytest.raises(TrainError, match=rf"'scannet': every={every}; allowed: 1 or more"):
             open_dataset('scannet', tmp_path, every=every)
     with pytest.raises(TrainError, match="confident='1' must be like False"):
@@ -224,7 +224,7 @@ def test_unknown_names_and_options(tmp_path):
         open_dataset('images', tmp_path, infill='magic')
 
 
-def test_options_may_be_text(tmp_path):
+def test_options_may_be_strings(tmp_path):
     for camera in '01':
         name = f'rgb/Scene01/clone/frames/rgb/Camera_{camera}/rgb_00007.jpg'
         write(tmp_path / name, grey(375, 1242))
@@ -250,8 +250,8 @@ def test_missing_package_is_named(monkeypatch):
     ('name', 'read'),
     [('a.jpg', base.read_rgb), ('a.png', base.read_codes), ('a.png', base.read_mask)],
 )
-def test_what_a_full_disk_cut_off_is_refused(tmp_path, name, read):
-    """OpenCV fills it up with grey, which would be learned as a wall, and warns at most."""
+def test_a_picture_truncated_by_a_full_disk_is_refused(tmp_path, name, read):
+    """OpenCV at most warns and fills the rest with grey, which would be learned as a wall."""
     levels = np.random.default_rng(0).integers(0, 60_000, (40, 60), np.uint16)
     picture = (levels >> 8).astype(np.uint8) if name.endswith('.jpg') else levels
     path = write(tmp_path / name, picture)
@@ -282,19 +282,19 @@ def test_broken_pictures_are_named(tmp_path):
     with pytest.raises(TrainError, match=r'0\.jpg: ValueError'):
         open_dataset('scenenet', tmp_path / 'net').load(0)
     write(scenenet / 'depth' / '0.png', np.zeros((24, 32), np.uint8))
-    with pytest.raises(TrainError, match='16-bit grey png, it is uint8'):
+    with pytest.raises(TrainError, match='16-bit grey png, but is uint8'):
         open_dataset('scenenet', tmp_path / 'net').load(0)
 
 
-def test_a_picture_that_says_it_lies_on_its_side_stays_as_the_sensor_had_it():
-    """The camera matrix would not turn with it."""
+def test_the_exif_rotation_of_a_picture_is_ignored():
+    """The camera matrix would not be rotated with it."""
     jpeg = cv2.imencode('.jpg', grey(20, 30))[1].tobytes()
     marked = with_exif_orientation(jpeg, 6)
     assert cv2.imdecode(np.frombuffer(marked, np.uint8), cv2.IMREAD_COLOR).shape == (30, 20, 3)
     assert base.decode_rgb(marked, 'picture').shape == (20, 30, 3)
 
 
-def test_readers_travel_to_workers(tmp_path):
+def test_readers_can_be_sent_to_workers(tmp_path):
     write_frame(tmp_path / 'one')
     reader = pickle.loads(pickle.dumps(open_dataset('frames', tmp_path)))
     assert reader.load(0).rgb.shape == (24, 32, 3)
@@ -306,7 +306,7 @@ def test_readers_travel_to_workers(tmp_path):
     [np.uint8(1), np.uint16(1), np.uint16(255), np.uint8([0, 0, 1]), np.uint8([1, 0, 0, 255])],
     ids=['8 bits', '16 bits', '255 of 16 bits', 'red', 'blue, opaque'],
 )
-def test_a_mask_may_have_any_depth_of_colour(tmp_path, one):
+def test_a_mask_may_have_any_bit_depth(tmp_path, one):
     mask = np.zeros((4, 6, *np.shape(one)), one.dtype)
     if np.shape(one) == (4,):
         mask[..., 3] = 255

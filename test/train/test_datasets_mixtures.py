@@ -17,7 +17,7 @@ from train.mixture import Mixture
 from train.sources import open_source, parse_sources, tuned
 
 
-def test_table_is_sound():
+def test_table_is_consistent():
     for name, parts in mixtures.MIXTURES.items():
         assert sum(part.weight for part in parts) == pytest.approx(1.0), name
         for part in parts:
@@ -28,7 +28,7 @@ def test_table_is_sound():
     assert not any(part.fov for part in mixtures.parts_of('stage1'))
 
 
-def test_sources_open_with_the_parts_wishes(tmp_path):
+def test_sources_open_with_the_options_of_their_part(tmp_path):
     nyu, kitti = tmp_path / 'nyu', tmp_path / 'kitti'
     write(nyu / 'bathroom' / 'rgb_00045.jpg', np.zeros((480, 640, 3), np.uint8))
     write(nyu / 'bathroom' / 'sync_depth_00045.png', np.full((480, 640), 900, np.uint16))
@@ -58,7 +58,7 @@ def test_tuned_config():
 
 
 @pytest.mark.parametrize(('fov', 'distinct'), [('off', 1), ('on', 4)])
-def test_a_batch_augments_the_field_of_view_as_its_source_wishes(tmp_path, fov, distinct):
+def test_a_batch_augments_the_field_of_view_by_the_options_of_its_source(tmp_path, fov, distinct):
     write(tmp_path / 'room' / 'rgb_00001.jpg', np.zeros((480, 640, 3), np.uint8))
     write(tmp_path / 'room' / 'sync_depth_00001.png', np.full((480, 640), 900, np.uint16))
     config = TrainConfig(
@@ -69,7 +69,7 @@ def test_a_batch_augments_the_field_of_view_as_its_source_wishes(tmp_path, fov, 
     assert len(np.unique(tans)) == distinct
 
 
-def test_any_takes_every_reader():
+def test_any_accepts_every_reader():
     text = mixtures.sources_text('worlds+any', {'any': 'bag:/robot/drive?every=3'})
     assert text == 'worlds@0.5,bag:/robot/drive?fov=on&infill=nearest&every=3@0.5'
     assert mixtures.sources_text('worlds', {}) == 'worlds@1'
@@ -92,7 +92,7 @@ def test_any_takes_every_reader():
         (['worlds+any', '--root', 'any='], "--root 'any=' must be DATASET=PATH"),
         (['worlds+any', '--root', 'any=bag:/a@b'], "must not contain '@'"),
         (['worlds+any', '--root', 'any=bag:/a,b'], "must not contain ','"),
-        (['worlds+any', '--root', 'any=bag:/a?every:3'], "option 'every:3' behind a path must be"),
+        (['worlds+any', '--root', 'any=bag:/a?every:3'], "option 'every:3' after a path must be"),
     ],
 )
 def test_errors(arguments, message, capsys):
@@ -100,10 +100,10 @@ def test_errors(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_root_of_no_mixture_is_no_wish_for_the_table(capsys):
+def test_a_root_without_a_mixture_does_not_print_the_table(capsys):
     with pytest.raises(SystemExit):
         mixtures.main(['--root', 'kitti=/k'])
-    assert '--root goes with a mixture' in capsys.readouterr().err
+    assert '--root needs a mixture' in capsys.readouterr().err
 
 
 def test_command_line_prints(capsys):

@@ -28,7 +28,8 @@ def nyu_root(tmp_path_factory):
     h5py = pytest.importorskip('h5py')
     savemat = pytest.importorskip('scipy.io').savemat
     root = tmp_path_factory.mktemp('nyu')
-    # MATLAB stores columns first, so HDF5 sees every axis reversed; 512 bytes of text come first.
+    # MATLAB stores columns first, so axes are reversed in HDF5; the file starts with 512 bytes of
+    # text.
     images = np.zeros((3, 3, 640, 480), np.uint8)
     images[1, 0, 100, 50] = 200  # red, column 100, row 50
     images[1, 2, 2, 3] = 77  # in the border
@@ -130,7 +131,7 @@ def test_scannet_sens(tmp_path, scannet_frame):
     sample = reader.load(1)
     assert sample.depth[100, 100] == 2.0 and math.isnan(sample.depth[10, 20])
     assert (sample.camera.width, sample.camera.fx) == (640, pytest.approx(577.87))
-    # The disc must lie where its ray meets the depth camera's picture.
+    # The disc must be where its ray meets the depth camera's picture.
     u = (1000 - 647.75) / 1170.0 * 577.87 + 319.5
     v = (300 - 483.75) / 1170.0 * 577.87 + 239.5
     rows, columns = np.nonzero(sample.rgb[..., 0] > 150)
@@ -148,8 +149,8 @@ def test_scannet_sens_may_be_png_and_raw(tmp_path, scannet_frame):
     assert sample.depth[100, 100] == 2.0 and sample.rgb[5, 5, 0] == 40
 
 
-def test_colour_is_brought_onto_the_grid_of_depth():
-    """Of a wider depth camera: what the colour camera does not see has no label."""
+def test_colour_is_warped_to_the_grid_of_depth():
+    """The depth camera is wider: pixels outside of the colour picture have no label."""
     ramp = np.repeat(np.tile(np.arange(64, dtype=np.uint8)[None, :, None] * 4, (48, 1, 1)), 3, 2)
     seen_by, grid = Camera(40, 40, 33.5, 23.5, 64, 48), Camera(16, 16, 15.5, 11.5, 32, 24)
     sample = align(ramp, seen_by, np.full((24, 32), 2.0, np.float32), grid)

@@ -40,7 +40,7 @@ def kitti_root(tmp_path):
         truth = Path('proj_depth') / 'groundtruth' / f'image_{camera}' / name
         write(tmp_path / 'depth' / split / drive / truth, codes)
     (day / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
-    other = '2011_09_26_drive_0001_sync'  # whose pictures were not downloaded
+    other = '2011_09_26_drive_0001_sync'  # without its pictures
     write(tmp_path / 'depth' / 'train' / other / truth, codes)
     return tmp_path
 
@@ -75,8 +75,8 @@ def test_kitti_list(kitti_root, tmp_path):
 
 
 def write_nuscenes(root: Path) -> None:
-    """One sample: the car drives 2 m and turns by 90 degrees between sweep and picture."""
-    # z forward, x right, y down, seen from a car with x forward, y left, z up.
+    """Write one sample: between sweep and picture, the car drives 2 m and turns by 90 degrees."""
+    # z forward, x right, y down, relative to a car with x forward, y left, z up.
     looking_ahead = [0.5, -0.5, 0.5, -0.5]
     half = math.sqrt(0.5)
     tables = {
@@ -132,7 +132,7 @@ def test_nuscenes_goes_through_both_car_poses(tmp_path):
     write_nuscenes(tmp_path)
     write(tmp_path / 'samples' / 'CAM_FRONT' / 'a.jpg', grey(90, 160))
     # In the world at (12, 29.5, 1.5): 9.5 m to the left of the first car, ahead of the turned one,
-    # 8 m before its camera. A second point hides behind it, a third one is the bonnet.
+    # 8 m in front of its camera. A second point is hidden behind it, a third is on the bonnet.
     world = np.array([[12.0, 29.5, 1.5], [12.0, 31.5, 1.5], [12.0, 22.2, 1.5]])
     scan = np.zeros((3, 5), '<f4')
     scan[:, :3] = world - np.array([10.0, 20.0, 0.0]) - np.array([1.0, 0.0, 1.8])
@@ -145,7 +145,7 @@ def test_nuscenes_goes_through_both_car_poses(tmp_path):
     assert labels(sample.depth) == {(45, 80): pytest.approx(8.0, abs=1e-5)}
     assert sample.camera.fx == 100.0
     path.write_bytes(scan.tobytes()[:-4])
-    with pytest.raises(TrainError, match='cut off'):
+    with pytest.raises(TrainError, match='truncated'):
         reader.load(0)
 
 
@@ -202,7 +202,7 @@ def write_ddad(root: Path, camel: bool) -> Path:
             'datum': {
                 key('point_cloud'): {
                     'filename': 'point_cloud/LIDAR/1.npz',
-                    # Fields that are zero are left out by protobuf.
+                    # Protobuf omits fields that are zero.
                     'pose': {'translation': {'x': 4.0, 'z': 2.0}, 'rotation': {'qw': 1.0}},
                 }
             },

@@ -17,9 +17,9 @@ from train.errors import TrainError
 
 
 def write_waymo(root: Path, distortion: tuple[float, ...], pixels: np.ndarray) -> None:
-    """One segment, one frame; the range image has one return, seen by the front camera.
+    """Write one segment of one frame; its only LiDAR return is seen by the front camera.
 
-    pixels: where the set's projection puts the return in the picture.
+    pixels: position of the return in the picture, by the set's projection.
     """
     pa = pytest.importorskip('pyarrow')
     parquet = pytest.importorskip('pyarrow.parquet')
@@ -45,7 +45,7 @@ def write_waymo(root: Path, distortion: tuple[float, ...], pixels: np.ndarray) -
 
     ranges = np.full((2, 8, 4), -1.0, np.float32)
     ranges[1, 3, 0] = 10.0
-    # Car at (100, 50), turned by 30 degrees, when that pixel was measured.
+    # The car is at (100, 50), turned by 30 degrees, when this pixel is measured.
     poses = np.zeros((2, 8, 6), np.float32)
     poses[1, 3] = [0, 0, math.radians(30), 100, 50, 0]
     table = np.zeros((2, 8, 6), np.float32)
@@ -88,7 +88,7 @@ def write_waymo(root: Path, distortion: tuple[float, ...], pixels: np.ndarray) -
             name + 'image': [
                 cv2.imencode('.jpg', np.full((128, 192, 3), 90, np.uint8))[1].tobytes()
             ],
-            # The picture was taken 1 m further, along the heading.
+            # The picture is taken 1 m further along the heading.
             name + 'pose.transform': matrix(
                 math.radians(30),
                 100 + math.cos(math.radians(30)),
@@ -104,8 +104,8 @@ def test_waymo_depth_is_along_the_camera_axis(tmp_path):
     reader = open_dataset('waymo', tmp_path)
     assert reader.index() == ['seg/1000/FRONT']
     sample = reader.load(0)
-    # Column 3 of 8 looks at pi - 3.5 / 8 of a turn in the car's frame, whatever the mounting yaw;
-    # row 1 of 2 is the lower beam. The car went 1 m on before the picture was taken.
+    # Column 3 of 8 points at pi - 3.5 / 8 of a turn in the car's frame for any mounting yaw; row 1
+    # of 2 is the lower beam. The car drives 1 m before the picture is taken.
     azimuth = math.pi - 2 * math.pi * 3.5 / 8
     ahead = 1.43 + 10 * math.cos(-0.1) * math.cos(azimuth) - 1.0 - 1.5
     assert labels(sample.depth) == {(70, 120): pytest.approx(ahead, abs=1e-4)}
@@ -113,7 +113,7 @@ def test_waymo_depth_is_along_the_camera_axis(tmp_path):
 
 
 def test_waymo_removes_distortion_from_picture_and_labels(tmp_path):
-    # Where a ray at (0.2, -0.1) lands behind this lens, by the Brown-Conrady formula.
+    # Pixel of a ray at (0.2, -0.1) with this lens, by the Brown-Conrady formula.
     k1, k2, p1, p2, k3 = lens = (-0.3, 0.05, 0.001, -0.002, 0.0)
     x, y = 0.2, -0.1
     r2 = x * x + y * y
@@ -126,7 +126,7 @@ def test_waymo_removes_distortion_from_picture_and_labels(tmp_path):
     ((row, column),) = labels(sample.depth)
     assert column == pytest.approx(400 * x + 96, abs=1.0)
     assert row == pytest.approx(410 * y + 64, abs=1.0)
-    assert abs(bent[0] - (400 * x + 96)) > 1.0  # the lens does bend
+    assert abs(bent[0] - (400 * x + 96)) > 1.0  # the distortion is visible
     assert not sample.camera.is_distorted
 
 

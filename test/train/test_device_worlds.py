@@ -259,7 +259,7 @@ def test_a_gpu_without_numba_cuda_reports_what_to_install(monkeypatch: pytest.Mo
         ('sizes=32x48@nan', 'must be > 0'),
         ('kinds=indoor=-1', 'must be > 0'),
         ('kinds=indor=1', "kinds='indor'; allowed"),
-        ('worlds_on=workers', 'worlds_on=device alone'),
+        ('worlds_on=workers', 'needs worlds_on=device'),
         ('first_parts=0', 'must be >= 1'),
         ('sizes=32x48,32x32', 'first_parts=1 must be >= the number of sizes, 2'),
     ],

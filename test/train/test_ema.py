@@ -11,7 +11,7 @@ from train.ema import Ema
 
 @pytest.mark.parametrize(
     ('half_life', 'first', 'samples'),
-    [(1_000, 100_000, 100), (1_000_000, 1_000, 10)],  # at the start: a tenth of what was seen
+    [(1_000, 100_000, 100), (1_000_000, 1_000, 10)],  # at the start: a tenth of the samples seen
 )
 def test_half_of_a_jump_is_left_after_a_half_life(
     half_life: int, first: int, samples: int
@@ -33,7 +33,7 @@ def test_without_a_half_life_it_is_the_network() -> None:
     assert torch.equal(ema.weights['weight'], net.weight)
 
 
-def test_averages_of_a_checkpoint_are_taken_over_and_stay_its_own() -> None:
+def test_averages_of_a_checkpoint_are_copied() -> None:
     ema = Ema(nn.Linear(2, 2), 1_000)
     kept = {name: torch.full_like(w, 3.0) for name, w in ema.weights.items()}
     ema.load(kept)

@@ -22,7 +22,7 @@ OUT = ('--out', 'unused.onnx')
 
 
 def interrupted(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt  # no signal: other tests have left a handler that is deaf for a while
+    raise KeyboardInterrupt  # not a signal: handlers left by other tests ignore it for a while
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,15 @@ def test_ctrl_c_ends_a_command_in_one_line(
     assert 'interrupted\n' in capsys.readouterr().err
 
 
-def test_ctrl_c_in_the_midst_of_numba_is_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_within_numba_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         raise SystemError('a dispatcher returned with an exception set') from KeyboardInterrupt()
 
     assert in_one_line(work) == run_command(work) == 130
-    assert capsys.readouterr().err == 'interrupted\nstopped; go on with --resume\n'
+    assert capsys.readouterr().err == 'interrupted\nstopped; continue with --resume\n'
 
 
-def test_another_error_of_the_system_is_not_taken_for_ctrl_c() -> None:
+def test_other_system_errors_are_not_taken_for_ctrl_c() -> None:
     def work() -> None:
         raise SystemError('broken') from ValueError('cause')
 
@@ -83,7 +83,7 @@ def test_another_error_of_the_system_is_not_taken_for_ctrl_c() -> None:
     ],
     ids=['cache', 'cache-SIGTERM', 'bench'],
 )
-def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
+def test_ctrl_c_ends_workers_that_have_just_started_silently(
     command: tuple[str, ...], number: int, tmp_path: Path
 ) -> None:
     name, *more = command
@@ -98,16 +98,16 @@ def test_ctrl_c_ends_workers_that_have_just_started_without_a_word(
         children = Path('/proc', str(process.pid), 'task', str(process.pid), 'children')
         while (
             len(children.read_text().split()) < 3
-        ):  # the workers, and one that multiprocessing has
+        ):  # the workers, and a process of multiprocessing
             time.sleep(0.01)
-        time.sleep(0.2)  # now they import; any moment will do
+        time.sleep(0.2)  # they are importing now; the exact moment does not matter
         os.killpg(process.pid, number)
-        said = process.communicate(timeout=20)[1]
+        errors = process.communicate(timeout=20)[1]
     assert process.returncode == 128 + number
-    assert 'interrupted' in said and 'Traceback' not in said
+    assert 'interrupted' in errors and 'Traceback' not in errors
 
 
-def test_ctrl_c_does_not_wait_for_batches_that_nobody_takes(tmp_path: Path) -> None:
+def test_ctrl_c_does_not_wait_for_unused_batches(tmp_path: Path) -> None:
     settings = (f'sources=folder:{write_set(tmp_path / "set")}', 'sizes=64x64', 'batch=4',
                 'threads=1', 'workers=2', 'log_every=4')  # fmt: skip
     with subprocess.Popen(
@@ -122,17 +122,17 @@ def test_ctrl_c_does_not_wait_for_batches_that_nobody_takes(tmp_path: Path) -> N
     ) as process:  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:
-            if '20/' in line:  # the workers are ahead by now, as far as they may be
+            if '20/' in line:  # by now, the workers have filled their queues
                 break
         os.killpg(process.pid, signal.SIGINT)
         began = time.perf_counter()
-        said = process.communicate(timeout=60)[1]
-    assert process.returncode == 130 and said == 'stopped; go on with --resume\n'
-    assert time.perf_counter() - began < 5.0  # of which torch would wait for either worker
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and errors == 'stopped; continue with --resume\n'
+    assert time.perf_counter() - began < 5.0  # torch would wait as long for each worker
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='uses /proc')
-def test_workers_that_render_die_with_a_command_that_is_killed(tmp_path: Path) -> None:
+def test_rendering_workers_die_with_their_killed_command(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
             sys.executable,
@@ -147,7 +147,7 @@ def test_workers_that_render_die_with_a_command_that_is_killed(tmp_path: Path) -
         ],
         cwd=tmp_path,
         env=os.environ | {'PYTHONPATH': str(ROOT)},
-        stderr=subprocess.PIPE,  # all that it started hold it open, too
+        stderr=subprocess.PIPE,  # its child processes hold it open, too
         start_new_session=True,
     )
     children = Path('/proc', str(process.pid), 'task', str(process.pid), 'children')

@@ -20,10 +20,10 @@ from train.worlds import SCENE_STRIDE, WorldConfig, Worlds, held_out
 from train.worlds.render.view import look
 
 
-def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
+def test_a_perfect_model_beats_the_best_constant(tmp_path: Path) -> None:
     estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
     depth = np.repeat(np.geomspace(1.0, 9.0, 48, dtype=np.float32)[:, None], 64, axis=1)
-    depth[:4] = np.inf  # sky: judged by neither
+    depth[:4] = np.inf  # sky: ignored by both scores
     raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
     verdict = judge(estimator, raw)
     assert verdict.model.abs_rel < 0.02
@@ -32,8 +32,8 @@ def test_a_model_that_knows_beats_the_best_constant(tmp_path: Path) -> None:
     assert verdict.depth_m.shape == depth.shape
 
 
-def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
-    """A third of the frame lies beyond 80 m, where nothing is judged."""
+def test_the_best_constant_uses_only_the_evaluated_pixels(tmp_path: Path) -> None:
+    """A third of the frame is beyond 80 m, where nothing is evaluated."""
     estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
     depth = np.full((48, 64), 20.0, np.float32)
     depth[9:], depth[33:] = 60.0, 100.0
@@ -42,8 +42,8 @@ def test_the_best_constant_is_that_of_what_is_judged(tmp_path: Path) -> None:
     assert judge(estimator, raw).flat.abs_rel == pytest.approx(at_20_m, abs=1e-5)
 
 
-def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) -> None:
-    """60 m: half of the frame is off by half of its distance."""
+def test_estimates_beyond_the_range_of_a_model_count_as_its_end(tmp_path: Path) -> None:
+    """60 m: the error is half of the distance in half of the frame."""
     contract = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime').contract
     depth = np.full((48, 64), 40.0, np.float32)
     raw = RawSample(grey_from_depth(depth), depth, Camera(50.0, 50.0, 31.5, 23.5, 64, 48))
@@ -61,7 +61,7 @@ def test_what_the_model_calls_beyond_its_range_is_the_end_of_it(tmp_path: Path) 
     assert validate.judge(Seeing(), [raw]).abs_rel == pytest.approx(0.25)  # type: ignore[arg-type]
 
 
-def test_every_frame_is_of_another_scene(
+def test_every_frame_shows_a_different_scene(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     depth = np.full((48, 64), 2.0, np.float32)
@@ -77,7 +77,7 @@ def test_every_frame_is_of_another_scene(
     assert last[6] == '0.125'
 
 
-def test_a_sheet_shows_the_middle_and_the_bad_end_of_the_ranking() -> None:
+def test_a_sheet_shows_the_middle_and_the_end_of_the_ranking() -> None:
     shuffled = [0.5, 0.1, 0.9, 0.3, 0.2, 0.8, 0.4, 0.7]
     errors = [SimpleNamespace(abs_rel=e, delta1=1.0) for e in shuffled]
     raw = SimpleNamespace(rgb=None, depth=None)
@@ -89,36 +89,36 @@ def test_a_sheet_shows_the_middle_and_the_bad_end_of_the_ranking() -> None:
     ]  # fmt: skip
 
 
-def test_the_model_can_be_told_a_wrong_field_of_view(tmp_path: Path) -> None:
+def test_the_model_can_receive_a_wrong_field_of_view(tmp_path: Path) -> None:
     estimator = load_estimator(write_oracle(tmp_path / 'm.onnx'), backend='onnxruntime')
-    told: list[float] = []
+    received: list[float] = []
 
-    class Listening:
+    class Recording:
         contract = estimator.contract
 
         def __call__(self, rgb: object, camera: Camera) -> object:
-            told.append(camera.tan_half_vfov)
+            received.append(camera.tan_half_vfov)
             return estimator(rgb, camera)
 
     depth = np.full((48, 64), 2.0, np.float32)
     camera = Camera(50.0, 50.0, 31.5, 23.5, 64, 48)
     raw = RawSample(grey_from_depth(depth), depth, camera)
-    judge(Listening(), mistold(raw, 1.25))  # type: ignore[arg-type]
-    assert told == [pytest.approx(1.25 * camera.tan_half_vfov)]
+    judge(Recording(), mistold(raw, 1.25))  # type: ignore[arg-type]
+    assert received == [pytest.approx(1.25 * camera.tan_half_vfov)]
 
 
-def test_a_missing_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_model_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['/nowhere/m.onnx']) == 1
     assert 'm.onnx' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('wrong', [('--assets', '/nowhere'), ('--seed', '-1')])
-def test_worlds_that_cannot_be_are_one_sentence(
+def test_impossible_worlds_are_reported_in_one_line(
     wrong: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(write_oracle(tmp_path / 'm.onnx')), *wrong]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith('error: ') and wrong[1] in said
+    message = capsys.readouterr().err
+    assert message.startswith('error: ') and wrong[1] in message
 
 
 def test_factors_are_judged_on_the_same_frames(
@@ -128,12 +128,12 @@ def test_factors_are_judged_on_the_same_frames(
     assert main([model, '--frames', '1', '--fov-factor', '1', '1.25']) == 0
     rows = [line.split('|')[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[0].strip() for row in rows] == [
-        name + told
+        name + factor
         for name in ('indoor', 'tabletop', 'outdoor', 'all')
-        for told in ('', ', tan(vfov / 2) times 1.25')
+        for factor in ('', ', tan(vfov / 2) times 1.25')
     ]
-    # This oracle reads depth from grey and not from the angle: the best constant says that both
-    # rows are about one picture, and so are their scores.
+    # This oracle reads depth from grey levels and ignores the angle, so all figures are equal: the
+    # scores, and the best constant, which shows that both rows are about the same frame.
     for true, wrong in zip(rows[::2], rows[1::2], strict=True):
         assert true[1:] == wrong[1:]
 
@@ -143,7 +143,7 @@ def test_factors_are_judged_on_the_same_frames(
     [
         ('s.txt', 'give a name that ends in .png or .jpg'),
         ('m.onnx/s.png', 'choose another --sheet'),
-        ('s.png', 's.png is a folder; give the name of a file'),
+        ('s.png', 's.png is a folder; specify a file'),
     ],
 )
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(
@@ -152,8 +152,8 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(
     model = str(write_oracle(tmp_path / 'm.onnx'))
     (tmp_path / 's.png').mkdir()
     assert main([model, '--frames', '1', '--sheet', str(tmp_path / name)]) == 1
-    said = capsys.readouterr()
-    assert said.out == '' and said.err.startswith('error: ') and message in said.err
+    output = capsys.readouterr()
+    assert output.out == '' and output.err.startswith('error: ') and message in output.err
 
 
 def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_an_impossible_factor_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert '--fov-factor 0 must be from 0.1 to 10' in capsys.readouterr().err
 
 
-def test_the_floor_of_a_world_is_where_the_pose_says() -> None:
+def test_the_floor_of_a_world_agrees_with_the_pose() -> None:
     worlds = Worlds(held_out(3), WorldConfig(size=(96, 128), kinds={'indoor': 1.0}))
     contract = replace(CONTRACT, train_sizes=((96, 128),))
     found = []
@@ -175,10 +175,10 @@ def test_the_floor_of_a_world_is_where_the_pose_says() -> None:
     assert np.median(seen) == pytest.approx(1.2, rel=0.01)
 
 
-def test_frames_that_show_the_floor_are_judged_before_and_after(
+def test_frames_that_show_the_floor_are_scored_before_and_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A model that is off by a factor of 1.25, and a world of a floor and a wall."""
+    """A model with depth too small by a factor of 1.25, and a world with a floor and a wall."""
     camera, pose = Camera(50.0, 50.0, 31.5, 23.5, 64, 48), look((0.0, 0.0, 1.3), 0.4, -0.4)
     true = floor_scene(camera, mount_of(pose))
     raw = RawSample(grey_from_depth(true / 1.25), true, camera)

@@ -31,7 +31,7 @@ from train.processes import Processes
 from train.torch_backend import TorchBackend
 from train.unet import UNet
 
-# What TensorRT 8.6's parser is known to read; anything else needs a look before it is added.
+# Operators known to work with TensorRT 8.6's parser; check any other before adding it.
 PLAIN_OPERATORS = {
     'Add', 'Cast', 'Concat', 'Constant', 'ConstantOfShape', 'Conv', 'Cos', 'DepthToSpace', 'Div',
     'Gather', 'Gemm', 'Identity', 'InstanceNormalization', 'MatMul', 'Mul', 'Pow', 'Range',
@@ -42,7 +42,7 @@ PLAIN_OPERATORS = {
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run with random weights everywhere, so that no part of the graph is silent."""
+    """Train a few steps, so that no weights are zero and every part of the graph has an effect."""
     folder = tmp_path_factory.mktemp('export')
     config = fast_config(
         write_set(folder / 'set'), 'total_samples=64', 'rays=true', 'lr=0.01', 't1_fraction=1'
@@ -72,7 +72,7 @@ def test_round_trip(run: Path, tmp_path: Path, weights: str) -> None:
     assert str(run) not in card
 
 
-def test_a_full_disk_is_told_of_the_file_and_leaves_none(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_file_and_leaves_none(tmp_path: Path) -> None:
     model = trace(UNet(PRESETS['micro'].net), make_config('micro', []).contract())
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -93,17 +93,17 @@ def test_weights_are_averaged_with_those_of_a_model(run: Path, tmp_path: Path) -
     one, two = checkpoint.find(run)['ema'], load_model(tmp_path / 'two.onnx').net.state_dict()
     for name, weight in one.items():
         torch.testing.assert_close(two[name], 2.0 * weight)
-    assert 'half and half with three.onnx' in (tmp_path / 'two.md').read_text()
+    assert 'averaged with three.onnx' in (tmp_path / 'two.md').read_text()
 
 
 @pytest.mark.parametrize(
     ('settings', 'reason'),
     [
-        (['rays=false'], 'is another network than that of the run'),
-        (['rays=true', 'depth_max_m=10'], 'it means something else than the run: depth_max_m 10'),
+        (['rays=false'], 'is a different network from that of the run'),
+        (['rays=true', 'depth_max_m=10'], 'a different meaning from the run: depth_max_m 10'),
     ],
 )
-def test_weights_that_do_not_belong_together_are_not_averaged(
+def test_weights_of_incompatible_models_are_not_averaged(
     run: Path, tmp_path: Path, settings: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = ('total_samples=64', 'lr=0.01', 't1_fraction=1', *settings)
@@ -120,18 +120,18 @@ def test_weights_that_do_not_belong_together_are_not_averaged(
 @pytest.mark.parametrize(
     ('model', 'reason'),
     [
-        ('dmd_worlds', 'dmd_worlds.onnx: preset tiny (rays=True, fov=True) is another network'),
+        ('dmd_worlds', 'dmd_worlds.onnx: preset tiny (rays=True, fov=True) is a different'),
         ('dmd_wolrds', "no shipped model 'dmd_wolrds'"),
     ],
 )
-def test_a_shipped_model_is_averaged_with_by_its_name(
+def test_a_shipped_model_to_average_with_is_found_by_name(
     run: Path, tmp_path: Path, model: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(run), '--out', str(tmp_path / 'mean.onnx'), '--average', model]) == 1
     assert reason in capsys.readouterr().err
 
 
-def test_refuses_when_onnxruntime_disagrees(
+def test_export_fails_if_onnxruntime_disagrees(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = TorchBackend.run
@@ -184,7 +184,7 @@ def test_command_line_names_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path), '--out', str(tmp_path / 'm.onnx')]) == 1
-    assert 'holds no checkpoint' in capsys.readouterr().err
+    assert 'contains no checkpoint' in capsys.readouterr().err
 
 
 def test_a_model_without_a_name_is_refused(
@@ -195,34 +195,35 @@ def test_a_model_without_a_name_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_card_never_takes_the_models_place(run: Path, tmp_path: Path) -> None:
+def test_the_card_never_overwrites_the_model(run: Path, tmp_path: Path) -> None:
     for name in ('model.md', 'model'):
-        with pytest.raises(TrainError, match='give one that ends in'):
+        with pytest.raises(TrainError, match='use one that ends in'):
             export(run, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(
+def test_an_unwritable_place_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / 'file').touch()
     out = tmp_path / 'file' / 'new' / 'm.onnx'
+    # The run or model is missing, too.
     for command in (export_module, fov_export, quantize):
-        assert command.main(['nothing', '--out', str(out)]) == 1  # nor is there a run or a model
+        assert command.main(['nothing', '--out', str(out)]) == 1
         assert f'cannot write {out}' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['m.onnx', 'm.md'])
-def test_a_folder_by_the_name_of_the_model_or_its_card_is_refused_before_the_work(
+def test_a_folder_with_the_name_of_the_model_or_card_is_refused_before_the_work(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).mkdir()
     for command in (export_module, fov_export, quantize):
         assert command.main(['nothing', '--out', str(tmp_path / 'm.onnx')]) == 1
-        assert f'{tmp_path / name} is a folder; give the name of a file' in capsys.readouterr().err
+        assert f'{tmp_path / name} is a folder; specify a file' in capsys.readouterr().err
 
 
-def test_notes_that_are_no_text_are_named(
+def test_notes_that_are_not_text_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notes = tmp_path / 'notes'
@@ -231,7 +232,7 @@ def test_notes_that_are_no_text_are_named(
     assert f'--notes {notes} cannot be read as text' in capsys.readouterr().err
 
 
-def test_the_card_says_what_was_judged_past_a_line_cut_short(run: Path, tmp_path: Path) -> None:
+def test_the_card_reports_a_validation_despite_a_truncated_line(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / 'run'
     shutil.copytree(run, copy)
     scores = {f'validation/{key}': 0.25 for key in ('abs_rel', 'delta1', 'rmse', 'coverage')}
@@ -239,18 +240,18 @@ def test_the_card_says_what_was_judged_past_a_line_cut_short(run: Path, tmp_path
     (copy / 'losses.jsonl').write_text(f'{line}\n{{"clock": 36, "lo{line}\n')
     export(copy, tmp_path / 'm.onnx')
     assert 'Held-out frames at 32 samples' in (tmp_path / 'm.md').read_text()
-    # What was judged then is not this model: the card says so.
+    # The validation was of another model, and the card says so.
     export(copy, tmp_path / 'mean.onnx', average=tmp_path / 'm.onnx', steps=2, samples=3)
     card = (tmp_path / 'mean.md').read_text()
-    assert 'before the mean with m.onnx was taken' in card
+    assert 'before averaging with m.onnx' in card
     assert 'shipped estimator (1 step(s), 1 sample(s))' in card
-    assert 'half and half with m.onnx' in card
+    assert 'averaged with m.onnx' in card
 
 
-def test_weights_beyond_2_gib_are_traced_and_refused_where_they_do_not_fit(
+def test_weights_beyond_2_gib_are_traced_and_refused_if_they_do_not_fit(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of preset paper: torch traces them into a file by name alone, and halves fit."""
+    """As with preset paper: torch traces them only into a file given by name, and fp16 fits."""
     real, traced_to = torch.onnx.export, []
 
     def exporting(net, inputs, file, **options):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Batches that another process makes: the same ones, and its end is noticed."""
+"""Batches made by another process: they are the same, and its end is noticed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def config(tmp_path: Path) -> TrainConfig:
     ])  # fmt: skip
 
 
-def test_the_same_as_here(config: TrainConfig) -> None:
+def test_its_batches_are_the_same(config: TrainConfig) -> None:
     batches = FromProcess(config, ALONE, 3)
     try:
         for (one, broken), (other, _) in islice(
@@ -76,7 +76,7 @@ def test_its_death_is_noticed(config: TrainConfig, monkeypatch: pytest.MonkeyPat
         list(islice(batches, 8))
 
 
-def test_forgotten_before_its_first_batch_it_ends(config: TrainConfig) -> None:
+def test_it_ends_if_deleted_before_its_first_batch(config: TrainConfig) -> None:
     batches = FromProcess(config, ALONE, 0)
     assert multiprocessing.active_children()
     del batches
@@ -84,7 +84,7 @@ def test_forgotten_before_its_first_batch_it_ends(config: TrainConfig) -> None:
 
 
 def test_a_trainer_killed_while_it_starts_leaves_nothing_behind() -> None:
-    # It holds the pipe of its trainer's output, so that this waits for both.
+    # It also holds the pipe of its trainer's output, so this waits for both.
     killed = subprocess.run(
         [sys.executable, '-c', TRAINER], cwd=ROOT, stdout=subprocess.PIPE, timeout=60
     )

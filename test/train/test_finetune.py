@@ -46,7 +46,7 @@ FAST = ('--worlds', '0', '--set', 'threads=1', '--set', 'workers=0')
 
 @pytest.fixture(scope='module')
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file that trains in no time, for what the shipped one has no part in."""
+    """Export a small model that trains quickly, for tests that do not need the shipped one."""
     folder = tmp_path_factory.mktemp('model')
     config = fast_config(write_set(folder / 'set'), 'total_samples=64', 'lr=0.01')
     loop.train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
@@ -66,7 +66,7 @@ def test_the_error_on_the_held_out_part_falls(bag: Path, tmp_path: Path) -> None
     trained = open_dataset('bag', str(bag), cache=str(out / 'frames'), part='train')
     assert len(trained) == 24 and not set(trained.index()) & set(held.index())
     assert max(trained.index()) < min(held.index()), 'the end of the drive is held out'
-    # What it wrote is a model like any other, and gives the score that it was said to have.
+    # The written model is a regular one, and has the reported score.
     raw = [held.load(i) for i in range(6)]
     estimator = load_estimator(out / 'model.onnx', backend='onnxruntime')
     assert estimator.contract.name == 'dmd_worlds_walk'
@@ -76,19 +76,19 @@ def test_the_error_on_the_held_out_part_falls(bag: Path, tmp_path: Path) -> None
     assert np.mean(errors) == pytest.approx(scores['after']['abs_rel'], rel=0.05)
 
 
-def test_a_dry_run_judges_and_trains_nothing(bag, tmp_path, capsys):
+def test_a_dry_run_evaluates_but_does_not_train(bag, tmp_path, capsys):
     out = tmp_path / 'run'
     assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
-    said, progress = capsys.readouterr()
-    assert '24 frames to train on, 6 held out' in said
+    output, progress = capsys.readouterr()
+    assert '24 frames to train on, 6 held out' in output
     assert 'walk: 100%' in progress and '30/30' in progress
     assert 'judging before: 100%' in progress and '6/6' in progress
-    assert 'before' in said and 'after' not in said
+    assert 'before' in output and 'after' not in output
     assert not (out / 'checkpoints').exists()
 
 
-def test_a_lidar_judges_as_depth_does(bag, tmp_path, capsys):
-    """The walk again, its truth recorded as the points of another sensor, 45 ms late."""
+def test_lidar_points_give_the_same_scores_as_depth(bag, tmp_path, capsys):
+    """The same walk, with its truth recorded as points of another sensor, 45 ms late."""
     points, items = '/lidar/points', []
     mount = transform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), (0.0, -0.1, 0.0))
     with Bag(bag) as recorded:
@@ -125,14 +125,14 @@ def test_frames_made_with_other_options_are_refused(bag, tmp_path, capsys):
     command = [str(bag), '--out', str(tmp_path), '--dry-run', *FAST]
     assert finetune.main([*command, '--every', '5']) == 0
     assert finetune.main(command) == 1
-    said = capsys.readouterr().err
-    assert f'{tmp_path}/frames were made of another recording or with' in said
-    assert 'other options: every 5, now 1. Delete' in said
+    message = capsys.readouterr().err
+    assert f'{tmp_path}/frames were made from another recording or with' in message
+    assert 'other options: every 5, now 1. Delete' in message
     with pytest.raises(TrainError, match=r"bag '.*walk', now '.*drive'"):
         open_dataset('bag', str(bag.with_name('drive')), cache=str(tmp_path / 'frames'), every=5)
 
 
-def test_signs_in_names_reach_the_reader(bag, tmp_path):
+def test_special_characters_in_names_reach_the_reader(bag, tmp_path):
     out = tmp_path / 'a+b, 50%25@c'
     assert finetune.main([str(bag), '--out', str(out), '--dry-run', *FAST]) == 0
     (recording,) = given(bag, '--out', out)
@@ -145,18 +145,18 @@ def test_signs_in_names_reach_the_reader(bag, tmp_path):
     [
         (['/nowhere.mcap'], 'bag: /nowhere.mcap does not exist'),
         (['BAG', '--worlds', '1'], '--worlds 1 must be a share in 0..1, below 1'),
-        (['BAG', '--held-out', '1'], '30 frames cannot be parted with held_out=1 per cent'),
+        (['BAG', '--held-out', '1'], '30 frames cannot be split with held_out=1 per cent'),
         (['BAG', '--model', 'nothing'], 'nothing'),
-        (['BAG', '--set', 'parameterisation=eps'], 'another contract than the model: param'),
+        (['BAG', '--set', 'parameterisation=eps'], 'changes the contract of the model: param'),
         (['BAG', '/a@b'], "/a@b has '@' in its name; use a link without it"),
-        (['BAG', '--judge', 'BAG/../walk'], 'walk is given 2 times; name it once'),
+        (['BAG', '--judge', 'BAG/../walk'], 'walk is specified 2 times; specify it once'),
         (
             ['BAG', '--judge', 'BAG/sample_bag.mcap'],
-            'walk have sample_bag.mcap in common; name it',
+            'walk have sample_bag.mcap in common; specify it',
         ),
-        (['FRAMES/000', 'FRAMES'], 'labelled/000 have 000 in common; name it once'),
-        (['FRAMES', '--every', '2', '--image', '/i'], '--image, --every: for bags, and no bag'),
-        (['FRAMES', '--held-out', '1'], 'frames: 5 frames cannot be parted with held_out=1'),
+        (['FRAMES/000', 'FRAMES'], 'labelled/000 have 000 in common; specify it once'),
+        (['FRAMES', '--every', '2', '--image', '/i'], '--every: only for bags, but no bag'),
+        (['FRAMES', '--held-out', '1'], 'frames: 5 frames cannot be split with held_out=1'),
     ],
 )
 def test_errors(bag, labelled, tmp_path, arguments, message, capsys):
@@ -176,7 +176,7 @@ def test_errors(bag, labelled, tmp_path, arguments, message, capsys):
         ('--set', 'batch=many', "batch='many' is not a int"),
     ],
 )
-def test_a_slip_is_told_before_the_frames_of_a_bag_are_written(
+def test_mistakes_are_reported_before_the_frames_of_a_bag_are_written(
     bag, tmp_path, option, value, message, capsys
 ):
     assert finetune.main([str(bag), '--out', str(tmp_path), option, value]) == 1
@@ -219,7 +219,7 @@ def test_each_camera_gets_its_size_and_its_field_of_view() -> None:
         ('zeros', 1, 'end_to_end', 0.0),
     ],
 )
-def test_a_model_goes_on_as_it_was_trained(
+def test_a_model_continues_as_it_was_trained(
     noise: str, steps: int, stage: str, t1_fraction: float
 ) -> None:
     model = load_model(find_model(DEFAULT_MODEL))
@@ -235,7 +235,7 @@ def test_a_model_goes_on_as_it_was_trained(
     assert changes_of_meaning(contract, config.contract()) == []
 
 
-def test_a_run_goes_on_with_more_samples(bag, small_model, tmp_path):
+def test_a_run_continues_with_more_samples(bag, small_model, tmp_path):
     command = [str(bag), '--out', str(tmp_path), '--every', '5', *FAST]
     command += ['--model', str(small_model)]
     sizes = ('--set', 'sizes=48x64', '--set', 'batch=4')
@@ -248,41 +248,41 @@ def test_a_run_goes_on_with_more_samples(bag, small_model, tmp_path):
     assert load_newest(tmp_path)['clock'] == 12
 
 
-def test_a_run_that_cannot_go_on_is_refused_before_anything_is_judged(
+def test_a_run_that_cannot_be_resumed_is_refused_before_the_evaluation(
     labelled, small_model, tmp_path, capsys
 ):
     command = [str(labelled), '--out', str(tmp_path), '--model', str(small_model), *FAST]
     assert finetune.main([*command, '--samples', '8']) == 0
     capsys.readouterr()
-    for options, said in (
-        ((), 'already holds a run; add --resume'),
+    for options, message in (
+        ((), 'already contains a run; add --resume'),
         (('--resume', '--held-out', '40'), 'held_out=20 -> frames:'),
         (('--resume', '--set', 'batch=4'), 'batch: 8 -> 4'),
     ):
         assert finetune.main([*command, *options]) == 1
         refused = capsys.readouterr().err
-        assert said in refused and 'judging' not in refused
+        assert message in refused and 'judging' not in refused
     assert finetune.main([*command, '--dry-run']) == 0
 
 
-def test_of_a_bag_that_a_run_has_not_begun_with_no_frames_are_written(
+def test_no_frames_are_written_of_a_bag_that_the_run_did_not_begin_with(
     bag, labelled, small_model, tmp_path, capsys
 ):
     command = [str(labelled), '--out', str(tmp_path), '--model', str(small_model), *FAST]
     assert finetune.main([*command, '--samples', '8']) == 0
     capsys.readouterr()
-    for options, said in (
+    for options, message in (
         (('--resume',), 'other recordings to train on:\n  nothing -> bag:'),
-        ((), 'already holds a run; add --resume'),
+        ((), 'already contains a run; add --resume'),
     ):
         assert finetune.main([str(bag), *command, *options]) == 1
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
         assert not list(tmp_path.glob('frames*'))
-    # One more to judge by may come.
+    # Another recording for validation may be added.
     assert finetune.main([*command, '--resume', '--judge', str(bag), '--every', '10']) == 0
 
 
-def test_one_picture_in_none_is_refused(bag, tmp_path, capsys):
+def test_every_zeroth_picture_is_refused(bag, tmp_path, capsys):
     with pytest.raises(SystemExit):
         finetune.main([str(bag), '--out', str(tmp_path), '--every', '0'])
     assert '--every: 0' in capsys.readouterr().err
@@ -295,20 +295,20 @@ def test_parts_of_a_recording_are_checked(tmp_path):
         open_dataset('frames', str(tmp_path), part='half')
 
 
-def test_out_of_memory_says_what_to_lower(bag, tmp_path, monkeypatch, capsys):
+def test_out_of_memory_advises_what_to_lower(bag, tmp_path, monkeypatch, capsys):
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
 
     monkeypatch.setattr(loop, '_objective', lambda *_: full)
     assert finetune.main([str(bag), '--out', str(tmp_path / 'run'), *FAST]) == 1
-    said = capsys.readouterr().err
-    assert 'lower batch (now 8) or sizes (now 192x256), or choose a smaller model' in said
+    message = capsys.readouterr().err
+    assert 'lower batch (now 8) or sizes (now 192x256), or choose a smaller model' in message
 
 
 def test_several_recordings_and_frames_train_one_model(
     bag, labelled, small_model, tmp_path, capsys
 ):
-    """With a dry run before, and more samples after: all find the same frames of the bags."""
+    """With a dry run before and more samples after: all use the same frames of the bags."""
     other = Path(shutil.copytree(bag, tmp_path / 'tuesday' / bag.name))
     elsewhere = Path(shutil.copytree(bag, tmp_path / 'elsewhere'))
     out = tmp_path / 'run'
@@ -348,7 +348,7 @@ def test_several_recordings_and_frames_train_one_model(
     assert not any('elsewhere' in text for text in sources)
     contract = load_estimator(out / 'model.onnx', backend='onnxruntime').contract
     assert contract.name == 'small_walk_and_2_more'
-    assert contract.tan_half_vfov_range[0] <= 0.8 * 20 / 40  # that of the frames
+    assert contract.tan_half_vfov_range[0] <= 0.8 * 20 / 40  # field of view of the frames
 
     assert finetune.main([*command, '--samples', '12', '--resume']) == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob('frames*')} == written
@@ -370,6 +370,6 @@ def test_the_error_while_it_trains_starts_and_ends_with_those_of_the_table(
     said = json.loads((out / 'finetune.json').read_text())
     assert [point['samples'] for point in said['curve']] == [0, 4, 8]
     ends = [said['curve'][i]['abs_rel'] for i in (0, -1)]
-    # Weights of the model file are halves.
+    # The weights in the model file are fp16.
     assert ends == pytest.approx([said[key]['abs_rel'] for key in ('before', 'after')], rel=0.02)
     assert cv2.imread(str(out / 'finetune.png')) is not None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train.finetune` leaves to read."""
+"""The report of `train.finetune`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train.history import JUDGED_ON, LOSSES
 
 
 def scored(*errors: float) -> list[list[Score]]:
-    """Scores of recordings of one frame each, all of whose depth is off by a factor."""
+    """Return scores of recordings of one frame each, with depth wrong by a factor."""
     depth = np.full((4, 4), 10.0, np.float32)
     return [[score(depth * (1 + error), depth)] for error in errors]
 
@@ -35,14 +35,14 @@ def test_a_model_that_is_no_better_is_not_recommended(
     assert said in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
+def test_an_error_that_was_lower_before_the_end_is_reported(tmp_path, capsys):
     recordings = given('walk.mcap', '--out', tmp_path)
     curve = [Point(0, 0.2), Point(100, 0.1), Point(200, 0.15)]
     scores = {'before': scored(0.2), 'after': scored(0.15)}
     report(tmp_path, recordings, scores, curve, Path('model.onnx'))
-    told, wrote = capsys.readouterr().out.splitlines()[-2:]
-    assert 'lowest before the end: AbsRel 0.100 at 100 samples, 0.150 at 200' in told
-    assert '--samples 100 in a new --out' in told and wrote == 'wrote model.onnx'
+    turned, wrote = capsys.readouterr().out.splitlines()[-2:]
+    assert 'lowest before the end: AbsRel 0.100 at 100 samples, 0.150 at 200' in turned
+    assert '--samples 100 in a new --out' in turned and wrote == 'wrote model.onnx'
     scores['after'] = scored(0.25)
     report(tmp_path, recordings, scores, curve, Path('model.onnx'))
     assert capsys.readouterr().out.splitlines()[-1].endswith('record more, or train shorter')
@@ -60,7 +60,7 @@ def test_an_error_that_was_lower_before_the_end_is_told(tmp_path, capsys):
         ((), 'keep the old model, or record more'),
     ],
 )
-def test_to_train_longer_is_advised_where_the_error_still_falls(
+def test_longer_training_is_advised_if_the_error_still_falls(
     while_it_trained: tuple[float, ...], advice: str, tmp_path: Path, capsys
 ) -> None:
     curve = [Point(100 * i, error) for i, error in enumerate(while_it_trained)]
@@ -69,17 +69,17 @@ def test_to_train_longer_is_advised_where_the_error_still_falls(
     assert capsys.readouterr().out.splitlines()[-1] == f'the error did not fall: {advice}'
 
 
-def test_a_recording_that_the_model_is_no_better_on_is_named(tmp_path, capsys):
+def test_a_recording_without_improvement_is_named(tmp_path, capsys):
     recordings = given('monday/walk.mcap', 'b.mcap', '--judge', 'walk.mcap', '--out', tmp_path)
     scores = {'before': scored(0.2, 0.2, 0.2), 'after': scored(0.1, 0.2, 0.21)}
     report(tmp_path, recordings, scores, [], Path('model.onnx'))
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said == (
+    message = capsys.readouterr().out.splitlines()[-1]
+    assert message == (
         'wrote model.onnx, but the error did not fall on b.mcap, walk.mcap (judged only)'
     )
 
 
-def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
+def test_other_validation_recordings_start_another_curve(tmp_path):
     figures = {'validation/abs_rel': 0.3, 'validation/1/abs_rel': 0.2, 'validation/2/abs_rel': 0.5}
     lines = [
         {'clock': 4, 'validation/abs_rel': 0.4, JUDGED_ON: 'bag:a'},
@@ -89,22 +89,22 @@ def test_other_recordings_to_judge_by_begin_another_curve(tmp_path):
     (tmp_path / LOSSES).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
     start = Point(0, 0.6, (0.5, 0.7))
     assert error_curve(tmp_path, 'bag:a,bag:c', start) == [start, Point(12, 0.3, (0.2, 0.5))]
-    # By --set validation=: nothing was judged that the table is of.
+    # With --set validation=, no frames of the table were validated.
     assert error_curve(tmp_path, 'bag:d', start) == []
 
 
-def test_signs_in_names_of_recordings_can_be_drawn(tmp_path):
+def test_special_characters_in_names_can_be_drawn(tmp_path):
     names = ['_begins$with', 'costs$5^{', 'x' * 300]
     curve = [Point(0, 0.2, (0.1, 0.2, 0.3)), Point(16, 0.2, (0.1, 0.2, 0.3))]
     draw(names, curve, tmp_path / 'plot.png')
     assert cv2.imread(str(tmp_path / 'plot.png')) is not None
 
 
-def test_without_matplotlib_the_table_is_there(tmp_path, monkeypatch, capsys):
+def test_without_matplotlib_the_table_is_still_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
     scores = {'before': scored(0.2), 'after': scored(0.1)}
     recordings = given('walk.mcap', '--out', tmp_path)
     report(tmp_path, recordings, scores, [Point(0, 0.2), Point(8, 0.1)], Path('model.onnx'))
-    said = capsys.readouterr().out
-    assert 'no finetune.png: plots need matplotlib' in said and 'wrote model.onnx' in said
+    output = capsys.readouterr().out
+    assert 'no finetune.png: plots need matplotlib' in output and 'wrote model.onnx' in output
     assert (tmp_path / 'finetune.md').is_file()

@@ -77,7 +77,7 @@ def test_killed_and_resumed_gives_the_same_losses(data: Path, tmp_path: Path) ->
     for path in checkpoint.folder(tmp_path / 'killed').glob('*.pt'):
         if int(path.stem) > 32:
             path.unlink()
-    with pytest.raises(TrainError, match='already holds a run; add --resume'):
+    with pytest.raises(TrainError, match='already contains a run; add --resume'):
         train(tmp_path / 'killed', config)
     assert main(['--out', str(tmp_path / 'killed'), '--resume']) == 0
     assert losses_of(tmp_path / 'killed') == losses_of(tmp_path / 'unbroken')
@@ -226,7 +226,7 @@ def test_out_of_memory_reports_what_to_lower(
 
 
 def test_runs_of_other_stages_are_told_apart(data: Path, run: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match=r'stage fov is no denoiser.*train\.fov'):
+    with pytest.raises(TrainError, match=r'stage fov is not a denoiser.*train\.fov'):
         denoiser_export.export(run, tmp_path / 'm.onnx')
     train_denoiser(tmp_path / 'depth', fast_config(data, 'total_samples=4'), ALONE)
     with pytest.raises(TrainError, match=r'a run of stage diffusion is not a run of train\.fov'):
@@ -296,7 +296,7 @@ def test_command_line_reports_missing_arguments(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fov_export.main([str(tmp_path), '--out', str(tmp_path / 'm.onnx')]) == 1
-    assert 'holds no checkpoint' in capsys.readouterr().err
+    assert 'contains no checkpoint' in capsys.readouterr().err
 
 
 # Evaluation.

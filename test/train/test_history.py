@@ -8,7 +8,7 @@ from pathlib import Path
 from train.history import LOSSES, losses, validations
 
 
-def test_what_a_run_left_behind_when_it_went_back_is_no_history(tmp_path: Path) -> None:
+def test_lines_after_the_resumed_checkpoint_are_left_out(tmp_path: Path) -> None:
     assert losses(tmp_path) == []
     first = [{'clock': n, 'loss': 1.0} for n in (4, 8, 12)]
     judged = [{'clock': n, 'validation/abs_rel': 0.1 * n} for n in (8, 16)]

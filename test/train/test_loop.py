@@ -33,7 +33,7 @@ PLAIN = ('fov_scale_min=1', 'fov_scale_max=1', 'photometric=0', 'flip=false', 'c
 ROOT = Path(__file__).parents[2]
 
 
-# Away from t = 1 the loss also asks for the noise itself, which takes a net longer than 60 steps.
+# Away from t = 1, the loss includes the noise, which takes a network more than 60 steps to learn.
 @pytest.mark.parametrize(
     ('stage', 'precision', 't1_fraction', 'share'),
     [
@@ -82,7 +82,7 @@ def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, env=_environment()) as first:
         try:
             deadline = time.monotonic() + 60
-            # It is written after config.json, which may be empty when it appears.
+            # This file is written after config.json, which may be empty at first.
             while not (tmp_path / 'revision.txt').exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             before = (tmp_path / 'config.json').read_text()
@@ -94,7 +94,7 @@ def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
     train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
 
 
-def test_a_folder_without_locks_is_trained_in(
+def test_training_works_in_a_folder_without_locks(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As on some network file systems."""
@@ -107,10 +107,10 @@ def test_a_folder_without_locks_is_trained_in(
     assert f'{tmp_path} cannot be locked ([Errno 37] No locks available)' in caplog.text
 
 
-def test_a_line_that_was_cut_short_costs_no_other(data: Path, tmp_path: Path) -> None:
+def test_a_truncated_line_does_not_spoil_the_next(data: Path, tmp_path: Path) -> None:
     train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
     report = tmp_path / history.LOSSES
-    report.write_bytes(report.read_bytes()[:-10])  # as a full disk or a power cut leaves it
+    report.write_bytes(report.read_bytes()[:-10])  # as after a full disk or a power failure
     train(tmp_path, fast_config(data, 'total_samples=16'), ALONE, resume=True)
     assert [line['clock'] for line in history.losses(tmp_path)] == [4, 12, 16]
 
@@ -150,8 +150,8 @@ def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
 def test_compiled_before_the_first_batch_in_every_run_of_a_process(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each run compiles one graph per size, whatever ran before; its losses are the same."""
-    graphs = CompileCounter()  # runs what it is given as it is
+    """Each run compiles one graph per size regardless of earlier runs; its losses are the same."""
+    graphs = CompileCounter()  # runs graphs unchanged
     compiled = torch.compile
 
     def counting(function, dynamic: bool, options: dict[str, bool]):
@@ -168,12 +168,12 @@ def test_compiled_before_the_first_batch_in_every_run_of_a_process(
         assert losses_of(run) == pytest.approx(losses_of(tmp_path / 'eager'), rel=1e-4)
 
 
-def test_products_are_of_a_type_that_the_processor_has(
+def test_products_use_a_type_that_the_processor_supports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpu, info = torch.device('cpu'), tmp_path / 'cpuinfo'
     monkeypatch.setattr(processes, '_CPUINFO', info)
-    assert processes.product_type('auto', cpu) == torch.float32  # nothing is known
+    assert processes.product_type('auto', cpu) == torch.float32  # unknown
     for flags, expected in (
         ('flags\t\t: fpu avx2 avx512f avx512_vnni', torch.float32),
         ('flags\t\t: fpu avx2 avx512f avx512_bf16', torch.bfloat16),
@@ -203,17 +203,17 @@ def test_resume_with_other_settings_is_refused(
     train(tmp_path, fast_config(data, 'total_samples=8'), ALONE)
     with pytest.raises(TrainError, match=r'batch: 4 -> 8'):
         train(tmp_path, fast_config(data, 'total_samples=16', 'batch=8'), ALONE, resume=True)
-    with pytest.raises(TrainError, match='already holds a run; add --resume'):
+    with pytest.raises(TrainError, match='already contains a run; add --resume'):
         train(tmp_path, fast_config(data, 'total_samples=16'), ALONE)
     again = ['--preset', 'micro', '--out', str(tmp_path), '--resume']
     assert main(again) == 1
-    assert 'take them from the run itself where there is no --preset' in capsys.readouterr().err
-    # The run's own settings are taken when none are given, and it may be made longer.
+    assert 'without --preset, train.run and train.fov read them' in capsys.readouterr().err
+    # Without settings, those of the run are used, and it may be extended.
     assert main(['--out', str(tmp_path), '--resume', '--set', 'total_samples=16']) == 0
     assert max(losses_of(tmp_path)) == 16
     with caplog.at_level('INFO'):
         assert main(['--out', str(tmp_path), '--resume']) == 0
-    assert 'nothing to do: the run was over at 16 samples' in caplog.text
+    assert 'nothing to do: the run is complete at 16 samples' in caplog.text
 
 
 def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
@@ -227,12 +227,12 @@ def test_starts_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
         train(tmp_path / 'third', fast_config(data, 'rays=true'), ALONE, init=tmp_path / 'first')
 
 
-def test_what_is_due_between_two_steps_comes_after_the_second(data: Path, tmp_path: Path) -> None:
+def test_reports_due_between_two_steps_follow_the_second(data: Path, tmp_path: Path) -> None:
     train(tmp_path, fast_config(data, 'total_samples=16', 'log_every=6'), ALONE)
     assert list(losses_of(tmp_path)) == [8, 12, 16]
 
 
-def test_no_more_is_left_than_the_minutes_allow(data: Path) -> None:
+def test_the_time_left_is_limited_by_the_minutes(data: Path) -> None:
     config = fast_config(data, 'minutes=1')
     state = TrainState(loop.build_net(config), config, ALONE)
     for seconds, left in ((20.0, 40.0), (55.0, 5.0), (90.0, 0.0)):
@@ -240,7 +240,7 @@ def test_no_more_is_left_than_the_minutes_allow(data: Path) -> None:
         assert (state.left(1000.0), state.left(0.0)) == (left, 0.0)
 
 
-def test_steps_that_are_not_finite_are_skipped_then_stop_the_run(
+def test_non_finite_steps_are_skipped_and_stop_the_run_if_many(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, bad = loop._objective, {8, *range(12, 100, 8)}  # 13 of 25, never ten in a row
@@ -275,7 +275,7 @@ def test_validates_through_the_shipped_estimator(data: Path, tmp_path: Path) -> 
     assert list((tmp_path / 'tensorboard').iterdir())
 
 
-def test_out_of_memory_says_what_to_lower(
+def test_out_of_memory_advises_what_to_lower(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*args: object) -> None:
@@ -292,12 +292,12 @@ def test_out_of_memory_says_what_to_lower(
 @pytest.mark.parametrize(
     'met',
     [
-        MemoryError(),  # Python's own says nothing
+        MemoryError(),  # Python's own has no message
         cv2.error('(-4:Insufficient memory) Failed to allocate 30000000000 bytes'),
         RuntimeError('Caught MemoryError in DataLoader worker process 0.'),
     ],
 )
-def test_whoever_runs_out_of_memory_the_advice_is_the_same(data: Path, met: Exception) -> None:
+def test_the_advice_is_the_same_for_all_memory_errors(data: Path, met: Exception) -> None:
     with (
         pytest.raises(TrainError, match=r'out of memory \(.*[Mm]emory.*lower batch \(now 4\)'),
         memory_advice(fast_config(data), 'preset'),
@@ -318,12 +318,12 @@ def test_dry_run_writes_nothing(
 ) -> None:
     run = tmp_path / 'run'
     assert main([*_command(run, data, ())[3:], '--dry-run']) == 0
-    said = capsys.readouterr().out
-    assert 'first batch: 4 x (32, 32)' in said and 'compiled' not in said
+    output = capsys.readouterr().out
+    assert 'first batch: 4 x (32, 32)' in output and 'compiled' not in output
     assert not run.exists()
 
 
-def test_dry_run_looks_at_all_that_the_run_would_open(
+def test_dry_run_checks_everything_that_the_run_would_open(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / 'run'
@@ -334,12 +334,12 @@ def test_dry_run_looks_at_all_that_the_run_would_open(
     again = ['--out', str(run), '--resume', '--dry-run']
     assert main(again) == 0
     for command, message in (
-        ([*dry, '--init', str(run), '--set', 'rays=true'], 'do not fit this net'),
-        ([*dry, '--init', '/nowhere'], '/nowhere holds no checkpoint'),
+        ([*dry, '--init', str(run), '--set', 'rays=true'], 'do not fit this network'),
+        ([*dry, '--init', '/nowhere'], '/nowhere contains no checkpoint'),
         ([*dry, '--init', 'dmd_worlds'], 'dmd_worlds.onnx: weights of preset tiny'),
-        ([*dry, '--init', 'dmd_wolrds'], 'no file or folder here, and no shipped model'),
+        ([*dry, '--init', 'dmd_wolrds'], 'not a file or folder, and no shipped model'),
         ([*dry, '--set', 'validation=folder:/nowhere'], '/nowhere does not exist'),
-        ([*dry, '--set', 'validation=worlds,worlds'], 'worlds have no end; name them alone'),
+        ([*dry, '--set', 'validation=worlds,worlds'], 'worlds are endless; use them alone'),
         ([*again, '--set', 'batch=8'], 'batch: 4 -> 8'),
     ):
         assert main(command) == 1
@@ -360,7 +360,7 @@ def test_a_wrong_folder_of_materials_is_not_taken_for_broken_samples(
     assert not run.exists()
 
 
-def test_what_cannot_be_validated_is_refused_before_the_minutes_of_compilation(
+def test_a_wrong_validation_is_refused_before_the_compilation(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def compile_for_minutes(*_: object) -> None:

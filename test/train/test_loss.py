@@ -47,10 +47,10 @@ def _oracle(batch: Batch, kind: str, error: Tensor | float = 0.0):
 
 
 @pytest.mark.parametrize('kind', ['v', 'eps', 'x0'])
-def test_an_oracle_has_next_to_no_loss(kind: str) -> None:
+def test_an_oracle_has_almost_no_loss(kind: str) -> None:
     batch = _batch([0.2, 0.5, 0.8])
     losses = diffusion_loss(_oracle(batch, kind), batch, kind)
-    # eps and x0 divide by a floored alpha or sigma (see core.diffusion): a small bias is theirs.
+    # eps and x0 divide by a floored alpha or sigma (see core.diffusion): a small bias remains.
     assert losses.total < (1e-6 if kind == 'v' else 0.1)
 
 
@@ -77,14 +77,14 @@ def test_weight_is_the_larger_of_both_errors(kind: str) -> None:
     batch = _batch(t)
     losses = diffusion_loss(_oracle(batch, kind, 0.25), batch, kind)
     alpha, sigma = np.cos(np.pi * np.array(t) / 2), np.sin(np.pi * np.array(t) / 2)
-    # Of x and of eps, for an error of 1 in what is predicted.
+    # Errors of x and of eps for an error of 1 in the prediction.
     errors = {'v': (sigma, alpha), 'eps': (sigma / alpha, 1.0), 'x0': (1.0, alpha / sigma)}
     weight = np.maximum(*errors[kind]).mean()
     assert losses.total.item() == pytest.approx(0.25 * weight, rel=1e-4)
 
 
-def test_unrolled_the_net_denoises_its_own_estimate() -> None:
-    """Clipped, as when sampling, and without a gradient through it; x alone is judged."""
+def test_unrolled_training_denoises_the_own_estimate() -> None:
+    """Clipped, as in sampling, and without a gradient through it; the loss uses x only."""
     batch = _batch([0.3, 0.8])
     own, last = 2.0 * batch.code, 0.5 * batch.code
     seen = []
@@ -104,8 +104,8 @@ def test_unrolled_the_net_denoises_its_own_estimate() -> None:
     torch.testing.assert_close(losses.total, expected)
 
 
-def test_end_to_end_the_net_sees_zeros_at_the_end_of_time() -> None:
-    """Whatever the batch's own times and noise are."""
+def test_end_to_end_training_feeds_zeros_at_t_1() -> None:
+    """Regardless of the batch's own times and noise."""
     batch = _batch([0.3, 0.8])
 
     def predict(rgb: Tensor, z: Tensor, t: Tensor, tan: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def test_end_to_end_the_net_sees_zeros_at_the_end_of_time() -> None:
 
 
 @pytest.mark.parametrize('end_to_end', [False, True])
-def test_gradient_term_is_weighed_and_learned_from(end_to_end: bool) -> None:
+def test_gradient_term_is_weighted_and_differentiable(end_to_end: bool) -> None:
     batch = _batch([0.9, 0.95])
     x_hat = (0.5 * batch.code).requires_grad_()
     loss = end_to_end_loss if end_to_end else diffusion_loss
@@ -131,7 +131,7 @@ def test_gradient_term_is_weighed_and_learned_from(end_to_end: bool) -> None:
     torch.testing.assert_close(slopes[0], slopes[1] + slopes[2])
 
 
-def test_what_is_reported_is_clipped_per_sample_and_keeps_no_graph() -> None:
+def test_reported_losses_are_clipped_per_sample_and_detached() -> None:
     batch = _batch([0.4, 0.6])
     x_hat = (3.0 * batch.code).requires_grad_()
     losses = diffusion_loss(lambda *_: x_hat, batch, 'x0')
@@ -157,13 +157,13 @@ def test_gradient_term_ignores_a_constant_offset() -> None:
     batch = _batch([0.5])
     everywhere = torch.ones_like(batch.labelled)
     assert gradient_l1(batch.code + 0.3, batch.code, everywhere).item() < 1e-6
-    # A ramp of 0.1 a column differs by that times 1, 2, 4 and 8 across, and not at all down.
+    # A ramp of 0.1 per column: differences of 0.1, 0.2, 0.4, 0.8 along rows and 0 along columns.
     ramp = (0.1 * torch.arange(16.0)).expand(1, 1, 16, 16)
     detail = gradient_l1(ramp, torch.zeros_like(ramp), torch.ones_like(ramp, dtype=torch.bool))
     assert detail.item() == pytest.approx(0.1 * (1 + 2 + 4 + 8) / 8)
 
 
-def test_gradient_term_counts_pairs_of_labels_alone() -> None:
+def test_gradient_term_counts_only_labelled_pairs() -> None:
     batch = _batch([0.5])
     code, labelled = batch.code[0, 0].numpy(), batch.labelled[0, 0].numpy()
     error = np.where(labelled, 0.5 * code - code, np.nan)

@@ -43,7 +43,7 @@ def _equal(a: Example, b: Example) -> bool:
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Example))
 
 
-def test_a_batch_depends_on_its_number_alone(config: TrainConfig) -> None:
+def test_a_batch_depends_only_on_its_number(config: TrainConfig) -> None:
     again = Mixture(config)
     again[7]
     assert _equal(Mixture(config)[3].arrays, again[3].arrays)
@@ -89,7 +89,7 @@ def test_workers_give_the_same_batches(config: TrainConfig) -> None:
     assert _equal(ahead[1].arrays, mixture[3].arrays)
 
 
-def test_a_batch_reaches_the_device_whole(config: TrainConfig) -> None:
+def test_a_batch_reaches_the_device_unchanged(config: TrainConfig) -> None:
     arrays = Mixture(config)[0].arrays
     batch = tensors(arrays, torch.device('cpu'))
     assert np.array_equal(batch.rgb.numpy(), arrays.rgb)
@@ -108,10 +108,10 @@ def test_sources_are_parsed() -> None:
             parse_sources(f'worlds@{weight}')
 
 
-def test_whoever_waits_for_worlds_is_told() -> None:
-    """Compiling takes minutes in which nothing else is said."""
+def test_the_wait_for_compiled_worlds_is_announced() -> None:
+    """Compiling takes minutes without any other output."""
     alone = make_config('micro', ['sizes=32x32'])
-    assert 'compiled now, for minutes' in wait_text(alone)
+    assert 'is compiled, which takes minutes' in wait_text(alone)
     assert wait_text(replace(alone, sources='folder:/a@1,worlds@2')) == wait_text(alone)
     assert wait_text(replace(alone, sources='cache:/worlds@1')) == ''
 
@@ -125,10 +125,10 @@ def test_whoever_waits_for_worlds_is_told() -> None:
         ('kitti:/nowhere', 'nowhere'),
         ('bag:', "source 'bag:' has no path; write bag:PATH"),
         ('folder', "source 'folder' has no path; write folder:PATH"),
-        ('folder:/nowhere?fov', "option 'fov' behind a path must be OPTION=VALUE"),
-        ('kitti:/nowhere?list_file=', "option 'list_file=' behind a path must be OPTION=VALUE"),
-        ('worlds:/shards', 'worlds are rendered, from no path; write worlds, or cache:/shards'),
-        ('images:/', 'neither depth nor a camera; it is for stage0 alone'),
+        ('folder:/nowhere?fov', "option 'fov' after a path must be OPTION=VALUE"),
+        ('kitti:/nowhere?list_file=', "option 'list_file=' after a path must be OPTION=VALUE"),
+        ('worlds:/shards', 'worlds are rendered and take no path; write worlds, or cache:/shards'),
+        ('images:/', 'neither depth nor a camera; it is for stage0 only'),
     ],
 )
 def test_a_wrong_source_stops_before_the_run(source: str, message: str) -> None:
@@ -136,13 +136,13 @@ def test_a_wrong_source_stops_before_the_run(source: str, message: str) -> None:
         Mixture(make_config('micro', ['sizes=32x32', f'sources={source}']))
 
 
-def test_folder_gives_metres_and_holes(tmp_path: Path) -> None:
+def test_folder_returns_metres_and_holes(tmp_path: Path) -> None:
     folder = write_set(tmp_path / 'set', 1)
     raw = RgbdFolder(str(tmp_path)).load(0)
     assert isinstance(raw, RawSample)
     assert raw.depth.shape == raw.rgb.shape[:2] == (raw.camera.height, raw.camera.width)
     assert 0.5 < np.nanmedian(raw.depth) < 30
-    (folder / '000_depth.png').write_bytes(b'no picture')
+    (folder / '000_depth.png').write_bytes(b'not a picture')
     with pytest.raises(TrainError, match=r'set/000: .*000_depth\.png must be a 16-bit grey png'):
         RgbdFolder(str(folder)).load(0)
 
@@ -150,10 +150,10 @@ def test_folder_gives_metres_and_holes(tmp_path: Path) -> None:
 def test_depth_of_a_folder_may_have_another_unit(tmp_path: Path) -> None:
     folder = write_set(tmp_path / 'set', 1)
     metres = RgbdFolder(str(folder)).load(0).depth
-    said = json.loads((folder / 'meta.json').read_text())
-    (folder / 'meta.json').write_text(json.dumps({**said, 'depth_per_metre': 500}))
+    meta = json.loads((folder / 'meta.json').read_text())
+    (folder / 'meta.json').write_text(json.dumps({**meta, 'depth_per_metre': 500}))
     np.testing.assert_array_equal(RgbdFolder(str(folder)).load(0).depth, 2 * metres)
-    (folder / 'meta.json').write_text(json.dumps({**said, 'depth_per_metre': 'mm'}))
+    (folder / 'meta.json').write_text(json.dumps({**meta, 'depth_per_metre': 'mm'}))
     with pytest.raises(TrainError, match=r"folder: .*meta\.json: depth_per_metre='mm'; allowed"):
         RgbdFolder(str(folder))
 
@@ -172,7 +172,7 @@ def test_a_broken_list_of_frames_is_named(tmp_path: Path, text: str) -> None:
         RgbdFolder(str(folder)).load(0)
 
 
-def test_a_cache_that_was_cut_short_is_named(tmp_path: Path) -> None:
+def test_a_truncated_cache_is_named(tmp_path: Path) -> None:
     shard = tmp_path / 'shard-00000'
     shard.mkdir()
     np.save(shard / 'rgb.npy', np.zeros((2, 32, 32, 3), np.uint8))
@@ -207,7 +207,9 @@ def test_broken_samples_are_named_and_too_many_stop_the_run(
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_what_a_worker_refuses_is_said_without_its_traceback(tmp_path: Path, workers: int) -> None:
+def test_an_error_in_a_worker_is_reported_without_its_traceback(
+    tmp_path: Path, workers: int
+) -> None:
     folder = write_set(tmp_path / 'set', 1)
     mixture = Mixture(fast_config(folder))
     (folder / '000_rgb.jpg').unlink()
@@ -245,7 +247,7 @@ def test_workers_die_with_a_killed_trainer(config: TrainConfig) -> None:
 
 
 class _Stopping:
-    """Data that send the worker a signal while it is still starting, and once it works."""
+    """Data that sends the worker a signal during its start, and when it is working."""
 
     def __init__(self, number: int) -> None:
         self._signal = f'__import__("signal").raise_signal({number})'
@@ -259,7 +261,7 @@ class _Stopping:
 def test_a_worker_works_until_the_trainer_ends_it(
     number: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    others = set(multiprocessing.active_children())  # of tests before, not yet collected
+    others = set(multiprocessing.active_children())  # of earlier tests, not yet collected
     made = made_ahead(_Stopping(number), range(9), workers=1)
     assert list(islice(made, 3)) == [0, 1, 2]
     (worker,) = set(multiprocessing.active_children()) - others
@@ -269,8 +271,8 @@ def test_a_worker_works_until_the_trainer_ends_it(
     assert 'Traceback' not in capfd.readouterr().err
 
 
-def test_each_process_judges_what_it_has_seen_itself(config: TrainConfig) -> None:
-    # 0.5 % of 4,000 samples are fine, 2 % are not, however many processes there are.
+def test_each_process_counts_broken_samples_relative_to_its_own(config: TrainConfig) -> None:
+    # 0.5 % of 4,000 samples are acceptable, 2 % are not, with any number of processes.
     names = tuple(f'sample {i}' for i in range(10))
     state = TrainState(build_net(config), config, Processes(1, 2, torch.device('cpu')))
     state.clock, state.broken = 8_000, 10

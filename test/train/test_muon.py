@@ -24,7 +24,7 @@ def test_singular_values_end_near_one(shape: tuple[int, int], dtype: torch.dtype
 
 
 class _Weights(nn.Module):
-    """Two matrices of one shape, a convolution, and what is no matrix to Muon."""
+    """Two matrices of one shape, a convolution, and weights that are not matrices to Muon."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def test_steps_are_muons_for_matrices_and_adamws_for_the_rest() -> None:
             torch.testing.assert_close(p, expected[name], msg=name, rtol=1e-4, atol=1e-5)
 
 
-def test_weights_without_a_gradient_stay() -> None:
+def test_weights_without_a_gradient_do_not_change() -> None:
     net = _Weights()
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     net.one.grad = torch.ones(8, 6)

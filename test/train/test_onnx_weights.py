@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model file becomes a network again, and a run may start from it."""
+"""A model file is read back into a network, and a run may start from it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def _exported(data: Path, folder: Path, weights: str, *settings: str) -> tuple[P
     return folder / 'run', folder / 'model.onnx'
 
 
-def test_the_shipped_model_comes_back_as_onnx_runtime_runs_it() -> None:
+def test_the_shipped_model_computes_the_same_as_in_onnx_runtime() -> None:
     model = load_model(SHIPPED)
-    said = f'preset {model.preset}, rays {model.net.rays}, FOV {model.net.fov}'
-    assert said in SHIPPED.with_suffix('.md').read_text()
+    facts = f'preset {model.preset}, rays {model.net.rays}, FOV {model.net.fov}'
+    assert facts in SHIPPED.with_suffix('.md').read_text()
     assert compare(SHIPPED, TorchBackend(model.net), model.contract) < 1e-5
 
 
 @pytest.mark.parametrize('weights', ['fp16', 'fp32'])
 @pytest.mark.parametrize('settings', [('rays=true',), ('fov=false',)])
-def test_what_was_exported_is_read_back(
+def test_exported_weights_are_read_back(
     data: Path, tmp_path: Path, weights: str, settings: tuple[str, ...]
 ) -> None:
     run, path = _exported(data, tmp_path, weights, *settings)
@@ -53,7 +53,7 @@ def test_what_was_exported_is_read_back(
     tolerance = 0.0 if weights == 'fp32' else 1e-3
     for name, value in averages.items():
         assert torch.allclose(read[name], value, rtol=tolerance, atol=tolerance), name
-        # Each weight was trained: no two that were swapped would be equal.
+        # All weights were trained and differ, so that swapped ones would be noticed.
         assert value.abs().sum() > 0, name
 
 
@@ -67,8 +67,8 @@ def test_a_run_starts_from_a_model_file(
         assert torch.allclose(start[name], value, atol=1e-6)
     nearer = fast_config(data, 'total_samples=4', 'depth_min_m=0.5')
     train(tmp_path / 'nearer', nearer, ALONE, init=path)
-    assert 'depth_min_m 0.1 -> 0.5; the net has to learn anew' in caplog.text
-    assert caplog.text.count('learn anew') == 1
+    assert 'depth_min_m 0.1 -> 0.5; the network has to learn the new' in caplog.text
+    assert caplog.text.count('has to learn the new meaning') == 1
     other = fast_config(data, 'rays=true')
     with pytest.raises(TrainError, match=r'preset micro \(rays=False, fov=True\) do not fit'):
         train(tmp_path / 'other', other, ALONE, init=path)
@@ -80,7 +80,7 @@ def first(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
 
 
 @pytest.mark.parametrize('kind', ['model', 'run', 'checkpoint'])
-def test_what_a_run_started_from_is_kept_and_on_its_card(
+def test_the_origin_of_a_run_is_kept_and_on_its_card(
     data: Path, tmp_path: Path, first: tuple[Path, Path], kind: str
 ) -> None:
     run, model = first
@@ -101,7 +101,7 @@ def test_what_a_run_started_from_is_kept_and_on_its_card(
     assert str(source.parent) not in card
 
 
-def test_a_checkpoint_of_before_origins_were_kept_goes_on(data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_without_an_origin_can_be_resumed(data: Path, tmp_path: Path) -> None:
     train(tmp_path, fast_config(data, 'total_samples=4'), ALONE)
     state = checkpoint.find(tmp_path)
     del state['origin']
@@ -113,10 +113,10 @@ def test_a_checkpoint_of_before_origins_were_kept_goes_on(data: Path, tmp_path: 
     assert '| 8 (2 steps of 4) |' in (tmp_path / 'm.md').read_text()
 
 
-def test_a_run_goes_on_after_its_first_weights_have_moved(
+def test_a_run_resumes_after_its_initial_weights_have_moved(
     data: Path, tmp_path: Path, first: tuple[Path, Path]
 ) -> None:
-    """The same command with --resume, as a script gives it."""
+    """The same command with --resume, as in a script."""
     source = Path(shutil.copyfile(first[1], tmp_path / 'first.onnx'))
     run = tmp_path / 'run'
     train(run, fast_config(data, 'total_samples=4'), ALONE, init=source)
@@ -126,7 +126,7 @@ def test_a_run_goes_on_after_its_first_weights_have_moved(
     state = checkpoint.find(run)
     assert (state['clock'], state['origin']) == (8, origin) and origin
     assert main(['--out', str(run), '--resume', '--init', str(source), '--dry-run']) == 0
-    with pytest.raises(TrainError, match='does not exist'):  # there is nothing to go on from
+    with pytest.raises(TrainError, match='does not exist'):  # no checkpoint to resume
         train(tmp_path / 'new', fast_config(data), ALONE, resume=True, init=source)
 
 
@@ -154,5 +154,5 @@ def test_bad_files_are_refused(data: Path, tmp_path: Path) -> None:
         load_model(tmp_path / 'wrong.onnx')
     model.graph.initializer.pop(0)
     onnx.save(model, str(tmp_path / 'part.onnx'))
-    with pytest.raises(TrainError, match=r'weights that fit no preset of micro, nano'):
+    with pytest.raises(TrainError, match=r'weights that fit none of the presets micro, nano'):
         load_model(tmp_path / 'part.onnx')

@@ -23,7 +23,7 @@ from train.quantize import main
 from train.worlds import SCENE_STRIDE, WorldConfig, Worlds, held_out
 
 FRAMES = 6
-# A bound that some layers of the net below meet.
+# A bound that some layers of the network below meet.
 FEWER = 3e-4
 
 
@@ -34,7 +34,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory: pytest.TempPathFactory, frames: Path) -> Path:
-    """A net that has learned a little, so that its layers say something."""
+    """Export a network after a little training, so that its layers have an effect."""
     folder = tmp_path_factory.mktemp('model')
     config = fast_config(frames, 'total_samples=400', 'rays=true', 'lr=0.005', 't1_fraction=1')
     train(folder / 'run', config, Processes(0, 1, torch.device('cpu')))
@@ -63,7 +63,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory, model: Path, frames: Path) ->
     return out
 
 
-def test_depth_hardly_moves(int8: Path, model: Path) -> None:
+def test_depth_hardly_changes(int8: Path, model: Path) -> None:
     before, after = OrtBackend(model), OrtBackend(int8)
     assert after.contract == dataclasses.replace(before.contract, name='mine_int8')
     assert check_golden(after.run, after.metadata, 'it') < 1e-3
@@ -76,7 +76,7 @@ def test_depth_hardly_moves(int8: Path, model: Path) -> None:
     assert after.run(feeds)[OUTPUT].shape == feeds['z'].shape
 
 
-def test_weights_fill_seven_bits(int8: Path) -> None:
+def test_weights_use_seven_bits(int8: Path) -> None:
     """So that two products fit the 16 bits of processors without VNNI."""
     eight = [
         onnx.numpy_helper.to_array(i)
@@ -87,7 +87,7 @@ def test_weights_fill_seven_bits(int8: Path) -> None:
     assert max(int(np.abs(w).max()) for w in eight) in (63, 64)
 
 
-def test_layers_that_bear_no_rounding_stay(
+def test_layers_sensitive_to_rounding_stay_float(
     int8: Path, model: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     convolutions = sum(n.op_type == 'Conv' for n in onnx.load(model).graph.node)
@@ -107,18 +107,18 @@ def test_card(int8: Path) -> None:
         rows = [line.split() for line in card.splitlines() if line.startswith(f'| {steps} ')]
         assert [row[3] for row in rows] == ['float32', 'int8']
         assert float(rows[1][-2].rstrip('%')) < 30
-    assert 'Frames of folder set; as many others' in card
+    assert 'Frames of folder set; the ranges were calibrated on as many others' in card
     assert str(int8.parent) not in card
 
 
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [
-        ('LAYER_ERROR', 0.0, 'bears rounding; keep the float model'),
+        ('LAYER_ERROR', 0.0, 'tolerates rounding; keep the float model'),
         ('MOST', 1e-6, 'allowed 0%; nothing was written. Calibrate on frames like those of'),
     ],
 )
-def test_what_costs_too_much_is_not_written(
+def test_a_model_that_changes_depth_too_much_is_not_written(
     model: Path,
     frames: Path,
     tmp_path: Path,
@@ -138,7 +138,7 @@ def test_a_broken_frame_is_named_below_the_progress_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames = write_set(tmp_path / 'set', 2 * FRAMES)
-    (frames / '005_rgb.jpg').write_bytes(b'no picture')
+    (frames / '005_rgb.jpg').write_bytes(b'not a picture')
     assert run(Path('dmd_worlds'), tmp_path / 'x.onnx', frames) == 1
     bar, error = capsys.readouterr().err.splitlines()[-2:]
     assert 'frames:' in bar and error.startswith('error: ') and '005_rgb.jpg' in error
@@ -166,10 +166,10 @@ def test_bad_input(
     link = tmp_path / 'link.onnx'
     link.symlink_to(model)
     for arguments, reason in (
-        ((int8, out, Path('nowhere')), 'is in int8 already; give the float model'),
+        ((int8, out, Path('nowhere')), 'is in int8 already; specify the float model'),
         ((plain, out, Path('nowhere')), 'carries no golden input'),
-        ((model, tmp_path / 'x.md', frames), 'give one that ends in .onnx'),
-        ((model, out, frames, '--frames', '7'), 'has 12 frames; at least 14 are wanted'),
+        ((model, tmp_path / 'x.md', frames), 'use one that ends in .onnx'),
+        ((model, out, frames, '--frames', '7'), 'has 12 frames, but 14 are needed'),
         ((tmp_path / 'none.onnx', out, frames), 'does not exist'),
         ((model, model, frames), 'the float model itself; choose another name, such as model_in'),
         ((link, model, frames), 'model.onnx is the float model itself'),

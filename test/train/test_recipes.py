@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's stages as presets: what they set, what they would cost, what they need."""
+"""The paper's stages as presets: their settings, estimated costs and data."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_stage_0_and_another_size():
     assert configure('nano', ['lr=1'], {}) == make_config('nano', ['lr=1'])
 
 
-def test_recipes_hang_together():
+def test_recipes_are_consistent():
     for name, recipe in RECIPES.items():
         assert name in MIXTURES
         assert recipe.init is None or recipe.init in RECIPES, name
@@ -69,11 +69,11 @@ def test_cost_is_proportional_to_the_samples():
     assert long['gpu_hours'] == pytest.approx(3 * short['gpu_hours'])
     assert short['gpu_hours'] == pytest.approx(short['flop'] / (PEAK_FLOPS * MFU) / 3600)
     paper = estimate(configure('dmd-nk', [], {}))
-    # 0.93 TFLOP for the paper's net at 240x320 (multiply and add), three times that in training.
+    # 0.93 TFLOP for the paper's network at 240x320 (multiply and add), three times in training.
     assert paper['tflop_per_sample'] == pytest.approx(3 * 0.93, rel=0.15)
 
 
-def test_cost_counts_sizes_as_often_as_they_are_drawn():
+def test_cost_weights_sizes_by_their_shares():
     def cost(sizes):
         return estimate(configure('nano', [f'sizes={sizes}'], {}))['flop']
 
@@ -89,21 +89,21 @@ def test_cost_counts_sizes_as_often_as_they_are_drawn():
         ('paper', 1_000_000, '1.3 GPU hours', '39.6 GB'),
     ],
 )
-def test_what_small_runs_cost_is_not_rounded_to_nothing(name, samples, time, size):
-    said = describe(name, configure(name, [f'total_samples={samples}'], {}))
-    assert f'  {time} on an H100' in said and f'  checkpoints: {size}' in said
+def test_costs_of_small_runs_are_not_rounded_to_zero(name, samples, time, size):
+    text = describe(name, configure(name, [f'total_samples={samples}'], {}))
+    assert f'  {time} on an H100' in text and f'  checkpoints: {size}' in text
 
 
 @pytest.mark.parametrize('name', list(RECIPES))
 def test_dry_run_prints_settings_hours_and_disk_without_the_data(name, tmp_path, capsys):
     out = tmp_path / 'run'
     assert main(['--preset', name, '--out', str(out), '--dry-run']) == 0
-    said = capsys.readouterr().out
-    assert f'lr = {RECIPES[name].lr}' in said
-    assert re.search(r'estimate, not measured: [\d,]+ steps of 64', said)
-    assert re.search(r'[\d,.]+ GPU hours on an H100', said)
-    assert re.search(r'about [\d,]+ GB( and more)? on disk as published', said)
-    assert f'data not looked at: no --root for {", ".join(needed_roots(name))}' in said
+    text = capsys.readouterr().out
+    assert f'lr = {RECIPES[name].lr}' in text
+    assert re.search(r'estimate, not measured: [\d,]+ steps of 64', text)
+    assert re.search(r'[\d,.]+ GPU hours on an H100', text)
+    assert re.search(r'about [\d,]+ GB( and more)? on disk as published', text)
+    assert f'data not checked: no --root for {", ".join(needed_roots(name))}' in text
     assert not out.exists()
 
 
@@ -126,7 +126,7 @@ P_rect_03: 730.0 0 600.0 -339.5 0 740.0 170.0 2.2 0 0 1 0.003
 
 
 def _nyu_and_kitti(folder: Path) -> list[str]:
-    """Four pictures of NYU's kind, one of them broken, and one of each camera of KITTI's."""
+    """Write four NYU pictures, one of them broken, and one of each KITTI camera."""
     for i in range(4):
         room = folder / 'nyu' / 'kitchen'
         write(room / f'rgb_{i:05d}.jpg', np.full((480, 640, 3), 60 * i, np.uint8))
@@ -144,7 +144,7 @@ def _nyu_and_kitti(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_dmd_nk_trains_names_what_is_broken_and_resumes(tmp_path, caplog, workers):
+def test_dmd_nk_trains_names_broken_samples_and_resumes(tmp_path, caplog, workers):
     roots = _nyu_and_kitti(tmp_path)
     arguments = ['--preset', 'dmd-nk:micro', '--out', str(tmp_path / 'run'), *roots]
     for setting in (*FAST, f'workers={workers}', 'total_samples=32', 'max_broken_share=0.05'):
@@ -157,7 +157,7 @@ def test_dmd_nk_trains_names_what_is_broken_and_resumes(tmp_path, caplog, worker
     assert max(losses_of(tmp_path / 'run')) == 40
 
 
-def test_with_too_many_broken_samples_it_stops(tmp_path, capsys):
+def test_training_stops_at_too_many_broken_samples(tmp_path, capsys):
     roots = _nyu_and_kitti(tmp_path)
     arguments = ['--preset', 'dmd-nk:micro', '--out', str(tmp_path / 'run'), *roots]
     for setting in (*FAST, 'total_samples=400'):
@@ -175,16 +175,16 @@ def test_crops_of_stage_0_vary_in_size(tmp_path):
     assert tans.min() < 0.4 and tans.max() <= 0.5 * 1.04
 
 
-def test_dry_run_with_data_of_your_own_says_nothing_of_the_papers(tmp_path, capsys):
+def test_dry_run_with_your_own_data_omits_the_papers(tmp_path, capsys):
     write(tmp_path / '0.png', np.zeros((64, 64, 3), np.uint8))
     arguments = ['--preset', 'stage0:micro', '--out', str(tmp_path / 'run'), '--dry-run']
     settings = set_options(f'sources=images:{tmp_path}', 'sizes=32x32', 'batch=2')
     assert main([*arguments, *settings]) == 0
-    said = capsys.readouterr().out
-    assert 'first batch: 2 x (32, 32)' in said and 'GB on disk' not in said
+    text = capsys.readouterr().out
+    assert 'first batch: 2 x (32, 32)' in text and 'GB on disk' not in text
     assert main([*arguments, *set_options('sources=worlds', 'sizes=32x32')]) == 0
-    said = capsys.readouterr().out
-    assert 'on an H100' in said and 'GB on disk' not in said
+    text = capsys.readouterr().out
+    assert 'on an H100' in text and 'GB on disk' not in text
 
 
 def test_dry_run_names_the_samples_that_cannot_be_read(tmp_path, capsys):
@@ -206,7 +206,7 @@ def test_dry_run_names_the_samples_that_cannot_be_read(tmp_path, capsys):
     [
         (['--preset', 'dmd-nk'], 'needs its data: --root nyu_folder=DIR --root kitti=DIR'),
         (['--preset', 'dmd-nk', '--root', 'kitti=/k'], 'missing: nyu_folder, not part of it'),
-        (['--preset', 'nano', '--root', 'kitti=/k'], "--root goes with a recipe (stage0, "),
+        (['--preset', 'nano', '--root', 'kitti=/k'], "--root needs a recipe (stage0, "),
         (['--preset', 'stage9'], "preset 'stage9' is unknown; allowed: micro, nano"),
         (['--preset', 'stage1:huge'], "preset 'huge' is unknown"),
         (['--preset', 'stage0', '--root', 'imagenet'], "--root 'imagenet' must be DATASET=PATH"),

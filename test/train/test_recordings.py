@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags and folders of labelled frames, as the trainer is given them."""
+"""Bags and folders of labelled frames as input of the trainer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.errors import TrainError
 from train.recordings import cameras_of, kind_of, sources_of
 
 
-def test_the_settings_of_one_bag_are_those_that_runs_were_begun_with(tmp_path):
+def test_the_settings_for_one_bag_allow_resuming_existing_runs(tmp_path):
     out = tmp_path / 'run'
     (recording,) = given('walk.mcap', '--out', out, '--image', '/a b')
     assert sources_of({recording: 24}, 0.25) == (
@@ -24,13 +24,13 @@ def test_the_settings_of_one_bag_are_those_that_runs_were_begun_with(tmp_path):
     )
 
 
-def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):
+def test_bags_and_folders_of_frames_are_distinguished(bag, labelled, tmp_path):
     assert kind_of(bag) == kind_of(bag / 'sample_bag.mcap') == 'bag'
     assert kind_of(labelled) == kind_of(labelled / '000') == 'frames'
     assert kind_of(tmp_path / 'nothing.mcap') == 'bag'
     bare = tmp_path / 'bare'
     bare.mkdir()
-    with pytest.raises(TrainError, match=r'bare is no bag .*no <name>/meta\.json'):
+    with pytest.raises(TrainError, match=r'bare is not a bag .*no <name>/meta\.json'):
         kind_of(bare)
     shutil.copy(bag / 'sample_bag.mcap', bare)  # its metadata.yaml was lost
     assert kind_of(bare) == 'bag'
@@ -39,7 +39,7 @@ def test_bags_are_told_from_folders_of_frames(bag, labelled, tmp_path):
         kind_of(bare)
 
 
-def test_each_bag_has_a_folder_of_its_own_whatever_their_order(tmp_path):
+def test_each_bag_has_its_own_folder_in_any_order(tmp_path):
     def folders(*names: str) -> dict[str, Path]:
         recordings = given(*names, '--out', tmp_path / 'out')
         return {str(r.path): r.options['cache'] for r in recordings}

@@ -17,7 +17,7 @@ from train.sample_bag import main
         (['--seed', '-1'], 'seed -1 must be in [0, 2**32)'),
     ],
 )
-def test_a_bag_that_cannot_be_made_costs_none_that_is_there(
+def test_a_failed_bag_does_not_replace_an_existing_one(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / 'metadata.yaml').write_text('of a bag\n')
@@ -27,7 +27,7 @@ def test_a_bag_that_cannot_be_made_costs_none_that_is_there(
     assert (tmp_path / 'metadata.yaml').is_file()
 
 
-def test_a_bag_that_cannot_be_written_is_one_line(
+def test_a_bag_that_cannot_be_written_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / 'file'

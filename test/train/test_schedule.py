@@ -27,7 +27,7 @@ def test_a_run_may_have_neither_warm_up_nor_cool_down() -> None:
     assert [learning_rate(0, config, done) for done in (0.0, 0.999, 1.0)] == [1.0, 1.0, 1.0]
 
 
-def test_a_run_is_over_by_samples_or_by_time_whichever_is_first() -> None:
+def test_a_run_ends_by_samples_or_by_time_whichever_comes_first() -> None:
     config = make_config('micro', ['total_samples=1000', 'minutes=2'])
     assert share_done(100, 60.0, config) == 0.5
     assert share_done(700, 60.0, config) == 0.7

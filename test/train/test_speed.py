@@ -7,13 +7,13 @@ import pytest
 from train.speed import Progress, hours
 
 
-def test_progress_is_that_since_the_last_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_measured_since_the_last_report(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([100.0, 110.0, 114.0, 115.0])
     monkeypatch.setattr('train.speed.time.perf_counter', lambda: next(times))
     progress = Progress(1_000, 5_000)
     assert progress.lap(2_000) == (100.0, 30.0)
     assert progress.lap(2_200) == (50.0, 56.0)
-    assert progress.lap(5_008) == (2_808.0, 0.0)  # a whole batch was the last one
+    assert progress.lap(5_008) == (2_808.0, 0.0)  # the last batch was complete
 
 
 def test_durations() -> None:

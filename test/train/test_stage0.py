@@ -174,12 +174,12 @@ def test_depth_starts_from_stage_0(data, run, tmp_path):
                           theirs['down.0.0.block.conv1.weight'], atol=1e-6)  # fmt: skip
     # Stage 0 itself starts only from a run of stage 0.
     train(tmp_path / 'more', _config(data, 'total_samples=4'), ALONE, init=run)
-    with pytest.raises(TrainError, match='do not fit this net'):
+    with pytest.raises(TrainError, match='do not fit this network'):
         train(tmp_path / 'no', _config(data, 'total_samples=4'), ALONE, init=tmp_path / 'depth')
 
 
 def test_stage_0_is_neither_validated_nor_exported(data, run, tmp_path):
-    with pytest.raises(TrainError, match='measures depth, and stage0 knows none'):
+    with pytest.raises(TrainError, match='measures depth, which stage0 does not predict'):
         _config(data, 'validation=worlds')
     with pytest.raises(TrainError, match='set worlds_on=workers'):
         _config(data, 'worlds_on=device')

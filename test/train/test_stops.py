@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C, and SIGTERM as systemd, Slurm and `docker stop` send it, end a run in good order."""
+"""Ctrl-C, and SIGTERM as sent by systemd, Slurm and `docker stop`, end a run cleanly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ signals = pytest.mark.parametrize('number', module.STOPS, ids=lambda number: num
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stops]:
-    """Hears each signal, however soon it follows the last."""
+    """Handle every signal, even right after the last one."""
     monkeypatch.setattr(module, 'DEAF_S', -1.0)
     heard = Stops()
     with heard.heard():
@@ -54,10 +54,10 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stops]:
     ],
     ids=['run', 'run-SIGTERM', 'fov', 'torchrun'],
 )
-def test_a_run_that_is_stopped_keeps_its_last_step(
+def test_a_stopped_run_keeps_its_last_step(
     words: tuple[str, ...], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """The signal reaches all processes, workers too, as a terminal, Slurm and systemd send it."""
+    """The signal is sent to all processes including workers, as by a terminal or Slurm."""
     settings = (f'sources=folder:{write_set(tmp_path / "set")}', *FAST, 'workers=1',
                 'total_samples=1000000')  # fmt: skip
     with subprocess.Popen(
@@ -72,14 +72,14 @@ def test_a_run_that_is_stopped_keeps_its_last_step(
         assert process.stdout is not None
         clock = _clock_when_it_runs(process.stdout)
         os.killpg(process.pid, number)
-        out, said = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=60)
     kept = checkpoint.find(tmp_path / 'run')
     assert kept['clock'] >= clock
-    assert f'stopped at {kept["clock"]} samples, which are kept\n' in out
+    assert f'stopped at {kept["clock"]} samples; checkpoint written\n' in out
     if words is TORCHRUN:
-        assert said.count('stopped; go on with --resume\n') == 2
+        assert errors.count('stopped; continue with --resume\n') == 2
     else:
-        assert process.returncode == 128 + number and said == 'stopped; go on with --resume\n'
+        assert process.returncode == 128 + number and errors == 'stopped; continue with --resume\n'
 
 
 def _clock_when_it_runs(lines: Iterator[str]) -> int:
@@ -92,14 +92,14 @@ def _clock_when_it_runs(lines: Iterator[str]) -> int:
 @pytest.mark.parametrize(
     ('where', 'kept'),
     [
-        ('train.example.normalise', 8),  # while it waits for data
+        ('train.example.normalise', 8),  # while waiting for data
         ('train.loop.diffusion_loss', 8),
-        ('torch.optim.AdamW.step', 12),  # half a step would be neither
+        ('torch.optim.AdamW.step', 12),  # half a step would give neither
         ('train.ema.Ema.update', 12),
         ('train.checkpoint.os.fsync', 8),
     ],
 )
-def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+def test_a_stopped_run_continues_as_if_not_interrupted(
     where: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = fast_config(
@@ -128,7 +128,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
 
 
 @signals
-def test_a_first_one_waits_for_what_is_held(number: int, heard: Stops) -> None:
+def test_a_first_stop_is_deferred_while_held(number: int, heard: Stops) -> None:
     done = False
     with pytest.raises(KeyboardInterrupt), heard.held(), heard.held():
         signal.raise_signal(number)
@@ -137,7 +137,7 @@ def test_a_first_one_waits_for_what_is_held(number: int, heard: Stops) -> None:
 
 
 @signals
-def test_a_second_one_ends_at_once(number: int, heard: Stops) -> None:
+def test_a_second_stop_ends_at_once(number: int, heard: Stops) -> None:
     done = False
     with pytest.raises(KeyboardInterrupt), heard.held():
         signal.raise_signal(number)
@@ -146,8 +146,8 @@ def test_a_second_one_ends_at_once(number: int, heard: Stops) -> None:
     assert not done and heard.again
 
 
-def test_the_same_stop_by_two_ways_is_one() -> None:
-    """Slurm and torchrun both send it, one right after the other."""
+def test_the_same_stop_from_two_senders_counts_once() -> None:
+    """Slurm and torchrun both send it, shortly after each other."""
     heard = Stops()
     with heard.heard(), pytest.raises(KeyboardInterrupt), heard.held():
         signal.raise_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ def test_the_same_stop_by_two_ways_is_one() -> None:
     assert not heard.again
 
 
-def test_an_impatient_second_one_writes_no_checkpoint(
+def test_a_second_stop_writes_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, 'DEAF_S', -1.0)
@@ -172,8 +172,8 @@ def test_an_impatient_second_one_writes_no_checkpoint(
     assert not list(tmp_path.glob('run/checkpoints/*'))
 
 
-def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
-    """A script's background job does."""
+def test_ctrl_c_stays_ignored_if_it_was_before() -> None:
+    """As in a background job of a script."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert run_command(lambda: signal.raise_signal(signal.SIGINT)) == 0
@@ -182,7 +182,7 @@ def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_what_was_there_before_hears_signals_again() -> None:
+def test_earlier_signal_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in module.STOPS]
     assert run_command(lambda: signal.raise_signal(signal.SIGTERM)) == 143
     assert [signal.getsignal(number) for number in module.STOPS] == before

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `threads` says holds for PyTorch and the renderer, also where both are in one process."""
+"""`threads` applies to PyTorch and the renderer, also if both are in one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numba
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Each in a process of its own: the renderer sets PyTorch's number by its first call alone.
+# Each in its own process, because only the first call of the renderer resets PyTorch's threads.
 RENDERS_BEFORE_A_STEP = """
 import sys, numba, torch
 from pathlib import Path
@@ -37,14 +37,14 @@ print(torch.get_num_threads(), numba.get_num_threads())
 def test_a_trainer_that_renders_keeps_its_threads(
     tmp_path: Path, setting: int, cores: str, expected: int
 ) -> None:
-    """cores: as many as torchrun, or whoever starts it, leaves to the process."""
+    """cores: number left to the process by torchrun, or by the caller."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': cores}
     command = [sys.executable, '-c', RENDERS_BEFORE_A_STEP, str(tmp_path), str(setting)]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.split()[-2:] == [str(expected)] * 2
 
 
-def test_a_worker_takes_one() -> None:
+def test_a_worker_uses_one_thread() -> None:
     command = [sys.executable, '-c', WORKS]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ['1', '1']

@@ -29,7 +29,7 @@ def test_presets_have_their_size(name: str, millions: float, tolerance: float) -
     assert PRESETS[name].net.stride == 16
 
 
-def test_the_command_prints_the_table_and_takes_no_words(
+def test_the_command_prints_the_table_and_takes_no_arguments(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([]) == 0
@@ -72,14 +72,14 @@ def test_field_of_view_reaches_the_output_unless_switched_off(
     assert differs == sees
 
 
-def test_rays_are_the_cameras() -> None:
+def test_rays_are_those_of_the_camera() -> None:
     cam = camera(width=24, height=16, fy=11.0)
     tan = torch.tensor([cam.tan_half_vfov])
     rays = pixel_rays(torch.empty(1, 1, 16, 24), tan)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(rays, cam.rays(), atol=1e-6)
 
 
-def test_attention_is_torchs_own() -> None:
+def test_attention_equals_that_of_torch() -> None:
     torch.manual_seed(0)
     block, x = Attention(16, 8), torch.randn(2, 16, 3, 5)
     for parameter in block.parameters():
@@ -89,8 +89,8 @@ def test_attention_is_torchs_own() -> None:
     torch.testing.assert_close(block(x), x + block.out(mixed), rtol=1e-4, atol=1e-5)
 
 
-def test_compiled_it_is_the_same_net() -> None:
-    """What is written otherwise for the compiler: normalisation and up-sampling."""
+def test_the_compiled_network_computes_the_same() -> None:
+    """Normalisation and up-sampling have a variant for the compiler."""
     torch.manual_seed(0)
     net = UNet(PRESETS['micro'].net, rays=True)
     for p in net.parameters():

@@ -35,7 +35,7 @@ def held_out_frames(config: TrainConfig) -> list[RawSample]:
 
 
 @pytest.mark.parametrize(('count', 'expected'), [(3, [0, 2, 4]), (1, [0]), (9, [0, 1, 2, 3, 4])])
-def test_frames_are_spread_over_the_source_and_none_twice(
+def test_frames_are_spread_over_the_source_without_repetition(
     count: int, expected: list[int], tmp_path: Path
 ) -> None:
     name = f'folder:{write_set(tmp_path / "set", 5)}'
@@ -45,7 +45,7 @@ def test_frames_are_spread_over_the_source_and_none_twice(
     assert [d.tobytes() for d in frames] == [source.load(i).depth.tobytes() for i in expected]
 
 
-def test_worlds_give_scenes_of_a_held_out_seed(
+def test_worlds_use_scenes_of_a_held_out_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Endless:
@@ -64,18 +64,18 @@ def test_worlds_give_scenes_of_a_held_out_seed(
     assert seeds == [held_out(5)]
 
 
-def test_of_several_sources_each_gives_frames_by_its_length(tmp_path: Path) -> None:
+def test_sources_contribute_frames_by_their_length(tmp_path: Path) -> None:
     names = [f'folder:{write_set(tmp_path / f"{count}", count)}' for count in (1, 6, 9)]
     config = fast_config(tmp_path, f'validation={", ".join(names)}', 'validation_frames=5')
     sources = open_validation(config)
     assert chosen(sources, 5) == [[0], [0, 5], [0, 4, 8]]
     assert [len(part) for part in chosen(sources, 100)] == [1, 6, 9]
     assert len(held_out_frames(config)) == 6
-    with pytest.raises(TrainError, match='worlds have no end; name them alone'):
+    with pytest.raises(TrainError, match='worlds are endless; use them alone'):
         held_out_frames(fast_config(tmp_path, f'validation=worlds,{names[0]}'))
 
 
-def test_the_score_of_each_source_is_told(tmp_path: Path) -> None:
+def test_the_score_of_each_source_is_reported(tmp_path: Path) -> None:
     names = [f'folder:{write_set(tmp_path / f"{count}", count)}' for count in (1, 3)]
     config = fast_config(tmp_path, f'validation={",".join(names)}', 'validation_frames=4')
     net = build_net(config)
@@ -105,7 +105,7 @@ def test_frames_of_files_are_read_again_and_not_kept(labelled: Path) -> None:
     assert validator(net.state_dict()) == validator(net.state_dict()) == [expected] * 2
 
 
-def test_a_field_of_view_network_keeps_none_either(labelled: Path) -> None:
+def test_validating_a_field_of_view_network_keeps_no_frames(labelled: Path) -> None:
     config = fast_config(labelled, f'validation=frames:{labelled}')
     net = FovNet(build_net(config).spec)
     before = samples_in_memory()
@@ -116,11 +116,11 @@ def test_a_field_of_view_network_keeps_none_either(labelled: Path) -> None:
     assert first == again and first['mean_deg'] > 0.1
 
 
-def test_a_frame_that_cannot_be_read_is_named_before_the_run_begins(
+def test_an_unreadable_frame_is_named_before_the_run_begins(
     labelled: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(labelled, tmp_path / 'labelled')
-    (folder / '003' / 'depth.png').write_bytes(b'no png')
+    (folder / '003' / 'depth.png').write_bytes(b'not a png')
     config = fast_config(folder, f'validation=frames:{folder}')
     with pytest.raises(TrainError, match='003'):
         Validator(build_net(config), config)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Your own robot's bag: colour pictures, their camera_info, and depth or a LiDAR's points.
+"""Bags of your own robot: colour pictures, their camera_info, and depth or LiDAR points.
 
-A bag is a stream, training wants any frame at any time: the pairs are written once as a folder of
-labelled frames beside the bag, and read from there. Lens distortion is removed on the way.
+A bag is a stream, but training needs random access. So the pairs are written once to a folder of
+labelled frames beside the bag, and read from there. Lens distortion is removed in the process.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from dmd_ros.eval.registration import same_view
 from train.datasets.frames import Frames, check_part
 from train.errors import TrainError
 
-# Seconds by which stamps of one shot may differ, unless told.
+# Default tolerance in seconds between the stamps of a picture and its depth.
 MAX_APART_S = 0.03
-# Beside the frames: what they were made of.
+# File beside the frames that records their origin.
 _ORIGIN = 'origin.json'
-# Of the frames' names: 2 sorts by time where stamps differ in length.
+# Version of the frames' names: 2 sorts by time even if stamps differ in length.
 _LAYOUT = 2
-# What the evaluation, which reads the bag, calls its options, and what they are called here.
+# Options of the evaluation, which reads the bag, and their names here.
 _OPTIONS = {
     '--image-topic': 'option image',
     '--camera-info-topic': 'option info',
@@ -56,15 +56,18 @@ DEPTH_FRAMES = ('same', 'any')
 
 
 class BagFrames(Frames):
-    """Frames of a bag; topics are found by themselves if the bag leaves no choice.
+    """Frames of a bag; topics are found automatically if the bag leaves no choice.
 
-    depth: a depth image or, named, a PointCloud2. every: keep one picture in so many.
-    image_rotation: degrees clockwise that bring pictures upright (0, 90, 180, 270), as the robot's
-    parameter does. depth_frame: 'same' registers depth whose frame_id is not the pictures' by the
-    bag's static transforms and depth_info, its camera_info, and refuses it where they do not tell;
-    'any' takes it as it is. depth_tolerance: seconds that its stamp may be off. cache: folder to
-    write the frames to (default: beside the bag, '<bag>.frames'); used as it is if it was made of
-    this recording with these options, else refused. part, held_out: as for `Frames`.
+    depth: topic of a depth image or, if specified, of a PointCloud2.
+    every: keep every n-th picture.
+    image_rotation: degrees clockwise to turn pictures upright (0, 90, 180, 270), as in the node.
+    depth_frame: 'same' registers depth whose frame_id differs from that of the pictures, using the
+    bag's static transforms and the camera_info topic depth_info, and raises an error if they do
+    not suffice; 'any' uses depth without registration.
+    depth_tolerance: maximum difference of stamps in seconds.
+    cache: folder for the frames (default: '<bag>.frames' beside the bag). An existing one is used
+    if it was made from this recording with these options; otherwise it is an error.
+    part, held_out: as for `Frames`.
     """
 
     dataset = 'bag'
@@ -85,7 +88,7 @@ class BagFrames(Frames):
         part: str = 'all',
         held_out: int = 20,
     ) -> None:
-        """Extract the frames unless that was done before; raises `TrainError`."""
+        """Extract the frames unless they exist already; raises `TrainError`."""
         check_part(self.dataset, part, held_out)
         if image_rotation not in ROTATIONS:
             allowed = ', '.join(map(str, ROTATIONS))
@@ -99,7 +102,7 @@ class BagFrames(Frames):
             )
         chosen = {
             'image': image, 'info': info, 'depth': depth, 'every': every,
-            # None, as folders have it that know nothing of it.
+            # None at the default, as in folders written before these options existed.
             'image_rotation': image_rotation or None,
             'depth_frame': None if depth_frame == 'same' else depth_frame,
             'depth_info': depth_info,
@@ -121,9 +124,9 @@ class BagFrames(Frames):
 
 
 def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
-    """Write the labelled frames of a bag to `folder`; gives their number.
+    """Write the labelled frames of a bag to `folder`; return their number.
 
-    chosen: the options of `BagFrames`, None for its defaults.
+    chosen: the options of `BagFrames`, None for the defaults.
     """
     building = folder.with_name(folder.name + '.part')
     shutil.rmtree(building, ignore_errors=True)
@@ -136,7 +139,7 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
         )
         if names.depth is None:
             hints = '; '.join(['', *bag.warnings])
-            raise TrainError(f'no depth topic: there is nothing to learn from{hints}')
+            raise TrainError(f'no depth topic, so there is nothing to learn from{hints}')
         frames = BagReader(
             bag,
             names,
@@ -152,9 +155,9 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
                 raise TrainError(
                     f'depth of {names.depth} is in frame {frame.truth_frame_id!r}, the pictures '
                     f'in {frame.frame_id!r}: it is not registered to colour, and cannot be here: '
-                    f'{frames.truth.obstacle}. Or record depth that is registered '
+                    f'{frames.truth.obstacle}. Or record registered depth '
                     '(align_depth.enable:=true of a RealSense), or choose another topic; '
-                    'depth_frame any takes it as it is, from a driver that only misnames the frame'
+                    'depth_frame any uses it unchanged, for drivers that only misname the frame'
                 )
             sample = _turned(labelled(frame), chosen['image_rotation'] or 0)
             if np.isnan(sample.depth).all():
@@ -164,7 +167,7 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
             write_frame(building / name, sample, path.name)
             count += 1
         if not count:
-            reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth lies near a picture'
+            reasons = '; '.join([*bag.warnings, *frames.skipped]) or 'no depth is near a picture'
             raise TrainError(f'no labelled frame: {reasons}')
         skipped = [f'{n} image(s) skipped: {why}' for why, n in frames.skipped.items()]
         for warning in (*bag.warnings, *skipped):
@@ -175,8 +178,8 @@ def extract(path: Path, folder: Path, chosen: Mapping[str, Any]) -> int:
     return count
 
 
-def _by_our_names(said: object) -> str:
-    text = str(said)
+def _by_our_names(message: object) -> str:
+    text = str(message)
     for theirs, ours in _OPTIONS.items():
         text = text.replace(theirs, ours)
     return text
@@ -184,9 +187,9 @@ def _by_our_names(said: object) -> str:
 
 @contextlib.contextmanager
 def _one_process_in(bag: Path) -> Iterator[None]:
-    """Let those of torchrun in one by one: the first writes frames, the others find them."""
+    """Admit the processes of torchrun in turn: the first writes frames, the others find them."""
     with contextlib.ExitStack() as held:
-        # On a network without locks, all at once; of a bag that may not be read its reader tells.
+        # File systems without locks admit all at once. The reader reports an unreadable bag.
         with contextlib.suppress(OSError):
             handle = os.open(bag, os.O_RDONLY)
             held.callback(os.close, handle)
@@ -195,9 +198,10 @@ def _one_process_in(bag: Path) -> Iterator[None]:
 
 
 def _origin(bag: Path, folder: Path, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what the frames in `folder` are of; bag: relative to it, as they may move together.
+    """Describe the origin of the frames in `folder`.
 
-    A bag that is there is also known by its size and the time of its last change.
+    The path of the bag is relative to `folder`, because they may be moved together. An existing
+    bag is also identified by its size and the time of its last change.
     """
     stats = [file.stat() for file in storage_files(bag) if file.is_file()]
     recording = {}
@@ -210,7 +214,7 @@ def _origin(bag: Path, folder: Path, chosen: Mapping[str, Any]) -> dict[str, Any
 
 
 def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse frames that were taken from another recording, or with other options."""
+    """Raise `TrainError` if the frames are of another recording or made with other options."""
     try:
         made = json.loads((folder / _ORIGIN).read_text(encoding='utf-8'))
         differing = [
@@ -219,16 +223,16 @@ def _check_made_of(folder: Path, wanted: Mapping[str, Any]) -> None:
             if made.get(key) != wanted[key]
         ]
     except (OSError, ValueError, AttributeError):
-        differing = [f'no readable {_ORIGIN} says which']
+        differing = [f'{_ORIGIN} is missing or unreadable']
     if differing:
         raise TrainError(
-            f'bag: the frames in {folder} were made of another recording or with other options: '
+            f'bag: the frames in {folder} were made from another recording or with other options: '
             f'{"; ".join(differing)}. Delete that folder, or choose another (cache, --out)'
         )
 
 
 def labelled(frame: BagFrame) -> RawSample:
-    """Give the picture without distortion, and each measured depth where it belongs in it."""
+    """Return the picture without distortion, with each measured depth at its pixel."""
     assert frame.truth_m is not None
     height, width = frame.truth_m.shape
     camera = frame.camera
@@ -244,7 +248,7 @@ def labelled(frame: BagFrame) -> RawSample:
 
 
 def _turned(sample: RawSample, degrees: int) -> RawSample:
-    """Turn a sample clockwise."""
+    """Rotate a sample clockwise."""
     rgb, depth = (turned(image, degrees).copy() for image in (sample.rgb, sample.depth))
     return RawSample(rgb, depth, sample.camera.turned(degrees))
 
@@ -260,7 +264,7 @@ def write_frame(folder: Path, sample: RawSample, source: str) -> None:
         np.savez(folder / 'depth_full.npz', u=u, v=v, z=sample.depth[v, u])
     camera = sample.camera
     meta = {key: getattr(camera, key) for key in ('fx', 'fy', 'cx', 'cy', 'width', 'height')}
-    # imwrite would say nothing of a full disk.
+    # imwrite would not report a full disk.
     for name, picture in (('rgb', cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)), ('depth', codes)):
         (folder / f'{name}.png').write_bytes(cv2.imencode('.png', picture)[1].tobytes())
     text = json.dumps({**meta, 'source': source}, indent=1)

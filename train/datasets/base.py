@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all dataset readers share: an index, loading by number, and errors that name the file.
+"""Common parts of all dataset readers: an index, loading by number, errors that name the file.
 
-A reader gives `RawSample`: uint8 RGB, float32 metres along Z with NaN where nothing is known and
-+inf only where the data itself says "sky", and the pinhole camera of both. Every other habit of a
-dataset ends inside its reader.
+A reader returns `RawSample`: uint8 RGB, float32 metres along Z (NaN = unknown; +inf only where the
+data itself marks sky), and the pinhole camera of both. All other peculiarities of a dataset are
+handled in its reader.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dmd_ros.core.records import RawSample
 from train.errors import TrainError
 
 DOCS = 'docs/datasets.md'
-# What damaged or misplaced files make the parsers raise.
+# Exceptions that parsers raise for damaged or misplaced files.
 BROKEN = (
     CoreError,
     OSError,
@@ -44,20 +44,20 @@ BROKEN = (
 
 
 class Reader:
-    """One dataset on disk. Subclasses give `tree`, `_scan`, `_name` and `_load`.
+    """One dataset on disk. Subclasses define `tree`, `_scan`, `_name` and `_load`.
 
-    Readers hold paths and numbers only, no open files: they can be sent to worker processes.
+    Readers hold only paths and numbers, no open files, so they can be sent to worker processes.
     """
 
     dataset = ''
-    # The expected tree, as error messages and the documentation show it.
+    # The expected tree, as shown in error messages and the documentation.
     tree = ''
-    # Wishes to the trainer, set when the dataset is opened; empty: as the run says.
+    # Options for the trainer, set when the dataset is opened; empty: those of the run.
     fov = ''
     infill = ''
 
     def __init__(self, root: str | Path) -> None:
-        """Find the samples below `root`; raises `TrainError` that says what is missing."""
+        """Find the samples below `root`; raises `TrainError` that names what is missing."""
         self.root = Path(root).expanduser()
         if not self.root.exists():
             raise self.missing(self.root)
@@ -74,19 +74,19 @@ class Reader:
             )
 
     def index(self) -> list[str]:
-        """Name every sample, in the order of `load`; stable between runs."""
+        """Return the names of all samples, in the order of `load`; stable between runs."""
         return [self._name(item) for item in self._items]
 
     def __len__(self) -> int:
-        """Count the samples."""
+        """Return the number of samples."""
         return len(self._items)
 
     def name(self, i: int) -> str:
-        """Name sample `i` and its dataset, for messages about broken ones."""
+        """Return the names of the dataset and of sample `i`, for messages."""
         return f'{self.dataset} {self._name(self._items[i])}'
 
     def load(self, i: int) -> RawSample:
-        """Read sample number `i`; raises `TrainError` that names it if it is broken."""
+        """Read sample `i`; raises `TrainError` that names it if it is broken."""
         item = self._items[i]
         try:
             sample = self._load(item)
@@ -104,11 +104,11 @@ class Reader:
         return sample
 
     def missing(self, path: Path) -> TrainError:
-        """Make the error for a path that the tree must have."""
+        """Return the error for a missing path of the tree."""
         return TrainError(f'{self.dataset}: {path} does not exist; expected {self._where()}')
 
     def need(self, path: Path) -> Path:
-        """Give `path` back if it exists, else raise the error that shows the tree."""
+        """Return `path` if it exists; otherwise raise an error that shows the tree."""
         if not path.exists():
             raise self.missing(path)
         return path
@@ -120,7 +120,7 @@ class Reader:
         raise NotImplementedError
 
     def _name(self, item: Any) -> str:
-        """Name an item; by default it is a path, or a tuple that starts with one."""
+        """Return the name of an item; by default, a path or a tuple that starts with one."""
         path = item[0] if isinstance(item, tuple) else item
         return Path(path).relative_to(self.root).as_posix()
 
@@ -129,7 +129,7 @@ class Reader:
 
 
 def require(package: str, purpose: str) -> ModuleType:
-    """Import an optional parser, or say how to install it."""
+    """Import an optional parser; raises `TrainError` that explains how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -141,7 +141,7 @@ def require(package: str, purpose: str) -> ModuleType:
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as uint8 [H, W, 3] RGB, without turning it by EXIF (K would not turn)."""
+    """Read a picture as uint8 [H, W, 3] RGB; ignore EXIF rotation, because K is not rotated."""
     return decode_rgb(_bytes_of(path), path)
 
 
@@ -152,26 +152,26 @@ def decode_rgb(data: bytes, source: object) -> NDArray[np.uint8]:
 
 
 def read_codes(path: Path) -> NDArray[np.uint16]:
-    """Read a 16-bit grey PNG as it is."""
+    """Read a 16-bit grey PNG without conversion."""
     wanted = f'{path} must be a 16-bit grey png'
     try:
         image = decode_picture(_bytes_of(path), cv2.IMREAD_UNCHANGED, path.suffix)
     except CoreError as error:
         raise TrainError(f'{wanted}: {error}') from None
     if image.dtype != np.uint16 or image.ndim != 2:
-        raise TrainError(f'{wanted}, it is {image.dtype} {image.shape}')
+        raise TrainError(f'{wanted}, but is {image.dtype} {image.shape}')
     return image
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """Read a mask picture of any bit depth: True where it is not zero."""
-    # Turned into 8-bit grey, a 1 of 16 bits, or of one colour, would be 0.
+    # A conversion to 8-bit grey would turn a 16-bit 1, or a 1 in a single colour, into 0.
     image = _decoded(_bytes_of(path), path, cv2.IMREAD_UNCHANGED)
-    return np.atleast_3d(image)[..., :3].any(axis=2)  # the fourth is how opaque it is
+    return np.atleast_3d(image)[..., :3].any(axis=2)  # without the alpha channel
 
 
 def _decoded(data: bytes, source: object, flags: int) -> NDArray[Any]:
-    """Decode a picture as robots do, who refuse what is cut off."""
+    """Decode a picture like the robot, rejecting truncated data."""
     try:
         return decode_picture(data, flags, Path(str(source)).suffix)
     except CoreError as error:
@@ -184,7 +184,7 @@ def metres_from_codes(
     unknown: Sequence[int] = (0,),
     sky: int | None = None,
 ) -> NDArray[np.float32]:
-    """Turn integer codes into metres: codes in `unknown` are NaN, the code `sky` is +inf."""
+    """Convert integer codes to metres: codes in `unknown` become NaN, the code `sky` +inf."""
     depth = codes.astype(np.float32) / np.float32(per_metre)
     for code in unknown:
         depth[codes == code] = np.nan
@@ -194,21 +194,21 @@ def metres_from_codes(
 
 
 def z_from_ray(distance_m: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Turn distances along the viewing ray into depth along Z."""
+    """Convert distances along the viewing ray to depth along Z."""
     rays = camera.rays()
     length = np.sqrt(1.0 + rays[..., 0] ** 2 + rays[..., 1] ** 2)
     return (distance_m / length).astype(np.float32)
 
 
 def camera_from_matrix(k: NDArray[np.float64], width: int, height: int) -> Camera:
-    """Make a pinhole camera of a matrix whose upper left 3x3 is K."""
+    """Create a pinhole camera from a matrix whose upper left 3x3 part is K."""
     return Camera(
         float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height)
     )
 
 
 def camera_from_fov(tan_half_hfov: float, tan_half_vfov: float, width: int, height: int) -> Camera:
-    """Make a centred pinhole camera of the tangents of its half angles of view."""
+    """Create a centred pinhole camera from the tangents of its half angles of view."""
     return Camera(
         fx=width / (2.0 * tan_half_hfov),
         fy=height / (2.0 * tan_half_vfov),
@@ -220,7 +220,7 @@ def camera_from_fov(tan_half_hfov: float, tan_half_vfov: float, width: int, heig
 
 
 def read_list(path: Path) -> list[list[str]]:
-    """Read a split file: one sample per line, words separated by blanks, empty lines skipped."""
+    """Read a split file: one sample per line, words separated by spaces; skip empty lines."""
     try:
         lines = path.expanduser().read_text(encoding='utf-8').splitlines()
     except OSError as error:

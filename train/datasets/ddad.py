@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""DDAD in its own format (DGP): scenes of JSON, rectified pictures, LiDAR clouds as .npz.
+"""DDAD in its own format (DGP): scenes as JSON, rectified pictures, LiDAR clouds as .npz.
 
-Every datum's pose is that of its sensor in the world at the moment of that datum, so that points
-go LiDAR -> world -> camera without the mounting poses.
+Each datum has the pose of its sensor in the world at its own time. So points go
+LiDAR -> world -> camera, without the mounting poses.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Shot:
 
 
 class Ddad(Reader):
-    """Pictures of the chosen cameras (01 looks ahead; 05-09 around) of one split."""
+    """Pictures of the chosen cameras (01: front; 05-09: surround) of one split."""
 
     dataset = 'ddad'
     tree = (
@@ -105,7 +105,7 @@ class Ddad(Reader):
         rgb = read_rgb(item.picture)
         k = _intrinsics(self.need(item.calibration)).get(item.camera)
         if k is None:
-            raise TrainError(f'{item.calibration} does not know {item.camera}')
+            raise TrainError(f'{item.calibration} does not contain {item.camera}')
         camera = Camera(*k, width=rgb.shape[1], height=rgb.shape[0])
         with np.load(self.need(item.cloud)) as file:
             xyz = _xyz(file['data'])
@@ -114,14 +114,14 @@ class Ddad(Reader):
 
 
 def _xyz(cloud: NDArray[Any]) -> NDArray[np.float64]:
-    """Give x, y, z of a cloud: plain columns, or a record array with fields X, Y, Z."""
+    """Return x, y, z of a cloud: plain columns, or a record array with fields X, Y, Z."""
     if cloud.dtype.fields is not None:
         return np.stack([cloud[key].ravel() for key in 'XYZ'], axis=-1).astype(np.float64)
     return cloud[:, :3].astype(np.float64)
 
 
 def _pose(pose: dict[str, Any]) -> NDArray[np.float64]:
-    """Turn a JSON pose into a 4x4 matrix; protobuf leaves out fields that are zero."""
+    """Convert a JSON pose to a 4x4 matrix; protobuf omits fields that are zero."""
     q, t = pose.get('rotation', {}), pose.get('translation', {})
     quaternion = [float(q.get(key, 0.0)) for key in ('qw', 'qx', 'qy', 'qz')]
     rotation = points.rotation_from_quaternion(*quaternion) if any(quaternion) else np.eye(3)
@@ -130,7 +130,7 @@ def _pose(pose: dict[str, Any]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=256)
 def _intrinsics(path: Path) -> dict[str, tuple[float, float, float, float]]:
-    """Read fx, fy, cx, cy of every camera; the LiDAR's entry has none and is left out."""
+    """Read fx, fy, cx, cy of every camera; skip the LiDAR, whose entry has none."""
     table = _read_json(path)
     cameras = {}
     for name, k in zip(table['names'], table['intrinsics'], strict=True):
@@ -140,7 +140,7 @@ def _intrinsics(path: Path) -> dict[str, tuple[float, float, float, float]]:
 
 
 def _get(record: dict[str, Any], key: str) -> Any:
-    """Read a field under its own name or in camel case: protobuf's JSON may use either."""
+    """Return a field by its name in snake or camel case: protobuf's JSON may use either."""
     head, *rest = key.split('_')
     camel = head + ''.join(word.capitalize() for word in rest)
     if key not in record and camel not in record:

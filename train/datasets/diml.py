@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """DIML/CVL RGB-D: indoor (Kinect v2) and outdoor (ZED stereo); uint16 millimetres.
 
-The set is distributed without a calibration file per picture. An intrinsics.json beside the data
-({"fx", "fy", "cx", "cy", "width", "height"}, scaled to the picture's size) is taken first; without
-it a nominal camera stands in, where the sensor has one.
+The set has no calibration file per picture. An intrinsics.json beside the data ({"fx", "fy", "cx",
+"cy", "width", "height"}, scaled to the picture's size) takes precedence; without it, the nominal
+camera of the sensor is used, if there is one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from train.datasets.base import Reader, metres_from_codes, read_codes, read_mask
 from train.errors import TrainError
 
 INTRINSICS = 'intrinsics.json'
-# Nominal colour camera of a Kinect v2 (what its open driver assumes before calibration).
+# Nominal colour camera of a Kinect v2 (the default of its open driver before calibration).
 KINECT_V2 = Camera(1081.37, 1081.37, 959.5, 539.5, 1920, 1080)
 # Nominal left camera of a ZED per picture height: the sensor is cropped, not scaled.
 ZED = {
     1080: Camera(1400.0, 1400.0, 959.5, 539.5, 1920, 1080),
     720: Camera(700.0, 700.0, 639.5, 359.5, 1280, 720),
 }
-# A picture of another aspect was cropped, and a scaled camera would lie about it.
+# A picture with another aspect ratio was cropped, so a scaled camera would be wrong.
 _ASPECT_TOLERANCE = 0.01
 
 
@@ -60,9 +60,9 @@ class DimlIndoor(Reader):
 
 
 class DimlOutdoor(Reader):
-    """Outdoor frames; confident: drop pixels that the confidence map marks with 0, if it is there.
+    """Outdoor frames; confident: drop pixels that the confidence map, if present, marks with 0.
 
-    The evaluation protocol uses all pixels, so `confident` is off unless asked for.
+    The evaluation protocol uses all pixels, so `confident` is off by default.
     """
 
     dataset = 'diml_outdoor'
@@ -90,7 +90,7 @@ class DimlOutdoor(Reader):
 
 
 def camera_for(root: Path, size: tuple[int, int], nominal: Camera | None) -> Camera:
-    """Give the camera of pictures of `size` (rows, columns): the file's, else the nominal one."""
+    """Return the camera for pictures of `size` (rows, columns), from the file or nominal."""
     height, width = size
     path = root / INTRINSICS
     if path.is_file():
@@ -104,8 +104,8 @@ def camera_for(root: Path, size: tuple[int, int], nominal: Camera | None) -> Cam
         )
     if abs(camera.width / camera.height * height / width - 1.0) > _ASPECT_TOLERANCE:
         raise TrainError(
-            f'picture {width}x{height} has another aspect than its camera {camera.width}x'
-            f'{camera.height}: it was cropped; write {path} for this size'
+            f'picture {width}x{height} has a different aspect ratio from its camera '
+            f'{camera.width}x{camera.height}: it was cropped; write {path} for this size'
         )
     return camera.resized(width, height)
 
@@ -116,4 +116,4 @@ def _read_intrinsics(path: Path) -> Camera:
         numbers = [float(values[key]) for key in ('fx', 'fy', 'cx', 'cy')]
         return Camera(*numbers, width=int(values['width']), height=int(values['height']))
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainError(f'{path} must give fx, fy, cx, cy, width, height: {error!r}') from None
+        raise TrainError(f'{path} must contain fx, fy, cx, cy, width, height: {error!r}') from None

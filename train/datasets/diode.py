@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""DIODE: rooms and streets with one laser scanner; depth and its validity as .npy."""
+"""DIODE: rooms and streets, by one laser scanner; depth and its validity as .npy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dmd_ros.core.records import RawSample
 from train.datasets.base import Reader, read_rgb
 from train.errors import TrainError
 
-# The set's one virtual camera; fx and fy differ on purpose.
+# The virtual camera of all pictures; fx and fy do differ.
 CAMERA = Camera(886.81, 927.06, 512.0, 384.0, 1024, 768)
 
 
@@ -43,7 +43,7 @@ class Diode(Reader):
     def _load(self, item: Path) -> RawSample:
         rgb = read_rgb(item)
         stem = item.with_suffix('').name
-        # float32 [H, W, 1] metres; the mask is [H, W], 1 = a return of the scanner.
+        # float32 [H, W, 1] metres; the mask is [H, W], 1 = measured by the scanner.
         depth = np.load(item.with_name(f'{stem}_depth.npy')).astype(np.float32)
         depth = depth.reshape(depth.shape[:2])
         mask = np.load(item.with_name(f'{stem}_depth_mask.npy')).reshape(depth.shape)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Your own labelled frames, in the layouts that `dmd_ros.eval.frame_folder` reads."""
+"""Your own labelled frames, in the layouts of `dmd_ros.eval.frame_folder`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTS = ('all', 'train', 'held_out')
 
 
 def check_part(dataset: str, part: str, held_out: int) -> None:
-    """Raise `TrainError` for a part that there is not."""
+    """Raise `TrainError` for an unknown part or share."""
     if part not in PARTS or not 0 < held_out < 100:
         raise TrainError(
             f'{dataset}: part={part!r}, held_out={held_out}; allowed: {", ".join(PARTS)}; 1 to 99 '
@@ -29,7 +29,7 @@ class Frames(Reader):
     """One folder per frame; the format is described in `dmd_ros.eval.frame_folder`.
 
     part: 'all', 'train' or 'held_out', the last `held_out` per cent in the order of names. (Frames
-    of a recording look like their neighbours: drawn at random, none would be held out.)
+    of a recording resemble their neighbours, so a random choice would not hold anything out.)
     """
 
     dataset = 'frames'
@@ -48,7 +48,7 @@ class Frames(Reader):
         super().__init__(root)
 
     def camera(self, i: int) -> Camera:
-        """Read the camera of frame number `i`, and no picture; raises `TrainError`."""
+        """Read the camera of frame `i`, without its picture; raises `TrainError`."""
         try:
             return read_camera(self._items[i])
         except EvalError as error:
@@ -64,7 +64,7 @@ class Frames(Reader):
         first = len(found) - round(len(found) * self.held_out / 100)
         if not 0 < first < len(found):
             raise TrainError(
-                f'{self.dataset}: {len(found)} frames cannot be parted with held_out='
+                f'{self.dataset}: {len(found)} frames cannot be split with held_out='
                 f'{self.held_out} per cent; record more'
             )
         return found[:first] if self.part == 'train' else found[first:]

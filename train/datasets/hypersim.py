@@ -56,13 +56,13 @@ class HyperSim(Reader):
         name = item.name.removesuffix('tonemap.jpg') + 'depth_meters.hdf5'
         with h5py.File(self.need(item.parents[1] / folder / name), 'r') as file:
             distance = np.array(file['dataset'], np.float32)
-        # NaN where the ray met no geometry; it stays unknown.
+        # NaN where the ray hit no geometry; this remains unknown.
         distance[~(np.isfinite(distance) & (distance > 0.0))] = np.nan
         camera = CAMERA.resized(rgb.shape[1], rgb.shape[0])
         return RawSample(rgb, z_from_ray(distance, camera), camera)
 
 
 def _key(path: Path) -> tuple[str, str, int]:
-    """Give scene, camera and frame number, as the split table names them."""
+    """Return scene, camera and frame number, as in the split table."""
     camera = path.parent.name.removeprefix('scene_').removesuffix('_final_preview')
     return path.parents[2].name, camera, int(path.name.split('.')[1])

@@ -44,6 +44,6 @@ class IBims(Reader):
         calib = self.need(self.root / 'calib' / f'{item.stem}.txt')
         numbers = calib.read_text(encoding='utf-8').replace(',', ' ').split()
         if len(numbers) < 4:
-            raise TrainError(f'{calib} must hold fx,fy,cx,cy')
+            raise TrainError(f'{calib} must contain fx,fy,cx,cy')
         fx, fy, cx, cy = (float(n) for n in numbers[:4])
         return RawSample(rgb, depth, Camera(fx, fy, cx, cy, rgb.shape[1], rgb.shape[0]))

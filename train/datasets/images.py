@@ -12,15 +12,15 @@ from dmd_ros.core.records import RawSample
 from train.datasets.base import Reader, camera_from_fov, read_list, read_rgb
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-# Nobody knows the cameras. The value only keeps the record whole; stage 0 does not look at it.
+# The cameras are unknown. The value only completes the record; stage 0 does not use it.
 PLACEHOLDER_TAN_HALF_VFOV = 0.5
 
 
 class ImageFolder(Reader):
     """All pictures below a folder (ILSVRC2012 train, Places365 data_large, your own).
 
-    list_file: paths relative to the folder, one per line, instead of walking through it: a million
-    files take a while.
+    list_file: paths relative to the folder, one per line, to avoid a slow search through millions
+    of files.
     """
 
     dataset = 'images'
@@ -33,7 +33,7 @@ class ImageFolder(Reader):
 
     def _scan(self) -> list[Path]:
         if self.list_file:
-            # Places365's lists carry a class number behind the path, and paths start with a slash.
+            # Lines of Places365: a path that starts with a slash, and a class number.
             return [self.root / words[0].lstrip('/') for words in read_list(Path(self.list_file))]
         return sorted(p for p in self.root.rglob('*') if p.suffix.lower() in SUFFIXES)
 

@@ -19,8 +19,8 @@ class Kitti(Reader):
     """Pictures of the colour cameras 02 and 03 that have an annotation.
 
     split: 'train', 'val' (of the annotations) or 'all'. cameras: which of '02' and '03'.
-    list_file: a split file with lines "picture annotation focal" (so the Eigen split is passed
-    around; lines whose annotation is None are skipped); then `split` does not matter.
+    list_file: a split file with lines "picture annotation focal" (the usual form of the Eigen
+    split; lines whose annotation is None are skipped). It overrides `split`.
     """
 
     dataset = 'kitti'
@@ -60,7 +60,7 @@ class Kitti(Reader):
                     drive = depth.parents[3].name
                     folder = self.root / 'raw' / drive[:10] / drive / f'image_{camera}' / 'data'
                     rgb = _picture(folder / depth.name)
-                    # Annotations of drives that were not downloaded are no error.
+                    # Annotations without the pictures of their drive are not an error.
                     if rgb is not None:
                         pairs.append((rgb, depth))
         return pairs
@@ -93,7 +93,7 @@ class Kitti(Reader):
 
 
 def _picture(path: Path) -> Path | None:
-    """Find the picture as .png, or as the .jpg that many people convert to."""
+    """Return the picture as .png, or as .jpg, a common conversion; None if neither exists."""
     return next((p for p in (path, path.with_suffix('.jpg')) if p.is_file()), None)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nuScenes: key frames of six cameras, depth from the LiDAR sweep of the same sample.
 
-The sweep and the pictures are taken at different moments of a moving car, so points go
+The car moves between the sweep and the pictures, so points go
 LiDAR -> car (at the sweep) -> world -> car (at the picture) -> camera. The tables are plain JSON.
 """
 
@@ -33,14 +33,14 @@ CAMERAS = (
 LIDAR = 'LIDAR_TOP'
 # x, y, z, intensity, ring.
 _FLOATS_PER_POINT = 5
-# Nearer points are returns from the car.
+# Closer points are returns from the car itself.
 _MIN_Z_M = 1.0
 _CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
 class _Shot:
-    """One picture and the sweep that measures it."""
+    """One picture and its LiDAR sweep."""
 
     picture: str
     sweep: str
@@ -63,7 +63,7 @@ class NuScenes(Reader):
         version: str = 'v1.0-trainval',
         cameras: tuple[str, ...] = CAMERAS,
     ) -> None:
-        """Join the tables (a minute for trainval, kept small by reading row by row)."""
+        """Join the tables (takes a minute for trainval; reads row by row to save memory)."""
         self.version = version
         self.cameras = cameras
         super().__init__(root)
@@ -102,7 +102,7 @@ class NuScenes(Reader):
         camera = camera_from_matrix(item.k, rgb.shape[1], rgb.shape[0])
         scan = np.fromfile(self.root / item.sweep, np.float32)
         if scan.size % _FLOATS_PER_POINT:
-            raise TrainError(f'{item.sweep} has {scan.size} floats, not 5 per point: cut off?')
+            raise TrainError(f'{item.sweep} has {scan.size} floats, not 5 per point: truncated?')
         xyz = scan.reshape(-1, _FLOATS_PER_POINT)[:, :3]
         seen = points.apply(item.camera_from_lidar, xyz)
         return RawSample(rgb, points.depth_from_points(seen, camera, _MIN_Z_M), camera)
@@ -127,12 +127,12 @@ def _shot(
 
 
 def _matrix(row: dict[str, Any]) -> NDArray[np.float64]:
-    """Give the pose of a table row: its quaternion is w, x, y, z."""
+    """Return the pose of a table row, whose quaternion is w, x, y, z."""
     return points.transform(points.rotation_from_quaternion(*row['rotation']), row['translation'])
 
 
 def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON list one by one: the big tables do not fit as Python objects."""
+    """Yield the objects of a JSON list one by one: large tables do not fit into memory at once."""
     decoder = json.JSONDecoder()
     with path.open(encoding='utf-8') as file:
         text = ''
@@ -143,7 +143,7 @@ def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     row, end = decoder.raw_decode(text, start)
                 except json.JSONDecodeError:
-                    break  # the object goes on in the next chunk
+                    break  # the object continues in the next chunk
                 yield row
                 start = text.find('{', end)
             text = text[start:] if start >= 0 else ''

@@ -14,11 +14,11 @@ from dmd_ros.core.records import RawSample
 from train.datasets.base import Reader, metres_from_codes, read_codes, read_rgb, require
 from train.errors import TrainError
 
-# Calibration of the toolbox for the colour camera; pictures and depth are undistorted onto it.
+# The toolbox's calibration of the colour camera; pictures and depth are undistorted to it.
 CAMERA = Camera(518.857901, 519.469611, 325.582449, 253.736166, 640, 480)
-# A Kinect v1 does not measure farther; the value means "at least".
+# Maximum range of a Kinect v1; the value means "at least".
 FAR_M = 10.0
-# Rows and columns that the colour picture really fills; BTS, and all after it, black out the rest.
+# Rows and columns with colour; BTS and later work black out the rest.
 BORDER = (slice(7, 474), slice(7, 632))
 SPLITS = {'train': 'trainNdxs', 'test': 'testNdxs'}
 
@@ -26,8 +26,8 @@ SPLITS = {'train': 'trainNdxs', 'test': 'testNdxs'}
 class NyuLabelled(Reader):
     """The 1449 frames of nyu_depth_v2_labeled.mat (MATLAB 7.3, that is HDF5).
 
-    split: 'all', or 'train'/'test' of splits.mat. depth: 'raw' is what the sensor measured,
-    'filled' the in-painted one. black_border: as the pictures of the usual test set.
+    split: 'all', or 'train'/'test' of splits.mat. depth: 'raw' as measured, or 'filled' by
+    in-painting. black_border: blacken the border, as in the usual test set.
     """
 
     dataset = 'nyu'
@@ -67,7 +67,7 @@ class NyuLabelled(Reader):
     def _load(self, item: int) -> RawSample:
         h5py = require('h5py', 'the labelled .mat file of NYU Depth v2')
         with h5py.File(self.file, 'r') as mat:
-            # HDF5 shows MATLAB's arrays with their axes reversed: [N, 3, W, H] and [N, W, H].
+            # In HDF5, the axes of MATLAB's arrays are reversed: [N, 3, W, H] and [N, W, H].
             rgb = np.ascontiguousarray(mat['images'][item].T)
             depth = np.ascontiguousarray(mat[self.field][item].T).astype(np.float32)
         if self.black_border:
@@ -78,7 +78,7 @@ class NyuLabelled(Reader):
 
 
 class NyuFolder(Reader):
-    """Synchronised frames as BTS's toolbox scripts and the usual archives lay them out."""
+    """Synchronised frames in the layout of BTS's toolbox scripts and the usual archives."""
 
     dataset = 'nyu_folder'
     tree = '<scene>/rgb_00045.jpg\n<scene>/sync_depth_00045.png   (uint16 millimetres)'
@@ -97,7 +97,7 @@ class NyuFolder(Reader):
 
 
 def _drop_unmeasured(depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Make 0 and everything at or beyond the sensor's far end NaN."""
+    """Set depths of 0, or at and beyond the sensor's maximum range, to NaN."""
     with np.errstate(invalid='ignore'):
         depth[~((depth > 0.0) & (depth < FAR_M))] = np.nan
     return depth

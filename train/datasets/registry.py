@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the dataset readers. A reader's module is imported when it is first asked for."""
+"""Names of the dataset readers. A reader's module is imported on its first use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ READERS: dict[str, tuple[str, str]] = {
 
 
 def reader_class(name: str) -> type[Reader]:
-    """Give the class of a reader; raises `TrainError` that lists the known names."""
+    """Return the class of a reader; raises `TrainError` that lists the known names."""
     if name not in READERS:
         raise TrainError(f'dataset {name!r} is unknown; allowed: {", ".join(sorted(READERS))}')
     module, cls = READERS[name]
@@ -49,18 +49,18 @@ def reader_class(name: str) -> type[Reader]:
 
 
 def options_of(query: str) -> dict[str, str]:
-    """Split 'option=value&...', as it stands behind a path; raises `TrainError`."""
+    """Split the 'option=value&...' after a path; raises `TrainError`."""
     for part in query.split('&'):
         if part and not part.partition('=')[2]:
-            raise TrainError(f'option {part!r} behind a path must be OPTION=VALUE')
+            raise TrainError(f'option {part!r} after a path must be OPTION=VALUE')
     return dict(parse_qsl(query))
 
 
 def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
-    """Open a dataset by name; options are those of its class, and these two for any of them.
+    """Open a dataset by name, with the options of its class and two common ones for the trainer.
 
-    fov: 'on' or 'off', infill: a method of `train.infill`; both are wishes to the trainer (see
-    `train.sources.tuned`). Values may be text, as in 'kitti:/data/kitti?split=val&cameras=02+03'.
+    fov: 'on' or 'off'. infill: a method of `train.infill`. See `train.sources.tuned` for both.
+    Values may be strings, as in 'kitti:/data/kitti?split=val&cameras=02+03'.
     """
     cls = reader_class(name)
     fov, infill = options.pop('fov', ''), options.pop('infill', '')
@@ -75,7 +75,7 @@ def open_dataset(name: str, root: str | Path, **options: Any) -> Reader:
 
 
 def _typed(name: str, cls: type[Reader], options: dict[str, Any]) -> dict[str, Any]:
-    """Give text options the type of the defaults of the class."""
+    """Convert string options to the types of the defaults of the class."""
     defaults = {
         key: parameter.default
         for key, parameter in inspect.signature(cls).parameters.items()
@@ -106,7 +106,7 @@ def _parse(text: str, like: Any) -> Any:
     if isinstance(like, (int, float)):
         return type(like)(text)
     if isinstance(like, tuple):
-        # A plus sign that came through a URL is a blank.
+        # A plus sign in a URL is decoded as a space.
         words = text.replace('+', ' ').split()
         return tuple(_parse(word, like[0] if like else '') for word in words)
     return text

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""RGB-D folders: pictures of a set side by side, and one list of them with their cameras."""
+"""RGB-D folders: the pictures of a set in one folder, and a list of them with their cameras."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Item = tuple[Path, list[list[float]], float]  # folder / id, K, depth codes per 
 
 
 class RgbdFolder(Reader):
-    """All frames of a set, or of every set below a folder, in order of name."""
+    """All frames of a set, or of all sets below a folder, ordered by name."""
 
     dataset = 'folder'
     tree = (
@@ -51,11 +51,11 @@ class RgbdFolder(Reader):
 
 
 def _listed(meta: Path) -> list[Item]:
-    """Read what a meta.json lists."""
-    said = json.loads(meta.read_text())
-    frames = said['frames']
+    """Read the items listed in a meta.json."""
+    values = json.loads(meta.read_text())
+    frames = values['frames']
     try:
-        per_metre = check_per_metre(said.get('depth_per_metre', MILLIMETRES))
+        per_metre = check_per_metre(values.get('depth_per_metre', MILLIMETRES))
     except EvalError as error:
         raise TrainError(f'folder: {meta}: {error}') from None
     return [(meta.parent / frame['id'], frame['K'], per_metre) for frame in frames]

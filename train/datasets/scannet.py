@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ScanNet: .sens streams, or the folders that its exporter makes of them.
+"""ScanNet: .sens streams, or the folders that its exporter writes from them.
 
-Colour (1296x968) and depth (640x480) come from two cameras with K of their own and, in this set,
-a common origin. The colour picture is brought onto the depth camera's grid: depth stays as it was
-measured, and the pair is described by one camera.
+Colour (1296x968) and depth (640x480) come from two cameras, each with its own K and, in this set,
+a common origin. The colour picture is warped to the depth camera's grid: depth is not resampled,
+and one camera describes the pair.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _JPEG, _PNG = 2, 1
 _RAW, _ZLIB = 0, 1
 # Pose 4x4 float32, two time stamps, sizes of colour and depth in bytes.
 _FRAME = struct.Struct('<16f4Q')
-# Colour pixels that a warp would move by less stay where they are.
+# No warp if it would move pixels by less than this.
 _STILL_PX = 0.25
 
 
 @dataclass(frozen=True)
 class SensHeader:
-    """What a .sens file says before its frames; `frames_at` is the first frame's offset."""
+    """Header of a .sens file; `frames_at` is the offset of the first frame."""
 
     color_k: tuple[float, ...]
     depth_k: tuple[float, ...]
@@ -56,7 +56,7 @@ class SensHeader:
 
 
 class ScanNetSens(Reader):
-    """Frames of all .sens files; every: take one frame in so many (30 Hz video)."""
+    """Frames of all .sens files; every: use every n-th frame (of 30 Hz video)."""
 
     dataset = 'scannet_sens'
     tree = 'scans/scene0000_00/scene0000_00.sens'
@@ -90,7 +90,7 @@ class ScanNetSens(Reader):
 
 
 class ScanNetFolder(Reader):
-    """Scenes as the exporter writes them; every: take one frame in so many."""
+    """Scenes as written by the exporter; every: use every n-th frame."""
 
     dataset = 'scannet'
     tree = (
@@ -130,10 +130,10 @@ def align(
     depth: NDArray[np.float32],
     depth_camera: Camera,
 ) -> RawSample:
-    """Bring the colour picture onto the depth camera's grid; depth outside of it is dropped."""
+    """Warp the colour picture to the depth camera's grid; drop depth outside of the picture."""
     width, height = depth_camera.width, depth_camera.height
     if rgb.shape[:2] != (color_camera.height, color_camera.width):
-        raise TrainError(f'colour is {rgb.shape[:2]}, its calibration says otherwise')
+        raise TrainError(f'colour is {rgb.shape[:2]}, which differs from its calibration')
     if rgb.shape[:2] != (height, width):
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     source = color_camera.resized(width, height)
@@ -149,18 +149,18 @@ def align(
 
 @lru_cache(maxsize=4096)
 def read_sens_header(path: Path) -> SensHeader:
-    """Read the part of a .sens file before its frames; raises `TrainError`."""
+    """Read the header of a .sens file; raises `TrainError`."""
     with path.open('rb') as file:
 
         def take(layout: str) -> tuple[float, ...]:
             data = file.read(struct.calcsize(layout))
             if len(data) < struct.calcsize(layout):
-                raise TrainError(f'{path} ends in its header: download it again')
+                raise TrainError(f'{path} ends within its header: download it again')
             return struct.unpack(layout, data)
 
         version = take('<I')[0]
         if version != _VERSION:
-            raise TrainError(f'{path} has version {version}; only {_VERSION} is known')
+            raise TrainError(f'{path} has version {version}; only {_VERSION} is supported')
         file.seek(int(take('<Q')[0]), 1)  # the sensor's name
         matrices = [take('<16f') for _ in range(4)]  # K and pose of colour, K and pose of depth
         compressions = take('<2i')
@@ -181,7 +181,7 @@ def read_sens_header(path: Path) -> SensHeader:
 
 @lru_cache(maxsize=64)
 def _frame_offsets(path: Path, header: SensHeader) -> tuple[int, ...]:
-    """Find where each frame starts: their sizes differ, so one must walk through."""
+    """Find the offset of each frame by reading all frame headers, because frame sizes differ."""
     offsets, at = [], header.frames_at
     with path.open('rb') as file:
         for _ in range(header.frame_count):
@@ -198,7 +198,7 @@ def _frame_offsets(path: Path, header: SensHeader) -> tuple[int, ...]:
 
 
 def _read_frame(path: Path, header: SensHeader, number: int) -> tuple[bytes, bytes]:
-    """Read one frame: the encoded colour picture, and depth as plain uint16."""
+    """Read one frame: the encoded colour picture, and depth as uncompressed uint16."""
     if header.color_compression not in (_JPEG, _PNG):
         raise TrainError(f'colour compression {header.color_compression} is not jpeg or png')
     if header.depth_compression not in (_RAW, _ZLIB):

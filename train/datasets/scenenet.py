@@ -22,7 +22,7 @@ _TAN_HALF_VFOV = math.tan(math.radians(45.0) / 2.0)
 
 
 class SceneNet(Reader):
-    """All frames; code 0 is a ray that left through a window, hence +inf, not a hole."""
+    """All frames; code 0 marks a ray that left through a window: +inf, not a hole."""
 
     dataset = 'scenenet'
     tree = 'train/0/123/photo/0.jpg\ntrain/0/123/depth/0.png'

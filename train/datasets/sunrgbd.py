@@ -20,7 +20,7 @@ from train.datasets.base import (
 )
 from train.errors import TrainError
 
-# The set's toolbox takes nothing beyond for measured.
+# The set's toolbox ignores depth beyond this.
 FAR_M = 8.0
 SPLIT_FILE = 'SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat'
 _SPLITS = {'train': 'alltrain', 'test': 'alltest'}
@@ -51,7 +51,7 @@ class SunRgbd(Reader):
             return sorted(path.parent for path in base.glob('**/intrinsics.txt'))
         loadmat = require('scipy.io', 'allsplit.mat of SUN RGB-D').loadmat
         names = loadmat(self.need(self.root / SPLIT_FILE))[_SPLITS[self.split]]
-        # Entries are folders on the authors' machine: only what follows SUNRGBD/ is ours.
+        # Entries are folders on the authors' machine: use the part after SUNRGBD/.
         inner = [str(np.ravel(cell)[0]).split('SUNRGBD/')[-1] for cell in np.ravel(names)]
         return sorted(self.need(base / name.strip('/')) for name in inner)
 
@@ -66,12 +66,12 @@ class SunRgbd(Reader):
 
 
 def unrotated(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Rotate the bits of every code right by three: millimetres."""
+    """Rotate the bits of every code right by three, to millimetres."""
     return (codes >> np.uint16(3)) | (codes << np.uint16(13))
 
 
 def _only(folder: Path, pattern: str) -> Path:
-    """Give the one file of a folder (its name is a time stamp)."""
+    """Return the only file of a folder (its name is a time stamp)."""
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise TrainError(f'{folder} has {len(found)} files {pattern}, expected 1')

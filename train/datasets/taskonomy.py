@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Taskonomy, also as part of Omnidata: codes of 1/512 m, a field of view per picture."""
+"""Taskonomy, also as a part of Omnidata: codes of 1/512 m, a field of view per picture."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from train.datasets.base import (
 )
 from train.errors import TrainError
 
-# 65535 (128 m) is where the scan has no surface.
+# 65535 (128 m) marks pixels where the scan has no surface.
 _PER_METRE, _HOLE = 512.0, 65535
 
 
 class Taskonomy(Reader):
-    """Pictures with their z-buffer depth; buildings: names of those to use, default all."""
+    """Pictures with their z-buffer depth; buildings: names of buildings to use (default: all)."""
 
     dataset = 'taskonomy'
     tree = (
@@ -72,7 +72,7 @@ class Taskonomy(Reader):
         return float(json.loads(path.read_text(encoding='utf-8'))['field_of_view_rads'])
 
     def _beside(self, item: Path, folder: str, domain: str, suffix: str) -> Path:
-        """Give the file of another domain: its folder takes the place of the last "rgb"."""
+        """Return the file of another domain, whose folder replaces the last "rgb" in the path."""
         parts = list(item.relative_to(self.root).parts)
         place = len(parts) - 1 - parts[::-1].index('rgb')
         parts[place] = folder

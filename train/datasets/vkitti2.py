@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual KITTI 2: rendered streets; 16-bit centimetres with a far plane that is the sky."""
+"""Virtual KITTI 2: rendered streets; 16-bit centimetres, where the far plane is the sky."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dmd_ros.core.records import RawSample
 from train.datasets.base import Reader, metres_from_codes, read_codes, read_list, read_rgb
 from train.errors import TrainError
 
-# The camera of every frame, should the text archive (intrinsic.txt) not be there.
+# The camera of all frames, used without the text archive (intrinsic.txt).
 CAMERA = Camera(725.0087, 725.0087, 620.5, 187.0, 1242, 375)
 _SKY = 65535
 
 
 class VirtualKitti2(Reader):
-    """Frames of all scenes and variants; cameras: '0' (left) and/or '1'.
+    """Frames of all scenes and variants; cameras: '0' (left) and/or '1' (right).
 
-    list_file: names of pictures (relative to rgb/), one per line, instead of all.
+    list_file: pictures to use (relative to rgb/), one per line, instead of all.
     """
 
     dataset = 'vkitti2'
@@ -72,7 +72,7 @@ class VirtualKitti2(Reader):
 
 @lru_cache(maxsize=64)
 def _intrinsics(path: Path) -> dict[tuple[int, int], tuple[float, float, float, float]]:
-    """Read the table "frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]"; its first line is a title."""
+    """Read the table "frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]" below its title line."""
     table = {}
     for words in read_list(path)[1:]:
         fx, fy, cx, cy = (float(word) for word in words[2:6])

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waymo Open Dataset, perception v2 (parquet): pictures with depth from the top LiDAR.
 
-Range images become points in the world by the pose of every LiDAR pixel (the car moves during a
-turn), then points in the camera by the car's pose at the picture. Which pixel a point is seen in
-comes from the set's own projections, which know the rolling shutter. Pictures and pixels are then
-freed from lens distortion.
+Range images are converted to points in the world with the pose of every LiDAR pixel (the car moves
+during a turn), then to the camera with the car's pose at the picture. The pixels of points come
+from the set's own projections, which account for the rolling shutter. Finally, lens distortion is
+removed from pictures and pixels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMPONENTS = (
     'lidar_pose',
     'lidar_camera_projection',
 )
-# The set's cameras look along x with y to the left and z up.
+# The cameras of this set have x forward, y to the left and z up.
 _OPTICAL_FROM_CAMERA = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 _INTRINSICS = ('f_u', 'f_v', 'c_u', 'c_v', 'k1', 'k2', 'p1', 'p2', 'k3')
 _TIME = 'key.frame_timestamp_micros'
@@ -43,7 +43,7 @@ _Item = tuple[str, int, int]
 
 
 class Waymo(Reader):
-    """Pictures of the chosen cameras (numbers 1-5); every: one frame in so many (10 Hz)."""
+    """Pictures of the chosen cameras (numbers 1-5); every: use every n-th frame (of 10 Hz)."""
 
     dataset = 'waymo'
     tree = '\n'.join(f'{component}/<segment>.parquet' for component in COMPONENTS)
@@ -95,7 +95,7 @@ class Waymo(Reader):
         return points.rectified(rgb, camera, u[ahead], v[ahead], seen[ahead, 2])
 
     def _points(self, segment: str, time: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Give the top LiDAR's points in the world [N, 3] and their projections [N, 6]."""
+        """Return the top LiDAR's points in the world [N, 3] and their projections [N, 6]."""
         key = {_TIME: time, _LASER: TOP_LIDAR}
         prefix = 'range_image_return1'
         ranges = _image(self._row('lidar', segment, key), f'[LiDARComponent].{prefix}')
@@ -125,7 +125,7 @@ class Waymo(Reader):
 
 
 def _camera(row: dict[str, Any]) -> Camera:
-    """Make the distorted camera; the coefficients are OpenCV's k1, k2, p1, p2, k3."""
+    """Create the distorted camera; the coefficients are OpenCV's k1, k2, p1, p2, k3."""
     values = [float(row[f'{_CALIBRATION}intrinsic.{name}']) for name in _INTRINSICS]
     return Camera(
         *values[:4],
@@ -139,7 +139,7 @@ def _camera(row: dict[str, Any]) -> Camera:
 def _seen_by(
     table: NDArray[np.float32], camera: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Pick the points that `camera` sees: a point may be seen by two cameras, listed in turn."""
+    """Select the points seen by `camera`, the first or the second camera listed for each point."""
     first, second = table[:, 0] == camera, table[:, 3] == camera
     hit = first | second
     u = np.where(first, table[:, 1], table[:, 4])[hit]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Geometry of Waymo's range images: from range, beam and column to points in the world."""
+"""Geometry of Waymo's range images: from range, beam and column to world points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def world_points(
     vehicle_from_lidar: NDArray[np.float64],
     inclinations: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Give the points [H, W, 3] of a range image [H, W] in the world.
+    """Return the points [H, W, 3] of a range image [H, W] in the world.
 
     poses: [H, W, 6], roll, pitch, yaw, x, y, z of the car for every pixel. inclinations: angles of
-    the beams in radians from the lowest to the highest; row 0 of the image is the highest.
+    the beams in radians, from lowest to highest; row 0 of the image is the highest.
     """
     vehicle = lidar_points(ranges, vehicle_from_lidar, inclinations)
     rotation = rotation_from_euler(*np.moveaxis(poses[..., :3].astype(np.float64), -1, 0))
@@ -31,10 +31,10 @@ def lidar_points(
     vehicle_from_lidar: NDArray[np.float64],
     inclinations: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Give the points [H, W, 3] of a range image in the frame of the car at each pixel.
+    """Return the points [H, W, 3] of a range image in the frame of the car at each pixel.
 
-    Columns run through a full turn from +pi down to -pi in the car's frame, hence the mounting yaw
-    is taken off before the mounting itself is applied.
+    Columns cover a full turn from +pi down to -pi in the car's frame, so the mounting yaw is
+    subtracted before the mounting pose is applied.
     """
     _, width = ranges.shape
     yaw = np.arctan2(vehicle_from_lidar[1, 0], vehicle_from_lidar[0, 0])
