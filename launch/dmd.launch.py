@@ -49,10 +49,11 @@ for _name in PARAMETERS:
 # How near a word of the command line must be to an argument to be called a misspelling of it.
 NEAR = 0.8
 FLAG = ('true', 'false', 'True', 'False')
-# Arguments go into a section that no file has. Of those that fit a node ROS takes the value in the
-# one that it met last, and of several types in one section a flag before a number and a text: from
-# /**, where launch puts a dict, an argument might lose to the file without a word.
-SECTION = '/**/**/dmd'
+# Arguments go into a section that no file has, and that fits the node by whatever name it is
+# started. Of those that fit ROS takes the value in the one that it met last, and of several types
+# in one section a flag before a number and a text: from /**, where launch puts a dict, an argument
+# might lose to the file without a word.
+SECTION = '/**/**/*'
 CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
 

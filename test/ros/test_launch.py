@@ -138,6 +138,31 @@ def test_an_argument_wins_over_the_file_in_whatever_section_and_type_it_has_anot
         assert found == wanted
 
 
+RENAMED = """
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import SetRemap
+from launch import LaunchDescription
+
+def generate_launch_description():
+    source = PythonLaunchDescriptionSource({file!r})
+    return LaunchDescription([GroupAction([
+        SetRemap('__node', 'front_depth'),
+        IncludeLaunchDescription(source, launch_arguments={arguments!r}.items()),
+    ])])
+"""
+
+
+def test_arguments_reach_a_node_that_a_launch_around_it_renames(oracle, tmp_path):
+    own = tmp_path / 'own.launch.py'
+    given = {'namespace': 'robot', 'model': str(oracle), 'cloud_stride': '4'}
+    own.write_text(RENAMED.format(file=str(ROOT / 'launch' / 'dmd.launch.py'), arguments=given))
+    with launched(str(own), peer={'target': '/robot/front_depth'}) as run:
+        run.process.wait_line('active: ')
+        assert run.peer.get_parameter('cloud_stride') == 4
+        assert run.peer.get_parameter('model') == str(oracle)
+
+
 @pytest.mark.parametrize('argument', ['', 'true', 'false'])
 def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
     oracle, tmp_path, argument
