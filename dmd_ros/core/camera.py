@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pinhole cameras, what happens to them when a picture is cut or scaled, and rectification.
+"""Pinhole cameras, how they change when a picture is cropped or scaled, and rectification.
 
-Pixel centres lie at integer coordinates (OpenCV and ROS convention): the picture spans
-[-0.5, width - 0.5], so that scaling a picture by s moves cx to (cx + 0.5) s - 0.5.
+Pixel centres have integer coordinates (OpenCV and ROS convention): the picture spans
+[-0.5, width - 0.5], so scaling a picture by s moves cx to (cx + 0.5) s - 0.5.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from dmd_ros.core.checks import real
 from dmd_ros.core.errors import CoreError
 
-# Numbers of coefficients per model. The first two are one model to OpenCV and to image_geometry,
-# told apart by these numbers; drivers (Orbbec's) call eight of them plumb_bob.
+# Allowed numbers of coefficients per model. OpenCV and image_geometry treat the first two names
+# as one model and go by the number; some drivers (Orbbec's) call eight coefficients plumb_bob.
 _OPENCV = (4, 5, 8, 12, 14)
 DISTORTION_MODELS = {
     'plumb_bob': _OPENCV,
@@ -29,18 +29,18 @@ DISTORTION_MODELS = {
     'equidistant': (4,),
 }
 
-# How many times as wide as high a picture may be, or the other way round. The network's has the
-# same shape and is a stride high at least: beyond this it outgrows time and memory.
+# Largest aspect ratio of a picture, either way. The network's picture has the same aspect and is
+# at least one stride high: beyond this limit it would take too much time and memory.
 _MAX_ASPECT = 30000.0
 
-# Where `fold_radius` looks: to 84 degrees off the axis, in steps far below a pixel's.
+# Search grid of `fold_radius`: to 84 degrees off the axis, in steps far smaller than a pixel.
 _MAX_RADIUS, _RADIUS_STEPS = 10.0, 20001
 
-# When `_searched_rays` ends its search for the ray of a pixel.
+# Termination criteria of the search in `_searched_rays`.
 _SEARCH = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-3)
-# By how many pixels the ray that it finds may miss that pixel, when it is distorted again.
+# Largest distance, in pixels, between a pixel and its found ray, projected back.
 _SEARCH_PX = 1.0
-# Pixels or rays that OpenCV is given at once: it takes 400 bytes for each.
+# Pixels or rays passed to OpenCV at once: it allocates 400 bytes for each.
 _AT_ONCE = 1 << 16
 
 
@@ -48,10 +48,10 @@ _AT_ONCE = 1 << 16
 class Camera:
     """A calibrated camera: focal lengths and principal point in pixels, size in pixels.
 
-    (cx, cy) = (0, 0) is the middle of the top left pixel. `distortion_model` is one of
-    `DISTORTION_MODELS` with its coefficients in `distortion`, in any shape, as OpenCV gives them;
-    or both are empty for a rectified (pinhole) camera.
-    Raises `CoreError` for values that no camera has.
+    (cx, cy) = (0, 0) is the centre of the top left pixel. `distortion_model` is one of
+    `DISTORTION_MODELS` with its coefficients in `distortion`, of any shape that OpenCV returns;
+    both are empty for a rectified (pinhole) camera.
+    Raises `CoreError` for values that no camera can have.
     """
 
     fx: float
@@ -64,15 +64,13 @@ class Camera:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a camera that cannot exist, before it can spoil a metric scale."""
+        """Reject an impossible camera before it can corrupt the metric scale."""
         self._make_plain()
         if self.width <= 0 or self.height <= 0:
             raise CoreError(f'camera size {self.width}x{self.height} must be positive')
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not all(map(math.isfinite, numbers)):
-            raise CoreError(
-                f'camera has a value that is not finite: {numbers}; calibrate it again'
-            )
+            raise CoreError(f'camera has a value that is not finite: {numbers}; recalibrate it')
         if self.fx <= 0 or self.fy <= 0:
             raise CoreError(
                 f'focal lengths fx={self.fx:g}, fy={self.fy:g} must be > 0 pixels; '
@@ -82,8 +80,8 @@ class Camera:
         if not 1.0 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
             raise CoreError(
                 f'camera of {self.width}x{self.height} pixels with fx={self.fx:g}, '
-                f'fy={self.fy:g}: its picture is {aspect:.4g} times as wide as high; allowed: up '
-                f'to {_MAX_ASPECT:g} times, either way. Check sizes and focal lengths'
+                f'fy={self.fy:g}: the aspect ratio of its picture is {aspect:.4g}; allowed: up to '
+                f'{_MAX_ASPECT:g}, either way. Check sizes and focal lengths'
             )
         if self.distortion_model != '':
             self._check_distortion()
@@ -91,8 +89,8 @@ class Camera:
             raise CoreError('distortion coefficients without a distortion model; name the model')
 
     def _make_plain(self) -> None:
-        """Take NumPy's numbers as Python's: they compare, hash, print and overflow otherwise."""
-        # Most are plain already, and every picture makes some cameras: that is asked first.
+        """Convert NumPy numbers, which compare, hash, print and overflow differently."""
+        # Check first: every frame creates several cameras, and most values are plain already.
         if not type(self.fx) is type(self.fy) is type(self.cx) is type(self.cy) is float:
             for name in ('fx', 'fy', 'cx', 'cy'):
                 object.__setattr__(self, name, real(name, getattr(self, name)))
@@ -106,7 +104,7 @@ class Camera:
             object.__setattr__(self, 'distortion', _coefficients(self.distortion))
 
     def _check_distortion(self) -> None:
-        if self.distortion_model not in list(DISTORTION_MODELS):  # whatever it is
+        if self.distortion_model not in list(DISTORTION_MODELS):  # a list allows unhashable values
             raise CoreError(
                 f'unknown distortion model {self.distortion_model!r}; allowed: '
                 f'{", ".join(DISTORTION_MODELS)}. Rectify the images first, or recalibrate'
@@ -120,7 +118,7 @@ class Camera:
 
     @classmethod
     def assumed(cls, tan_half_vfov: float, width: int, height: int) -> Camera:
-        """Give the pinhole camera of a field of view: square pixels, principal point centred.
+        """Return the pinhole camera with a field of view: square pixels, principal point centred.
 
         Raises `CoreError` unless the tangent is a finite number > 0.
         """
@@ -134,9 +132,9 @@ class Camera:
         """tan(vfov / 2) = height / (2 fy), the value the network is conditioned on.
 
         For an off-centre principal point the two half-angles differ; height / (2 fy) is the mean
-        of their tangents. It is what the paper feeds, it depends on focal length and rows alone,
-        so scaling the picture leaves it unchanged, and a moved principal point (a lens shift) does
-        not change the size at which a thing appears, which is what carries the metric scale.
+        of their tangents. The paper feeds this value. It depends only on focal length and rows, so
+        scaling the picture leaves it unchanged. A shifted principal point (lens shift) does not
+        change the apparent size of objects, from which the metric scale follows.
         """
         return self.height / (2.0 * self.fy)
 
@@ -156,7 +154,7 @@ class Camera:
         )
 
     def resized(self, width: int, height: int) -> Camera:
-        """Give the camera of the same picture scaled to width x height pixels."""
+        """Return the camera of the same picture scaled to width x height pixels."""
         sx, sy = width / self.width, height / self.height
         return replace(
             self,
@@ -169,14 +167,14 @@ class Camera:
         )
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
-        """Give the camera of a window of the picture; it may reach beyond the picture (uncrop)."""
+        """Return the camera of a window of the picture, which may extend beyond it (uncrop)."""
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
     def binned(self, binning_x: int, binning_y: int) -> Camera:
-        """Give the camera after binning by whole factors; 0 means 1 (ROS convention).
+        """Return the camera after binning by whole factors; 0 means 1 (ROS convention).
 
-        K is divided plainly, as image_geometry does: every ROS node must read the same CameraInfo
-        in the same way, which is worth more than the quarter pixel that a resize would add.
+        K is simply divided, as in image_geometry: agreeing with other ROS nodes on the same
+        CameraInfo is worth more than the quarter pixel that `resized` would add.
         """
         bx, by = max(binning_x, 1), max(binning_y, 1)
         return replace(
@@ -190,20 +188,20 @@ class Camera:
         )
 
     def flipped(self) -> Camera:
-        """Give the camera of the picture mirrored left-right; `CoreError` for a distorted one."""
+        """Return the camera of the picture mirrored left-right; `CoreError` if distorted."""
         if self.is_distorted:
-            raise CoreError('a mirrored lens has other coefficients; use rectified() first')
+            raise CoreError('mirroring changes the distortion coefficients; use rectified() first')
         return replace(self, cx=self.width - 1 - self.cx)
 
     def turned(self, degrees: int) -> Camera:
-        """Give the camera of the picture turned clockwise, by a multiple of 90 degrees.
+        """Return the camera of the picture turned clockwise by a multiple of 90 degrees.
 
         Raises `CoreError` for another angle, and for a distorted camera.
         """
         if not isinstance(degrees, Integral) or degrees % 90:
-            raise CoreError(f'a picture is turned by a multiple of 90 degrees, not by {degrees!r}')
+            raise CoreError(f'degrees={degrees!r} must be a multiple of 90 to turn a picture')
         if self.is_distorted:
-            raise CoreError('a turned lens has other coefficients; use rectified() first')
+            raise CoreError('turning changes the distortion coefficients; use rectified() first')
         camera = self
         for _ in range(degrees // 90 % 4):
             camera = replace(
@@ -218,14 +216,17 @@ class Camera:
         return camera
 
     def rectified(self) -> Camera:
-        """Give the pinhole camera of the picture after `Rectifier` has removed the distortion."""
+        """Return the pinhole camera of the picture after `Rectifier` removed the distortion."""
         return replace(self, distortion_model='', distortion=())
 
     def rays(self) -> NDArray[np.float32]:
-        """Directions (x/z, y/z) of all pixels, float32 [H, W, 2]; `CoreError` if distorted."""
+        """Return ray directions (x/z, y/z) of all pixels, float32 [H, W, 2].
+
+        Raises `CoreError` if the camera is distorted.
+        """
         if self.is_distorted:
             raise CoreError('rays of a distorted camera are not straight; use rectified() first')
-        # One plane per component in memory: the cloud reads them one after the other.
+        # One contiguous plane per component: the point cloud reads them one after the other.
         planes = np.empty((2, self.height, self.width), np.float32)
         planes[0] = (np.arange(self.width) - self.cx) / self.fx
         planes[1] = ((np.arange(self.height) - self.cy) / self.fy)[:, None]
@@ -233,34 +234,35 @@ class Camera:
 
 
 def _coefficients(values: Any) -> tuple[float, ...]:
-    """Take distortion coefficients of any shape: calibrateCamera gives [1, N] or [N, 1]."""
+    """Flatten distortion coefficients: calibrateCamera returns [1, N] or [N, 1]."""
     if type(values) is tuple and all(type(value) is float for value in values):
         return values
     numbers = np.ravel(values)
     if numbers.dtype.kind not in 'iuf':
-        raise CoreError(f'distortion={values!r} must be numbers, as many as the model has')
+        raise CoreError(f'distortion={values!r} must be the numeric coefficients of the model')
     return tuple(numbers.astype(np.float64).tolist())
 
 
 def tan_half_from_degrees(fov_deg: float) -> float:
-    """Turn an angle of view into the tangent of its half; raises `CoreError` for no angle."""
+    """Convert an angle of view to the tangent of half of it; `CoreError` for an invalid angle."""
     if not 0.0 < real('fov_deg', fov_deg) < 180.0:
         raise CoreError(f'a field of view of {fov_deg} degrees; allowed: above 0, below 180')
     return math.tan(math.radians(fov_deg) / 2.0)
 
 
 def degrees_from_tan_half(tan_half_fov: float) -> float:
-    """Turn the tangent of half an angle of view into that angle, in degrees."""
+    """Convert the tangent of half an angle of view to the whole angle, in degrees."""
     return math.degrees(2.0 * math.atan(tan_half_fov))
 
 
 class Rectifier:
-    """Maps that take a distorted picture to its pinhole camera, computed once per camera.
+    """Removes the distortion of a camera's pictures; the maps are computed once per camera.
 
-    The target keeps K and the size, so that depth stays on a grid of the input's size and the
-    conditioning value is the calibrated one.
-    source, camera: before and after. inside: [H, W], the pixels that the source has light for;
-    outside_index: flat indices of the others.
+    K and the size are kept, so depth has the input's size and the conditioning value is the
+    calibrated one.
+    source, camera: before and after rectification.
+    inside: [H, W], True for pixels that the source picture covers.
+    outside_index: flat indices of the other pixels.
     """
 
     def __init__(self, camera: Camera) -> None:
@@ -277,7 +279,7 @@ class Rectifier:
             else cv2.initUndistortRectifyMap
         )
         mx, my = build(camera.matrix, d, np.eye(3), camera.matrix, size, cv2.CV_32FC1)
-        # Outside the source picture there is no light to estimate from: NaN, not a guess.
+        # Outside the source picture there is nothing to estimate from: NaN, not a guess.
         self.inside = (
             (mx >= -0.5) & (mx <= camera.width - 0.5) & (my >= -0.5) & (my <= camera.height - 0.5)
         )
@@ -293,7 +295,7 @@ class Rectifier:
     def nearest(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rectify float32 [H, W] by the nearest pixel; NaN outside the source."""
         pixel, fraction = self._maps
-        # Fractions are 32nds, those of x in the lower five bits.
+        # Fractions are in units of 1/32; x has the lower five bits.
         half = np.stack([fraction & 31, fraction >> 5], axis=-1) >= 16
         nearest = pixel + half.astype(np.int16)
         found = cv2.remap(depth, nearest, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
@@ -302,9 +304,9 @@ class Rectifier:
 
 
 def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Tell where pixels [N, 2] (x, y) of a picture lie after `Rectifier`, if it is distorted.
+    """Return the positions of pixels [N, 2] (x, y) in the picture after `Rectifier`.
 
-    NaN where the lens model knows no direction that `Rectifier` would show there.
+    Unchanged for an undistorted camera. NaN where the lens model has no usable direction.
     """
     if not camera.is_distorted:
         return pixels.astype(np.float64)
@@ -317,9 +319,9 @@ def rectified_pixels(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np
 
 
 def pixels_of_rays(camera: Camera, rays: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell where directions (x/z, y/z) [N, 2] fall in a camera's picture, distorted as it is.
+    """Project directions (x/z, y/z) [N, 2] to pixels of the (distorted) picture.
 
-    NaN farther from the axis than its lens model is usable.
+    NaN farther from the axis than the lens model is usable.
     """
     if not camera.is_distorted:
         return rays * (camera.fx, camera.fy) + (camera.cx, camera.cy)
@@ -343,7 +345,7 @@ def _projected(camera: Camera, rays: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _searched_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Search for the directions (x/z, y/z) [N, 2] that fall on pixels [N, 2]; NaN: not found."""
+    """Search for the directions (x/z, y/z) [N, 2] that project to pixels [N, 2]; NaN: none."""
     k, d, places = camera.matrix, np.asarray(camera.distortion, np.float64), pixels[:, None]
     if camera.distortion_model == 'equidistant':
         rays = cv2.fisheye.undistortPoints(places, k, d)
@@ -358,10 +360,10 @@ def _searched_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def fold_radius(camera: Camera) -> float:
-    """Give the radius (tangent of the angle to the axis) up to which the lens model is usable.
+    """Return the radius (tangent of the angle to the axis) up to which the lens model is usable.
 
-    A polynomial fitted to the middle of a picture may turn back farther out: there, two directions
-    fall on one pixel, and rectification would show the picture's middle again along its border.
+    A polynomial fitted to the centre of a picture may fold back farther out: there, two directions
+    project to one pixel, and rectification would repeat the picture's centre along its border.
     """
     r = np.linspace(0.0, _MAX_RADIUS, _RADIUS_STEPS)
     if camera.distortion_model == 'equidistant':
@@ -369,7 +371,7 @@ def fold_radius(camera: Camera) -> float:
         powers = np.stack([theta**2, theta**4, theta**6, theta**8])
         bent = theta * (1.0 + np.tensordot(camera.distortion, powers, 1))
     else:
-        # Order of OpenCV: k1 k2 p1 p2 k3 k4 k5 k6 ...; the tangential part is small, left out.
+        # OpenCV's order: k1 k2 p1 p2 k3 k4 k5 k6 ...; the small tangential part is left out.
         k1, k2, _, _, k3, k4, k5, k6 = (*camera.distortion, 0.0, 0.0, 0.0, 0.0)[:8]
         below = 1.0 + k4 * r**2 + k5 * r**4 + k6 * r**6
         with np.errstate(divide='ignore', invalid='ignore'):

@@ -10,7 +10,7 @@ from typing import Any
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
 
-# Sizes of image and info may differ by scaling alone: more than this is another camera mode.
+# Image and info may differ in scale, but a larger difference in aspect is another camera mode.
 ASPECT_TOLERANCE = 0.01
 
 
@@ -20,12 +20,13 @@ def camera_from_info(
     image_height: int,
     rectified: bool,
 ) -> Camera:
-    """Read the camera that took an image of the given size, in pixels.
+    """Return the camera that took an image of the given size, in pixels.
 
-    rectified: take P's left 3x3 and no distortion; else K with D. The ROI offset is subtracted
-    first (unbinned pixels), then binning divides (0 means 1; an all-zero ROI means full frame).
-    If the result and the image differ in size but agree in aspect, the camera is scaled; callers
-    see that by comparing sizes with `info_size`. Raises `CoreError` otherwise.
+    rectified: use the left 3x3 of P without distortion; otherwise K with D.
+    The ROI offset (unbinned pixels) is subtracted first, then K is divided by the binning (0 means
+    1; an all-zero ROI means full frame). If the result and the image differ in size but agree in
+    aspect, the camera is scaled; callers detect that by comparing sizes with `info_size`.
+    Raises `CoreError` if the aspects differ, or for an invalid CameraInfo.
     """
     if image_width <= 0 or image_height <= 0:
         raise CoreError(f'image is {image_width}x{image_height}; both must be > 0')
@@ -50,10 +51,10 @@ def camera_from_info(
 
 
 def info_fields(camera: Camera) -> dict[str, Any]:
-    """Give the fields of a CameraInfo that describes the picture of a rectified camera exactly.
+    """Return the fields of a CameraInfo that describes a rectified camera's picture exactly.
 
-    ROI and binning are folded into K: D is zero, R the identity, P is K. The model is plumb_bob
-    whatever the lens was: many know no other, and equidistant with zeros is a fisheye.
+    ROI and binning are folded into K; D is zero, R the identity, P is K. The model is plumb_bob
+    whatever the lens: many readers support no other, and equidistant with zeros is a fisheye.
     """
     k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     return {
@@ -68,50 +69,49 @@ def info_fields(camera: Camera) -> dict[str, Any]:
 
 
 def info_size(info: Any) -> tuple[int, int]:
-    """Give (width, height), pixels, of the image that an info describes, ROI and binning in."""
+    """Return (width, height), pixels, of the described image, after ROI and binning."""
     width, height = _roi_size(info)
     return width // max(int(info.binning_x), 1), height // max(int(info.binning_y), 1)
 
 
 def camera_frame(info: Any) -> str:
-    """Give the frame_id of the camera that an info describes; empty: the info does not tell.
+    """Return the frame_id of the camera that an info describes; empty if it is unknown.
 
-    P of the second camera of a stereo pair projects points of the first one's frame, which its
-    info may name therefore: RealSense's driver does so.
+    P of the second camera of a stereo pair projects points from the frame of the first, so its
+    info may carry that frame instead, as RealSense's driver does.
     """
     return '' if is_second_camera(info) else str(info.header.frame_id)
 
 
 def is_second_camera(info: Any) -> bool:
-    """Whether an info is that of the second camera of a stereo pair: its P has Tx or Ty."""
+    """Return whether an info is from the second camera of a stereo pair: its P has Tx or Ty."""
     return any(_numbers(info, 'p')[3:8:4])
 
 
 def rectified_turn_deg(info: Any) -> float:
-    """By how many degrees rectification turns the camera: the angle of R; 0 if R is not filled in.
+    """Return the angle of R in degrees, by which rectification turns the camera; 0 if R is unset.
 
-    It does where the picture was brought to those of a stereo pair.
+    It is not 0 where the picture was aligned with another one, as in a stereo pair.
     """
     r = _numbers(info, 'r')
     if not any(r):
         return 0.0
-    sine = math.hypot(r[7] - r[5], r[2] - r[6], r[3] - r[1])  # acos is rough for small angles
+    sine = math.hypot(r[7] - r[5], r[2] - r[6], r[3] - r[1])  # acos is imprecise for small angles
     return math.degrees(math.atan2(sine, sum(r[::4]) - 1.0))
 
 
 def same_frame(one: str, other: str) -> bool:
-    """Whether two frame_ids may be of one camera; an empty one matches any.
+    """Return whether two frame_ids may belong to one camera; an empty one matches any.
 
-    In ROS 1 some have a leading slash, and mean the same without.
+    ROS 1 frame_ids may have a leading slash, which is ignored.
     """
     return one.lstrip('/') == other.lstrip('/') or not one or not other
 
 
 def is_rectified_by_name(image_topic: str) -> bool:
-    """Say whether the last part of a topic's name calls its images rectified: image_rect...
+    """Return whether the last part of a topic name marks its images as rectified: image_rect...
 
-    The messages do not tell, and the CameraInfo is the same. Give the name without a transport
-    (/compressed).
+    Neither the image nor its CameraInfo tells. Pass the name without a transport (/compressed).
     """
     return image_topic.rsplit('/', 1)[-1].startswith('image_rect')
 
@@ -121,7 +121,7 @@ def _full_camera(info: Any, rectified: bool) -> Camera:
     if rectified and len(p) == 12 and p[0] != 0.0:
         fx, cx, fy, cy = p[0], p[2], p[5], p[6]
     else:
-        # Many drivers of ideal cameras leave P empty; K is then the same camera.
+        # Many drivers of undistorted cameras leave P empty; K then describes the same camera.
         if rectified and any(c != 0.0 for c in d):
             raise CoreError(
                 'camera_info.p is empty though the lens is distorted (d is not 0), so the camera '
@@ -141,9 +141,9 @@ def _full_camera(info: Any, rectified: bool) -> Camera:
 
 
 def _distortion(model: str, d: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
-    """Read D; no coefficients, or only zeros, mean an ideal lens whatever the model is called.
+    """Read D; no coefficients, or only zeros, mean an ideal lens whatever the model's name.
 
-    For equidistant too: image_geometry reads it so, and drivers of rectified streams rely on it.
+    This includes equidistant: image_geometry does so, and drivers of rectified streams rely on it.
     """
     if any(not math.isfinite(c) for c in d):
         raise CoreError(f'camera_info.d has a value that is not finite: {list(d)}')
@@ -156,7 +156,7 @@ def _numbers(info: Any, name: str) -> tuple[float, ...]:
 
 
 def _roi_size(info: Any) -> tuple[int, int]:
-    """Give (width, height) of the ROI in unbinned pixels; 0 there means the rest of the sensor."""
+    """Return (width, height) of the ROI in unbinned pixels; a 0 in it means up to the edge."""
     roi = info.roi
     width = int(roi.width) or int(info.width) - int(roi.x_offset)
     height = int(roi.height) or int(info.height) - int(roi.y_offset)
@@ -168,6 +168,6 @@ def _check_roi(roi: Any, camera: Camera) -> None:
     fits = right <= camera.width and bottom <= camera.height
     if not fits or roi.x_offset >= camera.width or roi.y_offset >= camera.height:
         raise CoreError(
-            f'camera_info.roi {roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset} leaves the '
+            f'camera_info.roi {roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset} exceeds the '
             f'sensor of {camera.width}x{camera.height}; offsets are in unbinned pixels'
         )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller gives: pictures, and numbers, made Python's own: NumPy has some, True is none."""
+"""Checks of arguments: pictures, and numbers (NumPy's are converted, booleans are rejected)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dmd_ros.core.errors import CoreError
 
 
 def whole(name: str, value: Any, least: int, of: str = '') -> int:
-    """Give a whole number as int; raises `CoreError` unless it is one, and `least` or more."""
+    """Return a whole number as int; raises `CoreError` unless it is one and >= `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise CoreError(f'{name}={value!r} must be a whole number{of} >= {least}')
     return int(value)
 
 
 def real(name: str, value: Any) -> float:
-    """Give a camera's number as float, finite or not; raises `CoreError` unless it is one."""
+    """Return a number of a camera as float, finite or not; raises `CoreError` if it is not one."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise CoreError(f'{name}={value!r} of a camera must be a number')
     return float(value)
 
 
 def check_picture(rgb: Any) -> None:
-    """Raise `CoreError` for what is no picture of 8-bit colours."""
+    """Raise `CoreError` for anything that is not an 8-bit RGB picture."""
     is_array = isinstance(rgb, np.ndarray)
     if is_array and rgb.dtype == np.uint8 and rgb.shape[2:] == (3,) and rgb.size:
         return
@@ -38,16 +38,16 @@ def check_picture(rgb: Any) -> None:
 
 def _object_fix(picture: Any) -> str:
     if picture is None:
-        return 'cv2.imread gives None for a file that is not there, or no picture'
+        return 'cv2.imread returns None for a file that is missing or not a picture'
     if isinstance(picture, str) or hasattr(picture, '__fspath__'):
         return 'read the file, cv2.cvtColor(cv2.imread(picture), cv2.COLOR_BGR2RGB)'
-    if hasattr(picture, 'convert'):  # of PIL
-        return "take np.asarray(picture.convert('RGB'))"
-    if hasattr(picture, 'cpu'):  # of torch
-        return 'take picture.cpu().numpy()'
+    if hasattr(picture, 'convert'):  # PIL image
+        return "pass np.asarray(picture.convert('RGB'))"
+    if hasattr(picture, 'cpu'):  # torch tensor
+        return 'pass picture.cpu().numpy()'
     if isinstance(picture, (list, tuple)):
-        return 'take np.asarray(picture, np.uint8)'
-    return 'the picture comes first, its camera second'
+        return 'pass np.asarray(picture, np.uint8)'
+    return 'pass the picture first, then its camera'
 
 
 def _array_fix(picture: np.ndarray[Any, Any]) -> str:
@@ -55,15 +55,15 @@ def _array_fix(picture: np.ndarray[Any, Any]) -> str:
     if not picture.size:
         return 'this one has no pixels'
     if len(shape) == 4:
-        return 'take picture[0], one at a time'
+        return 'pass picture[0], one at a time'
     if len(shape) == 3 and shape[2] not in (1, 3, 4) and shape[0] == 3:
-        return 'take picture.transpose(1, 2, 0)'
+        return 'pass picture.transpose(1, 2, 0)'
     if picture.dtype.kind == 'f':
-        return 'if white is 1, take (255 * picture).round().astype(np.uint8)'
+        return 'if white is 1, pass (255 * picture).round().astype(np.uint8)'
     if picture.dtype == np.uint16:
-        return 'take (picture / 257).round().astype(np.uint8)'
+        return 'pass (picture / 257).round().astype(np.uint8)'
     if len(shape) == 2 or shape[2:] == (1,):
-        return 'take cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)'
+        return 'pass cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)'
     if shape[2:] == (4,):
-        return 'take cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), or COLOR_BGRA2RGB'
+        return 'pass cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), or COLOR_BGRA2RGB'
     return 'convert it'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth as colours on a fixed scale: the same colour is the same distance in every frame."""
+"""Depth as colours on a fixed scale: a colour means the same distance in every frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmd_ros.core.errors import CoreError
 
 NAN_RGB, TOO_CLOSE_RGB, BEYOND_RGB = (0, 0, 0), (64, 0, 0), (255, 255, 255)
 
-# The first rows are the depths that are no distances, the others distances from far to near.
+# The first rows are for depths that are not distances, the others for distances, far to near.
 _SPECIAL = (NAN_RGB, TOO_CLOSE_RGB, BEYOND_RGB)
 _LEVELS = 256 - len(_SPECIAL)
 _RAMP = cv2.applyColorMap(
@@ -28,18 +28,17 @@ def colorize(
 ) -> NDArray[np.uint8]:
     """Colour depth [H, W] as uint8 [H, W, 3] RGB: near is red, far is blue.
 
-    Equal steps of *inverse* depth are equal steps of colour, as parallax is what eyes judge.
-    NaN is black, +inf (beyond) white, -inf (too close) dark red. Raises `CoreError` unless
-    0 < near_m < far_m.
+    Colour is linear in *inverse* depth, because eyes judge parallax. NaN is black, +inf (beyond)
+    white, -inf (too close) dark red. Raises `CoreError` unless 0 < near_m < far_m.
     """
     if not 0.0 < near_m < far_m:
-        raise CoreError(f'colour scale {near_m}..{far_m} m; 0 < near < far is needed')
+        raise CoreError(f'colour scale {near_m}..{far_m} m; 0 < near < far is required')
     scale = (_LEVELS - 1) / (1.0 / near_m - 1.0 / far_m)
     with np.errstate(divide='ignore'):
         level = np.divide(np.float32(1.0), depth_m, dtype=np.float32, order='C')
     level -= np.float32(1.0 / far_m)
     level *= np.float32(scale)
-    # Half a level more, because the conversion to integers cuts off.
+    # Plus half a level, because the conversion to integers truncates.
     level += np.float32(len(_SPECIAL) + 0.5)
     np.clip(level, np.float32(len(_SPECIAL)), np.float32(255.0), out=level)
     np.copyto(level, np.float32(1.0), where=depth_m == -np.inf)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a model file promises: everything that the runtime must know to feed it correctly.
+"""A model's contract: everything that the runtime must know to feed the model correctly.
 
-The contract travels inside the ONNX file as JSON metadata, so weights and preprocessing cannot be
-mixed up, and no preprocessing parameter lives in YAML.
+The contract is stored inside the ONNX file as JSON metadata, so weights and preprocessing cannot
+be mixed up, and no preprocessing parameter is set in YAML.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ _C = TypeVar('_C', bound='PictureContract')
 
 @dataclass(frozen=True)
 class PictureContract:
-    """What each of our networks promises about the picture that it is fed.
+    """The part of the contract that describes the input picture, common to all networks.
 
-    name: model name, for logs. stride: input height and width must be multiples of it.
-    train_sizes: (height, width) pairs, pixels, that the model saw in training; the first is the
-    default, and its area is kept for other aspects. rgb_mean, rgb_std: the network is fed
-    (rgb / 255 - mean) / std. tan_half_vfov_range: fields of view that it was trained for.
-    Raises `CoreError` for values that cannot be.
+    name: model name, for logs.
+    stride: input height and width must be multiples of it.
+    train_sizes: (height, width) pairs, pixels, that the model was trained on; the first is the
+        default, and its area is kept for other aspects.
+    rgb_mean, rgb_std: the network's input is (rgb / 255 - mean) / std.
+    tan_half_vfov_range: the fields of view that the network was trained for.
+    Raises `CoreError` for invalid values.
     """
 
     name: str
@@ -50,7 +52,7 @@ class PictureContract:
     format: int = field(default=FORMAT, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse a contract that contradicts itself; numbers and tuples get their exact types."""
+        """Reject an inconsistent contract; convert numbers and tuples to their exact types."""
         for name in (f.name for f in fields(self)):
             object.__setattr__(self, name, _TYPES[name](name, getattr(self, name)))
         if self.format != FORMAT:
@@ -62,7 +64,7 @@ class PictureContract:
         low, high = self.tan_half_vfov_range
         if not 0 < low <= high:
             raise CoreError(
-                f'contract tan_half_vfov_range {low:g}..{high:g}; 0 < low <= high is needed'
+                f'contract tan_half_vfov_range {low:g}..{high:g}; 0 < low <= high is required'
             )
         sides = [side for size in self.train_sizes for side in size]
         if not sides or any(side < 1 or side % self.stride for side in sides):
@@ -74,12 +76,12 @@ class PictureContract:
             raise CoreError(f'contract rgb_std {self.rgb_std} must be > 0')
 
     def to_json(self) -> str:
-        """Serialise, with sorted keys so that equal contracts are equal strings."""
+        """Serialise, with sorted keys so that equal contracts give equal strings."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls: type[_C], text: str) -> _C:
-        """Parse; raises `CoreError` that lists missing and unknown fields."""
+        """Parse JSON; raises `CoreError` that lists missing and unknown fields."""
         try:
             raw = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -98,12 +100,14 @@ class PictureContract:
 
 @dataclass(frozen=True)
 class Contract(PictureContract):
-    """The promise of one denoiser.
+    """The contract of a denoiser.
 
-    depth_codec, depth_min_m, depth_max_m: see `core.depth_codec`. fov_encoding: what is fed as
-    field of view. parameterisation: what the network predicts. schedule: see `core.diffusion`.
-    noise: 'zeros' for a model fine-tuned end to end as a deterministic one-step regressor.
-    steps, samples: what the model's maker recommends.
+    depth_codec, depth_min_m, depth_max_m: see `core.depth_codec`.
+    fov_encoding: how the field of view is fed to the network.
+    parameterisation: the quantity that the network predicts.
+    schedule: see `core.diffusion`.
+    noise: 'gaussian', or 'zeros' for a model fine-tuned as a deterministic one-step regressor.
+    steps, samples: recommended by the authors of the model.
     """
 
     depth_codec: str
@@ -117,30 +121,30 @@ class Contract(PictureContract):
     samples: int
 
     def __post_init__(self) -> None:
-        """Check what only a denoiser promises."""
+        """Check the fields that only a denoiser has."""
         super().__post_init__()
         _check_choices(self)
         _check_at_least_1(self, 'steps', 'samples')
         if self.noise == 'zeros' and (self.steps, self.samples) != (1, 1):
             raise CoreError(
                 f'contract steps={self.steps} and samples={self.samples} must be 1 for noise '
-                "'zeros', a deterministic one-step model"
+                "'zeros' (a deterministic one-step model)"
             )
         if not 0 < self.depth_min_m < self.depth_max_m:
             raise CoreError(
                 f'contract depth range {self.depth_min_m:g}..{self.depth_max_m:g} m; '
-                '0 < depth_min_m < depth_max_m is needed'
+                '0 < depth_min_m < depth_max_m is required'
             )
 
 
 @dataclass(frozen=True)
 class FovContract(PictureContract):
-    """The promise of a network that tells tan(vfov / 2) from a picture with square pixels."""
+    """The contract of a network that estimates tan(vfov / 2) of a picture with square pixels."""
 
     kind: str = field(default='fov', kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check what only this kind of network promises."""
+        """Check the fields that only this kind of network has."""
         super().__post_init__()
         _check_choices(self)
 
@@ -161,12 +165,12 @@ def _check_at_least_1(contract: PictureContract, *keys: str) -> None:
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise CoreError(f'contract {key}={value!r} must be a text of one line, and not empty')
+        raise CoreError(f'contract {key}={value!r} must be one non-empty line of text')
     return value
 
 
 def _whole(key: str, value: Any) -> int:
-    # bool is an int to Python, never to a contract.
+    # bool is a subclass of int, but not a valid number here.
     if isinstance(value, bool) or not isinstance(value, int):
         raise CoreError(f'contract {key}={value!r} must be a whole number')
     return value
@@ -181,7 +185,7 @@ def _number(key: str, value: Any) -> float:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond any float
+    except OverflowError:  # an int too large for a float
         return False
 
 

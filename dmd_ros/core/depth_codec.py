@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth in metres <-> the code in [-1, 1] that is diffused. The only log() of depth.
+"""Depth in metres <-> the diffused code in [-1, 1]. The only log() of depth in the package.
 
-y = 2 log(d / d_min) / log(d_max / d_min) - 1, clipped (arXiv 2312.13252): an error of equal size
-in y is an equal *relative* error of depth everywhere. 'linear' is the paper's ablation.
-Both ends of the code mean "at least this far" and "at most this close".
+y = 2 log(d / d_min) / log(d_max / d_min) - 1, clipped (arXiv 2312.13252): equal errors in y are
+equal *relative* errors of depth. 'linear' is the paper's ablation.
+The ends of the code mean "at most this close" and "at least this far".
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from dmd_ros.core.contract import Contract
 from dmd_ros.core.errors import CoreError
 
-# Codes this close to an end are read as beyond the range. Training clips everything beyond d_max
-# (sky too) to exactly +1, and an estimate of it never gets there exactly: 1 % of the code's span.
-# At the near end of a linear code that would be 0.8 m of 80; there it is 1 % of d_min.
+# Codes this close to an end (1 % of the code's span) are read as out of range: training clips
+# everything beyond d_max, including sky, to exactly +1, which an estimate never reaches exactly.
+# At the near end of a linear code that would be 0.8 m of 80 m, so 1 % of d_min is used there.
 END_MARGIN = 0.02
 
 
 def encode(depth_m: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
-    """Encode metres; +inf gives +1, -inf gives -1, NaN (unlabelled) stays NaN."""
+    """Encode metres; +inf becomes +1, -inf becomes -1, NaN (unlabelled) stays NaN."""
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
     clipped = np.clip(depth_m, d_min, d_max)
     if contract.depth_codec == 'log':
         code = np.log(clipped / d_min) * (2.0 / math.log(d_max / d_min)) - 1.0
     else:
         code = (clipped - d_min) * (2.0 / (d_max - d_min)) - 1.0
-    # Rounding of float32 may step over the ends; NaN passes.
+    # float32 rounding may exceed the ends; clip keeps NaN.
     return np.clip(code, -1.0, 1.0).astype(np.float32, copy=False)
 
 
@@ -41,9 +41,9 @@ def decode(
     contract: Contract,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Decode to metres in [d_min, d_max]; NaN stays NaN. See `decode_frame` for out-of-range.
+    """Decode to metres in [d_min, d_max]; NaN stays NaN. `decode_frame` marks out-of-range codes.
 
-    out: contiguous memory of code's shape, which may be `code` itself; None allocates.
+    out: contiguous array of the shape of `code`, possibly `code` itself; None allocates one.
     """
     depth = np.empty(code.shape, np.float32) if out is None else out
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
@@ -52,16 +52,16 @@ def decode(
 
 
 def _metres(code: NDArray[np.float32], contract: Contract, depth: NDArray[np.float32]) -> None:
-    """Write the metres of a code into contiguous memory; rounding may step over the range."""
+    """Write the metres of a code into contiguous `depth`; rounding may exceed the range."""
     if not depth.flags.c_contiguous:
         raise CoreError('decode needs contiguous memory to write to')
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
-    # In place, as memory is what this costs on every pixel of every frame.
+    # In place: memory traffic dominates the cost, on every pixel of every frame.
     if contract.depth_codec == 'log':
         half = 0.5 * math.log(d_max / d_min)
         np.multiply(code, np.float32(half), out=depth)
         depth += np.float32(half + math.log(d_min))
-        # cv2.exp is vectorised on all processors, np.exp on some.
+        # cv2.exp is vectorised on all processors, np.exp only on some.
         row = depth.reshape(1, -1)
         cv2.exp(row, dst=row)
     else:
@@ -74,16 +74,16 @@ def decode_frame(
     contract: Contract,
     coarse: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Turn a contiguous code into metres in its own memory, with REP-117 infinities at the ends.
+    """Decode a contiguous code to metres in place, with REP-117 infinities at the ends.
 
-    +inf where the code says beyond the range, -inf where too close.
-    coarse: the smaller code that `code` was enlarged from, without overshoot: an end that it does
-    not reach is not looked for again.
+    +inf where the code is beyond the range, -inf where it is too close.
+    coarse: the smaller code that `code` was enlarged from, without overshoot: if it does not reach
+    an end, `code` is not searched for that end.
     """
     coarse = code if coarse is None else coarse
     near, far = _ends(contract)
     ends: list[tuple[NDArray[np.bool_], float]] = []
-    if not coarse.max() < far:  # so that NaN, too, is looked at
+    if not coarse.max() < far:  # negated so that NaN is included
         ends.append((code >= far, np.inf))
     if not coarse.min() > near:
         ends.append((code <= near, -np.inf))
@@ -97,7 +97,7 @@ def decode_frame(
 
 
 def _ends(contract: Contract) -> tuple[np.float32, np.float32]:
-    """Give the codes up to which depth is too close, and from which on it is beyond the range."""
+    """Return the largest code that is too close, and the smallest that is beyond the range."""
     margin = END_MARGIN
     if contract.depth_codec == 'linear':
         margin *= contract.depth_min_m / (contract.depth_max_m - contract.depth_min_m)
@@ -105,13 +105,13 @@ def _ends(contract: Contract) -> tuple[np.float32, np.float32]:
 
 
 def within(code: NDArray[np.float32], contract: Contract) -> NDArray[np.bool_]:
-    """Say where a code is a depth, and not "beyond the range" or "too close"."""
+    """Return where a code is a depth, neither beyond the range nor too close."""
     near, far = _ends(contract)
     return (code > near) & (code < far)
 
 
 def log_metres(depth_m: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Take the natural logarithm of metres: differences are ratios of depth. NaN stays NaN."""
+    """Return the natural logarithm of metres: differences are ratios of depth. NaN stays NaN."""
     return np.log(depth_m)
 
 
@@ -120,7 +120,7 @@ def relative_std(
     code_mean: NDArray[np.float32],
     contract: Contract,
 ) -> NDArray[np.float32]:
-    """Turn a standard deviation of the code into a relative one of depth (first order)."""
+    """Convert a standard deviation of the code to a relative one of depth (first order)."""
     d_min, d_max = contract.depth_min_m, contract.depth_max_m
     if contract.depth_codec == 'log':
         return code_std * np.float32(0.5 * math.log(d_max / d_min))
@@ -128,5 +128,5 @@ def relative_std(
 
 
 def valid(depth_m: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Say where depth is a number of metres: finite and > 0."""
+    """Return where depth is a valid distance: finite and > 0."""
     return np.isfinite(depth_m) & (depth_m > 0)

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusion process and its samplers, on arrays that know + - * alone.
+"""The diffusion process and its samplers, written with + - * / on arrays only.
 
 z_t = alpha_t x + sigma_t eps with alpha^2 + sigma^2 = 1 and t in [0, 1]. The cosine schedule ends
 at alpha(1) = 0 exactly (zero terminal SNR), so a sampler that starts at t = 1 starts from pure
-noise, as training did: what sampling in one or a few steps depends on.
+noise, as in training. Sampling in one or a few steps depends on this.
 
-`NumPy` arrays on the robot and torch tensors in the trainer take the same functions.
+The same functions serve NumPy arrays on the robot and torch tensors in the trainer.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ import numpy as np
 
 from dmd_ros.core.errors import CoreError
 
-# eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. The floor keeps
-# the ablation finite there, and is without effect elsewhere.
+# eps -> x divides by alpha, which is 0 at t = 1: the paper's reason to prefer v. This lower limit
+# keeps the ablation finite there, and has no effect elsewhere.
 ALPHA_FLOOR = 1e-2
 
 SAMPLERS = ('ddpm', 'ddim')
 
 
 def alpha_sigma(t: Any) -> tuple[Any, Any]:
-    """Signal and noise level of the cosine schedule at time(s) t, a float, array or tensor.
+    """Return signal and noise level of the cosine schedule at t, a float, array or tensor.
 
-    Written with sin alone, because sin(0) = 0 exactly while cos(pi / 2) is not: alpha(1) = 0.
+    Only sin is used, so that alpha(1) = sin(0) = 0 exactly; in floats cos(pi / 2) is not 0.
     """
     return _sin(0.5 * math.pi * (1.0 - t)), _sin(0.5 * math.pi * t)
 
 
 def add_noise(x: Any, eps: Any, alpha: Any, sigma: Any) -> Any:
-    """Noisy code z = alpha x + sigma eps."""
+    """Return the noisy code z = alpha x + sigma eps."""
     return alpha * x + sigma * eps
 
 
 def v_target(x: Any, eps: Any, alpha: Any, sigma: Any) -> Any:
-    """Velocity v = alpha eps - sigma x."""
+    """Return the velocity v = alpha eps - sigma x."""
     return alpha * eps - sigma * x
 
 
@@ -52,7 +52,7 @@ def x0_eps_from_prediction(
     sigma: Any,
     parameterisation: str,
 ) -> tuple[Any, Any]:
-    """Turn what the network predicts into its estimates of the code x and of the noise eps.
+    """Convert the network's prediction to estimates of the code x and of the noise eps.
 
     alpha, sigma: Python floats, or arrays that broadcast over z. Raises `CoreError` for an unknown
     parameterisation.
@@ -67,9 +67,9 @@ def x0_eps_from_prediction(
 
 
 def trailing_times(steps: int) -> list[float]:
-    """Give the times of `steps` steps: evenly spaced, from t = 1 exactly, ending above 0.
+    """Return the times of `steps` steps: evenly spaced, from t = 1 exactly, ending above 0.
 
-    Raises `CoreError` for less than one step.
+    Raises `CoreError` if steps < 1.
     """
     if steps < 1:
         raise CoreError(f'steps={steps} must be >= 1')
@@ -86,10 +86,10 @@ def sample(
 ) -> Any:
     """Run the reverse process from z = noise at times[0] and return the estimate of x.
 
-    denoise: (z, t) -> (x_hat, eps_hat), x_hat already clipped to [-1, 1] if that is wanted.
-    sampler: 'ddim' is deterministic; 'ddpm' (ancestral, the paper's) draws one array of noise per
-    step but the last from `fresh_noise`, an iterator of arrays like `noise`.
-    Raises `CoreError` for another sampler, no times, or too little noise.
+    denoise: (z, t) -> (x_hat, eps_hat); clips x_hat to [-1, 1] itself, if desired.
+    sampler: 'ddim' is deterministic; 'ddpm' (ancestral, as in the paper) draws one array of noise
+    from `fresh_noise`, an iterator of arrays like `noise`, for every step except the last.
+    Raises `CoreError` for an unknown sampler, empty times, or too little noise.
     """
     if sampler not in SAMPLERS:
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(SAMPLERS)}')
@@ -110,9 +110,9 @@ def sample(
 
 
 def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
-    """Coefficients of q(z_s | z_t, x) for s < t: mean = a z + b x, standard deviation.
+    """Return a, b and the standard deviation of q(z_s | z_t, x) for s < t; its mean is a z + b x.
 
-    Variance-preserving posterior (arXiv 2107.00630, eq. 25-28), written for alpha_t = 0 too.
+    Variance-preserving posterior (arXiv 2107.00630, eq. 25-28), in a form valid for alpha_t = 0.
     """
     (alpha_t, sigma_t), (alpha_s, sigma_s) = alpha_sigma(t), alpha_sigma(s)
     alpha_ts = alpha_t / alpha_s
@@ -123,14 +123,14 @@ def ddpm_coefficients(t: float, s: float) -> tuple[float, float, float]:
 
 
 def _sin(angle: Any) -> Any:
-    # Tensors bring their own sin: NumPy's would leave their device.
+    # Tensors have their own sin; NumPy's would move them off their device.
     sine = angle.sin() if hasattr(angle, 'sin') else np.sin(angle)
-    # A float stays one: beside arrays of float32, NumPy's float64 would make float64 of them.
+    # Keep a Python float: a NumPy float64 would promote float32 arrays to float64.
     return float(sine) if isinstance(angle, float) else sine
 
 
 def _at_least_floor(level: Any) -> Any:
-    # Arrays and tensors share clip(min=...); Python floats have none.
+    # Arrays and tensors share clip(min=...), which Python floats lack.
     if hasattr(level, 'clip'):
         return level.clip(min=ALPHA_FLOOR)
     return max(level, ALPHA_FLOOR)
@@ -139,5 +139,5 @@ def _at_least_floor(level: Any) -> Any:
 def _draw(fresh_noise: Iterator[Any] | None) -> Any:
     noise = None if fresh_noise is None else next(fresh_noise, None)
     if noise is None:
-        raise CoreError('fresh_noise ran out; the ddpm sampler draws once per step but the last')
+        raise CoreError('fresh_noise ran out; ddpm needs one array for every step except the last')
     return noise

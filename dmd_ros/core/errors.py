@@ -4,4 +4,4 @@
 
 
 class CoreError(ValueError):
-    """A value that the core cannot work with; the message names it, what is allowed, the fix."""
+    """An invalid value; the message states the value, the allowed values and the fix."""

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metric scale from the floor: how far below the camera it lies is known, and depth shows it.
+"""Metric scale from the floor, given the camera's height above it.
 
-For every pixel below the horizon, height and tilt of the camera tell which depth the floor has
-there. The ratio of that depth to the estimated one is the same for all pixels that see the floor;
-on what stands on the floor it differs from pixel to pixel. So the most frequent ratio of the
-picture is the factor that the estimate lacks, on three conditions:
+For every pixel below the horizon, the camera's height and tilt determine the depth that the floor
+would have there. The ratio of that depth to the estimated one is the same for all pixels that see
+the floor; on objects it differs from pixel to pixel. So the most frequent ratio in the picture is
+the correction factor of the estimate, on three conditions:
 
 - enough of the picture agrees on it;
-- next to nothing lies below that floor (else it is a table, with the true floor around it);
-- few ratios lie just beside it (else the floor is tilted otherwise than was told).
+- almost nothing is below that floor (otherwise it is a table, with the true floor around it);
+- few ratios are just beside it (otherwise the floor is not tilted as configured).
 """
 
 from __future__ import annotations
@@ -26,37 +26,38 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import View
 
 MAX_HEIGHT_M = 100.0
-# Every n-th pixel of a row and column is looked at: thousands are enough to find a plane.
+# Every n-th pixel of each row and column is used: a few thousand are enough to find a plane.
 _STRIDE = 2
-# A pixel is weighted by how well it tells the ratio. Depth of a floor scatters by 5 %; the tilt of
-# a robot that nods, or of a mount that was measured by hand, by 1 degree. Tilt matters less, the
-# steeper a pixel looks down; those that look down by less than 2 degrees are left out.
+# A pixel is weighted by how precisely it determines the ratio. Depth of a floor scatters by 5 %;
+# the tilt of a nodding robot, or of a mount measured by hand, by 1 degree. The steeper a pixel
+# looks down, the less tilt matters; pixels less than 2 degrees below the horizon are left out.
 _DEPTH_STD, _TILT_STD = 0.05, math.radians(1.0)
 _LEAST_SINE = 0.03
-# No model is further off than this factor, up or down; a table in front of the camera is.
+# No model is off by more than this factor, up or down; a table in front of the camera is.
 _MOST_OFF = 1.67
-# Ratios are counted in bins of 2 %, five of which make a peak.
+# Ratios are counted in bins of 2 %; a peak is five bins wide.
 _BIN, _PEAK = 0.02, 5
-# Limits of the three conditions, on weighted counts of pixels, chosen on rendered worlds: without
-# them beds, tables and wrong tilts pass for the floor.
-# Pixels that agree: at least these shares of the picture, and of what lies below the horizon.
+# Limits of the three conditions, on weighted pixel counts, chosen on rendered worlds: without them
+# beds, tables and wrong tilts pass for the floor.
+# Pixels that agree: at least these fractions of the picture, and of its part below the horizon.
 _LEAST_OF_PICTURE, _LEAST_OF_BELOW = 0.025, 0.3
-# Pixels that lie below the floor by so many standard deviations: at most this share of them.
+# Pixels more than _UNDER_STDS standard deviations below the floor: at most this fraction of the
+# agreeing ones.
 _MOST_UNDER, _UNDER_STDS = 0.1, 2.5
-# Pixels beside the peak, within its width on either side: at most this share of them.
+# Pixels beside the peak, within its width on either side: at most this fraction of those in it.
 _MOST_BESIDE = 0.33
-# Degrees. Roll and image_rotation contradict each other beyond the first: within, a robot may just
-# lean. A camera that looks down, or up, by more than the second has no side that is up.
+# Degrees. Beyond the first, roll and image_rotation contradict each other; within it, the robot
+# may just lean. A camera pitched up or down by more than the second has no defined upright.
 _MOST_LEANING, _STEEP = 45.0, 60.0
 
 
 @dataclass(frozen=True)
 class Mount:
-    """How a camera stands above the floor: a plane that it sees a good part of.
+    """Pose of a camera above the floor, a plane that fills a good part of its picture.
 
-    height_m: metres from the floor to the optical centre. pitch_deg, roll_deg: of the camera's
-    body (x ahead, y left, z up, REP-103) in a frame whose z is up, as tf2_echo prints them: a
-    positive pitch looks down, a positive roll leans to the right.
+    height_m: metres from the floor to the optical centre.
+    pitch_deg, roll_deg: of the camera's body (x ahead, y left, z up, REP-103) in a frame whose z
+        is up, as tf2_echo prints them: positive pitch looks down, positive roll leans right.
     """
 
     height_m: float
@@ -64,7 +65,7 @@ class Mount:
     roll_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise `CoreError` for what is no mount."""
+        """Raise `CoreError` for impossible values."""
         for name in ('height_m', 'pitch_deg', 'roll_deg'):
             object.__setattr__(self, name, real(name, getattr(self, name)))
         if not 0.0 < self.height_m <= MAX_HEIGHT_M:
@@ -80,7 +81,7 @@ class Mount:
 
     @classmethod
     def from_down(cls, height_m: float, down: NDArray[np.float64]) -> Mount:
-        """Give the mount of a camera whose optical frame has the floor in direction `down`."""
+        """Return the mount of a camera whose optical frame has the floor in direction `down`."""
         x, y, z = np.asarray(down) / np.linalg.norm(down)
         pitch, roll = math.asin(min(max(z, -1.0), 1.0)), math.atan2(x, y)
         return cls(height_m, math.degrees(pitch), math.degrees(roll))
@@ -93,23 +94,23 @@ class Mount:
         return np.array([level * math.sin(roll), level * math.cos(roll), math.sin(pitch)])
 
     def doubt(self, image_rotation: int) -> str:
-        """Say that the roll and what brings pictures upright contradict each other, or nothing.
+        """Return a warning if the roll contradicts `image_rotation`, else ''.
 
-        image_rotation: degrees clockwise, a multiple of 90.
+        image_rotation: clockwise rotation in degrees that makes pictures upright.
         """
         implied = image_rotation if image_rotation <= 180 else image_rotation - 360
         off = abs((self.roll_deg - implied + 180.0) % 360.0 - 180.0)
         if off <= _MOST_LEANING or abs(self.pitch_deg) > _STEEP:
             return ''
         return (
-            f'the roll of the camera is {self.roll_deg:g} degrees, and image_rotation is '
-            f'{image_rotation}, as for a roll of about {implied}: one of them is wrong, and the '
-            'floor is looked for where the picture has another side'
+            f'the roll of the camera is {self.roll_deg:g} degrees, but image_rotation is '
+            f'{image_rotation}, which implies a roll of about {implied}: one of them is wrong, so '
+            'the floor is searched on the wrong side of the picture'
         )
 
 
 class FloorFinder:
-    """Finds the floor in estimates: finder(coarse) -> factor that brings it where it is."""
+    """Finds the floor in estimates: finder(coarse) -> factor that moves it to its true depth."""
 
     def __init__(self, mount: Mount, view: View) -> None:
         """Prepare for estimates on the grid of `view`, the network's picture."""
@@ -128,7 +129,7 @@ class FloorFinder:
         )
 
     def __call__(self, coarse: NDArray[np.float32]) -> float | None:
-        """Look at depth [h, w], metres > 0 or NaN; None if too little of it is the floor."""
+        """Return the scale of depth [h, w], metres > 0 or NaN; None if the floor is not found."""
         depth = coarse[::_STRIDE, ::_STRIDE].ravel()[self._pixels]
         ratios = self._expected - depth_codec.log_metres(depth)
         known = np.isfinite(ratios)
@@ -138,8 +139,8 @@ class FloorFinder:
         near = np.abs(off) < reach
         agreeing = weights[near].sum()
         beside = weights[~near & (np.abs(off) < 3.0 * reach)].sum()
-        # What lies too deep for the error of any model does not count against the peak: it is the
-        # true floor, around a table above which the height was told.
+        # Pixels too deep for the error of any model do not count against the peak: they are the
+        # true floor around a table, and the height was specified above that table.
         rival = ratios > -math.log(_MOST_OFF)
         under = weights[rival & (off < self._under[known])].sum()
         if agreeing < self._needed:
@@ -150,7 +151,7 @@ class FloorFinder:
 
 
 def _most_frequent(ratios: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Give the middle of the highest peak of logarithms of ratios."""
+    """Return the centre of the highest peak of logarithms of ratios."""
     half = math.log(_MOST_OFF)
     bins = math.ceil(2 * half / _BIN)
     place = np.floor((ratios + half) / _BIN).astype(np.intp)
@@ -167,7 +168,7 @@ def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
 
 
 def _as_seen(down: NDArray[np.float64], view: View) -> NDArray[np.float64]:
-    """Turn a direction of the source camera's frame with the view's picture."""
+    """Flip and rotate a direction of the source camera's frame as the view's picture is."""
     x, y, z = down
     if view.flip:
         x = -x

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding of picture files in memory; of jpeg and png with the checks that decoders leave out."""
+"""Decoding of picture files in memory; jpeg and png with checks that decoders do not make."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from dmd_ros.core.errors import CoreError
 
-# One flipped bit in a header can announce gigabytes, which decoders allocate before they notice.
+# One flipped bit in a header can declare gigabytes, which decoders allocate before they notice.
 MAX_PIXELS = 8192 * 8192
-# Deflate packs at most 1032 bytes into one, each of eight one-bit pixels; jpeg packs less.
+# Deflate compresses at most 1032 bytes, of eight one-bit pixels each, into one; jpeg less.
 _MAX_PIXELS_PER_BYTE = 8 * 1032
 
 _JPEG, _JPEG_END, _PNG = b'\xff\xd8', b'\xff\xd9', b'\x89PNG\r\n\x1a\n'
-# Start-of-frame markers, which hold the size: 0xC0 to 0xCF without the tables DHT, JPG and DAC.
+# Start-of-frame markers, which contain the size: 0xC0 to 0xCF except DHT, JPG and DAC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def decode_file(data: bytes, flags: int, name: str) -> NDArray[Any]:
-    """Decode a whole jpeg or png; flags: of cv2.imdecode. name: the message's format, for errors.
+    """Decode a complete jpeg or png.
 
-    Raises `CoreError` for anything else, for files cut off and for sizes that cannot be meant.
+    flags: of cv2.imdecode. name: the message's format, for errors.
+    Raises `CoreError` for other formats, truncated files and implausible sizes.
     """
     if data and not data.startswith((_JPEG, _PNG)):
         raise _undecodable(data, name, '; jpeg and png are supported')
@@ -41,10 +42,10 @@ def decode_picture(
     name: str,
     size_of: Callable[[bytes], tuple[int, int]] | None = None,
 ) -> NDArray[Any]:
-    """Decode a whole jpeg or png as `decode_file` does, or what else OpenCV reads (webp, bmp).
+    """Decode a complete jpeg or png like `decode_file`, or another format of OpenCV (webp, bmp).
 
-    size_of: reads the (width, height), pixels, that a file of another format announces.
-    Raises `CoreError` if it cannot be decoded, or shall not be.
+    size_of: reads the (width, height), pixels, that a file of another format declares.
+    Raises `CoreError` if the file cannot be decoded, or is too large.
     """
     if not data:
         raise CoreError('compressed image is empty')
@@ -58,24 +59,24 @@ def decode_picture(
     except cv2.error as error:
         raise _undecodable(data, name, f': {error.err}') from None
     if image is None:
-        raise _undecodable(data, name, '' if checked else '; make it a jpeg or png')
+        raise _undecodable(data, name, '' if checked else '; convert it to jpeg or png')
     return image
 
 
 def _check_pixels(data: bytes, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        limit = f'{MAX_PIXELS} are decoded: make it smaller, if it is not damaged'
+        limit = f'{MAX_PIXELS} are allowed: make it smaller, if it is not damaged'
         raise _too_large(data, width, height, limit)
 
 
 def _too_large(data: bytes, width: int, height: int, limit: str) -> CoreError:
     return CoreError(
-        f'compressed image of {len(data)} bytes announces {width}x{height} pixels, at most {limit}'
+        f'compressed image of {len(data)} bytes declares {width}x{height} pixels, at most {limit}'
     )
 
 
 def _check_size(data: bytes, name: str) -> None:
-    """Refuse a jpeg or png that announces more pixels than can be in it, or than are decoded."""
+    """Reject a jpeg or png that declares more pixels than it can contain, or than are allowed."""
     width, height = _jpeg_size(data, name) if data.startswith(_JPEG) else _png_size(data)
     possible = _MAX_PIXELS_PER_BYTE * len(data)
     if not 0 < width * height <= possible:
@@ -85,9 +86,9 @@ def _check_size(data: bytes, name: str) -> None:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """Read (width, height), pixels, and walk the chunks to the end.
+    """Read (width, height), pixels, and check all chunks.
 
-    Some decoders take minutes for a chunk whose length is wrong.
+    Some decoders take minutes for a chunk with a wrong length.
     """
     view = memoryview(data)
     position, kind = len(_PNG), b''
@@ -108,12 +109,12 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
-    """Read (width, height), pixels, and see that the file has an end.
+    """Read (width, height), pixels, and check that the file has an end marker.
 
-    Decoders fill the rows missing from a cut-off file with grey, which looks like a wall.
+    Decoders fill the missing rows of a truncated file with grey, which looks like a wall.
     """
-    # Behind the end some cameras leave what was in their buffers; a thumbnail before the frame has
-    # an end of its own.
+    # Some cameras leave old buffer contents after the end marker; a thumbnail before the frame has
+    # an end marker of its own.
     end = data.rfind(_JPEG_END)
     position = len(_JPEG)
     while position + 9 <= len(data) and data[position] == 0xFF and position < end:

@@ -3,9 +3,8 @@
 """Decoding of sensor_msgs/Image and CompressedImage into RGB or metres.
 
 Duck-typed on .encoding, .height, .width, .step, .is_bigendian and .data (.format and .data), so
-that messages of rclpy and of rosbags both work. cv_bridge is not used: its Python module does not
-run with NumPy 2, and it copies where a view suffices; where it is installed, tests compare with
-it.
+messages of both rclpy and rosbags work. cv_bridge is not used: its Python module does not run with
+NumPy 2, and it copies where a view suffices. Where it is installed, tests compare against it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dmd_ros.core.image_file import decode_file
 
 # encoding -> (sample type, channels, cv2 conversion to RGB or None).
 # OpenCV names a Bayer pattern by its second row, ROS by its first: rggb is "BG".
-# 8UC3 carries no order; OpenCV programs, which write it, mean BGR.
+# 8UC3 does not define a channel order; it is written by OpenCV programs, which use BGR.
 _PACKED: dict[str, tuple[str, int, int | None]] = {
     'rgb8': ('u1', 3, None),
     'bgr8': ('u1', 3, cv2.COLOR_BGR2RGB),
@@ -54,21 +53,21 @@ _DEPTH = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 COLOR_ENCODINGS = (*_PACKED, *_SEMI_PLANAR)
 DEPTH_ENCODINGS = tuple(_DEPTH)
 
-# 12 bytes ahead of the PNG: int32 format, float32 quantisation a and b (compressed_depth).
+# 12 bytes before the PNG: int32 format, float32 quantisation a and b (compressed_depth).
 _COMPRESSED_DEPTH_HEADER = struct.Struct('<iff')
 
 
 def rgb_from_image(msg: Any) -> NDArray[np.uint8]:
     """Decode sensor_msgs/Image to uint8 [H, W, 3] RGB.
 
-    A view of the message's memory where the encoding allows it (rgb8): do not write into it.
-    Raises `CoreError` for an unknown encoding or sizes that contradict each other.
+    Returns a view of the message's memory where the encoding allows it (rgb8): do not modify it.
+    Raises `CoreError` for an unknown encoding or inconsistent sizes.
     """
     if msg.encoding in _SEMI_PLANAR:
         return _rgb_from_semi_planar(msg)
     if msg.encoding not in _PACKED:
         raise CoreError(
-            f'image encoding {msg.encoding!r} is not a colour encoding known here; '
+            f'image encoding {msg.encoding!r} is not a supported colour encoding; '
             f'allowed: {", ".join(COLOR_ENCODINGS)}. Convert it with image_proc, or set the '
             "driver's pixel format"
         )
@@ -84,12 +83,12 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
     data = bytes(msg.data)
     encoding = msg.format.partition(';')[0].strip()
     if encoding.startswith('bayer') and encoding in _PACKED and not msg.format.endswith('mono8'):
-        # image_transport packs the mosaic as it is; for a jpeg, that of ROS 2 makes a grey picture
-        # of it first and says mono8. Other drivers have made colours of it.
+        # image_transport compresses the raw mosaic; for jpeg, the one of ROS 2 converts it to grey
+        # first and notes mono8. Other drivers have already converted it to colour.
         image = decode_file(data, cv2.IMREAD_UNCHANGED, msg.format)
         if image.ndim == 2:
             return _rgb_from_packed(image, encoding)
-    # EXIF orientation would turn the picture but not its CameraInfo: ignore it.
+    # EXIF orientation would turn the picture, but not its CameraInfo: ignore it.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = decode_file(data, flags, msg.format)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -98,8 +97,8 @@ def rgb_from_compressed(msg: Any) -> NDArray[np.uint8]:
 def depth_from_image(msg: Any) -> NDArray[np.float32]:
     """Decode a depth image to float32 [H, W] metres; NaN = no value, infinities as in REP-117.
 
-    +inf = beyond, -inf = too close. 16UC1 is millimetres with 0 = invalid. In 32FC1 zero and
-    negative numbers are no depths.
+    +inf = beyond, -inf = too close. 16UC1 is in millimetres, 0 = invalid. In 32FC1, zero and
+    negative numbers are invalid.
     Raises `CoreError` as `rgb_from_image` does.
     """
     if msg.encoding not in _DEPTH:
@@ -134,7 +133,7 @@ def millimetres_from_depth(
     depth_m: NDArray[np.float32],
     out: NDArray[np.uint16],
 ) -> None:
-    """Write metres as 16UC1: rounded millimetres; not finite or beyond 65.535 m is 0."""
+    """Write metres as 16UC1, rounded millimetres; 0 if not finite or beyond 65.535 m."""
     with np.errstate(over='ignore'):
         millimetres = np.multiply(depth_m, np.float32(1000.0), dtype=np.float32, order='C')
     np.rint(millimetres, out=millimetres)
@@ -150,7 +149,7 @@ def _metres(samples: NDArray[Any]) -> NDArray[np.float32]:
     if samples.dtype == np.uint16:
         depth = samples.astype(np.float32) * np.float32(1e-3)
     elif samples.dtype == np.float32:
-        depth = samples.astype(np.float32)  # a copy: the message stays as it was
+        depth = samples.astype(np.float32)  # a copy: the message must not change
     else:
         raise CoreError(f'depth image of {samples.dtype}; allowed: uint16 (mm), float32 (m)')
     np.copyto(depth, np.float32(np.nan), where=(depth <= 0) & (depth > -np.inf))
@@ -162,7 +161,7 @@ def _rgb_from_packed(pixels: NDArray[Any], encoding: str) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
     conversion = _PACKED[encoding][2]
     if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUY2) and width % 2:
-        raise CoreError(f'{encoding} shares chroma by pixel pairs; width {width} is odd')
+        raise CoreError(f'{encoding} shares chroma in pixel pairs, but the width {width} is odd')
     if encoding.startswith('bayer') and min(width, height) < 3:
         raise CoreError(f'{encoding} of {width}x{height} is too small to demosaic')
     if conversion is not None:
@@ -175,28 +174,28 @@ def _rgb_from_packed(pixels: NDArray[Any], encoding: str) -> NDArray[np.uint8]:
 def _rgb_from_semi_planar(msg: Any) -> NDArray[np.uint8]:
     if msg.width % 2 or msg.height % 2:
         raise CoreError(
-            f'{msg.encoding} shares chroma by 2x2 pixels; {msg.width}x{msg.height} is odd'
+            f'{msg.encoding} shares chroma in 2x2 pixels, but {msg.width}x{msg.height} is odd'
         )
     planes = np.ascontiguousarray(_samples(msg, 'u1', 1, msg.height * 3 // 2))
     return cv2.cvtColor(planes, _SEMI_PLANAR[msg.encoding])
 
 
 def _samples(msg: Any, kind: str, channels: int, rows: int) -> NDArray[Any]:
-    """View msg.data as [rows, width(, channels)] in native byte order, padding cut off."""
+    """Return msg.data as [rows, width(, channels)] in native byte order, without padding."""
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     if height <= 0 or width <= 0:
         raise CoreError(f'image is {width}x{height}; both must be > 0')
     row_bytes = width * channels * np.dtype(kind).itemsize
     if step < row_bytes:
         raise CoreError(
-            f'step {step} is shorter than a row of {width} pixels {msg.encoding} '
+            f'step {step} is shorter than a row of {width} {msg.encoding} pixels '
             f'({row_bytes} bytes)'
         )
     buffer = np.frombuffer(msg.data, np.uint8)
     if buffer.size != step * rows:
         raise CoreError(
             f'image data has {buffer.size} bytes, {msg.encoding} {width}x{height} with step '
-            f'{step} needs {step * rows}; the driver fills the message wrongly'
+            f'{step} needs {step * rows}; the driver fills the message incorrectly'
         )
     table = buffer.reshape(rows, step)[:, :row_bytes]
     if kind != 'u1':

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth -> organised coloured point clouds, written into memory that the caller owns."""
+"""Organised coloured point clouds from depth, written into the caller's memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dmd_ros.core.errors import CoreError
 
 POINT_BYTES = 16  # x, y, z, rgb: four FLOAT32, as RViz and PCL expect
-# Pictures are worked on in strips of about this many points: few enough to stay in the processor's
-# cache, enough to make what the calls cost negligible.
+# Pictures are processed in strips of about this many points: few enough to stay in the cache,
+# enough to make the cost of the calls negligible.
 _STRIP_POINTS = 65536
 
 
@@ -30,15 +30,14 @@ def write_cloud(
     """Write an organised cloud of the depths within [min_m, max_m] into `points` [H, W, 4].
 
     depth: [H, W] metres along Z. rays: [H, W, 2] from `Camera.rays`. rgb: uint8 [H, W, 3].
-    points: contiguous float32, overwritten; missing points are NaN. holes: [H, W], where points
-    are to be missing besides. Raises `CoreError` if `points` is not of that size.
+    points: contiguous float32, overwritten; missing points are NaN. holes: [H, W], True where
+    further points are left out. Raises `CoreError` if `points` does not have that size.
     """
     height, width = depth.shape
     if points.shape != (height, width, 4) or not points.flags.c_contiguous:
-        raise CoreError(f'cloud buffer is {points.shape}; contiguous {(height, width, 4)} needed')
+        raise CoreError(f'cloud buffer is {points.shape}, not contiguous {(height, width, 4)}')
     rows = max(1, _STRIP_POINTS // width)
-    # Planes are computed contiguously and interleaved once: strided writes cost several times as
-    # much.
+    # Compute contiguous planes and interleave them once: strided writes are several times slower.
     planes = np.empty((4, rows, width), np.float32)
     for top in range(0, height, rows):
         strip = slice(top, min(top + rows, height))
@@ -66,7 +65,7 @@ def backproject(
     """
     z = xyz[..., 2]
     with np.errstate(invalid='ignore'):
-        # inf - inf is NaN: REP-117 infinities are no points.
+        # inf - inf is NaN: REP-117 infinities are not points.
         np.subtract(depth, depth, out=z)
         z += depth
     if min_m > 0.0:
@@ -88,7 +87,7 @@ def pack_rgb(rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
 
 
 def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float) -> None:
-    """Set, in place, what is nearer than min_m to -inf and what is farther than max_m to +inf."""
+    """Set depths nearer than min_m to -inf and farther than max_m to +inf, in place."""
     if min_m > 0.0:
         np.copyto(depth_m, np.float32(-np.inf), where=depth_m < min_m)
     if max_m < math.inf:

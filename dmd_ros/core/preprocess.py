@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a camera's picture to the network's and back. The only resize and normalise there is.
+"""From a camera's picture to the network's and back. The only place that resizes and normalises.
 
-The robot, the replay and the trainer go through the same `cut_rgb` and `normalise`; augmentation
-is nothing but another `View`.
+The robot, the replay and the trainer use the same `cut_rgb` and `normalise`; augmentation is just
+another `View`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from dmd_ros.core.errors import CoreError
 
 # Degrees by which a picture may have to be turned.
 ROTATIONS = (0, 90, 180, 270)
-# How much a picture of another area counts against a squashed one, when no multiple fits exactly.
+# Cost of another area relative to another aspect, when no multiple of the stride fits exactly.
 _AREA_WEIGHT = 0.1
-# Logarithm of fx / fy up to which pixels count as square: no more than training squashes pictures
-# (its aspect_jitter), so that a camera that is a percent or two off keeps the size of its pixels.
+# |log(fx / fy)| up to which pixels count as square. Training distorts the aspect by as much (its
+# aspect_jitter), so a camera that is off by a percent or two is not resampled for it.
 _SQUARE_PIXELS = 0.03
-# Rows of a picture that `_two_fifths` takes at once, a multiple of 5: they stay in the cache.
+# Rows that `_two_fifths` processes at once, a multiple of 5: they stay in the cache.
 _BAND = 160
 
 
 @dataclass(frozen=True)
 class View:
-    """How the network's picture was cut from the camera's: a virtual camera, and the way back.
+    """How the network's picture is cut from the camera's picture: a virtual camera.
 
-    source: rectified camera of the whole picture. left, top, crop_width, crop_height: window in
-    source pixels; it may reach beyond the picture. height, width: size of the network's picture.
-    flip: mirrored left-right after the cut. rotation: degrees by which it is turned clockwise
-    after that, a multiple of 90.
+    source: rectified camera of the whole picture.
+    left, top, crop_width, crop_height: window in source pixels; may extend beyond the picture.
+    height, width: size of the network's picture.
+    flip: mirror left-right after the cut.
+    rotation: clockwise degrees, a multiple of 90, by which the picture is turned after that.
     """
 
     source: Camera
@@ -62,13 +63,13 @@ class View:
 
     @property
     def cut_size(self) -> tuple[int, int]:
-        """(width, height) of the network's picture before it is turned."""
+        """(width, height) of the network's picture before the rotation."""
         lies = self.rotation % 180 != 0
         return (self.height, self.width) if lies else (self.width, self.height)
 
     @property
     def is_inside(self) -> bool:
-        """Whether the window lies within the picture (nothing to pad)."""
+        """Whether the window is within the picture (nothing to pad)."""
         return (
             self.left >= 0
             and self.top >= 0
@@ -80,8 +81,8 @@ class View:
 def network_size(height: float, width: float, contract: PictureContract) -> tuple[int, int]:
     """Choose the network's (height, width) for a picture of the given size in square pixels.
 
-    The size with the nearest aspect among multiples of the stride near the area of the model's
-    first training size, so that no camera is squashed by more than the rounding.
+    Of the multiples of the stride near the area of the model's first training size, the one with
+    the nearest aspect: no camera's aspect changes by more than the rounding.
     """
     stride = contract.stride
     base_height, base_width = contract.train_sizes[0]
@@ -100,13 +101,13 @@ def network_size(height: float, width: float, contract: PictureContract) -> tupl
 
 
 def full_view(camera: Camera, contract: PictureContract, rotation: int = 0) -> View:
-    """View of the whole picture: what the robot always uses.
+    """Return the view of the whole picture, which the robot always uses.
 
-    The network takes its own pixels for square. Those of the camera need not be: binned in one
-    direction, or 16:9 squeezed into 4:3, they are stretched back. rotation: see `View`.
+    The network assumes square pixels. If the camera's are not square (binned in one direction, or
+    16:9 squeezed into 4:3), the picture is stretched back. rotation: see `View`.
     """
     upright = camera.turned(rotation)
-    pixel_width = upright.fy / upright.fx  # by its height
+    pixel_width = upright.fy / upright.fx  # relative to its height
     if abs(math.log(pixel_width)) <= _SQUARE_PIXELS:
         pixel_width = 1.0
     height, width = network_size(upright.height, upright.width * pixel_width, contract)
@@ -114,9 +115,9 @@ def full_view(camera: Camera, contract: PictureContract, rotation: int = 0) -> V
 
 
 def centred_view(camera: Camera, contract: PictureContract) -> View:
-    """View of the largest centred window with the shape of one of the training sizes.
+    """Return the view of the largest centred window with the aspect of one of the training sizes.
 
-    For a network whose answer depends on the shape of the picture: it gets no other than it knows.
+    For a network whose output depends on the aspect: it only gets those that it was trained on.
     """
 
     def window(size: tuple[int, int]) -> tuple[int, int]:
@@ -135,14 +136,14 @@ def prepare(
     view: View,
     contract: PictureContract,
 ) -> NDArray[np.float32]:
-    """Cut, scale and normalise uint8 [H, W, 3] into the network's float32 [1, 3, h, w]."""
+    """Crop, scale and normalise uint8 [H, W, 3] to the network's float32 [1, 3, h, w]."""
     return normalise(cut_rgb(rgb, view), contract)
 
 
 def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
-    """Cut and scale to uint8 [h, w, 3]; where the view leaves the picture its edge is repeated.
+    """Crop and scale to uint8 [h, w, 3]; beyond the picture, its border is repeated.
 
-    The trainer fills that part with noise (see `outside`); a robot's view never leaves the
+    The trainer fills that part with noise (see `outside`); a robot's view never extends beyond the
     picture.
     """
     _check_size(rgb, view)
@@ -151,7 +152,7 @@ def cut_rgb(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
 
 
 def normalise(rgb: NDArray[np.uint8], contract: PictureContract) -> NDArray[np.float32]:
-    """Turn uint8 [h, w, 3] into (rgb / 255 - mean) / std, float32 [1, 3, h, w]."""
+    """Convert uint8 [h, w, 3] to (rgb / 255 - mean) / std, float32 [1, 3, h, w]."""
     std = np.asarray(contract.rgb_std, np.float32)
     scale = np.float32(1.0 / 255.0) / std
     shift = np.asarray(contract.rgb_mean, np.float32) / std
@@ -163,9 +164,9 @@ def normalise(rgb: NDArray[np.uint8], contract: PictureContract) -> NDArray[np.f
 
 
 def prepare_depth(depth_m: NDArray[np.float32], view: View) -> NDArray[np.float32]:
-    """Cut and scale depth [H, W] (metres, NaN = unlabelled) to [h, w]; outside is NaN.
+    """Crop and scale depth [H, W] (metres, NaN = unlabelled) to [h, w]; NaN beyond the picture.
 
-    Nearest neighbour: averaging across an edge would label a depth that is nowhere in the scene.
+    Nearest neighbour: averaging across an edge would create depths that do not exist in the scene.
     """
     _check_size(depth_m, view)
     window = _window(depth_m, view, np.nan)
@@ -182,11 +183,11 @@ def outside(view: View) -> NDArray[np.bool_]:
 def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """Bring a map [h, w] of the network's picture back to the source's grid [H, W].
 
-    Bilinear, so it never overshoots; it is given the depth *code*, so log depth is interpolated.
-    Source pixels outside the view are NaN. Raises `CoreError` if the map is not the view's size.
+    Bilinear, so it never overshoots; its input is the depth *code*, so log depth is interpolated.
+    Source pixels outside the view are NaN. Raises `CoreError` unless the map has the view's size.
     """
     if code.shape != (view.height, view.width):
-        raise CoreError(f'map is {code.shape}, the view needs {(view.height, view.width)}')
+        raise CoreError(f'map has shape {code.shape}, not {(view.height, view.width)}')
     code = np.ascontiguousarray(_taken_back(code, view))
     window = cv2.resize(code, (view.crop_width, view.crop_height), interpolation=cv2.INTER_LINEAR)
     return _on_source(window, view, np.nan)
@@ -195,9 +196,9 @@ def restore(code: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
     """Mark the source's pixels [H, W] that `restore` interpolates within a marked cell.
 
-    cells: [h + 1, w + 1]; cell [i, j] lies above and left of the network's pixel [i, j], those
-    around the border repeat its pixels. A source pixel on the line between two cells, which is not
-    interpolated across them, is marked if both are.
+    cells: [h + 1, w + 1]; cell [i, j] is above and left of the network's pixel [i, j]; cells along
+    the border repeat its pixels. A source pixel exactly on the line between two cells, where no
+    interpolation across takes place, is marked if both cells are.
     """
     cells = _taken_back(cells, view)
     left, right = _cells_of(view.crop_width, view.cut_size[0])
@@ -211,12 +212,12 @@ def spread_cells(cells: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
 
 
 def turned(image: NDArray[Any], degrees: int) -> NDArray[Any]:
-    """Turn a picture or map clockwise by a multiple of 90 degrees: a view, no copy."""
+    """Turn a picture or map clockwise by a multiple of 90 degrees, without copying."""
     return np.rot90(image, -degrees // 90)
 
 
 def _placed(small: NDArray[Any], view: View) -> NDArray[Any]:
-    """Mirror and turn what was cut and scaled, as the view says."""
+    """Mirror and turn a cropped and scaled picture according to the view."""
     mirrored = small[:, ::-1] if view.flip else small
     return turned(mirrored, view.rotation)
 
@@ -228,8 +229,8 @@ def _taken_back(placed: NDArray[Any], view: View) -> NDArray[Any]:
 
 
 def _cells_of(source: int, network: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give the cells before and after each of `source` pixels: the same, but on a line."""
-    # In whole numbers, so that a pixel on a line is seen to be there:
+    """Return the cells before and after each of `source` pixels; they differ only on a line."""
+    # In integers, to detect exactly when a pixel is on a line:
     # (i + 0.5) network / source - 0.5, times 2 source.
     twice = (2 * np.arange(source) + 1) * network - source
     return -(-twice // (2 * source)), twice // (2 * source) + 1
@@ -238,8 +239,8 @@ def _cells_of(source: int, network: int) -> tuple[NDArray[np.intp], NDArray[np.i
 def _scaled(window: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     """Scale a picture without aliasing or phase shift."""
     rows, columns = window.shape[:2]
-    # Halving exactly is ten times faster per pixel than averaging over fractions of pixels. The
-    # halved pixels stay smaller than half a pixel of the result.
+    # Exact halving is ten times faster per pixel than averaging over fractional pixels. Halved
+    # pixels stay at most half as large as a pixel of the result.
     while not (rows % 2 or columns % 2) and columns >= 4 * width and rows >= 4 * height:
         rows, columns = rows // 2, columns // 2
         window = cv2.resize(window, (columns, rows), interpolation=cv2.INTER_AREA)
@@ -247,10 +248,10 @@ def _scaled(window: NDArray[Any], width: int, height: int) -> NDArray[Any]:
         return window
     if window.dtype == np.uint8 and 5 * height == 2 * rows and 5 * width == 2 * columns:
         return _two_fifths(window)
-    # INTER_AREA averages all covered pixels: no aliasing when shrinking. It cannot enlarge.
+    # INTER_AREA averages all covered pixels: shrinking without aliasing. It cannot enlarge.
     shrinks = width <= columns and height <= rows
     if not shrinks and (columns > 2 * width or rows > 2 * height):
-        # Pixels far from square: one way alone shrinks, and INTER_LINEAR would skip some of them.
+        # Pixels far from square: only one axis shrinks, and INTER_LINEAR would skip pixels.
         narrow = (min(columns, width), min(rows, height))
         window = cv2.resize(window, narrow, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -258,10 +259,10 @@ def _scaled(window: NDArray[Any], width: int, height: int) -> NDArray[Any]:
 
 
 def _two_fifths(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale [5 n, 5 m, C] to [2 n, 2 m, C]: INTER_AREA's very numbers in 40 % of its time.
+    """Scale [5 n, 5 m, C] to [2 n, 2 m, C]: the same result as INTER_AREA in 40 % of its time.
 
-    VGA comes to 192x256 this way. The means are whole numbers over 25, so none lies half-way
-    between two grey values and rounding cannot differ.
+    VGA is scaled to 192x256 this way. The means are integers over 25, so none is half-way between
+    two grey values, and rounding cannot differ.
     """
     rows, columns, channels = picture.shape
     small = np.empty((2 * rows // 5, 2 * columns // 5, channels), np.uint8)
@@ -275,7 +276,7 @@ def _two_fifths(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _five_to_two(rows: NDArray[Any]) -> NDArray[np.uint16]:
-    """Sum every five rows a b c d e to the two 2 a + 2 b + c and c + 2 d + 2 e."""
+    """Reduce every five rows a b c d e to two: 2 a + 2 b + c and c + 2 d + 2 e."""
     fives = rows.reshape(-1, 5, rows[0].size)
     sums = np.add(fives[:, 0::3], fives[:, 1::3], dtype=np.uint16)
     sums += sums
@@ -293,12 +294,12 @@ def _check_size(image: NDArray[Any], view: View) -> None:
 
 
 def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of the source and of the window that show the same pixels."""
+    """Return the slices of the source and of the window that show the same pixels."""
     top, left = max(view.top, 0), max(view.left, 0)
     bottom = min(view.top + view.crop_height, view.source.height)
     right = min(view.left + view.crop_width, view.source.width)
     if bottom <= top or right <= left:
-        raise CoreError(f'view {view} does not touch the picture')
+        raise CoreError(f'view {view} does not overlap the picture')
     inside = (slice(top, bottom), slice(left, right))
     target = (
         slice(top - view.top, bottom - view.top),
@@ -308,7 +309,7 @@ def _overlap(view: View) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
 
 
 def _on_source(window: NDArray[Any], view: View, fill: float) -> NDArray[Any]:
-    """Put the view's window at full resolution back into a picture of `fill`."""
+    """Place the view's window, at full resolution, in a picture filled with `fill`."""
     height, width = view.source.height, view.source.width
     if (view.left, view.top, view.crop_width, view.crop_height) == (0, 0, width, height):
         return window
@@ -319,9 +320,9 @@ def _on_source(window: NDArray[Any], view: View, fill: float) -> NDArray[Any]:
 
 
 def _window(image: NDArray[Any], view: View, fill: float | None) -> NDArray[Any]:
-    """Cut the view's window at full resolution; a plain slice unless it leaves the picture.
+    """Crop the view's window at full resolution; a plain slice if it is within the picture.
 
-    fill: what is beyond the picture, None = its edge once more.
+    fill: value beyond the picture; None repeats its border.
     """
     inside, (rows, columns) = _overlap(view)
     if view.is_inside:

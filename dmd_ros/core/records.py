@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records that pass between rooms."""
+"""Records that are passed between the packages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from dmd_ros.core.pointcloud import backproject
 from dmd_ros.core.preprocess import View
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no == that is true or false
+@dataclass(frozen=True, eq=False)  # == of arrays is not a single bool
 class RawSample:
-    """One labelled picture, as every data set and frame folder gives it.
+    """One labelled picture, as returned by every data set and frame folder.
 
-    rgb: uint8 [H, W, 3]. depth: float32 [H, W], metres along Z; NaN = unlabelled, +inf = beyond
-    any range (sky). camera: the pinhole camera that both were taken with.
+    rgb: uint8 [H, W, 3].
+    depth: float32 [H, W], metres along Z; NaN = unlabelled, +inf = beyond any range (sky).
+    camera: the pinhole camera of both.
     """
 
     rgb: NDArray[np.uint8]
@@ -30,10 +31,11 @@ class RawSample:
 
 @dataclass(frozen=True)
 class FloorReading:
-    """What the floor says of the scale of depth.
+    """The scale of depth found from the floor.
 
-    scale: the factor that depth was multiplied by, or None if no floor has been seen yet, and
-    depth is the model's own. seen: whether this very picture shows the floor.
+    scale: the factor by which depth was multiplied; None if no floor has been seen yet and depth
+        is not scaled.
+    seen: whether this picture itself shows the floor.
     """
 
     scale: float | None
@@ -41,7 +43,7 @@ class FloorReading:
 
     @property
     def factor(self) -> float:
-        """By which depth was multiplied, and so the ends of the model's range; 1: not scaled."""
+        """Factor on depth, and so on the ends of the model's range; 1 if not scaled."""
         return 1.0 if self.scale is None else self.scale
 
 
@@ -59,7 +61,7 @@ class DepthFrame:
         depth is `coarse` brought back through `view`.
     timings: seconds per stage.
     fov_source: where the camera comes from, one of `dmd_ros.fov.FOV_SOURCES`.
-    floor: how the floor scaled depth; None if nothing was asked of it.
+    floor: the scale found from the floor; None if the estimator has no mount.
     """
 
     depth: NDArray[np.float32]
@@ -73,16 +75,17 @@ class DepthFrame:
     floor: FloorReading | None = None
 
     def points(self) -> NDArray[np.float32]:
-        """Give x right, y down, z ahead, float32 [H, W, 3], metres; NaN where depth is no number.
+        """Return x right, y down, z ahead, float32 [H, W, 3], metres.
 
-        In the camera's optical frame (REP-103); colours are those of `rgb`.
+        NaN where depth is not finite. In the camera's optical frame (REP-103); colours are in
+        `rgb`.
         """
         xyz = np.empty((*self.depth.shape, 3), np.float32)
         backproject(self.depth, self.camera.rays(), xyz)
         return xyz
 
     def __repr__(self) -> str:
-        """Sum up in a line; the arrays would fill pages."""
+        """Return a one-line summary; printing the arrays would take pages."""
         known = self.depth[np.isfinite(self.depth)]
         reach = f', {known.min():.3g} to {known.max():.3g} m' if known.size else ''
         return (

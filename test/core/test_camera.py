@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera geometry against OpenCV's own projection, and against itself there and back."""
+"""Camera geometry, compared with OpenCV's own projection, and in round trips."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_resizing_there_and_back_is_the_same_camera(camera: Camera, w: int, h: i
 def test_resizing_keeps_field_of_view_and_corners(camera: Camera, w: int, h: int) -> None:
     scaled = camera.resized(w, h)
     assert scaled.tan_half_vfov == pytest.approx(camera.tan_half_vfov)
-    # The picture's edges lie half a pixel outside the centres of its outer pixels.
+    # The picture's edges are half a pixel outside the centres of its outer pixels.
     for before, after in ((-0.5, -0.5), (camera.width - 0.5, w - 0.5)):
         assert (before - camera.cx) / camera.fx == pytest.approx((after - scaled.cx) / scaled.fx)
     for before, after in ((-0.5, -0.5), (camera.height - 0.5, h - 0.5)):
@@ -87,7 +87,7 @@ def test_flipping_twice_is_the_same_camera(camera: Camera) -> None:
 def test_turning_a_picture_turns_what_each_pixel_looks_at(camera: Camera) -> None:
     turned = camera.turned(90)
     assert (turned.width, turned.height) == (camera.height, camera.width)
-    # Clockwise: the pixel (3, 2) comes to the column height - 1 - 2 of the row 3.
+    # Clockwise: pixel (3, 2) moves to column height - 1 - 2 of row 3.
     x = ((camera.height - 1 - 2.0) - turned.cx) / turned.fx
     y = (3.0 - turned.cy) / turned.fy
     assert x == pytest.approx(-(2.0 - camera.cy) / camera.fy)
@@ -97,8 +97,8 @@ def test_turning_a_picture_turns_what_each_pixel_looks_at(camera: Camera) -> Non
 
 
 @pytest.mark.parametrize('degrees', [45, 90.0, '90'])
-def test_a_picture_is_turned_by_right_angles(degrees: object) -> None:
-    with pytest.raises(CoreError, match=f'by a multiple of 90 degrees, not by {degrees!r}'):
+def test_a_picture_is_turned_only_by_right_angles(degrees: object) -> None:
+    with pytest.raises(CoreError, match=f'degrees={degrees!r} must be a multiple of 90'):
         Camera(50, 50, 31.5, 23.5, 64, 48).turned(degrees)  # type: ignore[arg-type]
 
 
@@ -119,7 +119,7 @@ def test_binning_divides_as_image_geometry_does(camera: Camera, bx: int, by: int
 
 
 @given(cameras())
-def test_rays_are_what_opencv_projects_back_to_the_pixels(camera: Camera) -> None:
+def test_opencv_projects_the_rays_back_to_their_pixels(camera: Camera) -> None:
     rays = camera.rays()
     assert rays.shape == (camera.height, camera.width, 2)
     assert rays.dtype == np.float32
@@ -138,7 +138,7 @@ def test_tan_half_vfov_of_a_centred_and_of_a_shifted_camera() -> None:
     assert shifted.tan_half_vfov == pytest.approx((up + down) / 2)
 
 
-def test_an_assumed_camera_looks_through_the_middle_of_the_picture() -> None:
+def test_an_assumed_camera_has_a_centred_principal_point() -> None:
     camera = Camera.assumed(0.5, 640, 480)
     assert numbers(camera) == [480, 480, 319.5, 239.5, 640, 480]
     assert camera.tan_half_vfov == 0.5
@@ -163,7 +163,7 @@ DISTORTED = [
 
 
 def undistorted(camera: Camera, pixels: np.ndarray) -> np.ndarray:
-    """OpenCV's way from distorted pixels [N, 2] to those of the pinhole camera with this K."""
+    """OpenCV's mapping of distorted pixels [N, 2] to those of the pinhole camera with this K."""
     d = np.array(camera.distortion)
     if camera.distortion_model == 'equidistant':
         return cv2.fisheye.undistortPoints(pixels[None], camera.matrix, d, P=camera.matrix)[0]
@@ -171,7 +171,7 @@ def undistorted(camera: Camera, pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')
-def test_rectified_blobs_lie_where_opencv_undistorts_them_to(camera: Camera) -> None:
+def test_rectified_blobs_are_where_opencv_undistorts_them_to(camera: Camera) -> None:
     """Blobs painted into the distorted picture are found at undistortPoints' pixels."""
     yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
     for centre in ((camera.cx + 60, camera.cy - 40), (camera.cx - 50, camera.cy + 30)):
@@ -185,7 +185,7 @@ def test_rectified_blobs_lie_where_opencv_undistorts_them_to(camera: Camera) -> 
 
 @pytest.mark.parametrize('camera', DISTORTED, ids=lambda c: f'{c.distortion_model}{c.cx}')
 def test_rectified_pixels_come_from_where_opencv_projects_their_rays(camera: Camera) -> None:
-    """A picture of its own pixel coordinates, rectified, holds the projections of the rays."""
+    """A rectified picture of its own pixel coordinates contains the projections of the rays."""
     yy, xx = np.mgrid[0 : camera.height, 0 : camera.width]
     coordinates = np.stack([xx * 0.5, yy, 0 * xx], axis=-1).astype(np.uint8)
     rectifier = Rectifier(camera)
@@ -201,13 +201,13 @@ def test_rectified_pixels_come_from_where_opencv_projects_their_rays(camera: Cam
     np.testing.assert_allclose(got[inner], expected[inner], atol=1.6)
 
 
-# 85 degrees across; its polynomial turns back before it reaches the corners of the sensor.
+# 85 degrees wide; its polynomial folds back before it reaches the corners of the sensor.
 WIDE = Camera(350, 350, 319.5, 239.5, 640, 480, 'plumb_bob', (-0.32, 0.11, 0.0, 0.0, -0.017))
 
 
 @pytest.mark.parametrize('camera', [*DISTORTED, WIDE], ids=lambda c: f'{c.distortion_model}{c.cx}')
 def test_pixels_go_back_to_where_the_rectifier_shows_them(camera: Camera) -> None:
-    """To a hundredth of a pixel; of those that the lens maps to the corners, too."""
+    """To a hundredth of a pixel, also for pixels that the lens maps to the corners."""
     rectifier = Rectifier(camera)
     y, x = np.nonzero(rectifier.inside)
     rays = rectifier.camera.rays()[y, x]
@@ -216,7 +216,7 @@ def test_pixels_go_back_to_where_the_rectifier_shows_them(camera: Camera) -> Non
     np.testing.assert_allclose(back, np.stack([x, y], axis=1), atol=0.02)
 
 
-def test_pixels_that_the_lens_model_cannot_explain_belong_nowhere() -> None:
+def test_pixels_outside_the_lens_model_are_nan() -> None:
     v, u = np.mgrid[: WIDE.height, : WIDE.width]
     r = np.linspace(0.0, fold_radius(WIDE), 1000)
     axis = np.stack([r, 0 * r, np.ones_like(r)], axis=1)
@@ -230,8 +230,8 @@ def test_pixels_that_the_lens_model_cannot_explain_belong_nowhere() -> None:
     assert rectified_pixels(WIDE, np.empty((0, 2))).shape == (0, 2)
 
 
-def test_pixels_belong_nowhere_beyond_a_fold_either() -> None:
-    """This polynomial turns back at r = 1 and rises again: what it gives there is not shown."""
+def test_pixels_beyond_a_fold_are_nan() -> None:
+    """This polynomial folds back at r = 1 and rises again: its values there are not shown."""
     lens = (-0.6, 0.16, 0.0, 0.0, 0.0)
     camera = Camera(100, 100, 159.5, 119.5, 320, 240, 'plumb_bob', lens)
     v, u = np.mgrid[:240, :320]
@@ -242,7 +242,7 @@ def test_pixels_belong_nowhere_beyond_a_fold_either() -> None:
 
 
 @pytest.mark.parametrize('camera', [*DISTORTED, WIDE], ids=lambda c: f'{c.distortion_model}{c.cx}')
-def test_rays_fall_on_the_pixels_that_they_are_found_from(camera: Camera) -> None:
+def test_rays_project_to_the_pixels_they_were_found_from(camera: Camera) -> None:
     v, u = np.mgrid[: camera.height : 7, : camera.width : 7]
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
     places = rectified_pixels(camera, pixels)
@@ -253,7 +253,7 @@ def test_rays_fall_on_the_pixels_that_they_are_found_from(camera: Camera) -> Non
     assert np.abs(pixels_of_rays(camera, rays) - pixels[known]).mean() < 0.02
 
 
-def test_rays_beyond_the_lens_model_fall_nowhere() -> None:
+def test_rays_beyond_the_lens_model_are_nan() -> None:
     fold = fold_radius(WIDE)
     rays = np.array([[0.0, 0.0], [0.0, fold - 0.01], [fold + 0.01, 0.0], [-5.0, 5.0], [1e9, 0.0]])
     found = pixels_of_rays(WIDE, rays)
@@ -296,13 +296,13 @@ def test_pixels_without_light_are_outside(camera: Camera) -> None:
     dark = (u < -0.6) | (u > camera.width - 0.4) | (v < -0.6) | (v > camera.height - 0.4)
     assert rectifier.inside[lit].all()
     assert not rectifier.inside[dark].any()
-    # The network sees the border once more there, not a black frame.
+    # There, the network sees the repeated border, not a black frame.
     assert (rectifier(np.full((camera.height, camera.width, 3), 200, np.uint8)) == 200).all()
     np.testing.assert_array_equal(rectifier.outside_index, np.flatnonzero(~rectifier.inside))
 
 
-def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
-    """r (1 - 0.4 r^2) turns back at r = sqrt(1 / 1.2); farther out it shows the middle again."""
+def test_the_far_side_of_a_folding_polynomial_is_outside() -> None:
+    """r (1 - 0.4 r^2) folds back at r = sqrt(1 / 1.2); farther out it repeats the centre."""
     camera = Camera(100, 100, 159.5, 119.5, 320, 240, 'plumb_bob', (-0.4, 0.0, 0.0, 0.0, 0.0))
     assert fold_radius(camera) == pytest.approx(math.sqrt(1 / 1.2), abs=1e-3)
     rectifier = Rectifier(camera)
@@ -320,7 +320,7 @@ def test_the_far_side_of_a_folding_polynomial_is_no_picture() -> None:
     ],
 )
 def test_a_lens_folds_where_opencv_s_projection_turns_back(model: str, lens: tuple) -> None:
-    """Every coefficient brings the fold nearer."""
+    """Every coefficient moves the fold closer to the axis."""
     camera = Camera(100, 100, 0, 0, 320, 240, model, lens)
     r = np.linspace(0.0, 4.0, 8001)
     places = project(camera, np.stack([r, 0 * r, np.ones_like(r)], axis=1))[:, 0]
@@ -333,24 +333,24 @@ def test_ordinary_lenses_do_not_fold_within_their_picture(camera: Camera) -> Non
     assert fold_radius(camera) > 0.6 * corner
 
 
-def test_zero_coefficients_bend_nothing_but_a_fisheye() -> None:
+def test_zero_coefficients_distort_only_a_fisheye() -> None:
     assert not Camera(1, 1, 0, 0, 4, 4, 'plumb_bob', (0.0,) * 5).is_distorted
     assert Camera(1, 1, 0, 0, 4, 4, 'equidistant', (0.0,) * 4).is_distorted
 
 
-def test_whole_numbers_are_coefficients_too() -> None:
+def test_coefficients_may_be_integers() -> None:
     camera = Camera(200, 200, 31.5, 23.5, 64, 48, 'equidistant', (0, 0, 0, 0))
     theta = math.atan(0.1)
     back = rectified_pixels(camera, np.array([[31.5 + 200 * theta, 23.5]]))
     np.testing.assert_allclose(back, [[31.5 + 200 * 0.1, 23.5]], atol=1e-3)
 
 
-def test_what_needs_a_rectified_camera_says_so() -> None:
+def test_methods_that_need_a_rectified_camera_refuse_others() -> None:
     with pytest.raises(CoreError, match='use rectified'):
         DISTORTED[0].rays()
     with pytest.raises(CoreError, match='use rectified'):
         DISTORTED[0].flipped()
-    with pytest.raises(CoreError, match='turned lens'):
+    with pytest.raises(CoreError, match='turning changes the distortion'):
         DISTORTED[0].turned(180)
     with pytest.raises(CoreError, match='nothing to rectify'):
         Rectifier(DISTORTED[0].rectified())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""CameraInfo -> Camera: ROI, binning, P or K, scaled streams, and what is refused."""
+"""CameraInfo -> Camera: ROI, binning, P or K, scaled streams, and invalid messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_rectified_image_of_an_ideal_lens_may_leave_p_empty() -> None:
     assert camera.fx == 500
 
 
-def test_rectified_image_of_a_bent_lens_needs_p() -> None:
+def test_rectified_image_of_a_distorted_lens_needs_p() -> None:
     with pytest.raises(CoreError, match='p is empty though the lens is distorted'):
         camera_from_info(info(p=np.zeros(12)), 640, 480, rectified=True)
 
@@ -53,7 +53,7 @@ def test_the_turn_of_a_rectification_is_the_angle_of_r(degrees, axis) -> None:
     assert rough == pytest.approx(degrees, abs=1e-3)
 
 
-def test_an_r_that_is_not_filled_in_turns_nothing() -> None:
+def test_an_unset_r_means_no_rotation() -> None:
     assert rectified_turn_deg(info(r=np.zeros(9))) == 0.0
 
 
@@ -90,7 +90,7 @@ def test_all_zero_roi_and_binning_mean_the_full_picture(binning: int) -> None:
     assert camera_from_info(full, 640, 480, False).width == 640
 
 
-def test_roi_with_an_offset_alone_reaches_to_the_border() -> None:
+def test_roi_with_only_an_offset_extends_to_the_border() -> None:
     cut = info(roi={'x_offset': 40, 'y_offset': 30})
     assert info_size(cut) == (600, 450)
     assert camera_from_info(cut, 600, 450, False).cx == 270
@@ -107,7 +107,7 @@ def test_scaled_streams_scale_the_camera(binning: int, size: tuple[int, int]) ->
     assert (scaled_middle - camera.cx) / camera.fx == pytest.approx((middle - whole.cx) / whole.fx)
 
 
-def test_one_pixel_of_rounding_is_no_other_aspect() -> None:
+def test_one_pixel_of_rounding_is_tolerated() -> None:
     assert camera_from_info(info(), 80, 59, False).height == 59
     assert camera_from_info(info(), 1280, 956, False).height == 956  # rows to a multiple of 4
 
@@ -121,9 +121,7 @@ def test_no_coefficients_mean_an_ideal_lens(model: str, d: list[float]) -> None:
 
 @pytest.mark.parametrize('model', ['plumb_bob', 'rational_polynomial'])
 @pytest.mark.parametrize('number', [4, 5, 8, 12, 14])
-def test_how_many_coefficients_there_are_tells_the_lens_not_its_name(
-    model: str, number: int
-) -> None:
+def test_the_lens_model_follows_from_the_number_of_coefficients(model: str, number: int) -> None:
     """As image_geometry reads them; Orbbec's driver sends eight as plumb_bob."""
     d = [-0.3, 0.1, 0.001, 0.002, 0.01, 0.1, 0.05, 0.01, *[1e-3] * 6][:number]
     lens = camera_from_info(info(distortion_model=model, d=d), 640, 480, False)
@@ -171,7 +169,7 @@ def test_an_empty_image_is_refused(size: tuple[int, int]) -> None:
         camera_from_info(info(), *size, rectified=False)
 
 
-def test_the_received_message_stays_as_it_was() -> None:
+def test_the_received_message_is_not_modified() -> None:
     message = info(roi={'x_offset': 100, 'width': 400, 'height': 300}, binning_x=2, binning_y=2)
     before = (message.k.tolist(), list(message.d), message.p.tolist(), vars(message.roi).copy())
     camera_from_info(message, 200, 150, rectified=False)
@@ -180,7 +178,7 @@ def test_the_received_message_stays_as_it_was() -> None:
 
 
 def test_same_camera_as_image_geometry() -> None:
-    """Oracle, where installed: ROS's own reading of ROI and binning."""
+    """Oracle, where installed: ROS's own interpretation of ROI and binning."""
     models = pytest.importorskip('image_geometry')
     messages = pytest.importorskip('sensor_msgs.msg')
     message = messages.CameraInfo(width=640, height=480, distortion_model='plumb_bob')
@@ -190,7 +188,7 @@ def test_same_camera_as_image_geometry() -> None:
     message.roi.width, message.roi.height = 400, 300
     message.binning_x = message.binning_y = 2
     model = models.PinholeCameraModel()
-    # The camel-case names are those of Jazzy and older.
+    # Jazzy and older use camel-case names.
     read = getattr(model, 'from_camera_info', None) or model.fromCameraInfo
     read(message)
     project = getattr(model, 'project_3d_to_pixel', None) or model.project3dToPixel

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a camera is made of: NumPy's numbers are as good as Python's, and what is none is named."""
+"""Values of a camera: NumPy's numbers work like Python's, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dmd_ros.core.errors import CoreError
 
 @pytest.mark.parametrize('shape', [(5,), (1, 5), (5, 1)])
 @pytest.mark.parametrize('kind', [np.float64, np.float32])
-def test_a_camera_takes_what_opencv_s_calibration_gives(shape: tuple, kind: type) -> None:
+def test_a_camera_accepts_the_results_of_opencv_s_calibration(shape: tuple, kind: type) -> None:
     k = np.array([[500, 0, 319.5], [0, 510, 239.5], [0, 0, 1]], kind)
     d = np.array([-0.25, 0.0625, 0, 0.5, 0], kind).reshape(shape)
     picture = np.zeros((480, 640), np.uint8)
@@ -50,19 +50,19 @@ NAN = float('nan')
         ((1, 1, 0, np.zeros(1), 4, 4), 'cy=array.* of a camera must be a number'),
         ((1, 1, 0, 0, 4, 4, ['plumb_bob'], (0.1,) * 5), r"model \['plumb_bob'\]; allowed"),
         ((1, 1, 0, 0, 4, 4, None), 'model None; allowed'),
-        ((1, 1, 0, 0, 4, 4, 'plumb_bob', None), 'distortion=None must be numbers'),
-        ((1, 1, 0, 0, 4, 4, 'plumb_bob', ('0.1',) * 5), 'distortion=.* must be numbers'),
+        ((1, 1, 0, 0, 4, 4, 'plumb_bob', None), 'distortion=None must be the numeric'),
+        ((1, 1, 0, 0, 4, 4, 'plumb_bob', ('0.1',) * 5), 'distortion=.* must be the numeric'),
         ((1, 1, 0, 0, 4, 4, '', np.zeros((1, 5))), 'without a distortion model'),
         ((1, 1, 0, 0, 4, 4, 'thin_prism', (0.1,)), "'thin_prism'; allowed: plumb_bob"),
         ((1, 1, 0, 0, 4, 4, 'equidistant', (0.1,)), 'equidistant has 1 coefficients, expected 4'),
         ((1, 1, 0, 0, 4, 4, 'plumb_bob', (0.1, 0, 0)), 'expected 4 or 5'),
         ((1, 1, 0, 0, 4, 4, 'plumb_bob', (NAN,) * 5), 'not finite'),
         ((1, 1, 0, 0, 4, 4, '', (0.1,)), 'without a distortion model'),
-        # Of drivers that give their pixels as one row, or leave memory as it was.
-        ((500, 500, 0, 0, 640 * 480, 1), 'times as wide as high; allowed: up to 30000 times'),
-        ((500, 500, 0, 0, 1, 640 * 480), 'times as wide as high; allowed: up to 30000 times'),
-        ((500, 6.9e-310, 0, 0, 640, 480), 'times as wide as high; allowed: up to 30000 times'),
-        ((6.9e-310, 500, 0, 0, 640, 480), 'times as wide as high; allowed: up to 30000 times'),
+        # From drivers that send all pixels as one row, or do not initialise memory.
+        ((500, 500, 0, 0, 640 * 480, 1), 'aspect ratio .*; allowed: up to 30000'),
+        ((500, 500, 0, 0, 1, 640 * 480), 'aspect ratio .*; allowed: up to 30000'),
+        ((500, 6.9e-310, 0, 0, 640, 480), 'aspect ratio .*; allowed: up to 30000'),
+        ((6.9e-310, 500, 0, 0, 640, 480), 'aspect ratio .*; allowed: up to 30000'),
     ],
 )
 def test_impossible_cameras_are_refused(values: tuple, message: str) -> None:
@@ -70,7 +70,7 @@ def test_impossible_cameras_are_refused(values: tuple, message: str) -> None:
         Camera(*values)
 
 
-def test_a_picture_of_no_size_is_no_question_of_calibration() -> None:
+def test_an_empty_picture_is_not_reported_as_a_calibration_problem() -> None:
     camera = Camera(50, 50, 31.5, 23.5, 64, 48)
     for make in (lambda: camera.resized(0, 48), lambda: Camera.assumed(0.5, 64, 0)):
         with pytest.raises(CoreError, match=r'camera size (0x48|64x0) must be positive'):

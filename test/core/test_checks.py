@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is no picture is told how it becomes one, and that advice is tried."""
+"""Errors for invalid pictures say how to convert them, and the tests follow that advice."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def refusal(picture: object) -> str:
 
 
 def advised(picture: object) -> object:
-    """Do what the refusal says until it is a picture."""
+    """Follow the advice of the error until the result is a picture."""
     for _ in range(3):
-        (code,) = re.findall(r'(?:take|file,) (.*?)(?:, o\w+ .*)?$', refusal(picture))
+        (code,) = re.findall(r'(?:pass|file,) (.*?)(?:, o\w+ .*)?$', refusal(picture))
         picture = eval(code, {'np': np, 'cv2': cv2, 'picture': picture})
         try:
             check_picture(picture)
@@ -54,7 +54,7 @@ def advised(picture: object) -> object:
         (GREY / 255, np.dstack([GREY] * 3)),
     ],
 )
-def test_the_advice_makes_a_picture_of_it(given: object, expected: np.ndarray) -> None:
+def test_following_the_advice_gives_a_valid_picture(given: object, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(advised(given), expected)
 
 
@@ -75,8 +75,8 @@ def test_pictures_of_pillow_and_torch() -> None:
 @pytest.mark.parametrize(
     ('picture', 'message'),
     [
-        (cv2.imread('/nowhere.png'), 'NoneType; .* None for a file that is not there'),
-        (Camera(9.0, 9.0, 4.0, 3.0, 8, 6), 'picture is Camera; .* its camera second'),
+        (cv2.imread('/nowhere.png'), 'NoneType; .* None for a file that is missing'),
+        (Camera(9.0, 9.0, 4.0, 3.0, 8, 6), 'picture is Camera; .* then its camera'),
         (PICTURE[:0], r'uint8 \(0, 8, 3\); .* has no pixels'),
         (PICTURE[:, :0], r'uint8 \(6, 0, 3\); .* has no pixels'),
         (PICTURE.astype(np.int8), r'int8 \(6, 8, 3\)'),
@@ -84,5 +84,5 @@ def test_pictures_of_pillow_and_torch() -> None:
         (np.zeros((), np.uint8), r'uint8 \(\)'),
     ],
 )
-def test_what_cannot_be_one_is_named(picture: object, message: str) -> None:
+def test_other_invalid_pictures_are_described(picture: object, message: str) -> None:
     assert re.search(message, refusal(picture))

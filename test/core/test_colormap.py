@@ -41,7 +41,7 @@ def test_beyond_the_scale_the_end_colours_stay() -> None:
     assert colour(100.0) == colour(20.0)
 
 
-def test_what_is_no_distance_has_colours_of_its_own() -> None:
+def test_depths_that_are_not_distances_have_their_own_colours() -> None:
     assert colour(NAN, -INF, INF) == [list(NAN_RGB), list(TOO_CLOSE_RGB), list(BEYOND_RGB)]
     distances = colour(*np.geomspace(0.1, 100, 300))
     for special in (NAN_RGB, TOO_CLOSE_RGB, BEYOND_RGB):
@@ -49,7 +49,7 @@ def test_what_is_no_distance_has_colours_of_its_own() -> None:
 
 
 def test_colours_change_monotonically_with_inverse_depth() -> None:
-    """Equal steps of 1 / depth cross about equally many of the scale's colours."""
+    """Equal steps of 1 / depth span about the same number of colours."""
     inverse = np.linspace(1 / 20.0, 1 / 0.5, 1001)
     row = np.array(colour(*(1 / inverse)))
     changes = np.flatnonzero((np.diff(row, axis=0) != 0).any(axis=1))
@@ -73,7 +73,7 @@ def test_a_scale_without_extent_is_refused(near: float, far: float) -> None:
 
 
 @pytest.mark.parametrize('layout', [np.rot90, np.asfortranarray, np.fliplr, lambda d: d[:, ::2]])
-def test_depth_may_lie_in_memory_as_it_likes(layout) -> None:
+def test_depth_may_have_any_memory_layout(layout) -> None:
     depth = np.geomspace(0.1, 90.0, 96).astype(np.float32).reshape(8, 12)
     depth[2, 3:6] = NAN, INF, -INF
     np.testing.assert_array_equal(

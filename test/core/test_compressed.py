@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""CompressedImage: jpeg and png, turned by EXIF, cut off, and empty."""
+"""CompressedImage: jpeg and png, rotated by EXIF, truncated, and empty."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_grey_transparent_and_deep_pictures_become_rgb() -> None:
 
 @pytest.mark.parametrize('encoding', ['bayer_rggb8', 'bayer_gbrg16'])
 def test_a_packed_mosaic_is_a_colour_picture(encoding: str) -> None:
-    """image_transport packs a Bayer picture as the mosaic that it is, in one channel."""
+    """image_transport compresses a Bayer picture as its raw mosaic, in one channel."""
     raw = ros_images.image(encoding, RGB)
     mosaic = np.frombuffer(raw.data, np.uint16 if encoding.endswith('16') else np.uint8)
     data = packed('.png', mosaic.reshape(RGB.shape[:2]))
@@ -68,15 +68,15 @@ def test_a_packed_mosaic_is_a_colour_picture(encoding: str) -> None:
     np.testing.assert_array_equal(found, rgb_from_image(raw))
 
 
-def test_a_grey_picture_made_of_a_mosaic_stays_grey() -> None:
-    """As image_transport of ROS 2 makes it for a jpeg."""
+def test_a_mosaic_converted_to_grey_stays_grey() -> None:
+    """As image_transport of ROS 2 converts it for a jpeg."""
     grey = np.random.default_rng(1).integers(0, 256, RGB.shape[:2], np.uint8)
     data = packed('.jpg', grey)
     found = rgb_from_compressed(message(data, 'bayer_rggb8; jpeg compressed mono8'))
     np.testing.assert_array_equal(found, rgb_from_compressed(message(data, 'jpeg')))
 
 
-def test_colours_that_a_driver_has_made_of_a_mosaic_stay() -> None:
+def test_a_mosaic_converted_to_colour_by_the_driver_is_kept() -> None:
     name = 'bayer_rggb8; png compressed bgr8'
     np.testing.assert_array_equal(rgb_from_compressed(message(PNG, name)), RGB)
 
@@ -90,8 +90,8 @@ def test_exif_does_not_turn_the_picture_away_from_its_camera_info() -> None:
 
 
 @pytest.mark.parametrize('rest', [b'\0' * 100, b'\xff' * 9, JPEG[300:400]])
-def test_what_cameras_leave_after_the_end_is_harmless(rest: bytes) -> None:
-    """A jpeg off a USB camera comes with the rest of its buffer."""
+def test_bytes_after_the_end_marker_are_harmless(rest: bytes) -> None:
+    """A jpeg from a USB camera is followed by the rest of its buffer."""
     np.testing.assert_array_equal(
         rgb_from_compressed(message(JPEG + rest)), rgb_from_compressed(message(JPEG))
     )
@@ -131,7 +131,7 @@ def test_incomplete_files_are_refused(data: bytes, expected: str) -> None:
 
 
 def announcing(width: int, height: int) -> tuple[bytes, bytes]:
-    """Give a png and a jpeg whose headers name another size."""
+    """Return a png and a jpeg whose headers declare another size."""
     header = b'IHDR' + struct.pack('>II', width, height) + PNG[24:29]
     png = PNG[:12] + header + struct.pack('>I', zlib.crc32(header)) + PNG[33:]
     frame = JPEG.index(b'\xff\xc0')
@@ -142,14 +142,14 @@ def announcing(width: int, height: int) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize('side', [2**31 - 1, 8000])  # more than a picture has, than so few bytes
 def test_a_damaged_header_does_not_take_gigabytes(side: int) -> None:
     for data in announcing(side, side):
-        with pytest.raises(CoreError, match=r'announces .* the file is damaged'):
+        with pytest.raises(CoreError, match=r'declares .* the file is damaged'):
             rgb_from_compressed(message(data))
 
 
-def test_a_picture_of_more_pixels_than_are_decoded_is_not_called_damaged() -> None:
-    """Phones take 108 megapixels."""
+def test_a_picture_above_the_pixel_limit_is_not_called_damaged() -> None:
+    """Phone cameras have up to 108 megapixels."""
     for data in announcing(12000, 9000):
-        with pytest.raises(CoreError, match=r'12000x9000 .* are decoded: make it smaller'):
+        with pytest.raises(CoreError, match=r'12000x9000 .* are allowed: make it smaller'):
             rgb_from_compressed(message(data + bytes(20000)))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The contract as JSON: there and back, and every field named when it is wrong."""
+"""The contract as JSON: round trips, and errors that name the invalid field."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
         ('format', '1'),
     ],
 )
-def test_a_value_that_cannot_be_is_named(name: str, value: object) -> None:
+def test_an_impossible_value_is_named(name: str, value: object) -> None:
     key = {'depth_min_m': 'depth', 'depth_max_m': 'depth'}.get(name, name)
     with pytest.raises(CoreError, match=f'contract {key}'):
         Contract.from_json(changed(**{name: value}))
 
 
-def test_a_model_for_one_camera_knows_one_field_of_view() -> None:
+def test_a_range_of_one_field_of_view_is_allowed() -> None:
     assert (
         Contract.from_json(changed(tan_half_vfov_range=[0.5, 0.5])).tan_half_vfov_range[1] == 0.5
     )
@@ -157,7 +157,7 @@ def test_a_deterministic_model_recommends_one_step_and_sample(steps: int, sample
     ],
     ids=range(7),
 )
-def test_what_is_no_contract_at_all_is_refused(text: str, message: str) -> None:
+def test_anything_that_is_not_a_contract_is_refused(text: str, message: str) -> None:
     with pytest.raises(CoreError, match=message):
         Contract.from_json(text)
 
@@ -172,7 +172,7 @@ def test_what_is_no_contract_at_all_is_refused(text: str, message: str) -> None:
     ),
     st.sampled_from(NAMES),
 )
-def test_anything_in_a_field_is_taken_or_refused_by_us(value: object, name: str) -> None:
+def test_any_field_value_is_accepted_or_raises_our_error(value: object, name: str) -> None:
     try:
         Contract.from_json(changed(**{name: value}))
     except CoreError as error:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metres <-> code: the paper's formula, both ways, and what happens at and beyond the ends."""
+"""Metres <-> code: the paper's formula in both directions, and the ends of the range."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_ends_are_exact_and_everything_beyond_is_clipped(contract: object) -
 
 @pytest.mark.parametrize('codec', ['log', 'linear'])
 @pytest.mark.parametrize('ends', [(1.73, 282.2), (0.13, 22.7), (1.28, 105.0), (1.3, 323.0)])
-def test_rounding_steps_over_no_end(ends: tuple[float, float], codec: str) -> None:
+def test_rounding_does_not_exceed_the_ends(ends: tuple[float, float], codec: str) -> None:
     contract = replace(LOG, depth_min_m=ends[0], depth_max_m=ends[1], depth_codec=codec)
     assert np.abs(depth_codec.encode(row(*ends), contract)).max() <= 1.0
     depth, (low, high) = depth_codec.decode(row(-1, 1), contract), row(*ends)[0]
@@ -117,8 +117,8 @@ def test_codes_at_the_ends_become_infinities() -> None:
     [(0.3, -0.3), (0.99, -0.3), (0.3, -0.99), (1.0, -1.0), (NAN, 0.0)],
     ids=['neither end', 'far', 'near', 'both', 'unknown'],
 )
-def test_the_smaller_code_says_which_ends_to_look_for(contract: object, codes: tuple) -> None:
-    """As if every code were clipped and compared with both ends."""
+def test_the_coarse_code_tells_which_ends_to_search(contract: object, codes: tuple) -> None:
+    """The result is the same as if every code were clipped and compared with both ends."""
     coarse = np.array([codes], np.float32)
     code = np.repeat(coarse, 4, axis=1)
     expected = depth_codec.decode(code, contract)
@@ -133,19 +133,19 @@ def test_decoding_into_memory_with_gaps_is_refused() -> None:
         depth_codec.decode_frame(code, LOG)
 
 
-def test_what_the_margin_costs_in_metres() -> None:
+def test_the_end_margin_in_metres() -> None:
     """The last percent of the code: from 76 m on is 'beyond', up to 0.53 m is 'too close'."""
     far, near = depth_codec.decode(row(0.98, -0.98), LOG)[0]
     assert far == pytest.approx(76.04, abs=0.1)
     assert near == pytest.approx(0.526, abs=0.01)
-    # Of a linear code, 1 % of the least depth at the near end.
+    # For a linear code, 1 % of the smallest depth at the near end.
     code = depth_codec.encode(row(0.5045, 0.5055), LINEAR)
     assert np.isneginf(depth_codec.decode_frame(code, LINEAR)).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize('contract', [LOG, LINEAR], ids=['log', 'linear'])
 def test_near_depths_within_the_range_are_not_too_close(contract: object) -> None:
-    """A percent of a linear code is 0.8 m: from 0.5 m on, all of a table would be lost."""
+    """A percent of a linear code is 0.8 m: from 0.5 m on, a whole table would be lost."""
     depth = row(0.54, 0.7, 1.0, 1.3)
     code = depth_codec.encode(depth, contract)
     np.testing.assert_allclose(depth_codec.decode_frame(code, contract), depth, rtol=1e-5)
@@ -164,6 +164,6 @@ def test_relative_spread_is_that_of_decoded_samples(contract: object, middle: fl
     assert got[0, 0] == pytest.approx(expected, rel=0.02)
 
 
-def test_valid_means_a_number_of_metres() -> None:
+def test_valid_means_finite_and_positive() -> None:
     got = depth_codec.valid(row(1.0, 0.0, -1.0, NAN, INF, -INF))
     assert got.tolist() == [[True, False, False, False, False, False]]

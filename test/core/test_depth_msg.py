@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth images in (16UC1, 32FC1, png, compressedDepth) and out (16UC1)."""
+"""Reading (16UC1, 32FC1, png, compressedDepth) and writing (16UC1) of depth images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_32fc1_is_metres(big_endian: bool, padding: int) -> None:
     )
 
 
-def test_the_message_stays_as_it_was() -> None:
+def test_the_message_is_not_modified() -> None:
     message = depth_image('32FC1', np.zeros((2, 3), np.float32))
     message.data = bytearray(message.data)
     depth_from_image(message)
@@ -127,14 +127,14 @@ def test_written_millimetres_are_within_half_a_millimetre_or_zero(values: list[f
             assert written == 0
 
 
-def test_writing_leaves_the_depth_alone() -> None:
+def test_writing_does_not_modify_the_depth() -> None:
     depth = np.array([[NAN, 1.0, 99.0]], np.float32)
     millimetres_from_depth(depth, np.empty((1, 3), np.uint16))
     np.testing.assert_array_equal(depth, np.array([[NAN, 1.0, 99.0]], np.float32))
 
 
 @pytest.mark.parametrize('layout', [np.rot90, np.asfortranarray, np.fliplr, lambda d: d[:, ::2]])
-def test_depth_that_is_written_may_lie_in_memory_as_it_likes(layout) -> None:
+def test_written_depth_may_have_any_memory_layout(layout) -> None:
     depth = np.geomspace(0.1, 90.0, 96).astype(np.float32).reshape(8, 12)
     depth[2, 3:6] = np.nan, np.inf, -np.inf
     expected, found = np.empty((8, 12), np.uint16), np.empty(layout(depth).shape, np.uint16)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusion process: its algebra, and samplers run with a denoiser that knows the answer."""
+"""The diffusion process: its algebra, and samplers with a denoiser that knows the answer."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def oracle(kind: str):
 @pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
 @pytest.mark.parametrize('steps', [1, 2, 4, 64])
 @pytest.mark.parametrize('kind', ['v', 'x0'])
-def test_an_oracle_s_answer_is_found_in_any_number_of_steps(
+def test_the_oracle_s_code_is_recovered_in_any_number_of_steps(
     kind: str, steps: int, sampler: str
 ) -> None:
     fresh = iter(RANDOM.standard_normal((steps, *X.shape), np.float32))
@@ -120,7 +120,7 @@ def test_an_oracle_s_answer_is_found_in_any_number_of_steps(
 @pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
 @pytest.mark.parametrize('steps', [2, 4, 64])
 def test_eps_needs_more_than_one_step(steps: int, sampler: str) -> None:
-    """At t = 1 the noise tells nothing of the code; later steps do. In 1 step nothing is left."""
+    """At t = 1, z contains nothing of the code, only later steps do: 1 step finds nothing."""
     fresh = iter(RANDOM.standard_normal((steps, *X.shape), np.float32))
     schedule = diffusion.trailing_times(steps)
     got = diffusion.sample(oracle('eps'), EPS, schedule, sampler=sampler, fresh_noise=fresh)
@@ -130,7 +130,7 @@ def test_eps_needs_more_than_one_step(steps: int, sampler: str) -> None:
 
 
 def test_ddim_goes_from_level_to_level_with_the_same_noise() -> None:
-    """With the oracle, z at every time is alpha x + sigma eps of the noise it began with."""
+    """With the oracle, z at every time is alpha x + sigma eps of the initial noise."""
     seen = []
 
     def denoise(z: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +171,7 @@ def test_ddpm_from_pure_noise_forgets_the_noise() -> None:
 
 @pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
 def test_samples_of_a_gaussian_world_have_its_variance(sampler: str) -> None:
-    """Codes ~ N(0.3, 0.2^2) have a perfect denoiser in closed form; samples must be like them."""
+    """Codes ~ N(0.3, 0.2^2) have a closed-form denoiser; samples must have that distribution."""
     mean, spread, count = 0.3, 0.2, 20_000
     random = np.random.default_rng(0)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Flying pixels: all of an edge, none of a plane."""
+"""Flying pixels: all pixels of an edge are marked, and none of a plane."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.core.preprocess import View
 
 THRESHOLD = 0.15
-# (columns, rows) of pictures: enlarged by odd, even and broken factors, by none, and shrunk.
+# (columns, rows) of pictures: enlarged by odd, even and fractional factors, unscaled, and shrunk.
 SIZES = ((320, 240), (256, 192), (310, 230), (64, 48), (32, 24))
 
 
@@ -26,13 +26,13 @@ def view_of(width: int, height: int) -> View:
 
 
 def upsampled(coarse: np.ndarray, view: View) -> np.ndarray:
-    """Bring depth [h, w] to the picture's size as the robot does."""
+    """Up-sample depth [h, w] to the picture's size like the robot."""
     code = depth_codec.encode(coarse.astype(np.float32), CONTRACT)
     return depth_codec.decode(preprocess.restore(code, view), CONTRACT)
 
 
 def as_estimated(coarse: np.ndarray) -> np.ndarray:
-    """Send depth through the code, with its rounding."""
+    """Encode and decode depth, with the rounding of the code."""
     code = depth_codec.encode(coarse.astype(np.float32), CONTRACT)
     return depth_codec.decode(code, CONTRACT)
 
@@ -44,14 +44,14 @@ slopes = st.floats(-0.999, 0.999)
 def test_no_point_of_a_plane_is_removed_at_any_slant(
     across: float, down: float, log_near: float, size: tuple[int, int]
 ) -> None:
-    """From facing the camera to seen from nearly along it."""
+    """From facing the camera to nearly parallel to the line of sight."""
     v, u = np.mgrid[-1:1:48j, -1:1:64j]
     share = 0.5 * (abs(across) + abs(down))
     assume(share < 0.999)
     inverse = 1 + across * u * 0.5 + down * v * 0.5
     inverse = (inverse / inverse.max()) / np.exp(log_near)
     coarse = 1 / inverse
-    # Beyond its range the model sees no plane.
+    # Beyond the model's range there is no plane.
     assume(coarse.min() >= CONTRACT.depth_min_m and coarse.max() <= CONTRACT.depth_max_m)
     view = view_of(*size)
     assert not edges.flying_pixels(as_estimated(coarse), view, THRESHOLD).any()
@@ -59,7 +59,7 @@ def test_no_point_of_a_plane_is_removed_at_any_slant(
 
 @pytest.mark.parametrize('height_m', [0.1, 0.3, 1.2])
 def test_a_floor_seen_from_a_small_robot_is_kept_to_the_horizon(height_m: float) -> None:
-    """Where it is 50 m away, a pixel's step is several metres."""
+    """At a distance of 50 m, the step of one pixel is several metres."""
     row = np.arange(48)[:, None] + np.zeros((1, 64))
     with np.errstate(divide='ignore'):
         floor = height_m * 50.0 / np.maximum(row - 12.3, 0)
@@ -67,7 +67,7 @@ def test_a_floor_seen_from_a_small_robot_is_kept_to_the_horizon(height_m: float)
     coarse = as_estimated(np.minimum(floor, CONTRACT.depth_max_m))
     marked = edges.flying_pixels(coarse, view_of(64, 48), THRESHOLD)
     assert (coarse[~sky].max() > 7.0) and not marked[~sky].any()
-    # Enlarged, the one gap between floor and sky may tear; the floor does not.
+    # When enlarged, the single gap between floor and sky may tear, but not the floor.
     first = np.flatnonzero(~sky[:, 0])[0]
     marked = edges.flying_pixels(coarse, view_of(320, 240), THRESHOLD)
     assert not marked[5 * first + 2 :].any()
@@ -90,7 +90,7 @@ def test_every_pixel_between_two_depths_is_removed_and_no_other(
     marked = edges.flying_pixels(as_estimated(coarse), view, THRESHOLD)
     hanging = (depth > near * 1.001) & (depth < near * ratio / 1.001)
     assert marked[hanging].all()
-    # What is farther than two of the network's pixels from the edge is not touched.
+    # Pixels more than two network pixels away from the edge are kept.
     y, x = np.mgrid[: size[1], : size[0]]
     x, y = (x + 0.5) * 64 / size[0] - 0.5, (y + 0.5) * 48 / size[1] - 0.5
     far_off = np.abs(x - lean * (y - 24) - place + 0.5) > (2 + 2 * abs(lean))
@@ -99,7 +99,7 @@ def test_every_pixel_between_two_depths_is_removed_and_no_other(
 
 @given(st.floats(0.5, 5.0), st.floats(1.3, 12.0), st.sampled_from(['depth', 'log', 'inverse']))
 def test_an_edge_smeared_over_one_pixel_is_an_edge(near: float, ratio: float, mean: str) -> None:
-    """Networks blur; whatever mean the pixel in between takes, it is no surface."""
+    """Networks blur edges; the pixel in between is not a surface, whatever its depth."""
     far = near * ratio
     between = {
         'depth': 0.5 * (near + far),
@@ -121,7 +121,7 @@ def test_an_edge_smeared_over_one_pixel_is_an_edge(near: float, ratio: float, me
 def test_a_corner_between_two_walls_tears_one_gap_at_most(
     one: float, other: float, place: float
 ) -> None:
-    """However steep they are, of a corner that juts out or in."""
+    """For convex and concave corners, however steep the walls."""
     u = np.arange(64) + np.zeros((48, 1))
     inverse = 0.2 * (1 + np.where(u < place, one * (place - u), other * (u - place)))
     assume(inverse.min() > 1 / CONTRACT.depth_max_m and inverse.max() < 1 / CONTRACT.depth_min_m)
@@ -132,7 +132,7 @@ def test_a_corner_between_two_walls_tears_one_gap_at_most(
 
 @pytest.mark.parametrize('turned', [False, True])
 def test_pixels_that_are_not_interpolated_across_the_edge_are_kept(turned: bool) -> None:
-    """Five times enlarged, every fifth pixel is one of the network's own."""
+    """If enlarged five times, every fifth pixel is one of the network's pixels."""
     coarse = np.full((64, 64), 2.0)
     coarse[:, 32:] = 5.0
     camera = Camera(300.0, 300.0, 159.5, 159.5, 320, 320)
@@ -147,7 +147,7 @@ def test_pixels_that_are_not_interpolated_across_the_edge_are_kept(turned: bool)
     'steps', [(1.1 * THRESHOLD, 0.65 * THRESHOLD), (1.0, 0.7)], ids=['hardly steep', 'very steep']
 )
 def test_a_steep_surface_that_is_estimated_with_noise_is_kept(steps: tuple[float, float]) -> None:
-    """Its steps of inverse depth go up and down, by just less than what counts as agreement."""
+    """Its steps of inverse depth alternate, by just less than the tolerated difference."""
     inverse = np.concatenate([[1.0], 1.0 + np.cumsum(np.tile(steps, 5))])[None]
     assert not edges.torn(inverse, THRESHOLD).any()
     assert not edges.torn(inverse[:, ::-1], THRESHOLD).any()
@@ -162,7 +162,7 @@ def test_the_threshold_is_relative_to_the_nearer_depth(share: float, is_edge: bo
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 2), (2, 3), (3, 1), (4, 4)])
-def test_pictures_too_small_to_know_a_plane_keep_what_is_flat(shape: tuple[int, int]) -> None:
+def test_flat_pictures_too_small_to_detect_a_plane_are_kept(shape: tuple[int, int]) -> None:
     flat = np.full(shape, 2.0, np.float32)
     assert edges.torn(1 / flat, 0.1).shape == (shape[0], shape[1] - 1)
     assert not edges.torn(1 / flat, 0.1).any()
@@ -170,10 +170,10 @@ def test_pictures_too_small_to_know_a_plane_keep_what_is_flat(shape: tuple[int, 
     assert edges.torn(steps, 0.1).all()
 
 
-def test_an_unknown_depth_tears_nothing_and_warns_of_nothing(
+def test_an_unknown_depth_is_not_an_edge_and_gives_no_warning(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
-    """It is NaN in the depth image, as is all that is interpolated from it."""
+    """It is NaN in the depth image, like all pixels interpolated from it."""
     coarse = np.full((48, 64), 3.0, np.float32)
     coarse[20:25, 20:25] = np.nan
     assert not edges.flying_pixels(coarse, view_of(320, 240), THRESHOLD).any()
@@ -199,5 +199,5 @@ def test_a_mirrored_or_turned_view_marks_its_pixels_and_a_window_its_own() -> No
 
 
 def test_a_map_of_another_size_is_refused() -> None:
-    with pytest.raises(CoreError, match=r'map is \(10, 10\), the view needs \(48, 64\)'):
+    with pytest.raises(CoreError, match=r'map has shape \(10, 10\), not \(48, 64\)'):
         edges.flying_pixels(np.ones((10, 10), np.float32), view_of(64, 48), THRESHOLD)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The floor is found wherever a mount puts it, and nothing else is taken for it."""
+"""The floor is found for every mount, and nothing else is mistaken for it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CAMERA = Camera(fx=100.0, fy=102.0, cx=64.5, cy=46.0, width=128, height=96)
 VGA = replace(CONTRACT, train_sizes=((96, 128),))
 VIEW = full_view(CAMERA, VGA)
 
-# What a robot carries: the floor fills a good part of the picture.
+# Typical mounts on a robot: the floor fills a good part of the picture.
 mounts = st.builds(
     Mount, st.floats(0.1, 3.0), st.floats(5.0, 60.0), st.floats(-20.0, 20.0)
 )  # fmt: skip
-# As far as a model may be off, with some distance to the limit.
+# Scale errors that a model may have, with some margin to the limit.
 scales = st.floats(0.65, 1.5)
 
 
@@ -61,15 +61,18 @@ def test_down_is_that_of_tf(mount: Mount, yaw_deg: float) -> None:
         (-170.0, 0.0, 180, None), (45.0, 0.0, 90, None), (0.0, 80.0, 180, None),
     ],
 )  # fmt: skip
-def test_a_roll_that_contradicts_what_brings_pictures_upright(roll, pitch, rotation, implied):
-    """Of a camera that looks down, no side is up."""
+def test_a_roll_that_contradicts_the_image_rotation_is_doubted(roll, pitch, rotation, implied):
+    """A camera that looks straight down has no upright."""
     said = Mount(1.0, pitch, roll).doubt(rotation)
     assert bool(said) == (implied is not None)
-    assert f'image_rotation is {rotation}, as for a roll of about {implied}:' in said or not said
+    assert (
+        f'image_rotation is {rotation}, which implies a roll of about {implied}:' in said
+        or not said
+    )
 
 
 @pytest.mark.parametrize('rotation', ROTATIONS)
-def test_the_roll_that_is_in_no_doubt_is_the_one_that_shows_the_floor_below(rotation):
+def test_an_undoubted_roll_shows_the_floor_at_the_bottom(rotation):
     view = full_view(CAMERA, VGA, rotation)
     upright = floor_scene(view.camera, Mount(1.0, 25.0), wall_m=4.0)
     for roll in (0.0, 90.0, 180.0, -90.0):
@@ -86,7 +89,7 @@ def test_a_mount_is_read_back_from_its_direction(mount: Mount) -> None:
 
 
 @given(mounts, scales, st.floats(2.0, 20.0), st.randoms(use_true_random=False))
-def test_the_factor_that_an_estimate_is_off_by_is_found(mount, scale, reach, random) -> None:
+def test_the_scale_error_of_an_estimate_is_found(mount, scale, reach, random) -> None:
     true = floor_scene(CAMERA, mount, wall_m=reach * mount.height_m)
     noise = np.random.default_rng(random.randrange(1 << 30)).normal(0.0, 0.02, true.shape)
     estimate = (true / scale * np.exp(noise)).astype(np.float32)
@@ -114,7 +117,7 @@ def test_a_camera_on_its_side_sees_the_floor_in_its_own_frame(rotation: int, fli
     assert FloorFinder(mount, view)(coarse / 1.2) == pytest.approx(1.2, rel=0.01)
 
 
-def test_the_recipe_for_a_camera_on_its_side_is_one_of_an_upright_picture() -> None:
+def test_the_documented_mount_of_a_camera_on_its_side_gives_an_upright_picture() -> None:
     recipes = (Path(__file__).parents[2] / 'docs' / 'recipes.md').read_text(encoding='utf-8')
     found = re.search(r'image_rotation:=(\d+)\s+camera_roll_deg:=([-.\d]+)', recipes)
     assert found is not None
@@ -129,25 +132,25 @@ def test_the_recipe_for_a_camera_on_its_side_is_one_of_an_upright_picture() -> N
         np.full((96, 128), 2.0, np.float32),
         np.full((96, 128), np.nan, np.float32),
         floor_scene(CAMERA, Mount(1.2, 30.0), table_m=0.75),
-        # A low one that a factor of 1.5 would put on the floor, and the floor beside it.
+        # A low table that a factor of 1.5 would move to the floor, with the floor beside it.
         np.hstack(
             [
                 floor_scene(CAMERA, Mount(1.2, 30.0), table_m=0.4)[:, :90],
                 floor_scene(CAMERA, Mount(1.2, 30.0))[:, 90:],
             ]
         ),
-        # The floor of a camera that looks down by 20 degrees less than it says.
+        # The floor of a camera that looks down by 20 degrees less than configured.
         floor_scene(CAMERA, Mount(1.2, 10.0), wall_m=20.0),
-        # By 10 degrees more.
+        # By 10 degrees more than configured.
         floor_scene(CAMERA, Mount(1.2, 40.0), wall_m=20.0),
     ],
     ids=['wall', 'nothing', 'table', 'table on a floor', 'looks up', 'looks down'],
 )
-def test_what_is_not_the_floor_gives_no_scale(depth: np.ndarray) -> None:
+def test_surfaces_other_than_the_floor_give_no_scale(depth: np.ndarray) -> None:
     assert FloorFinder(Mount(1.2, 30.0), VIEW)(depth) is None
 
 
-def test_a_table_whose_height_is_told_is_found_above_the_floor() -> None:
+def test_a_table_is_found_if_the_height_is_measured_from_it() -> None:
     above_table, above_floor = Mount(0.5, 35.0), Mount(1.25, 35.0)
     depth = floor_scene(CAMERA, above_floor)
     depth[:, 20:100] = floor_scene(CAMERA, above_table)[:, 20:100]
@@ -188,12 +191,12 @@ def test_a_pitch_that_is_half_a_degree_off_costs_little() -> None:
         ((1.2, None), 'pitch_deg=None of a camera must be a number'),
     ],
 )
-def test_a_mount_that_is_none_is_refused(values: tuple[object, ...], message: str) -> None:
+def test_an_invalid_mount_is_refused(values: tuple[object, ...], message: str) -> None:
     with pytest.raises(CoreError, match=message):
         Mount(*values)
 
 
-def test_a_mount_may_be_measured_in_any_numbers() -> None:
+def test_a_mount_accepts_any_numeric_type() -> None:
     mount = Mount(np.float32(1.5), np.int64(20), 3)
     assert mount == Mount(1.5, 20.0, 3.0)
     assert json.loads(json.dumps(asdict(mount))) == asdict(mount)

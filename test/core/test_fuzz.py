@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""10,000 seeded messages, damaged in every way that the types allow: ours or nothing is raised."""
+"""10,000 seeded messages, damaged in every way the types allow: only our errors are raised."""
 
 from __future__ import annotations
 

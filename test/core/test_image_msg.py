@@ -26,7 +26,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def colour_fields(height: int, width: int) -> np.ndarray:
-    """Large fields of plain colours, each channel told apart by its level."""
+    """Large areas of uniform colours, with a different level in each channel."""
     rgb = np.empty((height, width, 3), np.uint8)
     rgb[: height // 2, : width // 2] = (220, 60, 30)
     rgb[: height // 2, width // 2 :] = (40, 200, 70)
@@ -64,7 +64,7 @@ def test_grey_fills_all_channels(encoding: str, size: tuple, padding: int) -> No
 
 
 @pytest.mark.parametrize('encoding', ['mono16', 'rgb16', 'bgr16', 'bayer_rggb16'])
-def test_byte_order_is_the_message_s(encoding: str) -> None:
+def test_byte_order_follows_the_message(encoding: str) -> None:
     rgb = noise(6, 8)
     little = rgb_from_image(image(encoding, rgb))
     big = rgb_from_image(image(encoding, rgb, big_endian=True, padding=2))
@@ -80,7 +80,7 @@ def test_sixteen_bits_are_rounded_not_cut_off() -> None:
 @pytest.mark.parametrize('padding', [0, 5])
 @pytest.mark.parametrize('size', [(16, 24), (15, 23)])
 @pytest.mark.parametrize('encoding', BAYER)
-def test_bayer_patterns_give_each_colour_its_own_channel(
+def test_bayer_patterns_map_each_colour_to_its_channel(
     encoding: str, size: tuple, padding: int
 ) -> None:
     rgb = colour_fields(*size)
@@ -135,12 +135,12 @@ def broken(written_as: str = 'rgb8', **changes: object) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ('message', 'expected'),
     [
-        (broken(encoding='rgb9'), "'rgb9' is not a colour encoding known here; allowed: rgb8"),
-        (broken(encoding=''), "'' is not a colour encoding"),
-        (broken(encoding='32FC1'), 'not a colour encoding'),
+        (broken(encoding='rgb9'), "'rgb9' is not a supported colour encoding; allowed: rgb8"),
+        (broken(encoding=''), "'' is not a supported colour encoding"),
+        (broken(encoding='32FC1'), 'not a supported colour encoding'),
         (broken(height=0), '6x0; both must be > 0'),
         (broken(width=0), '0x4; both must be > 0'),
-        (broken(step=17), 'step 17 is shorter than a row of 6 pixels rgb8 .18 bytes.'),
+        (broken(step=17), 'step 17 is shorter than a row of 6 rgb8 pixels .18 bytes.'),
         (broken(step=0), 'step 0 is shorter'),
         (broken(data=b''), 'image data has 0 bytes'),
         (broken(data=b'\0' * 71), 'has 71 bytes, rgb8 6x4 with step 18 needs 72'),

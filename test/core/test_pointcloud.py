@@ -34,7 +34,7 @@ def cloud(depth: np.ndarray, rgb: np.ndarray, camera: Camera, *limits: float) ->
 
 @pytest.mark.parametrize('size', [(33, 27), (1, 1), (40_000, 2), (700, 130)])
 def test_points_are_what_the_formula_says(size: tuple[int, int]) -> None:
-    """Sizes with one strip, many strips, and rows longer than a strip."""
+    """Sizes with one strip, several strips, and rows longer than a strip."""
     camera = Camera(40.0, 41.0, 15.2, 12.7, *size)
     depth, rgb = scene(camera)
     points = cloud(depth, rgb, camera)
@@ -80,7 +80,7 @@ def test_strided_inputs_give_the_strided_cloud(stride: int) -> None:
     np.testing.assert_array_equal(points, full[step])
 
 
-def test_holes_are_no_points_and_nothing_else_changes() -> None:
+def test_holes_are_left_out_and_other_points_kept() -> None:
     depth, rgb = scene()
     holes = np.random.default_rng(1).random(depth.shape) < 0.3
     points = np.empty((*depth.shape, 4), np.float32)

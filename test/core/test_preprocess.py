@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cutting and scaling, there and back: no shift by fractions of a pixel, no overshoot."""
+"""Cropping and scaling in both directions: no shift by fractions of a pixel, no overshoot."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def views(draw: st.DrawFn) -> View:
 
 
 def directions(view: View) -> np.ndarray:
-    """Rays of the network's picture as the source, neither mirrored nor turned, knows them."""
+    """Rays of the network's picture in the frame of the source, without flip and rotation."""
     x, y = np.moveaxis(view.camera.rays().astype(np.float64), -1, 0)
     for _ in range(view.rotation // 90):
         x, y = y, -x
@@ -61,7 +61,7 @@ def directions(view: View) -> np.ndarray:
 @given(views())
 @example(View(camera(40, 30), -6, 2, 30, 24, 24, 30))  # beyond the left border alone
 def test_a_plane_s_rays_and_depth_survive_any_view(view: View) -> None:
-    """Depth of a slanted plane, cut by nearest neighbour, is what the virtual camera sees."""
+    """Depth of a slanted plane, cropped by nearest neighbour, is that of the virtual camera."""
 
     def plane(rays: np.ndarray) -> np.ndarray:
         return 4.0 / (0.05 * rays[..., 0] - 0.08 * rays[..., 1] + 1.0)
@@ -83,7 +83,7 @@ def test_a_plane_s_rays_and_depth_survive_any_view(view: View) -> None:
     st.sampled_from([(32, 24), (48, 32), (64, 48), (40, 30), (100, 72)]),
 )
 def test_a_ramp_stays_the_ramp_at_pixel_centres(source: tuple, target: tuple) -> None:
-    """A shift of a fraction of a pixel, the usual bug of resizing, would show as an offset."""
+    """A shift by a fraction of a pixel, a common bug of resizing, would appear as an offset."""
     width, height = min(source[0], 110), source[1]
     view = View(camera(width, height), 0, 0, width, height, target[1], target[0])
     small = preprocess.cut_rgb(column_ramp(width, height), view)[..., 0].astype(np.float64)
@@ -103,7 +103,7 @@ def test_a_halved_ramp_is_not_shifted_either() -> None:
 
 @pytest.mark.parametrize('size', [(1920, 1080), (1280, 720), (640, 480), (1226, 370), (333, 251)])
 def test_shrinking_averages_what_each_pixel_covers(size: tuple[int, int]) -> None:
-    """Against INTER_AREA in one go; exact halving first may differ by the blur of half a pixel."""
+    """Compared with a single INTER_AREA; exact halving first may add a blur of half a pixel."""
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (size[1] // 7 + 1, size[0] // 7 + 1, 3), dtype=np.uint8)
     rgb = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
@@ -120,7 +120,7 @@ def test_shrinking_averages_what_each_pixel_covers(size: tuple[int, int]) -> Non
 def test_pixels_far_from_square_are_averaged_the_way_that_shrinks(
     fx: float, fy: float, size: tuple[int, int]
 ) -> None:
-    """Binned by 8 one way: every fourth line is bright, and every pixel covers four of them."""
+    """Binned by 8 along one axis: every fourth line is bright, every pixel covers four of them."""
     width, height = size
     lines = np.zeros((max(size), min(size), 3), np.uint8)
     lines[::4] = 200
@@ -148,8 +148,8 @@ def test_pixels_far_from_square_are_interpolated_the_way_that_enlarges(tall: boo
 
 
 @pytest.mark.parametrize('size', [(640, 480), (640, 360), (40, 170), (10, 5)])
-def test_two_fifths_are_the_area_s_own_numbers(size: tuple[int, int]) -> None:
-    """Of any grey values, of a window too; a multiple of 5 rows that bands do not divide."""
+def test_two_fifths_equals_inter_area(size: tuple[int, int]) -> None:
+    """For any grey values, also in a window, and for rows that are not a multiple of the band."""
     width, height = size
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (height + 3, width + 4, 3), dtype=np.uint8)
@@ -183,7 +183,7 @@ def test_restore_never_overshoots_and_leaves_the_unseen_empty(view: View) -> Non
 def test_restore_inverts_the_cut_for_smooth_maps(
     flip: bool, rotation: int, size: tuple[int, int]
 ) -> None:
-    """A function of the viewing direction, sampled by the virtual camera, comes back in place."""
+    """A function of the viewing direction, sampled by the virtual camera, is restored in place."""
     columns, rows = size if rotation % 180 == 0 else size[::-1]
     view = View(camera(160, 120), 12, 9, 128, 96, rows, columns, flip, rotation)
 
@@ -217,7 +217,7 @@ def test_restoring_keeps_holes_where_they_are() -> None:
 
 def test_a_map_of_another_size_is_refused() -> None:
     view = preprocess.full_view(camera(640, 480), QVGA)
-    with pytest.raises(CoreError, match=r'map is \(3, 4\), the view needs \(240, 320\)'):
+    with pytest.raises(CoreError, match=r'map has shape \(3, 4\), not \(240, 320\)'):
         preprocess.restore(np.zeros((3, 4), np.float32), view)
 
 
@@ -231,7 +231,7 @@ def test_a_picture_of_another_size_is_refused() -> None:
 
 def test_a_view_beside_the_picture_is_refused() -> None:
     view = View(camera(64, 48), 64, 0, 32, 24, 24, 32)
-    with pytest.raises(CoreError, match='does not touch the picture'):
+    with pytest.raises(CoreError, match='does not overlap the picture'):
         preprocess.cut_rgb(np.zeros((48, 64, 3), np.uint8), view)
 
 
@@ -318,7 +318,7 @@ def test_common_cameras_are_squashed_by_a_percent_at_most(size: tuple[int, int])
 def test_the_network_s_pixels_are_square_whatever_the_camera_s_are(
     size: tuple[int, int], squash: float
 ) -> None:
-    """binning_x alone halves the columns; the network sees what it sees of the whole picture."""
+    """binning_x alone halves the columns; the network gets the same picture as without binning."""
     whole = Camera.assumed(0.5, *size)
     view = preprocess.full_view(whole.resized(round(size[0] * squash), size[1]), QVGA)
     seen = preprocess.full_view(whole, QVGA)
@@ -328,7 +328,7 @@ def test_the_network_s_pixels_are_square_whatever_the_camera_s_are(
 
 @pytest.mark.parametrize(('squash', 'kept'), [(0.975, True), (1.025, True), (0.9, False)])
 def test_pixels_of_a_calibration_s_noise_count_as_square(squash: float, kept: bool) -> None:
-    """Another size than 240x320 would fit 2.5 % better, and cost the exact scaling of VGA."""
+    """A size other than 240x320 would fit 2.5 % better, but lose the exact scaling of VGA."""
     whole = Camera.assumed(0.5, 640, 480)
     view = preprocess.full_view(replace(whole, fx=whole.fx * squash), QVGA)
     seen = preprocess.full_view(whole, QVGA)
@@ -336,6 +336,6 @@ def test_pixels_of_a_calibration_s_noise_count_as_square(squash: float, kept: bo
 
 
 @pytest.mark.parametrize('size', [(1, 1), (3, 2000), (2000, 3), (17, 16)])
-def test_strange_pictures_get_a_size_all_the_same(size: tuple[int, int]) -> None:
+def test_extreme_pictures_get_a_valid_size(size: tuple[int, int]) -> None:
     h, w = preprocess.network_size(size[1], size[0], QVGA)
     assert min(h, w) >= QVGA.stride

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame in the hands of a script: printed, compared, pickled, turned into points."""
+"""Frames in scripts: printed, compared, pickled and converted to points."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_frame_is_printed_in_a_line() -> None:
     assert nothing.startswith(f'DepthFrame(depth of 0% of the pixels, camera={CAMERA}')
 
 
-def test_frames_and_samples_are_themselves_and_no_others() -> None:
+def test_frames_and_samples_compare_by_identity() -> None:
     depth = np.ones((48, 64), np.float32)
     one, other = frame(depth), frame(depth.copy())
     assert one != other and one in [other, one] and len({one, other}) == 2
@@ -59,7 +59,7 @@ def test_frames_and_samples_are_themselves_and_no_others() -> None:
 
 
 @pytest.mark.parametrize('way', [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
-def test_a_frame_travels_to_another_process(way) -> None:
+def test_a_frame_can_be_pickled(way) -> None:
     one = frame(np.random.default_rng(0).uniform(1, 9, (48, 64)).astype(np.float32))
     other = way(one)
     np.testing.assert_array_equal(other.depth, one.depth)

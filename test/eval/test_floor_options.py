@@ -173,7 +173,7 @@ def test_a_roll_that_contradicts_the_rotation_gives_one_warning(
     words = [*given, '--out', tmp_path / 'out', *model, '--image-rotation', '90']
     run([*map(str, words), '--camera-height', '0.42', '--camera-roll', roll])
     said = capsys.readouterr().err
-    assert said.count('image_rotation is 90, as for a roll of about 90') == contradicts
+    assert said.count('image_rotation is 90, which implies a roll of about 90') == contradicts
     name = {'pictures': 'pictures.json', 'video': 'video.json'}.get(what, 'results.json')
     warnings = json.loads((tmp_path / 'out' / name).read_text())['warnings']
     assert sum('the roll of the camera is 0 degrees' in w for w in warnings) == contradicts

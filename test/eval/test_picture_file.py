@@ -71,8 +71,8 @@ def test_grey_and_transparent_pictures_have_three_colours(tmp_path):
     ('content', 'message'),
     [
         (b'', 'is empty'),
-        (b'ftypheic', r"format '\.heic', 8 bytes; make it a jpeg or png"),
-        (b'BM' + bytes(60), 'make it a jpeg or png'),
+        (b'ftypheic', r"format '\.heic', 8 bytes; convert it to jpeg or png"),
+        (b'BM' + bytes(60), 'convert it to jpeg or png'),
         (b'\xff\xd8\xff\xd9', 'no frame header'),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_file_that_is_not_a_picture_is_an_error(tmp_path, content, message):
 
 @pytest.mark.parametrize(
     ('height', 'message'),
-    [(9_000, r'announces 12000x9000 pixels, at most \d+ are'), (16_000, r'192000000 pixels')],
+    [(9_000, r'declares 12000x9000 pixels, at most \d+ are'), (16_000, r'192000000 pixels')],
 )
 def test_too_large_a_picture_is_refused_in_every_format(tmp_path, height, message):
     """In black and white, a picture of gigabytes is a file of a few thousand bytes."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth without a calibrated camera: the field of view fixed, or told by an oracle."""
+"""Depth without a calibrated camera: the field of view is fixed, or estimated by an oracle."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def estimator_with(models: tuple[Path, Path], **settings: object) -> DepthEstima
 
 
 def seen_by(estimator: DepthEstimator) -> list[float]:
-    """The fields of view that the denoiser is fed, from now on."""
+    """Collects the fields of view that are fed to the denoiser from now on."""
     fed: list[float] = []
     real = estimator.backend.run
 
@@ -61,13 +61,13 @@ def test_degrees_there_and_back(degrees: float) -> None:
 
 
 @pytest.mark.parametrize('degrees', [0.0, -20.0, 180.0, float('nan'), float('inf')])
-def test_no_angle_of_view_is_refused(degrees: float) -> None:
+def test_an_invalid_angle_of_view_is_refused(degrees: float) -> None:
     with pytest.raises(CoreError, match='allowed: above 0, below 180'):
         tan_half_from_degrees(degrees)
 
 
 @pytest.mark.parametrize('angle', ['48', None, True])
-def test_what_is_no_number_is_no_angle(angle: object) -> None:
+def test_an_angle_must_be_a_number(angle: object) -> None:
     with pytest.raises(CoreError, match=f'fov_deg={angle!r} of a camera must be a number'):
         tan_half_from_degrees(angle)  # type: ignore[arg-type]
     with pytest.raises(CoreError, match=f'tan_half_vfov={angle!r} of a camera must be a number'):
@@ -148,18 +148,18 @@ def test_each_kind_of_model_is_refused_in_the_place_of_the_other(
 # The estimate.
 
 
-# Rows of the picture to rows of the window: only those of a tall picture are cut.
+# Rows of the picture / rows of the window: only tall pictures are cropped vertically.
 @pytest.mark.parametrize(
     ('size', 'share'), [((48, 64), 1), ((480, 640), 1), ((375, 1242), 1), ((800, 400), 800 / 300)]
 )
 @pytest.mark.parametrize('level', [100, 128, 200])
-def test_the_network_says_what_it_sees(
+def test_the_network_estimates_the_field_of_view(
     models: tuple[Path, Path], size: tuple[int, int], share: float, level: int
 ) -> None:
     backend = OrtFovBackend(models[1], threads=1)
     estimator = FovEstimator(backend.contract, backend)
     assert estimator(grey(level, *size)) == pytest.approx(tan_of(level) * share, abs=1e-5)
-    # No farther than it was trained for.
+    # Limited to the range it was trained for.
     assert estimator(grey(0, *size)) == pytest.approx(0.3 * share)
     assert estimator(grey(255, *size)) == pytest.approx(1.1 * share)
 
@@ -189,12 +189,12 @@ def test_the_window_is_centred_inside_and_of_a_known_shape(
     'picture',
     [np.zeros((48, 64), np.uint8), np.zeros((48, 64, 4), np.uint8), np.zeros((48, 64, 3))],
 )
-def test_what_is_no_picture_is_refused(models, picture: np.ndarray) -> None:
+def test_anything_that_is_not_a_picture_is_refused(models, picture: np.ndarray) -> None:
     with pytest.raises(CoreError, match=r'uint8 \[H, W, 3\] RGB is expected'):
         Median(models)(picture)
 
 
-def test_a_model_that_answers_nonsense_is_found_out() -> None:
+def test_a_model_that_returns_nonsense_is_refused() -> None:
     class Broken:
         name, device = 'broken', 'cpu'
 
@@ -209,7 +209,7 @@ def test_a_model_that_answers_nonsense_is_found_out() -> None:
 
 
 class Median:
-    """The fields of view that an `EstimatedFov` with a memory gives, as plain numbers."""
+    """The fields of view returned by an `EstimatedFov` with a memory, as plain numbers."""
 
     def __init__(self, models: tuple[Path, Path], memory: int = 1) -> None:
         backend = OrtFovBackend(models[1], threads=1)
@@ -236,7 +236,7 @@ def test_a_single_odd_picture_changes_nothing(models) -> None:
     assert {estimator(grey(level)) for level in (255, 120, 0, 120)} == {steady[0]}
 
 
-def test_another_size_and_a_reset_start_anew(models) -> None:
+def test_another_size_and_a_reset_clear_the_memory(models) -> None:
     estimator = Median(models, 9)
     for _ in range(9):
         estimator(grey(90))
@@ -247,7 +247,7 @@ def test_another_size_and_a_reset_start_anew(models) -> None:
     assert estimator(grey(200, 96, 128)) == pytest.approx(tan_of(200), abs=1e-5)
 
 
-def test_a_turned_picture_is_looked_at_upright(models) -> None:
+def test_a_turned_picture_is_estimated_upright(models) -> None:
     picture = grey(0, 64, 200)
     picture[:, :70], picture[20:40] = 140, 220
     backend = OrtFovBackend(models[1], threads=1)
@@ -256,7 +256,7 @@ def test_a_turned_picture_is_looked_at_upright(models) -> None:
         upright = np.ascontiguousarray(np.rot90(picture, -rotation // 90))
         expected = EstimatedFov(network).camera(upright).turned(-rotation)
         assert EstimatedFov(network, image_rotation=rotation).camera(picture) == expected
-        # And so is what the denoiser is told.
+        # So is the denoiser's input.
         with_depth = estimator_with(
             models, fov_source='estimate', fov_model=models[1], image_rotation=rotation
         )
@@ -266,7 +266,7 @@ def test_a_turned_picture_is_looked_at_upright(models) -> None:
 
 
 @pytest.mark.parametrize('memory', [0, -1, 2.0, True])
-def test_a_memory_of_nothing_is_refused(models, memory: object) -> None:
+def test_an_empty_memory_is_refused(models, memory: object) -> None:
     with pytest.raises(CoreError, match='must be a whole number of pictures >= 1'):
         load_camera_source('estimate', fov_model=models[1], fov_memory=memory)
 
@@ -274,7 +274,7 @@ def test_a_memory_of_nothing_is_refused(models, memory: object) -> None:
 # Depth.
 
 
-def test_depth_uses_the_estimated_field_of_view_and_says_so(models) -> None:
+def test_depth_uses_the_estimated_field_of_view_and_reports_it(models) -> None:
     estimator = estimator_with(models, fov_source='estimate', fov_model=models[1])
     fed = seen_by(estimator)
     frame = estimator(grey(150, 96, 128), None)
@@ -312,10 +312,10 @@ def test_reset_of_the_estimator_forgets_the_fields_of_view(models) -> None:
     assert estimator(grey(180)).camera.tan_half_vfov == pytest.approx(tan_of(180), abs=1e-5)
 
 
-def test_an_estimator_with_other_settings_goes_on_with_the_fields_of_view(
+def test_an_estimator_with_other_settings_keeps_the_fields_of_view(
     models: tuple[Path, Path],
 ) -> None:
-    """A live parameter makes a new estimator around the same source: depth must not jump."""
+    """A live parameter creates a new estimator around the same source: depth must not jump."""
     before = estimator_with(models, fov_source='estimate', fov_model=models[1], fov_memory=9)
     for _ in range(5):
         before(grey(90))
@@ -327,10 +327,10 @@ def test_an_estimator_with_other_settings_goes_on_with_the_fields_of_view(
 
 def test_a_camera_too_few_or_too_many_is_refused_with_the_fix(models) -> None:
     camera = Camera.assumed(0.5, 64, 48)
-    with pytest.raises(CoreError, match=r"no camera was given.*fov_source='fixed'.*'estimate'"):
+    with pytest.raises(CoreError, match=r"no camera was passed.*fov_source='fixed'.*'estimate'"):
         estimator_with(models)(grey(100), None)
     fixed = estimator_with(models, fov_source='fixed', vfov_deg=50.0)
-    with pytest.raises(CoreError, match=r"a camera was given.*fov_source='camera_info'"):
+    with pytest.raises(CoreError, match=r"a camera was passed.*fov_source='camera_info'"):
         fixed(grey(100), camera)
     with pytest.raises(CoreError, match='its camera 64x48'):
         estimator_with(models)(grey(100, 96, 128), camera)

@@ -191,7 +191,7 @@ def test_a_model_without_a_name_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(run), '--out', str(tmp_path / 'm.onnx'), '--name', '']) == 1
-    assert "name='' must be a text of one line, and not empty" in capsys.readouterr().err
+    assert "name='' must be one non-empty line of text" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
