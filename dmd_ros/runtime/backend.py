@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every engine offers."""
+"""The interface of all backends, and the tensor names of the networks."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Outputs = dict[str, Floats]
 # t [B] in [0, 1], tan_half_vfov [B] -> prediction [B, 1, H, W].
 INPUTS = ('rgb', 'z', 't', 'tan_half_vfov')
 OUTPUT = 'prediction'
-# And of every field-of-view network: rgb [B, 3, H, W] normalised -> tan(vfov / 2) [B].
+# Tensor names of every field-of-view network: rgb [B, 3, H, W] normalised -> tan(vfov / 2) [B].
 FOV_INPUT = 'rgb'
 FOV_OUTPUT = 'tan_half_vfov'
 
-# Of the CPU; ONNX Runtime starts as many as it is told to, be they a hundred thousand.
+# CPU threads; ONNX Runtime itself has no limit and would try to start a hundred thousand.
 MAX_THREADS = 256
 
 
 class Backend(Protocol):
-    """One loaded network. name, device, precision: what really runs, for logs and diagnostics."""
+    """One loaded network. name, device, precision: actually in use; for logs and diagnostics."""
 
     name: str
     device: str
     precision: str
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once; `feeds` holds every input (a denoiser's: `INPUTS`), float32."""
+        """Evaluate once; `feeds` has every input (of a denoiser: `INPUTS`), float32."""
         ...
 
     def close(self) -> None:
-        """Release the engine; it is not used afterwards."""
+        """Release the engine, which must not be used afterwards."""
         ...
 
 
 @runtime_checkable
 class SamplerBackend(Protocol):
-    """A backend that also runs the whole few-step sampler where the network runs."""
+    """A backend that also runs the whole few-step sampler on the network's device."""
 
     def sample(
         self,
@@ -55,9 +55,11 @@ class SamplerBackend(Protocol):
         times: Sequence[float],
         sampler: str,
     ) -> Floats:
-        """Do what `core.diffusion.sample` does with this network: depth codes [S, 1, h, w].
+        """Run `core.diffusion.sample` with this network; return depth codes [S, 1, h, w].
 
-        rgb: one picture [1, 3, h, w]. noise: initial z [S, 1, h, w]; fresh_noise: more like it,
-        taken only by the ancestral sampler, one for each step but the last.
+        rgb: one picture [1, 3, h, w].
+        noise: initial z [S, 1, h, w].
+        fresh_noise: arrays like `noise`, used only by the ancestral sampler, one for every step
+            except the last.
         """
         ...

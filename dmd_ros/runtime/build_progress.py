@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far a TensorRT build is, for people: a few lines, never a flood. Without TensorRT in it."""
+"""Progress of a TensorRT build, as a few log lines. Does not import TensorRT."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 
 class BuildProgress:
-    """Gathers what TensorRT reports, from any of its threads, and says it every `period_s`.
+    """Collects TensorRT's progress reports, from any thread, and logs them every `period_s`.
 
-    Used as a context it also speaks where TensorRT reports nothing (8.6): elapsed time only.
+    As a context manager it also logs the elapsed time if TensorRT reports nothing (8.6).
     """
 
     def __init__(self, log: Callable[[str], None], period_s: float = 10.0) -> None:
-        """Speak through `log`."""
+        """log: receives the lines."""
         self._log, self._period = log, period_s
         self._lock = threading.Lock()
         self._phases: dict[str, tuple[int, int]] = {}  # name -> steps done, steps
@@ -24,34 +24,34 @@ class BuildProgress:
         self._thread = threading.Thread(target=self._speak, daemon=True)
 
     def __enter__(self) -> BuildProgress:
-        """Start speaking."""
+        """Start logging."""
         self._started = time.monotonic()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Fall silent."""
+        """Stop logging."""
         self._stop.set()
         self._thread.join()
 
     def start(self, phase: str, steps: int) -> None:
-        """Take note of a new phase."""
+        """Register a new phase."""
         with self._lock:
             self._phases[phase] = (0, steps)
 
     def step(self, phase: str, index: int) -> None:
-        """Take note that step `index` (from 0) of a phase is done."""
+        """Register that step `index` (from 0) of a phase is done."""
         with self._lock:
             steps = self._phases.get(phase, (0, index + 1))[1]
             self._phases[phase] = (index + 1, max(steps, index + 1))
 
     def finish(self, phase: str) -> None:
-        """Forget a phase."""
+        """Remove a phase."""
         with self._lock:
             self._phases.pop(phase, None)
 
     def text(self) -> str:
-        """Say where the build is: the phases that run, outermost first."""
+        """Return the running phases with their steps, outermost first."""
         with self._lock:
             running = [f'{name} {done}/{steps}' for name, (done, steps) in self._phases.items()]
         return ', '.join(running) or 'no details from this TensorRT version'

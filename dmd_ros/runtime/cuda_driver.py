@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA driver library itself: which GPUs there are, and CUDA graphs (pycuda has none).
+"""Direct calls of the CUDA driver library: list of GPUs, and CUDA graphs, which pycuda lacks.
 
-The library is the one that pycuda and TensorRT already use, so handles are shared. ctypes lets
-other Python threads run during every call.
+pycuda and TensorRT use the same library, so handles are shared. ctypes releases the GIL during
+every call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dmd_ros.runtime.errors import BackendError
 
 LIBRARY = 'libcuda.so.1'
-# Only what this thread enqueues is recorded; other CUDA users of the process are not disturbed.
+# Capture mode: record only this thread's calls, without affecting other CUDA users in the process.
 _THREAD_LOCAL = 1
 
 _INT = ctypes.POINTER(ctypes.c_int)
@@ -39,12 +39,12 @@ _SIGNATURES: dict[str, list[type]] = {
 
 
 def gpus() -> tuple[str, ...]:
-    """Names of the GPUs in CUDA's order; none where there is no driver or no GPU."""
+    """Return the names of the GPUs in CUDA's order; empty without a driver or GPU."""
     return look()[0]
 
 
 def look() -> tuple[tuple[str, ...], str]:
-    """Names of the GPUs in CUDA's order; and why there are none, or an empty text."""
+    """Return the names of the GPUs in CUDA's order, and why there are none, or ''."""
     try:
         library = _library()
         _check(library, 'cuInit', 0)
@@ -56,19 +56,19 @@ def look() -> tuple[tuple[str, ...], str]:
             _check(library, 'cuDeviceGet', ctypes.byref(device), index)
             _check(library, 'cuDeviceGetName', name, len(name), device)
             names.append(name.value.decode(errors='replace'))
-        return tuple(names), '' if names else 'the driver knows no GPU'
+        return tuple(names), '' if names else 'the driver finds no GPU'
     except BackendError as error:
         return (), str(error)
 
 
 class CudaGraph:
-    """What `enqueue` puts on a stream, recorded once and launched as one.
+    """The work that `enqueue` puts on a stream, recorded once and launched as one call.
 
-    stream: its handle. The caller keeps the CUDA context current during every call.
+    stream: handle of the stream. The caller must keep the CUDA context current in every method.
     """
 
     def __init__(self, stream: int, enqueue: Callable[[], None]) -> None:
-        """Record; raises `BackendError` if something in it cannot be recorded."""
+        """Record the graph; raises `BackendError` if some of the work cannot be recorded."""
         self._library = _library()
         self._stream = ctypes.c_void_p(stream)
         self._graph = ctypes.c_void_p()
@@ -77,7 +77,7 @@ class CudaGraph:
         try:
             enqueue()
         except BaseException:
-            # The stream must leave capture mode, whatever state the recording is in.
+            # The stream must leave capture mode, even if the recording is invalid.
             with contextlib.suppress(BackendError):
                 self._call('cuStreamEndCapture', self._stream, ctypes.byref(self._graph))
             self.close()
@@ -92,11 +92,11 @@ class CudaGraph:
             raise
 
     def launch(self) -> None:
-        """Enqueue the recording."""
+        """Enqueue the recorded graph."""
         self._call('cuGraphLaunch', self._executable, self._stream)
 
     def close(self) -> None:
-        """Free the recording; may be called twice."""
+        """Free the recorded graph; may be called twice."""
         if self._executable:
             self._library.cuGraphExecDestroy(self._executable)
         if self._graph:
@@ -123,7 +123,7 @@ def _library() -> ctypes.CDLL:
             getattr(library, name).argtypes = types
     except (OSError, AttributeError) as error:
         text = str(error)
-        if text.startswith(LIBRARY) and 'No such file' in text:  # most robots: few words
+        if text.startswith(LIBRARY) and 'No such file' in text:  # the usual case: keep it short
             raise BackendError(f'there is no {LIBRARY}') from None
         raise BackendError(f'{LIBRARY} of the NVIDIA driver cannot be used ({text})') from None
     return library

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a model file to a proved engine in the cache: what a build does, and who runs it.
+"""From a model file to a proved engine in the cache, built in a separate process.
 
     python -m dmd_ros.runtime.engine_cache build --model dmd_worlds --size 192x256 --samples 1
 
-A build runs in a process of its own (this command), so that a node that shuts down can stop it at
-any moment, and its gigabytes are gone when it is done. It ends with a node that is killed, too.
+A build runs as this command in its own process, so that a node can stop it at any moment when it
+shuts down, and its gigabytes of memory are freed at the end. It also ends if the node is killed.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from dmd_ros.runtime.errors import BackendError, NotBuiltError, RefusedError
 from dmd_ros.runtime.model_file import GOLDEN_KEY, golden_from_metadata
 from dmd_ros.runtime.shared_files import DEFAULT_MODEL, find_model
 
-# How the command says that it failed, and its exit status by the class of its error.
+# Prefix of the command's error line, and its exit status by the class of the error.
 _ERROR = 'error: '
 _STATUS: dict[type[BackendError], int] = {BackendError: 1, RefusedError: 3, NotBuiltError: 4}
-# What TensorRT dies of by its own fault, perhaps in one precision alone.
+# Signals of crashes inside TensorRT, perhaps in one precision only.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-# How TensorRT's own errors begin, in its log; the last of them are told.
+# Prefix of TensorRT's own errors in its log; the last ones are repeated in our error.
 _COMPLAINT = '[E] '
 _MOST_COMPLAINTS, _MOST_LETTERS = 2, 300
-_TIME = re.compile(r'\[ *\d+\.\d s\] ')  # and the command's lines
+_TIME = re.compile(r'\[ *\d+\.\d s\] ')  # prefix of the command's own lines
 _STOP_S = 5.0
 Cancelled = Callable[[], bool]
 
 
 def build(request: BuildRequest, log: Log) -> StoredEngine:
-    """Build, prove and store in this process, unless the cache has it: the CLI's work."""
+    """Build, prove and store an engine in this process, unless it is cached (used by the CLI)."""
     tensorrt = select.tensorrt_module()
     from dmd_ros.runtime.graphs import half_graph
     from dmd_ros.runtime.ort_backend import OrtBackend
@@ -72,7 +72,7 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
         log(f'engine of {len(plan) >> 20} MiB built; proving it against ONNX Runtime')
         try:
             engine = tensorrt.TrtBackend(plan, conditions, spec, contract, request.device, log)
-        except RefusedError as error:  # it would be the next time too: the cache remembers
+        except RefusedError as error:  # a permanent failure: record it in the cache
             return plan, conditions, {'passed': False, 'text': str(error)}
         try:
             golden = _golden(reference.metadata, request.model, log)
@@ -94,7 +94,7 @@ def build(request: BuildRequest, log: Log) -> StoredEngine:
 
 
 def timing_cache(folder: Path, spec: EngineSpec) -> Path:
-    """File of the kernel timings of one TensorRT version on one kind of GPU."""
+    """Return the file of the kernel timings of one TensorRT version on one GPU model."""
     where = f'{spec.tensorrt} {spec.gpu} {spec.compute_capability} {spec.driver}'
     return folder / f'timing-{hashlib.sha256(where.encode()).hexdigest()[:16]}.cache'
 
@@ -105,11 +105,12 @@ def fetch(
     log: Log,
     cancelled: Cancelled = lambda: False,
 ) -> StoredEngine:
-    """Return the engine for `spec`, from the cache or built by a process of its own.
+    """Return the engine for `spec`, from the cache or built by a separate process.
 
-    cancelled: asked five times a second; once it says True the build is stopped at once and
-    `BackendError` raised. That TensorRT cannot build an engine is noted in the cache, unless it
-    spoke of something that may pass.
+    cancelled: polled five times a second; once it returns True, the build is stopped and
+        `BackendError` is raised.
+    If TensorRT cannot build the engine, this is recorded in the cache, unless the cause may be
+    temporary.
     """
     where = (spec, request.cache, request.model.stem, log)
     if not request.force and (engine := engine_store.find(*where)) is not None:
@@ -121,12 +122,12 @@ def fetch(
             engine_store.remember_not_built(*where, why=str(error))
         raise
     if (engine := engine_store.find(*where)) is None:
-        raise BackendError(f'the build ended well but left no engine in {request.cache}')
+        raise BackendError(f'the build succeeded but left no engine in {request.cache}')
     return engine
 
 
 def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
-    """Run the engine command; its lines go to `log`, its error is raised as its class."""
+    """Run the engine command; pass its lines to `log` and raise its error in its own class."""
     try:
         process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
@@ -155,10 +156,10 @@ def run_child(words: list[str], log: Log, cancelled: Cancelled) -> None:
         text = errors[-1] + (_complaints(lines) if kind is NotBuiltError else '')
     else:
         kind = NotBuiltError if -process.returncode in _CRASHES else BackendError
-        text = f'the engine build {_ending(process.returncode)}; its last words: '
+        text = f'the engine build {_ending(process.returncode)}; its last lines: '
         text += ' / '.join(lines[-3:])
     if kind is NotBuiltError:
-        full = -process.returncode == signal.SIGBUS  # a mapped file that its disk has no room for
+        full = -process.returncode == signal.SIGBUS  # a mapped file on a full disk
         raise NotBuiltError(text, full or refusals.may_pass(filter(_is_foreign, lines)))
     raise kind(text)
 
@@ -169,7 +170,7 @@ def engine_for(
     log: Log,
     cancelled: Cancelled = lambda: False,
 ) -> StoredEngine:
-    """Return the proved engine for this machine, built first if need be; see `fetch`."""
+    """Return the proved engine for this machine, built first if necessary; see `fetch`."""
     machine = select.tensorrt_module().machine(request.device)
     return fetch(request, engine_store.spec_for(request, contract, machine), log, cancelled)
 
@@ -196,7 +197,7 @@ def start(
 
 def _golden(metadata: dict[str, str], model: Path, log: Log) -> proof.Golden | None:
     if GOLDEN_KEY not in metadata:
-        log(f'{model} has no golden input; it is proved on random inputs alone')
+        log(f'{model} has no golden input; it is proved on random inputs only')
         return None
     feeds, outputs = golden_from_metadata(metadata, str(model))
     return proof.Golden(feeds, outputs[OUTPUT])
@@ -212,12 +213,12 @@ def _read(stream: IO[str], lines: list[str], log: Log) -> None:
 
 
 def _is_foreign(line: str) -> bool:
-    """Tell what TensorRT and the system say from what the command does, which names files."""
+    """Return whether a line is from TensorRT or the system; the command's own lines name files."""
     return not line.startswith(_ERROR) and not _TIME.match(line)
 
 
 def _complaints(lines: list[str]) -> str:
-    """Repeat what TensorRT said last of why it could not."""
+    """Return TensorRT's last error messages, to be appended to ours."""
     said = [line.partition(_COMPLAINT)[2] for line in lines if _COMPLAINT in line]
     told = ' / '.join(text[:_MOST_LETTERS] for text in said[-_MOST_COMPLAINTS:])
     return f' (TensorRT: {told})' if told else ''
@@ -235,7 +236,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _ending(code: int) -> str:
-    """Say how a process without an error line ended; the kernel kills what takes all memory."""
+    """Describe how a process without an error line ended; SIGKILL is often a lack of memory."""
     if code >= 0:
         return f'ended with status {code}'
     name = signal.Signals(-code).name
@@ -247,25 +248,27 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m dmd_ros.runtime.engine_cache', description='TensorRT engines of dmd_ros'
     )
     build = parser.add_subparsers(dest='command', required=True).add_parser(
-        'build', help='build and prove the engine of a model, unless there is one'
+        'build', help='build and prove the engine of a model, unless it exists'
     )
     build.add_argument(
         '--model', default=DEFAULT_MODEL, help='.onnx or name; default: %(default)s'
     )
     build.add_argument('--precision', default='fp16', help='fp32, fp16 or bf16; default: fp16')
-    build.add_argument('--size', help='network height x width, as 192x256; without it: any')
-    build.add_argument('--samples', type=int, default=1, help='of a picture; default: 1')
+    build.add_argument('--size', help='network height x width, e.g. 192x256; default: any')
+    build.add_argument('--samples', type=int, default=1, help='per picture; default: 1')
     build.add_argument('--device', type=int, default=0, help='number of the GPU; default: 0')
     build.add_argument('--cache-dir', type=Path, help='default: in the user cache')
-    build.add_argument('--workspace-mib', type=int, default=1024, help='of scratch; default: 1024')
+    build.add_argument(
+        '--workspace-mib', type=int, default=1024, help='scratch memory; default: 1024'
+    )
     build.add_argument(
         '--optimization-level',
         type=int,
         default=3,
         choices=range(6),
-        help="TensorRT's; default: 3",
+        help='of TensorRT; default: 3',
     )
-    build.add_argument('--force', action='store_true', help='build even if there is one')
+    build.add_argument('--force', action='store_true', help='build even if the engine exists')
     return parser
 
 
@@ -284,9 +287,9 @@ def _request(options: argparse.Namespace) -> BuildRequest:
 
 
 def command(request: BuildRequest) -> list[str]:
-    """Command line of a build, which `main` reads as the same request."""
+    """Return the command line of a build, which `main` parses back to the same request."""
     words = child_command('dmd_ros.runtime.engine_cache', 'build')
-    # Absolute: ./model without an ending would be the name of a shipped one.
+    # Absolute: ./model without a suffix would be taken for the name of a shipped model.
     words += ['--model', str(request.model.absolute()), '--precision', request.precision]
     if request.size is not None:
         words += ['--size', f'{request.size[0]}x{request.size[1]}']
@@ -297,7 +300,7 @@ def command(request: BuildRequest) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; errors are one line."""
+    """Run the command line; an error is printed as one line."""
     options = _parser().parse_args(argv)
     started = time.monotonic()
 
@@ -314,7 +317,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    # TensorRT builds for minutes outside Python, which would hear of Ctrl-C when that is over.
+    # TensorRT builds for minutes in native code; Python would handle Ctrl-C only afterwards.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(main())

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine on disk: what it was made for, its proof and TensorRT's plan, in one file.
+"""An engine on disk: its specification, its proof and TensorRT's plan in one file.
 
     8 bytes     magic
     4 bytes     length of the header, little endian
     header      JSON: spec, plan_bytes, conditions_bytes, plan_sha256 (of both), proof
-    plan        what TensorRT serialised
-    conditions  what the host computes for it: ONNX, see `condition_graph`; may be empty
+    plan        serialised by TensorRT
+    conditions  ONNX graph that the host computes, see `condition_graph`; may be empty
 
-One file is renamed into place at once, so no header ever stands beside another engine's plan.
+A single file can be renamed atomically, so a header never belongs to another engine's plan.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.model_file import parts_of
 
-# Part of every key: raise it when `half_graph` or the builder's settings change.
+# Part of every key: increase it when `half_graph` or the builder's settings change.
 RECIPE = 9
 MAGIC = b'DMDENG\x00\x01'
 _MAX_HEADER = 1 << 20
@@ -45,12 +45,16 @@ Size = tuple[int, int]  # height, width
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """Everything that an engine depends on; another value of any field is another engine.
+    """Everything that an engine depends on; another value of any field means another engine.
 
-    model_sha256: of the ONNX file. tensorrt, gpu, compute_capability ('8.7'), driver (major):
-    TensorRT's plans are valid for exactly these. precision: 'fp32', 'fp16' or 'bf16'. batch:
-    samples per call. smallest, best, largest: network (height, width), all equal for a static
-    engine. workspace_mib, optimization_level: given to the builder. recipe: of the graph.
+    model_sha256: of the ONNX file.
+    tensorrt, gpu, compute_capability ('8.7'), driver (major): TensorRT's plans are valid only for
+        exactly these.
+    precision: 'fp32', 'fp16' or 'bf16'.
+    batch: samples per call.
+    smallest, best, largest: network (height, width), all equal for a static engine.
+    workspace_mib, optimization_level: builder settings.
+    recipe: `RECIPE` at the time of the build.
     """
 
     model_sha256: str
@@ -69,12 +73,12 @@ class EngineSpec:
 
     @property
     def is_static(self) -> bool:
-        """Whether the engine takes one picture size only."""
+        """Whether the engine supports one picture size only."""
         return self.smallest == self.largest
 
     @property
     def extreme_sizes(self) -> tuple[Size, ...]:
-        """The widest and the tallest picture of a dynamic engine; none of a static one."""
+        """The widest and the tallest picture of a dynamic engine; empty for a static one."""
         low, high = self.smallest, self.largest
         return () if self.is_static else ((low[0], high[1]), (high[0], low[1]))
 
@@ -84,20 +88,20 @@ class EngineSpec:
         return f'{self.best[0]}x{self.best[1]}' if self.is_static else 'dynamic'
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON would give it back (lists for tuples)."""
+        """Return the fields as read back from JSON (lists for tuples)."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
     @property
     def key(self) -> str:
-        """Digest over all fields."""
+        """Digest of all fields."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class StoredEngine:
-    """A checked engine: what it is for, TensorRT's plan, its conditions, figures of its proof."""
+    """A checked engine: specification, TensorRT's plan, conditions and figures of its proof."""
 
     path: Path
     spec: EngineSpec
@@ -107,12 +111,12 @@ class StoredEngine:
 
 
 def file_name(spec: EngineSpec, stem: str) -> str:
-    """Name of the engine's file; the key decides, the rest is for people."""
+    """Return the name of the engine's file; the key identifies it, the rest is informative."""
     return f'{stem}-{spec.precision}-{spec.shape_text}-b{spec.batch}-{spec.key[:16]}.engine'
 
 
 def sha256_of(model: Path) -> str:
-    """Digest of a model file, and of its weights where they lie in other files."""
+    """Return the digest of a model file, including weights stored in other files."""
     digest = hashlib.sha256()
     for part in parts_of(model):
         with part.open('rb') as stream:
@@ -124,7 +128,7 @@ def sha256_of(model: Path) -> str:
 def write(
     path: Path, spec: EngineSpec, plan: bytes, conditions: bytes, proof: dict[str, Any]
 ) -> None:
-    """Store an engine: written beside its place, flushed, then renamed."""
+    """Store an engine: write a temporary file beside it, flush, then rename."""
     header = {
         'spec': spec.to_dict(),
         'plan_bytes': len(plan),
@@ -137,7 +141,7 @@ def write(
 
 
 def write_atomic(path: Path, *parts: bytes) -> None:
-    """Write a file that is there whole or not at all, whoever else writes it."""
+    """Write a file atomically, even with concurrent writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
     try:
@@ -154,14 +158,14 @@ def write_atomic(path: Path, *parts: bytes) -> None:
 
 
 def remove_parts(path: Path) -> None:
-    """Remove what writers of a file left beside it that were killed; nobody may write it now."""
+    """Remove temporary files left by killed writers; only call it while nobody writes `path`."""
     for part in path.parent.glob(f'.{glob.escape(path.name)}.*'):
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 def read(path: Path, spec: EngineSpec) -> StoredEngine:
-    """Load an engine made for exactly `spec`; raises `BackendError` that says what is wrong."""
+    """Load an engine built for exactly `spec`; raises `BackendError` that names the problem."""
     header, content = _parts(path)
     made_for = header['spec']
     if made_for != spec.to_dict():
@@ -172,12 +176,12 @@ def read(path: Path, spec: EngineSpec) -> StoredEngine:
     if len(content) != whole:
         raise BackendError(f'engine {path} is truncated: {len(content)} of {whole} bytes')
     if hashlib.sha256(content).hexdigest() != header['plan_sha256']:
-        raise BackendError(f'engine {path} is damaged: its checksum does not fit')
+        raise BackendError(f'engine {path} is damaged: its checksum does not match')
     return StoredEngine(path, spec, content[:size], content[size:], header['proof'])
 
 
 def spec_differences(made_for: dict[str, Any], spec: EngineSpec) -> list[str]:
-    """Say field by field how an engine differs from what is wanted."""
+    """Return the differences between an engine and the wanted one, field by field."""
     wanted = spec.to_dict()
     names = [f.name for f in fields(spec)] + sorted(made_for.keys() - wanted.keys())
     return [
@@ -188,7 +192,7 @@ def spec_differences(made_for: dict[str, Any], spec: EngineSpec) -> list[str]:
 
 
 def headers(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the readable engines of a folder with their headers, without reading the plans."""
+    """Yield the readable engines in a folder with their headers, without reading the plans."""
     for path in sorted(folder.glob('*.engine')):
         with contextlib.suppress(BackendError):
             yield path, _parts(path, with_plan=False)[0]
@@ -199,7 +203,7 @@ def _parts(path: Path, with_plan: bool = True) -> tuple[dict[str, Any], bytes]:
         with path.open('rb') as stream:
             start = stream.read(len(MAGIC) + 4)
             if len(start) < len(MAGIC) + 4 or not start.startswith(MAGIC):
-                raise BackendError(f'{path} is no engine of dmd_ros')
+                raise BackendError(f'{path} is not an engine of dmd_ros')
             (length,) = struct.unpack('<I', start[len(MAGIC) :])
             text = stream.read(min(length, _MAX_HEADER))
             content = stream.read() if with_plan else b''

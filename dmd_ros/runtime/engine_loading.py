@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what is wanted of TensorRT to a backend that runs, with what is tried next on the way."""
+"""From a request for a TensorRT engine to a running backend, with the fall-backs in between."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmd_ros.runtime.engine_store import BuildRequest, Log
 from dmd_ros.runtime.errors import BackendError, RefusedError, StaleError
 from dmd_ros.runtime.select import Choice
 
-# Who has not set up logging must hear that the robot is slower now: not through `log`.
+# Not through `log`: users without logging set up must learn that the robot is slower.
 _log = logging.getLogger('dmd_ros')
 
 
@@ -32,7 +32,7 @@ def request(
     folder: str | os.PathLike[str] | None,
     force: bool,
 ) -> BuildRequest:
-    """Say which engine is wanted; the arguments are those of `dmd_ros.loading.load_estimator`."""
+    """Return the build request; the arguments are those of `dmd_ros.loading.load_estimator`."""
     return BuildRequest(
         model=model,
         precision=choice.precision,
@@ -52,12 +52,12 @@ def load(
     log: Log,
     cancelled: Callable[[], bool],
 ) -> Any:
-    """Start the engine, built anew if it turns out to be stale; or_fp32: see `engine`."""
+    """Start the engine; rebuild it if it turns out to be stale. or_fp32: see `engine`."""
     stored, answered = engine(request, contract, or_fp32, log, cancelled)
     try:
         return engine_cache.start(stored, answered, contract, log)
     except StaleError as error:
-        log(f'{error} {stored.path}; it is built anew')
+        log(f'{error} {stored.path}; rebuilding it')
     stored, answered = engine(replace(request, force=True), contract, or_fp32, log, cancelled)
     return engine_cache.start(stored, answered, contract, log)
 
@@ -69,10 +69,10 @@ def engine(
     log: Log,
     cancelled: Callable[[], bool],
 ) -> tuple[StoredEngine, BuildRequest]:
-    """Have the engine in the cache, and the request that it answers.
+    """Return the engine, built and cached if necessary, and the request that it fulfils.
 
-    or_fp32: take one in fp32, aloud, where that in the precision asked for cannot be built, or is
-    refused by its proof.
+    or_fp32: if the engine in the requested precision cannot be built or fails its proof, use fp32
+        and log a warning.
     """
     try:
         return engine_cache.engine_for(request, contract, log, cancelled), request
@@ -81,14 +81,14 @@ def engine(
             raise
         refused = error
     first = request.precision
-    log(f'precision auto: {first} is refused, fp32 is next: {refused}')
+    log(f'precision auto: {first} is refused, trying fp32: {refused}')
     request = replace(request, precision='fp32')
     try:
         stored = engine_cache.engine_for(request, contract, log, cancelled)
     except BackendError as error:
         raise BackendError(f'{first}: {refused}; fp32: {error}') from None
     _log.warning(
-        'precision auto took fp32, which is slower than %s (%s). %s: %s',
+        'precision auto selected fp32, which is slower than %s (%s). %s: %s',
         first,
         stored.proof['text'],
         first,

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which engine file for which use; made if there is none. Without TensorRT in it."""
+"""The engine cache: finds the file for a specification, and stores new engines.
+
+Does not import TensorRT.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from dmd_ros.runtime.engine_file import EngineSpec, Size, StoredEngine
 from dmd_ros.runtime.errors import BackendError, RefusedError
 
 Log = Callable[[str], None]
-# Builds an engine: its plan, its conditions, and the proof with 'passed' and 'text'.
+# Builds an engine; returns its plan, its conditions, and the proof with 'passed' and 'text'.
 Make = Callable[[], tuple[bytes, bytes, dict[str, Any]]]
 
-# Width by height, in thousandths, of the fields of view that a dynamic engine is made for: upright
-# phone to wide stereo, besides those that the model was trained for. All of them, because rounding
-# to the stride makes the sizes jump: one may be the largest for half a percent of aspects.
+# Aspect ratios (width / height), in thousandths, that a dynamic engine supports besides the
+# training sizes: upright phone to wide stereo. All are tried, because rounding to the stride makes
+# sizes jump: the largest size may belong to half a percent of the aspects.
 _ASPECTS = range(500, 2501)
 _MIB = 1 << 20
 _POLL_S = 0.2
@@ -35,7 +38,7 @@ _REPORT_S = 10.0
 
 @dataclass(frozen=True)
 class Machine:
-    """Where engines are built and run; see `EngineSpec` for the fields."""
+    """The machine that builds and runs engines; see `EngineSpec` for the fields."""
 
     tensorrt: str
     gpu: str
@@ -45,10 +48,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What somebody wants an engine for.
+    """A request for an engine.
 
-    size: network (height, width), or None for an engine that takes every usual camera (slower).
-    samples: batch. device: number of the GPU. force: build even if there is one.
+    size: network (height, width), or None for an engine for all common cameras (slower).
+    samples: batch.
+    device: number of the GPU.
+    folder: of the engines, or None for the user's cache folder.
+    force: build even if the engine exists.
     """
 
     model: Path
@@ -63,19 +69,19 @@ class BuildRequest:
 
     @property
     def cache(self) -> Path:
-        """Folder of the engines: as given, or the user's cache folder."""
+        """Folder of the engines: as requested, or in the user's cache folder."""
         root = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
         folder = self.folder or root / 'dmd_ros' / 'engines'
         try:
             return folder.expanduser()
         except RuntimeError:
             raise BackendError(
-                f'there is no home folder for {folder}; set engine_cache_dir to another folder'
+                f'no home folder found for {folder}; set engine_cache_dir to another folder'
             ) from None
 
 
 def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> EngineSpec:
-    """Everything that the engine depends on; raises `BackendError` for a size that cannot be."""
+    """Return the specification of the requested engine; `BackendError` for an invalid size."""
     best = request.size or contract.train_sizes[0]
     if min(best) < 1 or any(side % contract.stride for side in best):
         raise BackendError(
@@ -108,7 +114,7 @@ def spec_for(request: BuildRequest, contract: Contract, machine: Machine) -> Eng
 
 
 def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
-    """Name the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
+    """Return the driver: '550' from /proc/driver/nvidia/version, else 'cuda 12' (on a Jetson)."""
     for word in (kernel_module or '').split():
         major, dot, _ = word.partition('.')
         if dot and major.isdigit():
@@ -117,10 +123,10 @@ def driver_major(kernel_module: str | None, cuda_driver: int) -> str:
 
 
 def find(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | None:
-    """Return the stored engine for `spec` if it is whole; else say why there is none.
+    """Return the stored engine for `spec` if it is intact; otherwise log why there is none.
 
-    Raises `RefusedError` if it failed its proof or could not be built before, `BackendError` for a
-    useless folder.
+    Raises `RefusedError` if it failed its proof or could not be built before, `BackendError` for
+    an unusable folder.
     """
     path = folder / engine_file.file_name(spec, stem)
     with _usable(folder):
@@ -131,7 +137,7 @@ def find(spec: EngineSpec, folder: Path, stem: str, log: Log) -> StoredEngine | 
         try:
             return engine_file.read(path, spec)
         except BackendError as error:
-            log(f'{error}; it is built anew')
+            log(f'{error}; rebuilding it')
             return None
 
 
@@ -144,10 +150,11 @@ def obtain(
     *,
     force: bool = False,
 ) -> StoredEngine:
-    """Return the engine for `spec`, made by `make` if there is none; one builder at a time.
+    """Return the engine for `spec`, built by `make` if there is none; one builder at a time.
 
-    An engine that fails its proof is not stored. Its figures are, so that the next start says so
-    at once instead of building it again. Raises `RefusedError` for those, else `BackendError`.
+    An engine that fails its proof is not stored, but its figures are, so that the next start
+    fails at once instead of building again. Raises `RefusedError` in this case, otherwise
+    `BackendError`.
     """
     path = folder / engine_file.file_name(spec, stem)
     with _lock(path.with_suffix('.lock'), log) as alone:
@@ -168,50 +175,50 @@ def obtain(
 
 
 def remember_not_built(spec: EngineSpec, folder: Path, stem: str, log: Log, why: str) -> None:
-    """Note that TensorRT cannot build the engine for `spec`, and why, for the next start."""
+    """Record for the next start that TensorRT cannot build the engine for `spec`, and why."""
     path = folder / engine_file.file_name(spec, stem)
     try:
         refusals.remember(path, {'text': why, 'built': False})
-    except OSError as error:  # there is another precision to go on with
-        log(f'it is not noted for the next start that this engine cannot be built ({error})')
+    except OSError as error:  # not fatal: another precision may work
+        log(f'cannot record for the next start that this engine cannot be built ({error})')
 
 
 def check_room(folder: Path, weights_bytes: int) -> None:
-    """Raise `BackendError` if there is no room for such weights: a build ends with that."""
+    """Raise `BackendError` if the disk has no room for the weights: the build would end so."""
     with _usable(folder):
         room = shutil.disk_usage(folder)
-    if room.total and room.free < weights_bytes:  # some network folders know no sizes
+    if room.total and room.free < weights_bytes:  # some network folders report a size of 0
         raise BackendError(
-            f'the folder of the engines, {folder}, has room for {room.free / _MIB:.2f} MiB, and '
+            f'the engine folder {folder} has room for {room.free / _MIB:.2f} MiB, but '
             f'the weights of the engine alone take {weights_bytes / _MIB:.2f} MiB; make room, or '
             'set engine_cache_dir to another folder'
         )
 
 
 def advice(spec: EngineSpec) -> str:
-    """Say what may be done about an engine that cannot be had."""
+    """Return the advice for an engine that cannot be built or fails its proof."""
     if spec.precision == 'fp32':
         return 'Use another TensorRT version, or set backend to onnxruntime'
-    return 'Set precision to fp32 (slower, more exact), or use another TensorRT version'
+    return 'Set precision to fp32 (slower, more precise), or use another TensorRT version'
 
 
 @contextlib.contextmanager
 def _usable(folder: Path) -> Iterator[None]:
-    """Name the folder that cannot be read or written, is full, or is no folder at all."""
+    """Turn an `OSError` (no access, disk full, not a folder) into one that names the folder."""
     try:
         yield
     except OSError as error:
         raise BackendError(
-            f'the folder of the engines, {folder}, cannot be used ({error}); mend that, or set '
+            f'the engine folder {folder} cannot be used ({error}); fix that, or set '
             'engine_cache_dir to another folder'
         ) from None
 
 
 @contextlib.contextmanager
 def _lock(path: Path, log: Log) -> Iterator[bool]:
-    """Hold `path` against other processes; the system frees it however a process ends.
+    """Lock `path` against other processes; the system releases it when the process ends.
 
-    Yields whether it is held, which it is not where nothing can be locked.
+    Yields whether it is locked: False on file systems without locks.
     """
     with _usable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +233,7 @@ def _lock(path: Path, log: Log) -> Iterator[bool]:
                 break
             except BlockingIOError:
                 pass
-            except OSError as error:  # of a network without locks; a rename is safe there too
+            except OSError as error:  # network file system without locks; renaming is still safe
                 log(f'{path} cannot be locked ({error}): others may build this engine as well')
                 break
             waited = time.monotonic() - started
@@ -238,7 +245,7 @@ def _lock(path: Path, log: Log) -> Iterator[bool]:
 
 
 def _why_missing(spec: EngineSpec, folder: Path) -> str:
-    """Name the engine of the same model that comes nearest, and what differs."""
+    """Return why there is no engine: the most similar one of the model, and how it differs."""
     others = (
         engine_file.spec_differences(header['spec'], spec)
         for _, header in engine_file.headers(folder)
@@ -251,7 +258,7 @@ def _why_missing(spec: EngineSpec, folder: Path) -> str:
 
 
 def parse_size(text: str) -> Size:
-    """Read '192x256' as (height, width); raises `BackendError`."""
+    """Parse '192x256' as (height, width); raises `BackendError`."""
     height, _, width = text.lower().partition('x')
     if not (height.isdecimal() and width.isdecimal()):
         raise BackendError(f'size {text!r}; write height x width, like 192x256')

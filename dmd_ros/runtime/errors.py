@@ -4,21 +4,21 @@
 
 
 class BackendError(RuntimeError):
-    """A model, provider or engine that cannot be used; says what, where, and the fix."""
+    """A model, provider or engine cannot be used; the message states what, where and the fix."""
 
 
 class RefusedError(BackendError):
-    """An engine cannot be built, or is not what it should be: one of another precision may."""
+    """An engine cannot be built or fails its proof; another precision may work."""
 
 
 class NotBuiltError(RefusedError):
-    """What TensorRT could not build; may_pass: for a reason that may be gone the next time."""
+    """TensorRT could not build the engine; may_pass: the cause may be temporary."""
 
     def __init__(self, text: str, may_pass: bool = False) -> None:
-        """Say it, and whether another try may meet it."""
+        """text: the message. may_pass: whether another try may succeed."""
         super().__init__(text)
         self.may_pass = may_pass
 
 
 class StaleError(BackendError):
-    """An engine that TensorRT itself does not accept here, though its key is right."""
+    """TensorRT itself rejects an engine, although its key matches."""

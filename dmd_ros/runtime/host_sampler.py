@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sampler on the host, around any backend."""
+"""The sampler on the host, for any backend."""
 
 from __future__ import annotations
 

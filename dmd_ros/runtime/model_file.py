@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a model file carries beside its weights: the contract, and a golden input with its output.
+"""Metadata of a model file: the contract, and a golden input with its output.
 
-Both are text in the file's metadata, so any engine that can read metadata can check itself: a
-wrongly built engine or a broken driver shows as a wrong golden output, before any frame is lost.
+Both are text in the file's metadata, so every backend can check itself: a faulty engine or a
+broken driver gives a wrong golden output, before any frame is affected.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from dmd_ros.runtime.errors import BackendError
 GOLDEN_KEY = 'dmd_golden'
 # Allowed relative difference from the golden output in float32.
 TOLERANCE = 1e-3
-# Another tolerance, as text, in a file that says so. In int8, where a value lies between two
-# numbers, the last bit of another processor decides, and from there on the output differs by per
-# cents and more; a flipped bit that matters changes it beyond measure.
+# Key of another tolerance, as text. In int8, the last bit of another processor decides how a value
+# between two integers is rounded, so outputs differ by several percent; a flipped bit that matters
+# changes them far more.
 TOLERANCE_KEY, INT8_TOLERANCE = 'dmd_golden_tolerance', 0.5
-# What makes int8 of a tensor, as a file has it: field 4 (op_type) of a NodeProto, 14 letters.
-# Robots have no package onnx to ask.
+# The operator that quantises to int8, as serialised: field 4 (op_type) of a NodeProto, 14 letters.
+# The package onnx is not installed on robots.
 _INT8_NODE = re.compile(b'\x22\x0eQuantizeLinear')
-# Likewise an entry of external_data of a TensorProto: what follows is a length and a file name.
+# Likewise an entry of external_data of a TensorProto, followed by a length and a file name.
 _LOCATION = re.compile(rb'\x0a\x08location\x12(?=(.{2,300}))', re.DOTALL)
 _BLOCK, _LONGEST = 1 << 20, 320
 _C = TypeVar('_C', bound=PictureContract)
@@ -54,8 +54,8 @@ def fov_contract_from_metadata(metadata: Mapping[str, str], source: str) -> FovC
 def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter: str) -> _C:
     if METADATA_KEY not in metadata:
         raise BackendError(
-            f'{source} carries no contract (metadata key {METADATA_KEY!r}), so nobody knows how '
-            f'to feed it; export it with {exporter}'
+            f'{source} carries no contract (metadata key {METADATA_KEY!r}), which describes '
+            f'its inputs; export it with {exporter}'
         )
     try:
         return kind.from_json(metadata[METADATA_KEY])
@@ -64,16 +64,16 @@ def _contract(metadata: Mapping[str, str], source: str, kind: type[_C], exporter
 
 
 def is_int8(model: Path) -> bool:
-    """Tell whether part of an ONNX file computes in int8, as `train.quantize` makes it."""
+    """Return whether part of an ONNX file computes in int8, as written by `train.quantize`."""
     return any(_found(model, _INT8_NODE))
 
 
 def parts_of(model: Path) -> list[Path]:
-    """List a model file, and the files with its weights if they lie outside it."""
+    """Return a model file and, if its weights are stored outside it, the files of the weights."""
     names = {f'{model.name}.data'}
     for after in _found(model, _LOCATION):
         size, start = after[0], 1
-        if size > 127:  # seven bits in a byte
+        if size > 127:  # varint: seven bits per byte
             size, start = size & 127 | after[1] << 7, 2
         names.add(os.fsdecode(after[start : start + size]))
     paths = (model.parent / name for name in sorted(names))
@@ -81,7 +81,7 @@ def parts_of(model: Path) -> list[Path]:
 
 
 def _found(path: Path, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
-    """Yield what matches in a file, perhaps twice; not read at once, as memory may be short."""
+    """Yield the matches in a file, some perhaps twice; read in blocks to save memory."""
     tail = b''
     with path.open('rb') as stream:
         while block := stream.read(_BLOCK):
@@ -90,7 +90,7 @@ def _found(path: Path, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
 
 
 def golden_to_metadata(feeds: Feeds, outputs: Mapping[str, Floats]) -> str:
-    """Write the golden input and output as text."""
+    """Serialise the golden input and output as text."""
     arrays = {**feeds, **outputs}
     return json.dumps({name: _to_text(array) for name, array in arrays.items()}, sort_keys=True)
 
@@ -115,7 +115,10 @@ def golden_from_metadata(
 
 
 def relative_difference(value: Floats, expected: Floats) -> float:
-    """Largest difference, relative to the largest expected magnitude; inf where not finite."""
+    """Return the largest difference relative to the largest expected magnitude.
+
+    inf if `value` is not finite or has another shape.
+    """
     if value.shape != expected.shape or not np.isfinite(value).all():
         return float('inf')
     scale = max(float(np.abs(expected).max()), 1e-12)
@@ -130,9 +133,10 @@ def check_golden(
     inputs: Sequence[str] = INPUTS,
     output: str = OUTPUT,
 ) -> float:
-    """Run the golden input; return the relative difference, or raise `BackendError` beyond it.
+    """Run the golden input; return the relative difference of the output.
 
-    tolerance: None is what the metadata say, else `TOLERANCE`.
+    tolerance: None uses the metadata's, if any, else `TOLERANCE`.
+    Raises `BackendError` if the difference exceeds it.
     """
     feeds, expected = golden_from_metadata(metadata, source, inputs, output)
     difference = relative_difference(run(feeds)[output], expected[output])
@@ -141,7 +145,7 @@ def check_golden(
     if not difference <= tolerance:
         raise BackendError(
             f'{source}: output on the golden input differs by {difference:.2e} (relative), '
-            f'allowed {tolerance:.0e}; the file is damaged, or what computes it (engine, '
+            f'allowed {tolerance:.0e}; the file is damaged, or the computation (engine, '
             'precision, driver) is wrong: copy or export the model again, or use another backend'
         )
     return difference
@@ -153,7 +157,7 @@ def _tolerance(metadata: Mapping[str, str], source: str) -> float:
         return float(text)
     except ValueError:
         raise BackendError(
-            f'{source}: its metadata {TOLERANCE_KEY}={text!r} is no number; export it again'
+            f'{source}: its metadata {TOLERANCE_KEY}={text!r} is not a number; export it again'
         ) from None
 
 

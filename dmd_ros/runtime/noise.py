@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The noise that a sampler starts from, and that of its steps."""
+"""Initial noise of a sampler, and noise of its steps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dmd_ros.runtime.backend import Floats
 
 
 class Replay:
-    """The same noise for every frame, drawn once: each iteration starts from the first array."""
+    """The same noise for every frame, drawn once: each iteration restarts at the first array."""
 
     def __init__(self, source: Iterator[Floats]) -> None:
-        """source: has no end."""
+        """source: infinite iterator of noise."""
         self._source = source
         self._drawn: list[Floats] = []
         self._drawing = threading.Lock()
 
     def __iter__(self) -> Iterator[Floats]:
-        """Yield what was drawn before, then draw; in any thread the same."""
+        """Yield the arrays drawn before, then draw more; the same in every thread."""
         for index in itertools.count():
             with self._drawing:
                 if index == len(self._drawn):
@@ -34,15 +34,15 @@ class Replay:
 
 
 def draw_fixed(seed: int, shape: tuple[int, ...]) -> tuple[Floats, Replay]:
-    """Draw the first noise, of this shape, and give that of the steps with it."""
+    """Draw the initial noise of this shape; return it with the noise of the steps."""
     noise = np.random.default_rng(seed).standard_normal(shape, np.float32)
-    # Read-only, so that a backend may keep its copy of the very same array.
+    # Read-only, so that a backend may skip the upload of an array that it already has.
     noise.flags.writeable = False
-    # A stream of its own, so that the first noise, which is kept, does not shift it.
+    # A separate stream, so that it does not depend on the size of the initial noise.
     return noise, Replay(normals(np.random.default_rng((seed, 1)), shape))
 
 
 def normals(random: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Floats]:
-    """Draw for ever."""
+    """Yield standard normal arrays without end."""
     while True:
         yield random.standard_normal(shape, np.float32)

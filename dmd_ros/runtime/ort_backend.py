@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime: the only file that imports it."""
+"""ONNX Runtime backend; the only file that imports onnxruntime."""
 
 from __future__ import annotations
 
@@ -33,35 +33,36 @@ from dmd_ros.runtime.model_file import (
 )
 
 _KINDS = {'tensor(float)': np.dtype(np.float32), 'tensor(float16)': np.dtype(np.float16)}
-# Where Linux says which processors are hyper-threads of one core.
+# Linux lists here which processors are hyper-threads of one core.
 _SIBLINGS = '/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list'
 _THREADS_END_S = 1.0
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
 class _OrtNetwork:
-    """A network on ONNX Runtime, on the device that was asked for and no other.
+    """A network on ONNX Runtime, on exactly the requested device.
 
-    model: path of an ONNX file. device: 'cpu' or 'cuda'. threads: CPU threads, 0 = all cores that
-    this process may use.
-    Raises `BackendError` if the file is no such network or the device cannot be had.
+    model: path of an ONNX file.
+    device: 'cpu' or 'cuda'.
+    threads: CPU threads, 0 = all cores that this process may use.
+    Raises `BackendError` if the file is not such a network or the device is not available.
     """
 
     name = 'onnxruntime'
-    # What a subclass is and who makes it: for messages; and the names of its tensors.
+    # Set by subclasses: kind and exporter for messages, and the names of the tensors.
     kind = ''
     inputs: tuple[str, ...] = ()
     output = ''
     exporter = ''
 
     def __init__(self, model: Path, device: str = 'cpu', threads: int = 0) -> None:
-        """Load the model and check what was loaded."""
+        """Load and check the model."""
         self._session: ort.InferenceSession | None = _open(Path(model), _provider(device), threads)
-        # ONNX Runtime drops a provider that fails to start and goes on with the CPU: look.
+        # ONNX Runtime silently falls back to the CPU if a provider fails to start: check.
         granted = self._session.get_providers()[0]
         if granted != _PROVIDERS[device]:
             raise BackendError(
-                f'asked ONNX Runtime for {_PROVIDERS[device]}, got {granted}; check the driver '
+                f'requested {_PROVIDERS[device]} of ONNX Runtime, got {granted}; check the driver '
                 'and the CUDA libraries, or set device to cpu'
             )
         self.device = device
@@ -70,8 +71,8 @@ class _OrtNetwork:
         self.metadata = _metadata(self._session, model)
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Evaluate once; raises `BackendError` if the model cannot take these feeds."""
-        session = self._session  # which another thread may close
+        """Evaluate once; raises `BackendError` if the model rejects these feeds."""
+        session = self._session  # another thread may close it
         if session is None:
             raise BackendError('this ONNX Runtime backend is closed; load the model again')
         try:
@@ -105,10 +106,13 @@ class _OrtNetwork:
 
 
 class OrtConditions:
-    """Computes what an engine takes of time and field of view; see `condition_graph`."""
+    """Computes the inputs of an engine that depend on time and field of view only.
+
+    See `condition_graph`.
+    """
 
     def __init__(self, graph: bytes) -> None:
-        """Load a serialised ONNX graph; raises `BackendError` if it is none."""
+        """Load a serialised ONNX graph; raises `BackendError` if it is invalid."""
         try:
             self._session = _session(graph, 1, _PROVIDERS['cpu'])
         except Exception as error:  # the parser's classes share no public base
@@ -119,7 +123,7 @@ class OrtConditions:
         self.kinds = {o.name: _KINDS[o.type] for o in self._session.get_outputs()}
 
     def __call__(self, t: Floats, tan_half_vfov: Floats) -> dict[str, NDArray[Any]]:
-        """Evaluate for t [B] and tan_half_vfov [B] -> tensors, float32 or float16, by name."""
+        """Return tensors, float32 or float16, by name, for t [B] and tan_half_vfov [B]."""
         try:
             made = self._session.run(None, {'t': t, 'tan_half_vfov': tan_half_vfov})
         except Exception as error:  # its classes share no public base
@@ -152,7 +156,7 @@ class OrtFovBackend(_OrtNetwork):
 
 
 def available_providers() -> tuple[str, ...]:
-    """Name what this ONNX Runtime can run on."""
+    """Return the execution providers of this ONNX Runtime."""
     return tuple(ort.get_available_providers())
 
 
@@ -171,8 +175,8 @@ def _provider(device: str) -> str:
 def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
     if not os.path.isfile(model):
         raise BackendError(
-            f'model file {model} does not exist, or may not be reached; give the path of an .onnx '
-            'file'
+            f'model file {model} does not exist, or is not accessible; specify the path of an '
+            '.onnx file'
         )
     whole = isinstance(threads, Integral) and not isinstance(threads, bool)
     if not whole or not 0 <= threads <= MAX_THREADS:
@@ -186,8 +190,8 @@ def _open(model: Path, provider: str, threads: int) -> ort.InferenceSession:
     except Exception as error:  # the parser's classes share no public base
         if isinstance(error, MemoryError) or 'bad_alloc' in str(error):
             raise BackendError(
-                f'there is not enough memory to load {model} ({error}); stop what else takes it, '
-                'or take a smaller model'
+                f'there is not enough memory to load {model} ({error}); stop other processes, '
+                'or use a smaller model'
             ) from None
         if provider != _PROVIDERS['cpu']:
             raise BackendError(
@@ -205,42 +209,42 @@ def _metadata(session: ort.InferenceSession, model: Path) -> dict[str, str]:
         return dict(session.get_modelmeta().custom_metadata_map)
     except UnicodeDecodeError as error:
         raise BackendError(
-            f'{model} has metadata that are no text ({error.reason}), so it is damaged: copy or '
+            f'{model} has metadata that is not text ({error.reason}), so it is damaged: copy or '
             'export it again'
         ) from None
 
 
 def _session(model: str | bytes, threads: int, provider: str) -> ort.InferenceSession:
-    """Load a model, by its path or as bytes; a provider that fails is an error, here and later.
+    """Load a model, by path or as bytes; a failing provider is an error, here and later.
 
-    By itself ONNX Runtime would go on with the CPU, in the middle of a run too, and print that.
+    By default ONNX Runtime would fall back to the CPU, even during a run, and only print that.
     """
     session = ort.InferenceSession(
         model, _options(threads), providers=[provider], enable_fallback=0
     )
-    session.disable_fallback()  # of runs, in versions that do not know the argument
+    session.disable_fallback()  # for runs, in versions without the argument
     return session
 
 
 def _try_threads(count: int) -> None:
-    """Raise `BackendError` if the system starts fewer: ONNX Runtime would wait for ever."""
+    """Raise `BackendError` if `count` threads cannot start: ONNX Runtime would hang then."""
     go_on, started = threading.Event(), list[threading.Thread]()
     try:
-        for _ in range(count - 1):  # one is there
+        for _ in range(count - 1):  # besides this one
             started.append(threading.Thread(target=go_on.wait, daemon=True))
             started[-1].start()
     except (RuntimeError, MemoryError) as error:
         del started[-1:]
         raise BackendError(
-            f'the system starts {len(started) + 1} threads and no more ({error}), and {count} are '
-            'wanted: lower threads, or raise the limit (of memory, of a container with '
+            f'the system starts only {len(started) + 1} threads ({error}), but {count} are '
+            'requested: lower threads, or raise the limit (of memory, of a container with '
             '--pids-limit, of a service with TasksMax=)'
         ) from None
     finally:
         go_on.set()
         end = time.monotonic() + _THREADS_END_S
         for thread in started:
-            thread.join()  # after which it counts for a moment still
+            thread.join()  # the system still counts it for a moment
             while os.path.exists(f'/proc/self/task/{thread.native_id}'):
                 if time.monotonic() > end:
                     break
@@ -248,10 +252,10 @@ def _try_threads(count: int) -> None:
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may use; hyper-threads of one share its arithmetic.
+    """Count the physical cores that this process may use; hyper-threads share arithmetic units.
 
-    ONNX Runtime counts those of the machine and binds a thread to each: to those as well that
-    `taskset`, systemd's CPUAffinity or a container keep from this process.
+    ONNX Runtime counts all cores of the machine and binds a thread to each, even to those that
+    `taskset`, systemd's CPUAffinity or a container exclude for this process.
     """
     if not hasattr(os, 'sched_getaffinity'):  # macOS
         return os.cpu_count() or 1
@@ -267,7 +271,7 @@ def usable_cores() -> int:
 def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    # Spinning workers would burn the robot's cores between frames.
+    # Spinning workers would waste the robot's cores between frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
     return options

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a new engine the same network? It runs against ONNX Runtime before anybody uses it.
+"""Proof of a new engine: it must agree with ONNX Runtime before it is used.
 
-The figure that counts is depth: the largest relative error, over all pixels, of metres decoded
-from the estimate of the code. Besides, the same input must give the same output whatever ran in
-between, and the sampler on the device must agree with `core.diffusion.sample`.
+The criterion is depth: the largest relative error, over all pixels, of metres decoded from the
+estimated code. In addition, equal inputs must give equal outputs whatever ran in between, and the
+sampler on the device must agree with `core.diffusion.sample`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from dmd_ros.runtime.host_sampler import sample_on_host
 # Largest relative error of depth. bf16 has 8 bits where fp16 has 11.
 LIMITS = {'fp32': 1e-4, 'fp16': 1e-2, 'bf16': 5e-2}
 REPEATS = 100
-# Another input runs before every tenth repeat: state left behind by a frame must not show.
+# Another input runs before every tenth repeat: no state may leak from one frame to the next.
 _INTERLEAVE = 10
-# Largest difference of codes between the sampler on the device and on the host. Both do the same
-# float32 arithmetic around the same engine: what differs is a fault.
+# Largest difference of codes between the sampler on the device and on the host. Both use the same
+# float32 arithmetic around the same engine: a difference is a fault.
 SAMPLER_LIMIT = 1e-3
 _SAMPLERS = ((1, 'ddim'), (2, 'ddpm'), (4, 'ddpm'), (4, 'ddim'))
 _RANDOM_TIMES = (1.0, 0.75, 0.5, 0.25)
@@ -35,7 +35,7 @@ _RANDOM_TIMES = (1.0, 0.75, 0.5, 0.25)
 
 @dataclass(frozen=True)
 class Golden:
-    """An input recorded when the model was exported, and what the network said to it."""
+    """An input recorded when the model was exported, and the network's output for it."""
 
     feeds: Feeds
     prediction: Floats
@@ -43,12 +43,14 @@ class Golden:
 
 @dataclass(frozen=True)
 class Proof:
-    """Figures of one proof; None where a part was not run.
+    """Figures of one proof; None for parts that did not run.
 
-    reference_error: ONNX Runtime against the recorded golden output. golden_error, random_errors:
-    the engine against ONNX Runtime; again_error: on the first random input once more, after the
-    other sizes of a dynamic engine. repeat_deviation: largest change of the output over `repeats`
-    equal inputs. sampler_error, sampler_deviation: of codes, see the module.
+    reference_error: ONNX Runtime against the recorded golden output.
+    golden_error, random_errors: the engine against ONNX Runtime.
+    again_error: as random_errors, on the first input again after the other sizes of a dynamic
+        engine.
+    repeat_deviation: largest change of the output over `repeats` equal inputs.
+    sampler_error, sampler_deviation: the same for codes of the sampler, see `_prove_sampler`.
     """
 
     precision: str
@@ -64,7 +66,7 @@ class Proof:
 
     @property
     def failures(self) -> list[str]:
-        """What is wrong, in words; empty for an engine that may be used."""
+        """Descriptions of all failures; empty if the engine may be used."""
         said = []
         if self.reference_error is not None and not self.reference_error <= LIMITS['fp32']:
             said.append(
@@ -102,7 +104,7 @@ class Proof:
 
     @property
     def text(self) -> str:
-        """One line for people."""
+        """One-line summary for logs."""
         if self.failures:
             return '; '.join(self.failures)
         golden = '' if self.golden_error is None else f'golden {100 * self.golden_error:.3g} %, '
@@ -113,7 +115,7 @@ class Proof:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For the engine's header."""
+        """Return the figures for the engine's header."""
         return {**asdict(self), 'passed': self.passed, 'text': self.text}
 
 
@@ -130,10 +132,10 @@ def prove(
 ) -> Proof:
     """Compare an engine with ONNX Runtime at `shape` (samples, height, width).
 
-    golden is repeated to fill that shape; `reference` must reproduce it in its own shape first.
-    seed: of the random inputs; None draws fresh ones, so that no engine is built to pass.
-    other_sizes: (height, width), of a dynamic engine, tried with one random input each; then the
-    first input once more.
+    golden: tiled to fill that shape; `reference` must first reproduce it in its own shape.
+    seed: of the random inputs; None draws fresh ones, so that no engine can be tuned to pass.
+    other_sizes: (height, width) of a dynamic engine, tried with one random input each, followed by
+        the first input again.
     """
     random = np.random.default_rng(seed)
     reference_error = golden_error = sampler_error = sampler_deviation = None
@@ -145,7 +147,7 @@ def prove(
     inputs = [random_feeds(random, contract, shape, t) for t in _RANDOM_TIMES]
     others = [random_feeds(random, contract, (shape[0], *size), 1.0) for size in other_sizes]
     errors = tuple(_compare(engine, reference, feeds, contract) for feeds in [*inputs, *others])
-    # What another size leaves behind must not show.
+    # No state may leak from another size.
     again = _compare(engine, reference, inputs[0], contract) if others else None
     deviation = _deviation(
         lambda i: engine.run(inputs[i])[OUTPUT], repeats=repeats, others=len(inputs) - 1
@@ -167,7 +169,7 @@ def prove(
 
 
 def depth_error(prediction: Floats, expected: Floats, feeds: Feeds, contract: Contract) -> float:
-    """Largest relative error of depth between two predictions for the same input."""
+    """Return the largest relative error of depth between two predictions for the same input."""
     if prediction.shape != expected.shape:
         return float('inf')
     alpha, sigma = (a[:, None, None, None] for a in diffusion.alpha_sigma(feeds['t']))
@@ -185,7 +187,7 @@ def depth_error(prediction: Floats, expected: Floats, feeds: Feeds, contract: Co
 def random_feeds(
     random: np.random.Generator, contract: Contract, shape: tuple[int, int, int], t: float
 ) -> Feeds:
-    """Draw an input as the network knows it: any picture, noise, a camera in its range."""
+    """Draw a valid input: a random picture, noise, and a camera in the trained range."""
     samples, height, width = shape
     pictures = random.integers(0, 256, (samples, height, width, 3), dtype=np.uint8)
     rgb = np.concatenate([preprocess.normalise(picture, contract) for picture in pictures])
@@ -199,9 +201,9 @@ def random_feeds(
 
 
 def fit(feeds: Feeds, shape: tuple[int, int, int]) -> Feeds:
-    """Bring an input to another (samples, height, width) by repeating it, like tiles.
+    """Bring an input to another (samples, height, width) by tiling.
 
-    Enlarged, its noise would be blocks, which no network has seen: twice as wrong in fp16.
+    Scaling would turn its noise into blocks, unlike any training input: twice the error in fp16.
     """
     samples, height, width = shape
     fitted: dict[str, Floats] = {}
@@ -223,9 +225,9 @@ def _compare(engine: Backend, reference: Backend, feeds: Feeds, contract: Contra
 def _prove_sampler(
     engine: Any, contract: Contract, shape: tuple[int, int, int], random: Any, repeats: int
 ) -> tuple[float, float]:
-    """Largest difference of codes from the host's sampler, and between equal frames."""
+    """Return the largest difference of codes from the host's sampler, and between equal frames."""
     noises = random.standard_normal((4, shape[0], 1, *shape[1:]), np.float32)
-    # Another camera as well: what an engine keeps of a field of view must not outlive it.
+    # Two cameras: no cached value of one field of view may be used for another.
     inputs = [random_feeds(random, contract, (1, *shape[1:]), 1.0) for _ in range(2)]
     frames = [(feeds['rgb'], float(feeds['tan_half_vfov'][0])) for feeds in inputs]
     worst = deviation = 0.0
@@ -244,7 +246,7 @@ def _prove_sampler(
             fresh = iter(noises[1:])
             return engine.sample(*frames[index], noises[0], fresh, times, sampler)
 
-        # The first frame is enqueued step by step, those after it are one recorded graph.
+        # The first frame is enqueued step by step, later ones run as one recorded graph.
         for index in (0, 0, 1):
             worst = max(worst, _largest(np.abs(on_device(index) - expected[index])))
         changed = _deviation(on_device, repeats // len(_SAMPLERS), 1)
@@ -253,7 +255,7 @@ def _prove_sampler(
 
 
 def _deviation(run: Callable[[int], Floats], repeats: int, others: int) -> float:
-    """Largest change of run(0) over `repeats` calls, with run(1..others) in between."""
+    """Return the largest change of run(0) over `repeats` calls, with run(1..others) in between."""
     first = run(0).copy()
     worst = 0.0
     for index in range(repeats):
@@ -266,5 +268,5 @@ def _deviation(run: Callable[[int], Floats], repeats: int, others: int) -> float
 
 
 def _largest(errors: NDArray[Any]) -> float:
-    """Maximum; infinite if anything is not a number."""
+    """Return the maximum; infinite if any value is not finite."""
     return float(errors.max()) if np.isfinite(errors).all() else float('inf')

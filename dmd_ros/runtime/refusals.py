@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the cache knows of engines that cannot be had: a note in place of the engine, with why.
+"""Engines that failed: the cache stores a note with the reason instead of the engine.
 
-Building one takes minutes, and fails as it did. What may pass is not noted: memory or room on a
-disk that is short, a driver in trouble, a build that somebody ended.
+Another build would take minutes and fail again. Temporary causes are not recorded: lack of memory
+or disk space, driver trouble, an aborted build.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from dmd_ros.runtime import engine_file
 from dmd_ros.runtime.errors import RefusedError
 
-# In the words of TensorRT, CUDA, C++ and the system. Rather too many: what is not noted costs the
-# minutes of another try, what is noted wrongly a faster engine. Warnings speak of CUDA and of
-# memory in builds that are well.
+# Words of TensorRT, CUDA, C++ and the system for temporary causes. Rather too many than too few: a
+# missing note costs the minutes of another build, a wrong one a faster engine. Warnings mention
+# CUDA and memory in successful builds, too.
 _WARNING, _SHORT = '[W] ', re.compile('insufficient|out ?of ?memory', re.IGNORECASE)
 _MAY_PASS = re.compile(
     r'memory|alloc|no space|disk|quota|too many open files|resource temporarily|cuda|cudnn|'
@@ -29,24 +29,24 @@ _MAY_PASS = re.compile(
 
 
 def note_of(engine: Path) -> Path:
-    """Say where it is noted why an engine is not there."""
+    """Return the path of the note on a failed engine."""
     return engine.with_suffix('.refused')
 
 
 def may_pass(lines: Iterable[str]) -> bool:
-    """Tell whether what a failed build said speaks of something that another try may not meet."""
+    """Return whether the output of a failed build points to a temporary cause."""
     return any((_SHORT if _WARNING in line else _MAY_PASS).search(line) for line in lines)
 
 
 def remember(engine: Path, proof: dict[str, Any]) -> None:
-    """Note the figures of an engine that failed its proof, or {'text': why, 'built': False}."""
+    """Record the figures of an engine that failed its proof, or {'text': why, 'built': False}."""
     engine_file.write_atomic(note_of(engine), json.dumps(proof).encode())
 
 
 def check(engine: Path, advice: str) -> None:
-    """Raise `RefusedError` with the reason if it is noted that this very engine cannot be had."""
+    """Raise `RefusedError` with the reason if there is a note on this engine."""
     note = note_of(engine)
-    try:  # without asking whether there is one, which another process may remove meanwhile
+    try:  # no exists() first: another process may remove it in between
         known = json.loads(note.read_text())
         text, built = known['text'], known.get('built', True)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
@@ -54,6 +54,6 @@ def check(engine: Path, advice: str) -> None:
     again = f'try again with force_rebuild (or by removing {note})'
     if not built:
         raise RefusedError(
-            f'this engine could not be built before, and is not tried again: {text}; {again}'
+            f'this engine could not be built before and is not tried again: {text}; {again}'
         )
     raise RefusedError(f'this engine was built before and refused: {text}. {advice}, or {again}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sampler as a list of equal steps, so that a device can run it without knowing diffusion.
+"""A sampler as a list of uniform steps, so that a device can run it without knowing diffusion.
 
 Every step of `core.diffusion.sample` has this form in the noisy code z, the network's prediction v
 and fresh noise n:
@@ -9,10 +9,10 @@ and fresh noise n:
     eps = (e_z z + e_v v) / e_d
     z'  = ((z_z z + z_x x) + z_e eps) + z_n n
 
-In float32, rounded after every operation in this order, it gives the very numbers of the reference
-in NumPy: a term that the reference lacks is a product with 0, a divisor is 1. The last digit
-matters: a network in fp16 turns it into a thousandth of the code. The coefficients are read off
-`core.diffusion` itself; no formula of it is written again here.
+In float32, rounded after every operation in this order, the result is bit-identical to the NumPy
+reference: terms and divisors that the reference lacks are products with 0 and divisions by 1. The
+last digit matters: an fp16 network turns it into a thousandth of the code. The coefficients are
+derived by running `core.diffusion` itself; none of its formulas are repeated here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dmd_ros.core.errors import CoreError
 
 @dataclass(frozen=True)
 class Step:
-    """Coefficients of one step at time t; see the module. After the last step z' is the code."""
+    """Coefficients of one step at time t; see the module. The last step's z' is the code."""
 
     t: float
     x_z: float
@@ -44,13 +44,13 @@ class Step:
 
     @property
     def coefficients(self) -> tuple[np.float32, ...]:
-        """Everything but t, as the kernel takes it."""
+        """All fields except t, in the order of the kernel's arguments."""
         return tuple(np.float32(n) for n in astuple(self)[1:])
 
 
 @dataclass(frozen=True)
 class _Term:
-    """(z * noisy code + v * prediction) / d, while `core.diffusion` computes with it."""
+    """Symbolic (z * noisy code + v * prediction) / d, on which `core.diffusion` computes."""
 
     z: float
     v: float
@@ -70,12 +70,12 @@ class _Term:
 
 
 def linear_steps(parameterisation: str, times: Sequence[float], sampler: str) -> list[Step]:
-    """Write the sampler over `times` as such steps; raises `CoreError` for unknown names."""
+    """Return the sampler over `times` as such steps; raises `CoreError` for unknown names."""
     if sampler not in diffusion.SAMPLERS:
         raise CoreError(f'sampler {sampler!r}; allowed: {", ".join(diffusion.SAMPLERS)}')
     if not times:
         raise CoreError('times is empty; use trailing_times(steps)')
-    following = [*times[1:], 0.0]  # where z is the code
+    following = [*times[1:], 0.0]  # at t = 0, z is the code
     return [_step(parameterisation, t, s, sampler) for t, s in zip(times, following, strict=True)]
 
 

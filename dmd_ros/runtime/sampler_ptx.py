@@ -1,19 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One step of the sampler on the device, as PTX: the driver compiles it for the GPU at hand.
+"""One step of the sampler on the device, as PTX, which the driver compiles for the actual GPU.
 
-PTX needs neither nvcc nor NVRTC on the robot. It is this CUDA kernel, see `sampler_plan`:
+PTX needs neither nvcc nor NVRTC on the robot. It implements this CUDA kernel (see `sampler_plan`):
 
     x = (x_z * z[i] + x_v * v[i]) / x_d;
     if (x == x) x = min(max(x, -1), 1);        // NaN stays NaN, as in NumPy
     e = (e_z * z[i] + e_v * v[i]) / e_d;
     z[i] = ((z_z * z[i] + z_x * x) + z_e * e) + z_n * n[i];
 
-Every operation says `.rn`, none is an fma and none flushes subnormals: an assembler may not
-contract those, so each is rounded as NumPy rounds it.
+Every operation is marked `.rn`, none is an fma and none flushes subnormals. The assembler may not
+contract such operations, so each is rounded as in NumPy.
 
-PTX ISA 6.0 and sm_53 (the first Jetson) keep it loadable by every driver that TensorRT 8.6 to 11
-run on; PTX for an old target is compiled for newer ones.
+PTX ISA 6.0 and sm_53 (the first Jetson) make it loadable by every driver that supports TensorRT
+8.6 to 11; PTX for an old target is compiled for newer GPUs.
 """
 
 from __future__ import annotations

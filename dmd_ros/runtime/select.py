@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which backend runs, on which device, in which precision, and one sentence that says why.
+"""Selection of backend, device and precision, with one sentence that explains the choice.
 
-`look_around` gathers the facts of this machine; `decide` is a pure function of them.
+`look_around` gathers facts about this machine; `decide` is a pure function of them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from dmd_ros.runtime.errors import BackendError
 
 BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
 CUDA_PROVIDER = 'CUDAExecutionProvider'
-# What Linux calls them on x86 and on ARM: sums of products of int8 in one instruction.
+# Linux's names, on x86 and ARM, of instructions that sum products of int8.
 _CPUINFO, _ABILITIES = Path('/proc/cpuinfo'), re.compile(r'(flags|Features)\s*:')
 _FAST_IN_INT8 = {'avx512_vnni', 'avx_vnni', 'asimddp'}
-# What TensorRT's module is linked against; the last is missing in some containers for Jetsons.
+# Libraries that TensorRT's module is linked against; some Jetson containers lack the last one.
 _LIBRARIES = ('libnvinfer', 'libnvonnxparser', 'libcudnn', 'libcublas', 'libnvdla')
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What this machine offers. A problem is a sentence, empty where there is none.
+    """Capabilities of this machine. A problem is a sentence, or '' if there is none.
 
-    tensorrt: version. gpus: names, in CUDA's order. gpu_problem: why there are none. providers:
-    of ONNX Runtime.
+    tensorrt: version.
+    gpus: names, in CUDA's order. gpu_problem: why there are none.
+    providers: execution providers of ONNX Runtime.
     """
 
     tensorrt: str = ''
@@ -43,7 +44,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Choice:
-    """backend: 'tensorrt' or 'onnxruntime'. gpu: its number, or None for the CPU. why: to log."""
+    """backend: 'tensorrt' or 'onnxruntime'. gpu: number, or None for the CPU. why: for the log."""
 
     backend: str
     gpu: int | None
@@ -52,7 +53,7 @@ class Choice:
 
 
 def parse_device(device: str) -> int | None:
-    """Read 'cpu' as None, 'cuda' as 0, 'cuda:1' as 1; raises `BackendError`."""
+    """Parse 'cpu' as None, 'cuda' as 0, 'cuda:1' as 1; raises `BackendError`."""
     match = re.fullmatch(r'cuda(?::(\d+))?', device)
     if match:
         return int(match[1] or 0)
@@ -62,7 +63,7 @@ def parse_device(device: str) -> int | None:
 
 
 def decide(backend: str, device: str, precision: str, facts: Facts) -> Choice:
-    """Choose; raises `BackendError` where what was asked for cannot be had.
+    """Choose; raises `BackendError` if the request cannot be fulfilled.
 
     backend: one of `BACKENDS`. device: 'auto', 'cpu', 'cuda' or 'cuda:<number>'. precision:
     'auto' (fp16 on TensorRT, fp32 on ONNX Runtime) or one of `trt_versions.PRECISIONS`.
@@ -85,7 +86,7 @@ def decide(backend: str, device: str, precision: str, facts: Facts) -> Choice:
 
 def _why_not_tensorrt(gpu: int | None, precision: str, facts: Facts) -> str:
     if gpu is None:
-        return 'it needs a GPU and device is cpu'
+        return 'it needs a GPU, but device is cpu'
     if not facts.gpus:
         why = f'{facts.gpu_problem}; ' if facts.gpu_problem else ''
         return (
@@ -104,30 +105,30 @@ def _why_not_tensorrt(gpu: int | None, precision: str, facts: Facts) -> str:
 
 
 def without_tensorrt(device: str, precision: str, facts: Facts, no_tensorrt: str) -> Choice:
-    """Choose ONNX Runtime; raises `BackendError` where it cannot do what is asked for.
+    """Choose ONNX Runtime; raises `BackendError` if it cannot fulfil the request.
 
-    no_tensorrt: why TensorRT was passed over.
+    no_tensorrt: why TensorRT is not used.
     """
-    passed_over = f'; TensorRT not taken: {no_tensorrt}' if no_tensorrt else ''
+    passed_over = f'; TensorRT not used: {no_tensorrt}' if no_tensorrt else ''
     if facts.onnxruntime_problem:
         raise BackendError(facts.onnxruntime_problem + passed_over)
     if precision not in ('auto', 'fp32'):
         raise BackendError(
-            f'ONNX Runtime computes in fp32 and precision is {precision}; set precision to auto '
+            f'ONNX Runtime computes in fp32, but precision is {precision}; set precision to auto '
             f'or fp32, or use TensorRT{passed_over}'
         )
     has_cuda = CUDA_PROVIDER in facts.providers
     if device == 'auto':
         gpu = 0 if has_cuda and facts.gpus else None
         if gpu is None and not has_cuda:
-            passed_over += f'; CUDA not taken: this ONNX Runtime has no {CUDA_PROVIDER}'
+            passed_over += f'; CUDA not used: this ONNX Runtime has no {CUDA_PROVIDER}'
         elif gpu is None:
-            passed_over += '; CUDA not taken: no NVIDIA GPU was found'
+            passed_over += '; CUDA not used: no NVIDIA GPU was found'
     else:
         gpu = parse_device(device)
     if gpu:
         raise BackendError(
-            f'the ONNX Runtime backend uses the first GPU only and device is {device}; set '
+            f'the ONNX Runtime backend uses only the first GPU, but device is {device}; set '
             f'CUDA_VISIBLE_DEVICES={gpu} and device to cuda{passed_over}'
         )
     place = 'the CPU' if gpu is None else f'GPU {gpu}'
@@ -135,9 +136,9 @@ def without_tensorrt(device: str, precision: str, facts: Facts, no_tensorrt: str
 
 
 def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
-    """Gather the facts; whatever is missing becomes a sentence with the fix.
+    """Gather the facts; anything missing becomes a sentence with the fix.
 
-    TensorRT takes seconds and memory to import: it is left out where it is not wanted.
+    Importing TensorRT takes seconds and memory, so it is skipped where it is not needed.
     """
     tensorrt = tensorrt_problem = onnxruntime_problem = ''
     providers: tuple[str, ...] = ()
@@ -157,7 +158,7 @@ def look_around(backend: str = 'auto', device: str = 'auto') -> Facts:
 
 
 def is_slow_in_int8() -> bool:
-    """Tell whether Linux lists the processor's abilities, and none that int8 is fast with."""
+    """Return whether Linux lists the CPU's features and none of them accelerates int8."""
     try:
         lines = _CPUINFO.read_text(errors='replace').splitlines()
     except OSError:
@@ -170,22 +171,22 @@ def tensorrt_module() -> ModuleType:
     """Import the TensorRT backend; raises `BackendError` that says what to install."""
     try:
         return importlib.import_module('dmd_ros.runtime.trt_backend')
-    except (ImportError, OSError) as error:  # a missing library may be either
+    except (ImportError, OSError) as error:  # a missing library may raise either
         raise BackendError(explain_import(error)) from None
 
 
 def explain_import(error: Exception) -> str:
-    """Turn an import error of an engine's library into what is missing and how to get it.
+    """Explain a failed import of a backend's library: what is missing and how to install it.
 
-    Raises `KeyboardInterrupt` if that is what ended the import.
+    Raises `KeyboardInterrupt` if the import was interrupted.
     """
-    if isinstance(error.__cause__, KeyboardInterrupt):  # pybind11 makes an ImportError of it
+    if isinstance(error.__cause__, KeyboardInterrupt):  # pybind11 wraps it in an ImportError
         raise KeyboardInterrupt from None
-    text = ' '.join(str(error).split())  # NumPy's and others' take many lines
+    text = ' '.join(str(error).split())  # some messages, e.g. NumPy's, have many lines
     if 'libcuda.so' in text:
         return f'no NVIDIA driver was found ({text}); install it, or give the container --gpus all'
     module = (getattr(error, 'name', None) or '').split('.')[0]
-    is_tensorrt = module.startswith('tensorrt')  # its wheels have tensorrt_bindings besides
+    is_tensorrt = module.startswith('tensorrt')  # its wheels also have tensorrt_bindings
     if any(name in text for name in _LIBRARIES) or (is_tensorrt and '.so' in text):
         return (
             f'TensorRT is installed without the libraries it needs ({text}); install them in the '
@@ -200,12 +201,12 @@ def explain_import(error: Exception) -> str:
         return (
             f'TensorRT cannot be imported ({text}); install it: pip install "dmd_ros[cpu,gpu]". '
             'On a Jetson it is part of JetPack (python3-libnvinfer), and a virtual environment '
-            'sees it only if made with --system-site-packages'
+            'sees it only if created with --system-site-packages'
         )
     if module == 'onnxruntime' or 'onnxruntime' in text:
-        # Not dmd_ros[cpu]: pip does not see OpenCV from apt, and would bring its own with NumPy 2.
+        # Not dmd_ros[cpu]: pip does not see OpenCV from apt, and would add its own with NumPy 2.
         advice = 'install it: pip install onnxruntime'
         if not isinstance(error, ModuleNotFoundError):
-            advice = 'it is there and does not load: is memory short? Else install it again'
+            advice = 'it is installed but does not load: is memory short? Otherwise reinstall it'
         return f'ONNX Runtime cannot be imported ({text}); {advice}'
     return f'{module or "a module"} cannot be imported ({text}); install it with pip'

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT on CUDA: the only file that imports tensorrt and pycuda. Build, load, run; no policy.
+"""TensorRT on CUDA: build, load and run engines. Only this file imports tensorrt and pycuda.
 
-What a version calls things is in `trt_versions`, which engine is wanted in `engine_store`, whether
-it is right in `proof`, the sampler's arithmetic in `sampler_plan`.
+`trt_versions` knows the differences between versions, `engine_store` selects the engine, `proof`
+verifies it, `sampler_plan` defines the sampler's arithmetic.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from dmd_ros.runtime.sampler_plan import linear_steps
 from dmd_ros.runtime.trt_memory import Evaluate
 from dmd_ros.runtime.trt_session import Session, tensor_shape
 
-# TensorRT keeps a pointer to its logger for as long as anything of it lives.
+# TensorRT keeps a pointer to its logger as long as any of its objects exists.
 _LOGGER = trt.Logger(trt.Logger.WARNING)
 _DRIVER = Path('/proc/driver/nvidia/version')
 _MIB = 1 << 20
 
-# The primary context of each GPU, the one that the CUDA runtime (torch, ONNX Runtime) uses too.
-# Retained once and for good: pycuda lets go of a context only in the thread that made it.
+# The primary context of each GPU, which the CUDA runtime (torch, ONNX Runtime) uses, too. Retained
+# once and never released: pycuda releases a context only in the thread that created it.
 _contexts: dict[int, Any] = {}
 _contexts_lock = threading.Lock()
 
 
 def version() -> str:
-    """Version of TensorRT."""
+    """Return the version of TensorRT."""
     return str(trt.__version__)
 
 
 def machine(gpu: int) -> Machine:
-    """Describe what engines for this GPU depend on; raises `BackendError` if it is not there."""
+    """Return the properties that engines for this GPU depend on; `BackendError` without a GPU."""
     device = _device(gpu)
     major, minor = device.compute_capability()
     text = _DRIVER.read_text() if _DRIVER.is_file() else None
@@ -69,7 +69,7 @@ def _device(gpu: int) -> Any:
 
 @contextlib.contextmanager
 def _current(gpu: int) -> Iterator[None]:
-    """Make the GPU's context current in this thread, and nobody else's business afterwards."""
+    """Make the GPU's context current in this thread, for the duration of the `with` block."""
     try:
         with _contexts_lock:
             if gpu not in _contexts:
@@ -84,10 +84,10 @@ def _current(gpu: int) -> Iterator[None]:
 
 
 def _started(kind: Any) -> Any:
-    """Make TensorRT's builder or runtime; it makes none where its CUDA cannot start."""
+    """Create TensorRT's builder or runtime; raises `BackendError` if its CUDA cannot start."""
     try:
         return kind(_LOGGER)
-    except TypeError as error:  # pybind11's word for a factory that returned nothing
+    except TypeError as error:  # pybind11's error for a factory that returned a null pointer
         raise BackendError(
             f'TensorRT {version()} cannot start ({error}): its own messages above say why; often '
             'the driver is too old for it (update it), or a part of TensorRT is missing'
@@ -99,7 +99,7 @@ def build_plan(
 ) -> tuple[bytes, bytes]:
     """Compile the model for `spec` on this GPU -> plan, conditions (`Graphs`); takes minutes.
 
-    Raises `NotBuiltError` if TensorRT cannot, which may be able to in another precision, else
+    Raises `NotBuiltError` if TensorRT cannot build it, perhaps only in this precision; otherwise
     `BackendError`.
     """
     spoken = trt_versions.dialect(version())
@@ -115,8 +115,8 @@ def build_plan(
             sources = trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS
             config.set_tactic_sources(sum(1 << int(source) for source in sources))
         config.builder_optimization_level = spec.optimization_level
-        # TF32 has fp16's ten bits of fraction: not what anybody calls fp32, nor what the layers
-        # that keep float32 in an fp16 engine keep it for.
+        # TF32 has only the ten fraction bits of fp16: too few for an fp32 engine, and for the
+        # layers that must keep float32 in an fp16 engine.
         config.clear_flag(trt.BuilderFlag.TF32)
         if spec.precision != 'fp32' and not spoken.strong_types:
             config.set_flag(trt.BuilderFlag.FP16)
@@ -153,8 +153,8 @@ def _parse(network: Any, graph: bytes, model: Path) -> None:
 
 
 def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half_graph.Graphs:
-    """ONNX for this version: it says the types only where the version listens to it."""
-    if spec.is_static:  # nothing computes shapes when it runs, nor what no picture changes
+    """Return the ONNX graphs for this version, with types only if the version uses them."""
+    if spec.is_static:  # fixed shapes, and conditions computed on the host
         return half_graph.convert_split(
             model,
             spec.precision,
@@ -167,7 +167,7 @@ def _graphs(model: Path, spec: EngineSpec, spoken: trt_versions.Dialect) -> half
 
 
 def _profile(builder: Any, network: Any, spec: EngineSpec) -> Any:
-    """Say the sizes of pictures, t and tan_half_vfov; conditions have one size as they are."""
+    """Return the sizes of pictures, t and tan_half_vfov; conditions have one fixed size."""
     profile = builder.create_optimization_profile()
     there = {network.get_input(index).name for index in range(network.num_inputs)}
     for name in (name for name in INPUTS if name in there):
@@ -178,7 +178,7 @@ def _profile(builder: Any, network: Any, spec: EngineSpec) -> Any:
 
 
 def _load_timing_cache(config: Any, path: Path) -> None:
-    """Start from the kernels timed before; one of another version or GPU is begun anew."""
+    """Load the kernel timings of earlier builds; start empty if they do not match."""
     kept = b''
     with contextlib.suppress(OSError):
         kept = path.read_bytes()
@@ -189,20 +189,20 @@ def _load_timing_cache(config: Any, path: Path) -> None:
 
 
 def _keep_timing_cache(config: Any, path: Path, log: Log) -> None:
-    """Store what was timed; minutes of work are not lost where that cannot be."""
+    """Store the kernel timings; a failure is only logged, because the build took minutes."""
     cache = config.get_timing_cache()
-    if cache is None:  # TensorRT took none, not even an empty one
+    if cache is None:  # TensorRT accepted none, not even an empty one
         return
     try:
         engine_file.write_atomic(path, bytes(cache.serialize()))
     except OSError as error:
-        log(f'kernel timings are not kept for the next build ({error})')
+        log(f'kernel timings cannot be stored for the next build ({error})')
 
 
 def _monitor(progress: BuildProgress) -> Any:
     class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
-            trt.IProgressMonitor.__init__(self)  # pybind11 wants the base called by name
+            trt.IProgressMonitor.__init__(self)  # pybind11 requires the explicit call
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             progress.start(phase_name, num_steps)
@@ -218,9 +218,9 @@ def _monitor(progress: BuildProgress) -> Any:
 
 
 def _evaluator(conditions: bytes, engine: Any) -> Evaluate:
-    """Load what the host computes for an engine; `RefusedError` if the engine has other types.
+    """Load the conditions of an engine; `RefusedError` if the engine expects other types.
 
-    TensorRT would read past the end. Building it once more would not help: another precision may.
+    TensorRT would read past the end of a tensor. A rebuild would not help; another precision may.
     """
     from dmd_ros.runtime.ort_backend import OrtConditions
 
@@ -229,15 +229,16 @@ def _evaluator(conditions: bytes, engine: Any) -> Evaluate:
     there = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
     for name, kind in evaluate.kinds.items():
         if name in there and engine.get_tensor_dtype(name) != kinds[kind]:
-            raise RefusedError(f'TensorRT does not take {name} in {kind}, as it was told')
+            raise RefusedError(f'TensorRT does not accept {name} in {kind}, although specified')
     return evaluate
 
 
 class TrtBackend:
     """A denoiser on TensorRT; also runs the sampler, as one CUDA graph per frame.
 
-    plan, conditions: what `build_plan` made for `spec`. use_graph: False enqueues step by step, to
-    compare. May be called from any thread, and closed from any, in any order with others.
+    plan, conditions: from `build_plan` for `spec`.
+    use_graph: False enqueues step by step, for comparison.
+    May be used and closed from any thread; several backends may be closed in any order.
     """
 
     name = 'tensorrt'
@@ -254,8 +255,8 @@ class TrtBackend:
     ) -> None:
         """Load the engine on the GPU.
 
-        `StaleError` if TensorRT refuses it, `RefusedError` if it is not what was built for,
-        `BackendError` else.
+        Raises `StaleError` if TensorRT rejects it, `RefusedError` for wrong types, otherwise
+        `BackendError`.
         """
         self.contract, self.device, self.precision = contract, f'cuda:{gpu}', spec.precision
         self.fixed_samples = spec.batch
@@ -265,10 +266,10 @@ class TrtBackend:
             self._runtime = _started(trt.Runtime)
             free = cuda.mem_get_info()[0]
             engine = self._runtime.deserialize_cuda_engine(plan)
-        if engine is None and free < len(plan):  # building it anew would take memory, too
+        if engine is None and free < len(plan):  # a rebuild would need memory, too
             raise BackendError(
-                f'not enough memory on GPU {gpu}: {free // _MIB} MiB are free, and the weights of '
-                f'the engine alone take {len(plan) // _MIB} MiB; stop what else uses the GPU'
+                f'not enough memory on GPU {gpu}: {free // _MIB} MiB are free, but the weights of '
+                f'the engine alone take {len(plan) // _MIB} MiB; stop other users of the GPU'
             )
         if engine is None:
             raise StaleError('TensorRT does not accept the engine')
@@ -278,7 +279,7 @@ class TrtBackend:
             cuda, engine, spec, lambda: _current(gpu), scratch, log, use_graph, evaluate
         )
         del engine
-        # Runs at the latest when Python ends, while CUDA is still there.
+        # Runs at interpreter exit at the latest, while CUDA still works.
         self._finalizer = weakref.finalize(self, self._session.close)
 
     @property
@@ -305,7 +306,7 @@ class TrtBackend:
         return self._session.sample(rgb, tan_half_vfov, noise, fresh, steps)
 
     def device_seconds(self, launches: int = 100) -> float:
-        """Time of the last `sample` on the device alone, without copies: for benchmarks."""
+        """Return the seconds of the last `sample` on the device, without copies."""
         return self._session.device_seconds(launches)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a session holds on the device: allocated once, copied to when something is new.
+"""Device memory of a session: allocated once, and written only when a value changes.
 
-The context must be current in every call here, and the stream idle when something is freed.
+The CUDA context must be current in every call, and the stream idle when memory is freed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from dmd_ros.runtime.backend import Floats
 from dmd_ros.runtime.cuda_driver import CudaGraph
 from dmd_ros.runtime.sampler_plan import Step
 
-# t [B] and tan_half_vfov [B] -> what the network takes of them, by name: see `condition_graph`.
+# t [B] and tan_half_vfov [B] -> inputs of the network that depend on them, by name: see
+# `condition_graph`.
 Evaluate = Callable[[Floats, Floats], Mapping[str, NDArray[Any]]]
 
-# TensorRT wants its tensors at such addresses, as the CUDA runtime would give them.
+# Alignment in bytes that TensorRT requires of its tensors, as the CUDA runtime's allocator gives.
 _ALIGNMENT = 256
 
 
@@ -29,7 +30,7 @@ class Memory:
     """A page-locked host array and its device buffer, of equal size."""
 
     def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
-        """Allocate both, or neither: pycuda itself frees nothing in a thread without a context."""
+        """Allocate both or neither: pycuda frees nothing in a thread without a context."""
         self.allocation = cuda.mem_alloc(math.prod(shape) * np.dtype(np.float32).itemsize)
         try:
             self.host: Floats = cuda.pagelocked_empty(shape, np.float32)
@@ -41,7 +42,7 @@ class Memory:
         self._cuda = cuda
 
     def upload(self, array: Floats, stream: Any) -> None:
-        """Copy an array of the first items in."""
+        """Copy `array` into the first items."""
         part = self.host[: len(array)]
         np.copyto(part, array)
         self._cuda.memcpy_htod_async(self.address, part, stream)
@@ -53,15 +54,15 @@ class Memory:
 
 
 class Conditions:
-    """All that one evaluation of the network takes of t and tan_half_vfov, in one buffer.
+    """The conditions of one evaluation of the network, in one buffer.
 
-    addresses: of the tensors, by name; they stay, so a recorded graph reads what is there.
+    addresses: of the tensors, by name; constant, so a recorded graph reads the current values.
     """
 
     def __init__(self, cuda: Any, evaluate: Evaluate, samples: int) -> None:
         """Allocate, for B = samples."""
         self._cuda, self._evaluate = cuda, evaluate
-        self._made_for: tuple[Floats, ...] = ()  # t and tan_half_vfov of what is there
+        self._made_for: tuple[Floats, ...] = ()  # t and tan_half_vfov of the uploaded values
         self._offsets: dict[str, int] = {}
         size = 0
         zero = np.zeros(samples, np.float32)
@@ -72,7 +73,7 @@ class Conditions:
         self.addresses = {n: self.memory.address + at for n, at in self._offsets.items()}
 
     def upload(self, t: Floats, tan_half_vfov: Floats, stream: Any) -> None:
-        """Compute for t [B] and tan_half_vfov [B] and copy in, unless it is there already."""
+        """Compute and upload the conditions of t [B] and tan_half_vfov [B], if they changed."""
         if self._made_for and all(map(np.array_equal, (t, tan_half_vfov), self._made_for)):
             return
         self._made_for = ()
@@ -85,10 +86,10 @@ class Conditions:
 
 
 class SamplerMemory:
-    """What one sequence of steps needs besides the network's pictures; its graph once recorded.
+    """Memory of one sequence of steps, besides the network's pictures, and its recorded graph.
 
-    times: t [B] of each step, for a network that reads it, else empty. conditions: of each step,
-    for a network that has any, else empty.
+    times: t [B] of each step, if the network reads it, else empty.
+    conditions: of each step, if the network has any, else empty.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class SamplerMemory:
         reads_time: bool,
         evaluate: Evaluate | None,
     ) -> None:
-        """Allocate for noisy codes of `shape` [B, 1, h, w]: all, or nothing."""
+        """Allocate everything or nothing, for noisy codes of `shape` [B, 1, h, w]."""
         self.steps = steps
         self.memory: list[Memory] = []
         self.graph: CudaGraph | None = None
@@ -127,9 +128,9 @@ class SamplerMemory:
     def upload(
         self, noise: Floats, fresh: Sequence[Floats | None], tan_half_vfov: Floats, stream: Any
     ) -> None:
-        """Copy in what is new; the very array that is there already (fixed noise) is not copied.
+        """Upload what changed; an array object that was uploaded before (fixed noise) is skipped.
 
-        fresh: noise of each step that takes any. tan_half_vfov: [B].
+        fresh: noise of each step, None for steps without noise. tan_half_vfov: [B].
         """
         if not self._has_times:
             for time, t in zip(self.times, self._t, strict=False):
@@ -147,12 +148,12 @@ class SamplerMemory:
                 self._uploaded[index] = array
 
     def addresses(self, index: int) -> dict[str, int]:
-        """Addresses of the tensors that only step `index` reads, by name."""
+        """Return the addresses of the tensors that only step `index` reads, by name."""
         time = {'t': self.times[index].address} if self.times else {}
         return time | (self.conditions[index].addresses if self.conditions else {})
 
     def free(self) -> None:
-        """Free all."""
+        """Free the memory and the graph."""
         if self.graph is not None:
             self.graph.close()
         for memory in self.memory:

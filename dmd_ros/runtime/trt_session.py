@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One loaded engine with its stream and memory. pycuda's driver is handed in by `trt_backend`.
+"""One loaded engine with its stream and memory. `trt_backend` passes in pycuda's driver.
 
-Per picture size everything is allocated once: page-locked host arrays, device buffers, and the
-CUDA graph of the sampler. A frame copies in, launches, copies out and waits, letting other Python
-threads run while it waits. What follows from time and field of view alone is computed and copied
-when one of them changes.
+Page-locked host arrays, device buffers and the CUDA graph of the sampler are allocated once per
+picture size. A frame is uploaded, launched, downloaded and awaited, with the GIL released while
+waiting. Values that depend only on time and field of view are computed and uploaded when one of
+them changes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from dmd_ros.runtime.trt_memory import Conditions, Evaluate, Memory, SamplerMemo
 
 Shape = tuple[int, int, int]  # samples, height, width
 
-# CU_STREAM_NON_BLOCKING, which pycuda has no name for. While another stream is recorded, nobody in
-# the process may use CUDA's default stream, as torch does and every plain copy.
+# CU_STREAM_NON_BLOCKING, which pycuda does not define. It lets torch and plain copies use CUDA's
+# default stream, which must otherwise not be used in the process while a stream is recorded.
 _NON_BLOCKING = 1
 
 
 def tensor_shape(name: str, shape: Shape) -> tuple[int, ...]:
-    """Shape of a tensor of the denoiser for (samples, height, width)."""
+    """Return the shape of a tensor of the denoiser for (samples, height, width)."""
     samples, height, width = shape
     channels = {'rgb': 3, 'z': 1, OUTPUT: 1}
     return (samples, channels[name], height, width) if name in channels else (samples,)
@@ -46,10 +46,10 @@ def check_shape(shape: Shape, spec: EngineSpec) -> None:
     if samples != spec.batch or any(not low <= side <= high for low, side, high in ranges):
         allowed = f'{spec.smallest[0]}x{spec.smallest[1]}'
         if spec.is_static:
-            other = ', or with size none for an engine that takes every usual camera'
+            other = ', or without a size for an engine that supports all common cameras'
         else:
             allowed += f' to {spec.largest[0]}x{spec.largest[1]}'
-            other = ': this one takes every usual camera, and no other'
+            other = ': this one supports common cameras only'
         raise BackendError(
             f'the engine is for {spec.batch} samples of {allowed} (height x width), got {samples} '
             f'of {size[0]}x{size[1]}; load it with these samples and this size{other}'
@@ -59,9 +59,11 @@ def check_shape(shape: Shape, spec: EngineSpec) -> None:
 class Session:
     """Runs one engine for `trt_backend.TrtBackend`, one call at a time.
 
-    cuda: pycuda.driver. engine: TensorRT's. current: makes the GPU's context current.
-    scratch_bytes: what an execution context of the engine takes. evaluate: computes the tensors
-    that the engine takes of t and tan_half_vfov, if it takes any; it is of one size then.
+    cuda: pycuda.driver.
+    engine: of TensorRT.
+    current: makes the GPU's context current.
+    scratch_bytes: memory of an execution context of the engine.
+    evaluate: computes the conditions from t and tan_half_vfov, for a (static) engine that has any.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Session:
         use_graph: bool,
         evaluate: Evaluate | None = None,
     ) -> None:
-        """Make stream, execution context and kernel; `BackendError` if memory is short."""
+        """Create stream, execution context and kernel; `BackendError` if memory is short."""
         self._cuda, self._engine, self._spec, self._current = cuda, engine, spec, current
         self._scratch_bytes, self._log, self._use_graph = scratch_bytes, log, use_graph
         self._lock = threading.Lock()
@@ -88,7 +90,7 @@ class Session:
         with current():
             self._context = engine.create_execution_context()
             if self._context is None:
-                raise BackendError('TensorRT made no execution context: not enough GPU memory?')
+                raise BackendError('TensorRT created no execution context: out of GPU memory?')
             self._stream = cuda.Stream(_NON_BLOCKING)
             self._module = cuda.module_from_buffer(sampler_ptx.PTX.encode() + b'\0')
             self._kernel = self._module.get_function(sampler_ptx.NAME)
@@ -117,7 +119,7 @@ class Session:
         fresh: Sequence[Floats | None],
         steps: Sequence[Step],
     ) -> Floats:
-        """Run all steps of the sampler; `fresh` has the noise of each step that takes any."""
+        """Run all steps of the sampler; `fresh` has the noise of each step, None for no noise."""
         with self._lock, self._current():
             self._prepare((len(noise), *noise.shape[2:]))
             if self._sampler is None or self._sampler.steps != tuple(steps):
@@ -134,11 +136,11 @@ class Session:
             self._launch(sampler)
             codes = self._result(self._memory['z'])
             if sampler.graph is None:
-                self._record(sampler)  # after a first run, as TensorRT wants it
+                self._record(sampler)  # TensorRT requires a run before the capture
             return codes
 
     def device_seconds(self, launches: int) -> float:
-        """Time of the last sampler on the device alone, mean over launches in a row."""
+        """Return the seconds of the last sampler on the device, mean over successive launches."""
         with self._lock, self._current():
             if self._sampler is None:
                 raise BackendError('no sampler has run yet; call sample first')
@@ -153,7 +155,7 @@ class Session:
             return seconds
 
     def memory_bytes(self) -> dict[str, int]:
-        """GPU memory by purpose."""
+        """Return the GPU memory by purpose."""
         held = [*self._memory.values(), *(self._sampler.memory if self._sampler else [])]
         if self._conditions is not None:
             held.append(self._conditions.memory)
@@ -168,11 +170,11 @@ class Session:
             if self._closed:
                 return
             self._closed = True
-            # After a fault of the GPU all of this fails; who closes can do nothing about it.
+            # After a GPU fault all of this fails, and the caller can do nothing about it.
             with suppress(BackendError), self._current():
                 self._stream.synchronize()
                 self._drop_memory()
-                # The order counts: an execution context must not outlive its engine.
+                # The order matters: an execution context must not outlive its engine.
                 del self._context, self._engine, self._kernel, self._module, self._stream
 
     def _prepare(self, shape: Shape) -> None:
@@ -183,13 +185,13 @@ class Session:
             return
         check_shape(shape, self._spec)
         self._drop_memory()
-        # TensorRT drops inputs that a network does not use.
+        # TensorRT removes inputs that a network does not use.
         read = [name for name in INPUTS if name in self._tensors]
         for name in {*read, 'rgb', 'z', OUTPUT}:
             self._memory[name] = Memory(self._cuda, tensor_shape(name, shape))
         for name in read:
             if not self._context.set_input_shape(name, tensor_shape(name, shape)):
-                raise BackendError(f'TensorRT refuses shape {tensor_shape(name, shape)} of {name}')
+                raise BackendError(f'TensorRT rejects shape {tensor_shape(name, shape)} of {name}')
         if self._evaluate is not None:
             self._conditions = Conditions(self._cuda, self._evaluate, shape[0])
         self._bind(OUTPUT, self._memory[OUTPUT].address)
@@ -201,7 +203,7 @@ class Session:
 
     def _bind(self, name: str, address: int) -> None:
         if name in self._tensors and not self._context.set_tensor_address(name, address):
-            raise BackendError(f'TensorRT refuses the address of {name}')
+            raise BackendError(f'TensorRT rejects the address of {name}')
 
     def _execute(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
@@ -214,7 +216,7 @@ class Session:
             self._enqueue(sampler)
 
     def _enqueue(self, sampler: SamplerMemory) -> None:
-        """Put the whole sampler on the stream: the same calls whether recorded or not."""
+        """Enqueue the whole sampler on the stream: the same calls whether recorded or not."""
         cuda, memory, stream = self._cuda, self._memory, self._stream
         picture = memory['rgb'].host[0].nbytes
         for index in range(1, len(memory['rgb'].host)):
@@ -235,14 +237,14 @@ class Session:
                 stream,
                 z.address,
                 memory[OUTPUT].address,
-                # A step without noise multiplies by 0: any finite numbers do.
+                # A step without noise multiplies by 0, so any finite array will do.
                 (noise or sampler.start).address,
                 *(float(c) for c in step.coefficients),
                 z.host.size,
             )
 
     def _record(self, sampler: SamplerMemory) -> None:
-        """Record the sampler as a CUDA graph, if that is wanted and possible."""
+        """Record the sampler as a CUDA graph, if enabled and possible."""
         if not self._use_graph or sampler.graph_failed:
             return
         try:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which types a network has, where its graph does not say it: before TensorRT 10.
+"""Layer types of a network for TensorRT before 10, which does not take them from the graph.
 
-The tensorrt module is handed in by `trt_backend`.
+`trt_backend` passes in the tensorrt module.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-# Layers that compute no numbers of ours, and those that the parser adds without a node's name.
+# Layers that process no data of the network, and those that the parser adds without a node's name.
 _UNTYPED = ('CONSTANT', 'SHAPE', 'FILL', 'CAST')
 _NAMELESS = '(Unnamed'
 
 
 def tell_layers(trt: Any, network: Any, exact: set[str]) -> None:
-    """Tell layers their types. exact: names of the nodes that keep float32.
+    """Set the types of the layers. exact: names of the nodes that keep float32.
 
-    Types are told layer by layer, since a convolution's output counts as float32 until somebody
-    says otherwise, whatever type the graph gives to its input. A normalisation computes in float32
-    whatever it reads and makes: TensorRT chooses those types.
+    Types are set layer by layer, because a convolution's output is float32 unless specified
+    otherwise, whatever the type of its input. A normalisation always computes in float32, so
+    TensorRT may choose its input and output types.
     """
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -34,9 +34,9 @@ def tell_layers(trt: Any, network: Any, exact: set[str]) -> None:
 
 
 def tell_inputs(trt: Any, network: Any, names: Collection[str]) -> None:
-    """Take these inputs in fp16, so that no kernel must bring them into it.
+    """Declare these inputs as fp16, so that no kernel has to convert them.
 
-    Only when layers have been told their types: a layer's own could follow from its input's.
+    Call `tell_layers` first: otherwise the type of a layer could depend on that of its input.
     """
     for tensor in (network.get_input(index) for index in range(network.num_inputs)):
         if tensor.name not in names:
@@ -45,7 +45,7 @@ def tell_inputs(trt: Any, network: Any, names: Collection[str]) -> None:
         formats = 1 << int(trt.TensorFormat.LINEAR)
         channels, *sides = tuple(tensor.shape)[1:] or (0,)
         if len(sides) == 2 and max(sides) == 1 and channels % 8 == 0:
-            # Eight channels side by side: the same memory here, and what convolutions like.
+            # Groups of eight channels: the same memory here, and convolutions prefer this format.
             formats |= 1 << int(trt.TensorFormat.HWC8)
         tensor.allowed_formats = formats
 
@@ -54,5 +54,5 @@ def _set_type(layer: Any, kind: Any) -> None:
     layer.precision = kind
     for index in range(layer.num_outputs):
         output = layer.get_output(index)
-        if not output.is_network_output:  # those are float32 whatever happens inside
+        if not output.is_network_output:  # network outputs are always float32
             layer.set_output_type(index, kind)

@@ -92,7 +92,7 @@ def test_what_starts_children_is_no_command_either(words: tuple[str, ...]) -> No
     command = [sys.executable, '-m', 'dmd_ros.runtime.child', *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr.count('\n')) == (1, 1)
-    assert done.stderr.startswith('python -m dmd_ros.runtime.child is no command: demo, ')
+    assert done.stderr.startswith('python -m dmd_ros.runtime.child is not for direct use: demo, ')
 
 
 def domain_of(family: processes.Family) -> str:

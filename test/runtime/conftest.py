@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that several tests want."""
+"""An engine that several tests use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network and its conditions: together the same numbers, and nothing left to do twice."""
+"""A network and its conditions: together the same numbers, without repeated work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEAK = {'says_types': False, 'plain_norms': True}
 
 
 def feeds_of(shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random, with another time and field of view for each sample."""
+    """Random inputs, with a different time and field of view for each sample."""
     random = np.random.default_rng(seed)
     feeds = proof.random_feeds(random, CONTRACT, shape, 0.5)
     return {**feeds, 't': random.uniform(0.1, 1.0, shape[0]).astype(np.float32)}
@@ -87,7 +87,7 @@ def graphs_of(proto: ModelProto) -> Graphs:
     [('fp32', TYPED, 404, 313), ('fp16', TYPED, 469, 374), ('fp16', WEAK, 343, 253)],
     ids=['10 fp32', '10 fp16', '8.6'],
 )
-def test_nothing_of_time_and_angle_is_left(
+def test_no_nodes_of_time_and_angle_are_left(
     precision: str, settings: dict[str, bool], before: int, after: int
 ) -> None:
     graphs = half_graph.convert_split(SHIPPED, precision, shapes=SHAPES, **settings)
@@ -126,7 +126,7 @@ def rounded(graph: bytes, feeds: dict[str, np.ndarray]) -> np.ndarray:
 
 @pytest.mark.filterwarnings('ignore:overflow', 'ignore:invalid value')
 def test_shipped_model_in_half_precision() -> None:
-    """As near to float32 as one whole graph is; what crosses is far from the ends of fp16."""
+    """As close to float32 as the unsplit graph; the conditions are well within fp16's range."""
     feeds = feeds_of((2, 32, 32))
     shapes = {name: tensor_shape(name, (2, 32, 32)) for name in INPUTS}
     graphs = half_graph.convert_split(SHIPPED, 'fp16', shapes=shapes, **TYPED)
@@ -155,7 +155,7 @@ def test_layers_that_keep_float32_are_those_of_the_whole_graph() -> None:
 @pytest.mark.parametrize(
     ('precision', 'settings'), [('bf16', TYPED), ('fp32', TYPED), ('fp32', WEAK)]
 )
-def test_what_crosses_is_float32_where_the_network_is_not_fp16(
+def test_conditions_are_float32_unless_the_network_is_fp16(
     precision: str, settings: dict[str, bool]
 ) -> None:
     graphs = half_graph.convert_split(SHIPPED, precision, shapes=SHAPES, **settings)
@@ -199,7 +199,7 @@ def test_chain_of_an_odd_number_of_channels_is_one_product_and_one_sum() -> None
     ],
     ids=['read twice', 'read by another', 'a square', 'another operator', 'no last sum'],
 )
-def test_chains_end_where_somebody_else_reads(changed: list[Any], left: int) -> None:
+def test_chains_end_at_tensors_with_other_readers(changed: list[Any], left: int) -> None:
     proto = small([*FILM[:-1], *changed], **VECTORS)
     feeds = feeds_of(SMALL)
     graphs = graphs_of(proto)
@@ -208,7 +208,7 @@ def test_chains_end_where_somebody_else_reads(changed: list[Any], left: int) -> 
     np.testing.assert_allclose(run_split(graphs, feeds), expected, atol=1e-6)
 
 
-def test_neighbours_in_a_concatenation_cross_as_one() -> None:
+def test_adjacent_conditions_of_a_concatenation_are_joined() -> None:
     rays = [
         ('Reshape', ['t', 'column'], 'tc'),
         ('Add', ['tc', 'zeros'], 'x'),
@@ -224,7 +224,7 @@ def test_neighbours_in_a_concatenation_cross_as_one() -> None:
     np.testing.assert_array_equal(run_split(graphs, feeds_of(SMALL)), expected)
 
 
-def test_what_the_network_reads_itself_stays_its_input() -> None:
+def test_inputs_that_the_network_reads_stay_inputs() -> None:
     mixed = [
         ('Reshape', ['tan_half_vfov', 'column'], 'ac'),
         ('GlobalAveragePool', ['z'], 'pixel'),
@@ -250,7 +250,7 @@ def test_what_the_network_reads_itself_stays_its_input() -> None:
     ],
     ids=['no conditions', 'no pictures', 'read by nobody', 'not float32'],
 )
-def test_what_cannot_be_cut_stays_whole(steps: list[Any]) -> None:
+def test_graphs_that_cannot_be_split_are_kept(steps: list[Any]) -> None:
     proto = small(steps, deep=np.array([2, 3, 4, 4]))
     for node in proto.graph.node:
         if node.op_type == 'Cast':
@@ -274,7 +274,7 @@ def test_half_is_rounded_to_even_and_stays_finite() -> None:
         np.testing.assert_array_equal(said['a'].ravel(), np.array(expected, np.float16))
 
 
-def test_what_crosses_to_exact_and_other_layers_is_float32(tmp_path: Path) -> None:
+def test_conditions_read_by_exact_and_other_layers_are_float32(tmp_path: Path) -> None:
     """Time scales the noisy code, which keeps float32, and the picture, which does not."""
     eye = np.eye(3, dtype=np.float32)[:, :, None, None]
     steps = [

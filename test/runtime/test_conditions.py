@@ -77,7 +77,7 @@ NOISES.flags.writeable = False
 
 
 def noises(samples: int) -> list[np.ndarray]:
-    """The very same arrays at every call, as an estimator with fixed noise has them."""
+    """The same array objects at every call, as from an estimator with fixed noise."""
     return _FIXED.setdefault(samples, [noise[:samples] for noise in NOISES])
 
 
@@ -108,7 +108,7 @@ def test_every_network_on_every_version(
     version: str,
     precision: str,
 ) -> None:
-    """Each sample with another time and angle, which no sampler does but the proof may."""
+    """A different time and angle for each sample, as in the proof, though never in a sampler."""
     _, module = fake_tensorrt.install(monkeypatch, version)
     backend = loaded(module, wish(nets[name], tmp_path, precision))
     reference = OrtBackend(nets[name], 'cpu', 1)
@@ -121,7 +121,7 @@ def test_every_network_on_every_version(
         feeds = proof.random_feeds(np.random.default_rng(seed), CONTRACT, (2, *SIZE), 0.5)
         feeds = {**feeds, 't': np.array([0.9, 0.3 + seed / 10], np.float32)}
         said, expected = (b.run(feeds)[OUTPUT] for b in (backend, reference))
-        # A skip's factor is left out, which a norm's epsilon notices: `skip_graph`.
+        # The removed factor of a skip has an effect through a norm's epsilon: see `skip_graph`.
         allowed = 3e-5 if precision == 'fp32' else 2e-2
         np.testing.assert_allclose(said, expected, atol=allowed * max(1, np.abs(expected).max()))
     backend.close()
@@ -185,10 +185,10 @@ def test_equal_frames_compute_and_copy_nothing(
 
 
 @pytest.mark.parametrize('copies', [1, 2, 3, 4], ids=['first', 'second', 'start', 'fresh'])
-def test_copy_that_failed_is_not_taken_for_what_was_there_before(
+def test_a_failed_copy_does_not_count_as_uploaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], copies: int
 ) -> None:
-    """Conditions of either step, the noise to start from, fresh noise: after the picture."""
+    """After the picture: conditions of both steps, initial noise, fresh noise."""
     gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
     backend = loaded(module, wish(nets['nano'], tmp_path))
     times, cuda = diffusion.trailing_times(2), sys.modules['pycuda.driver']
@@ -211,7 +211,7 @@ def test_copy_that_failed_is_not_taken_for_what_was_there_before(
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_engines_prove_are_stored_and_come_back(
+def test_engines_are_proved_stored_and_reloaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], version: str
 ) -> None:
     fake_tensorrt.install(monkeypatch, version)
@@ -231,7 +231,7 @@ def test_engines_prove_are_stored_and_come_back(
             engine_file.read(engine.path, engine.spec)
 
 
-def test_dynamic_engine_computes_them_itself(
+def test_a_dynamic_engine_computes_its_conditions_itself(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path]
 ) -> None:
     gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
@@ -249,20 +249,20 @@ def test_dynamic_engine_computes_them_itself(
 
 
 def _stale(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
-    """Copies the first camera in, and no other."""
+    """Uploads only the first camera."""
     if not conditions._made_for:
         _UPLOAD(conditions, t, fov, stream)
 
 
 def _late(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
-    """Copies in what was asked for one frame ago."""
+    """Uploads the values of the previous frame."""
     last = getattr(conditions, 'last', (t, fov))
     conditions.last = t, fov
     _UPLOAD(conditions, *last, stream)
 
 
 def _shifted(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
-    """Puts every tensor where the one before it belongs."""
+    """Stores every tensor at the place of the previous one."""
     names = list(conditions._offsets)
     if not hasattr(conditions, 'right'):
         conditions.right = dict(conditions._offsets)
@@ -272,7 +272,7 @@ def _shifted(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
 
 
 def _without_time(conditions: Any, t: Any, fov: Any, stream: Any) -> None:
-    """Looks at the angle alone to tell whether there is anything new."""
+    """Checks only the angle for changes."""
     if not conditions._made_for or not np.array_equal(conditions._made_for[1], fov):
         _UPLOAD(conditions, t, fov, stream)
 
@@ -302,10 +302,10 @@ def test_planted_fault_is_refused_by_the_proof(
         engine_cache.build(wish(nets['no-rays'], tmp_path), print)
 
 
-def test_camera_that_only_the_sampler_forgets_is_refused_too(
+def test_a_stale_camera_in_the_sampler_only_is_refused_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The network alone is right, so it is the sampler's second camera that shows it."""
+    """The network alone is correct; only the sampler's second camera reveals the fault."""
     fake_tensorrt.install(monkeypatch, '8.6.1')
     upload = trt_memory.SamplerMemory.upload
 
@@ -363,16 +363,16 @@ def test_order_of_channels_is_left_open_where_it_is_the_same(
 def test_engine_of_other_types_than_its_conditions_is_not_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nets: dict[str, Path], built: str
 ) -> None:
-    """Memory for fp16 is half as long: TensorRT would read what is behind it."""
+    """fp16 memory is half as long: TensorRT would read past its end."""
     gpu, module = fake_tensorrt.install(monkeypatch, '8.6.1')
     gpu.error['types'] = built
     request = wish(nets['no-rays'], tmp_path, 'fp16')
-    with pytest.raises(RefusedError, match=r'does not take .* in float16'):
+    with pytest.raises(RefusedError, match=r'does not accept .* in float16'):
         loaded(module, request)
     assert not gpu.contexts and not gpu.live
-    # Nor built anew at every start: what is remembered makes `precision:=auto` take fp32.
-    with pytest.raises(RefusedError, match=r'engine is refused: TensorRT does not take'):
+    # Nor rebuilt at every start: the recorded refusal makes `precision:=auto` use fp32.
+    with pytest.raises(RefusedError, match=r'engine is refused: TensorRT does not accept'):
         engine_cache.build(request, print)
-    with pytest.raises(RefusedError, match=r'before and refused: TensorRT does not take'):
+    with pytest.raises(RefusedError, match=r'before and refused: TensorRT does not accept'):
         engine_cache.build(request, print)
     assert len(module.trt.configs) == 2

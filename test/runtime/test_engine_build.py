@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a build holds an engine to, and where it is built: on stand-ins for TensorRT and a GPU."""
+"""Checks of a build, and its GPU: on stand-ins for TensorRT and the driver."""
 
 import dataclasses
 from typing import Any
@@ -38,7 +38,7 @@ def test_a_precision_that_the_version_lacks(
 
 
 @pytest.mark.parametrize(('change', 'passes'), [(0.0, True), (0.01, False)])
-def test_the_golden_output_of_the_model_file_is_held_to(
+def test_the_golden_output_of_the_model_file_is_checked(
     gpu: tuple[Gpu, Any], request_: BuildRequest, change: float, passes: bool
 ) -> None:
     feeds = proof.random_feeds(np.random.default_rng(1), CONTRACT, (1, 48, 64), 1.0)
@@ -54,10 +54,10 @@ def test_the_golden_output_of_the_model_file_is_held_to(
             engine_cache.build(request_, print)
 
 
-def test_a_dynamic_engine_that_another_size_leaves_changed_is_refused(
+def test_a_dynamic_engine_with_state_from_another_size_is_refused(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As told of TensorRT 10.3 (NVIDIA/TensorRT#4330); equal inputs show none of it."""
+    """As reported for TensorRT 10.3 (NVIDIA/TensorRT#4330); equal inputs do not reveal it."""
     run, sizes = trt_session.Session.run, set()
 
     def wrong(session: Any, feeds: Any) -> Any:
@@ -72,7 +72,7 @@ def test_a_dynamic_engine_that_another_size_leaves_changed_is_refused(
     assert str(refused.value).count('depth is wrong') == 1
 
 
-def test_the_gpu_that_was_asked_for_is_used_and_no_graph_where_none_was(
+def test_the_requested_gpu_is_used_and_a_graph_only_if_requested(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used, first = [], gpu[1].cuda.Device

@@ -36,7 +36,7 @@ def stored(spec: EngineSpec, folder: Path, plan: bytes = b'plan' * 100) -> Path:
     return path
 
 
-def test_key_changes_with_every_ingredient(spec: EngineSpec) -> None:
+def test_key_changes_with_every_field(spec: EngineSpec) -> None:
     others = {
         'model_sha256': 'other',
         'tensorrt': '10.3.1',
@@ -66,7 +66,7 @@ def test_key_follows_the_model_file(request_: BuildRequest, spec: EngineSpec) ->
     assert engine_file.sha256_of(request_.model) != before
 
 
-def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None:
+def test_dynamic_engine_supports_common_cameras(request_: BuildRequest) -> None:
     spec = spec_for(dataclasses.replace(request_, size=None), CONTRACT, MACHINE)
     assert not spec.is_static and spec.shape_text == 'dynamic'
     assert spec.best == CONTRACT.train_sizes[0]
@@ -83,7 +83,7 @@ def test_dynamic_engine_takes_every_usual_camera(request_: BuildRequest) -> None
             assert low <= side <= high
 
 
-def test_dynamic_engine_takes_every_picture_that_its_model_was_trained_for(
+def test_dynamic_engine_supports_every_training_size(
     request_: BuildRequest,
 ) -> None:
     contract = dataclasses.replace(CONTRACT, train_sizes=((192, 256), (160, 288), (128, 416)))
@@ -104,9 +104,9 @@ def test_dynamic_engine_leaves_out_no_aspect_between(
 
 
 @pytest.mark.parametrize(
-    ('size', 'advice'), [((48, 64), 'this size, or with size none'), (None, 'this size: this one')]
+    ('size', 'advice'), [((48, 64), 'this size, or without a size'), (None, 'this size: this one')]
 )
-def test_an_engine_that_takes_every_usual_camera_sends_nobody_to_itself(
+def test_the_advice_for_a_wrong_size_fits_the_kind_of_engine(
     request_: BuildRequest, size: tuple[int, int] | None, advice: str
 ) -> None:
     spec = spec_for(dataclasses.replace(request_, size=size), CONTRACT, MACHINE)
@@ -124,7 +124,7 @@ def test_an_engine_that_takes_every_usual_camera_sends_nobody_to_itself(
         ({'workspace_mib': -1}, 'workspace_mib=-1 must be >= 1'),
     ],
 )
-def test_a_wish_that_cannot_be_is_refused(
+def test_an_impossible_request_is_refused(
     request_: BuildRequest, change: dict, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
@@ -147,7 +147,7 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
         'damaged': data[:plan_at] + b'X' + data[plan_at + 1 :],
         'damaged header': data[:12] + b'\0' + data[13:],
         'no proof in its header': data.replace(b'"text"', b'"tdxt"'),
-        'no engine of dmd_ros': b'ptrt' + data[4:],
+        'not an engine of dmd_ros': b'ptrt' + data[4:],
         'cut in its header': data[:40],
         'cut in its magic': data[:9],
         'empty': b'',
@@ -163,13 +163,13 @@ def damaged(path: Path, spec: EngineSpec, how: str) -> None:
     ('how', 'words'),
     [
         ('truncated', 'is truncated: 393 of 400 bytes'),
-        ('damaged', 'checksum does not fit'),
+        ('damaged', 'checksum does not match'),
         ('damaged header', 'damaged header'),
         ('no proof in its header', 'damaged header'),
-        ('no engine of dmd_ros', 'is no engine of dmd_ros'),
+        ('not an engine of dmd_ros', 'is not an engine of dmd_ros'),
         ('cut in its header', 'damaged header'),
-        ('cut in its magic', 'is no engine of dmd_ros'),
-        ('empty', 'is no engine of dmd_ros'),
+        ('cut in its magic', 'is not an engine of dmd_ros'),
+        ('empty', 'is not an engine of dmd_ros'),
         ('stale', "tensorrt is '10.2.0', wanted '10.3.0'"),
         ('foreign', "gpu is 'H200', wanted 'Orin'"),
     ],
@@ -184,7 +184,7 @@ def test_bad_engine_is_reported_and_rebuilt(
     said: list[str] = []
     engine = obtain(spec, tmp_path, 'oracle', lambda: (b'new', b'', GOOD), said.append)
     assert engine.plan == b'new'
-    assert words in said[0] and 'built anew' in said[0]
+    assert words in said[0] and 'rebuilding it' in said[0]
     assert engine_file.read(path, spec).plan == b'new'
 
 
@@ -228,7 +228,7 @@ def test_refused_engine_is_not_stored_and_not_built_twice(
     assert obtain(spec, tmp_path, 'oracle', make, print).plan == b'p'
 
 
-def test_a_refusal_that_another_process_takes_back_meanwhile_is_none(
+def test_a_refusal_removed_by_another_process_is_ignored(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored(spec, tmp_path)
@@ -276,7 +276,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / 'file').touch()
-    with pytest.raises(BackendError, match=r'/file/engines, cannot be used .*engine_cache_dir'):
+    with pytest.raises(BackendError, match=r'/file/engines cannot be used .*engine_cache_dir'):
         obtain(spec, tmp_path / 'file' / 'engines', 'm', lambda: (b'x', b'', GOOD), print)
 
     def full(*_: object) -> None:
@@ -311,7 +311,7 @@ def test_killed_builder_leaves_the_lock_free(spec: EngineSpec, tmp_path: Path) -
     assert obtain(spec, tmp_path, 'm', lambda: (b'x', b'', GOOD), print).plan == b'x'
 
 
-def test_a_folder_without_locks_is_used_all_the_same(
+def test_a_folder_without_locks_is_used(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on some network file systems."""
@@ -335,12 +335,12 @@ def test_a_folder_that_cannot_be_read_is_named(
         raise PermissionError(13, 'Permission denied')
 
     monkeypatch.setattr(Path, 'exists', exists)
-    with pytest.raises(BackendError, match=r'/engines, cannot be used .*Permission denied'):
+    with pytest.raises(BackendError, match=r'/engines cannot be used .*Permission denied'):
         engine_cache.fetch(request_, spec, print)
 
 
 def test_written_files_may_be_read_as_the_umask_says(tmp_path: Path) -> None:
-    """An engine that root built for a robot is read by who runs the node."""
+    """An engine built by root must be readable for the user who runs the node."""
     before = os.umask(0o027)
     try:
         engine_file.write_atomic(tmp_path / 'x.engine', b'data')
@@ -356,17 +356,17 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def test_engines_lie_in_the_cache_of_the_user(
+def test_engines_are_stored_in_the_user_s_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert BuildRequest(Path('m.onnx')).cache == tmp_path / 'dmd_ros' / 'engines'
 
 
-def test_without_a_home_another_folder_is_asked_for(
+def test_without_a_home_folder_the_error_asks_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As in a container that runs under a number."""
+    """As in a container that runs under a numeric user id."""
     monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
     monkeypatch.delenv('HOME', raising=False)
 
@@ -375,12 +375,12 @@ def test_without_a_home_another_folder_is_asked_for(
 
     monkeypatch.setattr('pwd.getpwuid', nobody)
     for folder in (None, Path('~nobody_at_all/engines')):
-        with pytest.raises(BackendError, match=r'no home folder for ~.*engine_cache_dir'):
+        with pytest.raises(BackendError, match=r'no home folder found for ~.*engine_cache_dir'):
             BuildRequest(Path('m.onnx'), folder=folder).cache  # noqa: B018
 
 
 @pytest.mark.parametrize('text', ['192', '192x', 'x256', '-1x3', '192*256', '3x²'])
-def test_a_size_that_is_none_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_size_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BackendError, match='like 192x256'):
         engine_store.parse_size(text)
 
@@ -394,5 +394,5 @@ def test_a_size_that_is_none_is_refused_with_an_example(text: str) -> None:
         ('', 12060, 'cuda 12'),
     ],
 )
-def test_a_driver_is_known_by_its_major_number(text: str | None, cuda: int, expected: str) -> None:
+def test_a_driver_is_its_major_version(text: str | None, cuda: int, expected: str) -> None:
     assert engine_store.driver_major(text, cuda) == expected

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command that builds an engine, and who runs it: errors, stops, progress."""
+"""The command that builds an engine, and its parent: errors, cancellation, progress."""
 
 import contextlib
 import dataclasses
@@ -25,11 +25,11 @@ from dmd_ros.runtime.shared_files import find_model
 
 
 def child(script: str) -> list[str]:
-    """Command that runs `script` where the engine command would run."""
+    """Return a command that runs `script` in place of the engine command."""
     return ['/bin/sh', '-c', script]
 
 
-def test_child_speaks_and_fails_with_its_error() -> None:
+def test_output_and_error_of_a_child_are_passed_on() -> None:
     words = child('echo building; echo "error: the sentence"; exit 1')
     said: list[str] = []
     with pytest.raises(BackendError, match=r'^the sentence$'):
@@ -40,12 +40,15 @@ def test_child_speaks_and_fails_with_its_error() -> None:
 @pytest.mark.parametrize(
     ('script', 'message'),
     [
-        ('seq 5; echo Traceback >&2; exit 1', 'ended with status 1; .* words: 4 / 5 / Traceback$'),
-        # A parser may speak of errors, and in no encoding: the last word is the command's own.
+        (
+            'seq 5; echo Traceback >&2; exit 1',
+            'ended with status 1; .* last lines: 4 / 5 / Traceback$',
+        ),
+        # A parser may print errors too, in any encoding: the command's own error comes last.
         (r'printf "error: \377\n"; echo "error: the sentence"; exit 1', '^the sentence$'),
     ],
 )
-def test_last_words_of_a_child_are_told(script: str, message: str) -> None:
+def test_last_lines_of_a_child_are_reported(script: str, message: str) -> None:
     with pytest.raises(BackendError, match=message):
         engine_cache.run_child(child(script), print, lambda: False)
 
@@ -53,14 +56,14 @@ def test_last_words_of_a_child_are_told(script: str, message: str) -> None:
 @pytest.mark.parametrize(
     ('kind', 'status'), [(NotBuiltError, 4), (RefusedError, 3), (StaleError, 1), (BackendError, 1)]
 )
-def test_refusal_is_told_by_the_exit_status(
+def test_refusals_are_recognised_by_the_exit_status(
     kind: type[BackendError],
     status: int,
     request_: BuildRequest,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From the command that builds to the process that started it."""
+    """From the building command to its parent process."""
 
     def build(*_: object) -> None:
         raise kind('the sentence')
@@ -106,7 +109,7 @@ def test_child_is_stopped_at_once(deaf: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def arguments(request: BuildRequest) -> list[str]:
-    """What `main` gets of the command."""
+    """The arguments that `main` receives."""
     words = engine_cache.command(request)
     return words[words.index('build') :]
 
@@ -149,7 +152,7 @@ def test_a_model_by_its_name_is_built(request_: BuildRequest, tmp_path: Path) ->
     assert "error: no shipped model 'nothing'; looked for " in failed.stdout
 
 
-def test_a_model_without_an_ending_is_no_name_on_the_way_to_the_build(
+def test_a_path_without_a_suffix_is_not_taken_for_a_model_name(
     request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(request_.model.parent)
@@ -196,10 +199,8 @@ engine_cache.run_child(words, lambda text: print(text, flush=True), lambda: Fals
 """
 
 
-def test_a_build_ends_with_who_wanted_it_when_that_is_killed(
-    request_: BuildRequest, tmp_path: Path
-) -> None:
-    """Else it would hold the GPU for minutes, and the lock against the node's next start."""
+def test_a_build_ends_when_its_parent_is_killed(request_: BuildRequest, tmp_path: Path) -> None:
+    """Otherwise it would occupy the GPU for minutes, and block the next start with its lock."""
     env = fake_tensorrt.everywhere(tmp_path, '8.6.1', ENDLESS)
     words = [sys.executable, '-c', WHO_WANTS_AN_ENGINE, str(request_.model), str(request_.cache)]
     with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) as node:
@@ -225,7 +226,7 @@ def wait_for_lock(file: int) -> None:
             time.sleep(0.02)
 
 
-def test_progress_speaks_now_and_then() -> None:
+def test_progress_is_logged_periodically() -> None:
     said: queue.Queue[str] = queue.Queue()
     started = time.monotonic()
     with BuildProgress(said.put, period_s=0.05) as progress:
@@ -233,7 +234,7 @@ def test_progress_speaks_now_and_then() -> None:
         progress.start('Timing', 3)
         progress.step('Timing', 1)
         assert progress.text() == 'Building 0/10, Timing 2/3'
-        # What was said before is of an earlier state; now it is settled.
+        # Earlier lines may be from an earlier state; now it is stable.
         while 'Timing 2/3' not in said.get(timeout=30):
             pass
         progress.finish('Timing')

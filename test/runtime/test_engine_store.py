@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of the engines: what they are for, what else lies there, how they are written."""
+"""The engine folder: specifications, other files in it, and how engines are written."""
 
 import dataclasses
 import fcntl
@@ -30,7 +30,7 @@ def made(plan: bytes = b'new', conditions: bytes = b'', **proof: Any) -> engine_
     return lambda: (plan, conditions, GOOD | proof)
 
 
-def test_an_engine_is_for_what_was_asked_for_on_this_machine(request_: BuildRequest) -> None:
+def test_a_specification_matches_the_request_and_the_machine(request_: BuildRequest) -> None:
     asked = dataclasses.replace(
         request_, precision='bf16', samples=3, workspace_mib=512, optimization_level=5
     )
@@ -55,7 +55,7 @@ def test_the_first_engine_makes_its_folder(spec: EngineSpec, tmp_path: Path) -> 
     assert obtain(spec, folder, 'm', made(), print).plan == b'new'
 
 
-def test_an_empty_cache_variable_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_empty_cache_variable_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', '')
     monkeypatch.setenv('HOME', str(tmp_path))
     assert BuildRequest(Path('m.onnx')).cache == tmp_path / '.cache' / 'dmd_ros' / 'engines'
@@ -96,7 +96,7 @@ def test_timings_of_kernels_are_those_of_one_tensorrt_on_one_gpu(
 def test_a_build_that_leaves_no_engine_is_an_error(
     request_: BuildRequest, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model was exported anew while it was built."""
+    """The model was exported again during the build."""
     monkeypatch.setattr(engine_cache, 'run_child', lambda *_: None)
     with pytest.raises(BackendError, match=r'left no engine in .*/engines'):
         engine_cache.fetch(request_, spec, print)
@@ -108,7 +108,7 @@ def test_a_field_of_a_later_version_is_a_difference(spec: EngineSpec) -> None:
 
 
 @pytest.mark.parametrize('note', [b'', b'\xff', b'[]', b'{}'])
-def test_a_damaged_refusal_is_none(spec: EngineSpec, tmp_path: Path, note: bytes) -> None:
+def test_a_damaged_refusal_is_ignored(spec: EngineSpec, tmp_path: Path, note: bytes) -> None:
     path = tmp_path / engine_file.file_name(spec, 'm')
     path.with_suffix('.refused').write_bytes(note)
     assert obtain(spec, tmp_path, 'm', made(), print).plan == b'new'
@@ -117,7 +117,7 @@ def test_a_damaged_refusal_is_none(spec: EngineSpec, tmp_path: Path, note: bytes
 @pytest.mark.parametrize(
     ('precision', 'advice'), [('fp16', 'Set precision to fp32'), ('fp32', 'Use another TensorRT')]
 )
-def test_after_a_refusal_nobody_is_sent_to_what_is_refused(
+def test_the_advice_after_a_refusal_avoids_the_refused_precision(
     spec: EngineSpec, tmp_path: Path, precision: str, advice: str
 ) -> None:
     spec = dataclasses.replace(spec, precision=precision)
@@ -125,7 +125,7 @@ def test_after_a_refusal_nobody_is_sent_to_what_is_refused(
         obtain(spec, tmp_path, 'm', made(passed=False, text='wrong'), print)
 
 
-def test_who_waits_for_another_builder_says_so_now_and_then(
+def test_waiting_for_another_builder_is_logged_periodically(
     spec: EngineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -145,10 +145,10 @@ def test_who_waits_for_another_builder_says_so_now_and_then(
     assert [line.split()[-2] for line in said if 'another process' in line] == ['0', '10']
 
 
-def test_what_is_renamed_into_place_is_whole_and_nobody_s_else(
+def test_a_renamed_file_is_complete_and_from_one_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two write the same file, on a file system without locks; then the power fails."""
+    """Two processes write the same file, on a file system without locks; then the power fails."""
     path, on_disk = tmp_path / 'x.engine', []
 
     def fsync(descriptor: int) -> None:
@@ -163,7 +163,7 @@ def test_what_is_renamed_into_place_is_whole_and_nobody_s_else(
     assert path.read_bytes() == b'first' and on_disk == [5, 6]
 
 
-def test_what_a_killed_builder_had_written_is_removed(spec: EngineSpec, tmp_path: Path) -> None:
+def test_files_left_by_a_killed_builder_are_removed(spec: EngineSpec, tmp_path: Path) -> None:
     name = engine_file.file_name(spec, 'm')
     parts = [tmp_path / f'.{n}.0badcafe' for n in (name, f'of-another-{name}')]
     for part in parts:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The estimator over a denoiser that knows the answer, and over one that answers the noise."""
+"""The estimator with a denoiser that knows the answer, and one that returns the noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmd_ros.core.errors import CoreError
 from dmd_ros.estimator import DepthEstimator
 from dmd_ros.runtime.ort_backend import OrtBackend
 
-# Half a grey level, of 255 over the log range 0.1 .. 80 m.
+# Half a grey level, with 255 levels over the log range 0.1 .. 80 m.
 HALF_LEVEL = (800 ** (0.5 / 255)) - 1
 
 
@@ -36,7 +36,7 @@ def ramp_depth(camera: Camera = CAMERA) -> np.ndarray:
 
 @pytest.mark.parametrize('sampler', diffusion.SAMPLERS)
 @pytest.mark.parametrize(('steps', 'samples'), [(1, 1), (1, 3), (2, 1), (4, 2), (64, 1)])
-def test_an_oracle_s_depth_comes_out(
+def test_the_oracle_s_depth_is_returned(
     backend: OrtBackend, steps: int, samples: int, sampler: str
 ) -> None:
     truth = ramp_depth()
@@ -55,7 +55,7 @@ def test_an_oracle_s_depth_comes_out(
 
 
 def test_one_step_is_exact_to_the_last_grey_level(backend: OrtBackend) -> None:
-    """No resize, no noise left: network size equals the picture's."""
+    """No resize and no remaining noise: the network's size equals the picture's."""
     camera = Camera(50, 50, 31.5, 23.5, 64, 48)
     levels = np.arange(64, dtype=np.uint8)[None, :, None] * 3 + 20
     rgb = np.broadcast_to(levels, (48, 64, 3)).copy()
@@ -75,7 +75,7 @@ def test_the_ends_of_the_range_are_infinities(backend: OrtBackend) -> None:
     assert not np.isnan(frame.depth).any()
 
 
-def test_the_conditioning_value_and_shapes_that_the_network_is_fed() -> None:
+def test_the_network_gets_the_conditioning_value_and_shapes() -> None:
     noisy = Noisy()
     DepthEstimator(CONTRACT, noisy, samples=3)(grey(), CAMERA)
     (feeds,) = noisy.feeds
@@ -93,14 +93,14 @@ def test_the_network_sees_a_turned_picture_upright_and_depth_stays_on_its_pixels
 ) -> None:
     upright = Camera(90.0, 100.0, 60.0, 45.0, 128, 96)
     truth = ramp_depth(upright)
-    # As a camera takes it that is mounted the other way round.
+    # As taken by a camera mounted the other way round.
     turns = rotation // 90
     rgb, camera = np.rot90(grey_from_depth(truth), turns), upright.turned(-rotation)
     frame = DepthEstimator(CONTRACT, backend, image_rotation=rotation)(rgb, camera)
     expected = DepthEstimator(CONTRACT, backend)(grey_from_depth(truth), upright)
     assert frame.camera == camera
     np.testing.assert_array_equal(frame.rgb, rgb)
-    # Turned after it was scaled: a mean half-way between two grey levels may go either way.
+    # Turned after scaling: a mean half-way between two grey levels may be rounded either way.
     np.testing.assert_allclose(frame.depth, np.rot90(expected.depth, turns), rtol=2 * HALF_LEVEL)
     np.testing.assert_allclose(frame.coarse, expected.coarse, rtol=2 * HALF_LEVEL)
     noisy = Noisy()
@@ -115,7 +115,7 @@ def test_a_distorted_picture_is_rectified_and_then_turned(backend: OrtBackend) -
         DepthEstimator(CONTRACT, backend, image_rotation=rotation)(rgb, lens)
         for rotation in (0, 180)
     )
-    # The oracle takes each pixel for itself.
+    # The oracle treats each pixel independently.
     np.testing.assert_allclose(turned.depth, as_it_comes.depth, rtol=2 * HALF_LEVEL)
     assert turned.camera == as_it_comes.camera
 
@@ -126,7 +126,7 @@ def test_steps_and_times() -> None:
     assert [float(feeds['t'][0]) for feeds in noisy.feeds] == [1.0, 0.75, 0.5, 0.25]
 
 
-def test_none_takes_the_contract_s_steps_and_samples() -> None:
+def test_none_uses_the_contract_s_steps_and_samples() -> None:
     estimator = DepthEstimator(replace(CONTRACT, steps=3, samples=2), Noisy())
     assert (estimator.steps, estimator.samples) == (3, 2)
 
@@ -156,7 +156,7 @@ def test_uncertainty_of_the_linear_codec_is_relative_to_the_mean() -> None:
     np.testing.assert_allclose(frame.coarse, decoded.mean(axis=0), rtol=1e-5)
 
 
-def test_there_is_no_uncertainty_of_what_is_no_depth(backend: OrtBackend) -> None:
+def test_uncertainty_is_nan_where_depth_is_not_finite(backend: OrtBackend) -> None:
     depth = np.full((96, 128), 3.0, np.float32)
     depth[:32], depth[64:] = 80.0, 0.1
     frame = DepthEstimator(CONTRACT, backend, samples=2)(grey_from_depth(depth), CAMERA)
@@ -179,7 +179,7 @@ FISHEYE = Camera(60.0, 60.5, 66.0, 45.0, 128, 96, 'equidistant', (0.02, -0.004, 
 def test_a_distorted_camera_is_rectified_and_nothing_is_invented_outside(
     backend: OrtBackend,
 ) -> None:
-    # A wall of 3 m fills the source picture; what the rectified one cannot see is no wall.
+    # A wall at 3 m fills the source picture; pixels that it does not cover must be NaN.
     depth = np.full((96, 128), 3.0, np.float32)
     barrel = Camera(100.0, 100.0, 63.5, 47.5, 128, 96, 'plumb_bob', (0.4, 0.2, 0.0, 0.0, 0.0))
     estimator = DepthEstimator(CONTRACT, backend, samples=2)
@@ -196,7 +196,7 @@ def test_a_distorted_camera_is_rectified_and_nothing_is_invented_outside(
     assert 'rectify' in frame.timings
 
 
-def test_the_rectified_picture_travels_with_the_depth(backend: OrtBackend) -> None:
+def test_the_rectified_picture_is_returned_with_the_depth(backend: OrtBackend) -> None:
     rgb = cv2.GaussianBlur(
         np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8), (0, 0), 2
     )
@@ -229,7 +229,7 @@ def test_the_maps_are_kept_while_the_camera_stays() -> None:
     assert estimator._rectifier is kept
 
 
-def test_the_input_picture_is_left_alone_and_views_of_messages_work(backend: OrtBackend) -> None:
+def test_the_input_picture_is_not_modified_and_views_of_messages_work(backend: OrtBackend) -> None:
     rgb = grey_from_depth(ramp_depth())
     padded = np.zeros((96, 140, 3), np.uint8)
     padded[:, :128] = rgb
@@ -290,12 +290,14 @@ class Faulty(Noisy):
         return {'prediction': np.full(self.value, 0.1, np.float32)}  # type: ignore[call-overload]
 
 
-def test_a_denoiser_that_answers_another_size_is_refused() -> None:
-    with pytest.raises(CoreError, match=r'returned \(1, 1, 24, 32\) for \(1, 1, 48, 64\)'):
+def test_a_denoiser_that_returns_another_size_is_refused() -> None:
+    with pytest.raises(
+        CoreError, match=r'returned shape \(1, 1, 24, 32\) instead of .*, 48, 64\)'
+    ):
         DepthEstimator(CONTRACT, Faulty((1, 1, 24, 32)))(grey(), CAMERA)
 
 
-def test_nan_from_the_network_is_no_estimate() -> None:
+def test_nan_from_the_network_stays_nan() -> None:
     estimator = DepthEstimator(CONTRACT, Noisy(float('nan')))
     assert np.isnan(estimator(grey(), CAMERA).depth).all()
 
@@ -310,7 +312,7 @@ def test_cameras_that_the_model_was_trained_for(fy: float, trained: bool) -> Non
     on_its_side = DepthEstimator(CONTRACT, Noisy(), image_rotation=90)
     message = on_its_side.untrained_for(camera.turned(-90))
     assert (not message) is trained
-    # The diagnostics beside it say another angle, that of the picture as it comes.
+    # The diagnostics show another angle, that of the picture before it is turned.
     assert trained or message.startswith('the camera, turned upright, has tan(vfov/2) = ')
 
 
@@ -349,8 +351,8 @@ def test_pictures_of_another_kind_are_refused(rgb: np.ndarray, message: str) -> 
         DepthEstimator(CONTRACT, Noisy())(rgb, CAMERA)
 
 
-def test_a_matrix_is_no_camera() -> None:
-    with pytest.raises(CoreError, match=r'camera is ndarray; give a dmd_ros\.Camera'):
+def test_a_matrix_is_not_accepted_as_a_camera() -> None:
+    with pytest.raises(CoreError, match=r'camera is ndarray; pass a dmd_ros\.Camera'):
         DepthEstimator(CONTRACT, Noisy())(np.zeros((96, 128, 3), np.uint8), CAMERA.matrix)
 
 
@@ -362,7 +364,7 @@ def test_every_stage_is_timed() -> None:
     assert all(seconds >= 0 for seconds in timings.values())
 
 
-def test_the_seconds_of_all_steps_are_the_denoiser_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seconds_of_all_steps_add_up_for_the_denoiser(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [0.0]
 
     class Slow(Noisy):

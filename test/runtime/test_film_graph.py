@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scale and shift as convolutions: the same numbers, fewer layers, and only where it fits."""
+"""Scale and shift as convolutions: the same numbers, fewer layers, only in matching graphs."""
 
 import platform
 from pathlib import Path
@@ -19,7 +19,7 @@ MODEL = Path(__file__).resolve().parents[2] / 'models/dmd_worlds.onnx'
 
 
 def block(**changed: list[str]) -> onnx.ModelProto:
-    """What an exporter writes: x * (1 + scale) + shift. changed: inputs by output."""
+    """Return x * (1 + scale) + shift as exporters write it. changed: inputs by output."""
     random = np.random.default_rng(0)
     steps = [
         ('Gemm', ['emb', 'w', 'b'], 'flat'),
@@ -78,7 +78,7 @@ def test_computes_the_same_in_fewer_layers() -> None:
     ],
     ids=['another axis', 'another reader', 'not the linear layer'],
 )
-def test_leaves_alone_what_is_another_thing(changed: dict[str, list[str]]) -> None:
+def test_other_graphs_are_not_changed(changed: dict[str, list[str]]) -> None:
     proto = block(**changed)
     before = operators(proto.graph)
     film_graph.rewrite(proto.graph)
@@ -91,7 +91,7 @@ HALF = 2e-2 if platform.machine() == 'aarch64' else 5e-3
 
 @pytest.mark.parametrize(('precision', 'bound'), [('fp32', 2e-5), ('fp16', HALF)])
 def test_shipped_model_of_one_size(precision: str, bound: float) -> None:
-    """A dozen blocks; the three linear layers that are left make the embedding itself."""
+    """A dozen blocks; the three remaining linear layers compute the embedding."""
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     graph = half_graph.convert(MODEL, precision, shapes=shapes)
     onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth that is scaled by the floor: frame by frame, and with a memory."""
+"""Depth scaled by the floor: frame by frame, and with a memory."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def load(model: Path, **settings: object) -> DepthEstimator:
 
 
 def off_by(factor: float) -> np.ndarray:
-    """Give a picture of which the oracle estimates the true depth divided by `factor`."""
+    """Return a picture for which the oracle estimates the true depth divided by `factor`."""
     return grey_from_depth(TRUE / factor)
 
 
-def test_depth_and_coarse_depth_are_metric_and_the_reading_says_so(model: Path) -> None:
+def test_depth_and_coarse_depth_are_metric_and_the_reading_reports_it(model: Path) -> None:
     plain = load(model)(off_by(1.25), CAMERA)
     assert plain.floor is None and 'floor' not in plain.timings
     frame = load(model, mount=MOUNT)(off_by(1.25), CAMERA)
@@ -48,21 +48,21 @@ def test_depth_and_coarse_depth_are_metric_and_the_reading_says_so(model: Path) 
     assert np.median(np.abs(frame.depth - TRUE) / TRUE) < 0.03
 
 
-def test_what_lies_beyond_the_range_stays_beyond_it(model: Path) -> None:
+def test_depth_beyond_the_range_stays_beyond_it(model: Path) -> None:
     picture = off_by(1.25)
     picture[:10] = 255
     frame = load(model, mount=MOUNT)(picture, CAMERA)
     assert np.isposinf(frame.depth[:8]).all() and frame.floor is not None and frame.floor.seen
 
 
-def test_what_is_beyond_the_range_is_no_floor(model: Path) -> None:
-    # A flat one, 90 m below a camera whose model knows nothing beyond 80 m.
+def test_depth_beyond_the_range_is_not_the_floor(model: Path) -> None:
+    # A flat floor, 90 m below a camera whose model has a range of 80 m.
     frame = load(model, mount=Mount(90.0, 90.0))(np.full((96, 128, 3), 255, np.uint8), CAMERA)
     assert np.isposinf(frame.depth).all()
     assert frame.floor == FloorReading(None, False) and frame.floor.factor == 1.0
 
 
-def test_without_a_floor_depth_is_as_the_model_says(model: Path) -> None:
+def test_without_a_floor_depth_is_not_scaled(model: Path) -> None:
     picture = grey_from_depth(WALL)
     plain, frame = (load(model, mount=m)(picture, CAMERA) for m in (None, MOUNT))
     np.testing.assert_array_equal(frame.depth, plain.depth)
@@ -80,14 +80,14 @@ def test_the_memory_holds_while_the_floor_is_hidden_until_it_is_reset(model: Pat
     assert estimator(grey_from_depth(WALL), CAMERA).floor.scale is None
 
 
-def test_without_a_memory_each_picture_is_for_itself(model: Path) -> None:
+def test_without_a_memory_pictures_are_independent(model: Path) -> None:
     estimator = load(model, mount=MOUNT)
     assert estimator(off_by(1.2), CAMERA).floor.scale == pytest.approx(1.2, rel=0.02)
     assert estimator(grey_from_depth(WALL), CAMERA).floor.scale is None
     assert estimator(off_by(0.8), CAMERA).floor.scale == pytest.approx(0.8, rel=0.02)
 
 
-def test_a_picture_of_another_size_starts_anew(model: Path) -> None:
+def test_a_picture_of_another_size_clears_the_memory(model: Path) -> None:
     estimator = load(model, mount=MOUNT, floor_memory=9)
     estimator(off_by(1.4), CAMERA)
     larger = CAMERA.resized(256, 192)
@@ -95,7 +95,7 @@ def test_a_picture_of_another_size_starts_anew(model: Path) -> None:
     assert frame.floor.scale == pytest.approx(0.8, rel=0.02)
 
 
-def test_a_camera_that_was_turned_keeps_what_it_saw_and_one_that_was_raised_does_not(
+def test_turning_the_camera_keeps_the_memory_and_raising_it_does_not(
     model,
 ) -> None:
     estimator = load(model)
@@ -108,12 +108,12 @@ def test_a_camera_that_was_turned_keeps_what_it_saw_and_one_that_was_raised_does
     assert scale.remounted(Mount(1.1, 25.0), 5)(wall.coarse, wall.view).scale is None
 
 
-def test_a_turned_camera_forgets_what_the_one_before_has_to_forget(model) -> None:
+def test_reset_also_clears_the_memory_of_a_turned_camera(model) -> None:
     estimator = load(model)
     frame, wall = estimator(off_by(1.3), CAMERA), estimator(grey_from_depth(WALL), CAMERA)
     scale = FloorScale(MOUNT, 5)
     scale(frame.coarse, frame.view)
-    # Time jumps while the parameter is set.
+    # A time jump while the parameter is set.
     turned = scale.remounted(Mount(1.0, 10.0), 5)
     scale.reset()
     assert turned(wall.coarse, wall.view).scale is None
@@ -124,7 +124,7 @@ def test_a_turned_camera_forgets_what_the_one_before_has_to_forget(model) -> Non
     assert turned(picture.coarse, picture.view).scale is None
 
 
-def test_the_newest_of_what_was_seen_is_kept_in_a_smaller_memory(model: Path) -> None:
+def test_a_smaller_memory_keeps_the_newest_scales(model: Path) -> None:
     scale, estimator = FloorScale(MOUNT, 5), load(model)
     for factor in (0.8, 0.8, 0.8, 1.3):
         frame = estimator(off_by(factor), CAMERA)
@@ -135,13 +135,13 @@ def test_the_newest_of_what_was_seen_is_kept_in_a_smaller_memory(model: Path) ->
 
 
 @pytest.mark.parametrize('memory', [0, -3, 1.5, True])
-def test_a_memory_of_no_pictures_is_refused(model: Path, memory: object) -> None:
+def test_a_memory_of_zero_pictures_is_refused(model: Path, memory: object) -> None:
     with pytest.raises(
         CoreError, match=r'floor_memory=.* must be a whole number of pictures >= 1'
     ):
         load(model, mount=MOUNT, floor_memory=memory)
 
 
-def test_a_height_alone_is_no_mount(model: Path) -> None:
-    with pytest.raises(CoreError, match=r'mount is float; give a dmd_ros\.Mount'):
+def test_a_bare_height_is_not_accepted_as_a_mount(model: Path) -> None:
+    with pytest.raises(CoreError, match=r'mount is float; pass a dmd_ros\.Mount'):
         load(model, mount=0.42)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed precision graphs, and graphs that TensorRT 8.6 can read: a small net that has it all."""
+"""Mixed precision graphs, and graphs for TensorRT 8.6, on a small net with all features."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ OPERATORS = {
     for line in (ROOT / 'test/data/tensorrt_8_6_operators.txt').read_text().splitlines()
     if line and not line.startswith('#')
 }
-# What docs/operators.md of the same release restricts Resize to.
+# Restrictions of Resize from docs/operators.md of the same release.
 RESIZE = {
     'mode': {'nearest', 'linear'},
     'nearest_mode': {'floor', 'ceil', 'round_prefer_floor', 'round_prefer_ceil'},
@@ -138,7 +138,7 @@ def test_computes_the_same(
 
 
 def test_true_half_arithmetic(model: Path) -> None:
-    """ONNX Runtime widens fp16 on a CPU; the reference evaluator does round after every node."""
+    """ONNX Runtime widens fp16 on a CPU; the reference evaluator rounds after every node."""
     feeds = proof.random_feeds(np.random.default_rng(0), CONTRACT, (1, 16, 16), 1.0)
     exact, half = (
         ReferenceEvaluator(converted(model, precision)).run(None, dict(feeds))[0]
@@ -185,7 +185,7 @@ def check_weights(proto: onnx.ModelProto) -> None:
             assert node.input[1] in sizes
         assert node.op_type != 'InstanceNormalization'
         if node.op_type == 'GroupNormalization':
-            # One scale per group, as in opset 18; more than one group, which it would not notice.
+            # One scale per group, as in opset 18; several groups: one would be misread silently.
             (groups,) = (a.i for a in node.attribute if a.name == 'num_groups')
             assert groups > 1
             assert [sizes[name] for name in node.input[1:]] == [[groups], [groups]]
@@ -231,7 +231,7 @@ def test_first_and_last_layers_are_float32_for_weak_types() -> None:
     assert exact == {'bright', 'both', 'first'} | ends
 
 
-def test_casts_of_float32_to_itself_are_left_out(model: Path) -> None:
+def test_casts_from_float32_to_float32_are_removed(model: Path) -> None:
     assert 'Cast' in {n.op_type for n in onnx.load(model).graph.node if n.output[0] == 'same'}
     assert 'Cast' not in {n.op_type for n in converted(model, 'fp32').graph.node}
 
@@ -241,7 +241,7 @@ ONE_SIZE = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfo
 
 
 def test_shipped_model_layer_by_layer() -> None:
-    """TensorRT numbers layers whose names are taken already; types are told by name."""
+    """TensorRT adds numbers to duplicate layer names, but types are set by name."""
     converted = half_graph.convert(SHIPPED, 'fp32', plain_norms=True, shapes=ONE_SIZE)
     proto = onnx.load_from_string(converted)
     check_for_tensorrt_8_6(proto)
@@ -280,7 +280,7 @@ def test_bfloat16_rounds_to_even() -> None:
     assert back[2] == 1.0 and back[3] == 1.015625
 
 
-def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'bad.onnx'
     path.write_bytes(b'\xff' * 40)
     with pytest.raises(BackendError, match='cannot be read as ONNX'):
@@ -299,7 +299,7 @@ def check_for_tensorrt_8_6(proto: onnx.ModelProto) -> None:
                 assert values.get(name, next(iter(allowed))) in allowed
 
 
-def test_operator_list_is_whole() -> None:
+def test_operator_list_is_complete() -> None:
     assert len(OPERATORS) == 145
     assert {'Conv', 'InstanceNormalization', 'Einsum'} <= OPERATORS
     assert not {'Bernoulli', 'Unique', 'Gelu', 'Swish', 'Attention'} & OPERATORS
@@ -326,7 +326,7 @@ def test_operators_of_shipped_models(name: str) -> None:
 
 
 def test_a_model_in_int8_is_refused() -> None:
-    with pytest.raises(BackendError, match='is in int8, for CPUs; give the float model'):
+    with pytest.raises(BackendError, match='is in int8, for CPUs; use the float model'):
         half_graph.convert(ROOT / 'models' / 'dmd_worlds_int8.onnx', 'fp16')
 
 

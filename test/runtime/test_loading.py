@@ -100,7 +100,7 @@ def test_int8_on_a_processor_that_is_slow_in_it(
         caplog.clear()
         load_estimator(name, 'onnxruntime', 'cpu').close()
         assert len(caplog.messages) == expected
-    assert not warns or 'neither VNNI nor dot products' in caplog.messages[0]
+    assert not warns or 'neither VNNI nor dot-product' in caplog.messages[0]
 
 
 def test_an_unknown_backend_is_refused(model: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_missing_file_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', ['x' * 300, f'{"x" * 300}.onnx'])
-def test_a_name_that_no_file_can_have_is_that_of_no_model(name: str) -> None:
+def test_an_impossible_file_name_is_reported_as_missing(name: str) -> None:
     with pytest.raises(BackendError, match=r'no shipped model|does not exist'):
         load_estimator(name)
 
@@ -157,7 +157,7 @@ def test_a_model_in_an_ament_workspace_is_found(
 def test_a_model_where_pip_puts_it_outside_an_environment_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """With --user, and on Debian into /usr/local, share/ does not lie in sys.prefix."""
+    """With --user, and in Debian's /usr/local, share/ is not in sys.prefix."""
     folder = tmp_path / 'share' / 'dmd_ros' / 'models'
     folder.mkdir(parents=True)
     written = write_oracle(folder / 'mine.onnx')
@@ -179,7 +179,7 @@ def test_no_model_is_looked_for_in_the_working_folder(monkeypatch: pytest.Monkey
     assert all(folder.is_absolute() for folder in share_folders())
 
 
-def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
+def test_auto_warns_when_it_falls_back_after_a_failed_engine(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(select, 'look_around', lambda *_: WITH_TENSORRT)
@@ -197,7 +197,7 @@ def test_auto_that_falls_back_after_a_failed_engine_says_so_aloud(
 
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A GPU whose engines exist but for the precisions put in here, with why they are refused."""
+    """A GPU with engines, except for the precisions in this dict: precision -> refusal."""
     refused: dict[str, str] = {}
 
     def engine_for(request: BuildRequest, *_: object) -> SimpleNamespace:
@@ -220,7 +220,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return refused
 
 
-def test_precision_auto_takes_fp32_aloud_where_fp16_is_refused(
+def test_precision_auto_warns_and_uses_fp32_if_fp16_is_refused(
     model: Path, refusing: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
@@ -247,10 +247,10 @@ print('runs in', estimator.backend.precision)
 """
 
 
-def test_precision_auto_takes_fp32_aloud_where_fp16_cannot_be_built(
+def test_precision_auto_warns_and_uses_fp32_if_fp16_cannot_be_built(
     model: Path, tmp_path: Path
 ) -> None:
-    """As where a TensorRT has a fault in one kernel; a GPU in fp32 is faster than any CPU."""
+    """As with a faulty kernel in TensorRT; a GPU in fp32 is faster than any CPU."""
     env = fake_tensorrt.everywhere(tmp_path, '8.6.1', "gpu.error['build half'] = True\n")
 
     def run(precision: str) -> subprocess.CompletedProcess[str]:
@@ -260,14 +260,14 @@ def test_precision_auto_takes_fp32_aloud_where_fp16_cannot_be_built(
     found = run('auto')
     assert found.stdout.splitlines()[-1] == 'runs in fp32', found.stderr
     (warning,) = found.stderr.splitlines()
-    assert 'took fp32' in warning and 'could not build' in warning and '48x64, fp16' in warning
+    assert 'selected fp32' in warning and 'could not build' in warning and '48x64, fp16' in warning
     found = run('fp16')
     (error,) = found.stderr.splitlines()[-1:]
     assert found.returncode == 1 and 'could not build' in error and 'precision to fp32' in error
 
 
 @pytest.mark.parametrize(('samples', 'expected'), [(None, 2), (3, 3)])
-def test_an_engine_is_asked_for_with_all_that_was_wished(
+def test_all_settings_are_passed_to_the_engine_request(
     tmp_path: Path,
     refusing: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -290,16 +290,14 @@ def test_an_engine_is_asked_for_with_all_that_was_wished(
     assert asked == [(request, wish['cancelled'])] * 2
 
 
-def test_a_build_that_was_cancelled_is_not_made_up_for(
-    model: Path, refusing: dict[str, str]
-) -> None:
-    """The node is shutting down: it waits for no other backend."""
+def test_a_cancelled_build_does_not_fall_back(model: Path, refusing: dict[str, str]) -> None:
+    """The node is shutting down: it must not wait for another backend."""
     refusing.update(fp16='cancelled', fp32='cancelled')
     with pytest.raises(BackendError, match='cancelled'):
         load_estimator(model, cancelled=lambda: True)
 
 
-def test_fp16_asked_for_is_never_fp32(model: Path, refusing: dict[str, str]) -> None:
+def test_requested_fp16_is_never_fp32(model: Path, refusing: dict[str, str]) -> None:
     refusing['fp16'] = 'depth is wrong by 1.05 %'
     for call in (load_estimator, build_engine):
         with pytest.raises(BackendError, match=r'wrong by 1\.05 %'):
@@ -331,12 +329,12 @@ def test_both_precisions_refused(
 def test_wrong_settings_are_refused_before_anything_is_loaded(
     settings: dict, error: type[Exception], message: str
 ) -> None:
-    """An engine takes minutes. Of a model that is not there, nothing is said yet."""
+    """An engine takes minutes. The missing model is not reported yet."""
     with pytest.raises(error, match=message):
         load_estimator('/nowhere/model.onnx', **settings)
 
 
-def test_numbers_may_be_numpy_s(model: Path) -> None:
+def test_numbers_may_be_from_numpy(model: Path) -> None:
     one, two = np.array([1, 2])
     settings = {
         'threads': one,
@@ -377,7 +375,7 @@ def test_settings_that_a_model_refuses_leave_no_engine_open(
 
 
 def test_the_robot_needs_no_torch_and_no_engine_to_import_the_package() -> None:
-    """A fresh interpreter: what `import dmd_ros` brings in."""
+    """In a fresh interpreter: the modules loaded by `import dmd_ros`."""
     code = (
         'import sys, dmd_ros; '
         'print(sys.modules.keys() & {"torch", "onnx", "onnxruntime", "tensorrt", "pycuda", '

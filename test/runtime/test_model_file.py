@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The golden input and output of a model file: there and back, compared, and damaged."""
+"""The golden input and output of a model file: round trip, comparison, damage."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ TEXT = golden_to_metadata({'rgb': PICTURE}, {'depth': -PICTURE})
 NAMES = {'inputs': ('rgb',), 'output': 'depth'}
 
 
-def test_int8_is_seen_wherever_it_stands_in_a_large_file(tmp_path: Path) -> None:
+def test_int8_is_detected_anywhere_in_a_large_file(tmp_path: Path) -> None:
     node = b'\x22\x0eQuantizeLinear'
     for before in (0, (1 << 20) - 5, (2 << 20) - 16, (1 << 20) + 3):
         (tmp_path / 'm.onnx').write_bytes(bytes(before) + node + bytes(9))
@@ -86,14 +86,14 @@ def test_differences_are_relative_to_the_largest_expected() -> None:
 
 
 @pytest.mark.parametrize('wrong', [[np.nan, 1.0], [np.inf, 1.0], [1.0]], ids=str)
-def test_what_is_no_number_or_of_another_shape_differs_infinitely(wrong: list[float]) -> None:
-    """Also where it would be broadcast, or a comparison with NaN be passed over."""
+def test_nan_and_other_shapes_differ_infinitely(wrong: list[float]) -> None:
+    """Even if the shapes could be broadcast, or NaN would not compare as larger."""
     value = np.array(wrong, np.float32)
     assert relative_difference(value, np.ones(2, np.float32)) == float('inf')
 
 
 @pytest.mark.parametrize(('factor', 'passes'), [(1 + 9e-4, True), (1 + 2e-3, False)])
-def test_an_engine_is_held_to_the_golden_output(factor: float, passes: bool) -> None:
+def test_an_engine_must_reproduce_the_golden_output(factor: float, passes: bool) -> None:
     assert TOLERANCE == 1e-3
 
     def run(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -110,18 +110,18 @@ def test_an_engine_is_held_to_the_golden_output(factor: float, passes: bool) -> 
             check_golden(run, {GOLDEN_KEY: TEXT}, 'm.onnx', **NAMES)
 
 
-def test_a_file_may_name_a_tolerance_of_its_own() -> None:
+def test_a_file_may_specify_its_own_tolerance() -> None:
     def run(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {'depth': -feeds['rgb'] * np.float32(1.3)}
 
     metadata = {GOLDEN_KEY: TEXT, TOLERANCE_KEY: '0.5'}
     assert check_golden(run, metadata, 'm.onnx', **NAMES) == pytest.approx(0.3)
-    for said, problem in (('0.2', 'allowed 2e-01'), ('a half', "='a half' is no number")):
+    for said, problem in (('0.2', 'allowed 2e-01'), ('a half', "='a half' is not a number")):
         with pytest.raises(BackendError, match=problem):
             check_golden(run, metadata | {TOLERANCE_KEY: said}, 'm.onnx', **NAMES)
 
 
-def test_a_golden_output_that_is_no_number_passes_nothing() -> None:
+def test_a_golden_output_of_nan_is_never_reproduced() -> None:
     text = golden_to_metadata({'rgb': PICTURE}, {'depth': np.nan * PICTURE})
     with pytest.raises(BackendError, match='differs by nan'):
         check_golden(lambda feeds: {'depth': feeds['rgb']}, {GOLDEN_KEY: text}, 'm.onnx', **NAMES)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisation in other operators, and graphs of one size: the same numbers come out."""
+"""Normalisation in other operators, and graphs of one size: the same results."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ SHAPES = {'x': (2, 6, 8, 10)}
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """What an exporter writes for GroupNorm of 6 channels in 3 groups, and a shape computed."""
+    """GroupNorm of 6 channels in 3 groups as an exporter writes it, with a computed shape."""
     return write(tmp_path / 'norm.onnx')
 
 
@@ -62,7 +62,7 @@ def write(
 
 
 def run(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    """Run a graph; one with GroupNormalization as of the first opset that has it."""
+    """Run a graph; with GroupNormalization, in the first opset that has it."""
     if 'GroupNormalization' in operators(proto):
         proto.opset_import[0].version = 18
     session = ort.InferenceSession(proto.SerializeToString(), providers=['CPUExecutionProvider'])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Engines that cannot be built: what is remembered of them, what is tried again, and room."""
+"""Engines that cannot be built: recorded causes, retries, and disk space."""
 
 import json
 import os
@@ -44,7 +44,7 @@ fake_tensorrt._Builder.build_serialized_network = build
 
 
 class Robot:
-    """Starts the estimator, in a process of its own each time."""
+    """Starts the estimator, each time in a separate process."""
 
     def __init__(self, request: BuildRequest, folder: Path) -> None:
         self.builds = folder / 'builds'
@@ -52,7 +52,7 @@ class Robot:
         self.env = fake_tensorrt.everywhere(folder, '8.6.1', FAULT) | {'BUILDS': str(self.builds)}
 
     def start(self, *more: str, **env: str) -> tuple[str, list[str], str]:
-        """Return what it runs in, what was built for that, and the warning."""
+        """Return the precision in use, the precisions built for it, and the warning."""
         self.builds.write_text('')
         found = subprocess.run(
             [*self.words, *more], env=self.env | env, capture_output=True, text=True
@@ -73,7 +73,7 @@ def test_a_build_that_failed_is_not_tried_at_every_start(robot: Robot) -> None:
     assert '(TensorRT: No implementation for node /up.3/conv)' in warning
     runs, built, warning = robot.start()
     assert (runs, built) == ('fp32', [])
-    for words in ('could not be built before, and is not tried again', '/up.3/conv', '.refused'):
+    for words in ('could not be built before and is not tried again', '/up.3/conv', '.refused'):
         assert words in warning and words in robot.said  # who reads one of them knows
     assert 'try again with force_rebuild' in warning
     runs, built, _ = robot.start('force')
@@ -82,7 +82,7 @@ def test_a_build_that_failed_is_not_tried_at_every_start(robot: Robot) -> None:
     assert robot.start() == ('fp16', [], '')
 
 
-def test_a_build_that_failed_for_want_of_memory_is_tried_again(robot: Robot) -> None:
+def test_a_build_that_ran_out_of_memory_is_tried_again(robot: Robot) -> None:
     words = '1: CUDA error 2 (out of memory) while allocating 12 bytes'
     assert robot.start(WORDS=words)[:2] == ('fp32', ['fp16', 'fp32'])
     assert robot.start(MENDED='1') == ('fp16', ['fp16'], '')
@@ -101,7 +101,7 @@ NOT_BUILT = 'echo "error: TensorRT could not build /cuda/disk.onnx"; exit 4'
     [
         (NOT_BUILT, NotBuiltError, True),
         ('ulimit -c 0; echo "[TRT] [E] in kernel"; kill -SEGV $$', NotBuiltError, True),
-        # Our own lines name files.
+        # Our own lines contain file names.
         (f'echo "[   1.0 s] building /cuda/memory.onnx"; {NOT_BUILT}', NotBuiltError, True),
         ('ulimit -c 0; kill -BUS $$', NotBuiltError, False),
         ('ulimit -c 0; echo "what(): std::bad_alloc"; kill -ABRT $$', NotBuiltError, False),
@@ -115,7 +115,7 @@ NOT_BUILT = 'echo "error: TensorRT could not build /cuda/disk.onnx"; exit 4'
         ('echo Traceback; exit 1', BackendError, False),
     ],
 )
-def test_what_may_pass_is_not_remembered(
+def test_temporary_causes_are_not_recorded(
     request_: BuildRequest,
     spec: EngineSpec,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +136,7 @@ def test_what_may_pass_is_not_remembered(
         assert str(first.value) in str(second.value)
 
 
-def test_a_reason_that_cannot_be_noted_is_told_all_the_same(
+def test_a_reason_that_cannot_be_recorded_is_still_reported(
     request_: BuildRequest, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another precision must be tried."""
@@ -149,13 +149,13 @@ def test_a_reason_that_cannot_be_noted_is_told_all_the_same(
     monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(NotBuiltError, match='could not build'):
         engine_cache.fetch(request_, spec, said.append)
-    assert 'not noted for the next start' in said[-1] and 'No space left' in said[-1]
+    assert 'cannot record for the next start' in said[-1] and 'No space left' in said[-1]
 
 
-def test_a_note_is_of_one_engine_alone(
+def test_a_note_applies_to_one_engine_only(
     request_: BuildRequest, spec: EngineSpec, tmp_path: Path
 ) -> None:
-    """Another TensorRT may do better."""
+    """Another TensorRT version may succeed."""
     engine_store.remember_not_built(spec, tmp_path, 'm', print, 'no implementation')
     newer = spec_for(request_, CONTRACT, Machine('10.3.0', 'Orin', '8.7', '540'))
     assert engine_store.find(newer, tmp_path, 'm', print) is None
@@ -165,7 +165,7 @@ def test_a_note_is_of_one_engine_alone(
     assert engine_store.find(spec, tmp_path, 'm', print) is None
 
 
-def test_a_disk_with_less_room_than_the_weights_is_too_full(tmp_path: Path) -> None:
+def test_a_disk_with_less_room_than_the_weights_is_refused(tmp_path: Path) -> None:
     weights = {kind: half_graph.weights_bytes(find_model(), kind) for kind in ('fp32', 'fp16')}
     assert 2**24 < 2 * weights['fp16'] == weights['fp32'] < 2**25  # the file has them in fp16
     engine_store.check_room(tmp_path, weights['fp16'])
@@ -193,7 +193,7 @@ def test_a_full_disk_is_found_before_minutes_of_building(
         assert found.returncode == 0, found.stdout
         return
     (error,) = found.stdout.splitlines()[-1:]
-    assert found.returncode == 1 and error.startswith('error: the folder of the engines, ')
+    assert found.returncode == 1 and error.startswith('error: the engine folder ')
     assert 'has room for 0.00 MiB' in error and 'alone take 0.00 MiB' in error
     assert 'set engine_cache_dir' in error and 'building' not in found.stdout
     assert [path.suffix for path in request_.cache.iterdir()] == ['.lock']

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime: what is loaded, on what device, and what is refused with which words."""
+"""ONNX Runtime: loading, devices, and error messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_provider_is_the_one_that_onnx_runtime_granted(model: Path) -> None:
     assert backend.contract == CONTRACT
 
 
-def test_its_prediction_is_the_oracle_s(model: Path) -> None:
+def test_the_prediction_equals_the_oracle_s(model: Path) -> None:
     inputs = feeds(batch=3, t=0.4)
     prediction = OrtBackend(model, threads=1).run(inputs)['prediction']
     alpha, sigma = np.cos(0.2 * np.pi), np.sin(0.2 * np.pi)
@@ -61,7 +61,7 @@ def test_threads_change_nothing_but_speed(model: Path, threads: int) -> None:
     np.testing.assert_array_equal(backend.run(feeds())['prediction'], expected)
     options = backend._session.get_session_options()
     assert options.intra_op_num_threads == (threads or ort_backend.usable_cores())
-    # Idle threads would take the cores from the robot's other nodes.
+    # Spinning threads would take the cores from the robot's other nodes.
     assert options.get_session_config_entry('session.intra_op.allow_spinning') == '0'
 
 
@@ -77,8 +77,8 @@ print(backend._session.get_session_options().intra_op_num_threads, *used)
 
 
 @pytest.mark.parametrize('core', sorted(os.sched_getaffinity(0))[:2])
-def test_all_cores_are_those_that_the_process_may_use(model: Path, core: int) -> None:
-    """As under taskset, or in a container that has been given a part of the machine."""
+def test_all_cores_means_those_that_the_process_may_use(model: Path, core: int) -> None:
+    """As under taskset, or in a container with some of the machine's cores."""
     words = [sys.executable, '-c', ON_ONE_CORE, str(model), str(core)]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.split() == ['1', str(core)]
@@ -104,7 +104,7 @@ OrtBackend(find_model(), threads=1)
 """
 
 
-def test_where_memory_is_short_no_file_is_said_to_be_truncated() -> None:
+def test_lack_of_memory_is_not_reported_as_a_truncated_file() -> None:
     words = [sys.executable, '-c', WITH_LITTLE_MEMORY]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stderr
     assert 'BackendError: there is not enough memory to load ' in said
@@ -123,14 +123,12 @@ OrtBackend(sys.argv[1], threads=256)
 """
 
 
-def test_threads_that_the_system_does_not_start_are_not_waited_for(model: Path) -> None:
+def test_threads_that_cannot_start_are_reported_at_once(model: Path) -> None:
     words = [sys.executable, '-c', WITH_FEW_THREADS, str(model)]
     found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert found.stdout == '1\n'
     error = found.stderr.splitlines()[-1]
-    assert re.search(
-        r'BackendError: the system starts \d+ threads and no more .*, and 256 are', error
-    )
+    assert re.search(r'BackendError: the system starts only \d+ threads .*, but 256 are', error)
 
 
 @pytest.mark.parametrize('threads', [-1, 1.5, '2', True, 257])
@@ -154,10 +152,10 @@ def test_a_provider_that_is_not_installed_is_refused(
         OrtBackend(model, device='cuda')
 
 
-def test_a_provider_that_does_not_start_is_no_silent_cpu(
+def test_a_provider_that_does_not_start_does_not_fall_back_to_the_cpu(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ONNX Runtime itself goes on with the CPU when CUDA cannot be loaded."""
+    """ONNX Runtime itself falls back to the CPU when CUDA cannot be loaded."""
     real = ort_backend.ort.InferenceSession
     monkeypatch.setattr(
         ort_backend.ort,
@@ -171,7 +169,7 @@ def test_a_provider_that_does_not_start_is_no_silent_cpu(
             path, options, providers=['CPUExecutionProvider']
         ),
     )
-    with pytest.raises(BackendError, match=r'asked ONNX Runtime for CUDA.*got CPU'):
+    with pytest.raises(BackendError, match=r'requested CUDA.*got CPU'):
         OrtBackend(model, device='cuda')
 
 
@@ -180,12 +178,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         OrtBackend(tmp_path / 'absent.onnx')
 
 
-def test_a_name_that_no_file_can_have_is_that_of_no_model() -> None:
+def test_an_impossible_file_name_is_reported_as_missing() -> None:
     with pytest.raises(BackendError, match='does not exist'):
         OrtBackend(Path('x' * 300))
 
 
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
+def test_a_folder_is_not_accepted_as_a_model(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match='does not exist'):
         OrtBackend(tmp_path)
 
@@ -202,14 +200,14 @@ def test_a_truncated_file_is_refused(model: Path, tmp_path: Path, share: float) 
 def test_a_file_damaged_in_its_metadata_is_refused(model: Path, tmp_path: Path) -> None:
     damaged = tmp_path / 'damaged.onnx'
     damaged.write_bytes(model.read_bytes().replace(b'"depth_codec"', b'"depth\xffcodec"'))
-    with pytest.raises(BackendError, match=r'damaged\.onnx has metadata that are no text'):
+    with pytest.raises(BackendError, match=r'damaged\.onnx has metadata that is not text'):
         OrtBackend(damaged)
 
 
-def test_onnx_runtime_prints_nothing_and_takes_no_other_provider(
+def test_onnx_runtime_prints_nothing_and_uses_no_other_provider(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By itself it tells standard output of its second try, on the CPU, and of one in a run."""
+    """By default it prints its second try on the CPU, when loading and during a run."""
     damaged = tmp_path / 'damaged.onnx'
     damaged.write_bytes(model.read_bytes().replace(b'Reshape', b'Resh\xffpe'))
     with pytest.raises(BackendError, match=r'damaged\.onnx is not a model that ONNX Runtime can'):
@@ -218,7 +216,7 @@ def test_onnx_runtime_prints_nothing_and_takes_no_other_provider(
     assert OrtBackend(model)._session._enable_fallback is False
 
 
-def test_a_provider_that_fails_is_no_truncated_file(
+def test_a_failing_provider_is_not_reported_as_a_truncated_file(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -231,7 +229,7 @@ def test_a_provider_that_fails_is_no_truncated_file(
         OrtBackend(model, device='cuda')
 
 
-def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     text = tmp_path / 'readme.onnx'
     text.write_text('This is not a model.\n' * 50)
     with pytest.raises(BackendError, match=r'readme\.onnx is not a model that ONNX Runtime can'):
@@ -239,7 +237,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def save(path: Path, inputs: dict[str, tuple[int, list]], contract: bool = True) -> Path:
-    """Write a model that returns its first 4-d input, under the name of a prediction."""
+    """Write a model that returns its first 4-d input as the prediction."""
     first = next(iter(inputs))
     kind = inputs[first][0]
     model = helper.make_model(
@@ -334,21 +332,21 @@ def test_a_model_with_a_bad_contract_is_refused(
         OrtBackend(tmp_path / 'changed.onnx')
 
 
-def test_what_onnx_runtime_throws_while_running_is_ours(tmp_path: Path) -> None:
+def test_errors_of_onnx_runtime_at_run_time_become_ours(tmp_path: Path) -> None:
     fixed = {**SIGNATURE, 'z': (FLOAT, [1, 1, 48, 64])}
     backend = OrtBackend(save(tmp_path / 'fixed.onnx', fixed))
     with pytest.raises(BackendError, match=r'ONNX Runtime cannot evaluate .*\(1, 1, 16, 32\)'):
         backend.run(feeds())
 
 
-def test_conditions_that_cannot_be_loaded_or_evaluated_say_so(model: Path) -> None:
+def test_conditions_that_cannot_be_loaded_or_evaluated_are_reported(model: Path) -> None:
     with pytest.raises(BackendError, match=r'conditions .* cannot be loaded .*; build it again'):
         OrtConditions(b'cut short')
     with pytest.raises(BackendError, match='cannot evaluate conditions'):
         OrtConditions(model.read_bytes())(np.ones(1, np.float32), np.ones(1, np.float32))
 
 
-def test_closing_twice_is_harmless_and_a_closed_one_says_so(model: Path) -> None:
+def test_closing_twice_is_harmless_and_using_a_closed_one_is_refused(model: Path) -> None:
     backend = OrtBackend(model)
     backend.close()
     backend.close()

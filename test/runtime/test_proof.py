@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The proof finds what it is there to find; ONNX Runtime stands for both sides."""
+"""The proof finds every kind of fault; ONNX Runtime stands in for both sides."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SHAPE = (2, 32, 48)
 
 
 class Changed:
-    """A true backend whose output is changed by a function of (output, how many calls)."""
+    """A real backend whose output is changed by a function of (output, number of calls)."""
 
     name, device = 'changed', 'cpu'
 
@@ -33,7 +33,7 @@ class Changed:
 
 
 class WithSampler(Changed):
-    """The same, with a sampler of its own that is the host's, changed."""
+    """The same, with a sampler that is a changed version of the host's."""
 
     def sample(self, rgb, fov, noise, fresh, times, sampler):  # type: ignore[no-untyped-def]
         codes = sample_on_host(
@@ -88,7 +88,7 @@ def test_limit_is_on_depth(oracle: OrtBackend, precision: str, error: float, pas
         assert f'golden {golden}, random {worst:.3g} % ({allowed})' in figures.text
     else:
         assert f'depth is wrong by {golden} on the golden input, {allowed}' in figures.failures
-        # Other times and sizes are tried with random inputs alone: those refuse too.
+        # Other times and sizes are tried only with random inputs, which are refused too.
         assert 'on random input 0' in figures.text
 
 
@@ -132,14 +132,14 @@ def test_nan_is_refused(oracle: OrtBackend) -> None:
 
 
 def test_scale_that_changes_from_frame_to_frame(oracle: OrtBackend) -> None:
-    """The fault of TensorRT 10.3 on JetPack 6.2: within the limit each time, but not the same."""
+    """The fault of TensorRT 10.3 on JetPack 6.2: always within the limit, but never the same."""
     figures = proved(oracle, lambda v, calls: v * np.float32(1.0 + 1e-4 * (calls % 7 == 0)))
     assert max(figures.random_errors) < proof.LIMITS['fp16']
     assert not figures.passed
     assert '20 equal inputs gave outputs that differ' in figures.text
 
 
-def test_outputs_in_the_same_memory_are_compared_all_the_same(oracle: OrtBackend) -> None:
+def test_outputs_in_the_same_memory_are_compared(oracle: OrtBackend) -> None:
     memory: dict[tuple[int, ...], np.ndarray] = {}
 
     def change(v: np.ndarray, calls: int) -> np.ndarray:
@@ -151,7 +151,7 @@ def test_outputs_in_the_same_memory_are_compared_all_the_same(oracle: OrtBackend
 
 
 def test_state_of_another_frame(oracle: OrtBackend) -> None:
-    """An engine that answers with the previous input's output."""
+    """An engine that returns the output of the previous input."""
     kept: list[np.ndarray] = []
 
     def change(v: np.ndarray, calls: int) -> np.ndarray:
@@ -199,8 +199,8 @@ def test_one_wrong_sampler_is_enough(oracle: OrtBackend, which: tuple[int, str])
     assert 'is off by 0.002' in figures.text and 'gave codes that differ' in figures.text
 
 
-def test_a_camera_that_outlives_its_frame(oracle: OrtBackend) -> None:
-    """An engine that answers every picture as it did the first."""
+def test_a_picture_kept_from_an_earlier_frame(oracle: OrtBackend) -> None:
+    """An engine that uses the first picture in every frame."""
     first: list[np.ndarray] = []
 
     class Stuck(WithSampler):
@@ -215,7 +215,7 @@ def test_a_camera_that_outlives_its_frame(oracle: OrtBackend) -> None:
 
 
 def test_recorded_sampler_that_differs_from_the_enqueued_one(oracle: OrtBackend) -> None:
-    """Right in the first frame of a sampler, wrong by the same in all that follow."""
+    """Correct in the first frame of a sampler, wrong by the same amount in all later ones."""
     seen = set()
 
     class Recording(WithSampler):

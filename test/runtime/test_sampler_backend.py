@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The estimator around a backend that runs the sampler itself: the same depth, the same noise."""
+"""The estimator with a backend that runs the sampler itself: the same depth and noise."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 
 
 class Sampling(OrtBackend):
-    """ONNX Runtime with the host's sampler inside; keeps the noise that it was given."""
+    """ONNX Runtime with the host's sampler inside; records the noise that it receives."""
 
     fixed_samples = 2
 
@@ -48,7 +48,7 @@ def test_same_depth(model: Path, temporal: str) -> None:
         assert a.timings.keys() == b.timings.keys()
 
 
-def test_fixed_noise_is_the_very_same_arrays(model: Path) -> None:
+def test_fixed_noise_is_always_the_same_array_objects(model: Path) -> None:
     """A backend that keeps noise on the device recognises it, so it is not uploaded again."""
     backend = Sampling(model, 'cpu', 1)
     estimator = DepthEstimator(CONTRACT, backend, steps=3, samples=2)

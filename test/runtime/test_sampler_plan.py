@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sampler as equal steps, and the device kernel's own text, against core.diffusion."""
+"""The sampler as uniform steps, and the text of the device kernel, against core.diffusion."""
 
 import dataclasses
 import re
@@ -43,8 +43,8 @@ def test_kernel_equals_host_to_the_bit(parameterisation: str, sampler: str, step
     np.testing.assert_array_equal(z, expected)
 
 
-def test_a_contracted_product_would_be_seen() -> None:
-    """The comparison above is sharp: a contracted product and sum gives other numbers."""
+def test_a_contracted_product_would_be_detected() -> None:
+    """The comparison above is strict: a fused multiply-add gives other numbers."""
     random = np.random.default_rng(0)
     z, v = random.standard_normal((2, 3500)).astype(np.float32)
     (step,) = linear_steps('v', [0.5], 'ddim')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which backend is taken, what is said about it, and what a missing library sounds like."""
+"""Selection of the backend, its explanation, and errors for missing libraries."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ OLD = Facts(tensorrt='8.6.1', gpus=('Orin',), providers=('CPUExecutionProvider',
         ('auto', 'auto', 'auto', CUDA_WITHOUT_GPU, ('onnxruntime', None, 'fp32')),
     ],
 )
-def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
+def test_the_requested_backend_is_used_and_auto_selects_the_best(
     backend: str, device: str, precision: str, facts: Facts, expected: tuple[object, ...]
 ) -> None:
     choice = decide(backend, device, precision, facts)
@@ -54,10 +54,10 @@ def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
     [
         ('auto', FULL, ['TensorRT 10.16.0, fp16, on GPU 0 (H200)']),
         ('cuda:1', FULL, ['on GPU 1 (L4)']),
-        ('cpu', FULL, ['ONNX Runtime, fp32, on the CPU', 'it needs a GPU and device is cpu']),
+        ('cpu', FULL, ['ONNX Runtime, fp32, on the CPU', 'it needs a GPU, but device is cpu']),
         ('auto', CPU_ONLY, ['on the CPU', 'no NVIDIA GPU or driver', 'no CUDAExecutionProvider']),
-        ('auto', CUDA_WITHOUT_GPU, ['on the CPU', 'CUDA not taken: no NVIDIA GPU was found']),
-        ('auto', NO_TENSORRT, ['TensorRT not taken: TensorRT cannot be imported']),
+        ('auto', CUDA_WITHOUT_GPU, ['on the CPU', 'CUDA not used: no NVIDIA GPU was found']),
+        ('auto', NO_TENSORRT, ['TensorRT not used: TensorRT cannot be imported']),
         (
             'auto',
             Facts(gpu_problem='cuInit failed', providers=('CPUExecutionProvider',)),
@@ -70,7 +70,7 @@ def test_what_is_asked_for_is_taken_and_auto_takes_the_best(
         ),
     ],
 )
-def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
+def test_auto_explains_its_choice(device: str, facts: Facts, words: list[str]) -> None:
     why = decide('auto', device, 'auto', facts).why
     for word in words:
         assert word in why
@@ -89,33 +89,33 @@ def test_auto_says_why(device: str, facts: Facts, words: list[str]) -> None:
         ('tensorrt', 'auto', 'auto', CPU_ONLY, 'cannot be used: no NVIDIA GPU or driver'),
         ('tensorrt', 'cuda:2', 'auto', FULL, r'no GPU 2, only 2 \(H200, L4\)'),
         ('tensorrt', 'auto', 'auto', NO_TENSORRT, 'cannot be imported'),
-        ('auto', 'auto', 'fp16', CPU_ONLY, 'computes in fp32 and precision is fp16.*not taken'),
+        ('auto', 'auto', 'fp16', CPU_ONLY, 'computes in fp32, but precision is fp16.*not used'),
         ('onnxruntime', 'cuda:1', 'auto', FULL, 'CUDA_VISIBLE_DEVICES=1'),
         ('tensorrt', 'auto', 'bf16', OLD, 'bf16 needs TensorRT 10 or newer, this is 8.6.1'),
-        ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ORT'), 'no ORT; TensorRT not taken'),
+        ('auto', 'cpu', 'auto', Facts(onnxruntime_problem='no ORT'), 'no ORT; TensorRT not used'),
     ],
 )
-def test_what_cannot_be_had_is_refused(
+def test_unavailable_choices_are_refused(
     backend: str, device: str, precision: str, facts: Facts, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
         decide(backend, device, precision, facts)
 
 
-def test_who_asks_for_onnx_runtime_is_told_nothing_of_tensorrt() -> None:
+def test_requested_onnx_runtime_does_not_mention_tensorrt() -> None:
     assert decide('onnxruntime', 'cpu', 'auto', FULL).why == 'ONNX Runtime, fp32, on the CPU'
 
 
-def test_after_a_failed_engine_onnx_runtime_is_taken_and_says_why() -> None:
+def test_after_a_failed_engine_onnx_runtime_is_used_and_the_reason_given() -> None:
     choice = select.without_tensorrt('auto', 'auto', FULL, 'the new engine is refused: 3 %')
     assert choice.backend == 'onnxruntime' and choice.gpu == 0
-    assert 'TensorRT not taken: the new engine is refused' in choice.why
+    assert 'TensorRT not used: the new engine is refused' in choice.why
 
 
 @pytest.mark.parametrize(
     ('device', 'gpu'), [('cpu', None), ('cuda', 0), ('cuda:0', 0), ('cuda:12', 12)]
 )
-def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -> None:
+def test_a_device_is_parsed_as_the_number_of_a_gpu(device: str, gpu: int | None) -> None:
     assert parse_device(device) == gpu
 
 
@@ -136,7 +136,7 @@ def test_a_device_is_read_as_the_number_of_a_gpu(device: str, gpu: int | None) -
         ),
         (ModuleNotFoundError("No module named 'onnx'", name='onnx'), ['onnx', 'pip']),
         (ModuleNotFoundError('No module', name='onnxruntime'), [': pip install onnxruntime']),
-        (ImportError('onnxruntime/x.so: failed to map segment'), ['it is there', 'memory short']),
+        (ImportError('onnxruntime/x.so: failed to map segment'), ['not load', 'memory short']),
         (
             ImportError('\nIMPORTANT:\n\nNumPy', name='pycuda._driver'),
             ['(IMPORTANT: NumPy)', 'nvcc'],
@@ -149,8 +149,8 @@ def test_import_errors_name_the_fix(error: Exception, words: list[str]) -> None:
     assert '\n' not in text
 
 
-def test_ctrl_c_during_an_import_is_no_missing_module():
-    """A module in C that is interrupted while it is imported says no more than this."""
+def test_ctrl_c_during_an_import_is_not_a_missing_module():
+    """A C module that is interrupted during its import reports nothing else."""
     error = ImportError('initialization failed')
     error.__cause__ = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -175,7 +175,7 @@ def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ('tensorrt', 'auto', (), False),
     ],
 )
-def test_tensorrt_is_imported_where_it_is_wanted_alone(
+def test_tensorrt_is_imported_only_where_it_is_needed(
     monkeypatch: pytest.MonkeyPatch, backend: str, device: str, gpus: tuple[str, ...], wanted: bool
 ) -> None:
     imported: list[bool] = []
@@ -225,7 +225,7 @@ def test_a_driver_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.skipif(find_spec('tensorrt') is not None, reason='TensorRT is installed')
-def test_the_command_says_in_one_line_that_tensorrt_is_missing(tmp_path: Path) -> None:
+def test_the_command_reports_missing_tensorrt_in_one_line(tmp_path: Path) -> None:
     model = write_oracle(tmp_path / 'oracle.onnx')
     command = [sys.executable, '-m', 'dmd_ros.runtime.engine_cache', 'build', '--model', model]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)

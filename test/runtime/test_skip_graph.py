@@ -22,7 +22,7 @@ SIDES = {**PICTURE, 'scaled': (2, 4, 5, 5), 'both': (2, 8, 5, 5)}
 
 
 def block(groups: int = 2, **changed: list[str]) -> ModelProto:
-    """The beginning of a residual block of the decoder. changed: inputs by output."""
+    """Return the beginning of a residual block of the decoder. changed: inputs by output."""
     random = np.random.default_rng(0)
     steps = [
         ('Mul', ['skip', 'factor'], 'scaled'),
@@ -85,13 +85,13 @@ def test_computes_the_same_without_the_factor(scaled: list[str]) -> None:
     ],
     ids=['across groups', 'negative', 'tiny', 'many', 'no number', 'other reader', 'no norm'],
 )
-def test_leaves_alone_what_is_another_thing(groups: int, changed: dict[str, list[str]]) -> None:
+def test_other_graphs_are_not_changed(groups: int, changed: dict[str, list[str]]) -> None:
     proto = block(groups, **changed)
     skip_graph.rewrite(proto.graph, SIDES)
     assert factors(proto) == 1
 
 
-def test_shipped_model_loses_six() -> None:
+def test_shipped_model_loses_six_operations() -> None:
     shapes = {'rgb': (1, 3, 64, 96), 'z': (1, 1, 64, 96), 't': (1,), 'tan_half_vfov': (1,)}
     graph = half_graph.convert(MODEL, 'fp32', shapes=shapes)
     nodes = onnx.load_from_string(graph).graph.node

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Noise from frame to frame, and from step to step, over a denoiser that answers the noise."""
+"""Noise from frame to frame, and from step to step, with a denoiser that returns the noise."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_fixed_noise_is_the_same_in_every_frame_and_run(steps: int, sampler: str
 
 
 @pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_the_noise_of_the_steps_is_none_that_was_drawn_before(temporal: str) -> None:
-    """A backend that samples by itself is handed the noise: equal parts would not be Gaussian."""
+def test_the_noise_of_the_steps_is_fresh(temporal: str) -> None:
+    """A backend with its own sampler receives the noise: repeated parts would not be Gaussian."""
     handed: list[np.ndarray] = []
 
     class Device(Noisy):
@@ -50,7 +50,7 @@ def test_random_noise_differs_between_frames_but_not_between_runs() -> None:
     np.testing.assert_array_equal(two, again[1])
 
 
-def test_reset_begins_again() -> None:
+def test_reset_restarts_the_noise() -> None:
     for temporal in ('fixed', 'random', 'blend'):
         estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
         first = estimator(grey(), CAMERA).depth
@@ -71,7 +71,7 @@ def test_blend_starts_from_nine_tenths_noise_and_one_tenth_previous_code() -> No
 
 
 @pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_a_frame_of_nan_does_not_poison_the_next(temporal: str) -> None:
+def test_a_frame_of_nan_does_not_spoil_the_next(temporal: str) -> None:
     noisy = Noisy()
     estimator = DepthEstimator(CONTRACT, noisy, temporal=temporal)
     shares = []
@@ -84,7 +84,7 @@ def test_a_frame_of_nan_does_not_poison_the_next(temporal: str) -> None:
 
 
 @pytest.mark.parametrize('temporal', ['fixed', 'random', 'blend'])
-def test_another_picture_size_is_no_problem(temporal: str) -> None:
+def test_another_picture_size_is_supported(temporal: str) -> None:
     estimator = DepthEstimator(CONTRACT, Noisy(), temporal=temporal)
     wide = Camera(100, 100, 95.5, 31.5, 192, 64)
     for camera in (CAMERA, wide, CAMERA):

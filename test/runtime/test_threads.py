@@ -26,7 +26,7 @@ from dmd_ros import Camera, DepthEstimator, Mount, load_estimator
 
 T = TypeVar('T')
 OURS = ('estimator.py', 'floor_scale.py', 'fov.py', 'noise.py')
-# How long the other thread may keep a line waiting when it waits itself for what this one holds.
+# Longest wait for the other thread at a line, because it may wait for a lock of this thread.
 PATIENCE_S = 0.05
 MOUNT = Mount(1.0, 25.0)
 FLOOR = floor_scene(CAMERA, MOUNT)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build, proof and run on stand-ins for the driver and for each TensorRT that speaks otherwise."""
+"""Build, proof and run on stand-ins for the driver and for each different TensorRT API."""
 
 import dataclasses
 import itertools
@@ -73,7 +73,7 @@ def on_host(request: BuildRequest, steps: int = 3, sampler: str = 'ddpm') -> Any
 def test_every_version_builds_proves_and_runs(
     monkeypatch: pytest.MonkeyPatch, request_: BuildRequest, version: str, precision: str
 ) -> None:
-    """No name is used that the version lacks; each has the flags and types that it listens to."""
+    """Only names of this version are used, and the flags and types that it supports."""
     gpu, module = fake_tensorrt.install(monkeypatch, version)
     request = dataclasses.replace(request_, precision=precision)
     said: list[str] = []
@@ -139,10 +139,10 @@ def test_a_frame_allocates_nothing_and_uploads_what_is_new(
     assert backend.memory_bytes['buffers'] == held and backend.memory_bytes['scratch'] == 3 << 20
 
 
-def test_memory_that_runs_out_is_all_given_back(
+def test_all_memory_is_freed_when_it_runs_out(
     gpu: tuple[Gpu, Any], request_: BuildRequest
 ) -> None:
-    """In whatever allocation: a frame that fails takes nothing from those to come."""
+    """At every allocation: a failed frame leaves all memory to later ones."""
     backend = loaded(gpu[1], request_)
     for count in itertools.count():
         gpu[0].budget = count
@@ -157,10 +157,10 @@ def test_memory_that_runs_out_is_all_given_back(
     assert not gpu[0].live and not gpu[0].leaked
 
 
-def test_who_else_uses_the_gpu_is_not_disturbed_by_a_recording(
+def test_a_recording_does_not_disturb_other_users_of_the_gpu(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Torch in another thread of the node's process, or an estimator that is loaded."""
+    """For example torch in another thread of the process, or another estimator being loaded."""
     enqueue, recorded = gpu[0].enqueue, []
 
     def beside(work: Any) -> None:
@@ -175,10 +175,10 @@ def test_who_else_uses_the_gpu_is_not_disturbed_by_a_recording(
     assert recorded and len(gpu[0].graphs) == 1
 
 
-def test_an_address_that_tensorrt_refuses(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
+def test_an_address_that_tensorrt_rejects(gpu: tuple[Gpu, Any], request_: BuildRequest) -> None:
     backend = loaded(gpu[1], request_)
     gpu[0].error['address'] = True
-    with pytest.raises(BackendError, match='TensorRT refuses the address of prediction'):
+    with pytest.raises(BackendError, match='TensorRT rejects the address of prediction'):
         sampled(backend)
 
 
@@ -217,10 +217,10 @@ def test_closing_in_any_order_from_any_thread(
     assert gpu[0].contexts == ['of another user of CUDA']
 
 
-def test_what_a_faulty_gpu_does_not_free_is_no_error_of_who_closes(
+def test_closing_after_a_gpu_fault_raises_nothing(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The node would end with a traceback, or refuse a transition without a word."""
+    """The node would end with a traceback, or silently refuse a transition."""
 
     def fail() -> None:
         raise gpu[1].cuda.Error('an illegal memory access was encountered')
@@ -304,7 +304,7 @@ def test_sampler_that_cannot_be_recorded(gpu: tuple[Gpu, Any], request_: BuildRe
         ('retain', 'CUDA failed on GPU 0: out of memory'),
     ],
 )
-def test_a_build_that_fails_says_why_and_leaves_no_context(
+def test_a_failed_build_gives_the_reason_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     gpu[0].error[name] = gpu[1].cuda.Error('out of memory')
@@ -330,11 +330,11 @@ def test_error_of_the_command_is_one_line(
     [
         ('start', 'cannot start'),
         ('retain', 'CUDA failed on GPU 0: out of memory'),
-        ('context', 'no execution context: not enough GPU memory'),
-        ('memory', 'not enough memory on GPU 0: 0 MiB are free, .* stop what else uses the GPU'),
+        ('context', 'no execution context: out of GPU memory'),
+        ('memory', 'not enough memory on GPU 0: 0 MiB are free, .* stop other users of the GPU'),
     ],
 )
-def test_a_load_that_fails_says_why_and_leaves_no_context(
+def test_a_failed_load_gives_the_reason_and_leaves_no_context(
     gpu: tuple[Gpu, Any], request_: BuildRequest, name: str, message: str
 ) -> None:
     plan, conditions, spec = plan_of(gpu[1], request_)
@@ -351,7 +351,7 @@ def test_gpus_that_are_not_there(gpu: tuple[Gpu, Any]) -> None:
             gpu[1].machine(number)
 
 
-def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
+def test_failure_to_store_kernel_timings_does_not_lose_the_engine(
     gpu: tuple[Gpu, Any], request_: BuildRequest
 ) -> None:
     spec = spec_for(request_, CONTRACT, gpu[1].machine(0))
@@ -359,7 +359,7 @@ def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
     timings.mkdir(parents=True)
     said: list[str] = []
     assert gpu[1].build_plan(request_.model, spec, 0, timings, said.append)[0]
-    assert 'timings are not kept' in said[-1]
+    assert 'timings cannot be stored' in said[-1]
     timings.rmdir()
     timings.write_bytes(b'of another TensorRT')
     gpu[1].build_plan(request_.model, spec, 0, timings, print)
@@ -369,16 +369,16 @@ def test_kernel_timings_that_cannot_be_kept_cost_no_engine(
 
 
 def test_too_old_a_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It lacks names, which must not be missed before its number is looked at."""
+    """It lacks names, but its version must be checked before they are used."""
     fake_tensorrt.install(monkeypatch, '8.5.3')
     why = select.decide('auto', 'auto', 'auto', select.look_around()).why
     assert 'TensorRT 8.5.3 is older than 8.6' in why and 'ONNX Runtime' in why
 
 
-def test_engine_that_tensorrt_does_not_accept_is_built_anew(
+def test_engine_that_tensorrt_rejects_is_rebuilt(
     gpu: tuple[Gpu, Any], request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The child that builds is this process; a plan of other bytes stands for a foreign one."""
+    """This process acts as the building child; a plan of other bytes acts as a foreign one."""
     monkeypatch.setattr(engine_cache, 'run_child', lambda *_: engine_cache.build(forced, print))
     forced = dataclasses.replace(request_, samples=1, force=True)
     engine = engine_cache.build(forced, print)
@@ -393,6 +393,6 @@ def test_engine_that_tensorrt_does_not_accept_is_built_anew(
         engine_cache_dir=request_.cache,
         log=said.append,
     )
-    assert any('does not accept' in line and 'built anew' in line for line in said)
+    assert any('does not accept' in line and 'rebuilding it' in line for line in said)
     assert engine_file.read(engine.path, engine.spec).plan == engine.plan
     estimator.close()

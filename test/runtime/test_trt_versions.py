@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT versions are told apart by number alone."""
+"""TensorRT versions are distinguished only by number."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from dmd_ros.runtime.trt_versions import check_precision, dialect, parse, remark
         ('11.1.0.106', False, True, False, True, 'device_memory_size_v2'),
     ],
 )
-def test_each_version_has_its_dialect(
+def test_each_version_has_its_properties(
     version: str, batch_flag: bool, strong: bool, typed_flag: bool, monitor: bool, memory: str
 ) -> None:
     spoken = dialect(version)
@@ -32,13 +32,13 @@ def test_each_version_has_its_dialect(
     assert spoken.own_tactics_only is not strong
 
 
-def test_too_old_names_the_way_out() -> None:
+def test_too_old_versions_are_refused_with_the_fix() -> None:
     with pytest.raises(BackendError, match=r'8\.5\.2 is older than 8\.6.*JetPack 6'):
         dialect('8.5.2')
 
 
-def test_what_is_no_version_is_refused() -> None:
-    with pytest.raises(BackendError, match='no version number'):
+def test_an_invalid_version_is_refused() -> None:
+    with pytest.raises(BackendError, match='not a version number'):
         parse('unknown')
 
 
@@ -51,7 +51,7 @@ def test_bf16_needs_10() -> None:
             check_precision(none, dialect('10.0.1'))
 
 
-def test_known_trouble_and_unknown_versions_are_remarked_on() -> None:
+def test_known_problems_and_unknown_versions_give_remarks() -> None:
     assert 'scale' in remarks(dialect('10.3.0'))[0]
     assert 'newer than' in remarks(dialect('12.0.0'))[0]
     assert remarks(dialect('10.16.0')) == remarks(dialect('11.4.0.106')) == []

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rewriting of ONNX graphs for TensorRT; `half_graph` is the entrance."""
+"""Rewriting of ONNX graphs for TensorRT; the entry point is `half_graph`."""

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A denoiser of one size -> the network itself, and what it needs of time and field of view.
+"""Split a denoiser of one size into the network and its "conditions".
 
-With a fixed camera t and tan_half_vfov are the same in every frame, and so is all that follows
-from them alone: embeddings, scale and shift of every block, ray directions. On a GPU those are
-dozens of kernels that do next to nothing. They become a graph of their own ("conditions"), which
-runs on the host when a value changes; the tensors that cross are inputs of the network.
+With a fixed camera, t and tan_half_vfov are the same in every frame, and so is everything that
+depends only on them: embeddings, scale and shift of every block, ray directions. On a GPU, those
+are dozens of tiny kernels. They become a separate graph, the conditions, which runs on the host
+when a value changes; its outputs are additional inputs of the network.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from dmd_ros.runtime.graphs.nodes import makers, needed, readers, replace_nodes
 
-# What conditions are computed from; [B] each.
+# The inputs of the conditions; [B] each.
 _SOURCES = ('t', 'tan_half_vfov')
 
 
 def split(proto: ModelProto) -> tuple[ModelProto, ModelProto | None]:
-    """Cut a graph of known shapes in two: network, conditions (None where nothing can be cut).
+    """Split a graph of known shapes into network and conditions (None if it cannot be split).
 
-    The network lists each tensor that crosses among its inputs, the conditions among their
-    outputs; both float32 [B, ...].
+    Each tensor that crosses is an output of the conditions and an input of the network, float32
+    [B, ...].
     """
     whole = ModelProto()
     whole.CopyFrom(proto)
@@ -52,7 +52,7 @@ def split(proto: ModelProto) -> tuple[ModelProto, ModelProto | None]:
 
 
 def with_half(conditions: ModelProto, names: Iterable[str]) -> ModelProto:
-    """Give these outputs in fp16, rounded to even; beyond its range, its largest number."""
+    """Convert these outputs to fp16, rounded to even and clipped to its range."""
     names = set(names)
     if not names:
         return conditions
@@ -83,7 +83,7 @@ def with_half(conditions: ModelProto, names: Iterable[str]) -> ModelProto:
 
 
 def _dependent(graph: GraphProto) -> set[str]:
-    """Tensors that follow from time and field of view, and from no picture."""
+    """Return the tensors that depend on time and field of view, but not on pictures."""
     found = set(_SOURCES)
     pictures = {i.name for i in graph.input} - found
     for node in graph.node:
@@ -95,14 +95,14 @@ def _dependent(graph: GraphProto) -> set[str]:
 
 
 def _is_known(value: Any) -> bool:
-    """Whether a tensor is float32 with a number for every side."""
+    """Return whether a tensor is float32 with all dimensions known."""
     if value is None or value.type.tensor_type.elem_type != TensorProto.FLOAT:
         return False
     return all(side.HasField('dim_value') for side in value.type.tensor_type.shape.dim)
 
 
 def _part(whole: ModelProto, inputs: Iterable[Any], outputs: Iterable[Any]) -> ModelProto:
-    """Make a model of the nodes that lie between; what is made of weights alone may be in both."""
+    """Extract the model from inputs to outputs; nodes that read only weights may be in both."""
     part = ModelProto()
     part.CopyFrom(whole)
     inputs, outputs = list(inputs), list(outputs)
@@ -115,7 +115,7 @@ def _part(whole: ModelProto, inputs: Iterable[Any], outputs: Iterable[Any]) -> M
 
 
 def _join(graph: GraphProto, found: set[str]) -> None:
-    """Make neighbours among the inputs of a concatenation one tensor: one copy instead of two."""
+    """Join adjacent conditions in a concatenation with pictures: one copy instead of several."""
     nodes: list[NodeProto] = []
     for node in graph.node:
         if node.op_type == 'Concat' and not set(node.output) & found:
@@ -139,13 +139,13 @@ def _join(graph: GraphProto, found: set[str]) -> None:
 
 
 class _Chains:
-    """Folds what is multiplied and added to a picture, one after the other, into one of each.
+    """Folds successive multiplications and additions on a picture into one of each.
 
     A normalisation's weights w, b [C, 1, 1] come before a block's scale and shift [B, C, 1, 1]:
 
         (x * w + b) * scale + shift = x * (w * scale) + (b * scale + shift)
 
-    What stands in brackets on the right is no picture's business, and so computed with the rest.
+    The expressions in brackets on the right do not depend on a picture, so they become conditions.
     """
 
     def __init__(self, graph: GraphProto) -> None:
@@ -156,7 +156,7 @@ class _Chains:
         self.makers = makers(graph)
 
     def fold(self) -> None:
-        """Rewrite every chain of more than two operations in which there is a condition."""
+        """Rewrite every chain of more than two operations that contains a condition."""
         made: dict[str, list[NodeProto]] = {}
         for node in self.graph.node:
             chain = self._chain(node)
@@ -168,7 +168,7 @@ class _Chains:
         replace_nodes(self.graph, nodes)
 
     def _chain(self, node: NodeProto) -> list[NodeProto]:
-        """Return the chain that ends with a node; none if it does not end there."""
+        """Return the chain that ends with a node; empty if none ends there."""
         if self._operand(node) is None or self._next(node) is not None:
             return []
         chain = [node]
@@ -179,12 +179,12 @@ class _Chains:
             chain.append(before)
 
     def _next(self, node: NodeProto) -> NodeProto | None:
-        """Return what reads a link, if it is nothing but one other link."""
+        """Return the reader of a link, if there is only one and it is a link, too."""
         (reader, *others) = self.readers.get(node.output[0], [None])
         return None if reader is None or others or self._operand(reader) is None else reader
 
     def _operand(self, node: NodeProto) -> str | None:
-        """Return what a node multiplies or adds to a picture; None if it is no such node."""
+        """Return the tensor that a node multiplies with or adds to a picture, or None."""
         if node.op_type not in ('Mul', 'Add'):
             return None
         known = [name for name in node.input if name in self.stored or name in self.found]
@@ -195,7 +195,7 @@ class _Chains:
         return second if first == self._operand(node) else first
 
     def _folded(self, chain: list[NodeProto]) -> list[NodeProto]:
-        """Write a chain as one multiplication and one addition, their factors before them."""
+        """Return a chain as one multiplication and one addition, after their operands."""
         out = chain[-1].output[0]
         nodes: list[NodeProto] = []
         factor = term = ''

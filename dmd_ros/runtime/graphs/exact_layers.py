@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which layers of a denoiser keep float32 where the others work in fp16 or bf16."""
+"""Selects the layers of a denoiser that keep float32 while the others use fp16 or bf16."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from onnx import GraphProto
 
 from dmd_ros.runtime.graphs import norm_graph
 
-# These keep float32, and so does everything that they are computed from.
+# These keep float32, and so does everything that they depend on.
 _ROOTS = ('Sin', 'Cos')
-# float32 by themselves: sums over many elements, and ranges beyond fp16. Where the graph says the
-# types, that of a normalisation's input is that of its sums (NvInfer.h, setComputePrecision).
+# These keep float32, but not their inputs: sums over many elements, and ranges beyond fp16. If the
+# graph specifies the types, a normalisation sums in the type of its input (NvInfer.h,
+# setComputePrecision).
 TYPES = (
     *('Exp', 'Log', 'Pow', 'ReduceSum', 'ReduceMean', 'Range', 'CumSum'),
     'InstanceNormalization',
 )
 
-# Where the middle of a network begins and ends: see `_first_nodes`, `_last_nodes`.
+# Layers that delimit the middle of a network: see `_first_nodes`, `_last_nodes`.
 _HEAVY = ('Conv', 'Gemm', 'MatMul')
 
 
 def exact_names(graph: bytes) -> set[str]:
-    """Names of the nodes that must work in float32, of a float32 graph of `half_graph`."""
+    """Return the names of the nodes in a float32 graph of `half_graph` that must keep float32."""
     nodes = onnx.load_from_string(graph).graph
     exact = exact_nodes(nodes)
     return {
@@ -34,12 +35,12 @@ def exact_names(graph: bytes) -> set[str]:
 
 
 def exact_nodes(graph: GraphProto) -> set[int]:
-    """Return indices of the nodes that keep float32."""
+    """Return the indices of the nodes that keep float32."""
     return _angles(graph) | _first_nodes(graph) | _last_nodes(graph)
 
 
 def _angles(graph: GraphProto) -> set[int]:
-    """Find the nodes of `TYPES`, and sines with all that they are computed from."""
+    """Find the nodes of `TYPES`, and the nodes of `_ROOTS` with everything they depend on."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     exact = {i for i, node in enumerate(graph.node) if node.op_type in TYPES}
     waiting = [i for i, node in enumerate(graph.node) if node.op_type in _ROOTS]
@@ -52,10 +53,10 @@ def _angles(graph: GraphProto) -> set[int]:
 
 
 def _first_nodes(graph: GraphProto) -> set[int]:
-    """Find the layers that read the noisy code, and what is computed for them.
+    """Find the layers that read the noisy code, and the nodes that compute their other inputs.
 
-    Noise in z is what the network is asked to find: rounded to fp16 it is wrong by a sixth of the
-    allowed error.
+    The network must estimate the noise in z: rounding z to fp16 would cost a sixth of the allowed
+    error.
     """
     readers: dict[str, list[int]] = {}
     for index, node in enumerate(graph.node):
@@ -76,9 +77,9 @@ def _first_nodes(graph: GraphProto) -> set[int]:
 
 
 def _last_nodes(graph: GraphProto) -> set[int]:
-    """Find the last convolution, what follows it, what is computed just before it, and from what.
+    """Find the last convolution, the nodes after and just before it, and the convolutions before.
 
-    What is rounded there is depth itself: in fp16 it would cost half of the allowed error.
+    Rounding there affects depth directly: in fp16 it would cost half of the allowed error.
     """
     found = _nodes_before(graph, [(o.name, False) for o in graph.output])
     sources = {name for index in found for name in graph.node[index].input}
@@ -87,10 +88,10 @@ def _last_nodes(graph: GraphProto) -> set[int]:
 
 
 def _nodes_before(graph: GraphProto, waiting: list[tuple[str, bool]]) -> set[int]:
-    """Find what tensors are computed from, back to the heavy layers.
+    """Find the nodes that tensors are computed from, back to the heavy layers.
 
-    waiting: names, each with whether a convolution lies behind it already; else the first one is
-    passed.
+    waiting: names, each with whether a convolution has been passed on the way back; if not, the
+    first convolution is included.
     """
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     found: set[int] = set()

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A linear layer cut into scale and shift -> a 1x1 convolution for each, the bias in it.
+"""Replace a linear layer that is sliced into scale and shift by a 1x1 convolution for each.
 
 A block that is conditioned on an embedding [B, E] gets its scale and shift [B, C, 1, 1] as
 
     Gemm [B, 2 C] -> Unsqueeze -> Unsqueeze -> Slice [B, C, 1, 1] -> Add 1
                                             -> Slice [B, C, 1, 1]
 
-TensorRT before 10 makes five or more kernels of that, and a network has a dozen such blocks.
+TensorRT before 10 runs five or more kernels for this, and a network has a dozen such blocks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dmd_ros.runtime.graphs.nodes import readers, replace_nodes
 
 
 def rewrite(graph: GraphProto) -> None:
-    """Rewrite every such layer whose slices are known: those of a graph of one size."""
+    """Rewrite every such layer with constant slices, as in a graph of one size."""
     film = _Film(graph)
     for node in graph.node:
         if node.op_type == 'Gemm':
@@ -34,7 +34,7 @@ def rewrite(graph: GraphProto) -> None:
 
 
 class _Film:
-    """made: nodes in place of the one that makes a tensor. tensors: initializers for them."""
+    """made: for each tensor, the nodes that replace its node. tensors: their initializers."""
 
     def __init__(self, graph: GraphProto) -> None:
         self.stored = {i.name: i for i in graph.initializer}
@@ -43,7 +43,7 @@ class _Film:
         self.tensors: list[Any] = []
 
     def take(self, gemm: NodeProto) -> None:
-        """Replace a linear layer and what cuts its output, if that is what reads it."""
+        """Replace a linear layer and the slices of its output, if only slices read it."""
         options = {a.name: helper.get_attribute_value(a) for a in gemm.attribute}
         known = len(gemm.input) == 3 and all(name in self.stored for name in gemm.input[1:])
         if not known or not options.pop('transB', 0) or any(v != 1.0 for v in options.values()):
@@ -69,7 +69,7 @@ class _Film:
     def _convolve(
         self, cut: NodeProto, pixel: str, weights: NDArray[Any], bias: NDArray[Any]
     ) -> None:
-        """Make a slice, and a number that is added to it alone, a convolution [C, E, 1, 1]."""
+        """Replace a slice by a convolution [C, E, 1, 1], with a constant added to it as bias."""
         out = cut.output[0]
         added = self._only(out, 'Add')
         if added is not None:
@@ -85,12 +85,12 @@ class _Film:
         self.made[cut.output[0]] = [node]
 
     def _only(self, name: str, op_type: str) -> NodeProto | None:
-        """Return what reads a tensor, if it is one node, of that type."""
+        """Return the only reader of a tensor, if it has that type, else None."""
         found = self.readers.get(name, [])
         return found[0] if len(found) == 1 and found[0] and found[0].op_type == op_type else None
 
     def _channels(self, node: NodeProto | None) -> slice | None:
-        """Return what a node takes of axis 1, if it is a slice of that axis alone."""
+        """Return the range of axis 1 that a node slices; None if it is not such a slice."""
         if node is None or node.op_type != 'Slice' or len(node.input) < 4:
             return None
         if any(n not in self.stored or self._values(n).size != 1 for n in node.input[1:]):

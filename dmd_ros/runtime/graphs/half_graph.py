@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A float32 ONNX denoiser -> one whose heavy part works in fp16 or bf16.
+"""Convert a float32 ONNX denoiser to one whose heavy part works in fp16 or bf16.
 
-TensorRT 11 takes the precision from the graph alone, and older versions may: so the graph says
-it. Time and field of view stay float32 up to their sine and cosine: an angle of a thousand radians
-has no fraction left in fp16. Raise `engine_file.RECIPE` when the graphs written here change.
+TensorRT 11 takes the precision only from the graph, and older versions can, so it is written into
+the graph. Time and field of view stay float32 up to their sine and cosine: in fp16, an angle of a
+thousand radians has no fraction left. Increase `engine_file.RECIPE` when the output changes.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ _TYPES = {'fp16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
 
 @dataclass(frozen=True)
 class Graphs:
-    """What an engine is built from, as serialised ONNX.
+    """The graphs of an engine, as serialised ONNX.
 
-    network: for TensorRT. conditions: what the host computes for it, see `condition_graph`; empty
-    if nothing. half: names of the network's inputs that conditions give in fp16; a network that
-    leaves types to TensorRT declares them float32 all the same.
+    network: for TensorRT.
+    conditions: computed on the host, see `condition_graph`; empty if there are none.
+    half: names of the network's inputs that the conditions compute in fp16; a network that leaves
+        types to TensorRT still declares them float32.
     """
 
     network: bytes
@@ -63,9 +64,10 @@ def convert(
 ) -> bytes:
     """Serialise `model` with its heavy part in `precision`; inputs and outputs stay float32.
 
-    'fp32' changes no number: weights only lose the casts and identities behind them, which hide
-    from TensorRT 8.6 that they are weights. plain_norms: see `norm_graph`. shapes: of the
-    inputs, for an engine of one size.
+    'fp32' changes no values: it only removes casts and identities after weights, because of which
+    TensorRT 8.6 does not recognise them as weights.
+    plain_norms: see `norm_graph`.
+    shapes: of the inputs, for an engine of one size.
     Raises `BackendError` if the file cannot be read, is too large, in int8, or has control flow.
     """
     proto, sides = _read(model, shapes)
@@ -80,11 +82,12 @@ def convert_split(
     plain_norms: bool,
     shapes: Shapes,
 ) -> Graphs:
-    """Do as `convert`, but leave to the host what it can compute.
+    """Do the same as `convert`, but split off the conditions, which the host computes.
 
-    says_types: the graph itself is in `precision`; else it is float32, and TensorRT is told later.
-    What crosses to layers in fp16 alone is fp16. (In bf16, which NumPy does not know, it is
-    float32 and rounded by the network.)
+    says_types: the graph itself is in `precision`; otherwise it is float32, and the types are set
+        in TensorRT later.
+    Conditions that are read only by fp16 layers are fp16. (bf16 is unknown to NumPy: there, they
+    are float32 and rounded by the network.)
     """
     proto, sides = _read(model, shapes)
     network, conditions = condition_graph.split(proto)
@@ -105,7 +108,7 @@ def convert_split(
 
 
 def weights_bytes(model: Path, precision: str) -> int:
-    """Count the bytes of a model's weights in `precision`, whatever the file has them in."""
+    """Return the bytes of a model's weights in `precision`, whatever their type in the file."""
     proto = _load(model, with_weights=False)
     floats = (i for i in proto.graph.initializer if i.data_type in _FLOATS)
     return sum(math.prod(i.dims) for i in floats) * (4 if precision == 'fp32' else 2)
@@ -119,7 +122,7 @@ def _load(model: Path, with_weights: bool = True) -> ModelProto:
 
 
 def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Sides]:
-    """Load a model, of one size if there are shapes; and the sides of its tensors."""
+    """Load a model, specialised if `shapes` is set, and the dimensions of its tensors."""
     proto = _load(model)
     try:
         if shapes:
@@ -128,10 +131,10 @@ def _read(model: Path, shapes: Shapes | None) -> tuple[ModelProto, norm_graph.Si
     except Exception as error:  # the parser's and the checker's classes share no base
         raise BackendError(f'{model} cannot be read as ONNX ({error}); export it again') from None
     if any(a.type == AttributeProto.GRAPH for n in proto.graph.node for a in n.attribute):
-        raise BackendError(f'{model} has control flow, which a denoiser has not; export it again')
+        raise BackendError(f'{model} has control flow, unlike any denoiser; export it again')
     if is_int8(model):
         raise BackendError(
-            f'{model} is in int8, for CPUs; give the float model that it came from, or set '
+            f'{model} is in int8, for CPUs; use the float model that it was made from, or set '
             'backend to onnxruntime'
         )
     _constants_to_initializers(proto.graph, _float_tensors(inferred.graph))
@@ -151,7 +154,7 @@ def _finished(
     plain_norms: bool,
     half: Iterable[str] = (),
 ) -> bytes:
-    """Bring a graph into its types and operators, in place. half: inputs that may be half too."""
+    """Convert types and operators of a graph in place. half: inputs that may be half."""
     graph = proto.graph
     if precision != 'fp32':
         floats = _float_tensors(onnx.shape_inference.infer_shapes(proto).graph)
@@ -162,12 +165,12 @@ def _finished(
         node.name = node.name or node.output[0]
     try:
         return proto.SerializeToString()
-    except Exception:  # protobuf's classes changed their base over the years
+    except Exception:  # the base of protobuf's error classes differs between versions
         raise BackendError(f'{model} is larger than 2 GiB in {precision}; use fp16') from None
 
 
 def _float_tensors(graph: GraphProto) -> set[str]:
-    """Names of all float32 tensors; a node whose outputs nobody could type is left alone."""
+    """Return the names of all float32 tensors; tensors of unknown type are left out."""
     typed = [*graph.input, *graph.output, *graph.value_info]
     names = {v.name for v in typed if _kind(v) == TensorProto.FLOAT}
     return names | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
@@ -180,7 +183,7 @@ def _kind(value: ValueInfoProto) -> int:
 def _constants_to_initializers(graph: GraphProto, floats: set[str]) -> None:
     """Turn constants, and weights behind an identity or an exporter's cast, into initializers.
 
-    Casts of float32 to itself are left out: TensorRT keeps each as a layer that makes float32.
+    Casts from float32 to float32 are removed: TensorRT would keep each as a float32 layer.
     """
     alias: dict[str, str] = {}
     outputs = {o.name for o in graph.output}
@@ -256,16 +259,16 @@ class _Converter:
         replace_nodes(self.graph, self.nodes, self.extra.values())
 
     def _is_full(self, index: int) -> bool:
-        """Whether a node keeps the types that it has."""
+        """Return whether a node keeps its types."""
         node = self.graph.node[index]
-        # The type of these is an attribute: leave it, whoever reads them casts.
+        # The type of these is an attribute: keep it, their readers cast.
         typed = node.op_type in ('Constant', 'ConstantOfShape', 'Cast')
         return index in self.exact or typed or not any(n in self.floats for n in node.output)
 
     def _feed(self, node: NodeProto, kind: int) -> None:
-        """Give the node every float input in the type `kind`, through casts where needed."""
+        """Convert all float inputs of the node to the type `kind`, with casts where needed."""
         for place, name in enumerate(node.input):
-            # Scales and sizes of Resize must be float32 and int64 whatever the data is.
+            # Scales and sizes of Resize must be float32 and int64 whatever the type of the data.
             if name not in self.floats or (node.op_type == 'Resize' and place > 0):
                 continue
             has = self.kind if name in self.is_half else TensorProto.FLOAT
@@ -285,7 +288,7 @@ class _Converter:
         return self.casts[key]
 
     def _make_half(self, node: NodeProto, outputs: set[str]) -> None:
-        """Append a node whose float outputs are half now; outputs of the graph are cast back."""
+        """Append a node with half outputs; outputs of the graph are cast back to float32."""
         self.nodes.append(node)
         for place, name in enumerate(node.output):
             if name not in self.floats:

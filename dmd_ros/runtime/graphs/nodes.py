@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all that rewrite an ONNX graph ask of it: who makes a tensor, who reads it, other nodes."""
+"""Helpers for rewriting ONNX graphs: producers and readers of tensors, replacement of nodes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from onnx import GraphProto, NodeProto, TensorProto
 
 
 def makers(graph: GraphProto) -> dict[str, NodeProto]:
-    """Say which node makes each tensor; inputs and initializers are made by none."""
+    """Map each tensor to the node that produces it; inputs and initializers have none."""
     return {name: node for node in graph.node for name in node.output}
 
 
 def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
-    """Say which nodes read each tensor; None stands for who takes it as an output."""
+    """Map each tensor to the nodes that read it; None marks an output of the graph."""
     found: dict[str, list[NodeProto | None]] = {o.name: [None] for o in graph.output}
     for node in graph.node:
         for name in node.input:
@@ -26,7 +26,7 @@ def readers(graph: GraphProto) -> dict[str, list[NodeProto | None]]:
 def needed(
     nodes: Sequence[NodeProto], wanted: Iterable[str], given: Iterable[str] = ()
 ) -> list[NodeProto]:
-    """Choose, of nodes in order, those that make `wanted` from what is `given`."""
+    """Return those of the (ordered) nodes that compute `wanted` from `given`."""
     wanted, given = set(wanted), set(given)
     found: list[NodeProto] = []
     for node in reversed(nodes):
@@ -39,7 +39,7 @@ def needed(
 def replace_nodes(
     graph: GraphProto, nodes: Iterable[NodeProto], tensors: Iterable[TensorProto] = ()
 ) -> None:
-    """Put other nodes into a graph; of its initializers and `tensors`, those that are read."""
+    """Replace the nodes of a graph; keep only initializers and `tensors` that are read."""
     nodes = list(nodes)
     used = {name for node in nodes for name in node.input} | {o.name for o in graph.output}
     kept = [i for i in [*graph.initializer, *tensors] if i.name in used]

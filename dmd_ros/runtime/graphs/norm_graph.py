@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instance normalisation in operators that TensorRT before 10 has layers for.
 
-There it becomes a plugin that needs cuDNN and reads its scales as float32 whatever they are. A
-norm over groups of channels, which exporters write as
+Otherwise it becomes a plugin that needs cuDNN and reads its scales as float32 whatever their type.
+A norm over groups of channels, which exporters write as
 
     Reshape [B, C, H, W] to [B, groups, -1] -> InstanceNormalization -> Reshape to [B, C, H, W]
 
-becomes GroupNormalization: one layer, whose arithmetic is float32 whatever its type. Any other is
-written in elementary operators; those of them that must be float32 have `EXACT` in their names.
+becomes GroupNormalization: one layer that always computes in float32. Any other norm is written in
+elementary operators; those that must be float32 have `EXACT` in their names.
 
-ONNX has GroupNormalization from opset 18 on; TensorRT's parser goes by the name alone, so the
-graph keeps its opset.
+ONNX has GroupNormalization from opset 18 on; TensorRT's parser only checks the name, so the graph
+keeps its opset.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from dmd_ros.runtime.graphs.nodes import makers, needed, readers, replace_nodes
 
 EXACT = '/exact/'
 
-# Sides of tensors; what is not a number is not known.
+# Dimensions of tensors; anything other than a number is unknown.
 Sides = Mapping[str, tuple[Any, ...]]
 
 
 def rewrite(graph: GraphProto, sides: Sides) -> None:
-    """Write every instance normalisation in other operators, in the type that it has.
+    """Replace every instance normalisation by other operators of the same type.
 
-    sides: of the tensors that norms read and make.
+    sides: of the inputs and outputs of norms.
     """
     tensors = {i.name: i for i in graph.initializer}
     norms = [node for node in graph.node if node.op_type == 'InstanceNormalization']
@@ -51,7 +51,7 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
             made, constants = _plain_norm(node, rank, tensors)
             nodes += made
             graph.initializer.extend(constants)
-    # Nobody reads the shapes for reshapes that are gone.
+    # Shape computations of removed reshapes are no longer needed.
     replace_nodes(graph, needed(nodes, (o.name for o in graph.output)))
 
 
@@ -66,10 +66,10 @@ class _Groups:
         self.readers = readers(graph)
 
     def written(self, norm: NodeProto) -> NodeProto | None:
-        """Return GroupNormalization in place of a norm and the reshapes around it, if it may be.
+        """Return the GroupNormalization that replaces a norm and its reshapes, if possible.
 
-        TensorRT 8.6 refuses rank 3, wants one scale per group, and takes one group for as many as
-        there are channels.
+        TensorRT 8.6 rejects rank 3, requires one scale per group, and treats one group as one per
+        channel.
         """
         before = self.makers.get(norm.input[0])
         after, *others = self.readers.get(norm.output[0], [None])
@@ -95,14 +95,14 @@ class _Groups:
         return made
 
     def _restores(self, reshape: NodeProto, x: str) -> bool:
-        """Whether a tensor gets the sides of x back."""
+        """Return whether a reshape restores the dimensions of x."""
         shape = self.makers.get(reshape.input[1])
         if shape is not None:
             return shape.op_type == 'Shape' and shape.input[0] == x and not shape.attribute
         return tuple(self._numbers(reshape.input[1])) == self.sides[x]
 
     def _numbers(self, name: str) -> list[int]:
-        """Return the numbers of a stored vector; none if it is computed."""
+        """Return the numbers of a stored vector; empty if it is computed."""
         tensor = self.tensors.get(name)
         return [] if tensor is None else [int(n) for n in numpy_helper.to_array(tensor)]
 
@@ -110,7 +110,7 @@ class _Groups:
 def _plain_norm(
     node: NodeProto, rank: int, tensors: Mapping[str, TensorProto]
 ) -> tuple[list[NodeProto], list[TensorProto]]:
-    """(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias, over all but two axes."""
+    """Return (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias, over axes >= 2."""
     (x, scale, bias), out = node.input, node.output[0]
     epsilon = next((a.f for a in node.attribute if a.name == 'epsilon'), 1e-5)
     reduce = {'axes': list(range(2, rank)), 'keepdims': 1}
@@ -126,7 +126,7 @@ def _plain_norm(
         ('Sqrt', [f'{exact}sum'], f'{exact}deviation', {}),
         ('Div', [f'{out}/centred', f'{exact}deviation'], f'{out}/normed', {}),
     ]
-    # Exporters write a group's norm with scale 1 and bias 0: a pass over the tensor for nothing.
+    # Exporters write group norms with scale 1 and bias 0: skip these passes over the tensor.
     for op, name, neutral in (('Mul', scale, 1.0), ('Add', bias, 0.0)):
         numbers = numpy_helper.to_array(tensors[name])
         if np.all(numbers == neutral):

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A skip that is scaled by a number before it is concatenated -> one that is not.
+"""Remove the constant factor of a skip connection before its concatenation.
 
     Concat(h, skip * k) -> normalisation over groups of channels
                         -> convolution
 
-A normalisation does not see how a whole group is scaled (up to its epsilon, far below what
-rounding does), and a convolution can have k in its weights: a pass over the skip for nothing.
+A normalisation is invariant to the scale of a whole group (up to its epsilon, far below rounding
+errors), and a convolution can include k in its weights. This saves a pass over the skip.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from onnx import GraphProto, NodeProto, helper, numpy_helper
 from dmd_ros.runtime.graphs.nodes import makers, readers, replace_nodes
 from dmd_ros.runtime.graphs.norm_graph import Sides
 
-# A skip that is scaled by less is left alone: there a norm's epsilon would be seen.
+# Smaller factors are kept: there, the epsilon of a norm would matter.
 _SMALLEST = 0.1
 
 
 def rewrite(graph: GraphProto, sides: Sides) -> None:
-    """Rewrite every concatenation of scaled tensors that nothing but such layers read.
+    """Rewrite every concatenation of scaled tensors that is read only by such layers.
 
-    sides: of the tensors that are concatenated and of the result.
+    sides: of the concatenated tensors and of the result.
     """
     skips = _Skips(graph, sides)
     for node in graph.node:
@@ -38,7 +38,7 @@ def rewrite(graph: GraphProto, sides: Sides) -> None:
 
 
 class _Skips:
-    """gone: products that nobody reads any more. tensors: new weights."""
+    """gone: products that are no longer read. tensors: new weights."""
 
     def __init__(self, graph: GraphProto, sides: Sides) -> None:
         self.stored = {i.name: i for i in graph.initializer}
@@ -49,7 +49,7 @@ class _Skips:
         self.tensors: list[Any] = []
 
     def take(self, concat: NodeProto) -> None:
-        """Leave out the factors of what is concatenated, if all that read it allow that."""
+        """Remove the factors of the concatenated tensors, if all readers allow that."""
         if [helper.get_attribute_value(a) for a in concat.attribute] != [1]:
             return
         widths = [self._channels(name) for name in concat.input]
@@ -70,12 +70,12 @@ class _Skips:
                 concat.input[place] = found[0]
 
     def _channels(self, name: str) -> int:
-        """Return how many channels a picture has; 0 if it is none."""
+        """Return the number of channels of a picture; 0 if the tensor is not a picture."""
         sides = self.sides.get(name, ())
         return sides[1] if len(sides) == 4 and isinstance(sides[1], int) else 0
 
     def _factor(self, name: str) -> tuple[str, float] | None:
-        """Return what is scaled, and by what, if a tensor is that product and read once."""
+        """Return the scaled tensor and its factor, if `name` is such a product and read once."""
         node = self.makers.get(name)
         if node is None or node.op_type != 'Mul' or len(self.readers[name]) != 1:
             return None
@@ -87,7 +87,7 @@ class _Skips:
         return None
 
     def _allows(self, reader: NodeProto | None, name: str, widths: list[int]) -> bool:
-        """Whether a layer that reads the result can do without the factors."""
+        """Return whether a layer that reads the result allows the factors to be removed."""
         if reader is None:
             return False
         if reader.op_type == 'Conv':
@@ -102,7 +102,7 @@ class _Skips:
         if len(cut) != 3 or (cut[0], cut[2]) != (0, -1) or sum(widths) % cut[1]:
             return False
         group = sum(widths) // cut[1]
-        return all(width % group == 0 for width in widths)  # none lies across a boundary
+        return all(width % group == 0 for width in widths)  # no tensor shares a group with another
 
     def _scale(self, conv: NodeProto, scale: NDArray[np.float32]) -> None:
         weights = self._values(conv.input[1]) * scale[None, :, None, None]

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An ONNX graph for any picture size -> the same for one size, without the arithmetic of shapes.
+"""Specialise an ONNX graph for any picture size to one size, without shape computations.
 
-An engine of one size gets a graph of one size: a builder that knows every shape fuses more, and
-nothing computes shapes when it runs. What follows from the sizes alone becomes an initializer.
+A builder that knows every shape fuses more, and no shapes are computed at run time. Values that
+depend only on the sizes become initializers.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from dmd_ros.runtime.graphs.nodes import replace_nodes
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# A constant of more numbers is left to be computed: weights are no place for pictures.
+# Larger constants are not stored, to keep picture-sized tensors out of the weights.
 _MOST_NUMBERS = 1 << 20
-# Each round knows the shapes behind the constants of the round before.
+# Each round infers more shapes from the constants of the previous round.
 _MOST_ROUNDS = 20
 _RANDOM = ('RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike')
 
 
 def specialise(proto: ModelProto, shapes: Shapes) -> ModelProto:
-    """Fix the inputs' shapes and fold what follows from them; weights stay where they are."""
+    """Fix the inputs' shapes and fold values that depend only on them; weights are not changed."""
     proto = _with_inputs(proto, shapes)
     for _ in range(_MOST_ROUNDS):
         inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
@@ -48,7 +48,7 @@ def _with_inputs(proto: ModelProto, shapes: Shapes) -> ModelProto:
         if value.name in shapes:
             _set_shape(value, shapes[value.name])
     for value in copy.graph.output:
-        value.type.tensor_type.ClearField('shape')  # its old names would contradict
+        value.type.tensor_type.ClearField('shape')  # old symbolic names would contradict the sizes
     del copy.graph.value_info[:]
     return copy
 
@@ -59,7 +59,7 @@ def _set_shape(value: Any, shape: tuple[int, ...]) -> None:
 
 
 def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of which every side is known."""
+    """Return the shapes of the tensors with all dimensions known."""
     known = {i.name: tuple(i.dims) for i in graph.initializer}
     for value in [*graph.input, *graph.output, *graph.value_info]:
         tensor = value.type.tensor_type
@@ -69,7 +69,7 @@ def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
 
 
 def _fold(proto: ModelProto, shapes: Shapes) -> bool:
-    """Replace nodes of constants by initializers; whether there was any."""
+    """Replace constant nodes by initializers; return whether there were any."""
     graph = proto.graph
     stored = {i.name: i for i in graph.initializer}
     values: dict[str, Any] = {}  # computed in this round
@@ -95,13 +95,13 @@ def _value(
     stored: Mapping[str, TensorProto],
     values: Mapping[str, Any],
 ) -> list[Any] | None:
-    """Return the outputs of a node of constants; None if it is none, or too large."""
+    """Return the outputs of a constant node; None if it is not constant, or too large."""
     if node.op_type == 'Shape' and not node.attribute and node.input[0] in shapes:
         return [np.array(shapes[node.input[0]], np.int64)]
     names = [name for name in node.input if name]
     if node.op_type in _RANDOM or any(n not in stored and n not in values for n in names):
         return None
-    # What is made of weights alone is the converter's business.
+    # Nodes that read only weights are handled by the converter.
     if names and not any(n in values or stored[n].data_type == TensorProto.INT64 for n in names):
         return None
     feeds = {n: values[n] if n in values else numpy_helper.to_array(stored[n]) for n in names}
