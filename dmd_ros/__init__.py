@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metric depth from one calibrated camera: a field-of-view conditioned diffusion model (DMD)."""
 
-import dmd_ros.missing  # noqa: F401 - before whatever may be missing
+import dmd_ros.missing  # noqa: F401 - before any import that may fail
 from dmd_ros.core.camera import Camera
 from dmd_ros.core.errors import CoreError
 from dmd_ros.core.floor import Mount

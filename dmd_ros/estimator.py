@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Picture + camera -> metric depth. No ROS, no files, no choice of backend."""
+"""Metric depth from a picture and its camera. No ROS, no files, no choice of backend."""
 
 from __future__ import annotations
 
@@ -31,19 +31,21 @@ BLEND = 0.1
 class DepthEstimator:
     """A few-step DMD sampler around a loaded denoiser.
 
-    steps, samples: None takes what the contract recommends; samples are averaged in code space (a
-    geometric mean of depth, for the log codec) and evaluated in one batch.
-    sampler: 'ddpm' (ancestral, the paper's) or 'ddim'. seed: of all noise.
-    temporal: 'fixed' uses the same noise for every frame (no flicker), 'random' fresh noise,
-    'blend' 0.9 fixed noise + 0.1 previous prediction (`reset` forgets it).
-    camera_source: None if pictures come with their cameras; else it gives the camera of each, and
-    pictures come with None (see `dmd_ros.fov`).
-    image_rotation: degrees clockwise, 0, 90, 180 or 270, that bring a picture upright: the network
-    knows the world as it stands. Depth stays on the picture's own grid.
-    floor_scale: None, or what scales depth so that the floor lies where it is known to lie; may be
-    set at any time, as the only one.
-    For other settings, or a second camera, make another estimator around the same backend. Threads
-    may share one; 'random', 'blend' and memories go by the order in which their pictures come.
+    steps, samples: None uses the contract's recommendation. Samples are evaluated in one batch and
+        averaged in code space (for the log codec, a geometric mean of depth).
+    sampler: 'ddpm' (ancestral, as in the paper) or 'ddim'.
+    seed: seed of all noise.
+    temporal: 'fixed' uses the same noise for every frame (no flicker), 'random' draws fresh noise,
+        'blend' mixes 0.9 fixed noise + 0.1 previous prediction (`reset` forgets it).
+    camera_source: None if every picture is passed with its camera; otherwise it supplies the
+        cameras, and pictures are passed without one (see `dmd_ros.fov`).
+    image_rotation: clockwise rotation, 0, 90, 180 or 270 degrees, that makes a picture upright:
+        the network was trained on upright pictures. Depth stays on the picture's own grid.
+    floor_scale: None, or an object that scales depth to match the known camera height. The only
+        setting that may be changed later.
+    For other settings, or a second camera, create another estimator around the same backend.
+    Threads may share an estimator; 'random', 'blend' and the memories depend on the order of the
+    pictures.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class DepthEstimator:
         self._rectifier: Rectifier | None = None
 
     def reset(self) -> None:
-        """Forget the previous frames and start the noise again: after a cut or a time jump."""
+        """Forget the previous frames and restart the noise, after a cut or a time jump."""
         self._start_noise()
         for memory in (self.camera_source, self.floor_scale):
             if memory is not None:
@@ -92,7 +94,7 @@ class DepthEstimator:
 
     def _start_noise(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        # One field, so that a thread cannot take it apart: the first noise and that of the steps.
+        # Initial noise and step noise in one field, so that threads cannot mix two versions.
         self._fixed_noise: tuple[Floats, Replay] | None = None
         self._previous: Floats | None = None
 
@@ -100,7 +102,7 @@ class DepthEstimator:
         """Estimate depth of uint8 [H, W, 3] RGB taken by `camera` (rectified first if distorted).
 
         camera: None if, and only if, the estimator has a camera source.
-        Raises `CoreError` if the picture is not uint8 [H, W, 3] of the camera's size,
+        Raises `CoreError` if the picture is not uint8 [H, W, 3] or not of the camera's size,
         `BackendError` if the network cannot be evaluated.
         """
         timings: dict[str, float] = {}
@@ -136,29 +138,29 @@ class DepthEstimator:
 
     @property
     def fov_source(self) -> str:
-        """Where cameras come from: one of `dmd_ros.fov.FOV_SOURCES`."""
+        """The source of the cameras: one of `dmd_ros.fov.FOV_SOURCES`."""
         return CAMERA_INFO if self.camera_source is None else self.camera_source.name
 
     def camera_of(self, rgb: NDArray[np.uint8], camera: Camera | None) -> Camera:
-        """Give the camera of a picture: its own, or the camera source's.
+        """Return `camera`, or the camera source's camera for this picture.
 
-        Raises `CoreError` if there is none, or one too many, or it is not the picture's.
+        Raises `CoreError` if both or neither are available, or if sizes differ.
         """
         check_picture(rgb)
         if self.camera_source is not None:
             if camera is not None:
                 raise CoreError(
-                    f'a camera was given, but fov_source is {self.fov_source!r}: give None, or '
+                    f'a camera was passed, but fov_source is {self.fov_source!r}: pass None, or '
                     f'load the estimator with fov_source={CAMERA_INFO!r}'
                 )
             return self.camera_source.camera(rgb)
         if camera is None:
             raise CoreError(
-                'no camera was given: metres need a field of view. Give a Camera, or load the '
-                "estimator with fov_source='fixed' (and vfov_deg) or 'estimate'"
+                'no camera was passed: metric depth needs a field of view. Pass a Camera, or load '
+                "the estimator with fov_source='fixed' (and vfov_deg) or 'estimate'"
             )
         if not isinstance(camera, Camera):
-            raise CoreError(f'camera is {type(camera).__name__}; give a dmd_ros.Camera')
+            raise CoreError(f'camera is {type(camera).__name__}; pass a dmd_ros.Camera')
         if rgb.shape[:2] != (camera.height, camera.width):
             raise CoreError(
                 f'picture is {rgb.shape[1]}x{rgb.shape[0]}, its camera '
@@ -167,41 +169,41 @@ class DepthEstimator:
         return camera
 
     def untrained_for(self, camera: Camera) -> str:
-        """Say why the camera's field of view is none that the model knows; empty: it is one."""
+        """Return a warning if the model was not trained for the field of view, else ''."""
         low, high = self.contract.tan_half_vfov_range
         value = camera.rectified().turned(self.image_rotation).tan_half_vfov
         if low <= value <= high:
             return ''
         turned = ', turned upright,' if self.image_rotation % 180 else ''
         return (
-            f'the camera{turned} has tan(vfov/2) = {value:.3f}, the model was trained for '
+            f'the camera{turned} has tan(vfov/2) = {value:.3f}, but the model was trained for '
             f'{low:.3f} to {high:.3f}: expect a wrong scale; use another model'
         )
 
     def doubt_of_mount(self) -> str:
-        """Say why the camera can hardly be mounted as was told; empty: it can."""
+        """Return a warning if the configured mount is implausible, else ''; see `Mount.doubt`."""
         scale = self.floor_scale
         return '' if scale is None else scale.mount.doubt(self.image_rotation)
 
     def __enter__(self) -> DepthEstimator:
-        """Give itself, for `with`, which closes it."""
+        """Return the estimator; leaving the `with` block closes it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """See `close`."""
+        """Close the estimator."""
         self.close()
 
     def close(self) -> None:
-        """Release the backend, and the camera source."""
+        """Release the backend and the camera source."""
         self.backend.close()
         if self.camera_source is not None:
             self.camera_source.close()
 
     def _rectifier_for(self, camera: Camera) -> Rectifier | None:
-        """Give the maps for a distorted camera, kept until the camera changes."""
+        """Return the rectifier of a distorted camera, kept until the camera changes."""
         if not camera.is_distorted:
             return None
-        rectifier = self._rectifier  # which another thread may set
+        rectifier = self._rectifier  # another thread may replace it
         if rectifier is None or rectifier.source != camera:
             rectifier = self._rectifier = Rectifier(camera)
         return rectifier
@@ -234,12 +236,12 @@ class DepthEstimator:
                 run, self.contract, picture, tan_half_vfov, noise, fresh, times, self.sampler
             )
         if self.temporal == 'blend':
-            # One frame of NaN must not poison every frame after it.
+            # A frame with NaN must not spoil all later frames.
             self._previous = codes if np.isfinite(codes).all() else None
         return codes
 
     def _noise(self, shape: tuple[int, ...]) -> tuple[Floats, Iterator[Floats]]:
-        """Give the initial z and the noise of the ancestral steps, by temporal mode."""
+        """Return the initial z and the noise of the ancestral steps, by temporal mode."""
         if self.contract.noise == 'zeros':
             return np.zeros(shape, np.float32), iter(())
         if self.temporal == 'random':
@@ -260,14 +262,14 @@ class DepthEstimator:
         code: Floats,
         view: preprocess.View,
     ) -> FloorReading | None:
-        """Multiply depth [H, W] and coarse [h, w], in place, by the scale that the floor tells.
+        """Scale depth [H, W] and coarse [h, w], in place, by the factor found from the floor.
 
-        code: what `coarse` was decoded from. None without a `floor_scale`.
+        code: the code that `coarse` was decoded from. Returns None without a `floor_scale`.
         """
-        floor_scale = self.floor_scale  # another thread may set it
+        floor_scale = self.floor_scale  # another thread may replace it
         if floor_scale is None:
             return None
-        # What is beyond the range, or too close, says nothing of the floor.
+        # Pixels beyond the range, or too close, have no depth to compare with the floor's.
         known = np.where(depth_codec.within(code, self.contract), coarse, np.float32(np.nan))
         floor = floor_scale(known, view)
         if floor.scale is not None:
@@ -281,7 +283,7 @@ class DepthEstimator:
         mean: Floats,
         view: preprocess.View,
     ) -> tuple[Floats, Floats | None]:
-        """Bring the mean [h, w] of codes [S, 1, h, w] and their spread to the camera's grid."""
+        """Bring the mean [h, w] and the spread of codes [S, 1, h, w] to the camera's grid."""
         code = preprocess.restore(mean, view)
         depth = depth_codec.decode_frame(code, self.contract, mean)
         if self.samples == 1:
@@ -293,7 +295,7 @@ class DepthEstimator:
 
 
 class _Stopwatch:
-    """Writes the seconds since the last lap under a stage's name."""
+    """Records the seconds since the last lap under the name of a stage."""
 
     def __init__(self, timings: dict[str, float]) -> None:
         self._timings = timings
@@ -314,7 +316,7 @@ def check_settings(
     temporal: str,
     image_rotation: int,
 ) -> None:
-    """Raise `CoreError` for settings of a `DepthEstimator` that no model takes."""
+    """Raise `CoreError` for settings of a `DepthEstimator` that are invalid for every model."""
     for name, value, least in (('steps', steps, 1), ('samples', samples, 1), ('seed', seed, 0)):
         if value is not None or name == 'seed':
             whole(name, value, least)
@@ -330,12 +332,12 @@ def check_settings(
 
 
 def _check_promises(estimator: DepthEstimator) -> None:
-    """Raise `CoreError` for settings that this model or this engine does not take."""
+    """Raise `CoreError` for settings that this model or engine does not support."""
     fixed = getattr(estimator.backend, 'fixed_samples', estimator.samples)
     if estimator.samples != fixed:
         raise CoreError(
             f'samples={estimator.samples}: the engine was built for {fixed}; load the estimator '
-            'anew with these samples'
+            'again with this number of samples'
         )
     deterministic = estimator.contract.noise == 'zeros'
     if deterministic and (estimator.steps, estimator.samples) != (1, 1):
@@ -348,6 +350,6 @@ def _check_promises(estimator: DepthEstimator) -> None:
 def _check_prediction(prediction: Floats, shape: tuple[int, ...]) -> None:
     if prediction.shape != shape:
         raise CoreError(
-            f'the denoiser returned {prediction.shape} for {shape}; the model file does not keep '
-            'its contract: export it again'
+            f'the denoiser returned shape {prediction.shape} instead of {shape}; the model file '
+            'violates its contract: export it again'
         )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scale of depth in a video, by the floor that its pictures show now and then."""
+"""The scale of depth in a video, from the pictures that show the floor."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from dmd_ros.core.floor import FloorFinder, Mount
 from dmd_ros.core.preprocess import View
 from dmd_ros.core.records import FloorReading
 
-# Pictures of a video over which the median of the scale is taken, unless told otherwise.
+# Default number of pictures of a video over which the median of the scale is taken.
 VIDEO_MEMORY = 31
 
 
 class FloorScale:
-    """The median of what the floor says in the newest pictures that show it.
+    """The median of the scales found in the newest pictures that show the floor.
 
-    A model is off by much the same factor from frame to frame: the median over `memory` pictures
-    does not flicker, and holds while something hides the floor. memory 1: each picture for
-    itself, as long as it shows the floor. A picture of another size is of another camera, and
-    starts anew.
+    A model's scale error changes little from frame to frame: the median over `memory` pictures
+    does not flicker, and stays valid while the floor is hidden. With memory 1, each picture is
+    scaled independently, if it shows the floor. A picture of another size is from another camera,
+    and clears the memory.
     """
 
     def __init__(self, mount: Mount, memory: int = 1) -> None:
-        """Start without a memory; raises `CoreError` for no mount, or a memory of no picture."""
+        """Start with an empty memory; raises `CoreError` unless mount is one and memory >= 1."""
         if not isinstance(mount, Mount):
-            raise CoreError(f'mount is {type(mount).__name__}; give a dmd_ros.Mount')
+            raise CoreError(f'mount is {type(mount).__name__}; pass a dmd_ros.Mount')
         memory = whole('floor_memory', memory, 1, ' of pictures')
         self.mount = mount
         self._seen: deque[float] = deque(maxlen=memory)
@@ -42,7 +42,7 @@ class FloorScale:
         self._view: View | None = None
 
     def __call__(self, coarse: NDArray[np.float32], view: View) -> FloorReading:
-        """Look at depth [h, w], metres, on the grid of `view`; give the scale to use."""
+        """Look for the floor in depth [h, w], metres, on the grid of `view`; return the scale."""
         found = self._finder_for(view)(coarse)
         with self._remembering:
             if found is not None:
@@ -53,7 +53,7 @@ class FloorScale:
         return FloorReading(scale, found is not None)
 
     def _finder_for(self, view: View) -> FloorFinder:
-        """Give what looks for the floor on this grid, kept until another one comes."""
+        """Return the floor finder for this grid, kept until the grid changes."""
         with self._remembering:
             if self._finder is None or view != self._view:
                 if self._view is not None and _size(view) != _size(self._view):
@@ -62,10 +62,9 @@ class FloorScale:
             return self._finder
 
     def remounted(self, mount: Mount, memory: int) -> FloorScale:
-        """Give one for a camera that was turned; what it has seen from this height is kept.
+        """Return a `FloorScale` for a turned camera; scales found at the same height are kept.
 
-        In any thread: with the same memory, what this one sees or forgets meanwhile counts for
-        both.
+        Thread-safe: with the same `memory`, both objects share what is remembered.
         """
         other = FloorScale(mount, memory)
         if mount.height_m == self.mount.height_m:
@@ -78,7 +77,7 @@ class FloorScale:
         return other
 
     def reset(self) -> None:
-        """Forget the pictures so far."""
+        """Forget all earlier pictures."""
         with self._remembering:
             self._seen.clear()
 

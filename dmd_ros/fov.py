@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of a picture that comes without calibration: its field of view given, or estimated.
+"""Cameras for pictures without calibration: the field of view is specified or estimated.
 
-Square pixels and a centred principal point are assumed, and no distortion. A wrong field of view
-gives wrong metres: who can calibrate should.
+Square pixels, a centred principal point and no distortion are assumed. A wrong field of view
+gives wrong metres: calibrate if you can.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from dmd_ros.runtime.backend import FOV_INPUT, FOV_OUTPUT, Backend
 
 CAMERA_INFO = 'camera_info'
 FOV_SOURCES = (CAMERA_INFO, 'estimate', 'fixed')
-# Pictures of a video over which the median of the estimate is taken, unless told otherwise.
+# Default number of pictures of a video over which the median of the estimate is taken.
 VIDEO_MEMORY = 31
 
 
 class CameraSource(Protocol):
-    """Gives the camera of a picture. name: one of `FOV_SOURCES`."""
+    """Supplies the camera of a picture. name: one of `FOV_SOURCES`."""
 
     name: str
 
     def camera(self, rgb: NDArray[np.uint8]) -> Camera:
-        """Give the pinhole camera to assume for uint8 [H, W, 3]."""
+        """Return the pinhole camera to assume for uint8 [H, W, 3]."""
         ...
 
     def reset(self) -> None:
-        """Forget earlier pictures: after a cut or a time jump."""
+        """Forget earlier pictures, after a cut or a time jump."""
         ...
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release its resources."""
         ...
 
 
@@ -53,11 +53,11 @@ class FixedFov:
     name = 'fixed'
 
     def __init__(self, vfov_deg: float) -> None:
-        """vfov_deg: vertical field of view; raises `CoreError` if it is none."""
+        """vfov_deg: vertical field of view; raises `CoreError` if it is not a valid angle."""
         self._tan_half_vfov = tan_half_from_degrees(vfov_deg)
 
     def camera(self, rgb: NDArray[np.uint8]) -> Camera:
-        """Give the camera of the fixed field of view for a picture of this size."""
+        """Return the camera with the fixed field of view for a picture of this size."""
         return Camera.assumed(self._tan_half_vfov, rgb.shape[1], rgb.shape[0])
 
     def reset(self) -> None:
@@ -68,7 +68,7 @@ class FixedFov:
 
 
 class FovEstimator:
-    """A field-of-view network: estimator(rgb) -> tan(vfov / 2), each picture for itself."""
+    """A field-of-view network: estimator(rgb) -> tan(vfov / 2), independently per picture."""
 
     def __init__(self, contract: FovContract, backend: Backend) -> None:
         """Wrap a loaded network."""
@@ -78,13 +78,13 @@ class FovEstimator:
     def __call__(self, rgb: NDArray[np.uint8]) -> float:
         """Estimate tan(vfov / 2) of uint8 [H, W, 3] RGB.
 
-        The network sees the middle of the picture in a shape that it knows; its answer is kept in
-        the range that it was trained for, and brought to the rows of the whole picture.
-        Raises `CoreError` for what is no picture.
+        The network sees the centre of the picture in an aspect ratio that it was trained on. Its
+        estimate is clipped to the range that it was trained for, and converted to the whole height
+        of the picture. Raises `CoreError` if `rgb` is not a picture.
         """
         check_picture(rgb)
         height, width = rgb.shape[:2]
-        # The view needs a size alone; what it says of the lens is not used.
+        # Only the size of this camera matters; its focal length is not used.
         view = preprocess.centred_view(Camera.assumed(1.0, width, height), self.contract)
         feeds = {FOV_INPUT: preprocess.prepare(rgb, view, self.contract)}
         estimate = self.backend.run(feeds)[FOV_OUTPUT]
@@ -102,17 +102,18 @@ class FovEstimator:
 
 
 class EstimatedFov:
-    """The median of what a network says about the newest pictures of one camera.
+    """The median of a network's estimates for the newest pictures of one camera.
 
     A lens does not change from frame to frame: the median over `memory` pictures neither flickers
-    nor follows a single odd one. memory 1: each picture for itself. A picture of another size is
-    of another camera, and starts anew. image_rotation: see `DepthEstimator`.
+    nor follows an outlier. With memory 1, each picture is estimated independently. A picture of
+    another size is from another camera, and clears the memory. image_rotation: see
+    `DepthEstimator`.
     """
 
     name = 'estimate'
 
     def __init__(self, estimator: FovEstimator, memory: int = 1, image_rotation: int = 0) -> None:
-        """Start without a memory; raises `CoreError` if it would hold no picture."""
+        """Start with an empty memory; raises `CoreError` unless memory >= 1."""
         memory = whole('fov_memory', memory, 1, ' of pictures')
         self.estimator = estimator
         self.image_rotation = image_rotation
@@ -121,7 +122,7 @@ class EstimatedFov:
         self._remembering = threading.Lock()
 
     def camera(self, rgb: NDArray[np.uint8]) -> Camera:
-        """Look at the picture, and give the camera of the median."""
+        """Estimate the picture's field of view; return the camera of the median so far."""
         upright = preprocess.turned(rgb, self.image_rotation)
         found = self.estimator(upright)
         with self._remembering:
@@ -134,7 +135,7 @@ class EstimatedFov:
         return camera.turned(-self.image_rotation)
 
     def reset(self) -> None:
-        """Forget the pictures so far."""
+        """Forget all earlier pictures."""
         with self._remembering:
             self._seen.clear()
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a model's path or name to a ready estimator: which backend runs it, on what device."""
+"""From a model's path or name to a ready estimator: selects the backend and the device."""
 
 from __future__ import annotations
 
@@ -59,23 +59,24 @@ def load_estimator(
 ) -> DepthEstimator:
     """Load a denoiser with its contract and build the estimator around it.
 
-    model: path of an .onnx file, the name of a shipped model, or None for the default one.
-    backend: 'auto' (TensorRT if it can be had, else ONNX Runtime; `log` says why), 'tensorrt' or
-    'onnxruntime'. device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
-    precision: 'auto' (on TensorRT fp16; where that is not built or proved fp32, with a warning),
-    'fp32', 'fp16' or 'bf16'. size: network (height, width) of a TensorRT engine for one camera
-    (fastest), or None for one that takes every usual one. engine_cache_dir: where engines lie.
-    force_rebuild: build the engine even if there is one. cancelled: asked while an engine is
-    built, which takes minutes; True stops it.
+    model: path of an .onnx file, name of a shipped model, or None for the default model.
+    backend: 'auto' (TensorRT if available, else ONNX Runtime; `log` reports why), 'tensorrt' or
+        'onnxruntime'.
+    device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
+    precision: 'auto' (TensorRT: fp16, or fp32 with a warning), 'fp32', 'fp16' or 'bf16'.
+    size: network (height, width) of a TensorRT engine for one camera (fastest), or None for an
+        engine that accepts all common cameras.
+    engine_cache_dir: folder of the engines. force_rebuild: build even if the engine exists.
+    cancelled: polled during a build, which takes minutes; True stops it.
     steps, samples, sampler, seed, temporal, image_rotation: see `DepthEstimator`.
     fov_source, vfov_deg, fov_model, fov_memory: see `load_camera_source`.
-    mount: how the camera stands above the floor, by which depth is then scaled: by the median over
-    the newest floor_memory pictures that show it. None: depth is as the model says.
-    Raises `BackendError` or `CoreError` that says what is wrong and how to mend it.
+    mount: camera pose above the floor, by which depth is scaled (None: it is not), with the median
+        over the newest floor_memory pictures that show the floor.
+    Raises `BackendError` or `CoreError` with the problem and its fix.
     """
     settings: dict[str, Any] = {'steps': steps, 'samples': samples, 'sampler': sampler}
     settings |= {'seed': seed, 'temporal': temporal, 'image_rotation': image_rotation}
-    check_settings(**settings)  # before an engine is built for minutes
+    check_settings(**settings)  # before minutes are spent on building an engine
     path = find_model(model)
     source = load_camera_source(fov_source, vfov_deg, fov_model, fov_memory, image_rotation)
     floor_scale = None if mount is None else FloorScale(mount, floor_memory)
@@ -103,15 +104,15 @@ def _denoiser(
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> Any:
-    """Load the denoiser with the backend that is taken; 'auto' does without a TensorRT that fails.
+    """Load the denoiser with the selected backend; 'auto' falls back if TensorRT fails.
 
-    engine: which TensorRT engine, as keyword arguments of `engine_loading.request`.
+    engine: keyword arguments of `engine_loading.request` that describe the TensorRT engine.
     """
     facts = select.look_around(backend, device)
     choice = select.decide(backend, device, precision, facts)
     if choice.backend == 'tensorrt':
-        # Not before: it locks files as Unix does, and `python -m dmd_ros.runtime.engine_cache`
-        # must not find itself imported already.
+        # Imported late: it needs Unix file locks, and `python -m dmd_ros.runtime.engine_cache`
+        # must not find its own module already imported.
         from dmd_ros.runtime import engine_loading
 
         try:
@@ -122,19 +123,19 @@ def _denoiser(
             if backend != 'auto' or cancelled():
                 raise
             choice = select.without_tensorrt(device, precision, facts, str(error))
-            # Not through `log`: who has not set up logging must hear that the robot is slower now.
-            _log.warning('TensorRT failed; instead: %s', choice.why)
+            # Not through `log`: users without logging set up must learn that the robot is slower.
+            _log.warning('TensorRT failed; using instead: %s', choice.why)
         else:
             log(f'backend: {select.decide("tensorrt", device, loaded.precision, facts).why}')
             return loaded
     log(f'backend: {choice.why}')
     loaded = _onnxruntime('OrtBackend', path, 'cpu' if choice.gpu is None else 'cuda', threads)
     if loaded.precision != choice.precision:
-        log(f'precision: {loaded.precision}, as {path} says')
+        log(f'precision: {loaded.precision}, as stored in {path}')
         if loaded.device == 'cpu' and select.is_slow_in_int8():
             _log.warning(
-                '%s is in int8, and this processor has neither VNNI nor dot products: the float '
-                'model that it came from may be as fast',
+                '%s is in int8, and this processor has neither VNNI nor dot-product instructions: '
+                'the float model that it was made from may be as fast',
                 path,
             )
     return loaded
@@ -142,7 +143,7 @@ def _denoiser(
 
 @contextlib.contextmanager
 def _closed_on_error(loaded: Any) -> Iterator[None]:
-    """Close what was loaded, if anything, when what is built on it fails."""
+    """Close `loaded`, unless None, if the `with` block fails."""
     try:
         yield
     except BaseException:
@@ -158,19 +159,21 @@ def load_camera_source(
     fov_memory: int = 1,
     image_rotation: int = 0,
 ) -> CameraSource | None:
-    """Load what stands in for a calibration; None if pictures come with their cameras.
+    """Load the substitute for a calibration; None if pictures are passed with their cameras.
 
-    fov_source: 'camera_info', 'estimate' (of the picture, by fov_model: path, name, or None for
-    the shipped one; the median over fov_memory pictures of one camera) or 'fixed' (vfov_deg,
-    vertical, of the picture as it comes). image_rotation: see `DepthEstimator`.
-    Raises `CoreError` for a contradiction, `BackendError` for a model without use.
+    fov_source: 'camera_info', 'estimate' or 'fixed'.
+    fov_model, fov_memory: for 'estimate', the model (path, name, or None for the shipped one) and
+        the number of pictures of one camera over which the median is taken.
+    vfov_deg: for 'fixed', the vertical field of view of the picture before `image_rotation`.
+    image_rotation: see `DepthEstimator`.
+    Raises `CoreError` for a contradiction, `BackendError` for an unusable model.
     """
     if fov_source not in FOV_SOURCES:
         raise CoreError(f'fov_source {fov_source!r}; allowed: {", ".join(FOV_SOURCES)}')
     if (vfov_deg is not None) != (fov_source == 'fixed'):
         raise CoreError(
-            f'fov_source {fov_source!r} with vfov_deg={vfov_deg}: the angle in degrees goes with '
-            "'fixed', and with nothing else"
+            f'fov_source {fov_source!r} with vfov_deg={vfov_deg}: the angle in degrees is needed '
+            "for 'fixed', and only there"
         )
     if fov_model is not None and fov_source != 'estimate':
         raise CoreError(f"fov_source {fov_source!r} uses no fov_model; set it to 'estimate'")
@@ -178,7 +181,7 @@ def load_camera_source(
         return FixedFov(vfov_deg)
     if fov_source == CAMERA_INFO:
         return None
-    # So small that one core of the CPU is enough, whatever runs the denoiser.
+    # The model is so small that one CPU core is enough, whichever backend runs the denoiser.
     loaded = _onnxruntime('OrtFovBackend', find_model(fov_model or DEFAULT_FOV_MODEL), 'cpu', 1)
     return EstimatedFov(FovEstimator(loaded.contract, loaded), fov_memory, image_rotation)
 
@@ -195,9 +198,9 @@ def build_engine(
     log: Callable[[str], None] = _log.info,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
-    """Have the TensorRT engine that `load_estimator` would use in the cache; return its file.
+    """Build the TensorRT engine that `load_estimator` would use, unless cached; return its file.
 
-    For a node's `build_only`. The arguments and errors are those of `load_estimator`.
+    For the node's `build_only`. Arguments and errors are those of `load_estimator`.
     """
     from dmd_ros.runtime import engine_loading
 
@@ -217,7 +220,7 @@ def build_engine(
 
 
 def contract_of(model: str | os.PathLike[str] | None = None) -> Contract:
-    """Read what a model promises, on the CPU whatever else there is; raises `BackendError`."""
+    """Read a model's contract, always on the CPU; raises `BackendError`."""
     backend = _onnxruntime('OrtBackend', find_model(model), 'cpu', 1)
     contract: Contract = backend.contract
     backend.close()
@@ -225,15 +228,15 @@ def contract_of(model: str | os.PathLike[str] | None = None) -> Contract:
 
 
 def _onnxruntime(kind: str, model: Path, device: str, threads: int) -> Any:
-    """Load a model as one of the classes of the file that owns ONNX Runtime."""
+    """Load a model as the class `kind` of `ort_backend`, the only importer of onnxruntime."""
     try:
         from dmd_ros.runtime import ort_backend
     except ImportError as error:
         raise BackendError(select.explain_import(error)) from None
     loaded = getattr(ort_backend, kind)(model, device, threads)
     with _closed_on_error(loaded):
-        # A bit that a bad copy flips in a weight changes depth without a word. (On a GPU, TF32
-        # does not give the recorded output.)
+        # A bit flipped in a weight by a bad copy would change depth silently. (On a GPU, TF32
+        # does not reproduce the recorded output.)
         if device == 'cpu' and GOLDEN_KEY in loaded.metadata:
             names = {'inputs': loaded.inputs, 'output': loaded.output}
             check_golden(loaded.run, loaded.metadata, str(model), **names)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a command lacks is said in one line: what is missing, and what installs it.
+"""One-line errors for missing packages, with the command that installs them.
 
-So is Ctrl-C. A command's imports come before its `main` could catch anything, so a hook does it,
-which importing this sets: of `python -m dmd_ros...`, `python -m train...` and `dmd_node` alone, in
-nobody else's program.
+Ctrl-C is reported in one line as well. A command's imports run before its `main` can catch
+anything, so importing this module installs an exception hook, but only in `python -m dmd_ros...`,
+`python -m train...` and `dmd_node`, never in another program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-# The extras of setup.py: what is imported, by what pip calls it. '': always needed.
+# The extras of setup.py: pip package -> imported module. '': always needed.
 EXTRAS: dict[str, dict[str, str]] = {
     '': {'numpy': 'numpy', 'opencv-python-headless': 'cv2'},
     'cpu': {'onnxruntime': 'onnxruntime'},
@@ -43,30 +43,30 @@ _ROS = ('rclpy', 'builtin_interfaces', 'rcl_interfaces')
 
 
 def advice(error: BaseException) -> str | None:
-    """Say what to install if a package of `EXTRAS` or of ROS is what an import lacked."""
+    """Return what to install if an import failed for a missing package of `EXTRAS` or ROS."""
     top = (error.name or '').partition('.')[0] if isinstance(error, ImportError) else ''
     if top in _ROS or top.endswith('_msgs'):
         if _is_there(top):
             return _misfit(error)
         return (
-            f'no ROS 2 here ({error}): source its setup.bash, or, without an installation, '
-            f'{_pip([".[ros]"])} where the sources of dmd_ros are'
+            f'no ROS 2 here ({error}): source its setup.bash, or, without an installation, run '
+            f'{_pip([".[ros]"])} in the source folder of dmd_ros'
         )
     for extra, packages in EXTRAS.items():
         lacking = [name for name, module in packages.items() if not _is_there(module)]
         if top in (packages[name].partition('.')[0] for name in lacking):
             part = f' (the extra {extra} of dmd_ros)' if extra else ''
-            return f'not installed: {", ".join(lacking)}; {_pip(lacking)} brings that{part}'
+            return f'not installed: {", ".join(lacking)}; install with {_pip(lacking)}{part}'
     return None
 
 
 def _misfit(error: BaseException) -> str | None:
-    """Say that a ROS that is there has nothing compiled for this Python, if that is the error."""
+    """Return an explanation if the installed ROS was compiled for another Python version."""
     if not (isinstance(error, ModuleNotFoundError) and '_rclpy_pybind11' in str(error.name)):
         return None
     version = '.'.join(map(str, sys.version_info[:2]))
     return (
-        f'the ROS 2 here is for another Python than {sys.executable}, which is {version} '
+        f'the ROS 2 here was built for another Python than {sys.executable}, which is {version} '
         f'({str(error).splitlines()[0]}): use the Python that this ROS was built for'
     )
 
@@ -78,14 +78,14 @@ def _pip(packages: Sequence[str]) -> str:
 def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ImportError:  # its parent is not
+    except ImportError:  # its parent package is missing
         return False
 
 
 def _is_command() -> bool:
-    """Say whether this interpreter runs a command of ours; other programs may have a -m, too."""
+    """Return whether this interpreter runs one of our commands; others may use -m, too."""
     script = next(iter(sys.argv), '')
-    if script != '-m':  # which Python puts there until it has found the module
+    if script != '-m':  # Python's placeholder until it has found the module
         return Path(script).name == 'dmd_node'
     words = itertools.pairwise(sys.orig_argv)
     module = next((word for flag, word in words if flag == '-m'), '')

@@ -60,20 +60,20 @@ def run(folder: Path, *words: str) -> tuple[int, str]:
         (('yaml',), 'dmd_ros.eval.pictures', 'pyyaml', 'eval'),
     ],
 )
-def test_a_command_says_in_one_line_what_it_lacks(
+def test_a_command_reports_missing_packages_in_one_line(
     hidden: tuple[str, ...], module: str, installed: str, extra: str, tmp_path: Path
 ) -> None:
     status, said = run_without(hidden, tmp_path, '-m', module, '--help')
     assert said == (
-        f'error: not installed: {installed.replace(" ", ", ")}; {sys.executable} -m pip install '
-        f'{installed} brings that (the extra {extra} of dmd_ros)\n'
+        f'error: not installed: {installed.replace(" ", ", ")}; install with {sys.executable} '
+        f'-m pip install {installed} (the extra {extra} of dmd_ros)\n'
     )
     assert status == 1
 
 
-def test_what_every_command_needs_is_of_no_extra(tmp_path: Path) -> None:
+def test_packages_that_every_command_needs_belong_to_no_extra(tmp_path: Path) -> None:
     _, said = run_without(('numpy', 'cv2'), tmp_path, '-m', 'dmd_ros.eval.pictures')
-    assert said.endswith('-m pip install numpy opencv-python-headless brings that\n')
+    assert said.endswith('-m pip install numpy opencv-python-headless\n')
     assert said.count('\n') == 1
 
 
@@ -84,7 +84,7 @@ def test_the_installed_node_is_a_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('module', ['dmd_ros.ros.node', 'dmd_ros.ros.demo', 'dmd_ros.ros.bench'])
-def test_what_needs_ros_says_where_to_get_it(module: str, tmp_path: Path) -> None:
+def test_commands_that_need_ros_say_how_to_get_it(module: str, tmp_path: Path) -> None:
     _, said = run_without(('rclpy', 'sensor_msgs'), tmp_path, '-m', module)
     assert said.startswith('error: no ROS 2 here (No module named ') and said.count('\n') == 1
     assert 'setup.bash' in said and "pip install '.[ros]'" in said
@@ -93,11 +93,11 @@ def test_what_needs_ros_says_where_to_get_it(module: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ('failure', 'told'),
     [
-        ('import rclpy._rclpy_pybind11', 'error: the ROS 2 here is for another Python than '),
+        ('import rclpy._rclpy_pybind11', 'error: the ROS 2 here was built for another Python '),
         ('from rclpy import node', 'Traceback'),
     ],
 )
-def test_a_ros_that_is_there_is_not_said_to_be_missing(
+def test_an_installed_ros_is_not_reported_as_missing(
     failure: str, told: str, tmp_path: Path
 ) -> None:
     (tmp_path / 'rclpy').mkdir()
@@ -108,9 +108,7 @@ def test_a_ros_that_is_there_is_not_said_to_be_missing(
 
 
 @pytest.mark.parametrize('module', ['pictures', 'frames', 'compare'])
-def test_what_rosdep_installs_is_all_that_pictures_and_frames_need(
-    module: str, tmp_path: Path
-) -> None:
+def test_pictures_and_frames_need_only_what_rosdep_installs(module: str, tmp_path: Path) -> None:
     """But for ONNX Runtime, for which it has no key."""
     keys = {'python3-pil': 'PIL', 'python3-tqdm': 'tqdm', 'python3-yaml': 'yaml'}
     package = ElementTree.parse(ROOT / 'package.xml')
@@ -136,9 +134,7 @@ def test_another_error_keeps_its_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('words', [(), ('-m', 'train.run')])
-def test_somebody_elses_program_keeps_its_tracebacks(
-    words: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_other_programs_keep_their_tracebacks(words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / 'robot.py').write_text('import dmd_ros, train.run')
     _, said = run_without(('torch',), tmp_path, 'robot.py', *words)
     assert said.startswith('Traceback') and said.endswith("No module named 'torch'\n")
