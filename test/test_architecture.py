@@ -197,11 +197,11 @@ def files() -> list[str]:
 
 
 @pytest.mark.parametrize('path', files())
-def test_the_house_is_in_order(path: str) -> None:
+def test_files_obey_the_rules(path: str) -> None:
     assert faults(path, (ROOT / path).read_text(encoding='utf-8')) == []
 
 
-def test_the_rooms_are_those_of_the_repository() -> None:
+def test_the_rules_name_existing_folders() -> None:
     """A rule about a file that is gone would hold nothing."""
     known = files()
     assert len(known) > 50
@@ -228,12 +228,12 @@ def circle(sources: dict[str, str]) -> list[str]:
     return []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     """Not even by an import inside a function."""
     assert circle({path: (ROOT / path).read_text(encoding='utf-8') for path in files()}) == []
 
 
-def test_a_planted_circle_is_caught() -> None:
+def test_a_planted_circular_import_is_caught() -> None:
     planted = {
         'dmd_ros/runtime/a.py': 'from dmd_ros.runtime import b',
         'dmd_ros/runtime/b.py': 'def f():\n    from dmd_ros.runtime.c import g',
@@ -304,14 +304,14 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize(('path', 'planted', 'expected'), PLANTED)
-def test_a_planted_trespasser_is_caught(path: str, planted: str, expected: str) -> None:
+def test_a_planted_violation_is_caught(path: str, planted: str, expected: str) -> None:
     found = faults(path, '\n'.join([*SPDX, planted]))
     assert len(found) >= 1
     assert any(expected in fault for fault in found), found
 
 
 @pytest.mark.parametrize(('path', 'source'), HARMLESS)
-def test_what_is_allowed_is_not_caught(path: str, source: str) -> None:
+def test_allowed_code_is_not_reported(path: str, source: str) -> None:
     assert faults(path, '\n'.join([*SPDX, source])) == []
 
 

@@ -71,7 +71,7 @@ def test_the_version_has_one_source(wheel: Path) -> None:
     assert version not in (ROOT / 'setup.py').read_text()
 
 
-def test_the_changelog_is_one_that_a_release_can_take() -> None:
+def test_the_changelog_is_ready_for_a_release() -> None:
     """catkin_prepare_release renames 'Forthcoming'; what is released is 'version (date)'."""
     text = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
     pairs = itertools.pairwise(text.splitlines())

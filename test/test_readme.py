@@ -127,7 +127,7 @@ def parameters() -> set[str]:
 
 
 @pytest.mark.parametrize('command', commands())
-def test_each_command_is_one_that_works(command: str) -> None:
+def test_each_command_works(command: str) -> None:
     assert faults(command) == []
 
 
@@ -153,7 +153,7 @@ def test_there_are_two_commands_at_the_top() -> None:
     assert commands()[:2] == ['make demo', 'make test']
 
 
-def test_names_with_spaces_stay_whole() -> None:
+def test_names_with_spaces_are_not_split() -> None:
     make = ['make', '--no-print-directory', '-n', '-o', '.venv-demo/.ready', 'demo']
     done = subprocess.run(
         [*make, 'BAG=/a/my bag', 'MODEL=/a/b  c.onnx'],
@@ -228,7 +228,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert not anchor or anchor in anchors(there), target
 
 
-def test_lost_anchors_are_found() -> None:
+def test_missing_anchors_are_found() -> None:
     assert 'is-the-model-any-good-judge-it-with-a-bag' in anchors(ROOT / 'README.md')
     assert 'nowhere' not in anchors(ROOT / 'README.md')
 
@@ -239,14 +239,14 @@ def test_each_page_is_found_from_the_readme(page: Path) -> None:
 
 
 @pytest.mark.parametrize('page', [ROOT / 'README.md', *PAGES])
-def test_files_that_are_named_exist(page: Path) -> None:
+def test_mentioned_files_exist(page: Path) -> None:
     for named in set(re.findall(r'`([\w./]+)`', page.read_text(encoding='utf-8'))):
         folder = named.partition('/')[0]
         if '/' in named and folder in ('config', 'dmd_ros', 'docs', 'launch', 'test', 'train'):
             assert (ROOT / named).exists(), named
 
 
-def test_the_table_of_parameters_is_that_of_the_node() -> None:
+def test_the_table_of_parameters_matches_the_node() -> None:
     pytest.importorskip('rclpy')
     from parameter_table import parameter_table
 
@@ -283,7 +283,7 @@ def test_the_accuracy_of_the_model_is_the_same_on_every_page() -> None:
         assert f'| {short[0]} ' in shipped[1]
 
 
-def test_the_table_of_topics_is_that_of_the_node() -> None:
+def test_the_table_of_topics_matches_the_node() -> None:
     pytest.importorskip('rclpy')
     from dmd_ros.ros.outputs import TOPICS
 
@@ -301,7 +301,7 @@ def test_the_encodings_are_all_named() -> None:
             assert name in said
 
 
-def test_where_millimetres_end_is_said() -> None:
+def test_the_limit_of_millimetres_is_documented() -> None:
     from dmd_ros.core.image_msg import millimetres_from_depth
 
     codes = np.empty((1, 2), np.uint16)

@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('DMD_SHARED', ROOT.parent / 'shared'))
 
 
-def test_it_gives_its_own_recorded_output() -> None:
+def test_it_reproduces_its_recorded_output() -> None:
     backend = OrtBackend(find_model())
     assert check_golden(backend.run, backend.metadata, 'the shipped model') < 1e-3
     backend.close()
@@ -48,7 +48,7 @@ def test_it_sees_structure_in_the_sample_bag(tmp_path: Path) -> None:
     assert total['coverage'] == 1.0
 
 
-def test_it_claims_no_field_of_view_that_worlds_never_have() -> None:
+def test_its_fields_of_view_are_those_of_the_worlds() -> None:
     rng = np.random.default_rng(0)
     lenses = [
         draw_camera(rng, width, height, kind).tan_half_vfov
@@ -113,7 +113,7 @@ def test_one_flipped_bit_in_a_weight_is_noticed(name: str | None, tmp_path: Path
             load_estimator(damaged, 'onnxruntime', 'cpu')
 
 
-def test_the_field_of_view_model_gives_its_own_recorded_output() -> None:
+def test_the_field_of_view_model_reproduces_its_recorded_output() -> None:
     path = find_model(DEFAULT_FOV_MODEL)
     backend = OrtFovBackend(path)
     difference = check_golden(

@@ -42,12 +42,12 @@ def is_said(quote: str) -> bool:
     return all(part.strip(' :') in said() for part in parts)
 
 
-def test_there_is_something_to_check() -> None:
+def test_the_page_quotes_messages() -> None:
     assert len(quotes(PAGE)) > 30
     assert not is_said('nobody has ever said this')
     assert not is_said('nobody publishes ..., and that is as it should be')
 
 
 @pytest.mark.parametrize('quote', sorted({*quotes(PAGE)} - OF_OTHERS))
-def test_it_is_really_said(quote: str) -> None:
+def test_each_quoted_message_exists(quote: str) -> None:
     assert is_said(quote)
