@@ -63,7 +63,7 @@ def load_estimator(
     backend: 'auto' (TensorRT if available, else ONNX Runtime; `log` reports why), 'tensorrt' or
         'onnxruntime'.
     device: 'auto', 'cpu', 'cuda' or 'cuda:1'. threads: of the CPU, 0 = all cores.
-    precision: 'auto' (TensorRT: fp16, or fp32 with a warning), 'fp32', 'fp16' or 'bf16'.
+    precision: 'auto' (TensorRT: fp16, else fp32 with a warning), 'fp32', 'fp16' or 'bf16'.
     size: network (height, width) of a TensorRT engine for one camera (fastest), or None for an
         engine that accepts all common cameras.
     engine_cache_dir: folder of the engines. force_rebuild: build even if the engine exists.

@@ -103,7 +103,7 @@ class Mount:
         if off <= _MOST_LEANING or abs(self.pitch_deg) > _STEEP:
             return ''
         return (
-            f'the roll of the camera is {self.roll_deg:g} degrees, but image_rotation is '
+            f'the roll of the camera is {self.roll_deg:g} degrees, and image_rotation is '
             f'{image_rotation}, which implies a roll of about {implied}: one of them is wrong, so '
             'the floor is searched on the wrong side of the picture'
         )

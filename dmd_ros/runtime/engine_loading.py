@@ -36,7 +36,7 @@ def request(
     return BuildRequest(
         model=model,
         precision=choice.precision,
-        # NumPy's numbers are none to JSON, of which the engine's key is made.
+        # The engine's key is computed from JSON, which does not accept NumPy's numbers.
         size=None if size is None else (int(size[0]), int(size[1])),
         samples=contract.samples if samples is None else int(samples),
         device=choice.gpu or 0,

@@ -83,7 +83,7 @@ def test_a_tilt_without_a_height_is_named_at_the_start(running) -> None:
 
 
 def test_a_roll_that_contradicts_the_rotation_is_said_as_long_as_it_does(running) -> None:
-    said = 'the roll of the camera is 0 degrees, but image_rotation is 90, which implies a roll'
+    said = 'the roll of the camera is 0 degrees, and image_rotation is 90, which implies a roll'
     with running(peer=LISTEN, camera_height=0.8, image_rotation=90) as robot:
         robot.node.wait_line(said)
         assert robot.peer.wait_diagnostics(lambda d: said in d['message'])
