@@ -23,20 +23,20 @@ from dmd_ros.eval.points import transform
 
 IMAGE, INFO, DEPTH = '/camera/image_raw', '/camera/camera_info', '/camera/depth/image'
 KINDS = ('mcap', 'sqlite3', 'mcap+file', 'sqlite3+message', 'mcap+message', 'mcap+chunks', 'ros1')
-# Of tf2, and of tf in ROS 1's early days.
+# Of tf2, and of tf in early ROS 1.
 TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 T0 = 1_700_000_000_000_000_000
 CAMERA = Camera(fx=50.0, fy=50.0, cx=31.5, cy=23.5, width=64, height=48)
 
 
 def pose(turn: Sequence[float], shift: Sequence[float]) -> np.ndarray:
-    """Give the 4x4 matrix of a rotation vector and a translation."""
+    """Return the 4x4 matrix of a rotation vector and a translation."""
     return transform(cv2.Rodrigues(np.array(turn, float))[0], shift)
 
 
 @dataclass
 class Item:
-    """One message to write: topic, header stamp (ns), content, and when it was recorded."""
+    """One message to write: topic, header stamp (ns), content, and recording time."""
 
     topic: str
     stamp_ns: int
@@ -55,7 +55,7 @@ def frames(
     period_ns: int = 100_000_000,
     camera: Camera = CAMERA,
 ) -> list[Item]:
-    """A well-behaved recording: image, info and depth of equal stamps."""
+    """A regular recording: image, info and depth with equal stamps."""
     items = []
     for i, picture in enumerate(pictures):
         stamp = T0 + i * period_ns
@@ -185,7 +185,7 @@ def _link(
 
 
 def _cloud(types: Any, header: Any, points: np.ndarray, extra: dict[str, Any]) -> Any:
-    """A cloud as most LiDARs give it: a row of x, y, z, intensity."""
+    """A cloud as most LiDARs publish it: one row of x, y, z, intensity."""
     data = np.zeros((len(points), 4), np.float32)
     data[:, :3] = points
     field = types['sensor_msgs/msg/PointField']

@@ -8,11 +8,11 @@ import os
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # In a script's background, as `make test &`: processes that tests interrupt would inherit it.
+    # Ignored in a background job (`make test &`), and inherited by processes that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if 'PYTEST_XDIST_WORKER' in os.environ:
-    # A worker for each core: more threads would wait for each other. Set before torch is there.
+    # One worker per core: more threads would only compete. Must be set before torch is imported.
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for the CUDA driver and pycuda: device memory is NumPy's, and watched.
+"""Stand-ins for the CUDA driver and pycuda: device memory is in NumPy, with checked access.
 
 The sampler's kernel is its own PTX text, executed line by line. `fake_tensorrt` has the engines.
 """
@@ -19,10 +19,11 @@ from dmd_ros.runtime import sampler_ptx
 
 
 class Gpu:
-    """What the driver knows. `error`: calls that fail, by name, with what they raise or return.
+    """State of the driver. `error`: failing calls, by name, with their exception or result.
 
-    budget: how many allocations there is memory for, if it is short. leaked: bytes of page-locked
-    memory, and events, that were let go where no context is current, as pycuda frees none there.
+    budget: number of allocations that fit into memory, if it is short.
+    leaked: bytes of page-locked memory, and events, released without a current context, where
+        pycuda frees nothing.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Gpu:
 
     @property
     def recording(self) -> list[Callable[[], None]] | None:
-        """What this thread's stream captures, if it does: capturing is a thread's own business."""
+        """The calls captured by this thread's stream, if it captures: captures are per thread."""
         return getattr(self._threads, 'recording', None)
 
     @recording.setter
@@ -55,7 +56,7 @@ class Gpu:
         return self._threads.stack
 
     def spend(self, call: str) -> None:
-        """Count an allocation, which must be of the current context."""
+        """Count an allocation, which needs a current context."""
         assert self.contexts, 'no context is current'
         if self.budget == 0:
             raise _Error(f'{call} failed: out of memory')
@@ -63,7 +64,7 @@ class Gpu:
             self.budget -= 1
 
     def use_default_stream(self) -> None:
-        """Do what torch and every plain copy do, in any thread.
+        """Use the default stream like torch and plain copies, in any thread.
 
         Not while a stream that was not made non-blocking is captured (CUDA C++ Programming Guide,
         "Prohibited and Unhandled Operations").
@@ -80,7 +81,7 @@ class Gpu:
         return address
 
     def at(self, address: int, count: int, kind: Any = np.float32) -> np.ndarray:
-        """Return numbers of the device's memory, which must be allocated."""
+        """Return numbers in device memory, which must be allocated."""
         memory = self.live[address >> 32 << 32].view(np.uint8)
         offset, size = address & 0xFFFFFFFF, count * np.dtype(kind).itemsize
         assert offset + size <= memory.size
@@ -92,7 +93,7 @@ class Gpu:
 
 
 class Library:
-    """libcuda as `cuda_driver` calls it."""
+    """The functions of libcuda that `cuda_driver` calls."""
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
@@ -257,7 +258,7 @@ class _Kernel:
 
 
 def driver(gpu: Gpu) -> ModuleType:
-    """Return what stands in for pycuda.driver."""
+    """Return the stand-in for pycuda.driver."""
     cuda: Any = ModuleType('pycuda.driver')
     cuda.Error = _Error
     cuda.init = lambda: None
@@ -311,7 +312,7 @@ def run_ptx(
             return np.array(int(word[2:], 16), np.uint32).view(np.float32)
         return registers[word]
 
-    # No fma, and nothing that an assembler may contract to one: NumPy rounds every product.
+    # No fma, and no operations that an assembler may fuse to one: NumPy rounds every product.
     operations = {
         'mul.rn.f32': lambda a, b: a * b,
         'add.rn.f32': lambda a, b: a + b,

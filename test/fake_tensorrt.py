@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-in for TensorRT at its border: an engine is ONNX Runtime on `fake_gpu`'s memory.
+"""Stand-in for TensorRT's API: an engine is ONNX Runtime on the memory of `fake_gpu`.
 
-A version has the names of ours that its Python bindings have (github.com/NVIDIA/TensorRT,
-python/src) and no others: what it lacks is an AttributeError, as it would be.
+Of the names that we use, a version has only those in its Python bindings
+(github.com/NVIDIA/TensorRT, python/src); others raise an AttributeError, as in the real module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dmd_ros.runtime import cuda_driver
 from dmd_ros.runtime.backend import OUTPUT
 
 BACKEND = 'dmd_ros.runtime.trt_backend'
-# Names, each with the first version that has it and the first that has it no more.
+# Names, each with the first version that has it and the first that no longer has it.
 _ALWAYS, _TO_10, _FROM_8_6 = ((8, 0), (99, 0)), ((8, 0), (11, 0)), ((8, 6), (99, 0))
 _ENUMS = {
     'LayerType': {
@@ -50,7 +50,7 @@ _TYPES = {TensorProto.FLOAT: 'float32', TensorProto.FLOAT16: 'float16'}
 
 
 class _Blob:
-    """What TensorRT serialises: bytes() of it, and nothing else."""
+    """A serialised object of TensorRT, which supports only bytes()."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -72,7 +72,7 @@ class _Tensor:
 
 
 class _Layer:
-    """Of the version before 10: `told` is the type that it was told, if any."""
+    """A layer before version 10: `told` is the type that was set, if any."""
 
     num_outputs = 1
     told = ''
@@ -224,7 +224,7 @@ class _Builder:
         return _Blob(pickle.dumps((self._trt.__version__, network.graph, types)))
 
     def _check(self, tensor: _Tensor, network: _Network, config: _Config) -> None:
-        """Whether an input has a known size, a type that may be, and memory in our order."""
+        """Return whether an input has a known size, an allowed type and our memory layout."""
         sized = tensor.name in config.profiles[0].shapes
         assert sized or all(side > 0 for side in tensor.shape), tensor.name
         formats = self._trt.TensorFormat
@@ -309,7 +309,7 @@ class _Runtime:
 
 
 def _without_group_norms(graph: bytes) -> bytes:
-    """Write group normalisation as opset 17 has it: ONNX Runtime asks for the version."""
+    """Write group normalisation in operators of opset 17: ONNX Runtime checks the version."""
     proto = onnx.load_from_string(graph)
     nodes = list(proto.graph.node)
     del proto.graph.node[:]
@@ -332,7 +332,7 @@ def _without_group_norms(graph: bytes) -> bytes:
 
 
 def tensorrt(gpu: Gpu, version: str) -> Any:
-    """Return the module; its `configs` are what builders were given."""
+    """Return the module; its `configs` are those passed to builders."""
     trt: Any = ModuleType('tensorrt')
     trt.__version__, trt.gpu, trt.configs = version, gpu, []
     trt.number = tuple(int(n) for n in version.split('.')[:2])
@@ -358,7 +358,7 @@ def tensorrt(gpu: Gpu, version: str) -> Any:
 
 
 def everywhere(folder: Path, version: str, more: str = '') -> dict[str, str]:
-    """Return the environment of Pythons that start with these stand-ins, and the code `more`."""
+    """Return an environment in which Python starts with these stand-ins and the code `more`."""
     (folder / 'sitecustomize.py').write_text(_START.format(version=version) + more)
     here = Path(__file__).parent
     paths = [str(folder), str(here), str(here.parent), *sys.path]
@@ -372,7 +372,7 @@ gpu, _ = fake_tensorrt.install(pytest.MonkeyPatch(), {version!r})
 
 
 def install(monkeypatch: pytest.MonkeyPatch, version: str) -> tuple[Gpu, Any]:
-    """Put a GPU and a TensorRT into this process -> the GPU, `trt_backend` on them."""
+    """Install a GPU and a TensorRT in this process -> the GPU, `trt_backend` using them."""
     gpu = Gpu()
     pycuda: Any = ModuleType('pycuda')
     pycuda.driver = driver(gpu)

@@ -16,7 +16,7 @@ def floor_scene(
     wall_m: float = 6.0,
     table_m: float = 0.0,
 ) -> np.ndarray:
-    """Give metres along Z, float32 [H, W]: the nearest of a floor, a wall and a post.
+    """Return metres along Z, float32 [H, W]: the nearest of a floor, a wall and a post.
 
     wall_m: along the optical axis. table_m: height of a plane that hides the floor altogether.
     """

@@ -24,7 +24,7 @@ CONTRACT = FovContract(
 
 
 def tan_of(level: float) -> float:
-    """What the oracle says of a picture of this mean grey level, before the range's limits."""
+    """Return the oracle's estimate for this mean grey level, before clipping to the range."""
     return 0.7 + 0.5 * (level / 127.5 - 1.0)
 
 
@@ -35,7 +35,7 @@ def grey(level: int, height: int = 48, width: int = 64) -> np.ndarray:
 def write_fov_oracle(
     path: Path, metadata: dict[str, str] | None = None, **changes: object
 ) -> Path:
-    """Write the oracle to `path`, its contract changed by `changes`, or with other metadata."""
+    """Write the oracle to `path`, with `changes` to its contract, or with other metadata."""
     nodes = [
         helper.make_node('ReduceMean', ['rgb'], ['mean'], axes=[1, 2, 3], keepdims=0),
         helper.make_node('Mul', ['mean', 'half'], ['scaled']),

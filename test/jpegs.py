@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures as cameras, phones and drawing programs write them, which OpenCV does not."""
+"""Picture files in variants of cameras, phones and drawing programs that OpenCV cannot write."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """One part of a png file: its length, kind, content and checksum."""
+    """Return a chunk of a png file: length, type, content and checksum."""
     return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
 
 
 def png_with_palette(places: list[bytes], colours: bytes, alphas: bytes = b'') -> bytes:
-    """A png whose rows of bytes are places in a list of RGB colours."""
+    """Return a png with a palette: its bytes are indices into a list of RGB colours."""
     header = struct.pack('>IIBBBBB', len(places[0]), len(places), 8, 3, 0, 0, 0)
     parts = [(b'IHDR', header), (b'PLTE', colours), (b'tRNS', alphas)]
     parts += [(b'IDAT', zlib.compress(b''.join(b'\0' + row for row in places))), (b'IEND', b'')]

@@ -42,19 +42,19 @@ CAMERA = Camera(100.0, 101.0, 63.5, 47.5, 128, 96)
 
 
 def grey_from_depth(depth_m: np.ndarray, contract: Contract = CONTRACT) -> np.ndarray:
-    """Paint depth [H, W] as uint8 [H, W, 3]; the oracle estimates it to within half a level."""
+    """Encode depth [H, W] as uint8 [H, W, 3]; the oracle recovers it to within half a level."""
     code = depth_codec.encode(depth_m.astype(np.float32), contract)
     level = np.rint((code + 1.0) * 127.5).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=2)
 
 
 def grey(camera: Camera = CAMERA) -> np.ndarray:
-    """Give a picture of `camera` without anything in it."""
+    """Return an empty picture of `camera`."""
     return np.full((camera.height, camera.width, 3), 128, np.uint8)
 
 
 def write_oracle(path: Path, metadata: bool = True, **changes: object) -> Path:
-    """Write the oracle to `path`, its contract changed by `changes`, or without a contract."""
+    """Write the oracle to `path`, with `changes` to its contract, or without a contract."""
     contract = replace(CONTRACT, **changes)
     nodes, constants = _v_graph()
     graph = helper.make_graph(
@@ -104,7 +104,7 @@ def _v_graph() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
 
 
 class Noisy:
-    """Predicts x = gain z, which at t = 1 is the noise itself; it counts and keeps its feeds."""
+    """Predicts x = gain z, at t = 1 the noise itself; counts its calls and keeps its feeds."""
 
     name = 'noisy'
     device = 'cpu'

@@ -46,7 +46,7 @@ def _number(value: float) -> str:
 
 
 def written(page: str) -> str:
-    """The page with this table in the place of its own."""
+    """Return the page with its table replaced by this one."""
     rows = r'(\|.*\n)*'
     return re.sub(re.escape(HEADER) + rows, lambda _: parameter_table(), page)
 

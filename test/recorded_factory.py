@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings with the depth that another node has estimated, for the tests that judge it."""
+"""Recordings with depth estimated by another node, for the tests that evaluate it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dmd_ros.eval import replay
 from dmd_ros.eval.options import run_command
 
 THEIRS = '/theirs/depth'
-# Metres; of columns far apart, so that those of another grid are wrong.
+# Metres; columns differ strongly, so that depth on another grid is clearly wrong.
 RAMP = np.tile(np.geomspace(1.0, 9.0, 64, dtype=np.float32), (48, 1))
 PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-# Channel order of what is interleaved; 16-bit samples are the 8-bit ones times 257 (255 -> 65535).
+# Channel order of interleaved encodings; 16-bit samples are 8-bit ones times 257 (255 -> 65535).
 _INTERLEAVED = {
     'rgb8': 'rgb',
     'bgr8': 'bgr',
@@ -55,7 +55,7 @@ def depth_image(
     padding: int = 0,
     big_endian: bool = False,
 ) -> SimpleNamespace:
-    """Write [H, W] numbers as they are: metres (32FC1) or millimetres (16UC1, mono16)."""
+    """Write [H, W] numbers unchanged: metres (32FC1) or millimetres (16UC1, mono16)."""
     code = ('>' if big_endian else '<') + ('f' if encoding == '32FC1' else 'H')
     rows = [b''.join(struct.pack(code, v) for v in row.tolist()) for row in values]
     return SimpleNamespace(
@@ -111,7 +111,7 @@ def _bayer_rows(encoding: str, rgb: np.ndarray, order: str) -> list[bytes]:
 
 
 def yuv_from_rgb(r: float, g: float, b: float) -> tuple[int, int, int]:
-    """ITU-R BT.601, studio range: what cameras mean by YUV."""
+    """Convert by ITU-R BT.601, studio range, which is the YUV of cameras."""
     y = 16 + (65.481 * r + 128.553 * g + 24.966 * b) / 255
     u = 128 + (-37.797 * r - 74.203 * g + 112.0 * b) / 255
     v = 128 + (112.0 * r - 93.786 * g - 18.214 * b) / 255

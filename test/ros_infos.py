@@ -14,7 +14,7 @@ D = (-0.3, 0.1, 0.001, 0.002, 0.0)
 
 
 def info(**changes: object) -> SimpleNamespace:
-    """Give the info of a 640x480 camera whose K and P differ, with `changes`."""
+    """Return the info of a 640x480 camera whose K and P differ, with `changes`."""
     roi = {'x_offset': 0, 'y_offset': 0, 'width': 0, 'height': 0, 'do_rectify': False}
     roi.update(changes.pop('roi', {}))  # type: ignore[call-overload]
     values: dict[str, object] = {

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX graphs of a few nodes, as what rewrites graphs is tested with."""
+"""ONNX graphs of a few nodes, for tests of graph rewriting."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def small_graph(
 
 
 def answers(models: Sequence[bytes], shapes: Mapping[str, tuple[int, ...]]) -> list[np.ndarray]:
-    """Give what each model says to the same random pictures, at half of time and tangent."""
+    """Return the output of each model for the same random pictures, with t = tangent = 0.5."""
     random = np.random.default_rng(0)
     feeds = {
         name: np.full(shape, 0.5, np.float32)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The house's doors, held by reading every file's syntax tree; and shown to close on trespassers.
+"""The rules of the architecture, checked in every file's syntax tree and with planted violations.
 
-`faults` is a pure function of a path and a source text, so that planted sources go through the
-very same check as the repository's.
+`faults` is a pure function of a path and a source text, so planted sources go through the same
+check as the repository's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPDX = [
     '# SPDX-License-Identifier: Apache-2.0',
 ]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
-# One function, top to bottom, on purpose.
+# Intentionally one function, top to bottom.
 LONG_FUNCTIONS = {'train/loop.py'}
 
 # Room -> what of this repository it may import: prefixes. A room is its longest matching prefix.
@@ -32,7 +32,7 @@ SOURCES = ('dmd_ros.fov', 'dmd_ros.floor_scale')
 ENGINE = (CORE, RUNTIME, *SOURCES, 'dmd_ros.estimator', 'dmd_ros.loading')
 KERNELS, RENDER = 'train.worlds.kernels', 'train.worlds.render'
 MATERIALS, THINGS = 'train.worlds.materials', 'train.worlds.things'
-# Who builds scenes knows how they are written down, and nothing of how they are rendered.
+# Modules that build scenes know their representation, but not how they are rendered.
 BUILDING = (f'{KERNELS}.layout', f'{RENDER}.assets', f'{RENDER}.scene', MATERIALS)
 DOORS: dict[str, tuple[str, ...]] = {
     'dmd_ros/core': (CORE,),
@@ -44,7 +44,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     'dmd_ros/__init__.py': (*ENGINE, 'dmd_ros.missing'),
     'dmd_ros/eval': (*ENGINE, 'dmd_ros.eval'),
     'dmd_ros/ros': (*ENGINE, 'dmd_ros.ros'),
-    # These run a node and judge what came out of it.
+    # These run a node and evaluate its output.
     'dmd_ros/ros/demo': (*ENGINE, 'dmd_ros.ros', 'dmd_ros.eval'),
     'dmd_ros/ros/bench': (*ENGINE, 'dmd_ros.ros', 'dmd_ros.eval'),
     'launch': ('dmd_ros',),
@@ -63,7 +63,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     'train/worlds/places': (*BUILDING, THINGS, 'train.worlds.places'),
 }
 CORE_LIBRARIES = {'numpy', 'cv2'}
-# What needs a clock, a file or a random state is no pure function.
+# Functions that need a clock, a file or a random state are not pure.
 NOT_PURE = {'time', 'random', 'os', 'pathlib', 'io', 'datetime', 'secrets', 'logging', 'threading'}
 
 # Heavy library -> the only places that may import it.
@@ -92,13 +92,13 @@ CALLS: dict[str, tuple[str, ...]] = {
     'cv2.initUndistortRectifyMap': ('dmd_ros/core/camera.py',),
     'cv2.imdecode': ('dmd_ros/core/image_file.py', 'train'),
 }
-# The normalisation, whose constants live in the contract.
+# The normalisation, whose constants are in the contract.
 ATTRIBUTES = {
     'rgb_mean': ('dmd_ros/core/preprocess.py', 'dmd_ros/core/contract.py', 'train'),
     'rgb_std': ('dmd_ros/core/preprocess.py', 'dmd_ros/core/contract.py', 'train'),
 }
 
-# The functions that share one state behind everybody's back; classes begin with a capital letter.
+# Functions that share hidden global state; classes begin with a capital letter.
 _HIDDEN_RANDOMNESS = re.compile(r'np\.random\.(?!default_rng$)[a-z_]+')
 
 
@@ -107,7 +107,7 @@ def within(path: str, places: tuple[str, ...]) -> bool:
 
 
 def faults(path: str, source: str) -> list[str]:
-    """List what the file `path` (relative, with '/') does against the rules."""
+    """List the violations of the rules in the file `path` (relative, with '/')."""
     tree = ast.parse(source)
     found = [*_import_faults(path, tree), *_fact_faults(path, tree), *_length_faults(path, tree)]
     if source.split('\n')[:2] != SPDX:
@@ -202,7 +202,7 @@ def test_files_obey_the_rules(path: str) -> None:
 
 
 def test_the_rules_name_existing_folders() -> None:
-    """A rule about a file that is gone would hold nothing."""
+    """A rule about a removed file would check nothing."""
     known = files()
     assert len(known) > 50
     tables = (*OWNERS.values(), *CALLS.values(), *ATTRIBUTES.values())
@@ -214,7 +214,7 @@ def test_the_rules_name_existing_folders() -> None:
 
 
 def circle(sources: dict[str, str]) -> list[str]:
-    """Modules that import each other in a circle, by path -> source; empty if none do."""
+    """Return modules with circular imports, given path -> source; empty if there are none."""
     modules = {path.removesuffix('.py').replace('/', '.'): path for path in sources}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Commands in environments that lack something, and those that are nobody's command."""
+"""Commands in environments with missing packages, and programs that are not our commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import setuptools
 from dmd_ros.missing import EXTRAS
 
 ROOT = Path(__file__).parents[1]
-# What Python imports by itself at its start, here to hide packages that are installed.
+# Imported by Python at its start; used here to hide installed packages.
 HIDING = """
 import sys
 
@@ -109,7 +109,7 @@ def test_an_installed_ros_is_not_reported_as_missing(
 
 @pytest.mark.parametrize('module', ['pictures', 'frames', 'compare'])
 def test_pictures_and_frames_need_only_what_rosdep_installs(module: str, tmp_path: Path) -> None:
-    """But for ONNX Runtime, for which it has no key."""
+    """Except ONNX Runtime, for which rosdep has no key."""
     keys = {'python3-pil': 'PIL', 'python3-tqdm': 'tqdm', 'python3-yaml': 'yaml'}
     package = ElementTree.parse(ROOT / 'package.xml')
     declared = {keys.get(element.text or '') for element in package.iter('exec_depend')}
@@ -150,6 +150,6 @@ def test_the_extras_are_those_of_the_package(monkeypatch: pytest.MonkeyPatch) ->
         extra: {need.partition(';')[0].partition('>')[0] for need in needs}
         for extra, needs in extras.items()
     }
-    # Those of several are told of where they come first.
+    # Packages of several extras are listed under the first one.
     names['train'] -= names['eval'] | names['cpu']
     assert {extra: names[extra] for extra in EXTRAS} == {e: set(p) for e, p in EXTRAS.items()}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed: the wheel's contents, a fresh environment, and colcon where it is there."""
+"""The installed package: the wheel's contents, a fresh environment, and colcon if available."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope='module')
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what the package consists of; as the default model, one that is always there."""
+    """Copy the package's files; a small model takes the place of the default model."""
     copy = tmp_path_factory.mktemp('source') / 'dmd_ros'
     copy.mkdir()
     for name in ('dmd_ros', 'config', 'launch', 'models', 'resource'):
@@ -72,7 +72,7 @@ def test_the_version_has_one_source(wheel: Path) -> None:
 
 
 def test_the_changelog_is_ready_for_a_release() -> None:
-    """catkin_prepare_release renames 'Forthcoming'; what is released is 'version (date)'."""
+    """catkin_prepare_release renames 'Forthcoming'; released sections are 'version (date)'."""
     text = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
     pairs = itertools.pairwise(text.splitlines())
     headings = [line for line, rule in pairs if rule and rule == '-' * len(line)]
@@ -110,7 +110,7 @@ def test_the_installed_package_needs_no_torch_and_no_ros(wheel: Path) -> None:
 
 @pytest.fixture(scope='module')
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel; the libraries are lent by this one, without dmd_ros."""
+    """An environment with the wheel; libraries come from this one, without its dmd_ros."""
     root = tmp_path_factory.mktemp('fresh') / 'venv'
     run(sys.executable, '-m', 'venv', '--without-pip', root)
     python = root / 'bin' / 'python'
@@ -119,7 +119,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = 'import sysconfig; print(sysconfig.get_path("purelib"))'
     site = Path(run(python, '-c', where).stdout.strip())
     lent = run(sys.executable, '-c', where).stdout.strip()
-    # After the wheel's own folder on the path, so an editable dmd_ros there stays behind.
+    # After the wheel's own folder on the path, so an editable dmd_ros there is not used.
     (site / 'lent.pth').write_text(f'{lent}\n')
     return python
 
@@ -165,7 +165,7 @@ def test_package_xml_names_what_the_node_imports() -> None:
     imported = set(re.findall(r'^\s*(?:from|import) (\w+_msgs|rclpy|launch\w*)\b', text, re.M))
     started = set(re.findall(r"^\s*package='(\w+)'", text, re.M))
     assert "'ros2', 'bag', 'play'" in text and 'rviz2' in started
-    # The last one is what RViz needs to show a compressed picture.
+    # RViz needs the last one to show a compressed picture.
     assert imported | started | {'rosbag2', 'compressed_image_transport'} <= declared
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What README and docs say is so: commands parse, files exist, tables agree with the code."""
+"""README and docs are correct: commands parse, files exist, tables agree with the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 PARAMETERS = (ROOT / 'docs' / 'parameters.md').read_text(encoding='utf-8')
 MAKEFILE = (ROOT / 'Makefile').read_text(encoding='utf-8')
 PAGES = sorted(page for folder in ('docs', 'models') for page in (ROOT / folder).glob('*.md'))
-# Written by the reader, not by us.
+# Files that the reader writes.
 PLACES = ('/path/to/', '/camera/', '~', '$', 'out/', 'runs/', 'models/first', '/dev/')
 
 
@@ -36,7 +36,7 @@ def commands(text: str = README) -> list[str]:
 
 
 def faults(command: str) -> list[str]:
-    """Say what is wrong with one command of the README."""
+    """Return the problem of one command of the README, if any."""
     words = shlex.split(command)
     while words and re.fullmatch(r'[A-Z_]+=.*', words[0]):
         words.pop(0)
@@ -163,7 +163,7 @@ def test_names_with_spaces_are_not_split() -> None:
 
 
 def unknown_options(module: str, rest: str) -> list[str]:
-    """Say which options of `python -m MODULE REST` its source does not name."""
+    """Return the options of `python -m MODULE REST` that are not in its source."""
     path = ROOT / module.replace('.', '/')
     path = path / '__main__.py' if path.is_dir() else path.with_suffix('.py')
     if not path.is_file():
@@ -182,7 +182,7 @@ def test_commands_of_the_pages_are_known(page: Path) -> None:
 
 
 def unexplained(source: str) -> list[str]:
-    """Name the options that a parser in `source` adds without help."""
+    """Return the options that a parser in `source` adds without help."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     return [
         str(call.args[0].value)
@@ -213,7 +213,7 @@ def prose(page: Path) -> str:
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of the headings."""
+    """Return GitHub's anchors of the headings."""
     headings = re.findall(r'^#+ (.*)', prose(page), re.M)
     return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
@@ -254,7 +254,7 @@ def test_the_table_of_parameters_matches_the_node() -> None:
 
 
 def rows_of(page: str) -> dict[str, list[str]]:
-    """Give the rows of all tables by their first cell, the first of each name."""
+    """Return the rows of all tables by their first cell, the first row of each name."""
     rows: dict[str, list[str]] = {}
     for line in re.findall(r'^\| (.*) \|$', page, re.M):
         name, *cells = (cell.strip() for cell in line.split('|'))

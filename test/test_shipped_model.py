@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model in models/ is whole, and has learned: on worlds it never saw, and on real frames."""
+"""The model in models/ is intact, and works on worlds it has not seen and on real frames."""
 
 import contextlib
 import dataclasses
@@ -64,7 +64,7 @@ def test_its_fields_of_view_are_those_of_the_worlds() -> None:
 
 @pytest.mark.skipif(not (SHARED / 'real' / 'frames').is_dir(), reason='no real frames here')
 def test_its_scale_is_right_on_real_frames(tmp_path: Path) -> None:
-    """Below the constant of its kind of scene in every group: the first bar for any model."""
+    """In every group better than a constant for its kind of scene: the minimum for any model."""
     frames.main([str(SHARED / 'real' / 'frames'), '--out', str(tmp_path), '--quiet'])
     groups = json.loads((tmp_path / 'results.json').read_text())['groups']
     for name in ('indoor', 'table top', 'outdoor'):

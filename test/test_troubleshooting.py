@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/troubleshooting.md quotes is what the node and its launch file really say."""
+"""The messages quoted in docs/troubleshooting.md exist in the node and its launch file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs' / 'troubleshooting.md').read_text(encoding='utf-8')
-# Said by Fast DDS, rclpy and launch.
+# Messages of Fast DDS, rclpy and launch.
 OF_OTHERS = {
     'SHM Transport is not supported',
     'out of range. Min: ...',
@@ -23,7 +23,7 @@ OF_OTHERS = {
 
 @cache
 def said() -> str:
-    """All texts in the sources, those of f-strings up to the next value."""
+    """Return all texts in the sources; f-strings are split at their values."""
     paths = [*(ROOT / 'dmd_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
     nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text())))
     texts = (node.value for node in nodes if isinstance(node, ast.Constant))
@@ -31,7 +31,7 @@ def said() -> str:
 
 
 def quotes(page: str) -> list[str]:
-    """Give what the first column of the tables quotes: of several words, and no command."""
+    """Return the quotes in the first column of the tables that are messages, not commands."""
     cells = re.findall(r'^\| (.*?) \|', page, re.M)
     found = [quote for cell in cells for quote in re.findall('`([^`]+)`', cell)]
     return [quote for quote in found if ' ' in quote and not quote.startswith('ros2 ')]

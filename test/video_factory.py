@@ -10,14 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# The matrix of an mp4's track header that has it shown turned clockwise by so many degrees.
+# Matrices in an mp4's track header that rotate its display clockwise, by degrees.
 _MATRICES = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
-# The boxes of an mp4, each in the one before, down to what says how its pictures are coded.
+# The nested boxes of an mp4, down to the one that describes the coding of its pictures.
 _TO_THE_STREAM = (b'moov', b'trak', b'mdia', b'minf', b'stbl', b'stsd', b'mp4v')
 
 
 def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Path:
-    """Write uint8 [H, W, 3] RGB; .mkv and .avi without loss, .mp4 with some."""
+    """Write uint8 [H, W, 3] RGB; .mkv and .avi are lossless, .mp4 is lossy."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fourcc = cv2.VideoWriter.fourcc(*('mp4v' if path.suffix == '.mp4' else 'FFV1'))
     height, width = pictures[0].shape[:2]
@@ -30,7 +30,7 @@ def write_video(path: Path, pictures: list[np.ndarray], fps: float = 10.0) -> Pa
 
 
 def turn(path: Path, degrees: int) -> Path:
-    """Have an mp4 shown turned clockwise, by its metadata alone, as phones do."""
+    """Set the metadata of an mp4 to be displayed rotated clockwise, as phones do."""
     data = bytearray(path.read_bytes())
     at = data.index(b'tkhd') + 44  # of version 0
     a, b, c, d = (value << 16 for value in _MATRICES[degrees])
@@ -40,7 +40,7 @@ def turn(path: Path, degrees: int) -> Path:
 
 
 def widen(path: Path, wide: int, high: int) -> Path:
-    """Have an mp4 shown with pixels of another shape, by its metadata alone, as camcorders do."""
+    """Set the metadata of an mp4 to be displayed with non-square pixels, as camcorders do."""
     data = bytearray(path.read_bytes())
     boxes = [data.rindex(name) - 4 for name in _TO_THE_STREAM]
     assert data.index(b'mdat') < boxes[0]  # or the samples would be elsewhere then

@@ -89,7 +89,7 @@ def is_second_camera(info: Any) -> bool:
 
 
 def rectified_turn_deg(info: Any) -> float:
-    """Return the angle of R in degrees, by which rectification turns the camera; 0 if R is unset.
+    """Return the rotation of the camera by rectification, the angle of R in degrees; 0 if unset.
 
     It is not 0 where the picture was aligned with another one, as in a stereo pair.
     """

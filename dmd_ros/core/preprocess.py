@@ -64,8 +64,8 @@ class View:
     @property
     def cut_size(self) -> tuple[int, int]:
         """(width, height) of the network's picture before the rotation."""
-        lies = self.rotation % 180 != 0
-        return (self.height, self.width) if lies else (self.width, self.height)
+        on_side = self.rotation % 180 != 0
+        return (self.height, self.width) if on_side else (self.width, self.height)
 
     @property
     def is_inside(self) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Conditions on the device: computed and copied when something changes, and only then.
+"""Conditions on the device: computed and copied only when something changes.
 
-Engines are stand-ins (`fake_tensorrt`); networks are real ones, with weights that do something.
+Engines are stand-ins (`fake_tensorrt`); networks are real, with weights that have an effect.
 """
 
 from __future__ import annotations

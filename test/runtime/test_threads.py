@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One estimator in several threads: no picture is estimated with what is another's.
+"""One estimator in several threads: no picture is estimated with the state of another.
 
-`interleaved` tries every moment: another thread works on its picture before one line of the first
-one's, then before the next.
+`interleaved` tries every point in time: another thread processes its picture before one line of
+the first thread, then before the next line, and so on.
 """
 
 from __future__ import annotations
