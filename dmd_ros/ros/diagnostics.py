@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The counters as a diagnostic_msgs/DiagnosticArray, and the judgement whether all is well."""
+"""The counters as a diagnostic_msgs/DiagnosticArray, and the problems that they show."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from dmd_ros.ros.stats import Summary
 
-# Seconds that a silent or unpaired topic is put down to slow discovery.
+# Seconds during which a silent or unpaired topic is attributed to slow discovery.
 PATIENCE = 5.0
-# Seconds after which a node that was killed is surely gone from the graph: Fast DDS takes 20.
+# Seconds after which a killed node has left the graph: Fast DDS takes 20.
 _FORGOTTEN = 30.0
-# How the name of a status of ours ends: others share the topic.
+# Suffix of our status names: other nodes share the topic.
 _OURS = ': depth'
 
 
@@ -29,12 +29,12 @@ def problems(
     shared: Sequence[str] = (),
     mount: str = '',
 ) -> dict[str, str]:
-    """Say what a person should look into, by kind, most important first.
+    """Return the problems for a user to look into, by kind, most important first.
 
-    info_topic: None if the images come alone. info_max_age: seconds, of pairing with the latest
-    camera_info, 0 = any; None if stamps must be equal. why_silent: asked about a topic on which
-    nothing has come. shared: topics of the node on which somebody else publishes. mount: why the
-    camera can hardly be mounted as the parameters say.
+    info_topic: None if camera_info is not used. info_max_age: seconds, for pairing with the latest
+    camera_info, 0 = any; None if stamps must be equal. why_silent: explains a topic on which
+    nothing has arrived. shared: topics of the node on which another node also publishes. mount:
+    why the camera is unlikely to be mounted as the parameters say.
     """
     found = {}
     received = {image_topic: summary.images}
@@ -74,8 +74,8 @@ def problems(
         found['floor'] = _no_floor(summary.floor_seen, summary.floor_looked)
     if shared and summary.since_start > _FORGOTTEN:
         found['shared'] = (
-            f'somebody else publishes {" and ".join(shared)}, too, and the two mix: remap one of '
-            'them, or give a second node like this one a namespace'
+            f'another node also publishes {" and ".join(shared)}, and their messages mix: remap '
+            'one of them, or give a second depth node a namespace'
         )
     return found
 
@@ -84,7 +84,7 @@ def _no_floor(seen: int, looked: int) -> str:
     where = 'the floor where camera_height, camera_pitch_deg and camera_roll_deg say it is'
     if seen:
         return (
-            f'the newest image does not show {where}, as {seen} of {looked} did, and none is '
+            f'the newest image does not show {where} ({seen} of {looked} did), and no scale is '
             'remembered: its depth has the scale of the model'
         )
     return (
@@ -96,18 +96,18 @@ def _no_floor(seen: int, looked: int) -> str:
 def _why_none(info_max_age: float | None) -> str:
     if info_max_age is None:
         return (
-            'of its stamp came in time; set info_pairing to latest if the camera_info is latched, '
-            'slower or stamped differently'
+            'with its stamp arrived in time; set info_pairing to latest if the camera_info is '
+            'latched, slower or stamped differently'
         )
     if not info_max_age:
-        return 'came in time; is its publisher up?'
+        return 'arrived in time; is its publisher running?'
     return f'is within info_max_age ({info_max_age:g} s) of it; raise that, or set 0 for any'
 
 
 def _why_few(info_max_age: float | None) -> str:
     advice = 'it is late or gets lost; give all processes config/fastdds_large_data.xml'
     if info_max_age is None:
-        return f'none of their stamp in time; {advice}, or set info_pairing to latest'
+        return f'none with their stamp in time; {advice}, or set info_pairing to latest'
     if not info_max_age:
         return f'none in time; {advice}'
     return f'none within info_max_age ({info_max_age:g} s); {advice}, or raise that'
@@ -122,7 +122,8 @@ def status(
 ) -> DiagnosticStatus:
     """Build the status.
 
-    state: lifecycle state. about: what runs (model, backend, ...). found: see `problems`.
+    state: lifecycle state. about: the running configuration (model, backend, ...). found: see
+    `problems`.
     """
     status = DiagnosticStatus(name=name + _OURS, hardware_id=about.get('model', ''))
     status.level, status.message = DiagnosticStatus.OK, state
@@ -150,7 +151,7 @@ def array(stamp: Any, status: DiagnosticStatus) -> DiagnosticArray:
 
 
 def values_of(message: DiagnosticArray) -> dict[str, str]:
-    """Read what a node of ours says of itself; empty for what others say on the topic."""
+    """Return the values of our node's status; empty if the message is from another node."""
     ours = (status for status in message.status if status.name.endswith(_OURS))
     return {pair.key: pair.value for status in ours for pair in status.values}
 

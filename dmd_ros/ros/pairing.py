@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which camera_info belongs to which image. No rclpy, no threads: messages in, pairs out."""
+"""Match each image with its camera_info. No rclpy, no threads: messages in, pairs out."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 from dmd_ros.core.camera_info import camera_frame, same_frame
 
-# Images that may wait for their camera_info: memory is bounded, and the newest wins anyway.
+# Images that may wait for their camera_info: bounds memory; only the newest is used anyway.
 _MAX_WAITING = 4
 _MAX_INFOS = 64
-# A stamp that steps back further than this is a jump (a looped bag); less is a message overtaken
-# on its way.
+# A stamp that steps back further than this is a time jump (a looped bag); a smaller step is a
+# message that arrived out of order.
 JUMP_NS = 100_000_000
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image with its camera_info, or None if images come alone.
+    """An image with its camera_info (None if camera_info is not used).
 
-    epoch: grows with every time jump.
+    epoch: increases with every time jump.
     """
 
     image: Any
@@ -33,16 +33,16 @@ class Pair:
 
 
 def stamp_ns(msg: Any) -> int:
-    """Give the header's stamp in nanoseconds."""
+    """Return the header's stamp in nanoseconds."""
     return int(msg.header.stamp.sec) * 1_000_000_000 + int(msg.header.stamp.nanosec)
 
 
 class Pairing:
-    """Pairs by exact stamp, or with the latest camera_info; frame_ids must agree or be empty.
+    """Pairs by exact stamp, or with the latest camera_info; frame_ids must match or be empty.
 
-    latest: take the newest camera_info where none has the image's stamp. max_age_ns: take the
-    nearest instead, if their stamps differ by no more than this; 0 = the newest, however far.
-    on_drop(reason, message) hears of every image that is lost. alone: images need no camera_info.
+    latest: use the newest camera_info if none has the image's stamp. max_age_ns: use the nearest
+    instead, if the stamps differ by at most this; 0 = the newest, whatever its stamp.
+    on_drop(reason, message) is called for every dropped image. alone: images need no camera_info.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Pairing:
         self._last_image: int | None = None
 
     def add_image(self, image: Any, received: float) -> Pair | None:
-        """Take an image; give a pair if its camera_info is already here."""
+        """Add an image; return a pair if its camera_info has already arrived."""
         stamp = stamp_ns(image)
         if self._last_image is not None and stamp < self._last_image:
             if self._last_image - stamp <= JUMP_NS:
@@ -77,20 +77,20 @@ class Pairing:
         if info is not None:
             return self._pair(image, info, received)
         if self._waiting.pop(stamp, None) is not None:
-            self._on_drop('superseded', 'another image of the same stamp came')
+            self._on_drop('superseded', 'another image with the same stamp arrived')
         self._waiting[stamp] = (image, received)
         if len(self._waiting) > _MAX_WAITING:
             self._drop_waiting(next(iter(self._waiting)))
         return None
 
     def add_info(self, info: Any) -> Pair | None:
-        """Take a camera_info; give a pair if its image was waiting for it."""
+        """Add a camera_info; return a pair if its image was waiting for it."""
         stamp = stamp_ns(info)
         self._infos.pop(stamp, None)
         self._infos[stamp] = info
         if len(self._infos) > _MAX_INFOS:
             self._infos.popitem(last=False)
-        # The newest image may be too young for an info that comes late.
+        # The newest image may be too recent for a camera_info that arrives late.
         for waiting in reversed(self._waiting):
             match = self._info_for(waiting)
             if match is not None:
@@ -99,14 +99,14 @@ class Pairing:
         return None
 
     def reset(self, start: int | None = None) -> None:
-        """Forget everything that belongs to the time before a jump.
+        """Discard everything from before a time jump.
 
-        start: first stamp of the time after it. A camera_info near it has come ahead of the image
-        that shows the jump, and stays.
+        start: first stamp after the jump. A camera_info close to it arrived before the image that
+        revealed the jump, and is kept.
         """
         self.epoch += 1
         for _ in self._waiting:
-            self._on_drop('time jump', 'time went back while the image waited')
+            self._on_drop('time jump', 'time went back while the image was waiting')
         self._waiting.clear()
         self._last_image = None
         if not self.latest:
@@ -137,7 +137,7 @@ class Pairing:
 
     def _drop_waiting(self, stamp: int) -> None:
         del self._waiting[stamp]
-        self._on_drop('unpaired', f'no camera_info of stamp {stamp * 1e-9:.9f} came in time')
+        self._on_drop('unpaired', f'no camera_info with stamp {stamp * 1e-9:.9f} arrived in time')
 
 
 def _is_old(stamp: int, start: int | None) -> bool:

@@ -34,16 +34,16 @@ from dmd_ros.runtime.errors import BackendError
 from dmd_ros.runtime.select import BACKENDS
 from dmd_ros.runtime.trt_versions import PRECISIONS
 
-_MAX_METRES = 1000.0  # as an upper limit: none
+_MAX_METRES = 1000.0  # used as an upper limit, it means no limit
 
 
 def _live(default: Any, meaning: str, *, fixed: bool = False, **limits: Any) -> Any:
-    """Declare a parameter that takes effect with the next frame, unless it is fixed."""
+    """Declare a parameter that takes effect from the next frame on, unless it is fixed."""
     metadata = {'meaning': meaning, 'fixed': fixed, **limits}
     return dataclasses.field(default=default, metadata=metadata)
 
 
-# Read-only after the start, as a change would need a rebuild of something.
+# Read-only after startup, because a change would require rebuilding something.
 _fixed = functools.partial(_live, fixed=True)
 
 
@@ -51,38 +51,40 @@ _fixed = functools.partial(_live, fixed=True)
 class Settings:
     """The node's parameters; raises `NodeError` for a combination that cannot work."""
 
-    autostart: bool = _fixed(True, 'configure and activate at once; false: a manager does it')
+    autostart: bool = _fixed(True, 'configure and activate at startup; false: a manager does it')
     model: str = _fixed('', 'path of an .onnx file or name of a shipped model; empty: default')
-    backend: str = _fixed('auto', 'engine that evaluates the denoiser', choices=BACKENDS)
-    device: str = _fixed('auto', 'where it is evaluated: auto, cpu, cuda, cuda:1, ...')
+    backend: str = _fixed('auto', 'engine that runs the denoiser', choices=BACKENDS)
+    device: str = _fixed('auto', 'device that runs the denoiser: auto, cpu, cuda, cuda:1, ...')
     threads: int = _fixed(0, 'CPU threads of the denoiser; 0: all cores', low=0, high=MAX_THREADS)
     precision: str = _fixed(
         'auto',
-        'of the denoiser; auto: fp16 on TensorRT if that passes its proof, else fp32',
+        'precision of the denoiser; auto: fp16 on TensorRT if it passes its proof, else fp32',
         choices=('auto', *PRECISIONS),
     )
     engine_cache_dir: str = _fixed('', 'folder of the TensorRT engines; empty: in the user cache')
     engine_size: str = _fixed(
         '',
-        "height x width of the network's picture, as 192x256, for a TensorRT engine of one camera "
-        '(fastest); empty: every usual camera',
+        "height x width of the network's input, for example 192x256, of a TensorRT engine for a "
+        'single camera (fastest); empty: every usual camera',
     )
-    force_rebuild: bool = _fixed(False, 'build the TensorRT engine even if there is one')
+    force_rebuild: bool = _fixed(False, 'build the TensorRT engine even if one exists')
     build_only: bool = _fixed(False, 'build the TensorRT engine, then exit')
 
     steps: int = _live(0, 'evaluations per frame; 0: as the model recommends', low=0, high=64)
     samples: int = _live(
         0, 'estimates averaged per frame; 0: as the model recommends', low=0, high=16
     )
-    sampler: str = _live('ddpm', 'how a step is taken', choices=SAMPLERS)
-    seed: int = _live(0, 'of all noise', low=0, high=2**31 - 1)
+    sampler: str = _live('ddpm', 'sampling method', choices=SAMPLERS)
+    seed: int = _live(0, 'seed of all noise', low=0, high=2**31 - 1)
     temporal: str = _live(
-        'fixed', 'noise from frame to frame: same, fresh, or blended in', choices=TEMPORAL_MODES
+        'fixed',
+        'noise from frame to frame: the same, new, or blended with the last prediction',
+        choices=TEMPORAL_MODES,
     )
 
     fov_source: str = _fixed(
         CAMERA_INFO,
-        'where the field of view comes from; estimate, fixed: camera_info is not subscribed to',
+        'source of the field of view; with estimate or fixed, camera_info is not subscribed to',
         choices=FOV_SOURCES,
     )
     fixed_vfov_deg: float = _fixed(
@@ -92,18 +94,21 @@ class Settings:
         '', 'for estimate: path of an .onnx file or name of a shipped model; empty: default'
     )
     fov_memory: int = _fixed(
-        VIDEO_MEMORY, 'for estimate: the median over so many images is used', low=1, high=1000
+        VIDEO_MEMORY,
+        'for estimate: number of images over which the median is taken',
+        low=1,
+        high=1000,
     )
     input_rectified: str = _fixed(
         'auto',
-        'whether images are rectified; auto: yes if the last part of the topic starts with '
+        'whether images are rectified; auto: yes if the last part of the topic name starts with '
         'image_rect',
         choices=('auto', 'true', 'false'),
     )
     image_rotation: int = _fixed(
         0,
-        'degrees clockwise that bring the image upright, if its camera is mounted another way; '
-        "depth stays on the image's own pixels",
+        'clockwise rotation in degrees that makes the image upright; depth stays on the original '
+        'pixels',
         choices=ROTATIONS,
     )
     image_transport: str = _fixed(
@@ -111,49 +116,49 @@ class Settings:
     )
     image_reliability: str = _fixed(
         'auto',
-        'of the image subscription; auto: reliable until a publisher turns out to be best effort '
-        '(camera_info always does that)',
+        'QoS of the image subscription; auto: reliable until a publisher proves to be best effort '
+        '(camera_info always uses auto)',
         choices=('auto', 'reliable', 'best_effort'),
     )
     info_pairing: str = _fixed(
         'exact',
-        'camera_info of the same stamp, or the latest one (latched or slower)',
+        'camera_info with the same stamp, or the latest one (if latched or slower)',
         choices=('exact', 'latest'),
     )
     info_max_age: float = _live(
         0.0,
-        'latest: take the nearest camera_info if its stamp differs from that of the image by no '
-        'more than these seconds; 0: the newest, however far',
+        'for latest: use the nearest camera_info if its stamp differs from the image stamp by at '
+        'most this many seconds; 0: the newest, whatever its stamp',
         low=0.0,
         high=1e9,
     )
     max_frame_age: float = _live(
         0.0,
-        'seconds by the node clock after which a frame is dropped as stale; 0: never',
+        'age in seconds, by the node clock, above which a frame is dropped as stale; 0: never',
         low=0.0,
         high=1e9,
     )
     max_rate: float = _live(
         0.0,
-        'images per second that are used at most, to spare the processor; 0: all that it can',
+        'maximum number of images used per second, to reduce load; 0: as many as possible',
         low=0.0,
         high=1000.0,
     )
 
     depth_encoding: str = _fixed(
-        '32FC1', 'of depth/image: metres or millimetres', choices=('32FC1', '16UC1')
+        '32FC1', 'encoding of depth/image: metres or millimetres', choices=('32FC1', '16UC1')
     )
     depth_scale: float = _live(
         1.0,
-        'factor on all depth, where the scale is known to be off: the scale that '
-        'dmd_ros.eval.replay writes, or a true distance by the estimated one',
+        'factor on all depth, to correct a known scale error: the scale that dmd_ros.eval.replay '
+        'writes, or a true distance divided by the estimated one',
         low=0.1,
         high=10.0,
     )
     camera_height: float = _live(
         0.0,
-        'metres from the floor to the camera: depth is scaled so that the floor that it sees lies '
-        'there; 0: depth is as the model says',
+        'metres from the floor to the camera: depth is scaled so that the visible floor is at '
+        'this distance; 0: no scaling',
         low=0.0,
         high=MAX_HEIGHT_M,
     )
@@ -162,14 +167,14 @@ class Settings:
     )
     camera_roll_deg: float = _live(
         0.0,
-        'degrees by which the camera leans to the right, for camera_height; with image_rotation '
-        '90 about 90',
+        'degrees by which the camera leans to the right, for camera_height; about 90 with '
+        'image_rotation 90',
         low=-180.0,
         high=180.0,
     )
     floor_memory: int = _live(
         FLOOR_MEMORY,
-        'for camera_height: the median over so many images that show the floor is used',
+        'for camera_height: number of images showing the floor over which the median is taken',
         low=1,
         high=1000,
     )
@@ -179,20 +184,20 @@ class Settings:
     )
     max_uncertainty: float = _live(
         0.0,
-        'relative standard deviation over the samples beyond which a pixel has no depth (NaN); '
+        'relative standard deviation over the samples above which a pixel has no depth (NaN); '
         '0: off; needs samples of 2 or more',
         low=0.0,
         high=10.0,
     )
     edge_filter: float = _live(
         DEFAULT_THRESHOLD,
-        "relative depth step between pixels of the network's picture, on no plane, that makes "
-        'what is interpolated between them flying pixels; 0: off',
+        "relative depth step between pixels of the network's input, not on one plane, above which "
+        'points interpolated between them are flying pixels; 0: off',
         low=0.0,
         high=10.0,
     )
-    edge_filter_depth: bool = _live(False, 'filter flying pixels from depth/image as well')
-    cloud_stride: int = _live(1, 'every n-th pixel of a row and column', low=1, high=64)
+    edge_filter_depth: bool = _live(False, 'remove flying pixels from depth/image as well')
+    cloud_stride: int = _live(1, 'use every n-th pixel of every n-th row', low=1, high=64)
     cloud_min_range: float = _live(
         0.0, 'metres along Z; nearer points are left out', low=0.0, high=_MAX_METRES
     )
@@ -214,7 +219,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Check what the descriptors cannot say: choices, NaN, pairs that must be in order."""
+        """Check what descriptors cannot express: choices, NaN, pairs that must be in order."""
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
         try:
@@ -229,19 +234,19 @@ class Settings:
                 )
         if self.max_uncertainty > 0 and self.samples < 2:
             raise NodeError(
-                f'max_uncertainty is {self.max_uncertainty} and samples {self.samples}: only '
-                'samples of 2 or more tell how uncertain depth is; set the other one first, or '
+                f'max_uncertainty is {self.max_uncertainty} and samples {self.samples}: '
+                'uncertainty needs samples of 2 or more; set the other one first, or '
                 'both in one atomic request'
             )
         if (self.fov_source == 'fixed') != (self.fixed_vfov_deg > 0):
             raise NodeError(
                 f'fov_source is {self.fov_source!r} and fixed_vfov_deg {self.fixed_vfov_deg}: '
-                'fixed needs an angle above 0, the others take none'
+                'fixed needs an angle above 0, the others need 0'
             )
         if self.camera_height and self.depth_scale != 1:
             raise NodeError(
                 f'camera_height is {self.camera_height} and depth_scale {self.depth_scale}: the '
-                'floor tells the scale, or you do; set one of them back (0, or 1.0) first'
+                'scale comes from the floor or from you; reset one of them first (to 0, or 1.0)'
             )
         if self.fov_model and self.fov_source != 'estimate':
             raise NodeError(
@@ -253,7 +258,7 @@ class Settings:
         return parse_size(self.engine_size) if self.engine_size else None
 
     def mount(self) -> Mount | None:
-        """Give how the camera stands above the floor; None: unknown."""
+        """Return the pose of the camera above the floor; None: unknown."""
         if not self.camera_height:
             return None
         return Mount(self.camera_height, self.camera_pitch_deg, self.camera_roll_deg)
@@ -267,7 +272,7 @@ _ORDERED = (
 
 
 def reach(metres: float) -> float:
-    """Read an upper limit: the top of its range means that there is none."""
+    """Return an upper limit; the maximum of its range means that there is none."""
     return metres if metres < _MAX_METRES else math.inf
 
 
@@ -276,7 +281,7 @@ NAMES = tuple(field.name for field in _FIELDS)
 
 
 def declare(node: Any) -> Settings:
-    """Declare all parameters on `node` and read them; `NodeError` for a wrong override."""
+    """Declare all parameters on `node` and read them; raises `NodeError` for a bad override."""
     for field in _FIELDS:
         try:
             node.declare_parameter(field.name, field.default, _descriptor(field))
@@ -291,9 +296,9 @@ def declare(node: Any) -> Settings:
 
 
 def ignored(node: Any) -> list[str]:
-    """Say which parameters `node` was given without having them: ROS drops a misspelt name.
+    """Return a warning for each unknown parameter set on `node`: ROS drops misspelt names.
 
-    That alone is no error, because one file may serve many nodes (`/**`).
+    This is not an error, because one file may serve many nodes (`/**`).
     """
     known = node.get_parameters_by_prefix('')
     # rclpy has no public name for them.
@@ -302,26 +307,26 @@ def ignored(node: Any) -> list[str]:
     for name in sorted(given.keys() - known.keys()):
         near = difflib.get_close_matches(name, known, 1)
         hint = f'; did you mean {near[0]}?' if near else ''
-        found.append(f'parameter {name} is not known here and has no effect{hint}')
+        found.append(f'unknown parameter {name}: it has no effect{hint}')
     return found
 
 
 def idle(settings: Settings) -> list[str]:
-    """Say what has no effect at the start, and was hardly meant so."""
+    """Return warnings about settings that have no effect at startup, probably by mistake."""
     tilt = settings.camera_pitch_deg, settings.camera_roll_deg
     if settings.camera_height or not any(tilt):
         return []
-    # No error: who tells a live node its tilt before its height, or takes the height back for a
-    # while, must not have depth scaled by a mount that is half told.
+    # Not an error: on a live node the tilt may be set before the height, or the height reset for a
+    # while; depth must not be scaled by an incomplete mount.
     without_effect = (
-        f'camera_pitch_deg {tilt[0]:g} and camera_roll_deg {tilt[1]:g} have no effect, as '
-        'camera_height is 0: only with a height does the floor tell the scale'
+        f'camera_pitch_deg {tilt[0]:g} and camera_roll_deg {tilt[1]:g} have no effect because '
+        'camera_height is 0: the scale is taken from the floor only if a height is set'
     )
     return [without_effect]
 
 
 def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
-    """Give the settings with `parameters` applied; those of others (QoS, time) are left alone.
+    """Return the settings with `parameters` applied; others (QoS, time) are ignored.
 
     Raises `NodeError` if the result is not allowed.
     """
@@ -330,7 +335,7 @@ def changed(settings: Settings, parameters: Iterable[Parameter]) -> Settings:
 
 
 def _as_declared(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Read `true` and `false`, which YAML takes for flags, as texts where these are choices."""
+    """Turn `true` and `false`, which YAML reads as booleans, into text where they are choices."""
     return str(value).lower() if _has_flags(field) else value
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why nothing comes on a topic, as far as the ROS graph tells: most often its name is another."""
+"""Explain from the ROS graph why a topic is silent; most often its name is wrong."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from rclpy.qos import DurabilityPolicy
 
-# Topics that may have been meant: a robot with many cameras has more.
+# At most this many candidate topics are listed: a robot with many cameras has more.
 _MOST_NAMED = 5
 _COMPRESSED = '/compressed'
 _KINDS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
 
 
 def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
-    """Say what a person should do about `topic`, on which no message of `kind` has come.
+    """Return advice for a user about `topic`, on which no message of `kind` has arrived.
 
-    topic: full name. kind: as sensor_msgs/msg/Image. latched: whether what was sent before the
-    node subscribed is asked for.
+    topic: full name. kind: for example sensor_msgs/msg/Image. latched: whether the node requests
+    messages sent before it subscribed.
     """
     publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
@@ -28,10 +28,12 @@ def why_silent(node: Any, topic: str, kind: str, *, latched: bool) -> str:
         return f'{topic} is {", ".join(sorted(kinds))}, not {kind}{_other_transport(topic, kinds)}'
     if kind.endswith('CameraInfo') and not latched and any(map(_is_latched, publishers)):
         return (
-            f'{topic} is latched, and what was sent before is not asked for; set info_pairing to '
+            f'{topic} is latched, but earlier messages are not requested; set info_pairing to '
             'latest'
         )
-    return f'{topic} has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?'
+    return (
+        f'{topic} has a publisher: does it send (ros2 topic hz), with a compatible QoS (info -v)?'
+    )
 
 
 def _is_latched(info: Any) -> bool:
@@ -45,7 +47,7 @@ def _other_transport(topic: str, kinds: set[str]) -> str:
 
 
 def _what_else(node: Any, topic: str, kind: str) -> str:
-    """Name what was probably meant, which is nothing that the node publishes itself."""
+    """Name the topics probably meant; never one that the node publishes itself."""
     own = {publisher.topic_name for publisher in node.publishers}
     there = {
         name: kinds
@@ -54,17 +56,17 @@ def _what_else(node: Any, topic: str, kind: str) -> str:
     }
     other, transport = _in_other_transport(topic, kind)
     if transport and _KINDS[transport] in there.get(other, ()):
-        return f', but {other} is there: set image_transport to {transport}'
+        return f', but {other} exists: set image_transport to {transport}'
     found = sorted(name for name, kinds in there.items() if kind in kinds)
     if not found:
         return ''
     rest = ', ...' if len(found) > _MOST_NAMED else ''
     how = f' to the name without {_COMPRESSED}' if kind == _KINDS['compressed'] else ''
-    return f', but {kind} comes on {", ".join(found[:_MOST_NAMED])}{rest}: remap{how}'
+    return f', but {kind} is published on {", ".join(found[:_MOST_NAMED])}{rest}: remap{how}'
 
 
 def _in_other_transport(topic: str, kind: str) -> tuple[str, str]:
-    """Give where the same images would come, and by which transport; of no images: nowhere."""
+    """Return the topic and transport of the same images in the other transport; else empty."""
     if kind == _KINDS['raw']:
         return topic + _COMPRESSED, 'compressed'
     if kind == _KINDS['compressed']:

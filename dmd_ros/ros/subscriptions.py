@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions that find a QoS which the publishers offer: the newest image, infos as paired."""
+"""Subscriptions that adapt their QoS to the publishers, for images and camera_infos."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-    # Its callbacks get the message alone: what is lost on the way cannot be counted.
+    # Its callbacks get only the message, so messages lost in transport cannot be counted.
     TELLS_NUMBER = False
 else:
     TELLS_NUMBER = True
 
-# Small messages come in bursts where large ones are in their way: the default transport.
+# With the default transport, small messages arrive in bursts when large ones delay them.
 _INFO_QUEUE = 20
 
 _RELIABLE, _BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
@@ -40,7 +40,7 @@ def _qos(reliability: ReliabilityPolicy, depth: int = 1, latched: bool = False) 
 
 
 def image_ladder(reliability: str) -> list[QoSProfile]:
-    """QoS to try for the image, by the parameter image_reliability.
+    """Return the QoS to try for the image, for the parameter image_reliability.
 
     Reliable comes first, because the default transport loses large best-effort messages; best
     effort matches every publisher.
@@ -50,9 +50,10 @@ def image_ladder(reliability: str) -> list[QoSProfile]:
 
 
 def info_ladder(latest: bool) -> list[QoSProfile]:
-    """QoS to try for the camera_info; a latched one is only sent to who asks for it.
+    """Return the QoS to try for the camera_info; a latched one must be requested explicitly.
 
-    latest: a queue would give an image that waits the oldest one, which zoom may have outdated.
+    latest: keep only the newest: from a queue, a waiting image would be paired with the oldest,
+    which a zoom may have outdated.
     """
     depth = 1 if latest else _INFO_QUEUE
     latched = [_qos(_RELIABLE, depth, latched=True)] if latest else []
@@ -66,17 +67,18 @@ def _is_latched(qos: QoSProfile) -> bool:
 class LadderSubscription:
     """Subscribes with the first QoS of a ladder, and steps down when a publisher offers less.
 
-    One that asks for what was sent before stays beside the next one, which does not: a publisher
-    that sends its message once is heard though another one on the topic latches nothing.
+    A transient-local subscription is kept next to the volatile one that follows it, so that a
+    publisher that sends its message once is received even if another on the topic is volatile.
     topic: full name, remaps applied.
 
-    callback(message) runs in the executor. on_lost(number) hears of messages that were published
-    but never reached the callback (lost on the way, or overwritten while the executor was busy),
-    counted from the first that did: what was overwritten before cannot be told from what came
-    before anybody subscribed. Numbers are the publisher's own; Fast DDS gives none of reception,
-    and no message_lost event for what its history of one message overwrites.
-    Without on_lost the whole queue is taken at once: the executor takes one message a round, and
-    where it is slower than they come it would lag behind by the whole queue for good.
+    callback(message) runs in the executor. on_lost(number) is called for messages that were
+    published but never reached the callback (lost in transport, or overwritten while the executor
+    was busy). They are counted from the first message received: earlier losses cannot be
+    distinguished from messages sent before the subscription. The count uses the publisher's
+    sequence numbers; Fast DDS has no reception numbers, and no message_lost event for messages
+    overwritten in a history of depth one.
+    Without on_lost the whole queue is taken at once: the executor takes one message per round, so
+    if it were slower than the publisher it would permanently lag by the whole queue.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class LadderSubscription:
         self._on_lost = on_lost
         self._is_latched = _is_latched(self._ladder[0])
         self._subscriptions: list[Any] = []
-        # Who composes the node may end it in another thread than the one that spins.
+        # In a composed process another thread than the spinning one may close this.
         self._changing = threading.Lock()
         self.topic = topic
         with self._changing:
@@ -105,12 +107,12 @@ class LadderSubscription:
             self.topic = str(self._subscriptions[0].topic_name)
 
     def why_silent(self, topic: str) -> str:
-        """Say why nothing has come on `topic`, which is this one's: for when it is closed, too."""
+        """Explain why nothing has arrived on `topic`, this subscription's; also after `close`."""
         kind = f'{self._kind.__module__.partition(".")[0]}/msg/{self._kind.__name__}'
         return why_silent(self._node, topic, kind, latched=self._is_latched)
 
     def close(self) -> None:
-        """Unsubscribe, for good."""
+        """Unsubscribe permanently."""
         with self._changing:
             self._ladder.clear()
             for subscription in self._subscriptions:
@@ -128,13 +130,13 @@ class LadderSubscription:
         try:
             subscription = self._node.create_subscription(*arguments, event_callbacks=events)
         except UnsupportedEventTypeError:
-            # A middleware without this event (Zenoh) matches whatever the QoS.
+            # A middleware without this event (Zenoh) matches any QoS.
             subscription = self._node.create_subscription(*arguments)
         self._subscriptions.append(subscription)
 
     def _step_down(self, rung: QoSProfile) -> None:
         with self._changing:
-            # Another one means: of the latched one that stays; that others do not latch is known.
+            # Another rung: the event is from the latched subscription that was kept; ignore it.
             if self._ladder and rung is self._ladder[0]:
                 self._leave(rung)
 
@@ -142,13 +144,13 @@ class LadderSubscription:
         logger = self._node.get_logger()
         if len(self._ladder) == 1:
             logger.warning(
-                f'a publisher of {self.topic} offers less than the QoS asked for: nothing comes '
-                'from it; set image_reliability to auto'
+                f'a publisher of {self.topic} offers less than the requested QoS: nothing is '
+                'received from it; set image_reliability to auto'
             )
             return
         del self._ladder[0]
         logger.info(
-            f'a publisher of {self.topic} offers less QoS than asked for; subscribing as '
+            f'a publisher of {self.topic} offers less than the requested QoS; resubscribing as '
             f'{self._ladder[0].reliability.name}, {self._ladder[0].durability.name}'
         )
         if not _is_latched(rung):
@@ -158,8 +160,8 @@ class LadderSubscription:
     def _receive(self, message: Any, info: Any) -> None:
         number = info.get('publication_sequence_number')
         if number is not None:  # not every middleware has it
-            # Numbers are per publisher: of two that take turns, gaps say nothing, nor does the
-            # first number after that, which may be the last one of who has left.
+            # Numbers are per publisher: with two, gaps mean nothing; nor does the first number
+            # afterwards, which may still be from the publisher that has left.
             alone = self._node.count_publishers(self.topic) == 1
             gap = 0 if self._sequence is None else number - self._sequence - 1
             if alone and gap > 0:
@@ -173,7 +175,7 @@ class LadderSubscription:
         self._callback(message)
         handle = self._subscriptions[-1].handle
         with contextlib.suppress(InvalidHandle), handle:
-            for _ in range(_INFO_QUEUE):  # not for ever, however fast they come
+            for _ in range(_INFO_QUEUE):  # bounded, however fast they arrive
                 taken = handle.take_message(self._kind, False)
                 if taken is None:
                     break

@@ -151,11 +151,11 @@ def test_stamps_that_never_match_are_reported(running):
 
         def told(values: dict[str, str]) -> bool:
             peer.send(image_of(GREY, peer.stamp()), info_of(peer._stamp + 7))
-            return 'none of its stamp came in time; set info_pairing' in values['message']
+            return 'none with its stamp arrived in time; set info_pairing' in values['message']
 
         values = peer.wait_diagnostics(told)
         assert values['level'] == 1 and int(values['dropped: unpaired']) > 0
-        robot.node.wait_line('none of its stamp came in time')
+        robot.node.wait_line('none with its stamp arrived in time')
         assert values['processed'] == '0'
 
 

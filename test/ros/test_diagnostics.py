@@ -143,7 +143,7 @@ def test_topics_that_somebody_else_publishes_are_a_problem_once_the_dead_are_for
     stats.pair(31.0)
     found = problems(stats.summary(31.0), '/i', '/c', shared=['/depth/image', '/points'])
     assert list(found) == ['shared']
-    assert found['shared'].startswith('somebody else publishes /depth/image and /points, too')
+    assert found['shared'].startswith('another node also publishes /depth/image and /points')
     assert 'remap one of them' in found['shared']  # who is a LiDAR, as often as a node like this
     assert problems(stats.summary(31.0), '/i', '/c') == {}
 
@@ -282,7 +282,7 @@ def test_a_floor_that_is_not_seen_is_a_problem_until_it_is_not_looked_for():
     # Time jumped, or nothing is remembered: then most images may have shown it.
     stats.floor(FloorReading(None, False))
     assert said().startswith('the newest image does not show the floor where')
-    assert 'as 1 of 6 did' in said() and 'check' not in said()
+    assert '(1 of 6 did)' in said() and 'check' not in said()
     stats.floor(FloorReading(1.2, True))
     stats.mounted(True)  # it pans: the scale that is remembered stays, and is in use
     assert said() == '' and stats.summary(0.0).floor_scale == 1.2

@@ -142,7 +142,7 @@ def test_a_changed_parameter_keeps_the_source(running) -> None:
     [
         ({'fov_source': 'guess'}, "fov_source is 'guess'; allowed: camera_info, estimate, fixed"),
         ({'fov_source': 'fixed'}, 'fixed needs an angle above 0'),
-        ({'fixed_vfov_deg': 50.0}, 'fixed needs an angle above 0, the others take none'),
+        ({'fixed_vfov_deg': 50.0}, 'fixed needs an angle above 0, the others need 0'),
         ({'fov_source': 'fixed', 'fixed_vfov_deg': 180.0}, 'allowed: 0.0 to 179.0'),
         ({'fov_model': 'x.onnx'}, 'only estimate uses it'),
         ({'fov_source': 'estimate', 'fov_memory': 0}, 'allowed: 1 to 1000'),

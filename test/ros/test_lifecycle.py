@@ -183,7 +183,7 @@ def test_a_second_node_on_the_same_topics_is_told_of(node, monkeypatch):
     for kind, name in ((Image, 'depth/image'), (PointCloud2, 'points'), (Image, 'image')):
         other.create_publisher(kind, name, 1)
     told = node._session.judge()[1]['shared']
-    assert told.startswith('somebody else publishes /depth/image and /points, too')
+    assert told.startswith('another node also publishes /depth/image and /points')
     other.destroy_node()
 
 

@@ -93,7 +93,7 @@ def test_what_the_samples_do_not_agree_on_is_no_depth_and_no_point(running, tmp_
         after = peer.ask_grey()
         refused = peer.set_parameter('samples', 1)
     assert not refused.successful
-    assert 'only samples of 2 or more tell how uncertain depth is' in refused.reason
+    assert 'uncertainty needs samples of 2 or more' in refused.reason
     # The other one: which of the two is to be set first depends on the direction.
     assert 'set the other one first' in refused.reason
     sure = spread <= np.float32(limit)

@@ -63,7 +63,7 @@ def test_newest_wins_and_what_waited_for_nothing_is_counted():
     bench.image(100)
     bench.image(133)
     bench.info(133)
-    assert bench.drops == ['unpaired'] and 'of stamp 0.100000000 ' in bench.messages[0]
+    assert bench.drops == ['unpaired'] and 'with stamp 0.100000000 ' in bench.messages[0]
     assert bench.info(100) is None  # too late
 
 

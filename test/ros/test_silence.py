@@ -20,8 +20,8 @@ IMAGE, COMPRESSED, INFO = (
     f'sensor_msgs/msg/{n}' for n in ('Image', 'CompressedImage', 'CameraInfo')
 )
 WITHOUT = 'remap to the name without /compressed'
-LATCHED = 'is latched, and what was sent before is not asked for; set info_pairing to latest'
-SENDS = 'has a publisher: does it send (ros2 topic hz), in a QoS that fits (info -v)?'
+LATCHED = 'is latched, but earlier messages are not requested; set info_pairing to latest'
+SENDS = 'has a publisher: does it send (ros2 topic hz), with a compatible QoS (info -v)?'
 
 
 @pytest.fixture
@@ -48,29 +48,29 @@ def _says(node: Node, topic: str, kind: str, expected: str, latched: bool = Fals
 @pytest.mark.parametrize(
     ('there', 'kind', 'topic', 'wanted', 'told'),
     [
-        ('/cam/color', Image, '/image', IMAGE, f', but {IMAGE} comes on /cam/color: remap'),
-        ('/cam/info', CameraInfo, '/info', INFO, f', but {INFO} comes on /cam/info: remap'),
+        ('/cam/color', Image, '/image', IMAGE, f', but {IMAGE} is published on /cam/color: remap'),
+        ('/cam/info', CameraInfo, '/info', INFO, f', but {INFO} is published on /cam/info: remap'),
         ('/cam/color', CompressedImage, '/image', IMAGE, ''),
         (
             '/image/compressed',
             CompressedImage,
             '/image',
             IMAGE,
-            ', but /image/compressed is there: set image_transport to compressed',
+            ', but /image/compressed exists: set image_transport to compressed',
         ),
         (
             '/image',
             Image,
             '/image/compressed',
             COMPRESSED,
-            ', but /image is there: set image_transport to raw',
+            ', but /image exists: set image_transport to raw',
         ),
         (
             '/image/compressed',
             CompressedImage,
             '/image/compressed/compressed',
             COMPRESSED,
-            f', but {COMPRESSED} comes on /image/compressed: {WITHOUT}',
+            f', but {COMPRESSED} is published on /image/compressed: {WITHOUT}',
         ),
     ],
 )
@@ -90,7 +90,10 @@ def test_a_robot_with_many_cameras_is_not_listed_whole(node) -> None:
         other.create_publisher(Image, f'/camera_{number}', 1)
     names = ', '.join(f'/camera_{number}' for number in range(5))
     _says(
-        node, '/image', IMAGE, f'nobody publishes /image, but {IMAGE} comes on {names}, ...: remap'
+        node,
+        '/image',
+        IMAGE,
+        f'nobody publishes /image, but {IMAGE} is published on {names}, ...: remap',
     )
     other.destroy_node()
 
@@ -133,7 +136,7 @@ def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
 def test_a_node_that_hears_nothing_says_what_to_remap(running) -> None:
     with running(remaps=('image:=/front/image',), peer={'listen': ()}) as robot:
         robot.node.wait_line(
-            'nobody publishes /front/image, but sensor_msgs/msg/Image comes on /image'
+            'nobody publishes /front/image, but sensor_msgs/msg/Image is published on /image'
         )
         values = robot.peer.wait_diagnostics(lambda d: 'nobody publishes' in d['message'])
         assert '/camera_info has a publisher: does it send' in values['message']
