@@ -16,7 +16,7 @@ ROS = ['ros-diagnostic-msgs', 'ros-lifecycle-msgs', 'ros-rmw-fastrtps-cpp', 'ros
 ROS_KILTED = ['ros-kilted-rclpy', 'ros-kilted-sensor-msgs', *ROS]
 ROS_JAZZY = ['ros-jazzy-rclpy', 'ros-jazzy-sensor-msgs', *ROS]
 CPU = ['onnxruntime>=1.17']
-# apsw, lz4 and zstd read what is left of a damaged bag; rosbags has them or not, by version.
+# apsw, lz4 and zstd recover damaged bags; only some versions of rosbags depend on them.
 EVAL = [
     'apsw',
     'backports.zstd; python_version < "3.14"',
@@ -66,7 +66,7 @@ setup(
         (f'share/{NAME}/config', sorted(glob('config/*'))),
         (f'share/{NAME}/models', sorted(glob('models/*'))),
     ],
-    # OpenCV 4.5.4 raises at an image of one pixel, which is a picture like any other.
+    # OpenCV 4.5.4 raises an error for a valid image of one pixel.
     install_requires=['numpy>=1.24', 'opencv-python-headless>=4.5.5'],
     extras_require={
         'ros': ROS_KILTED,
@@ -75,7 +75,7 @@ setup(
         'gpu': ['onnx>=1.15', 'pycuda', 'tensorrt>=10.3'],
         'eval': EVAL,
         'train': TRAIN,
-        # beside train: worlds rendered on the GPU. NumPy 2.5 lacks what numba-cuda 0.30 asks for
+        # besides train: worlds rendered on the GPU. numba-cuda 0.30 does not support NumPy 2.5
         'train-gpu': ['numba-cuda', 'numpy<2.5'],
         'data': DATA,
         'test': TEST,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node with its parameters file, the DDS profile for large messages, and RViz on request."""
+"""Start the node with its parameters file and the DDS profile, and optionally RViz."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
-# launch/ and config/ are neighbours in a checkout as in share/dmd_ros: no package index is needed.
+# launch/ and config/ have the same parent in a checkout and in share/dmd_ros.
 SHARE = Path(__file__).resolve().parents[1]
 PROFILE = SHARE / 'config' / 'fastdds_large_data.xml'
 PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 OLD_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-# Kilted and later only warn about the old name; these know no other.
+# Kilted and later only warn about the old name; these distributions know no other.
 OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 
 ARGUMENTS = {
@@ -36,23 +36,23 @@ ARGUMENTS = {
     'params_file': (str(SHARE / 'config' / 'dmd.yaml'), 'parameters; see config/dmd.yaml'),
     'image_transport': (
         '',
-        'overrides the parameter image_transport: raw or compressed; RViz goes by it alone',
+        'overrides the parameter image_transport: raw or compressed; RViz uses only this argument',
     ),
     'use_sim_time': ('', 'overrides the parameter use_sim_time: true takes time from /clock'),
     'rviz': ('false', 'open RViz'),
-    'fixed_frame': ('camera', 'frame_id of the images, for RViz where there is no TF'),
+    'fixed_frame': ('camera', 'frame_id of the images, for RViz without TF'),
 }
-# Name and default, whose type is the parameter's.
+# Names and default values; the type of a default is the type of the parameter.
 PARAMETERS = yaml.safe_load((SHARE / 'config' / 'dmd.yaml').read_text())['/**']['ros__parameters']
 for _name in PARAMETERS:
     ARGUMENTS.setdefault(_name, ('', f'overrides the parameter {_name}'))
-# How near a word of the command line must be to an argument to be called a misspelling of it.
+# Similarity (0 to 1) above which an unknown name is reported as a misspelt argument.
 NEAR = 0.8
 FLAG = ('true', 'false', 'True', 'False')
-# Arguments go into a section that no file has, and that fits the node by whatever name it is
-# started. Of those that fit ROS takes the value in the one that it met last, and of several types
-# in one section a flag before a number and a text: from /**, where launch puts a dict, an argument
-# might lose to the file without a word.
+# Arguments are written to a section that no file has and that matches the node under any name. Of
+# the sections that match, ROS uses the value from the last one; of values of several types in one
+# section it prefers a boolean to a number or text. In /**, where launch puts a dict, an argument
+# might silently lose to the file.
 SECTION = '/**/**/*'
 CHOICES = {'use_sim_time': ('', *FLAG), 'rviz': FLAG}
 
@@ -72,7 +72,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def profile() -> list[SetEnvironmentVariable]:
-    """Give all processes the DDS profile, unless the user has chosen one."""
+    """Set the DDS profile for all processes, unless the user has set one."""
     if PROFILE_VARIABLE in os.environ or OLD_PROFILE_VARIABLE in os.environ:
         return []
     names = [PROFILE_VARIABLE]
@@ -82,14 +82,16 @@ def profile() -> list[SetEnvironmentVariable]:
 
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Build the nodes; here the arguments have values."""
+    """Build the nodes, now that the arguments have values."""
     for trouble in misspelt(context.argv):
         get_logger('dmd.launch.py').warning(trouble)
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    file = Path(value['params_file']).expanduser()  # as model is; the shell leaves a ~ after :=
+    file = Path(value['params_file']).expanduser()  # the shell does not expand ~ after :=
     if not file.is_file():
-        # launch_ros only warns, and the node would run with other parameters than wanted.
-        raise RuntimeError(f'params_file: {file} is no file; give the path of a parameters file')
+        # launch_ros only warns, and the node would run with the wrong parameters.
+        raise RuntimeError(
+            f'params_file: {file} is not a file; give the path of a parameters file'
+        )
     image = value['image']
     info = value['camera_info'] or str(PurePosixPath(image or 'image').with_name('camera_info'))
     given = {
@@ -97,13 +99,13 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         for name, default in PARAMETERS.items()
         if value[name]
     }
-    # Not set unless asked for: the file, or a launch around this one, may have set it.
+    # Set only if given: the file or an including launch file may have set it.
     sim_time = value['use_sim_time'].lower()
     if sim_time:
         given['use_sim_time'] = sim_time == 'true'
     node = Node(
         # package='dmd_ros' needs the ament index, which a checkout and a pip installation lack.
-        # The interpreter that runs this file finds the module in all three.
+        # The interpreter that runs this file finds the module in every case.
         executable=sys.executable,
         arguments=['-m', 'dmd_ros.ros.node'],
         additional_env=_python_path(),
@@ -112,14 +114,14 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=[('image', image), ('camera_info', info)],
         output='screen',
     )
-    # RViz first: a launch that fails because it is not installed leaves running what came before.
+    # RViz first: if it is not installed, the launch fails, and must not leave the node running.
     return [_rviz(value, given), node] if value['rviz'].lower() == 'true' else [node]
 
 
 def misspelt(words: Iterable[str]) -> list[str]:
-    """Say which of `words`, NAME:=VALUE, are nearly arguments: launch drops what it does not know.
+    """Return warnings for `words`, NAME:=VALUE, similar to arguments: launch drops unknown ones.
 
-    A launch file around this one may know them, as a camera's camera_info_url.
+    Others may belong to an including launch file, for example a camera's camera_info_url.
     """
     names = (word.partition(':=')[0] for word in words)
     found = []
@@ -131,19 +133,19 @@ def misspelt(words: Iterable[str]) -> list[str]:
 
 
 def _typed(name: str, text: str, default: object) -> object:
-    """Read an argument as its parameter's type: 30 is no double to the node, nor 123 a name."""
+    """Convert an argument to its parameter's type: the node does not accept 30 as a double."""
     if isinstance(default, str):
         return text
     value = yaml.safe_load(text)
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
-        raise RuntimeError(f'{name}:={text}: a value such as {default} is expected')
+        raise RuntimeError(f'{name}:={text}: expected a value such as {default}')
     return value
 
 
 def _params_file(given: dict[str, object]) -> str:
-    """Write a parameters file, in JSON, which quotes texts: ROS takes a bare 1e5 for a number."""
+    """Write a parameters file as JSON, which quotes text: ROS reads a bare 1e5 as a number."""
     return _temporary(
         json.dumps({SECTION: {'ros__parameters': given}}, ensure_ascii=False), '.yaml'
     )
@@ -158,7 +160,7 @@ def _rviz(value: dict[str, str], given: dict[str, object]) -> Node:
         executable='rviz2',
         arguments=['-d', _rviz_config(value['image_transport']), '-f', value['fixed_frame']],
         parameters=[{'use_sim_time': given['use_sim_time']}] if 'use_sim_time' in given else [],
-        # The second one for image_transport before Kilted, which remaps what it has put together.
+        # The second is for image_transport before Kilted, which remaps the full compressed name.
         remappings=[
             ('/image', image),
             ('/image/compressed', f'{image}/compressed'),
@@ -168,7 +170,7 @@ def _rviz(value: dict[str, str], given: dict[str, object]) -> Node:
 
 
 def _rviz_config(transport: str) -> str:
-    """Give RViz's file: the topic's name in there alone tells it the transport of pictures."""
+    """Return RViz's config file, whose topic name alone determines the image transport."""
     config = SHARE / 'config' / 'dmd.rviz'
     if transport != 'compressed':
         return str(config)
@@ -177,7 +179,7 @@ def _rviz_config(transport: str) -> str:
 
 
 def _temporary(text: str, suffix: str) -> str:
-    """Write a file for the processes, which the launch outlives."""
+    """Write a file for the child processes; it is deleted when the launch ends."""
     with tempfile.NamedTemporaryFile(
         'w', prefix='dmd_', suffix=suffix, encoding='utf-8', delete=False
     ) as file:
@@ -187,7 +189,7 @@ def _temporary(text: str, suffix: str) -> str:
 
 
 def _python_path() -> dict[str, str]:
-    """Let a checkout that is not installed find itself, from whatever folder it is launched."""
+    """Make an uninstalled checkout importable, from whatever folder it is launched."""
     if not (SHARE / 'dmd_ros').is_dir():
         return {}
     inherited = os.environ.get('PYTHONPATH')

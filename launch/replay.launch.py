@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag through the node, as a robot would see it; for figures use dmd_ros.eval.replay."""
+"""Play a bag through the live node; for metrics use dmd_ros.eval.replay."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from launch.substitutions import LaunchConfiguration
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 NODE_LAUNCH = Path(__file__).resolve().with_name('dmd.launch.py')
-# Time for the player and the node to find each other; without it the first frames go unseen.
+# Time for the player and the node to discover each other; otherwise the first frames are missed.
 DISCOVERY_SECONDS = '2'
 
-# What the node publishes. A bag that has been recorded with such a node running has all of it.
+# Topics published by the node. A bag recorded while such a node was running contains them too.
 OUTPUTS = ('depth/camera_info', 'depth/image', 'points', 'depth/uncertainty', 'depth/color')
 RECORDED = '/bag'
 
 ARGUMENTS = {
-    'bag': (None, f"folder or file of the bag; the node's own topics are played below {RECORDED}"),
-    'rate': ('1.0', 'speed of playing'),
-    'loop': ('false', 'play again and again'),
-    'rviz': ('true', 'open RViz; without it, the launch ends with the bag'),
+    'bag': (None, f"folder or file of the bag; the node's own topics are played under {RECORDED}"),
+    'rate': ('1.0', 'playback rate'),
+    'loop': ('false', 'repeat the bag'),
+    'rviz': ('true', 'open RViz; if false, the launch ends with the bag'),
 }
 FLAG = ('true', 'false', 'True', 'False')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch; all arguments of dmd.launch.py but use_sim_time work here too."""
+    """Describe the launch; all arguments of dmd.launch.py except use_sim_time work here too."""
     arguments = [
         DeclareLaunchArgument(
             name,
@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Play the bag with its own time."""
+    """Play the bag and publish its time on /clock."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     command = ['ros2', 'bag', 'play', value['bag'], '--clock', '--rate', value['rate']]
     command += ['--delay', DISCOVERY_SECONDS]
@@ -67,11 +67,11 @@ def player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     play = ExecuteProcess(cmd=command, output='screen')
     if value['rviz'].lower() == 'true':
         return [play]
-    end = OnProcessExit(target_action=play, on_exit=[Shutdown(reason='the bag is over')])
+    end = OnProcessExit(target_action=play, on_exit=[Shutdown(reason='the bag has ended')])
     return [RegisterEventHandler(end), play]
 
 
 def aside(namespace: str) -> list[str]:
-    """Give the remaps that keep what was recorded of such a node apart from what this one says."""
+    """Return remappings that separate the recorded outputs of a node from those of this one."""
     own = [str(PurePosixPath('/', namespace, name)) for name in OUTPUTS]
     return [f'{name}:={RECORDED}{name}' for name in (*own, '/diagnostics')]

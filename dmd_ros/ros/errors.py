@@ -4,4 +4,4 @@
 
 
 class NodeError(RuntimeError):
-    """A parameter or environment that the node cannot work with; says which, and the fix."""
+    """An unusable parameter or environment; the message names it and the fix."""

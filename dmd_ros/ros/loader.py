@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loads the estimator that the parameters ask for, once, ahead of time or when it is wanted."""
+"""Load the estimator that the parameters specify, once, ahead of time or on demand."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class _Loaded:
 class Loader:
     """`preload` may run in any thread; the rest belongs to the executor's.
 
-    wanted: whether loading ahead still makes sense: nobody has taken a model or refused it.
+    wanted: whether loading ahead still makes sense, because `take` and `drop` were not called yet.
     """
 
     def __init__(self, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
-        """Load nothing yet. cancelled: asked while an engine is built; True stops that."""
+        """Load nothing yet. cancelled: polled while an engine is built; True stops the build."""
         self._log, self._cancelled = log, cancelled
         self._loading = threading.Lock()
         self._ahead: _Loaded | Exception | None = None
         self.wanted = True
 
     def preload(self, settings: Settings) -> None:
-        """Load ahead, unless somebody else came first; an error is kept for who wants it."""
+        """Load ahead, if still wanted; an error is kept and raised by `take`."""
         with self._loading:
             if not self.wanted:
                 return
@@ -47,7 +47,7 @@ class Loader:
                 self._ahead = error
 
     def take(self, settings: Settings) -> DepthEstimator:
-        """Give what was loaded ahead, tuned as `settings` are, or load.
+        """Return the estimator loaded ahead, adapted to `settings`, or load it now.
 
         Waits for a load that is under way. Raises what loading or tuning raises.
         """
@@ -63,14 +63,14 @@ class Loader:
             raise
 
     def drop(self) -> None:
-        """Load nothing ahead any more, and close what was."""
+        """Stop loading ahead, and close an estimator loaded ahead."""
         self.wanted = False
         loaded, self._ahead = self._ahead, None
         if isinstance(loaded, _Loaded):
             loaded.estimator.close()
 
     def build(self, settings: Settings) -> str:
-        """Have the TensorRT engine in the cache; gives its file. Raises like `build_engine`."""
+        """Build the TensorRT engine if needed; return its file. Raises like `build_engine`."""
         path = build_engine(
             settings.model or None,
             settings.device,
@@ -108,10 +108,10 @@ class Loader:
 
 
 def retuned(estimator: DepthEstimator, old: Settings, new: Settings) -> DepthEstimator:
-    """Build a new estimator around the same backend if the change needs one.
+    """Return a new estimator on the same backend if the change needs one, else the same one.
 
-    A mount needs none: a camera that pans and tilts tells it many times a second, and a new
-    estimator starts its noise and the maps of the lens anew.
+    A new mount does not: a pan-tilt camera changes it many times a second, and a new estimator
+    resets its noise and recomputes the rectification maps.
     """
     floor_scale = _remounted(estimator.floor_scale, old, new)
     if _tuning(old) == _tuning(new):
@@ -127,7 +127,7 @@ def retuned(estimator: DepthEstimator, old: Settings, new: Settings) -> DepthEst
 
 
 def _remounted(scale: FloorScale | None, old: Settings, new: Settings) -> FloorScale | None:
-    """Give the scale by the floor for where the camera is now."""
+    """Return the floor scale for the current mount of the camera."""
     mount = new.mount()
     if (mount, new.floor_memory) == (old.mount(), old.floor_memory):
         return scale
@@ -137,7 +137,7 @@ def _remounted(scale: FloorScale | None, old: Settings, new: Settings) -> FloorS
 
 
 def _tuning(settings: Settings) -> dict[str, Any]:
-    """Arguments of `DepthEstimator`; 0 stands for the model's own choice."""
+    """Return arguments for `DepthEstimator`; 0 stands for the model's own choice."""
     return {
         'steps': settings.steps or None,
         'samples': settings.samples or None,

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outgoing messages: allocated once, written through a NumPy view, published again and again.
 
-A NumPy array that is assigned to `data` is looked at byte by byte, 33 million in a 1080p cloud;
-writing through a view of the message's own memory costs nothing beyond the write. publish()
-serialises before it returns, so a buffer is free again afterwards.
+rclpy checks a NumPy array assigned to `data` byte by byte, 33 million in a 1080p cloud; writing
+through a view of the message's own memory costs nothing beyond the write. publish() serialises
+before it returns, so a buffer can be reused afterwards.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class ImageBuffer:
     """A sensor_msgs/Image of one encoding whose pixels are written through `pixels`."""
 
     def __init__(self, encoding: str) -> None:
-        """Allocate nothing yet: the size comes with the first frame."""
+        """Allocate nothing yet: the size is known with the first frame."""
         self._dtype, self._channels = _DTYPES[encoding]
         self.message = Image(encoding=encoding)
         self._pixels: NDArray[Any] = np.empty((0, 0), self._dtype)
 
     def pixels(self, height: int, width: int) -> NDArray[Any]:
-        """Give the message's pixels, [H, W] or [H, W, C], to write into."""
+        """Return the message's pixels, [H, W] or [H, W, C], to write into."""
         message = self.message
         if (message.height, message.width) != (height, width):
             shape = (height, width) if self._channels == 1 else (height, width, self._channels)
@@ -61,7 +61,7 @@ class CloudBuffer:
         self._points: NDArray[np.float32] = np.empty((0, 0, 4), np.float32)
 
     def points(self, height: int, width: int) -> NDArray[np.float32]:
-        """Give the message's points, float32 [H, W, 4], to write into."""
+        """Return the message's points, float32 [H, W, 4], to write into."""
         message = self.message
         if (message.height, message.width) != (height, width):
             message.height, message.width = height, width
@@ -72,5 +72,5 @@ class CloudBuffer:
 
 
 def info_from_camera(camera: Camera, header: Any) -> CameraInfo:
-    """Describe the depth image of `camera`, as a new message with that image's header."""
+    """Return a new message that describes the depth image of `camera`, with its header."""
     return CameraInfo(header=header, **info_fields(camera))

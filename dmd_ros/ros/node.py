@@ -45,15 +45,15 @@ _SUCCESS = TransitionCallbackReturn.SUCCESS
 class DmdNode(LifecycleNode):
     """Owns parameters and lifecycle; a `Session` does the work while the node is active.
 
-    Where it is composed, any executor may spin it, and any thread call `start` and transitions.
+    When composed, it may be spun by any executor, and any thread may call `start` and transitions.
     """
 
     def __init__(self, cancelled: Callable[[], bool] = lambda: False, **arguments: Any) -> None:
         """Declare the parameters; raises `NodeError` for one of the wrong type or value.
 
-        cancelled: asked while an engine is built, which takes minutes; True stops that.
+        cancelled: polled while an engine is built, which takes minutes; True stops the build.
         """
-        # First: rclpy destroys the node if its own part of this fails.
+        # Set first: rclpy calls destroy_node() if its own constructor fails.
         self._loader = Loader(lambda text: self.get_logger().info(text), cancelled)
         self._estimator: DepthEstimator | None = None
         self._outputs: Outputs | None = None
@@ -62,16 +62,16 @@ class DmdNode(LifecycleNode):
         try:
             super().__init__('dmd', **arguments)
         except InvalidParameterTypeException as error:
-            # rclpy's own parameters, use_sim_time first of all; they are flags.
+            # rclpy's own parameters, mainly use_sim_time; they are booleans.
             raise NodeError(f'{error}. Write the value as true or false') from None
         except (RuntimeError, NameValidationException) as error:
-            # rcl's: a name that is too long; no open file or thread is left.
-            raise NodeError(f'rclpy cannot make the node: {error}') from None
+            # From rcl: a name that is too long, or no file handle or thread is left.
+            raise NodeError(f'rclpy cannot create the node: {error}') from None
         self.settings = params.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
         refuse_what_fails(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Steady: with use_sim_time and no clock running, somebody must still say so.
+        # Steady time: a missing /clock must still be reported under use_sim_time.
         self._timer = self.create_timer(
             self.settings.diagnostics_period,
             self._diagnose,
@@ -79,13 +79,13 @@ class DmdNode(LifecycleNode):
         )
 
     def preload(self) -> None:
-        """Do what takes long in configuring, in any thread: load the model, build its engine."""
+        """Do the slow part of configuring, in any thread: load the model, build its engine."""
         self._loader.preload(self.settings)
 
     def start(self) -> bool:
-        """Configure and activate; whether that worked.
+        """Configure and activate; return whether it succeeded.
 
-        Does nothing, and that worked, once a manager has acted: the node is the manager's then.
+        Do nothing and return True if a lifecycle manager has already taken over.
         """
         if not self._loader.wanted:
             self._loader.drop()
@@ -93,7 +93,7 @@ class DmdNode(LifecycleNode):
         return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
 
     def build(self) -> bool:
-        """Build the TensorRT engine that these parameters need; whether that worked."""
+        """Build the TensorRT engine for these parameters; return whether it succeeded."""
         try:
             path = self._loader.build(self.settings)
         except (BackendError, CoreError) as error:
@@ -126,7 +126,7 @@ class DmdNode(LifecycleNode):
         try:
             self._session = Session(self, self._estimator, self.settings, self._outputs)
         except Exception as error:
-            # Inactive again, with the model loaded: whoever manages the node may try once more.
+            # Inactive again, with the model loaded, so that a manager may retry.
             super().on_deactivate(state)
             return self._refuse('activate', error)
         self._failure = ''
@@ -137,7 +137,7 @@ class DmdNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, and finish the frame at hand."""
+        """Unsubscribe, and finish the current frame."""
         self._end_session()
         return super().on_deactivate(state)
 
@@ -147,7 +147,7 @@ class DmdNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Release everything, from whatever state."""
+        """Release everything, in any state."""
         self.release()
         return super().on_shutdown(state)
 
@@ -157,7 +157,7 @@ class DmdNode(LifecycleNode):
         return super().on_error(state)
 
     def release(self) -> None:
-        """Stop the worker and let go of the model; harmless when there is none."""
+        """Stop the worker and release the model; may be called repeatedly."""
         self._end_session()
         if self._outputs is not None:
             self._outputs.close()
@@ -168,20 +168,20 @@ class DmdNode(LifecycleNode):
         self._loader.drop()
 
     def add_waitable(self, waitable: Any) -> None:
-        """Take the events of a publisher or subscription, which another thread may destroy."""
+        """Add the events of a publisher or subscription, which another thread may destroy."""
         outlive(waitable)
         super().add_waitable(waitable)
 
     def destroy_node(self) -> None:
-        """Release everything first: who composes the node need not know of its worker."""
+        """Release everything first, so that a composing process need not stop the worker."""
         self.release()
         super().destroy_node()
-        # rclpy leaves it to the garbage collector, and the node with its services in the graph.
+        # rclpy leaves this to the garbage collector; until then the services stay in the graph.
         if hasattr(self, '_state_machine'):
             self._state_machine.destroy_when_not_in_use()
 
     def _refuse(self, what: str, error: Exception) -> TransitionCallbackReturn:
-        """Say why a transition failed: rclpy drops what a callback raises without a word."""
+        """Report why a transition failed: rclpy silently drops exceptions of a callback."""
         self._failure, details = str(error), ''
         if not isinstance(error, (BackendError, CoreError, NodeError)):
             self._failure = f'{type(error).__name__}: {error}'
@@ -209,7 +209,7 @@ class DmdNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         name, state = self.get_fully_qualified_name(), self._state_machine.current_state[1]
-        session = self._session  # who composes the node may end it in another thread
+        session = self._session  # another thread of a composed process may end it
         if self._failure:
             status = diagnostics.failure(name, state, self._failure)
         elif session is None:
@@ -219,7 +219,7 @@ class DmdNode(LifecycleNode):
         self._diagnostics.publish(diagnostics.array(self.get_clock().now().to_msg(), status))
 
     def _about(self) -> dict[str, str]:
-        """Say what runs."""
+        """Return the running configuration for the log and diagnostics."""
         estimator = self._estimator
         if estimator is None:
             return {}
@@ -243,8 +243,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     keep_freed_memory()
     send_in_background()
-    # rclpy's own handlers shut the context down under whatever runs at that moment, which then
-    # fails in a random place. Here the node goes first, in order, and the context last.
+    # rclpy's own handlers shut down the context while other code is running, which then fails at a
+    # random point. Here the node is destroyed first, and the context is shut down last.
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -256,29 +256,29 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
-        # Python's own end puts the default handlers back: a second signal would kill it there.
+        # At exit Python restores the default handlers: a second signal would kill the process.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
 
 def _init(arguments: list[str] | None) -> None:
-    """Initialise rclpy; raises `NodeError` for arguments and surroundings of no use to it."""
+    """Initialise rclpy; raises `NodeError` if arguments or environment are unusable."""
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rcl's: a rule, a file or a variable that it cannot read
+    except RuntimeError as error:  # from rcl: a rule, a file or a variable that it cannot read
         if 'initialize logging' in str(error) or 'for writing' in str(error):
             raise NodeError(
-                f'rclpy cannot log: {error}; set ROS_LOG_DIR to a folder that can be written '
-                '(without it: log in ROS_HOME, or .ros/log in HOME)'
+                f'rclpy cannot log: {error}; set ROS_LOG_DIR to a writable folder '
+                '(default: log in ROS_HOME, or .ros/log in HOME)'
             ) from None
         raise NodeError(
             f'rclpy does not start with these arguments and ROS_ variables: {error}'
         ) from None
-    # -- separates, and is left over where `ros2 run` was given it.
+    # `ros2 run` passes on the separator --.
     rest = ' '.join(word for word in remove_ros_args(arguments)[1:] if word != '--')
     if rest:
         raise NodeError(
-            f'{rest}: not known here; -p NAME:=VALUE, -r FROM:=TO and --params-file come after '
+            f'{rest}: unknown argument; -p NAME:=VALUE, -r FROM:=TO and --params-file come after '
             '--ros-args'
         )
 
@@ -287,14 +287,14 @@ def _run(stop: Stop) -> int:
     node = DmdNode(cancelled=stop.is_set)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    # The main thread has to stay free for signals: Python handles them nowhere else.
+    # The main thread must stay free: Python handles signals only there.
     spinner = Spinner(executor, stop)
     try:
         if node.settings.build_only:
             return 0 if node.build() or stop.is_set() else 1
         spinner.start()
         if node.settings.autostart:
-            # Not in the executor's thread: services answer even while an engine is built.
+            # Not in the executor's thread, so that services respond while an engine is built.
             node.preload()
             if not spinner.call(node.start):
                 return 0 if stop.is_set() else 1

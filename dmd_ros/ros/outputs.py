@@ -40,7 +40,7 @@ class Outputs:
     """Publishers and their message buffers. Used by one thread at a time."""
 
     def __init__(self, node: Any, depth_encoding: str) -> None:
-        """Create lifecycle publishers on `node`; raises `NodeError` for a QoS that cannot be."""
+        """Create lifecycle publishers on `node`; raises `NodeError` for an invalid QoS."""
         self._node = node
         self._publishers: dict[str, Any] = {}
         for topic, kind in TOPICS.items():
@@ -59,7 +59,7 @@ class Outputs:
         self._rays: tuple[Camera, NDArray[np.float32]] | None = None
 
     def wanted(self) -> frozenset[str]:
-        """Name the topics that somebody subscribes to."""
+        """Return the topics that have subscribers."""
         return frozenset(
             topic
             for topic, publisher in self._publishers.items()
@@ -67,11 +67,11 @@ class Outputs:
         )
 
     def shared(self) -> list[str]:
-        """Name the topics on which somebody else publishes as well."""
+        """Return the topics on which another node also publishes."""
         return [name for name in self._names if self._node.count_publishers(name) > 1]
 
     def closed(self) -> bool:
-        """Whether rclpy has been shut down: nothing can be published or logged any more."""
+        """Return whether rclpy has been shut down, so that nothing can be published or logged."""
         return not self._node.context.ok()
 
     def camera_info(self, header: Any, camera: Camera) -> None:
@@ -130,15 +130,15 @@ class Outputs:
         self._publishers[topic].publish(message)
 
     def _rays_of(self, camera: Camera) -> NDArray[np.float32]:
-        """Rays of all pixels, kept until the camera changes."""
+        """Return the rays of all pixels, cached until the camera changes."""
         if self._rays is None or self._rays[0] != camera:
             self._rays = (camera, camera.rays())
         return self._rays[1]
 
 
 def _publisher(node: Any, kind: type, topic: str) -> Any:
-    # Best effort loses messages over 0.5 MB with the default transport; two are enough, as nobody
-    # wants an old depth.
+    # Best effort loses messages over 0.5 MB with the default transport; a queue of two is enough,
+    # because old depth is of no use.
     qos = QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=2, reliability=ReliabilityPolicy.RELIABLE
     )

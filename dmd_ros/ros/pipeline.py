@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the worker does with a pair: convert, estimate, convert, publish."""
+"""Process a pair in the worker: convert, estimate, convert, publish."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dmd_ros.runtime.errors import BackendError
 
 
 class _DroppedError(Exception):
-    """One frame cannot be used; the next one may."""
+    """A frame that cannot be used; later ones may be usable."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class _DroppedError(Exception):
 
 
 class Pipeline:
-    """Processes one pair after the other, in the worker's thread; a bad one is reported.
+    """Processes pairs one at a time, in the worker's thread; reports those it cannot use.
 
     rectified: whether images are rectified already. clock_ns: the node's clock.
     """
@@ -52,34 +52,34 @@ class Pipeline:
         reporter: Reporter,
         clock_ns: Callable[[], int],
     ) -> None:
-        """Keep what processing needs."""
-        # In one attribute: no frame is to see new settings beside an old estimator.
+        """Store the dependencies."""
+        # One attribute, so that no frame combines new settings with an old estimator.
         self._in_use = (estimator, settings)
         self._outputs = outputs
         self._rectified = rectified
         self._stats = stats
         self._report = reporter
         self._clock_ns = clock_ns
-        self._epoch = -1  # of no pair: whatever the estimator saw before this session is forgotten
-        self._reported: Camera | None = None  # the camera that the diagnostics know of
+        self._epoch = -1  # matches no pair, so the estimator is reset at the first one
+        self._reported: Camera | None = None  # the last camera reported to the diagnostics
         self._scaled: Camera | None = None  # the last one whose scaling was logged
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
-        """Take other settings from the next pair on (called from the executor's thread)."""
+        """Use new settings from the next pair on (called from the executor's thread)."""
         self._in_use = (estimator, settings)
 
     def doubt_of_mount(self) -> str:
-        """Say why the camera can hardly be mounted as was told; empty: it can."""
+        """Return why the camera is unlikely to be mounted as specified; empty if plausible."""
         return self._in_use[0].doubt_of_mount()
 
     def __call__(self, pair: Pair) -> None:
-        """Process one pair; whatever happens, the node lives on."""
+        """Process one pair; no exception ends the node."""
         try:
             self._process(pair)
         except _DroppedError as dropped:
             self._report.drop(dropped.reason, str(dropped))
         except Exception:
-            # Who composes the node may leave Ctrl-C to rclpy, which does not wait for a frame.
+            # In a composed process Ctrl-C may be left to rclpy, which does not wait for a frame.
             if not self._outputs.closed():
                 self._report.drop('internal', traceback.format_exc())
 
@@ -87,7 +87,7 @@ class Pipeline:
         estimator, settings = self._in_use
         wanted = self._outputs.wanted()
         if estimator.samples == 1:
-            wanted -= {'depth/uncertainty'}  # there is none
+            wanted -= {'depth/uncertainty'}  # needs several samples
         if not wanted:
             self._stats.idle()
             return
@@ -145,7 +145,7 @@ class Pipeline:
                 self._outputs.cloud(header, frame, holes, settings)
         if 'depth/uncertainty' in wanted and frame.uncertainty is not None:
             with _lap(timings, 'uncertainty'):
-                # The limits and the filter have taken depths away since it was made.
+                # The limits and the filter have removed depths since it was computed.
                 frame.uncertainty[~np.isfinite(depth)] = np.nan
                 self._outputs.uncertainty(header, frame.uncertainty)
         if 'depth/color' in wanted:
@@ -153,7 +153,7 @@ class Pipeline:
                 self._outputs.color(header, depth, settings)
 
     def _age(self, pair: Pair) -> float:
-        """Give the seconds since the image's stamp, by the node clock."""
+        """Return the seconds since the image's stamp, by the node clock."""
         return (self._clock_ns() - stamp_ns(pair.image)) * 1e-9
 
     def _check_age(self, pair: Pair, settings: Settings) -> None:
@@ -168,7 +168,7 @@ class Pipeline:
             )
 
     def _calibrated(self, pair: Pair, rgb: NDArray[np.uint8]) -> Camera | None:
-        """Read the camera of this very pair; None if its images come alone."""
+        """Return the camera of this pair; None if camera_info is not used."""
         if pair.info is None:
             return None
         height, width = rgb.shape[:2]
@@ -184,7 +184,7 @@ class Pipeline:
         return camera
 
     def _report_camera(self, camera: Camera, estimator: DepthEstimator) -> None:
-        """Tell the diagnostics which camera is in use, and whether the model knows such ones."""
+        """Report a new camera to the diagnostics, and warn if the model was not trained for it."""
         if camera == self._reported:
             return
         self._reported = camera
@@ -201,7 +201,7 @@ def _decode(image: object) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _blamed(reason: str) -> Iterator[None]:
-    """Drop the frame for `reason` if what is done here fails."""
+    """Drop the frame for `reason` if the block fails."""
     try:
         yield
     except (CoreError, BackendError) as error:
@@ -210,7 +210,7 @@ def _blamed(reason: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lap(timings: dict[str, float], stage: str) -> Iterator[None]:
-    """Write the seconds that this takes under a stage's name."""
+    """Store the duration of the block in seconds under `stage`."""
     started = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - started

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes of the demo and the benchmark, which report in JSON lines on their stdout."""
+"""Child processes of the demo and the benchmark, which report JSON lines on their stdout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dmd_ros.runtime.child import child_command
 from dmd_ros.runtime.shared_files import share_folders
 
 PROFILE = Path('config') / 'fastdds_large_data.xml'
-# Domains that robots hardly use, and whose ports lie beyond those that Linux hands out.
+# Domains rarely used by robots, with ports outside the ephemeral range of Linux.
 _DOMAINS = range(215, 233)
 _STOP_SECONDS = 10.0
 _TAIL_LINES = 15
@@ -37,28 +37,28 @@ _SAYING = threading.Lock()
 def say(event: str, **values: Any) -> None:
     """Report from a child to its parent, from any thread."""
     line = json.dumps({'event': event, **values}) + '\n'
-    with _SAYING:  # print() alone mixes the lines of two threads
+    with _SAYING:  # print() alone interleaves the lines of two threads
         print(line, end='', flush=True)
 
 
 def run_child(main: Callable[[], int | None], about: str | None, command: str) -> NoReturn:
-    """Run `main` of a child; a person who starts it would wait for ever for what its parent says.
+    """Run `main` of a child; without the parent, exit instead of awaiting its orders forever.
 
     about: its docstring. command: the parent, for `python -m`.
     """
     if CHILD not in sys.orig_argv:
         what = (about or '').partition('\n')[0]
-        sys.exit(f'{what} No command of its own: python -m {command} starts it.')
+        sys.exit(f'{what} Not a stand-alone command: it is started by python -m {command}.')
     sys.exit(main())
 
 
 @contextlib.contextmanager
 def free_domain(domains: Sequence[int] = _DOMAINS) -> Iterator[int]:
-    """Reserve a ROS domain that nobody else on this machine has reserved in this way."""
+    """Reserve a ROS domain that no other process on this machine has reserved this way."""
     for domain in domains:
         with contextlib.ExitStack() as held:
             try:
-                # A file of another user may not even be opened: that domain is theirs.
+                # Another user's file cannot even be opened: that domain is taken.
                 name = Path(tempfile.gettempdir()) / f'dmd_ros_domain_{domain}'
                 fcntl.flock(held.enter_context(name.open('w')), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -72,7 +72,7 @@ def free_domain(domains: Sequence[int] = _DOMAINS) -> Iterator[int]:
 
 
 def environment() -> dict[str, str]:
-    """Give the children's environment, with the large-data profile."""
+    """Return the environment of the children, with the large-data profile."""
     profile = str(shared_file(PROFILE))
     return {
         **os.environ,
@@ -83,7 +83,7 @@ def environment() -> dict[str, str]:
 
 
 def shared_file(path: Path) -> Path:
-    """Find a file of this package's share folder: source checkout, ament workspace, or pip."""
+    """Find a file in this package's share folder: source checkout, ament workspace, or pip."""
     tried = [folder / path for folder in share_folders()]
     for candidate in tried:
         if candidate.is_file():
@@ -94,7 +94,7 @@ def shared_file(path: Path) -> Path:
 class Child:
     """A Python module running as a process; its stdout is events, its stderr goes to a log.
 
-    It ends with this process, whatever that dies of.
+    It ends with this process, however that ends.
     """
 
     def __init__(
@@ -128,17 +128,17 @@ class Child:
             self.process.stdin.write(word + '\n')
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise self.trouble('is gone') from None
+            raise self.trouble('has ended') from None
 
     def trouble(self, what: str) -> NodeError:
-        """Make an error that shows the end of the log."""
+        """Return an error that includes the end of the log."""
         self._log.flush()
         lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()
         tail = '\n'.join(lines[-_TAIL_LINES:])
         return NodeError(f'the {self.name} process {what}; the end of {self.log}:\n{tail}')
 
     def stop(self) -> int:
-        """Interrupt it as Ctrl-C does and wait; gives the exit status."""
+        """Interrupt it as Ctrl-C does and wait; return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -162,7 +162,7 @@ class Child:
 
 
 class Family:
-    """Children that are all stopped when the `with` statement ends, whatever happened.
+    """Children that are all stopped when the `with` statement ends, even after an error.
 
     logs: folder of their stderr.
     """
@@ -181,7 +181,7 @@ class Family:
         self.children: dict[str, Child] = {}
 
     def __enter__(self) -> Family:
-        """Give itself."""
+        """Return self."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,7 +204,7 @@ class Family:
         return self.start('node', 'dmd_ros.ros.node', '--ros-args', *settings, *arguments)
 
     def events(self, patience: float) -> Iterator[tuple[str, Event]]:
-        """Yield events until none has come for `patience` seconds.
+        """Yield events until none has arrived for `patience` seconds.
 
         Raises `NodeError` as soon as a child has failed.
         """
@@ -219,7 +219,7 @@ class Family:
             waited_from = time.monotonic()
 
     def wait_for(self, name: str, event: str, patience: float = 30.0) -> Event:
-        """Wait for one event, letting others pass."""
+        """Wait for one event and discard others."""
         ends = time.monotonic() + patience
         for source, found in self.events(patience):
             if source == name and found['event'] == event:
@@ -236,7 +236,7 @@ class Family:
 
 
 def _yaml(value: Any) -> str:
-    """Write a parameter value for the command line; strings quoted, so that 'true' stays one."""
+    """Format a parameter value for the command line; strings are quoted, so 'true' stays one."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return json.dumps(value)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where lost frames and troubles are told: counted always, logged at a pace a person can read."""
+"""Report dropped frames and problems: always counted, logged at a readable rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from dmd_ros.ros.stats import Stats
 
-# Losses that are the design (newest wins) or that diagnostics judges over time: counted only.
+# Drops that are expected (newest wins) or that diagnostics judges over time: only counted.
 _QUIET = frozenset(
     {'superseded', 'over max_rate', 'out_of_order', 'unpaired', 'lost in transport', 'time jump'}
 )
@@ -18,7 +18,7 @@ _LOG_PERIOD = 5.0
 
 
 class Reporter:
-    """Counts and logs. rclpy's own throttle goes by source line, which all reasons share here."""
+    """Counts and logs. rclpy's throttle works per source line, which all reasons share here."""
 
     def __init__(self, logger: Any, stats: Stats) -> None:
         """Report to `logger` and `stats`."""
@@ -28,7 +28,7 @@ class Reporter:
         self._last: dict[str, float] = {}
 
     def drop(self, reason: str, message: str, number: int = 1) -> None:
-        """Count `number` lost frames; log why, unless losing them is normal."""
+        """Count `number` dropped frames; log the reason, unless the drop is normal."""
         self._stats.drop(reason, number)
         if reason not in _QUIET:
             self._stats.error(f'{reason}: {message}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""rclpy's own services, kept from ending the node where they cannot cope with a request."""
+"""Keep rclpy's own services from ending the node when they fail on a request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Answer = Callable[[Any, Any], Any]
 
 
 def refuse_what_fails(node: Any) -> None:
-    """Have all services of `node` answer whatever is asked of them.
+    """Make all services of `node` respond to every request, even if it cannot be fulfilled.
 
-    The executor ends with what a service raises: up to Jazzy for a transition that the state does
-    not allow, and everywhere for a parameter of a type that there is not.
+    The executor ends with the exception of a service: up to Jazzy for a transition that the state
+    does not allow, and in all distributions for a parameter of an unknown type.
     """
     for service in node.services:
         service.callback = _refusing(node, service.srv_name, service.callback)
@@ -27,6 +27,6 @@ def _refusing(node: Any, name: str, answer: Answer) -> Answer:
         except Exception as error:
             why = f'{type(error).__name__}: {error}'
             node.get_logger().error(f'{name} refused ({why}): {request}')
-            return response  # as it was made: without success
+            return response  # unmodified: no success
 
     return answer_or_refuse

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What exists while the node is active: subscriptions, pairing, worker, counters."""
+"""Subscriptions, pairing, worker and counters of a node while it is active."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from dmd_ros.ros.stats import Stats, Summary
 from dmd_ros.ros.subscriptions import LadderSubscription, image_ladder, info_ladder
 from dmd_ros.ros.worker import Worker
 
-# Seconds between two logs of a trouble that lasts.
+# Seconds between two log messages about a persistent problem.
 _REMIND_PERIOD = 30.0
 
 
 class Session:
-    """Executor thread: take messages, pair them, hand the newest pair to the worker.
+    """In the executor's thread: receive messages, pair them, pass the newest pair to the worker.
 
-    topics: full names of what is subscribed to: the image, and the camera_info if it is used.
+    topics: full names of the subscribed topics: the image, and the camera_info if it is used.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Session:
         settings: Settings,
         outputs: Outputs,
     ) -> None:
-        """Start the worker and subscribe; whatever fails, nothing is left behind."""
+        """Start the worker and subscribe; on failure, undo both."""
         self._stats = Stats(time.monotonic())
         self._report = Reporter(node.get_logger(), self._stats)
         self._mount = settings.mount()
@@ -77,8 +77,8 @@ class Session:
     def _subscribe(
         self, node: Any, settings: Settings, image_topic: str, started: contextlib.ExitStack
     ) -> None:
-        """Listen to the clock and the camera."""
-        # A looped bag under sim time; without sim time the stamps themselves tell (see Pairing).
+        """Subscribe to clock jumps and to the camera."""
+        # A looped bag under sim time; without sim time the stamps reveal it (see Pairing).
         jump = node.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
@@ -111,7 +111,7 @@ class Session:
         self._subscriptions.append(info)
 
     def use(self, estimator: DepthEstimator, settings: Settings) -> None:
-        """Take other settings from the next frame on."""
+        """Use new settings from the next frame on."""
         self._pairing.max_age_ns = _ns(settings.info_max_age)
         if settings.max_rate != self._pace.rate:
             self._pace = Pace(settings.max_rate)
@@ -121,7 +121,7 @@ class Session:
             self._stats.mounted(self._mount is not None)
 
     def judge(self) -> tuple[Summary, dict[str, str]]:
-        """Sum up what happened, with what is wrong; lasting troubles are logged now and then."""
+        """Return a summary and the current problems; log persistent ones from time to time."""
         summary = self._stats.summary(time.monotonic())
         pairing = self._pairing
         max_age = 1e-9 * pairing.max_age_ns if pairing.latest else None
@@ -139,8 +139,8 @@ class Session:
         return summary, found
 
     def close(self) -> None:
-        """Unsubscribe, finish the frame at hand, and stop."""
-        self._started.close()  # the last one first: nothing comes in while the worker ends
+        """Unsubscribe, finish the current frame, and stop."""
+        self._started.close()  # in reverse order: nothing arrives while the worker stops
 
     def _why_silent(self, topic: str) -> str:
         return self._subscriptions[self.topics.index(topic)].why_silent(topic)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executor in a thread of its own, so that the main thread can wait for signals."""
+"""Run the executor in a separate thread, so that the main thread can wait for signals."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _POLL = 0.1
 
 
 class Stop:
-    """The wish to stop, which a signal handler may express at any moment and more than once.
+    """A request to stop, which a signal handler may make at any time and repeatedly.
 
-    threading.Event will not do: a handler that interrupts it, or a second signal that interrupts
-    the first one's handler, waits for ever for the lock that it has stopped in the middle of.
+    threading.Event is not suitable: a handler that interrupts its methods, or the handler of an
+    earlier signal, waits forever for the lock that the interrupted code holds.
     """
 
     def __init__(self) -> None:
-        """Nobody wishes to stop yet."""
+        """Start without a request."""
         self._asked = False
         self._tokens: SimpleQueue[None] = SimpleQueue()  # its put() may interrupt itself
 
     def set(self) -> None:
-        """Ask to stop."""
+        """Request to stop."""
         self._asked = True
         self._tokens.put(None)
 
     def is_set(self) -> bool:
-        """Say whether somebody has asked."""
+        """Return whether a stop was requested."""
         return self._asked
 
     def wait(self) -> None:
-        """Wait, in one thread only, until somebody asks.
+        """Wait, in one thread only, until a stop is requested.
 
-        Bit by bit: a signal that was sent to a stopped process (Ctrl-Z and kill) may wake another
-        thread, and Python calls its handler only when the main thread does something.
+        Polls, because a signal sent to a stopped process (Ctrl-Z and kill) may wake another
+        thread, and Python calls the handler only when the main thread runs.
         """
         while not self._asked:
             with contextlib.suppress(Empty):
@@ -48,7 +48,7 @@ class Stop:
 
 
 class Spinner:
-    """Spins `executor` until `end`, which raises again what a callback raised."""
+    """Spins `executor` until `end`, which re-raises an exception of a callback."""
 
     def __init__(self, executor: Any, stop: Stop) -> None:
         """Prepare; `start` starts."""
@@ -63,7 +63,7 @@ class Spinner:
         self._thread.start()
 
     def call(self, work: Callable[[], bool]) -> bool:
-        """Have `work` done by the executor's thread; gives what it gave, or False at the end."""
+        """Run `work` in the executor's thread; return its result, or False if stopped."""
         task, done = self._executor.create_task(work), threading.Event()
         task.add_done_callback(lambda _: done.set())
         while not done.wait(_POLL):
@@ -72,9 +72,9 @@ class Spinner:
         return bool(task.result())
 
     def end(self) -> None:
-        """Finish the callback at hand, and stop."""
+        """Finish the current callback, and stop."""
         if self._thread.ident is not None:
-            # Executor.shutdown() takes the ground from under a thread that still spins.
+            # Executor.shutdown() is not safe while a thread still spins.
             self._ended.set_result(None)
             self._thread.join()
         self._executor.shutdown()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happened so far: counters and latencies, filled by two threads, read by diagnostics."""
+"""Counters and latencies, updated by two threads and read by diagnostics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from dmd_ros.core.records import FloorReading
 
-# Frames over which percentiles are taken: ten seconds of a usual camera.
+# Frames over which percentiles are computed: ten seconds of a typical camera.
 _WINDOW = 300
 
 
@@ -35,19 +35,19 @@ class Summary:
     # Over the newest frames.
     latency: tuple[float, float, float]  # p50, p95, max
     stages: Mapping[str, float]  # median per stage
-    # As it is now.
-    mismatched: bool  # the last image without a camera_info had one of another frame
+    # Current state.
+    mismatched: bool  # the last image without a camera_info had one with another frame_id
     last_error: str
     since_start: float
     since_image: float
     since_pair: float
-    untrained: str  # why the model does not know such a camera; empty: it does
+    untrained: str  # why the model was not trained for this camera; empty: it was
     vfov_deg: float  # vertical, of the newest image; 0: none yet
     floor_used: bool  # depth is scaled by the floor
-    floor_looked: int  # images looked at since the camera was mounted as it is now,
-    floor_seen: int  # and those of them that showed the floor
-    floor_scale: float | None  # depth was last multiplied by it; None: by nothing
-    age: float | None  # of the newest image when its depth went out, by the node clock
+    floor_looked: int  # images searched for the floor since the mount last changed
+    floor_seen: int  # those of them that showed the floor
+    floor_scale: float | None  # last factor applied to depth; None: none
+    age: float | None  # of the newest image when its depth was published, by the node clock
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Stats:
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
         self._stages: dict[str, deque[float]] = {}
         self._started = self._last_image = self._last_pair = self._last_summary = now
-        self._seen = _Counts()  # as they were at the previous summary
+        self._seen = _Counts()  # values at the previous summary
         self._mismatched = False
         self._last_error = ''
         self._untrained = ''
@@ -100,12 +100,12 @@ class Stats:
             self._last_pair = now
 
     def idle(self) -> None:
-        """Count a pair that was left alone because nobody listens."""
+        """Count a pair that was not processed because there are no subscribers."""
         with self._lock:
             self._counts.idle += 1
 
     def drop(self, reason: str, number: int = 1) -> None:
-        """Count lost frames under a reason."""
+        """Count dropped frames by reason."""
         with self._lock:
             self._counts.drops[reason] += number
             if reason in ('frame_id', 'unpaired'):
@@ -132,14 +132,14 @@ class Stats:
             self._vfov_deg = degrees
 
     def mounted(self, used: bool) -> None:
-        """Count the floor anew; used: whether the camera's mount is known, and depth scaled."""
+        """Reset the floor counts; used: whether the mount is known, so that depth is scaled."""
         with self._lock:
             if used != self._floor_used:
                 self._floor_used, self._floor_scale = used, None
             self._counts.floor_looked = self._counts.floor_seen = 0
 
     def floor(self, reading: FloorReading | None) -> None:
-        """Count an image that was looked at for the floor (None: it was not), and its scale."""
+        """Count an image searched for the floor (None: it was not), and store its scale."""
         with self._lock:
             if reading is not None and self._floor_used:
                 self._counts.floor_looked += 1
@@ -147,7 +147,7 @@ class Stats:
                 self._floor_scale = reading.scale
 
     def untrained(self, message: str) -> None:
-        """Say why the camera lies outside what the model was trained for; empty: it does not."""
+        """Store why the model was not trained for this camera; empty: it was."""
         with self._lock:
             self._untrained = message
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says to --help, which ROS itself leaves to each program."""
+"""The --help text of the node, which ROS leaves to each program."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _HEAD = """\
 usage: dmd_node --ros-args [-r image:=TOPIC] [-r camera_info:=TOPIC] [-p NAME:=VALUE ...]
                 [--params-file FILE]
 
-Metric depth and coloured points from one calibrated camera. The parameters, as they are if not
-set; config/dmd.yaml has more about each:
+Metric depth and coloured points from one calibrated camera. The parameters with their default
+values; config/dmd.yaml explains each at more length:
 """
 
 
 def is_asked_for(arguments: Sequence[str]) -> bool:
-    """Whether the arguments before those of ROS ask for help."""
+    """Return whether the arguments before those of ROS request help."""
     own = itertools.takewhile(lambda word: word != '--ros-args', arguments)
     return not {'-h', '--help'}.isdisjoint(own)
 
 
 def tell() -> None:
-    """Print `usage`, to a reader that may have seen enough (head, less) before its end."""
+    """Print `usage`; a reader such as head or less may close the pipe early."""
     try:
         print(usage(), flush=True)
     except BrokenPipeError:
@@ -37,7 +37,7 @@ def tell() -> None:
 
 
 def usage() -> str:
-    """List how to start the node, and all its parameters."""
+    """Return the command line of the node and the list of its parameters."""
     lines = [_HEAD]
     for field in dataclasses.fields(Settings):
         about, default = field.metadata, field.default

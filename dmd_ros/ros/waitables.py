@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Events of QoS, kept from ending the spin that waits for them when another thread ends them."""
+"""Keep QoS events that another thread destroys from ending the spin that waits for them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rclpy.exceptions import InvalidHandle
 
 
 def outlive(waitable: Any) -> None:
-    """Have the executor pass over `waitable` once it is destroyed.
+    """Make the executor skip `waitable` once it is destroyed.
 
-    rclpy looks at subscriptions, timers and services in that way, but not at the events of QoS:
-    who destroys a subscription in another thread than the one that spins, as a transition under a
-    MultiThreadedExecutor does, ends the spin if that has just made up its list.
+    rclpy does so for subscriptions, timers and services, but not for QoS events: destroying a
+    subscription in another thread than the spinning one, as a transition under a
+    MultiThreadedExecutor does, ends the spin if it has just built its wait list.
     """
     for name in ('add_to_wait_set', 'take_data'):
         setattr(waitable, name, _unless_destroyed(getattr(waitable, name)))

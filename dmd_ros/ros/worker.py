@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that works on the newest item, and a letter box that holds just that one."""
+"""A thread that processes the newest item, and a mailbox that holds only that item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar('T')
 class Worker(Generic[T]):
     """Calls `process` with the newest item offered, in a thread of its own; never queues.
 
-    `process` must not raise: it knows what a failure means, this class does not.
+    `process` must not raise: it has to handle its own failures.
     """
 
     def __init__(self, process: Callable[[T], None]) -> None:
@@ -27,20 +27,20 @@ class Worker(Generic[T]):
         self._thread.start()
 
     def offer(self, item: T) -> T | None:
-        """Put `item` in the box; give back the older one that it displaced, if any."""
+        """Put `item` in the mailbox; return the older one that it displaced, if any."""
         with self._changed:
             displaced, self._item = self._item, item
             self._changed.notify()
         return displaced
 
     def clear(self) -> T | None:
-        """Empty the box, and give back what was in it."""
+        """Empty the mailbox and return its item, if any."""
         with self._changed:
             displaced, self._item = self._item, None
         return displaced
 
     def stop(self) -> None:
-        """Finish the item at hand, drop the one in the box, and end the thread."""
+        """Finish the current item, drop the one in the mailbox, and end the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -55,4 +55,4 @@ class Worker(Generic[T]):
                 item, self._item = self._item, None
             assert item is not None
             self._process(item)
-            del item  # a frame of 6 MB need not live until the next one comes
+            del item  # do not keep a frame of 6 MB until the next one arrives

@@ -280,7 +280,7 @@ def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
     cut = tmp_path / 'cut.mcap'
     cut.write_bytes(storage_file(whole).read_bytes()[:-200])
     monkeypatch.setattr(command, 'perform', lambda *_: Observed())
-    with pytest.raises(NodeError, match='the node gave no depth'):
+    with pytest.raises(NodeError, match='the node published no depth'):
         command.main(['--bag', str(cut), '--out', str(tmp_path / 'out'), '--model', str(oracle)])
     assert f'warning: {cut} is incomplete or unusual' in capsys.readouterr().err
 
@@ -389,8 +389,8 @@ def test_messages_of_ros1_and_ros2_bags_are_the_same_on_the_wire(tmp_path: Path)
     [
         ('steps=2', "'steps=2' is not NAME:=VALUE, for example steps:=2"),
         ('model:=other.onnx', "'model:=other.onnx': give --model other.onnx instead"),
-        ('autostart:=false', "'autostart:=false': autostart is the demo's own business"),
-        ('stpes:=2', 'stpes is no parameter of the node; allowed: steps'),
+        ('autostart:=false', "'autostart:=false': autostart is set by the demo itself"),
+        ('stpes:=2', 'stpes is not a parameter of the node; allowed: steps'),
         ('input_rectified:=maybe', "input_rectified is 'maybe'; allowed: auto, true, false"),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_second_demo_takes_the_place_of_the_first(oracle: Path, tmp_path: Path
     monkeypatch.setattr(command, 'perform', perform)
     queue = 'qos_overrides./points.publisher.depth'
     words = ['-p', 'steps:=2', '-p', f'{queue}:=1', '--model', str(oracle)]
-    with pytest.raises(NodeError, match='the node gave no depth for 0 images'):
+    with pytest.raises(NodeError, match='the node published no depth for 0 images'):
         command.main(['--bag', str(bag), '--out', str(out), *words])
     assert [path.name for path in out.iterdir()] == ['notes.txt']
     assert (told['steps'], told[queue]) == (2, 1)

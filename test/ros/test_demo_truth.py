@@ -41,8 +41,10 @@ def test_who_has_the_options_that_a_warning_advises_is_told(
     late = Item(DEPTH, T0 + 10**10, ROOM, 'depth32')
     bag = write_bag(tmp_path / 'bag', [*PICTURES, late])
     monkeypatch.setattr(command, 'perform', lambda *_: Observed())
-    with pytest.raises(NodeError, match='the node gave no depth'):
+    with pytest.raises(NodeError, match='the node published no depth'):
         command.main(['--bag', str(bag), '--out', str(tmp_path / 'out'), '--model', str(oracle)])
     warning, where = capsys.readouterr().err.splitlines()
     assert warning.endswith('there is no ground truth (see --depth-tolerance)')
-    assert where.startswith('--depth-tolerance: not of the demo, but of python -m dmd_ros.eval.')
+    assert where.startswith(
+        '--depth-tolerance: not an option of the demo, but of python -m dmd_ros.eval.'
+    )

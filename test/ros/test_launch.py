@@ -240,7 +240,7 @@ def test_a_value_that_the_parameter_cannot_have_is_named_in_the_error():
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
         process = NodeProcess(domain, 'steps:=many', command=command, cwd='/')
         assert process.wait() == 1
-    assert 'steps:=many: a value such as 0 is expected' in process.output
+    assert 'steps:=many: expected a value such as 0' in process.output
 
 
 def test_an_argument_that_is_nearly_one_is_named_with_the_nearest_one(oracle):
@@ -258,7 +258,7 @@ def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
         options = ('params_file:=~/my.yaml',)
         process = NodeProcess(domain, *options, command=command, cwd='/', HOME=str(tmp_path))
         assert process.wait() == 1
-    assert f'params_file: {tmp_path}/my.yaml is no file' in process.output
+    assert f'params_file: {tmp_path}/my.yaml is not a file' in process.output
     assert 'process started' not in process.output
 
 

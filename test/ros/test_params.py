@@ -95,9 +95,9 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
         (['--ros-args', '--params-file', '/nowhere.yaml'], '--params-file /nowhere.yaml'),
         (['--ros-args', '-p', 'steps'], "'-p steps'"),
         (['--ros-args', '--steps'], "with these arguments and ROS_ variables: ['--steps']"),
-        (['-p', 'steps:=2'], '-p steps:=2: not known here'),
-        (['--', '--steps', '2', '--'], '[dmd]: --steps 2: not known here'),
-        (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: not known here'),
+        (['-p', 'steps:=2'], '-p steps:=2: unknown argument'),
+        (['--', '--steps', '2', '--'], '[dmd]: --steps 2: unknown argument'),
+        (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: unknown argument'),
     ],
 )
 def test_arguments_that_ros_cannot_read_or_would_drop_are_told(arguments, message):
@@ -113,7 +113,7 @@ def test_a_name_that_is_too_long_ends_in_a_message(name):
     with free_domain() as domain:
         node = NodeProcess(domain, '--ros-args', '-r', name)
         assert node.wait() == 1
-    assert 'rclpy cannot make the node: ' in node.output
+    assert 'rclpy cannot create the node: ' in node.output
     assert "length should not exceed '255" in node.output
     assert 'Traceback' not in node.output
 
@@ -128,7 +128,7 @@ def test_logs_that_cannot_be_written_are_told_as_such(variable, tmp_path):
         node = NodeProcess(domain, **place)
         assert node.wait() == 1
     assert 'rclpy cannot log: ' in node.output
-    assert 'set ROS_LOG_DIR to a folder that can be written' in node.output
+    assert 'set ROS_LOG_DIR to a writable folder' in node.output
     assert 'arguments' not in node.output
 
 

@@ -82,7 +82,7 @@ def test_a_child_that_a_person_starts_names_the_command(
         cwd=ROOT,
     )
     assert done.stderr.endswith(
-        f'. No command of its own: python -m dmd_ros.ros.{command} starts it.\n'
+        f'. Not a stand-alone command: it is started by python -m dmd_ros.ros.{command}.\n'
     )
     assert (done.returncode, done.stdout, done.stderr.count('\n')) == (1, '', 1)
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure everything the package promises: python -m dmd_ros.ros.bench [--out DIR].
+"""Measure the performance of the package: python -m dmd_ros.ros.bench [--out DIR].
 
 Writes bench.md and bench.json. Times are medians. Run it on an idle machine; it takes about five
-minutes. For memory and latency without the denoiser, --oracle names a model that costs nothing.
+minutes. For memory and latency without the denoiser, pass a trivial model to --oracle.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dmd_ros.ros.processes import Family
 from dmd_ros.runtime.shared_files import find_model
 
 _SIZES = {f'{width}x{height}': (width, height) for width, height in (live.VGA, live.HD)}
-# Hz, slow enough that no frame waits for the one before.
+# Hz, slow enough that no frame waits for the previous one.
 _LATENCY_RATE = {live.VGA: 10.0, live.HD: 4.0}
 Add = Callable[..., None]
 PARTS = ('stages', 'denoiser', 'clouds', 'latency', 'memory', 'flood')
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     model = find_model(args.model)
     oracle = find_model(args.oracle) if args.oracle else model
-    short = min(args.seconds / 10, 6.0)  # of what is timed again and again
+    short = min(args.seconds / 10, 6.0)  # for repeated timings
     found: dict[str, Any] = {'machine': machine.describe()}
     page = ['# dmd_ros bench\n', _pairs('machine', found['machine'])]
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _live(args: argparse.Namespace, model: Path, oracle: Path, add: Add) -> None:
-    """Time the real node: first with a denoiser that costs nothing, then with the model."""
+    """Time the real node: first with a trivial denoiser, then with the model."""
     logs = args.out / 'logs'
     if 'latency' in args.parts:
         for name, size in _SIZES.items():
@@ -94,7 +94,7 @@ def _clouds(size: tuple[int, int], seconds: float) -> tuple[dict[str, float], st
     rows: list[list[object]] = [[name, ms, ms / ours] for name, ms in times.items()]
     text = report.markdown_table(('way', 'median ms', 'times write_cloud'), rows)
     if len(times) == 2:
-        text += '\nsensor_msgs_py is not installed here: nothing to compare with.\n'
+        text += '\nsensor_msgs_py is not installed, so there is no comparison.\n'
     return times, text
 
 
@@ -113,15 +113,15 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--out', type=Path, default=Path('out/bench'), help='default: %(default)s')
     add('--model', help='.onnx file or shipped model (default: the shipped one)')
-    add('--oracle', help='.onnx file that costs nothing (default: the model)')
+    add('--oracle', help='.onnx file of a trivial model (default: the model)')
     add('--parts', nargs='+', choices=PARTS, default=PARTS, help='default: all')
-    add('--frames', type=positive, default=100, help='of stages and latency (default: 100)')
+    add('--frames', type=positive, default=100, help='for stages and latency (default: 100)')
     add('--memory-frames', type=positive, default=5000, help='default: %(default)s')
     add(
         '--seconds',
         type=_duration,
         default=60.0,
-        help='of the flood; a tenth for denoiser and clouds (default: 60)',
+        help='duration of the flood; a tenth for denoiser and clouds (default: 60)',
     )
     return parser
 

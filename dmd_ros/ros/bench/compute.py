@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What needs no wire: the denoiser alone, and building a cloud beside other ways to do it."""
+"""Measurements without DDS: the denoiser, and building a cloud compared with alternatives."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ OURS, MEMCPY = 'write_cloud', 'memcpy'
 
 
 def denoiser(model: Path, seconds: float) -> dict[str, Any]:
-    """Count evaluations a second at the model's own size, one picture, on all cores given.
+    """Measure evaluations a second at the model's own size, one picture, on all available cores.
 
-    In turn with those of the same model in int8, if that lies beside it.
+    Alternates with the same model in int8, if that is in the same folder.
     """
     cores = len(os.sched_getaffinity(0))
     files = (model, model.with_name(f'{model.stem}_int8.onnx'))
@@ -59,7 +59,7 @@ def denoiser(model: Path, seconds: float) -> dict[str, Any]:
 
 
 def clouds(width: int, height: int, seconds: float) -> dict[str, float]:
-    """Median ms of building one cloud from depth and colours, beside other ways and memcpy."""
+    """Return median ms to build one cloud from depth and colours, of alternatives and memcpy."""
     camera = scene.camera(width, height)
     rays, rgb = camera.rays(), scene.picture(width, height)
     depth = np.exp(scene.code(height, width)[0, 0]).astype(np.float32)
@@ -74,9 +74,9 @@ def clouds(width: int, height: int, seconds: float) -> dict[str, float]:
 
 
 def _medians(ways: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median time of each way, after three rounds to warm up.
+    """Return the median time of each way, after three warm-up rounds.
 
-    All in turn, again and again, so that whatever else the machine does hits all alike.
+    The ways alternate, so that other load on the machine affects all of them equally.
     """
     rounds: list[list[float]] = []
     ends = time.perf_counter() + seconds
@@ -96,10 +96,10 @@ def _other_ways(
     rays: NDArray[np.float32],
     rgb: NDArray[np.uint8],
 ) -> dict[str, Callable[[], Any]]:
-    """Give the ways through sensor_msgs_py, or none if it is not installed.
+    """Return the ways that use sensor_msgs_py, or none if it is not installed.
 
-    Of a ready array, create_cloud is a copy; the work is to get there. What its documentation asks
-    for is an iterable of points.
+    Given a finished array, create_cloud only copies it; building the array is the actual work. Its
+    documentation specifies an iterable of points.
     """
     try:
         from sensor_msgs_py import point_cloud2

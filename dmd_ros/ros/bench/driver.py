@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera and a listener in one process, for timing the live node from outside.
 
-Takes orders as JSON lines on stdin: {"width", "height", "frames", "rate"}. rate in Hz; 0 sends the
-next image as soon as the cloud of the one before has come. {"first": true, "width", "height"}
-sends images until the first depth has come.
+Reads orders as JSON lines from stdin: {"width", "height", "frames", "rate"}. rate in Hz; 0 sends
+the next image as soon as the cloud of the previous one has arrived. {"first": true, "width",
+"height"} sends images until the first depth has arrived.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from dmd_ros.ros.diagnostics import values_of
 from dmd_ros.ros.messages import info_from_camera
 from dmd_ros.ros.processes import run_child, say
 
-# Closed loop: a frame that was dropped must not stop the run.
+# Closed loop: a dropped frame must not stop the run.
 _PATIENCE = 1.0
 LOST = 'dropped: lost in transport'
-# Seconds that counters must stand still (diagnostics come four times a second) where images may
-# have got lost on the way; and where some still wait in the node for a lost camera_info.
+# Seconds for which counters must not change (diagnostics are sent four times a second): if images
+# may be lost in transport; and if some still wait in the node for a lost camera_info.
 _STILL, _STUCK = 1.0, 10.0
 
 
 class Driver:
-    """Publishes images with a serial number as stamp and notes when the outputs come."""
+    """Publishes images with a serial number as stamp and notes when the outputs arrive."""
 
     def __init__(self, node: Any) -> None:
         """Create the publishers and subscriptions."""
@@ -57,7 +57,7 @@ class Driver:
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 5)
 
     def first(self, width: int, height: int) -> None:
-        """Send images at 30 Hz until the first depth has come, and say when."""
+        """Send images at 30 Hz until the first depth has arrived, and report when."""
         image, info = _messages(width, height)
         while not self._came['depth']:
             self._send(image, info)
@@ -92,9 +92,9 @@ class Driver:
         )
 
     def _settled(self, expected: int | None = None) -> dict[str, str]:
-        """Wait until the node has dealt with every image, and give its counters then.
+        """Wait until the node has handled every image, and return its counters.
 
-        expected: images that have arrived or are known to be lost then, if all goes well.
+        expected: images that should then have arrived or be known as lost.
         """
         counts, since = (0, 0), time.monotonic()
         while True:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The other side of the wire: notes when each message of the stage table came."""
+"""The receiver of the stage table: notes when each message arrived."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOPICS = {
 
 
 def main() -> None:
-    """Listen until told to stop."""
+    """Listen until ordered to stop."""
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_bench_listener')
     came: dict[str, dict[int, int]] = {name: {} for name in _TOPICS}
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _follow_orders(ended: Future) -> None:
     sys.stdin.readline()
-    ended.set_result(None)  # rclpy.shutdown() would fail the callback at hand
+    ended.set_result(None)  # rclpy.shutdown() would fail the current callback
 
 
 if __name__ == '__main__':

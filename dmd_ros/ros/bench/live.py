@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real node, timed from outside: latency, start, memory, and a camera that is too fast."""
+"""The real node, timed from outside: latency, startup, memory, and a camera that is too fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmd_ros.ros.bench.driver import LOST
 from dmd_ros.ros.bench.machine import resident_mb
 from dmd_ros.ros.processes import Event, Family
 
-# Short, so that little time is spent on waiting for counters.
+# Short, so that little time is spent waiting for counters.
 DIAGNOSTICS_PERIOD = 0.25
 VGA, HD = (640, 480), (1920, 1080)
 _BURST = (200, 200.0)  # images, Hz
@@ -27,7 +27,7 @@ FLOOD_HZ = 100.0  # far more than the node can do
 
 @dataclass(frozen=True)
 class Start:
-    """seconds from starting the process to the first depth; megabytes resident after it."""
+    """seconds from process start to the first depth; megabytes: resident memory after it."""
 
     seconds: float
     megabytes: float
@@ -36,7 +36,7 @@ class Start:
 class LiveNode:
     """The node process and a driver process, in a `with` statement of their family.
 
-    size: width and height of the pictures. start: what the first depth took.
+    size: width and height of the pictures. start: time and memory up to the first depth.
     """
 
     def __init__(self, family: Family, model: Path, size: tuple[int, int] = VGA) -> None:
@@ -59,11 +59,11 @@ class LiveNode:
         self.start = Start((first - started) * 1e-9, self.resident_mb())
 
     def resident_mb(self) -> float:
-        """Memory of the node now."""
+        """Return the current resident memory of the node, MB."""
         return resident_mb(self._node.process.pid)
 
     def drive(self, frames: int, rate: float, what: str) -> Event:
-        """Send frames (rate in Hz, 0: each after the cloud of the one before)."""
+        """Send frames (rate in Hz, 0: each after the cloud of the previous one)."""
         self._driver.tell(json.dumps({'frames': frames, 'rate': rate, **self._size}))
         with tqdm(total=frames, desc=what, unit='image') as bar:
             for _, event in self._family.events(60.0):
@@ -76,7 +76,7 @@ class LiveNode:
 
 
 def latency(event: Event) -> dict[str, float]:
-    """Medians in ms: image sent to depth and cloud received; the node's stages; what is left.
+    """Return medians in ms: image sent to depth and cloud received; the node's stages; the rest.
 
     'everything but the denoiser' is the time to the cloud (the last output) without the denoiser.
     """
@@ -96,9 +96,9 @@ def latency(event: Event) -> dict[str, float]:
 
 
 def growth(live: LiveNode, frames: int) -> dict[str, float]:
-    """Memory before and after `frames` frames, MB; a tenth of them and a burst warm up first.
+    """Return memory before and after `frames` frames, MB, after a warm-up of a tenth and a burst.
 
-    Without the burst, the queues fill for the first time whenever the listener is late for once.
+    Without the burst, the queues would first fill whenever the listener happens to be late.
     """
     live.drive(max(frames // 10, 20), 0, 'memory, warming up')
     live.drive(*_BURST, 'memory, a burst')
@@ -115,7 +115,7 @@ def growth(live: LiveNode, frames: int) -> dict[str, float]:
 
 
 def flood(live: LiveNode, seconds: float) -> dict[str, Any]:
-    """Send images at `FLOOD_HZ`; every one must be accounted for."""
+    """Send images at `FLOOD_HZ`; all of them must be accounted for."""
     event = live.drive(round(seconds * FLOOD_HZ), FLOOD_HZ, f'{FLOOD_HZ:g} Hz')
     change = _changes(event['before'], event['after'])
     drops = {k: v for k, v in change.items() if k.startswith('dropped: ') and v}

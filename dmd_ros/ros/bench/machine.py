@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names the machine: a time without it says nothing."""
+"""Describe the machine, without which times are meaningless."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import rclpy
 
 
 def describe() -> dict[str, str]:
-    """Give what a reader needs to compare times: processor, cores, load, versions."""
+    """Return the data needed to compare times: processor, cores, load, versions."""
     return {
         'processor': _processor(),
         'cores': str(len(os.sched_getaffinity(0))),
@@ -31,7 +31,7 @@ def describe() -> dict[str, str]:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process, MB of 10^6 bytes."""
+    """Return the resident memory of a process, MB of 10^6 bytes."""
     for line in Path(f'/proc/{pid}/status').read_text(encoding='ascii').splitlines():
         if line.startswith('VmRSS:'):
             return int(line.split()[1]) * 1024 / 1e6
@@ -46,7 +46,7 @@ def _processor() -> str:
 
 
 def _version(package: str) -> str:
-    """Version of what pip installed; other installations do not say."""
+    """Return the version of a package installed by pip; others do not record it."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

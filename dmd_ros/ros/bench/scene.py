@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A made-up camera and scene: the same bytes on every machine, with edges and slopes."""
+"""A synthetic camera and scene: the same bytes on every machine, with edges and slopes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmd_ros.core.camera import Camera
 
 
 def camera(width: int, height: int) -> Camera:
-    """Camera of 60 degrees across."""
+    """Return a camera with a horizontal field of view of 60 degrees."""
     focal = width / 2 / np.tan(np.radians(30.0))
     return Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times each stage of a frame and, beside it, a memcpy of the same bytes.
+"""Time each stage of a frame and a memcpy of the same bytes.
 
-Runs as a process of its own: arguments are width, height, number of frames and model file. The
-stages are the node's own functions in the node's order; the denoiser answers at once.
+Runs as a separate process; arguments: width, height, number of frames and model file. The stages
+are the node's own functions in the node's order; the denoiser returns immediately.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PATIENCE = Duration(seconds=10)
 
 
 class _Instant:
-    """A denoiser that knows the answer without looking."""
+    """A denoiser that returns a fixed answer immediately."""
 
     name, device, precision = 'instant', 'cpu', 'fp32'
 
@@ -88,7 +88,7 @@ class Bench:
         }
 
     def frame(self, number: int) -> None:
-        """Do everything that the node does for one frame."""
+        """Do all the work of the node for one frame."""
         height, width = self._size
         pixels = height * width
         rgb = self._lap('decode bgr8', 3 * pixels, lambda: rgb_from_image(self._image))
@@ -121,7 +121,7 @@ class Bench:
         self._lap('publish cloud', 16 * pixels, lambda: self._publish('cloud', number, header))
 
     def jpeg(self) -> None:
-        """Decode a jpeg: instead of 'decode bgr8', for cameras that send those."""
+        """Decode a JPEG, instead of 'decode bgr8', for cameras that send JPEGs."""
         pixels = self._size[0] * self._size[1]
         self._lap('decode jpeg', 3 * pixels, lambda: rgb_from_compressed(self._jpeg))
 
@@ -151,7 +151,7 @@ class Bench:
 
 
 def main() -> None:
-    """Run the frames and report the medians and when what was sent."""
+    """Run the frames and report the medians and the send times."""
     keep_freed_memory()
     send_in_background()
     width, height, frames = (int(text) for text in sys.argv[1:4])
@@ -166,10 +166,10 @@ def main() -> None:
         started = time.monotonic()
         bench.frame(number)
         bench.jpeg()
-        # Let the listener finish, as a camera's pause between frames does.
+        # Let the listener finish, as in the pause between camera frames.
         period = max(_PERIOD, _PERIOD_OF_PIXEL * width * height)
         time.sleep(max(0.005, period - (time.monotonic() - started)))
-    # Those that the listener still waits for; then it may take its time to note them.
+    # Deliver the outstanding messages; then give the listener time to note them.
     for publisher in bench.publishers.values():
         publisher.wait_for_all_acked(_PATIENCE)
     time.sleep(1.0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stage table: what the stages process measured, and when its messages arrived elsewhere."""
+"""The stage table: times of the stages process, and arrival times in another process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from dmd_ros.eval.output import report
 from dmd_ros.ros.processes import Family
 
-# Not part of a frame: the same camera's picture as a jpeg instead.
+# Not part of a frame: the same picture as a JPEG instead.
 _ASIDE = 'decode jpeg'
-# Seconds for everything but the frames, and for each of these, as the slowest machine may need.
+# Seconds for everything except the frames, and per frame, on the slowest machine.
 _PATIENCE, _PATIENCE_OF_FRAME = 120.0, 1.0
 
 
@@ -22,7 +22,7 @@ def stage_table(
     model: Path,
     frames: int,
 ) -> tuple[dict[str, Any], str]:
-    """Run the stages at one picture size; gives the figures and their Markdown."""
+    """Run the stages at one picture size; return the figures and their Markdown."""
     listener = family.start('listener', 'dmd_ros.ros.bench.listener')
     arguments = (*map(str, size), str(frames), str(model))
     family.start('stages', 'dmd_ros.ros.bench.stages', *arguments)
@@ -51,12 +51,12 @@ def stage_table(
 
 
 def _row(name: str, ms: float, copy: float | None) -> list[object]:
-    """copy: ms of a memcpy of the stage's bytes; None where it has none."""
+    """copy: ms of a memcpy of the stage's bytes; None if there is none."""
     return [name, ms, '', ''] if copy is None else [name, ms, copy, f'{ms / copy:.1f}']
 
 
 def _delivery(sent: dict[str, Any], came: dict[str, Any], name: str) -> tuple[float, float]:
-    """Median ms from publish() to the other process, and the share that arrived."""
+    """Return median ms from publish() to the other process, and the fraction that arrived."""
     times = [
         (came[name][number] - at[name]) * 1e-6
         for number, at in sent.items()

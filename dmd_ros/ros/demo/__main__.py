@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Play a bag through the real node, over DDS: python -m dmd_ros.ros.demo [--bag BAG].
 
-Three processes, as on a robot: a player in the camera driver's place, the node, and a recorder.
-Leaves in --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency and
-accuracy), sheet.png, cloud.png, summary.jpg (both in small) and logs/.
+Three processes, as on a robot: a player in place of the camera driver, the node, and a recorder.
+Writes to --out: recorded/ (rosbag2 mcap), demo.md and demo.json (frames, drops, latency and
+accuracy), sheet.png, cloud.png, summary.jpg (a small version of both) and logs/.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dmd_ros.runtime.shared_files import find_model
 
 SAMPLE_BAG = Path('test/data/sample_bag')
 _RECORDED = 'recorded'
-# What warnings of the evaluation may advise, and the demo has not got.
+# Options that warnings of the evaluation may suggest, but the demo lacks.
 _OF_REPLAY = ('--depth-info-topic', '--depth-as-is', '--depth-tolerance')
 _LEFT = (_RECORDED, 'demo.md', 'demo.json', 'sheet.png', 'cloud.png', 'summary.jpg')
 
@@ -52,11 +52,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = (args.image_topic, args.camera_info_topic, args.depth_topic)
         chosen = topics.choose(bag, *names, calibrated=fov_source == CAMERA_INFO)
         source = inspect(bag, chosen, args.limit, given.pop('input_rectified', 'auto'))
-        results.reader_of(bag, source)  # what cannot be judged by is said before it is played
+        results.reader_of(bag, source)  # report unusable ground truth before playing
         told = list(bag.warnings)
         _tell(told)
     check_replaceable(out / _RECORDED, args.bag)
-    remove(out / name for name in _LEFT)  # logs are written over
+    remove(out / name for name in _LEFT)  # logs are overwritten
     out.mkdir(parents=True, exist_ok=True)
     print(f'{source.images} images of {source.topics.image} in {source.path}, model {model}')
     settings: dict[str, Any] = source.node_parameters()
@@ -79,29 +79,30 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _tell(warnings: Sequence[str]) -> None:
-    """Print warnings, and who has the options that they advise."""
+    """Print warnings, and which command has the options that they suggest."""
     for warning in warnings:
         print(f'warning: {warning}', file=sys.stderr)
     advised = [name for name in _OF_REPLAY if any(name in warning for warning in warnings)]
     if advised:
         print(
-            f'{", ".join(advised)}: not of the demo, but of python -m dmd_ros.eval.replay, which '
-            'judges a bag without playing it',
+            f'{", ".join(advised)}: not an option of the demo, but of python -m '
+            'dmd_ros.eval.replay, which evaluates a bag without playing it',
             file=sys.stderr,
         )
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:
-    """Range that the node was asked for: beyond it says no more than that."""
+    """Return the depth range requested of the node, which reports only +-inf outside it."""
     return Limits(given.get('min_depth', 0.0), given.get('max_depth', math.inf))
 
 
 def _check(observed: Observed, source: Source, out: Path) -> None:
-    """Refuse to report on nothing."""
+    """Raise an error if there is nothing to report on."""
     if not observed.depth:
         said = observed.diagnostics
         raise NodeError(
-            f'the node gave no depth for {len(observed.sent)} images of {source.topics.image}: '
+            f'the node published no depth for {len(observed.sent)} images of '
+            f'{source.topics.image}: '
             f'{said.get("last error") or said}; its log is {out / "logs" / "node.log"}'
         )
     if observed.node_status:
@@ -115,16 +116,16 @@ def _parameter(text: str) -> tuple[str, Any]:
     name, is_set, value = text.partition(':=')
     if not name or not is_set:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME:=VALUE, for example steps:=2')
-    if name in ('model', 'backend', 'device'):  # the result is judged by the model of --model
+    if name in ('model', 'backend', 'device'):  # --model also determines the evaluation
         raise argparse.ArgumentTypeError(f'{text!r}: give --{name} {value or "..."} instead')
-    # Without depth everybody would wait, without diagnostics there are no counts.
+    # Without depth all processes would wait; without diagnostics there are no counts.
     if name in ('autostart', 'build_only', 'image_transport', 'diagnostics_period'):
-        raise argparse.ArgumentTypeError(f"{text!r}: {name} is the demo's own business")
-    # Of a name that it has not got the node only warns, and the report would say that it was set.
+        raise argparse.ArgumentTypeError(f'{text!r}: {name} is set by the demo itself')
+    # The node only warns about an unknown name, and the report would list it as set.
     if name not in NAMES and not name.startswith('qos_overrides.'):
         near = ', '.join(difflib.get_close_matches(name, NAMES) or NAMES)
-        raise argparse.ArgumentTypeError(f'{name} is no parameter of the node; allowed: {near}')
-    if name == 'input_rectified':  # a text, which JSON would take for a flag
+        raise argparse.ArgumentTypeError(f'{name} is not a parameter of the node; allowed: {near}')
+    if name == 'input_rectified':  # text, which JSON would read as a boolean
         return name, value
     try:
         return name, json.loads(value)
@@ -141,10 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     add('--backend', choices=BACKENDS, default='onnxruntime', help='default: %(default)s')
     add('--device', default='cpu', help='default: %(default)s')
     add('--image-topic', help='default: the only one')
-    add('--camera-info-topic', help='default: the only one, or the one beside the image')
-    add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without")
+    add('--camera-info-topic', help='default: the only one, or the one next to the image')
+    add('--depth-topic', help="ground truth; default: the only one, if any; 'none': without it")
     add('-p', '--param', type=_parameter, action='append', default=[], metavar='NAME:=VALUE',
-        help='another parameter of the node, as often as needed')  # fmt: skip
+        help='parameter of the node; may be repeated')  # fmt: skip
     add('--limit', type=count, default=300, help='play at most n images; 0: all (default: 300)')
     return parser
 

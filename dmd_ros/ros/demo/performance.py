@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One performance of the demo: node, player and recorder as processes that talk over DDS."""
+"""One run of the demo: node, player and recorder as processes that communicate over DDS."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dmd_ros.ros.processes import Event, Family
 
 # Seconds: TensorRT may have to build an engine first.
 _START = 1800.0
-# Seconds: compressing large clouds may lag far behind.
+# Seconds: compression of large clouds may lag far behind.
 _FINISH = 600.0
-# Seconds without any answer after the last image, after which no more is expected.
+# Seconds without output after the last image, after which no more is expected.
 _QUIET = 5.0
-# Diagnostics come once a second: two periods hold a message that saw everything.
+# Diagnostics are sent once a second: two periods contain a message with the final counts.
 _LAST_DIAGNOSTICS = 2.5
 _DROPPED = 'dropped: '
 # Reasons for which the node drops an image that it has not yet paired.
@@ -31,9 +31,9 @@ _UNPAIRED = ('frame_id', 'lost in transport', 'out_of_order', 'time jump', 'unpa
 
 @dataclass
 class Observed:
-    """What was seen from outside the node; times are monotonic nanoseconds by stamp.
+    """Observations from outside the node; times are monotonic nanoseconds by stamp.
 
-    diagnostics: the node's last words about itself. recorded: messages in the bag, by topic.
+    diagnostics: the node's latest status values. recorded: messages in the bag, by topic.
     """
 
     sent: dict[int, int] = field(default_factory=dict)
@@ -45,26 +45,26 @@ class Observed:
 
     @property
     def complete(self) -> bool:
-        """Whether the last image that was sent has come back as depth and as a cloud."""
+        """Whether depth and cloud of the last sent image have arrived."""
         last = next(reversed(self.sent), None)
         return last is not None and last in self.depth and last in self.points
 
     @property
     def drops(self) -> dict[str, int]:
-        """Images that the node has dropped, by reason."""
+        """Images dropped by the node, by reason."""
         said = self.diagnostics.items()
         return {k.removeprefix(_DROPPED): int(v) for k, v in said if k.startswith(_DROPPED)}
 
     @property
     def in_hand(self) -> int:
-        """Pairs that the node had, by its last words, yet to process or drop."""
+        """Pairs that the node, by its latest status, has yet to process or drop."""
         dropped = sum(n for reason, n in self.drops.items() if reason not in _UNPAIRED)
         kinds = ('pairs', 'processed', 'idle (nobody listens)')
         pairs, processed, idle = (int(self.diagnostics.get(kind, 0)) for kind in kinds)
         return pairs - processed - idle - dropped
 
     def note(self, event: Event) -> None:
-        """Enter an event of the player or the recorder."""
+        """Record an event of the player or the recorder."""
         if event['event'] == 'sent':
             self.sent[event['stamp']] = event['at']
         elif event['event'] == 'diagnostics':
@@ -103,11 +103,11 @@ def perform(source: Source, settings: Mapping[str, Any], out: Path) -> Observed:
 
 
 def _observe(family: Family, images: int) -> Observed:
-    """Follow the performance to its end, with a progress bar."""
+    """Follow the run to its end, with a progress bar."""
     seen = Observed()
     playing = True
     with tqdm(total=images, unit='image', desc='played') as bar:
-        # While the player plays it decides when it is over (bags have pauses), then quiet does.
+        # The player reports when it is done (bags have pauses); afterwards, wait for silence.
         while playing:
             for _, event in family.events(1.0):
                 seen.note(event)
@@ -122,7 +122,7 @@ def _observe(family: Family, images: int) -> Observed:
             seen.note(event)
             if event['event'] == 'received':
                 heard = time.monotonic()
-            # Diagnostics come for ever; an image may take the node longer than all this.
+            # Diagnostics never stop, and one image may take the node longer than _QUIET.
             quiet = time.monotonic() - heard > _QUIET and not seen.in_hand
             if seen.complete or quiet:
                 break

@@ -18,13 +18,13 @@ from dmd_ros.eval.bags.topics import COMPRESSED, Topics
 from dmd_ros.ros.demo.source import messages
 from dmd_ros.ros.processes import run_child, say
 
-# A pause in a recording is not worth waiting for.
+# Longer pauses in a recording are shortened to this, in seconds.
 _LONGEST_GAP = 2.0
 _DISCOVERY = 0.5
 
 
 def main() -> None:
-    """Play: arguments are bag, image topic, camera_info topic (maybe empty), number of images."""
+    """Play; arguments: bag, image topic, camera_info topic (may be empty), number of images."""
     path, image, info, limit = sys.argv[1:]
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_player')
@@ -40,12 +40,12 @@ def main() -> None:
             publishers[info] = node.create_publisher(CameraInfo, 'camera_info', 5)
         while not all(p.get_subscription_count() for p in publishers.values()):
             time.sleep(0.02)
-        # The publisher knows of the subscription; give the subscription time to know of it.
+        # The publisher has found the subscription; let the subscription find the publisher.
         time.sleep(_DISCOVERY)
         say('ready')
         sys.stdin.readline()
         _play(bag, topics, publishers, int(limit))
-    # Reliable delivery of the last messages needs the publisher alive.
+    # Keep the publisher alive for reliable delivery of the last messages.
     with contextlib.suppress(KeyboardInterrupt):
         sys.stdin.readline()
 

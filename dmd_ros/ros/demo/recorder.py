@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's listener: takes the node's outputs off the wire and writes them into an mcap."""
+"""The demo's recorder: receives the node's outputs and writes them to an mcap."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from dmd_ros.ros.processes import run_child, say
 DEPTH, INFO, POINTS, DIAGNOSTICS = '/depth/image', '/depth/camera_info', '/points', '/diagnostics'
 # Diagnostics last: see `_follow_orders`.
 _TOPICS = {DEPTH: Image, INFO: CameraInfo, POINTS: PointCloud2, DIAGNOSTICS: DiagnosticArray}
-# On a busy machine a message is taken up to a second after it came: none is to be overwritten.
+# On a busy machine a message is taken up to a second late; none may be overwritten.
 _QUEUE = 100
 
 
 class Recorder:
-    """Notes when each message came; writing goes on in a thread, so that noting never waits.
+    """Notes the arrival time of each message; a thread writes them, so that noting never waits.
 
-    on_failure hears, in that thread, that the bag cannot be written any more.
+    on_failure is called in that thread if the bag can no longer be written.
     """
 
     def __init__(self, node: Any, folder: Path, on_failure: Callable[[], None]) -> None:
@@ -84,13 +84,13 @@ class Recorder:
         try:
             while (job := self._jobs.get()) is not None:
                 self._bag.write(*job)
-        except OSError as error:  # a full disk: the bag may last for hours yet
+        except OSError as error:  # full disk: the bag may play for hours more
             self._failure = error
             self._on_failure()
 
 
 def main() -> int:
-    """Record into the folder given as argument until told to stop; gives the exit status."""
+    """Record into the folder given as argument until ordered to stop; return the exit status."""
     rclpy.init(args=[])
     node = rclpy.create_node('dmd_demo_recorder')
     ended = Future()
@@ -109,13 +109,13 @@ def main() -> int:
 
 
 def _follow_orders(node: Any, recorder: Recorder, ended: Future) -> None:
-    # Publishers show that the node is found; its diagnostics, that it has found us: middleware
-    # tells of subscriptions in the order in which they were made.
+    # Publishers show that we have found the node; its diagnostics show that it has found us:
+    # middleware announces subscriptions in the order of their creation.
     while not (recorder.node_found_us.is_set() and all(map(node.count_publishers, _TOPICS))):
         time.sleep(0.05)
     say('ready')
     sys.stdin.readline()
-    ended.set_result(None)  # rclpy.shutdown() would fail the callback at hand
+    ended.set_result(None)  # rclpy.shutdown() would fail the current callback
 
 
 def _stamp(data: bytes) -> int:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo leaves: figures, a contact sheet, a picture of a cloud, and both in small."""
+"""Results of the demo: figures, a contact sheet, a picture of a cloud, and a summary."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from dmd_ros.ros.demo.source import Source
 
 _ROWS = 6
 _SUMMARY = 1000  # pixels across
-# Whatever it says: the camera that the node recorded takes its place.
+# A placeholder: it is replaced by the recorded camera of the node.
 _NO_CAMERA = FixedFov(90.0)
 _WHOLE = Limits(0.0, math.inf)
 
 
 @dataclass
 class Judged:
-    """Recorded depth against the bag's ground truth, and the frames chosen to be shown.
+    """Recorded depth against the bag's ground truth, and the frames selected for display.
 
     scores, constants: of the estimates, and of the best constant per frame; empty without truth.
-    warnings: what the user should know of the bag, and of how its depth was taken.
+    warnings: about the bag, and about how its depth was interpreted.
     """
 
     scores: list[Score] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Judged:
 
 
 def reader_of(bag: Bag, source: Source) -> BagReader:
-    """Open what the bag knows of the images; raises `EvalError` if nothing can be judged by it."""
+    """Open the bag's images and ground truth; raises `EvalError` if they are unusable."""
     return BagReader(
         bag,
         source.topics,
@@ -63,10 +63,10 @@ def reader_of(bag: Bag, source: Source) -> BagReader:
 
 
 def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE) -> Judged:
-    """Compare what was recorded with what the bag knows.
+    """Compare the recorded depth with the bag's ground truth.
 
-    limits: range of depth that the node has kept to; no truth beyond is judged. Where it took no
-    camera_info, its depth is that of the picture as it came, distorted or not, by the camera that
+    limits: depth range of the node; ground truth outside it is ignored. If the node did not use
+    camera_info, its depth belongs to the original picture, distorted or not, with the camera that
     it assumed.
     """
     judged = Judged()
@@ -79,7 +79,7 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
             row = _judge_frame(frame, depth, contract, limits, judged)
             if number in chosen:
                 if frame.truth_m is None:
-                    row = replace(row, rgb=_rectified(frame))  # as its depth is
+                    row = replace(row, rgb=_rectified(frame))  # like its depth
                 judged.rows.append(row)
             if number == count // 2:
                 judged.cloud = _render_cloud(frame, depth)
@@ -88,7 +88,7 @@ def judge(source: Source, contract: Contract, out: Path, limits: Limits = _WHOLE
 
 
 def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dict[str, Any]:
-    """Collect what demo.json holds. The node's own counts stand beside what was seen outside."""
+    """Collect the contents of demo.json: the node's own counts and the outside observations."""
     said = observed.diagnostics
     score = metrics.mean_score(judged.scores)
     return {
@@ -111,7 +111,7 @@ def figures(observed: Observed, judged: Judged, settings: dict[str, Any]) -> dic
 
 
 def table(found: dict[str, Any]) -> str:
-    """Lay out the figures as Markdown."""
+    """Format the figures as Markdown."""
     latency = found['latency_ms']
     rows: list[list[object]] = [
         ['images sent', found['images_sent']],
@@ -153,7 +153,7 @@ def write(out: Path, found: dict[str, Any], judged: Judged, title: str) -> None:
 
 
 def _recorded_cameras(recorded: Bag) -> dict[int, Camera]:
-    """Read the cameras of the recorded depth, by stamp."""
+    """Return the cameras of the recorded depth, by stamp."""
     cameras = {}
     for message in recorded.raw([recorder.INFO]):
         info = recorded.decode(message)
@@ -166,7 +166,7 @@ def _together(
 ) -> Iterator[tuple[BagFrame, NDArray[np.float32]]]:
     """Pair frames of the source with recorded depth by stamp; both are in order of sending.
 
-    cameras: to take in place of those of the frames; a frame that has none is left out.
+    cameras: replace those of the frames; a frame without one is left out.
     """
     depths = recorded.raw([recorder.DEPTH])
     depth = next(depths, None)

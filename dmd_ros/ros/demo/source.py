@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bag that the demo plays: which topics, and how the node must be set for them."""
+"""The bag that the demo plays: its topics, and the node parameters for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dmd_ros.eval.bags.file import Bag
 from dmd_ros.eval.bags.recovery import Raw
 from dmd_ros.ros.errors import NodeError
 
-# Share of images that must have a camera_info of their very stamp for exact pairing.
+# Fraction of images that must have a camera_info with the same stamp for exact pairing.
 _EXACT_SHARE = 0.9
-# CDR's header alone.
+# Only a CDR header.
 _NOTHING = b'\0\1\0\0'
 
 
@@ -26,8 +26,8 @@ _NOTHING = b'\0\1\0\0'
 class Source:
     """A camera in a bag.
 
-    images: how many will be played. stamps_agree: whether images have a camera_info of their own.
-    The node is not to take a camera_info if its topic is empty.
+    images: number of images to play. stamps_agree: whether images have a camera_info with the same
+    stamp. If the camera_info topic is empty, the node must not use one.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Source:
     stamps_agree: bool
 
     def node_parameters(self) -> dict[str, Any]:
-        """Give what the node must be told about this camera."""
+        """Return the node parameters for this camera."""
         return {
             'image_transport': 'compressed' if self.compressed else 'raw',
             'input_rectified': 'true' if self.rectified else 'false',
@@ -47,10 +47,10 @@ class Source:
 
 
 def inspect(bag: Bag, chosen: topics.Topics, limit: int, rectified: str = 'auto') -> Source:
-    """Look at the stamps of a bag. limit: play at most so many images, 0 = all.
+    """Inspect the stamps of a bag. limit: maximum number of images to play, 0 = all.
 
-    rectified: whether its images are: auto (by their topic's name in the bag), true, false.
-    Raises `NodeError` where two images have the same stamp.
+    rectified: whether its images are: auto (by the name of their topic in the bag), true, false.
+    Raises `NodeError` if two images have the same stamp.
     """
     images, infos = [], set()
     for message in bag.raw([chosen.image, chosen.camera_info]):
@@ -63,9 +63,9 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int, rectified: str = 'auto'
     if repeated:
         raise NodeError(
             f'{repeated} of the {len(images)} images of {chosen.image} in {bag.path} have the '
-            'stamp of an earlier one (a looped bag, or a driver that does not stamp): the demo '
-            'follows an image by its stamp and would count wrongly; play fewer with --limit, or '
-            'judge the bag with python -m dmd_ros.eval.replay'
+            'stamp of an earlier one (a looped bag, or a driver that sets no stamps): the demo '
+            'tracks images by stamp and would count wrongly; play fewer with --limit, or evaluate '
+            'the bag with python -m dmd_ros.eval.replay'
         )
     exact = sum(stamp in infos for stamp in images)
     return Source(
@@ -79,17 +79,17 @@ def inspect(bag: Bag, chosen: topics.Topics, limit: int, rectified: str = 'auto'
 
 
 def messages(bag: Bag, chosen: topics.Topics) -> Iterator[tuple[Raw, bytes]]:
-    """Yield image and camera_info messages with what ROS 2 would have put on the wire.
+    """Yield image and camera_info messages with their ROS 2 serialisation.
 
-    A damaged one goes out all the same: the node counts what it cannot take.
+    Damaged messages are sent too: the node counts those that it cannot use.
     """
-    # The ROS 2 definitions: conversion leaves out the seq that only ROS 1 headers have.
+    # ROS 2 definitions: the conversion drops seq, which only ROS 1 headers have.
     store = get_typestore(Stores.ROS2_JAZZY)
     for message in bag.raw([chosen.image, chosen.camera_info]):
         data = message.data
         if bag.ros1:
             try:
                 data = store.ros1_to_cdr(data, message.msgtype)
-            except Exception:  # the converter's share no base
+            except Exception:  # the converter's exceptions have no common base
                 data = _NOTHING
         yield message, bytes(data)
