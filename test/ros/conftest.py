@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes and peers for the tests of the ROS side; all of it is skipped where rclpy is absent."""
+"""Nodes and peers for the ROS tests, which are skipped if rclpy is not installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def running(oracle: Path):
-    """Give a context manager: a node with parameters and a peer, already talking."""
+    """Return a context manager: a node with parameters and a peer that have connected."""
 
     @contextlib.contextmanager
     def run(
@@ -50,7 +50,7 @@ def running(oracle: Path):
             try:
                 if autostart:
                     node.wait_line('active: ')
-                    # Those of before say less.
+                    # Earlier lines contain less.
                     side.wait_diagnostics(lambda values: values['state'] == 'active')
                 yield SimpleNamespace(node=node, peer=side, domain=domain)
             finally:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real node in a process of its own, and a peer in this one that talks to it over DDS.
+"""The real node in a separate process, and a peer in this one that talks to it over DDS.
 
 Waiting is always for an event, with a timeout that a loaded machine does not reach.
 """
@@ -67,7 +67,7 @@ def free_domain() -> Iterator[int]:
 
 
 class NodeProcess:
-    """`python -m dmd_ros.ros.node` (or another command) with its output at hand."""
+    """`python -m dmd_ros.ros.node` (or another command) with access to its output."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class NodeProcess:
         return code
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Signal the process (not its group) and give its exit code."""
+        """Signal the process (not its group) and return its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         try:
@@ -133,7 +133,7 @@ class NodeProcess:
 
 
 class Peer:
-    """A camera driver and a consumer in one node: publishes pairs, collects what comes back."""
+    """A camera driver and a consumer in one node: publishes pairs, collects the outputs."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Peer:
         self._info = self.node.create_publisher(CameraInfo, info, qos())
 
     def forget(self) -> None:
-        """Expect to find the node's subscriptions anew."""
+        """Wait for the node's subscriptions again at the next use."""
         self._acquainted.clear()
 
     # Sending.
@@ -235,7 +235,7 @@ class Peer:
         raise AssertionError(f'no {set(topics) - set(answers())}; last: {self.diagnostics()}')
 
     def ask_grey(self, *topics: str) -> SimpleNamespace:
-        """Do that with a new grey picture of the ideal camera."""
+        """Call `ask` with a new grey picture of the ideal camera."""
         stamp = self.stamp()
         return self.ask(image_of(GREY, stamp), info_of(stamp), *topics)
 
@@ -246,7 +246,7 @@ class Peer:
             return self._changed.wait_for(condition, timeout)
 
     def until(self, condition: Callable[[], bool], timeout: float = TIMEOUT) -> bool:
-        """Wait for something that sends no event (the ROS graph): look again and again."""
+        """Poll until a condition without an event holds (for example in the ROS graph)."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.wait(condition, 0.05):
@@ -254,7 +254,7 @@ class Peer:
         return False
 
     def diagnostics(self) -> dict[str, str]:
-        """Give the newest values, with 'level' (a number) and 'message'."""
+        """Return the newest values, with 'level' (a number) and 'message'."""
         if not self.received['diag']:
             return {}
         status = self.received['diag'][-1].status[0]
@@ -262,7 +262,7 @@ class Peer:
         return {**values, 'level': status.level[0], 'message': status.message}
 
     def wait_diagnostics(self, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        """Give the first diagnostics from now on that are so; later ones may not be any more."""
+        """Return the first new diagnostics for which the condition holds."""
         found: list[dict[str, str]] = []
 
         def check() -> bool:
@@ -277,7 +277,7 @@ class Peer:
     # Services.
 
     def call(self, kind: type, service: str, request, timeout: float = TIMEOUT):
-        """Ask until there is an answer, as a server drops the one to a client not found yet."""
+        """Repeat until answered: a server drops its answer to a client not yet discovered."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             answer = self.call_once(kind, service, request, min(timeout, PATIENCE))
@@ -286,7 +286,7 @@ class Peer:
         raise AssertionError(f'no answer from {service} within {timeout} s')
 
     def call_once(self, kind: type, service: str, request, timeout: float):
-        # Kept, so that a second call takes what the node takes, and no discovery.
+        # Kept, so that a second call does not include the time of discovery.
         client = self._clients.get(service)
         if client is None:
             client = self.node.create_client(kind, f'{self._target}/{service}')
@@ -316,7 +316,7 @@ class Peer:
             answer = self.call_once(ChangeState, 'change_state', request, PATIENCE)
             if answer is not None:
                 return answer.success
-            # Whether the question or the answer got lost shows in the state.
+            # The state shows whether the request or the answer was lost.
             if self.state() == GOALS[label] != before:
                 return True
         raise AssertionError(f'no answer from change_state to {label}')
@@ -368,7 +368,7 @@ def depth_of(message: Image) -> np.ndarray:
 
 
 def points_of(message: PointCloud2) -> np.ndarray:
-    """Give x, y, z, rgb as float32 [H, W, 4], by the fields' offsets."""
+    """Return x, y, z, rgb as float32 [H, W, 4], using the field offsets."""
     raw = np.frombuffer(message.data, np.uint8)
     table = raw.reshape(message.height, message.row_step)
     table = table[:, : message.width * message.point_step]

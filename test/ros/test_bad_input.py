@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bad frames are dropped, counted under their reason and explained; the node lives on."""
+"""Bad frames are dropped, counted by reason and explained; the node continues."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ CASES = {
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_bad_frame_is_counted_and_explained_and_the_node_lives_on(robot, case):
+def test_a_bad_frame_is_counted_and_explained_and_the_node_continues(robot, case):
     spoil, reason, message = CASES[case]
     peer = robot.peer
-    peer.ask_grey()  # both sides know each other
+    peer.ask_grey()  # both sides have discovered each other
     before = int(peer.diagnostics().get(f'dropped: {reason}', 0))
     stamp = peer.stamp()
     image, info = image_of(GREY, stamp), info_of(stamp)
@@ -85,7 +85,7 @@ def test_bad_frame_is_counted_and_explained_and_the_node_lives_on(robot, case):
     peer.ask_grey()
 
 
-def test_logs_of_a_lasting_trouble_are_throttled(robot):
+def test_logs_of_a_persistent_problem_are_throttled(robot):
     peer = robot.peer
     peer.ask_grey()
     before = int(peer.diagnostics().get('dropped: bad image', 0))
@@ -129,7 +129,7 @@ def _compressed(data: bytes, stamp: int) -> CompressedImage:
     return CompressedImage(format='jpeg', data=data, header=image_of(GREY, stamp).header)
 
 
-def test_camera_info_that_never_comes_is_reported_with_both_counts(running):
+def test_a_missing_camera_info_is_reported_with_both_counts(running):
     with running() as robot:
         peer: Peer = robot.peer
         peer.until(lambda: peer.node.count_subscribers('image') > 0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark runs and its figures hang together; how fast a machine is, no test can say."""
+"""The benchmark runs and its figures are consistent; the speed itself is not tested."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (['--seconds', 'nan'], 'argument --seconds: nan is not a time'),
     ],
 )
-def test_what_cannot_be_measured_is_refused(
+def test_invalid_options_are_refused(
     option: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     with pytest.raises(SystemExit):
@@ -69,20 +69,20 @@ def test_stages_denoiser_and_clouds(oracle: Path, tmp_path: Path) -> None:
     for size in ('640x480', '1920x1080'):
         stages = found[f'stages {size}']
         times = dict(stages['stages_ms'])
-        # Of camera_info a memcpy of no bytes would be the measure: no ratio, however slow it was.
+        # For camera_info there is no memcpy to compare with, so there is no ratio.
         assert set(times) - set(stages['memcpy_ms']) == {'camera_info'}
         times.pop('decode jpeg')
         assert sum(times.values()) == pytest.approx(stages['everything_but_the_denoiser_ms'])
-        # The last one always comes; on a busy machine it may overtake others.
+        # The last one always arrives; on a busy machine others may be overwritten by it.
         assert 0 < stages['delivered_share']['depth'] <= 1
         assert found[f'cloud {size}']['write_cloud'] > 0
     assert found['denoiser']['model'] == 'oracle'
 
 
-def test_stages_build_no_engine_where_tensorrt_is(
+def test_stages_build_no_engine_if_tensorrt_is_installed(
     oracle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They want the contract alone; the denoiser answers at once."""
+    """They only need the contract; their denoiser returns immediately."""
     facts = select.Facts('10.3.0', gpus=('GPU',), providers=('CPUExecutionProvider',))
     monkeypatch.setattr(select, 'look_around', lambda *_: facts)
     monkeypatch.setattr(engine_cache, 'engine_for', lambda *_: pytest.fail('builds an engine'))
@@ -94,7 +94,7 @@ def test_stages_build_no_engine_where_tensorrt_is(
         stages_process.main()
 
 
-def test_many_frames_of_the_stages_are_waited_for(
+def test_the_patience_for_stages_grows_with_the_number_of_frames(
     oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, '_PATIENCE', 8.0)  # 300 frames take at least 9 s

@@ -50,7 +50,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         try:
             out, err = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)  # its children would haunt the tests to come
+            process.send_signal(signal.SIGINT)  # its children would disturb later tests
             out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
@@ -81,8 +81,8 @@ def test_the_sample_bag_goes_through_the_node_and_every_image_is_accounted_for(
     assert 'image sent to depth received, p95 ms' in done.stdout
 
 
-def test_a_demo_ends_though_its_last_images_have_no_answer(oracle: Path, tmp_path: Path) -> None:
-    """A broken one, and one whose camera_info came when the recording had ended."""
+def test_a_demo_ends_even_if_its_last_images_have_no_depth(oracle: Path, tmp_path: Path) -> None:
+    """A damaged one, and one whose camera_info came after the end of the recording."""
     items = frames([grey_from_depth(RAMPS[0])] * 11)
     items[-4] = replace(items[-4], kind='bytes', content=b'no picture')
     items = [replace(i, kind='png') if i.kind == 'image' else i for i in items[:-1]]
@@ -102,7 +102,7 @@ def recorder_of(folder: Path) -> list[str]:
 
 
 def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> None:
-    """That it has found the node is not enough: what is published before is lost."""
+    """It is not enough that it has found the node: messages published before that are lost."""
     node_says = DiagnosticStatus(name='dmd: depth', values=[KeyValue(key='images', value='0')])
     with free_domain() as domain, contextlib.ExitStack() as held:
         peer = Peer(domain, listen=())
@@ -112,7 +112,7 @@ def test_the_recorder_is_ready_when_the_node_has_found_it(tmp_path: Path) -> Non
         held.callback(process.stop)
         assert peer.until(lambda: all(p.get_subscription_count() for p in publishers))
         publishers[-1].publish(DiagnosticArray(status=[DiagnosticStatus(name='camera: rate')]))
-        time.sleep(0.5)  # it has found these as well
+        time.sleep(0.5)  # it has found these publishers too
         assert '"ready"' not in process.output
         publishers[-1].publish(DiagnosticArray(status=[node_says]))
         process.wait_line('"ready"')
@@ -132,7 +132,7 @@ def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
         )
         held.callback(process.kill)
-        assert peer.until(lambda: publisher.get_subscription_count() > 1)  # the peer listens too
+        assert peer.until(lambda: publisher.get_subscription_count() > 1)  # one is the peer's
         assert process.stdout is not None
         process.stdout.close()
         deadline = time.monotonic() + TIMEOUT
@@ -142,9 +142,9 @@ def test_a_recorder_that_cannot_report_ends(tmp_path: Path) -> None:
         assert process.poll() == 1
 
 
-def test_a_recorder_whose_disk_is_full_says_so_and_ends_at_once(tmp_path: Path) -> None:
-    """Not with a traceback, and not when the bag is over, hours later."""
-    noise = np.random.default_rng(0).bytes(400_000)  # which does not compress
+def test_a_recorder_whose_disk_is_full_reports_it_and_ends_at_once(tmp_path: Path) -> None:
+    """Without a traceback, and not only at the end of the bag, hours later."""
+    noise = np.random.default_rng(0).bytes(400_000)  # incompressible
     with free_domain() as domain, contextlib.ExitStack() as held:
         peer = Peer(domain, listen=())
         held.callback(peer.close)
@@ -200,8 +200,8 @@ def test_depth_without_camera_info_is_judged_by_the_camera_that_the_node_assumed
 
 
 @pytest.mark.parametrize(('given', 'by'), [({'max_depth': 3.0}, 1.1), ({'min_depth': 2.0}, 0.9)])
-def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by) -> None:
-    """There it says inf, which of the model alone means an end of what that knows."""
+def test_truth_outside_the_limits_of_the_node_is_ignored(tmp_path, given, by) -> None:
+    """There it publishes inf, which without limits means the end of the model's range."""
     pictures = [grey_from_depth(d) for d in RAMPS]
     path = write_bag(tmp_path / 'bag', frames(pictures, RAMPS))
     limits, limited = command._limits(given), [np.float32(by) * d for d in RAMPS]
@@ -213,7 +213,7 @@ def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by
     with Bag(path) as bag:
         camera = source.inspect(bag, topics.choose(bag), 0)
     judged = results.judge(camera, CONTRACT, tmp_path, limits)
-    # What it takes for too far is as far as it was asked for, in truth up to a tenth nearer.
+    # Estimates beyond the limit may belong to a true depth up to a tenth nearer.
     assert all(0.08 < s.abs_rel < 0.1 and s.coverage == 1.0 for s in judged.scores)
     assert max(score.abs_rel for score in judged.constants) < 1.0
     for none in ({}, {'max_depth': 1000.0, 'min_depth': 0.0}):
@@ -222,8 +222,8 @@ def test_what_lies_beyond_the_nodes_own_limits_is_not_judged(tmp_path, given, by
         assert whole.scores[0].pixels > judged.scores[0].pixels
 
 
-def test_a_picture_is_shown_on_the_grid_of_the_map_beside_it(tmp_path: Path) -> None:
-    """Depth of a distorted picture is that of the rectified one, unless it is compared."""
+def test_a_picture_is_shown_on_the_grid_of_its_depth(tmp_path: Path) -> None:
+    """Depth of a distorted picture is aligned with the rectified one, unless it is compared."""
     pictures = [grey_from_depth(d) for d in RAMPS]
     items = frames(pictures, RAMPS, camera=BARREL)
     path = write_bag(tmp_path / 'bag', items)
@@ -272,7 +272,7 @@ def test_node_and_judge_agree_whether_images_are_rectified(
     assert told['input_rectified'] == str(rectified).lower()
 
 
-def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
+def test_problems_of_a_playable_bag_are_reported(
     oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     items = frames([grey_from_depth(d) for d in RAMPS])
@@ -293,7 +293,7 @@ def test_what_is_wrong_with_a_bag_that_can_be_played_is_told(
         (['--image-topic', '/nothing'], 'has no topic /nothing; it has:'),
     ],
 )
-def test_what_cannot_be_played_is_said_before_anything_starts(
+def test_an_unplayable_bag_is_reported_before_anything_starts(
     oracle: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     defaults = ['--model', str(oracle)] if '--model' not in arguments else []
@@ -303,7 +303,7 @@ def test_what_cannot_be_played_is_said_before_anything_starts(
     assert 'Traceback' not in done.stderr
 
 
-def test_a_demo_removes_neither_the_bag_that_it_plays_nor_what_it_has_not_written(
+def test_a_demo_removes_neither_its_source_bag_nor_files_of_others(
     oracle: Path, tmp_path: Path
 ) -> None:
     bag = shutil.copytree(SAMPLE, tmp_path / 'recorded')
@@ -316,7 +316,7 @@ def test_a_demo_removes_neither_the_bag_that_it_plays_nor_what_it_has_not_writte
 
 
 def test_a_limit_below_zero_is_refused(capsys: pytest.CaptureFixture) -> None:
-    """Nothing would be played, and the demo would wait for it."""
+    """Nothing would be played, and the demo would wait forever."""
     with pytest.raises(SystemExit):
         command.main(['--bag', '/nowhere', '--limit', '-3'])
     assert 'argument --limit: -3 must be >= 0' in capsys.readouterr().err
@@ -334,7 +334,7 @@ def test_a_limit_below_zero_is_refused(capsys: pytest.CaptureFixture) -> None:
     ],
     ids=['empty folder', 'empty file', 'corrupt ROS 1', 'corrupt mcap', 'no topics', 'no message'],
 )
-def test_a_bag_without_pictures_is_said_before_anything_starts(
+def test_a_bag_without_pictures_is_reported_before_anything_starts(
     oracle: Path, tmp_path: Path, prepare, message: str
 ) -> None:
     prepare(tmp_path / 'bag')
@@ -346,7 +346,7 @@ def test_a_bag_without_pictures_is_said_before_anything_starts(
     assert 'Traceback' not in done.stderr and not (out / 'recorded').exists()
 
 
-def test_a_bag_that_repeats_stamps_is_refused_and_a_lap_of_it_is_not(tmp_path: Path) -> None:
+def test_a_bag_that_repeats_stamps_is_refused_but_one_loop_of_it_is_not(tmp_path: Path) -> None:
     lap = frames([grey_from_depth(d) for d in RAMPS])
     again = [replace(item, logged_ns=item.stamp_ns + 10**9) for item in lap]
     with Bag(write_bag(tmp_path / 'bag', [*lap, *again])) as bag:
@@ -356,7 +356,7 @@ def test_a_bag_that_repeats_stamps_is_refused_and_a_lap_of_it_is_not(tmp_path: P
             source.inspect(bag, chosen, 4)
 
 
-def test_the_bag_decides_how_the_node_is_set() -> None:
+def test_the_bag_determines_the_node_parameters() -> None:
     with Bag(SAMPLE) as bag:
         found = source.inspect(bag, topics.choose(bag), 0)
     assert found.images == 30

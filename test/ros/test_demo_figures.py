@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo makes of what it saw, without playing anything."""
+"""Results that the demo derives from its observations, without playing anything."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SEEN = Observed(
 )
 
 
-def test_figures_are_what_was_seen_beside_what_the_node_said() -> None:
+def test_figures_combine_observations_and_the_counts_of_the_node() -> None:
     twice = metrics.score(2 * DEPTHS[0], DEPTHS[0])
     judged = results.Judged([twice], [metrics.score(DEPTHS[1], DEPTHS[0])])
     found = results.figures(SEEN, judged, {})
@@ -60,12 +60,12 @@ def test_figures_are_what_was_seen_beside_what_the_node_said() -> None:
     assert (table['AbsRel'], table['AbsRel of the best constant per frame']) == ('1.000', '0.500')
 
 
-def test_what_the_node_has_in_hand_is_what_it_has_paired_and_not_told_the_end_of() -> None:
+def test_pairs_in_hand_are_those_neither_processed_nor_dropped() -> None:
     assert SEEN.in_hand == 9 - 4 - 1 - 2
-    assert Observed().in_hand == 0  # before its first words
+    assert Observed().in_hand == 0  # before the first diagnostics
 
 
-def test_a_performance_is_complete_when_the_last_image_is_back_as_both() -> None:
+def test_a_run_is_complete_when_depth_and_cloud_of_the_last_image_have_arrived() -> None:
     assert not SEEN.complete and not Observed().complete
     assert replace(SEEN, points={3: 270 * MS}).complete
     assert not replace(SEEN, depth={1: 40 * MS}, points={3: 270 * MS}).complete
@@ -84,8 +84,8 @@ def record(folder: Path, items: list[bag_factory.Item]) -> None:
     bag_factory.write_bag(folder / 'recorded', depths)
 
 
-def test_depth_of_other_images_is_not_that_of_a_dropped_one(tmp_path: Path) -> None:
-    """Whatever was dropped, the others are judged by their own truth."""
+def test_depth_is_compared_with_its_own_image_after_a_drop(tmp_path: Path) -> None:
+    """After a drop, the others are still evaluated against their own ground truth."""
     camera = write_source(tmp_path, ITEMS)
     record(tmp_path, ITEMS[3:6] + ITEMS[9:])
     judged = results.judge(camera, CONTRACT, tmp_path)
@@ -113,7 +113,7 @@ def test_an_estimate_is_shown_on_the_grid_of_its_truth(tmp_path: Path) -> None:
     assert row.depth_m.shape == row.truth_m.shape == (24, 32)
 
 
-def test_depth_of_another_camera_is_judged_by_with_a_warning(tmp_path: Path) -> None:
+def test_ground_truth_of_another_camera_is_used_with_a_warning(tmp_path: Path) -> None:
     aside = [replace(i, frame_id='ir') if i.kind == 'depth32' else i for i in ITEMS]
     camera = write_source(tmp_path, aside)
     record(tmp_path, ITEMS)
@@ -131,11 +131,11 @@ def test_images_without_infos_of_their_own_are_paired_with_the_latest(tmp_path, 
 
 
 def test_a_damaged_image_of_ros1_does_not_end_the_playing(tmp_path: Path) -> None:
-    """It goes out without content, and the node counts it as it does one of a ROS 2 bag."""
+    """It is sent without content, and the node counts it like one from a ROS 2 bag."""
     frames = bag_factory.frames([grey_from_depth(depth) for depth in DEPTHS])
     path = bag_factory.write_bag(tmp_path / 'bag', frames, 'ros1')
     content = path.read_bytes()
-    path.write_bytes(content.replace(b'\4\0\0\0rgb8', b'\4\0\x40\0rgb8', 1))  # a text's length
+    path.write_bytes(content.replace(b'\4\0\0\0rgb8', b'\4\0\x40\0rgb8', 1))  # string length
     with Bag(path) as bag:
         sizes = [
             len(data)
@@ -145,14 +145,14 @@ def test_a_damaged_image_of_ros1_does_not_end_the_playing(tmp_path: Path) -> Non
     assert sizes[0] == 4 < min(sizes[1:]) and len(sizes) == len(DEPTHS)
 
 
-def test_a_node_that_ends_badly_is_no_success(tmp_path: Path) -> None:
+def test_a_node_that_exits_with_an_error_is_reported(tmp_path: Path) -> None:
     camera = write_source(tmp_path, ITEMS)
     with pytest.raises(NodeError, match='the node ended with status 1'):
         command._check(replace(SEEN, node_status=1), camera, tmp_path)
     command._check(SEEN, camera, tmp_path)
 
 
-def test_a_second_demo_takes_the_place_of_the_first(oracle: Path, tmp_path: Path, monkeypatch):
+def test_a_second_demo_replaces_the_first(oracle: Path, tmp_path: Path, monkeypatch):
     bag = bag_factory.write_bag(tmp_path / 'bag', ITEMS)
     out = tmp_path / 'out'
     (out / 'recorded').mkdir(parents=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a demo says of a bag's ground truth before it plays the bag."""
+"""Messages of the demo about a bag's ground truth before it plays the bag."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOM = np.full((48, 64), 2.0, np.float32)  # metres
 PICTURES = frames([grey_from_depth(ROOM)] * 3)
 
 
-def test_truth_that_cannot_be_brought_to_the_images_is_refused_before_they_are_played(
+def test_truth_that_cannot_be_registered_is_refused_before_playing(
     oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = Item('/lidar/points', T0, np.ones((3, 3)), 'cloud', 'lidar')
@@ -35,7 +35,7 @@ def test_truth_that_cannot_be_brought_to_the_images_is_refused_before_they_are_p
     assert not (tmp_path / 'out').exists()
 
 
-def test_who_has_the_options_that_a_warning_advises_is_told(
+def test_the_command_with_the_options_that_a_warning_suggests_is_named(
     oracle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     late = Item(DEPTH, T0 + 10**10, ROOM, 'depth32')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counters and what is made of them; every frame that was sent is accounted for."""
+"""Counters and the problems derived from them; every sent frame is accounted for."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_patience_with_slow_discovery():
     assert list(problems(stats.summary(PATIENCE + 0.1), '/i', '/c')) == ['silent']
 
 
-def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
+def test_a_camera_that_stops_is_a_problem_until_it_returns():
     stats = Stats(0.0)
     for _ in range(2):
         stats.image(1.0)
@@ -65,7 +65,7 @@ def test_a_camera_that_falls_silent_is_a_problem_and_its_return_ends_it():
 
 
 @pytest.mark.parametrize('period', [0.1, 60.0])
-def test_a_camera_that_stopped_and_one_without_infos_are_told_apart_at_any_period(period: float):
+def test_a_stopped_camera_and_one_without_infos_are_distinguished_at_any_period(period: float):
     stats = Stats(0.0)
     stats.info()
     stats.image(99.0)
@@ -75,7 +75,7 @@ def test_a_camera_that_stopped_and_one_without_infos_are_told_apart_at_any_perio
     assert problems(stats.summary(130.0), '/i', '/c')['stopped'].startswith('no image for 31 s')
 
 
-def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
+def test_a_camera_info_of_another_camera_is_not_reported_as_a_stamp_problem():
     stats = Stats(0.0)
 
     def second(now: float, reason: str) -> dict[str, str]:
@@ -90,8 +90,8 @@ def test_a_camera_info_of_another_camera_is_not_called_a_matter_of_stamps():
     for now in (1.0, 10.0, 11.0):
         found = second(now, 'frame_id')
         assert list(found) == ['failed'] and "in 'right'" in found['failed']
-        stats.drop('lost in transport')  # says nothing of frames
-        # Diagnostics may come more often than images.
+        stats.drop('lost in transport')  # unrelated to frame_ids
+        # Diagnostics may be more frequent than images.
         again = problems(stats.summary(now + 0.1), '/i', '/c')
         assert list(again) == ([] if now < PATIENCE else ['failed'])
     assert 'stopped' in problems(stats.summary(11.0 + 2 * PATIENCE), '/i', '/c')
@@ -111,13 +111,13 @@ def test_infos_that_get_lost_are_a_problem_even_if_some_images_pair():
                 stats.drop('unpaired')
         return problems(stats.summary(now), '/i', '/c')
 
-    assert second(1.0, paired=2) == {}  # at the start, discovery
+    assert second(1.0, paired=2) == {}  # at startup, discovery
     assert '8 of the last 10 images' in second(PATIENCE + 1.0, paired=2)['unpaired']
     assert problems(stats.summary(PATIENCE + 1.1), '/i', '/c') == {}  # no image since then
     assert second(PATIENCE + 2.0, paired=8) == {}
 
 
-def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
+def test_info_pairing_latest_is_not_advised_if_already_set():
     stats = Stats(0.0)
     for _ in range(10):
         stats.image(PATIENCE)
@@ -134,8 +134,8 @@ def test_who_takes_the_latest_camera_info_is_not_told_to_take_the_latest():
     assert 'info_max_age' not in problems(some, '/i', '/c', info_max_age=0.0)['unpaired']
 
 
-def test_topics_that_somebody_else_publishes_are_a_problem_once_the_dead_are_forgotten():
-    """A node that was killed stays in the graph for 20 s: no reason to alarm who replaces it."""
+def test_a_second_publisher_is_a_problem_once_killed_nodes_have_left_the_graph():
+    """A killed node stays in the graph for 20 s, which must not cause a warning in a new one."""
     stats = Stats(0.0)
     stats.image(20.0)
     stats.pair(20.0)
@@ -144,11 +144,11 @@ def test_topics_that_somebody_else_publishes_are_a_problem_once_the_dead_are_for
     found = problems(stats.summary(31.0), '/i', '/c', shared=['/depth/image', '/points'])
     assert list(found) == ['shared']
     assert found['shared'].startswith('another node also publishes /depth/image and /points')
-    assert 'remap one of them' in found['shared']  # who is a LiDAR, as often as a node like this
+    assert 'remap one of them' in found['shared']  # it may well be a LiDAR
     assert problems(stats.summary(31.0), '/i', '/c') == {}
 
 
-def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
+def test_failing_frames_are_an_error_only_if_no_frame_succeeds():
     stats = Stats(0.0)
     levels = []
     for now in (1.0, 2.0):
@@ -160,7 +160,7 @@ def test_frames_that_fail_are_an_error_only_if_no_other_gets_through():
     assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.WARN]
 
 
-def test_each_value_is_said_in_its_unit():
+def test_each_value_is_reported_in_its_unit():
     stats = Stats(0.0)
     for k in range(100):
         stats.image(9.0)
@@ -190,13 +190,13 @@ def test_each_value_is_said_in_its_unit():
     assert (values['vfov (deg)'], values['image age (ms)']) == ('unknown', 'unknown')
 
 
-def test_what_others_say_on_the_topic_is_not_taken_for_ours():
+def test_the_status_of_other_nodes_is_ignored():
     ours = status('/dmd', 'active', {}, None, {})
     others = DiagnosticStatus(name='camera: rate', values=[KeyValue(key='images', value='7')])
     assert values_of(DiagnosticArray(status=[others, ours])) == {'state': 'active'}
 
 
-def test_diagnostics_tell_everything_a_person_asks(running):
+def test_diagnostics_of_a_live_node_are_complete(running):
     with running() as robot:
         peer = robot.peer
         peer.ask_grey()
@@ -224,7 +224,7 @@ def test_diagnostics_tell_everything_a_person_asks(running):
         assert values['level'] == 0 and values['message'] == 'active'
 
 
-def test_a_model_in_int8_is_not_said_to_be_in_fp32(running):
+def test_a_model_in_int8_is_not_reported_as_fp32(running):
     with running(model='dmd_worlds_int8') as robot:
         values = robot.peer.wait_diagnostics(lambda d: 'precision' in d)
         assert values['precision'] == 'int8 (fp32 elsewhere)'
@@ -257,7 +257,7 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
             done = int(values['processed']) + drops
             # At the end some images may still wait for a camera_info that was lost.
             if arrived + lost < seen + sent:
-                send()  # that the last ones were lost shows when another one comes
+                send()  # losses at the end show only when another image arrives
                 return False
             return arrived - 4 <= done <= arrived
 
@@ -265,7 +265,7 @@ def test_a_flood_is_survived_and_every_frame_accounted_for(running, reliable):
         peer.ask_grey()
 
 
-def test_a_floor_that_is_not_seen_is_a_problem_until_it_is_not_looked_for():
+def test_a_missing_floor_is_a_problem_until_it_is_no_longer_used():
     stats = Stats(0.0)
 
     def said() -> str:
@@ -279,16 +279,16 @@ def test_a_floor_that_is_not_seen_is_a_problem_until_it_is_not_looked_for():
     stats.floor(FloorReading(1.2, True))
     stats.floor(FloorReading(1.2, False))
     assert said() == ''
-    # Time jumped, or nothing is remembered: then most images may have shown it.
+    # After a time jump nothing is remembered, though earlier images may have shown the floor.
     stats.floor(FloorReading(None, False))
     assert said().startswith('the newest image does not show the floor where')
     assert '(1 of 6 did)' in said() and 'check' not in said()
     stats.floor(FloorReading(1.2, True))
-    stats.mounted(True)  # it pans: the scale that is remembered stays, and is in use
+    stats.mounted(True)  # it pans: the remembered scale is kept and used
     assert said() == '' and stats.summary(0.0).floor_scale == 1.2
     stats.floor(FloorReading(None, False))
     assert said().startswith('none of 1 images')
-    # Switched off, with an image at hand, and none after it.
+    # Switched off while an image is being processed, and none follows.
     stats.mounted(False)
     stats.floor(FloorReading(None, False))
     assert said() == ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth scaled by the floor in the live node: what it publishes, says and refuses."""
+"""Depth scaled by the floor in the live node: outputs, messages and refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LISTEN = {'listen': ('depth/image', 'points')}
 
 
 def shown(peer, depth: np.ndarray):
-    """What the node makes of a picture that the oracle reads as `depth`."""
+    """Return the outputs for a picture that the oracle reads as `depth`."""
     stamp = peer.stamp()
     return peer.ask(image_of(grey_from_depth(depth), stamp), info_of(stamp))
 
@@ -35,7 +35,7 @@ def median_scale(out) -> float:
     return float(np.median(depth_of(out.depth_image) / TRUE))
 
 
-def test_depth_and_cloud_are_scaled_and_diagnostics_say_by_how_much(running) -> None:
+def test_depth_and_cloud_are_scaled_and_diagnostics_show_the_factor(running) -> None:
     with running(peer=LISTEN, **PARAMETERS) as robot:
         out = shown(robot.peer, TRUE / 1.3)
         assert median_scale(out) == pytest.approx(1.0, abs=0.03)
@@ -45,7 +45,7 @@ def test_depth_and_cloud_are_scaled_and_diagnostics_say_by_how_much(running) -> 
         assert 'stage floor (ms)' in said
 
 
-def test_a_node_whose_camera_shows_no_floor_says_so_and_goes_on(running) -> None:
+def test_a_node_whose_camera_shows_no_floor_reports_it_and_continues(running) -> None:
     with running(peer=LISTEN, **PARAMETERS) as robot:
         out = shown(robot.peer, np.full_like(TRUE, 2.0))
         assert np.median(depth_of(out.depth_image)) == pytest.approx(2.0, rel=0.03)
@@ -58,16 +58,16 @@ def test_height_and_tilt_are_live_and_the_memory_survives_a_turn(running) -> Non
     with running(peer=LISTEN) as robot:
         peer = robot.peer
         assert median_scale(shown(peer, TRUE / 1.3)) == pytest.approx(1 / 1.3, rel=0.03)
-        # The tilt first: no picture in between is scaled by a mount that is half told.
+        # The tilt first, so that no picture in between is scaled by an incomplete mount.
         for name, value in reversed(PARAMETERS.items()):
             assert peer.set_parameter(name, value).successful
         assert median_scale(shown(peer, TRUE / 1.3)) == pytest.approx(1.0, abs=0.03)
-        # The camera turns up, where no floor is: the scale is that of before.
+        # The camera turns up, where there is no floor: the previous scale is kept.
         assert peer.set_parameter('camera_pitch_deg', -60.0).successful
         assert median_scale(shown(peer, TRUE / 1.3)) == pytest.approx(1.0, abs=0.03)
         assert peer.set_parameter('floor_memory', 1).successful
         assert median_scale(shown(peer, TRUE / 1.3)) == pytest.approx(1 / 1.3, rel=0.03)
-        # One word ends it, with no picture after it and whatever the diagnostics said before.
+        # Resetting the height ends it at once, without another picture.
         assert peer.set_parameter('camera_height', 0.0).successful
         assert peer.wait_diagnostics(lambda d: d.get('floor') == 'not used')
         assert median_scale(shown(peer, TRUE / 1.3)) == pytest.approx(1 / 1.3, rel=0.03)
@@ -77,12 +77,12 @@ def test_height_and_tilt_are_live_and_the_memory_survives_a_turn(running) -> Non
         )
 
 
-def test_a_tilt_without_a_height_is_named_at_the_start(running) -> None:
+def test_a_tilt_without_a_height_is_reported_at_startup(running) -> None:
     with running(camera_pitch_deg=25.0) as robot:
         robot.node.wait_line('camera_pitch_deg 25 and camera_roll_deg 0 have no effect')
 
 
-def test_a_roll_that_contradicts_the_rotation_is_said_as_long_as_it_does(running) -> None:
+def test_a_roll_that_contradicts_the_rotation_is_reported_while_it_lasts(running) -> None:
     said = 'the roll of the camera is 0 degrees, and image_rotation is 90, which implies a roll'
     with running(peer=LISTEN, camera_height=0.8, image_rotation=90) as robot:
         robot.node.wait_line(said)
@@ -91,7 +91,7 @@ def test_a_roll_that_contradicts_the_rotation_is_said_as_long_as_it_does(running
         assert robot.peer.wait_diagnostics(lambda d: said not in d['message'])
 
 
-def test_a_camera_that_pans_restarts_neither_noise_nor_the_maps_of_its_lens(oracle):
+def test_panning_resets_neither_the_noise_nor_the_rectification_maps(oracle):
     settings = Settings(camera_height=1.0, camera_pitch_deg=20.0, temporal='random')
     camera = Camera(50.0, 50.0, 31.5, 23.5, 64, 48, 'plumb_bob', (0.1, 0.0, 0.0, 0.0))
     grey = np.full((48, 64, 3), 90, np.uint8)

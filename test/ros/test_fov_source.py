@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the field of view comes from: the camera_info, a guess at the image, or a fixed angle."""
+"""Sources of the field of view: camera_info, an estimate from the image, or a fixed angle."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def fov_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def uncalibrated(stamp: int):
-    """What a driver without a calibration publishes."""
+    """Return the camera_info of a driver without a calibration."""
     return info_of(stamp, k=[0.0] * 9, p=[0.0] * 12, d=[])
 
 
-def test_without_calibration_images_are_dropped_and_the_way_out_is_named(running) -> None:
+def test_without_calibration_images_are_dropped_and_the_message_has_the_fix(running) -> None:
     with running(peer={'listen': ('depth/image',)}) as robot:
         peer: Peer = robot.peer
         stamp = peer.stamp()
@@ -76,9 +76,7 @@ def test_estimated_with_an_uncalibrated_camera_info(running, fov_model: Path) ->
         assert peer.node.count_subscribers('camera_info') == 0
 
 
-def test_estimates_do_not_flicker_and_start_anew_after_a_time_jump(
-    running, fov_model: Path
-) -> None:
+def test_estimates_do_not_flicker_and_are_reset_by_a_time_jump(running, fov_model: Path) -> None:
     options = {'listen': ('depth/camera_info',)}
     with running(fov_source='estimate', fov_model=fov_model, fov_memory=9, peer=options) as robot:
         peer: Peer = robot.peer
@@ -120,7 +118,7 @@ def test_fixed_with_images_alone(running) -> None:
         assert peer.wait_diagnostics(lambda d: d['level'] == 0)['message'] == 'active'
 
 
-def test_an_angle_outside_what_the_denoiser_knows_gets_a_warning(running) -> None:
+def test_an_angle_outside_the_trained_range_gets_a_warning(running) -> None:
     with running(fov_source='fixed', fixed_vfov_deg=140.0) as robot:
         peer: Peer = robot.peer
         stamp = peer.stamp()
@@ -153,7 +151,7 @@ def test_contradictions_are_refused(changes: dict, message: str) -> None:
         Settings(**changes)
 
 
-def test_a_model_that_is_not_there_stops_configuration(oracle: Path) -> None:
+def test_a_missing_model_prevents_configuration(oracle: Path) -> None:
     arguments = {'model': oracle, 'fov_source': 'estimate', 'fov_model': '/nowhere/fov.onnx'}
     with free_domain() as domain:
         pairs = [part for k, v in arguments.items() for part in ('-p', f'{k}:={v}')]

@@ -59,7 +59,7 @@ def launched(file: str, *arguments: str, peer: dict | None = None, **env: str) -
 
 
 def stand_in(path: Path, body: str = '') -> Path:
-    """Write a program that notes its arguments and environment beside itself."""
+    """Write a program that records its arguments and environment next to itself."""
     path.parent.mkdir(parents=True, exist_ok=True)
     note = '{"arguments": sys.argv[1:], "environment": dict(os.environ)}'
     path.write_text(
@@ -96,7 +96,7 @@ def test_arguments_reach_the_node(oracle, tmp_path):
 
 
 def test_every_parameter_is_an_argument_of_its_own_type(oracle, tmp_path):
-    # Among them a whole number for a double, and texts that look like a flag and a number.
+    # Including an integer for a double, and texts that look like a boolean and a number.
     params = tmp_path / 'my.yaml'
     params.write_text('/**:\n  ros__parameters:\n    input_rectified: false\n    max_depth: 9.0\n')
     wanted = {'max_depth': 30.0, 'steps': 2, 'edge_filter_depth': True}
@@ -122,10 +122,8 @@ FILE = """
 """
 
 
-def test_an_argument_wins_over_the_file_in_whatever_section_and_type_it_has_another(
-    oracle, tmp_path
-):
-    """In one file for two cameras; what the arguments do not say comes from it."""
+def test_an_argument_overrides_the_file_in_any_section_and_type(oracle, tmp_path):
+    """With one file for two cameras; values without an argument come from the file."""
     params = tmp_path / 'my.yaml'
     params.write_text(FILE)
     given = {'input_rectified': 'auto', 'max_depth': 30.0, 'steps': 3, 'use_sim_time': True}
@@ -177,7 +175,7 @@ def test_simulated_time_is_as_the_file_says_unless_the_argument_is_given(
 
 @pytest.fixture
 def rviz(tmp_path):
-    """A package rviz2 whose program notes how it was started; gives that note's file."""
+    """Create a package rviz2 whose program records its start; return the file of the record."""
     index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)
     (index / 'rviz2').touch()
@@ -187,7 +185,7 @@ def rviz(tmp_path):
 
 
 def displays_of(note: SimpleNamespace) -> dict[str, str]:
-    """Reliability of what RViz was told to show, by topic."""
+    """Return the reliability of the displays of RViz, by topic."""
     config = note.arguments[note.arguments.index('-d') + 1]
     displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
     return {
@@ -203,7 +201,7 @@ def test_a_compressed_stream_takes_one_argument(oracle, rviz):
         note = note_of(rviz.program)
         displays = displays_of(note)
     assert not Path(note.arguments[note.arguments.index('-d') + 1]).exists()
-    # RViz takes "compressed" for the transport and subscribes through image_transport.
+    # RViz interprets "compressed" as the transport and subscribes through image_transport.
     assert displays.keys() == {
         '/image/compressed', '/depth/color', '/depth/image', '/points'
     }  # fmt: skip
@@ -227,7 +225,7 @@ def test_defaults_start_the_node_with_the_shipped_parameters_and_profile(oracle,
 @pytest.mark.parametrize(
     ('file', 'name'), [('dmd', 'rviz'), ('dmd', 'use_sim_time'), ('replay', 'loop')]
 )
-def test_a_flag_that_is_none_is_named_in_the_error(file, name):
+def test_an_invalid_boolean_is_quoted_in_the_error(file, name):
     with free_domain() as domain:
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / f'{file}.launch.py')]
         process = NodeProcess(domain, 'bag:=x', f'{name}:=maybe', command=command, cwd='/')
@@ -235,7 +233,7 @@ def test_a_flag_that_is_none_is_named_in_the_error(file, name):
     assert f'Argument "{name}" provided value "maybe" is not valid' in process.output
 
 
-def test_a_value_that_the_parameter_cannot_have_is_named_in_the_error():
+def test_an_invalid_value_is_quoted_in_the_error():
     with free_domain() as domain:
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
         process = NodeProcess(domain, 'steps:=many', command=command, cwd='/')
@@ -243,8 +241,8 @@ def test_a_value_that_the_parameter_cannot_have_is_named_in_the_error():
     assert 'steps:=many: expected a value such as 0' in process.output
 
 
-def test_an_argument_that_is_nearly_one_is_named_with_the_nearest_one(oracle):
-    """Launch drops the names that it does not know; some are those of a file around this one."""
+def test_a_misspelt_argument_is_reported_with_a_suggestion(oracle):
+    """Launch drops unknown names; some may belong to an including launch file."""
     arguments = (f'model:={oracle}', 'step:=2', 'robot_name:=anna')
     with launched('dmd.launch.py', *arguments) as run:
         run.process.wait_line('dmd.launch.py has no argument step; did you mean steps?')
@@ -252,7 +250,7 @@ def test_an_argument_that_is_nearly_one_is_named_with_the_nearest_one(oracle):
         run.process.wait_line('active: ')
 
 
-def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
+def test_a_missing_parameters_file_starts_nothing(tmp_path):
     with free_domain() as domain:
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
         options = ('params_file:=~/my.yaml',)
@@ -262,14 +260,14 @@ def test_a_parameters_file_that_is_none_starts_nothing(tmp_path):
     assert 'process started' not in process.output
 
 
-def test_where_rviz_is_not_installed_nothing_starts(tmp_path):
+def test_nothing_starts_if_rviz_is_not_installed(tmp_path):
     with free_domain() as domain:
         command = [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'dmd.launch.py')]
         environment = {'AMENT_PREFIX_PATH': str(tmp_path)}
         process = NodeProcess(domain, 'rviz:=true', command=command, cwd='/', **environment)
         assert process.wait() == 1
     assert "package 'rviz2' not found" in process.output
-    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+    with pytest.raises(ProcessLookupError):  # no process of its group is left
         os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -319,12 +317,12 @@ player = rclpy.create_node('rosbag2_player')
 topics = {topics!r}
 played = [player.create_publisher(Image, name, 1).topic_name for name in topics]
 while not player.count_publishers(topics[0]):
-    time.sleep(0.1)  # until the node, whose topic that is, is there
+    time.sleep(0.1)  # until the node that publishes the topic has started
 print('played:', *played, flush=True)
 """
 
 
-def test_what_a_node_like_ours_left_in_the_bag_is_played_apart(oracle, tmp_path):
+def test_recorded_outputs_of_a_depth_node_are_played_under_another_name(oracle, tmp_path):
     own = [f'/robot/{name}' for name in TOPICS] + ['/diagnostics']
     others = ['/robot/image', '/robot/lidar/points', '/tf']
     body = PLAY_RECORDED.format(topics=[*own, *others])

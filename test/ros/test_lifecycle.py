@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Transitions, signals, and answers while the network works."""
+"""Transitions, signals, and service responses during inference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dmd_ros.runtime.errors import BackendError
 
 @pytest.fixture(scope='module')
 def slow(tmp_path_factory):
-    """Give a model that takes seconds a frame with `steps` and `samples` as in SLOW."""
+    """Return a model that takes seconds per frame with `steps` and `samples` as in SLOW."""
     folder = tmp_path_factory.mktemp('slow')
     return write_oracle(folder / 'slow.onnx', train_sizes=((480, 640),))
 
@@ -67,7 +67,7 @@ def test_every_transition_and_depth_only_while_active(running):
     ],
     ids=['missing', 'no model', 'no contract', 'truncated'],
 )
-def test_a_model_that_cannot_be_used_stops_configuration_until_it_is_mended(
+def test_an_unusable_model_prevents_configuration_until_it_is_fixed(
     running, tmp_path, prepare, message
 ):
     path = tmp_path / 'model.onnx'
@@ -85,13 +85,13 @@ def test_a_model_that_cannot_be_used_stops_configuration_until_it_is_mended(
         assert peer.wait_diagnostics(lambda d: d['state'] == 'active')['level'] == 0
 
 
-def test_an_absent_provider_stops_configuration(running):
+def test_a_missing_provider_prevents_configuration(running):
     with running(autostart=False, device='cuda') as robot:
         assert not robot.peer.transition('configure')
         robot.node.wait_line('no CUDAExecutionProvider')
 
 
-# The node, whose model takes as long to load as a file is missing; engine builds take minutes.
+# A node whose model load lasts until a file appears, like an engine build of minutes.
 LONG_LOAD = """
 import pathlib, sys, time
 from dmd_ros.ros import loader, node
@@ -109,7 +109,7 @@ sys.exit(node.main())
 
 
 @pytest.mark.parametrize('interrupted', [False, True])
-def test_services_answer_while_the_model_loads(oracle, tmp_path, interrupted):
+def test_services_respond_while_the_model_loads(oracle, tmp_path, interrupted):
     gate = tmp_path / 'gate'
     with free_domain() as domain:
         node = NodeProcess(
@@ -127,7 +127,7 @@ def test_services_answer_while_the_model_loads(oracle, tmp_path, interrupted):
             if not interrupted:
                 gate.touch()
                 node.wait_line('active: ')
-                # What was changed meanwhile counts.
+                # Parameters changed in the meantime apply.
                 assert peer.wait_diagnostics(lambda d: 'steps' in d)['steps'] == '3'
                 peer.ask_grey()
         finally:
@@ -138,7 +138,7 @@ def test_services_answer_while_the_model_loads(oracle, tmp_path, interrupted):
 
 @pytest.fixture
 def node(oracle):
-    """Give the node in this process, for failures that nothing outside can bring about."""
+    """Return a node in this process, for failures that cannot be caused from outside."""
     with free_domain() as domain:
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=domain)
@@ -164,8 +164,8 @@ def test_a_composed_node_that_is_destroyed_while_active_leaves_no_worker(node):
     assert 'dmd_worker' not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_node_that_is_destroyed_is_gone_from_the_graph(node):
-    """Who looks for /dmd would else wait for one that never answers."""
+def test_a_destroyed_node_leaves_the_graph(node):
+    """Clients of /dmd would otherwise wait for a node that never responds."""
     watcher = rclpy.create_node('watcher', context=node.context)
     assert '/dmd/get_state' in dict(watcher.get_service_names_and_types())
     node.destroy_node()
@@ -174,8 +174,8 @@ def test_a_node_that_is_destroyed_is_gone_from_the_graph(node):
     watcher.destroy_node()
 
 
-def test_a_second_node_on_the_same_topics_is_told_of(node, monkeypatch):
-    """Two cameras, and no namespaces: their depths alternate on one topic."""
+def test_a_second_node_on_the_same_topics_is_reported(node, monkeypatch):
+    """With two cameras and no namespaces, both depths alternate on one topic."""
     monkeypatch.setattr(diagnostics, '_FORGOTTEN', 0.0)
     assert node.start()
     assert 'shared' not in node._session.judge()[1]
@@ -188,21 +188,21 @@ def test_a_second_node_on_the_same_topics_is_told_of(node, monkeypatch):
 
 
 def test_diagnostics_survive_a_deactivation_in_another_thread(node, monkeypatch):
-    """Who composes the node may well act on it in a thread that does not spin it."""
+    """A composing process may act on the node in a thread that does not spin it."""
     assert node.start()
     session = node._session
     close = session.close
 
     def diagnose_meanwhile():
         close()
-        node._diagnose()  # the timer, while the session ends
-        session.judge()  # and one that had begun before
+        node._diagnose()  # by the timer, while the session ends
+        session.judge()  # by a call that had started before
 
     monkeypatch.setattr(session, 'close', diagnose_meanwhile)
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
 
 
-def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(
+def test_an_unexpected_error_while_configuring_is_reported_with_its_traceback(
     node, monkeypatch, capfd
 ):
     with monkeypatch.context() as broken:
@@ -212,12 +212,12 @@ def test_an_unforeseen_error_while_configuring_is_told_with_its_traceback(
     told = capfd.readouterr().err
     assert "cannot configure: KeyError: 'nobody thought of this'" in told and 'Traceback' in told
     assert 'nobody thought of this' in node._failure
-    # It was not `start` that configured: the node is somebody's, who may try again.
+    # Not configured by `start`: the node belongs to a manager, which may retry.
     assert node.start() and state_of(node) == 'unconfigured'
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS and not node._failure
 
 
-def test_a_manager_that_comes_while_the_model_loads_gets_that_one_and_keeps_the_node(
+def test_a_manager_that_configures_while_the_model_loads_gets_it_and_keeps_the_node(
     node, monkeypatch
 ):
     loads, gate, load = [], threading.Event(), loader_module.load_estimator
@@ -242,7 +242,7 @@ def test_a_manager_that_comes_while_the_model_loads_gets_that_one_and_keeps_the_
     assert loads == [ahead]
 
 
-def test_shut_down_while_the_model_loads_it_is_closed(node):
+def test_a_model_that_loads_during_shutdown_is_closed(node):
     node.preload()
     ahead = node._loader._ahead.estimator.backend
     assert node.trigger_shutdown() == TransitionCallbackReturn.SUCCESS
@@ -251,7 +251,7 @@ def test_shut_down_while_the_model_loads_it_is_closed(node):
         ahead.run({})
 
 
-def test_a_preloaded_model_that_new_parameters_do_not_suit_is_closed(tmp_path):
+def test_a_preloaded_model_that_does_not_support_new_parameters_is_closed(tmp_path):
     path = write_oracle(tmp_path / 'regressor.onnx', noise='zeros')
     loader = loader_module.Loader(print, lambda: False)
     settings = Settings(model=str(path), threads=1)
@@ -264,7 +264,7 @@ def test_a_preloaded_model_that_new_parameters_do_not_suit_is_closed(tmp_path):
 
 
 @pytest.mark.parametrize('after', [0, 1])
-def test_an_activation_that_fails_half_way_leaves_nothing_behind_and_may_be_tried_again(
+def test_an_activation_that_fails_halfway_leaves_nothing_behind_and_may_be_retried(
     node, monkeypatch, capfd, after
 ):
     made = []
@@ -290,17 +290,17 @@ def test_an_activation_that_fails_half_way_leaves_nothing_behind_and_may_be_trie
     assert state_of(node) == 'active' and not node._failure
 
 
-def test_services_answer_while_the_network_works_and_the_newest_frame_wins(running, slow):
-    """Peers infer in the executor's callback: everything waits for the network."""
+def test_services_respond_during_inference_and_the_newest_frame_wins(running, slow):
+    """Comparable nodes infer in the executor's callback, where everything waits for it."""
     with running(model=slow, peer={'listen': ('depth/image',)}, **SLOW) as robot:
         peer = robot.peer
-        # The first pair may be sent more than once; the second is, after all of those, sent once.
+        # The first pair may be sent more than once; the second is sent once, after all of those.
         for _ in range(2):
             peer.ask_grey()
         peer.received['depth/image'].clear()
         peer.received['diag'].clear()
         before = int(peer.wait_diagnostics(lambda d: int(d['processed']) > 1)['pairs'])
-        # Both services are known before the clock starts.
+        # Both services are discovered before the time is measured.
         assert peer.state() == 'active' and peer.set_parameter('cloud_stride', 1).successful
         sent = [image_of(GREY, peer.stamp()) for _ in range(10)]
         for image in sent:
@@ -352,14 +352,14 @@ try:
 except KeyboardInterrupt:
     pass
 except Exception:
-    if rclpy.ok():  # its spin may itself trip over the end of its context, in several ways
+    if rclpy.ok():  # spin itself may raise in several ways when its context ends
         raise
 node.destroy_node()
 """
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_a_composed_node_whose_context_ends_amid_a_frame_ends_quietly(slow, number):
+def test_a_composed_node_whose_context_ends_during_a_frame_ends_quietly(slow, number):
     """rclpy's own signal handler shuts the context down under the worker."""
     values = {'model': slow, 'diagnostics_period': 0.1, **SLOW}
     arguments = [word for name, v in values.items() for word in ('-p', f'{name}:={v}')]
@@ -378,8 +378,8 @@ def test_a_composed_node_whose_context_ends_amid_a_frame_ends_quietly(slow, numb
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_a_stopped_process_ends_when_it_is_continued(running, number):
-    """Ctrl-Z and `kill %1`: which thread gets the signal is up to the kernel."""
+def test_a_stopped_process_ends_when_continued(running, number):
+    """Ctrl-Z and `kill %1`: the kernel decides which thread gets the signal."""
     with running() as robot:
         process = robot.node._process
         process.send_signal(signal.SIGSTOP)
@@ -390,7 +390,7 @@ def test_a_stopped_process_ends_when_it_is_continued(running, number):
 
 
 def test_many_signals_are_as_clean_as_one(running):
-    """`ros2 launch` and the terminal both send SIGINT, at any moment until the process is gone."""
+    """`ros2 launch` and the terminal both send SIGINT, at any time until the process has ended."""
     with running() as robot:
         process = robot.node._process
         end = time.monotonic() + 60.0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter that may change at run time does something; what may not is refused."""
+"""Every live parameter has an effect; changes of the others are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EFFECTS = {
     'color_near': (2.0, 'depth/color'),
     'color_far': (4.0, 'depth/color'),
 }
-# Tested elsewhere, as they change no single picture.
+# Tested elsewhere, because they do not change a single picture.
 ELSEWHERE = {
     'edge_filter_depth', 'sampler', 'temporal', 'info_max_age', 'max_frame_age', 'max_rate',
     'max_uncertainty', 'camera_height', 'camera_pitch_deg', 'camera_roll_deg', 'floor_memory',
@@ -57,7 +57,7 @@ def picture(peer, topic: str) -> bytes:
 
 
 @pytest.mark.parametrize('name', EFFECTS)
-def test_a_live_parameter_takes_effect_and_can_be_taken_back(robot, name):
+def test_a_live_parameter_takes_effect_and_can_be_reset(robot, name):
     value, topic = EFFECTS[name]
     peer = robot.peer
     default = peer.get_parameter(name)
@@ -69,7 +69,7 @@ def test_a_live_parameter_takes_effect_and_can_be_taken_back(robot, name):
     assert picture(peer, topic) == before
 
 
-def test_sampler_and_temporal_mode_change_what_follows(robot):
+def test_sampler_and_temporal_mode_change_later_frames(robot):
     peer = robot.peer
     assert peer.set_parameter('steps', 2).successful
     before = picture(peer, 'depth/image')
@@ -81,7 +81,7 @@ def test_sampler_and_temporal_mode_change_what_follows(robot):
         assert peer.set_parameter(name, value).successful
 
 
-def test_what_the_samples_do_not_agree_on_is_no_depth_and_no_point(running, tmp_path):
+def test_pixels_with_high_uncertainty_have_no_depth_and_no_point(running, tmp_path):
     listen = ('depth/image', 'depth/uncertainty', 'points')
     model = noisy_model(tmp_path / 'noisy.onnx')
     with running(model=model, samples=4, edge_filter=0.0, peer={'listen': listen}) as robot:
@@ -94,7 +94,7 @@ def test_what_the_samples_do_not_agree_on_is_no_depth_and_no_point(running, tmp_
         refused = peer.set_parameter('samples', 1)
     assert not refused.successful
     assert 'uncertainty needs samples of 2 or more' in refused.reason
-    # The other one: which of the two is to be set first depends on the direction.
+    # In the other order: which of the two must be set first depends on the direction.
     assert 'set the other one first' in refused.reason
     sure = spread <= np.float32(limit)
     assert 0.3 < sure.mean() < 0.7
@@ -119,7 +119,7 @@ def test_info_max_age_applies_from_the_start_and_at_once(running):
         peer.ask(image_of(image, peer.stamp()), info_of(0))
 
 
-def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):
+def test_fixed_parameters_are_refused_and_live_ones_take_effect(running):
     with running() as robot:
         peer = robot.peer
         result = peer.set_parameter('model', 'other.onnx')
@@ -145,7 +145,7 @@ def test_what_cannot_change_is_refused_and_what_can_takes_effect(running):
         assert values['steps'] == '3'
 
 
-def test_steps_that_the_model_cannot_do_are_refused(running, tmp_path):
+def test_steps_that_the_model_does_not_support_are_refused(running, tmp_path):
     path = write_oracle(tmp_path / 'regressor.onnx', noise='zeros')
     with running(model=path) as robot:
         result = robot.peer.set_parameter('steps', 2)

@@ -23,8 +23,8 @@ for _ in range(10):
 print(heard, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
-# Resident memory, MB, by which 24 threads leave the process larger, each of which allocates 16 MB
-# and frees it before the next does.
+# Growth of resident memory, MB, after 24 threads that each allocate 16 MB and free it before the
+# next one starts.
 THREADS = """
 import sys, threading
 import numpy as np
@@ -55,7 +55,7 @@ def run(how: str, code: str = CODE) -> tuple[str, int]:
     return heard, int(count)
 
 
-def test_the_memory_of_a_frame_is_there_for_the_next() -> None:
+def test_the_memory_of_a_frame_is_reused_for_the_next() -> None:
     heard, kept = run('keep')
     if heard != 'True':
         pytest.skip('the C library is not glibc')
@@ -63,7 +63,7 @@ def test_the_memory_of_a_frame_is_there_for_the_next() -> None:
     assert run('leave')[1] > 4 * kept
 
 
-def test_threads_do_not_each_keep_memory_of_their_own() -> None:
+def test_threads_do_not_each_keep_their_freed_memory() -> None:
     heard, kept = run('keep', THREADS)
     if heard != 'True':
         pytest.skip('the C library is not glibc')

@@ -16,7 +16,7 @@ from dmd_ros.ros.messages import CloudBuffer, ImageBuffer, info_from_camera
 
 @pytest.mark.parametrize('rectified', [True, False])
 def test_the_received_camera_info_is_never_mutated(rectified):
-    """Peers write the scaled K into the message that others share."""
+    """Comparable nodes write the scaled K into the message that others share."""
     received = info_of(7, d=[-0.2, 0.05, 0.0, 0.0, 0.0], binning_x=2, binning_y=2)
     received.width, received.height = 128, 96
     before = copy.deepcopy(received)
@@ -33,12 +33,12 @@ def test_the_received_camera_info_is_never_mutated(rectified):
     [
         ('plumb_bob', [0.1] * 5),
         ('rational_polynomial', [0.1] * 8),
-        ('equidistant', [0.1] * 4),  # with zeros it is a fisheye still, to OpenCV
+        ('equidistant', [0.1] * 4),  # with zeros OpenCV still treats it as a fisheye
         ('kannala_brandt_of_a_vendor', [0.1] * 4),
         ('', []),
     ],
 )
-def test_a_rectified_camera_is_a_pinhole_in_words_that_everybody_knows(model, d):
+def test_a_rectified_camera_is_described_as_a_common_pinhole(model, d):
     received = info_of(7, distortion_model=model, d=d)
     camera = camera_from_info(received, 64, 48, rectified=True)
     ours = info_from_camera(camera, received.header)
@@ -54,7 +54,7 @@ def test_image_buffer_is_written_in_place_and_follows_the_size():
     assert buffer.message.data is data and depth_of(buffer.message)[0, 0] == 9.0
     buffer.pixels(4, 5)[:] = 1.0
     assert len(buffer.message.data) == 4 * 5 * 4 and buffer.message.step == 20
-    buffer.pixels(5, 4)  # as many bytes, another shape
+    buffer.pixels(5, 4)  # same number of bytes, another shape
     assert (buffer.message.height, buffer.message.width, buffer.message.step) == (5, 4, 16)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes, message by message, over DDS from another process."""
+"""The published messages, received over DDS in another process."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def robot(running):
 
 
 def ramp() -> np.ndarray:
-    """Give depths from 1 m at the left to 8 m at the right."""
+    """Return depths from 1 m at the left to 8 m at the right."""
     return np.geomspace(1.0, 8.0, WIDTH, dtype=np.float32)[None].repeat(HEIGHT, axis=0)
 
 
-def test_depth_is_metric_and_every_header_is_the_images(robot):
+def test_depth_is_metric_and_every_header_is_that_of_the_image(robot):
     image = image_of(grey_from_depth(ramp()), robot.peer.stamp(), 'camera_optical')
     out = robot.peer.ask(image, info_of(robot.peer._stamp, 'camera_optical'))
     # One grey level of the oracle is 2.6 %.
@@ -40,9 +40,9 @@ def test_depth_is_metric_and_every_header_is_the_images(robot):
 
 
 def test_nothing_else_is_published_least_of_all_a_transform(robot):
-    """Where the camera is, somebody else knows."""
+    """The pose of the camera is published by other nodes."""
     node = robot.peer.node
-    # By topic: which node a publisher belongs to is told apart from the publisher, or not at all.
+    # By topic: the node of a publisher is announced separately, or not at all.
     ours = {f'/{name}' for name in OUTPUTS} | {'/diagnostics'}
     others = {'/image', '/camera_info', '/rosout', '/parameter_events', '/dmd/transition_event'}
 
@@ -67,7 +67,7 @@ def test_cloud_is_the_back_projection_of_our_own_depth_and_camera_info(robot):
     out = robot.peer.ask(image_of(rgb, stamp), info_of(stamp))
     robot.peer.set_parameter('edge_filter', 0.15)
     cloud = points_of(out.points)
-    # depth_image_proc/point_cloud_xyzrgb, from the published messages alone.
+    # depth_image_proc/point_cloud_xyzrgb, using only the published messages.
     depth, k = depth_of(out.depth_image), out.depth_camera_info.k
     v, u = np.indices(depth.shape)
     np.testing.assert_allclose(cloud[..., 0], (u - k[2]) * depth / k[0], rtol=1e-5, atol=1e-6)
@@ -91,7 +91,7 @@ def test_cloud_layout_is_what_rviz_and_pcl_expect(robot):
 
 
 def test_sky_is_inf_too_close_is_minus_inf_and_neither_is_a_point(robot):
-    """Peers fill the sky with invented depth; zero would be a valid depth."""
+    """Comparable nodes fill the sky with invented depth; zero would be a valid depth."""
     depth = np.full((HEIGHT, WIDTH), 3.0, np.float32)
     depth[:16], depth[-16:] = np.inf, -np.inf
     stamp = robot.peer.stamp()
@@ -107,7 +107,7 @@ def test_sky_is_inf_too_close_is_minus_inf_and_neither_is_a_point(robot):
 
 
 def test_range_limits_take_effect_with_the_next_frame(robot):
-    """Peers accept parameters and ignore them."""
+    """Comparable nodes accept parameters and ignore them."""
     peer = robot.peer
     for name, value in (('min_depth', 2.0), ('max_depth', 4.0), ('edge_filter', 0.0)):
         assert peer.set_parameter(name, value).successful
@@ -138,7 +138,7 @@ def test_depth_scale_is_a_factor_on_depth_and_cloud_within_the_limits(robot):
         assert limit(scaled[limit(plain)]).all()
     both = np.isfinite(scaled)
     np.testing.assert_allclose(scaled[both], np.float32(1.25) * plain[both], rtol=1e-6)
-    # What would come to lie beyond the limit is beyond the range.
+    # Depth that the scale moves beyond the limit is beyond the range.
     np.testing.assert_array_equal(both, np.isfinite(plain) & (1.25 * plain <= 4.0))
     cloud = points_of(outs[1.25].points)[..., 2]
     kept = np.isfinite(cloud)
@@ -175,7 +175,7 @@ def test_stride_and_cloud_range_thin_the_cloud_and_leave_the_depth_alone(robot):
     )
 
 
-def test_what_is_named_to_send_less_makes_the_cloud_smaller(robot):
+def test_parameters_documented_to_send_less_make_the_cloud_smaller(robot):
     """An organised cloud keeps its size, however few points are left in it."""
     page = (ROOT / 'docs' / 'dds.md').read_text(encoding='utf-8')
     sentence = re.search('Send less: ([^;]*);', page)
@@ -192,7 +192,7 @@ def test_what_is_named_to_send_less_makes_the_cloud_smaller(robot):
 
 
 def test_no_phantom_points_at_an_edge(robot):
-    """Peers up-sample depth bicubically: overshoot, and points in the air behind each edge."""
+    """Bicubic up-sampling would overshoot, and create points in the air behind each edge."""
     peer = robot.peer
     depth = np.full((HEIGHT * 4, WIDTH * 4), 2.0, np.float32)
     depth[:, WIDTH * 2 :] = 8.0
@@ -207,7 +207,7 @@ def test_no_phantom_points_at_an_edge(robot):
     hanging = np.isfinite(z) & (z > near * 1.1) & (z < far / 1.1)
     assert not hanging.any()
     assert np.isfinite(z[:, : WIDTH * 2 - 8]).all() and np.isfinite(z[:, WIDTH * 2 + 8 :]).all()
-    # The depth image keeps its edge pixels unless asked.
+    # The depth image keeps its edge pixels by default.
     assert np.isfinite(got).all()
     assert peer.set_parameter('edge_filter_depth', True).successful
     stamp = peer.stamp()
@@ -220,7 +220,7 @@ def test_no_phantom_points_at_an_edge(robot):
 
 
 def test_colours_mean_the_same_distance_in_every_frame(robot):
-    """Peers scale colours, or even depth itself, per frame."""
+    """Comparable nodes scale colours, or even depth itself, per frame."""
     colours, depths = [], []
     for other in (1.5, 12.0):
         depth = np.full((HEIGHT, WIDTH), other, np.float32)
@@ -267,7 +267,7 @@ def test_distorted_camera_gives_a_rectified_camera_info(robot):
 
 
 def test_a_changed_camera_info_is_used_at_once(robot):
-    """Peers cache the first CameraInfo for ever."""
+    """Comparable nodes cache the first CameraInfo forever."""
     for focal in (FOCAL, 2 * FOCAL, FOCAL):
         stamp = robot.peer.stamp()
         info = info_of(stamp)
@@ -289,7 +289,7 @@ def test_a_scaled_stream_scales_the_camera(robot):
     robot.node.wait_line('the intrinsics are scaled to it')
 
 
-def test_millimetres_have_zero_for_everything_that_is_no_depth(running, oracle, tmp_path):
+def test_millimetres_are_zero_wherever_there_is_no_depth(running, oracle, tmp_path):
     from oracle_model import write_oracle
 
     far = write_oracle(tmp_path / 'far.onnx', depth_max_m=200.0)
@@ -337,7 +337,7 @@ COMPRESSED = (
 
 @pytest.mark.parametrize(('parameters', 'remap', 'topic'), [RAW, COMPRESSED])
 def test_rectified_topic_name_means_p_and_no_distortion(running, parameters, remap, topic):
-    """Peers use K of the raw camera on a rectified image."""
+    """Comparable nodes use K of the raw camera for a rectified image."""
     kind = CompressedImage if parameters else Image
     options = {'image_topic': topic, 'image_type': kind}
     with running(remaps=(remap,), peer=options, **parameters) as robot:

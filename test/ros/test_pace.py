@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""max_rate: how many images are used, whatever the camera's rate, jitter and breaks."""
+"""max_rate: number of images used for any camera rate, jitter and breaks."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def test_never_more_than_the_rate(rate: float, gaps: list[float]) -> None:
     assert used[0] == times[0]
     for start in range(len(used)):
         for end in range(start + 1, len(used)):
-            # As many periods as images after the first, but for what one may come early.
+            # At least one period per image after the first, minus the permitted earliness.
             assert (used[end] - used[start]) * rate >= end - start - 0.2 - 1e-6
 
 
 @given(st.floats(1.0, 30.0), st.floats(1.0, 8.0), st.integers(0, 2**32 - 1))
-def test_the_rate_is_reached_where_the_camera_is_fast_enough(
+def test_the_rate_is_reached_if_the_camera_is_fast_enough(
     rate: float, times_as_fast: float, seed: int
 ) -> None:
-    """Whatever their ratio, and though no image comes exactly when it is due."""
+    """For any ratio, even if no image arrives exactly when it is due."""
     period, jitter = 1.0 / (rate * times_as_fast), np.random.default_rng(seed)
     times = np.arange(0.0, 100.0 / rate, period)
     times += 0.05 * period * jitter.uniform(-1.0, 1.0, times.size)
     pace = Pace(rate)
     used = [now for now in times if pace.passes(now)]
     assert 97 <= len(used) <= 101
-    # Evenly: never two periods of the camera later than due.
+    # Evenly: never two camera periods later than due.
     assert max(b - a for a, b in pairwise(used)) <= 1.0 / rate + 2.2 * period
 
 
@@ -48,7 +48,7 @@ def test_a_break_is_not_made_up_for() -> None:
     ]  # fmt: skip
 
 
-def test_no_limit_is_none() -> None:
+def test_zero_means_no_limit() -> None:
     pace = Pace(0.0)
     assert all(pace.passes(now) for now in (0.0, 0.0, 1e-9))
 
@@ -70,7 +70,7 @@ def test_images_beyond_the_rate_are_counted_and_the_limit_can_be_lifted(running)
         peer.ask_grey()
 
 
-def test_a_rate_that_is_none_is_refused(running) -> None:
+def test_an_invalid_rate_is_refused(running) -> None:
     with running() as robot:
         for value in (-1.0, float('nan'), 2000.0):
             assert not robot.peer.set_parameter('max_rate', value).successful

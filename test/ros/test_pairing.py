@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which camera_info an image gets, without any middleware."""
+"""Pairing of images and camera_infos, without any middleware."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def test_exact_stamps_pair_whichever_comes_first(info_first):
     assert steps[0](100) is None
     pair = steps[1](100)
     assert pair is not None and pair.image.header.stamp.nanosec == 100 * MS
-    assert pair.received == 0.1  # when the image came, not the camera_info
+    assert pair.received == 0.1  # when the image arrived, not the camera_info
     assert bench.drops == []
 
 
-def test_other_stamps_do_not_pair_however_near():
+def test_different_stamps_do_not_pair_however_close():
     bench = Bench()
     bench.info(100)
     assert bench.image(101) is None
     assert bench.info(102) is None
 
 
-def test_newest_wins_and_what_waited_for_nothing_is_counted():
+def test_newest_wins_and_images_that_waited_in_vain_are_counted():
     bench = Bench()
     bench.image(100)
     bench.image(133)
@@ -101,7 +101,7 @@ def test_latest_takes_a_latched_info_for_every_image():
 
 
 def test_infos_of_a_burst_wait_for_their_images():
-    """Large images come long after the small messages of their stamps."""
+    """Large images arrive long after small messages with the same stamps."""
     bench = Bench()
     stamps = [100 + 33 * k for k in range(30)]
     for stamp in stamps:
@@ -109,8 +109,8 @@ def test_infos_of_a_burst_wait_for_their_images():
     assert all(bench.image(stamp) is not None for stamp in stamps)
 
 
-def test_latest_is_what_came_last_though_its_stamp_came_before():
-    """In the second lap of a bag, or where a driver of a zoom lens stamps nothing."""
+def test_latest_is_the_last_received_whatever_its_stamp():
+    """In the second loop of a bag, or if the driver of a zoom lens sets no stamps."""
     bench = Bench(latest=True)
     for stamp, name in ((100, 'wide'), (200, 'long'), (100, 'wide again')):
         bench.info(stamp, name=name)
@@ -133,7 +133,7 @@ def test_latest_pairs_a_waiting_image_with_the_first_info():
     assert bench.drops == ['unpaired']
 
 
-def test_latest_refuses_an_info_beyond_its_age():
+def test_latest_ignores_an_info_beyond_the_maximum_age():
     bench = Bench(latest=True, max_age_ms=500)
     bench.info(1000)
     assert bench.image(499) is None
@@ -146,7 +146,7 @@ def test_latest_with_an_age_takes_the_nearest_info():
     bench = Bench(latest=True, max_age_ms=500)
     for stamp in (1000, 1200, 2000):
         bench.info(stamp, name=str(stamp))
-    assert bench.image(1300).info.name == '1200'  # the image comes late: 2000 is too far ahead
+    assert bench.image(1300).info.name == '1200'  # the image is late: 2000 is too far ahead
     assert bench.image(1700).info.name == '2000'
 
 
@@ -179,11 +179,11 @@ def test_time_jump_seen_by_the_image_first():
     bench.image(10_000)
     assert bench.image(1000) is None
     assert bench.info(1000).epoch >= 1
-    assert bench.image(10_000) is None  # its camera_info was of the lap before
+    assert bench.image(10_000) is None  # its camera_info was in the previous loop
     assert bench.image(500) is None  # this one too
 
 
-def test_a_jump_of_the_clock_forgets_all_that_came_before():
+def test_a_jump_of_the_clock_discards_everything_before_it():
     bench = Bench()
     bench.info(10_000)
     bench.image(10_033)
@@ -202,12 +202,12 @@ def test_from_a_tenth_of_a_second_on_a_step_back_is_a_jump(back, reason):
 
 
 @pytest.mark.parametrize('info_first', [True, False])
-def test_a_message_of_the_lap_before_comes_late(info_first):
+def test_a_late_message_of_the_previous_loop(info_first):
     bench = Bench()
     bench.info(10_000)
     bench.image(10_000)
     ahead, behind = (bench.info, bench.image) if info_first else (bench.image, bench.info)
-    assert ahead(1000) is None  # one topic is in the new lap already,
+    assert ahead(1000) is None  # one topic is already in the new loop,
     assert behind(10_033) is None  # the other not yet
     pair = behind(1000)
     assert pair is not None and pair.epoch >= 1
@@ -221,7 +221,7 @@ def test_time_jump_keeps_a_latched_info():
     assert bench.image(1000).epoch == 1
 
 
-def test_a_latched_info_that_is_sent_again_is_no_time_jump():
+def test_a_latched_info_that_is_sent_again_is_not_a_time_jump():
     bench = Bench(latest=True)
     bench.info(10_000)
     assert bench.image(10_000).epoch == 0
@@ -229,7 +229,7 @@ def test_a_latched_info_that_is_sent_again_is_no_time_jump():
     assert bench.image(10_033).epoch == 0
 
 
-def test_an_overtaken_image_is_no_time_jump():
+def test_an_image_out_of_order_is_not_a_time_jump():
     bench = Bench()
     bench.info(1033)
     bench.image(1033)
@@ -238,7 +238,7 @@ def test_an_overtaken_image_is_no_time_jump():
     assert (bench.drops, bench.pairing.epoch) == (['out_of_order'], 0)
 
 
-def test_drivers_that_do_not_stamp_still_pair():
+def test_messages_without_stamps_still_pair():
     bench = Bench()
     for _ in range(3):
         bench.info(0)
@@ -250,7 +250,7 @@ def test_drivers_that_do_not_stamp_still_pair():
 
 
 @pytest.mark.parametrize('latest', [True, False])
-def test_frames_must_agree(latest):
+def test_frame_ids_must_match(latest):
     bench = Bench(latest)
     bench.info(100, frame_id='left')
     assert bench.image(100, frame_id='right') is None

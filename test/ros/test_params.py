@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter table against itself, against config/dmd.yaml, and against wrong values."""
+"""The parameters: consistency with config/dmd.yaml, and refusal of wrong values."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def test_the_yaml_lists_every_parameter_with_its_default_and_a_comment():
         ({'camera_height': 1.0, 'depth_scale': 1.1}, 'scale comes from the floor or from you'),
     ],
 )
-def test_values_that_cannot_work_are_refused_with_the_allowed_ones(change, message):
+def test_invalid_values_are_refused_with_the_allowed_ones(change, message):
     with pytest.raises(NodeError, match=re.escape(message)):
         changed(Settings(), [Parameter(name, value=value) for name, value in change.items()])
 
 
-def test_the_top_of_a_range_of_metres_is_no_limit():
+def test_the_maximum_of_a_range_in_metres_means_no_limit():
     assert (reach(1000.0), reach(999.0)) == (float('inf'), 999.0)
 
 
-def test_parameters_of_others_are_left_alone():
+def test_parameters_of_rclpy_are_ignored():
     others = [Parameter('use_sim_time', value=True), Parameter('qos_overrides./x', value=3)]
     assert changed(Settings(), others) == Settings()
 
@@ -82,7 +82,7 @@ def test_parameters_of_others_are_left_alone():
 )
 def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message, oracle):
     with free_domain() as domain:
-        # Of two values for one parameter the last one counts.
+        # Of two values for one parameter the last one is used.
         node = NodeProcess(domain, '--ros-args', '-p', f'model:={oracle}', '-p', override)
         assert node.wait() == 1
     assert message in node.output
@@ -100,7 +100,7 @@ def test_a_node_that_cannot_start_says_why_and_exits_with_one(override, message,
         (['--steps', '2', '--ros-args', '-p', 'seed:=1'], '--steps 2: unknown argument'),
     ],
 )
-def test_arguments_that_ros_cannot_read_or_would_drop_are_told(arguments, message):
+def test_arguments_that_ros_cannot_read_or_would_drop_are_reported(arguments, message):
     with free_domain() as domain:
         node = NodeProcess(domain, *arguments)
         assert node.wait() == 1
@@ -119,8 +119,8 @@ def test_a_name_that_is_too_long_ends_in_a_message(name):
 
 
 @pytest.mark.parametrize('variable', ['ROS_LOG_DIR', 'ROS_HOME', 'HOME'])
-def test_logs_that_cannot_be_written_are_told_as_such(variable, tmp_path):
-    """And are not put down to the arguments."""
+def test_an_unwritable_log_folder_is_reported(variable, tmp_path):
+    """It is not blamed on the arguments."""
     no_folder = tmp_path / 'file'
     no_folder.touch()
     place = {'ROS_LOG_DIR': '', 'ROS_HOME': '', variable: str(no_folder)}
@@ -132,15 +132,15 @@ def test_logs_that_cannot_be_written_are_told_as_such(variable, tmp_path):
     assert 'arguments' not in node.output
 
 
-def test_a_variable_that_ros_cannot_use_is_not_put_down_to_the_arguments():
-    """Of this one rcl says no more than "error not set"."""
+def test_an_unusable_variable_is_not_blamed_on_the_arguments():
+    """For this one rcl only reports "error not set"."""
     node = NodeProcess(0, ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce')
     assert node.wait() == 1
     assert 'rclpy does not start with these arguments and ROS_ variables: ' in node.output
 
 
 @pytest.mark.parametrize('value', ['true', "'true'"])
-def test_a_choice_that_yaml_takes_for_a_flag_is_understood(running, value):
+def test_a_choice_that_yaml_reads_as_a_boolean_is_accepted(running, value):
     with running(autostart=False, input_rectified=value) as robot:
         assert robot.peer.state() == 'unconfigured'
         assert robot.peer.get_parameter('input_rectified') in (True, 'true')
@@ -158,14 +158,14 @@ def test_help_lists_every_parameter_and_starts_nothing(words):
     assert '\n  autostart:=true\n' in node.output
 
 
-def test_help_needs_nobody_who_reads_it_to_the_end():
+def test_help_tolerates_a_closed_pipe():
     command = f'{sys.executable} -m dmd_ros.ros.node --help | true'
     done = subprocess.run(['bash', '-o', 'pipefail', '-c', command], capture_output=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, b'')
 
 
-def test_a_parameter_that_the_node_does_not_have_is_named_with_the_nearest_one(running):
-    """ROS drops a misspelt name without a word, and the robot runs with the default."""
+def test_an_unknown_parameter_is_reported_with_a_suggestion(running):
+    """ROS silently drops a misspelt name, and the robot runs with the default."""
     points, image = (f'qos_overrides./{name}.depth' for name in ('points.publisher', 'image.sub'))
     with running(cloud_strid=4, **{points: 1, image: 5}) as robot:
         told = [line for line in robot.node.lines if 'has no effect' in line]

@@ -39,7 +39,7 @@ def test_cameras_and_consumers_of_either_reliability(running, reliability, relia
         ]
 
 
-def test_a_reliable_subscription_says_that_a_best_effort_camera_cannot_be_heard(running):
+def test_a_reliable_subscription_reports_an_incompatible_best_effort_camera(running):
     with running(image_reliability='reliable', peer={'reliable': False}) as robot:
         robot.node.wait_line('set image_reliability to auto')
 
@@ -49,7 +49,7 @@ def test_latest_takes_a_camera_info_that_was_sent_once(running, latched):
     with running(info_pairing='latest', autostart=False, peer={'info_latched': latched}) as robot:
         peer = robot.peer
         if latched:
-            peer.send_info(info_of(0))  # before anybody listens
+            peer.send_info(info_of(0))  # before anything subscribes
         assert peer.transition('configure') and peer.transition('activate')
         peer.until(lambda: peer.node.count_subscribers('camera_info') > 0)
         if not latched:
@@ -66,7 +66,7 @@ def test_latest_takes_a_camera_info_that_was_sent_once(running, latched):
                     for topic in ('depth/image', 'depth/camera_info', 'points')
                 )
 
-            # The camera_info as well: who synchronises depth with it goes by the stamp.
+            # The camera_info as well: message filters synchronise it with depth by stamp.
             peer.wait_diagnostics(answered)
 
 
@@ -84,7 +84,7 @@ def test_qos_of_publishers_can_be_overridden(running):
         assert peer.get_parameter('qos_overrides./depth/image.publisher.depth') <= 2
 
 
-def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
+def test_nothing_is_computed_for_topics_without_subscribers(running):
     with running(peer={'listen': ()}) as robot:
         peer = robot.peer
         values = peer.wait_diagnostics(
@@ -99,7 +99,7 @@ def test_nothing_is_computed_or_built_that_nobody_listens_to(running):
         stamp = peer.stamp()
         bent = info_of(stamp, d=[-0.2, 0.05, 0.0, 0.0, 0.0])
         out = peer.ask(image_of(GREY, stamp), bent)
-        assert not any(out.depth_camera_info.d)  # of the rectified picture, as beside a depth
+        assert not any(out.depth_camera_info.d)  # of the rectified picture, as with a depth image
         values = peer.wait_diagnostics(lambda d: int(d['processed']) > 0)
         assert 'stage denoise (ms)' not in values  # camera_info needs no network
         peer.listen('depth/image')
@@ -117,7 +117,7 @@ def test_depth_does_not_depend_on_what_else_is_subscribed(running):
     np.testing.assert_array_equal(*outputs)
 
 
-def test_uncertainty_alone_costs_nothing_while_there_is_but_one_sample(running):
+def test_subscribing_to_uncertainty_costs_nothing_with_a_single_sample(running):
     with running(samples=1, peer={'listen': ('depth/uncertainty',)}) as robot:
         peer = robot.peer
         assert peer.until(lambda: peer.node.count_publishers('depth/uncertainty') > 0)
@@ -145,7 +145,7 @@ def test_topics_follow_namespace_and_remaps(running):
 
 
 def fake_node(created: list, handle=None, **methods) -> SimpleNamespace:
-    """Give what keeps the arguments of the subscriptions that are made on it."""
+    """Return a stand-in for a node that records the arguments of its subscriptions."""
 
     def create(*arguments, **_):
         created.append(arguments)
@@ -155,8 +155,8 @@ def fake_node(created: list, handle=None, **methods) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize('humble', [True, False])
-def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humble):
-    """Humble's rclpy has the events in another module and calls back with the message alone."""
+def test_images_are_received_if_callbacks_get_no_message_info(monkeypatch, humble):
+    """Humble's rclpy has the events in another module and passes only the message."""
     if humble:
         monkeypatch.setitem(sys.modules, 'rclpy.qos_event', rclpy.event_handler)
         monkeypatch.setitem(sys.modules, 'rclpy.event_handler', None)
@@ -173,8 +173,8 @@ def test_images_are_heard_where_callbacks_get_no_message_info(monkeypatch, humbl
     assert heard == ['1', '4'] and lost == ([] if humble else [2])
 
 
-def test_the_last_number_of_who_has_left_tells_nothing_of_who_stays():
-    """It may come when its publisher is gone already."""
+def test_the_last_number_of_a_publisher_that_left_counts_no_loss():
+    """It may arrive after its publisher has left."""
     publishers, lost, created = [2], [], []
     node = fake_node(created, count_publishers=lambda topic: publishers[-1])
     ladder = subscriptions.image_ladder('auto')
@@ -188,7 +188,7 @@ def test_the_last_number_of_who_has_left_tells_nothing_of_who_stays():
 
 @pytest.fixture
 def listener():
-    """Give a node in this process, and what has it hear until a condition holds."""
+    """Return a node in this process, and a function that spins it until a condition holds."""
     with free_domain() as domain:
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=domain)
@@ -208,8 +208,8 @@ def listener():
         rclpy.shutdown(context=context)
 
 
-def test_every_camera_info_of_a_burst_is_heard(listener):
-    """Large images hold small messages up in the default transport, then several come at once."""
+def test_every_camera_info_of_a_burst_is_received(listener):
+    """In the default transport large images delay small messages, which arrive in bursts."""
     node, spin_until = listener.node, listener.spin_until
     heard: list[CameraInfo] = []
     subscription = subscriptions.LadderSubscription(
@@ -217,15 +217,15 @@ def test_every_camera_info_of_a_burst_is_heard(listener):
     )
     publisher = node.create_publisher(CameraInfo, 'camera_info', qos(depth=20))
     spin_until(publisher.get_subscription_count)
-    for second in range(10):  # while the executor is busy with something else
+    for second in range(10):  # while the executor is busy
         publisher.publish(info_of(second * 10**9))
     spin_until(lambda: len(heard) == 10)
     subscription.close()
     assert [info.header.stamp.sec for info in heard] == list(range(10))
 
 
-def test_a_latched_camera_info_is_heard_beside_one_that_is_not(listener):
-    """Its one message has been sent before the node is there; the other may never send any."""
+def test_a_latched_camera_info_is_received_along_with_a_volatile_one(listener):
+    """Its only message was sent before the node started; the other may never send any."""
     node, spin_until = listener.node, listener.spin_until
     latched = node.create_publisher(CameraInfo, 'camera_info', qos(latched=True))
     latched.publish(info_of(7))
@@ -234,7 +234,7 @@ def test_a_latched_camera_info_is_heard_beside_one_that_is_not(listener):
     subscription = subscriptions.LadderSubscription(
         node, CameraInfo, 'camera_info', subscriptions.info_ladder(latest=True), heard.append
     )
-    # The second subscription, without which the other is not heard.
+    # The second subscription, without which the volatile publisher is not received.
     spin_until(lambda: heard and other.get_subscription_count())
     assert heard[0].header.stamp.nanosec == 7
     other.publish(info_of(8))
@@ -247,8 +247,8 @@ def test_a_latched_camera_info_is_heard_beside_one_that_is_not(listener):
     assert not list(node.subscriptions)
 
 
-def test_a_listener_may_be_closed_while_it_hears(listener):
-    """As by a transition in another thread than the one that spins."""
+def test_a_subscription_may_be_closed_while_it_receives(listener):
+    """For example by a transition in another thread than the spinning one."""
     node, spin_until = listener.node, listener.spin_until
     heard: list[CameraInfo] = []
 
@@ -265,8 +265,8 @@ def test_a_listener_may_be_closed_while_it_hears(listener):
     spin_until(lambda: heard)
 
 
-def test_a_listener_that_is_closed_steps_down_no_more(listener):
-    """The event may be at hand in the thread that spins."""
+def test_a_closed_subscription_does_not_step_down(listener):
+    """The event may already be pending in the spinning thread."""
     ladder = subscriptions.image_ladder('auto')
     subscription = subscriptions.LadderSubscription(listener.node, CameraInfo, 'i', ladder, str)
     subscription.close()
@@ -274,8 +274,8 @@ def test_a_listener_that_is_closed_steps_down_no_more(listener):
     assert not list(listener.node.subscriptions)
 
 
-def test_a_second_publisher_that_leaves_has_lost_nothing(listener):
-    """Its numbers are not those of the camera, which has sent for days."""
+def test_a_second_publisher_that_leaves_counts_no_loss(listener):
+    """Its numbers are unrelated to those of the camera, which has been sending for days."""
     node, spin_until = listener.node, listener.spin_until
     heard, lost = [], []
     subscription = subscriptions.LadderSubscription(
@@ -297,13 +297,13 @@ def test_a_second_publisher_that_leaves_has_lost_nothing(listener):
     send(camera)
     assert len(heard) == 5 and not lost
     send(camera)
-    send(camera, 3)  # what the newest of them overwrites is lost
+    send(camera, 3)  # those overwritten by the newest are lost
     subscription.close()
     assert len(heard) + sum(lost) == 9
 
 
 @pytest.mark.parametrize(('waiting', 'heard'), [(3, 4), (1000, 21)])
-def test_a_round_takes_all_that_wait_and_not_for_ever(waiting, heard):
+def test_a_round_takes_all_waiting_messages_but_is_bounded(waiting, heard):
     messages = [(number, None) for number in range(waiting)]
     got: list[int] = []
     created = []
@@ -316,7 +316,7 @@ def test_a_round_takes_all_that_wait_and_not_for_ever(waiting, heard):
     assert got == list(range(-1, heard - 1))
 
 
-def test_no_queue_of_old_infos_where_the_latest_counts():
-    """A latched one has a history: the oldest would go with the image that waits for one."""
+def test_no_queue_of_old_infos_with_latest_pairing():
+    """With a history, a waiting image would be paired with the oldest latched one."""
     assert {rung.depth for rung in subscriptions.info_ladder(latest=True)} == {1}
     assert min(rung.depth for rung in subscriptions.info_ladder(latest=False)) >= 10

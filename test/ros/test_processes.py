@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo and the benchmark give their child processes."""
+"""Child processes of the demo and the benchmark."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dmd_ros.ros import processes
 from dmd_ros.ros.errors import NodeError
 
 
-def test_shared_files_are_found_wherever_models_are(
+def test_shared_files_are_found_in_all_folders_of_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For example where pip install --user puts them."""
+    """For example in the folder of pip install --user."""
     monkeypatch.setattr(site, 'USER_BASE', str(tmp_path))
     file = tmp_path / 'share' / 'dmd_ros' / 'config' / 'only_here.xml'
     file.parent.mkdir(parents=True)
@@ -32,21 +32,21 @@ def test_shared_files_are_found_wherever_models_are(
     assert processes.shared_file(Path('config') / 'only_here.xml') == file
 
 
-def test_a_shared_file_that_is_nowhere_is_named_with_the_folders_searched() -> None:
+def test_a_missing_shared_file_is_reported_with_the_searched_folders() -> None:
     with pytest.raises(NodeError, match=re.escape(f'looked for {Path(__file__).parents[2]}')):
         processes.shared_file(Path('config') / 'nowhere.xml')
 
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder for reservations of this test alone."""
+    """Return a folder for the reservations of this test only."""
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     monkeypatch.delenv('ROS_DOMAIN_ID', raising=False)
     return tmp_path
 
 
-def test_threads_of_a_child_do_not_mix_their_lines() -> None:
-    """A lost 'ready' would be waited for until the demo's patience ends."""
+def test_threads_of_a_child_do_not_interleave_their_lines() -> None:
+    """The demo would wait for a lost 'ready' until its timeout."""
     program = (
         'import threading; from dmd_ros.ros.processes import say;'
         'many = lambda name: [say(name, at=i) for i in range(5000)];'
@@ -70,7 +70,7 @@ def test_threads_of_a_child_do_not_mix_their_lines() -> None:
     ],
 )
 @pytest.mark.parametrize('words', [(), ('--help',)])
-def test_a_child_that_a_person_starts_names_the_command(
+def test_a_child_started_by_hand_names_its_parent_command(
     module: str, command: str, words: tuple[str, ...]
 ) -> None:
     done = subprocess.run(
@@ -88,7 +88,7 @@ def test_a_child_that_a_person_starts_names_the_command(
 
 
 @pytest.mark.parametrize('words', [(), ('--help',), ('dmd_ros.ros.node', '-h'), ('1',)])
-def test_what_starts_children_is_no_command_either(words: tuple[str, ...]) -> None:
+def test_the_child_starter_is_not_a_command_either(words: tuple[str, ...]) -> None:
     command = [sys.executable, '-m', 'dmd_ros.runtime.child', *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr.count('\n')) == (1, 1)
@@ -99,7 +99,7 @@ def domain_of(family: processes.Family) -> str:
     return family._environment['ROS_DOMAIN_ID']
 
 
-def test_families_at_the_same_time_have_domains_of_their_own(alone: Path) -> None:
+def test_concurrent_families_have_separate_domains(alone: Path) -> None:
     with processes.Family(alone) as one:
         with processes.Family(alone) as two:
             assert domain_of(one) != domain_of(two)
@@ -129,7 +129,7 @@ def test_an_impatient_ctrl_c_leaves_no_child_behind(
 
 
 SAMPLE = ROOT / 'test' / 'data' / 'sample_bag'
-# A demo that has started its children and goes on for long.
+# A demo that has started its children and runs for a long time.
 PARENT = """
 import sys, time
 from pathlib import Path
@@ -139,7 +139,7 @@ with Family(Path(sys.argv[1])) as family:
     family.start_node({'model': sys.argv[2], 'threads': 1})
     family.start('recorder', 'dmd_ros.ros.demo.recorder', sys.argv[1] + '/recorded')
     family.wait_for('recorder', 'ready')
-    # It waits for somebody who takes compressed images.
+    # It waits for a subscriber of compressed images.
     family.start('player', 'dmd_ros.ros.demo.player', sys.argv[3], '/image/compressed', '', '1')
     print(*(child.process.pid for child in family.children.values()), flush=True)
     time.sleep(600)
@@ -155,7 +155,7 @@ def has_ended(pid: int) -> bool:
 
 
 def test_children_end_with_a_parent_that_is_killed(oracle: Path, tmp_path: Path) -> None:
-    """Their domain is free then, and the next demo would hear a node left behind as well."""
+    """Their domain is then free, and the next demo would also receive from a leftover node."""
     words = [sys.executable, '-c', PARENT, str(tmp_path), str(oracle), str(SAMPLE)]
     with free_domain() as domain:
         env = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
@@ -179,9 +179,9 @@ def test_a_domain_that_the_user_has_set_is_kept(
         assert domain_of(family) == '7'
 
 
-def test_a_reservation_that_cannot_be_opened_is_somebody_else_s(alone: Path) -> None:
+def test_a_reservation_that_cannot_be_opened_is_taken(alone: Path) -> None:
     for domain in (100, 99):
-        (alone / f'dmd_ros_domain_{domain}').mkdir()  # no more to be opened than another user's
+        (alone / f'dmd_ros_domain_{domain}').mkdir()  # cannot be opened, like another user's file
     with free_domain() as domain:
         assert domain == 98
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Losses are counted always and told at a pace a person can read."""
+"""Drops are always counted, and logged at a readable rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dmd_ros.ros.report import Reporter
 from dmd_ros.ros.stats import Stats
 
 
-def test_a_lasting_trouble_is_told_once_and_counted_each_time():
+def test_a_persistent_problem_is_logged_once_and_counted_each_time():
     lines: list[str] = []
     stats = Stats(0.0)
     report = Reporter(SimpleNamespace(warning=lines.append), stats)
@@ -28,7 +28,7 @@ def test_a_lasting_trouble_is_told_once_and_counted_each_time():
     assert (summary.new_errors, summary.last_error) == (4, 'stale: too old')
 
 
-def test_what_is_lost_by_design_is_counted_and_no_error():
+def test_expected_drops_are_counted_but_are_not_errors():
     stats = Stats(0.0)
     reasons = ('superseded', 'out_of_order', 'unpaired', 'lost in transport', 'time jump')
     for reason in reasons:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""config/dmd.rviz as a text: a display of a topic that is not there stays empty without a word."""
+"""Checks config/dmd.rviz as text: a display of a missing topic silently stays empty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = {
 }
 
 
-def test_displays_show_the_nodes_topics_with_a_reliability_of_their_own():
+def test_displays_show_the_topics_of_the_node_with_suitable_reliability():
     config = yaml.safe_load((ROOT / 'config' / 'dmd.rviz').read_text())
     displays = config['Visualization Manager']['Displays']
     shown = {d['Topic']['Value']: d for d in displays if 'Topic' in d}

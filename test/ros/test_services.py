@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that make no sense are refused; they do not end the node."""
+"""Invalid requests are refused and do not end the node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rcl_interfaces.srv import SetParameters
 
 
 def test_a_transition_that_the_state_does_not_allow_is_refused(running):
-    """By its number, as lifecycle managers ask for it; of a node that has activated itself."""
+    """By its number, as lifecycle managers request it, from a self-activated node."""
     with running() as robot:
         peer = robot.peer
         for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE, 99):
@@ -22,7 +22,7 @@ def test_a_transition_that_the_state_does_not_allow_is_refused(running):
         peer.ask_grey()
 
 
-def test_a_parameter_of_a_type_that_there_is_not_is_refused(running):
+def test_a_parameter_of_an_unknown_type_is_refused(running):
     with running() as robot:
         value = ParameterValue(type=99, integer_value=3)
         request = SetParameters.Request(parameters=[Parameter(name='steps', value=value)])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node that hears nothing looks around and says what to do: names, transports, types, QoS."""
+"""Advice of a node that receives nothing: names, transports, types, QoS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENDS = 'has a publisher: does it send (ros2 topic hz), with a compatible QoS (i
 
 @pytest.fixture
 def node() -> Iterator[Node]:
-    """Give a node that publishes depth, in a domain without others."""
+    """Return a node that publishes depth, in a domain without others."""
     with free_domain() as domain:
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=domain)
@@ -38,7 +38,7 @@ def node() -> Iterator[Node]:
 
 
 def _says(node: Node, topic: str, kind: str, expected: str, latched: bool = False) -> None:
-    """Ask until the graph has caught up."""
+    """Repeat until the graph is up to date."""
     deadline = time.monotonic() + TIMEOUT
     while (told := why_silent(node, topic, kind, latched=latched)) != expected:
         assert time.monotonic() < deadline, told
@@ -75,7 +75,7 @@ def _says(node: Node, topic: str, kind: str, expected: str, latched: bool = Fals
     ],
 )
 def test_a_topic_that_nobody_publishes(node, there, kind, topic, wanted, told) -> None:
-    """What the node publishes itself is not offered to it, nor what others wait for, too."""
+    """Topics of the node itself, or with subscribers only, are not suggested."""
     other = rclpy.create_node('camera', context=node.context)
     for waited_for in (Image, CameraInfo):
         other.create_subscription(waited_for, f'/viewer/{waited_for.__name__}', print, 1)
@@ -84,7 +84,7 @@ def test_a_topic_that_nobody_publishes(node, there, kind, topic, wanted, told) -
     other.destroy_node()
 
 
-def test_a_robot_with_many_cameras_is_not_listed_whole(node) -> None:
+def test_only_some_topics_of_many_cameras_are_listed(node) -> None:
     other = rclpy.create_node('camera', context=node.context)
     for number in range(7):
         other.create_publisher(Image, f'/camera_{number}', 1)
@@ -125,7 +125,7 @@ def test_a_topic_of_another_type(node, topic, kind, sent, told) -> None:
         ([False], False, SENDS),
     ],
 )
-def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
+def test_a_topic_on_which_nothing_arrives(node, latched, asked, told) -> None:
     for one in latched:
         node.create_publisher(CameraInfo, '/info', qos(latched=one))
     while node.count_publishers('/info') < len(latched):
@@ -133,7 +133,7 @@ def test_a_topic_on_which_nothing_comes(node, latched, asked, told) -> None:
     _says(node, '/info', INFO, f'/info {told}', latched=asked)
 
 
-def test_a_node_that_hears_nothing_says_what_to_remap(running) -> None:
+def test_a_node_that_receives_nothing_suggests_a_remapping(running) -> None:
     with running(remaps=('image:=/front/image',), peer={'listen': ()}) as robot:
         robot.node.wait_line(
             'nobody publishes /front/image, but sensor_msgs/msg/Image is published on /image'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The wish to stop comes from signal handlers, which interrupt whatever the main thread does."""
+"""Requests to stop come from signal handlers, which may interrupt the main thread anywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmd_ros.ros.spinner import Stop
 
 
 class Interrupted(threading.Thread):
-    """Does one thing with a `Stop`, and calls set() before its n-th instruction."""
+    """Calls one method of a `Stop`, and set() before its n-th instruction."""
 
     def __init__(self, stop: Stop, what: str, place: int) -> None:
         super().__init__(daemon=True)
@@ -31,7 +31,7 @@ class Interrupted(threading.Thread):
         if event == 'opcode':
             self.instructions += 1
             if self.instructions == self._place:
-                sys.settrace(None)  # a handler is not interrupted by itself here
+                sys.settrace(None)  # do not interrupt the handler itself
                 self._stop_wish.set()
                 sys.settrace(self._trace)
         return self._trace
@@ -39,14 +39,14 @@ class Interrupted(threading.Thread):
 
 @pytest.mark.parametrize('what', ['set', 'wait'])
 def test_a_signal_may_interrupt_it_anywhere(what: str) -> None:
-    """threading.Event waits for ever for the lock that the interrupted call holds."""
+    """threading.Event would wait forever for the lock that the interrupted call holds."""
     for place in itertools.count(1):
         stop = Stop()
         thread = Interrupted(stop, what, place)
         thread.start()
         thread.join(0.2)
         if thread.is_alive() and thread.instructions < place:
-            stop.set()  # it waits, as it should: all its instructions have been interrupted
+            stop.set()  # wait() blocks, as it should: all its instructions have been interrupted
         thread.join(10.0)
         assert not thread.is_alive(), f'stuck after an interruption at instruction {place}'
         assert stop.is_set()

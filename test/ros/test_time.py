@@ -15,7 +15,7 @@ SECOND = 1_000_000_000
 
 
 def noisy_model(path):
-    """Write a model whose x is 0.5 z at t = 1: depth shows the noise that it was given."""
+    """Write a model whose x is 0.5 z at t = 1, so that depth shows the noise."""
     write_oracle(path, parameterisation='x0')
     model = onnx.load(path)
     del model.graph.node[:]
@@ -55,11 +55,11 @@ def depth_at(peer, stamp: int) -> np.ndarray:
     ('temporal', 'differs'), [('fixed', False), ('random', True), ('blend', True)]
 )
 def test_a_looped_bag_gives_the_same_depth_again(running, noisy, temporal, differs):
-    """Pairing and temporal state start anew when the stamps jump back."""
+    """Pairing and temporal state are reset when the stamps jump back."""
     peer_options = {'listen': ('depth/image',)}
     with running(model=noisy, temporal=temporal, peer=peer_options) as robot:
         peer = robot.peer
-        # Later than the bag, until all sides know each other; a repeated sending is a frame too.
+        # Later than the bag, until discovery is complete; each repeated message is a frame too.
         depth_at(peer, 500 * SECOND)
         runs = []
         for _ in range(2):
@@ -70,8 +70,8 @@ def test_a_looped_bag_gives_the_same_depth_again(running, noisy, temporal, diffe
         assert (not np.array_equal(runs[0][0], runs[0][1])) == differs
 
 
-def test_a_node_that_was_inactive_starts_anew(running, noisy):
-    """What it saw before may be of another place."""
+def test_a_node_that_was_inactive_starts_afresh(running, noisy):
+    """Earlier images may show another place."""
     with running(model=noisy, temporal='random', peer={'listen': ('depth/image',)}) as robot:
         depths = []
         for second in (100, 101):
@@ -91,7 +91,7 @@ def test_stale_frames_are_dropped_and_counted(running):
         depth_at(peer, peer.node.get_clock().now().nanoseconds)
 
 
-def test_simulated_time_is_what_stale_means_and_its_jump_resets(running, noisy):
+def test_staleness_uses_simulated_time_and_its_jump_resets(running, noisy):
     options = {'use_sim_time': True, 'max_frame_age': 1.0, 'temporal': 'random', 'model': noisy}
     with running(**options, peer={'listen': ('depth/image',)}) as robot:
         peer = robot.peer
@@ -108,11 +108,11 @@ def test_simulated_time_is_what_stale_means_and_its_jump_resets(running, noisy):
         first = play(50)  # jumps back
         assert not np.array_equal(play(51), first)
         np.testing.assert_array_equal(play(50), first)
-        # The clock jumps, the stamps do not: a player that starts again has sent no image yet.
+        # The clock jumps, the stamps do not: a restarted player has not sent an image yet.
         message = Clock()
         message.clock.sec = 20
         clock.publish(message)
-        # There may be no diagnostics yet at all: the last of none is waited for too.
+        # There may be no diagnostics yet; wait in that case too.
         assert peer.wait(lambda: [m.header.stamp.sec for m in peer.received['diag'][-1:]] == [20])
         np.testing.assert_array_equal(depth_at(peer, 50 * SECOND + 1), first)
         message.clock.sec = 60
@@ -127,8 +127,8 @@ def test_simulated_time_is_what_stale_means_and_its_jump_resets(running, noisy):
         assert 'by the node clock' in values['last error']
 
 
-def test_the_age_of_images_is_told_by_the_node_clock(running):
-    """What is slow, or set to another time, may lie before the node."""
+def test_the_age_of_images_is_measured_by_the_node_clock(running):
+    """The cause of old images, or of a wrong clock, may be upstream of the node."""
     with running(use_sim_time=True, peer={'listen': ('depth/image',)}) as robot:
         peer = robot.peer
         clock = peer.node.create_publisher(Clock, '/clock', 10)
@@ -136,7 +136,7 @@ def test_the_age_of_images_is_told_by_the_node_clock(running):
         message.clock.sec = 100
 
         def told() -> list[int]:
-            clock.publish(message)  # the first ones may come before the node has found the clock
+            clock.publish(message)  # the first ones may precede the discovery of the clock
             return [m.header.stamp.sec for m in peer.received['diag'][-1:]]
 
         assert peer.until(lambda: told() == [100])

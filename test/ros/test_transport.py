@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How large messages leave the process. What it brings is in the stage table of `make bench`."""
+"""Sending of large messages. The stage table of `make bench` shows the gain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ for name in os.listdir('/proc/self/fd'):
         if not stat.S_ISSOCK(os.fstat(number).st_mode):
             continue
     except OSError:
-        continue  # that of the listing itself
+        continue  # the one of the listing itself
     found = socket.socket(fileno=os.dup(number))
     if found.family == socket.AF_INET and found.type == socket.SOCK_DGRAM:
         print(found.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
@@ -36,7 +36,7 @@ MODE = 'RMW_FASTRTPS_PUBLICATION_MODE'
 @pytest.mark.parametrize(
     ('before', 'after'), [(None, 'ASYNCHRONOUS'), ('SYNCHRONOUS', 'SYNCHRONOUS')]
 )
-def test_the_middleware_sends_in_the_background_unless_the_user_says_otherwise(
+def test_the_middleware_sends_in_the_background_unless_the_user_chose_otherwise(
     monkeypatch: pytest.MonkeyPatch, before: str | None, after: str
 ) -> None:
     monkeypatch.setenv(MODE, before or '')
@@ -46,8 +46,8 @@ def test_the_middleware_sends_in_the_background_unless_the_user_says_otherwise(
     assert os.environ[MODE] == after
 
 
-def test_the_profile_leaves_the_send_buffer_as_the_system_has_it() -> None:
-    """With a large one messages overrun the queue of the network card and arrive nowhere."""
+def test_the_profile_keeps_the_send_buffer_of_the_system() -> None:
+    """With a large one, messages overrun the queue of the network card and are lost."""
     with free_domain() as domain:
         result = subprocess.run(
             [sys.executable, '-c', SEND_BUFFERS],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A transition in another thread than the one that spins, at the worst moments of that spin."""
+"""A transition in another thread than the spinning one, at the worst moments of the spin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmd_ros.ros.node import DmdNode
 
 @pytest.fixture
 def node(oracle) -> Iterator[DmdNode]:
-    """Give the node, active, with a camera that offers less than it asks for: an event is due."""
+    """Return an active node with a pending QoS event: a camera offers less than requested."""
     with free_domain() as domain:
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=domain)
@@ -35,8 +35,8 @@ def node(oracle) -> Iterator[DmdNode]:
 
 
 @pytest.mark.parametrize('time', [1, 2], ids=['listed', 'due'])
-def test_a_spin_goes_on_when_a_transition_ends_what_it_waits_for(node, monkeypatch, time):
-    """The executor asks of each event whether it may run, when it lists it and when it is due."""
+def test_a_spin_continues_when_a_transition_destroys_its_waitables(node, monkeypatch, time):
+    """The executor checks each event when it lists it and when it is ready."""
     (image,) = (s for s in node.subscriptions if s.topic_name == '/image')
     group, asked, ended = node.default_callback_group, [], []
     may_run = group.can_execute

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The dmd_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The worker takes the newest, never queues, and ends when told."""
+"""The worker takes the newest item, never queues, and ends on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dmd_ros.ros.worker import Worker
 
 
 class Gated:
-    """A worker that waits for `go_on` in the middle of each item; `done` has those behind it."""
+    """A worker that waits for `go_on` in the middle of each item; `done` lists finished ones."""
 
     def __init__(self) -> None:
         self.entered, self.go_on = threading.Event(), threading.Event()
@@ -25,9 +25,9 @@ class Gated:
         self.done.append(item)
 
 
-def test_newest_wins_while_one_is_in_work():
+def test_newest_wins_while_another_is_processed():
     gated = Gated()
-    assert gated.worker.offer(2) is None  # waits in the box
+    assert gated.worker.offer(2) is None  # waits in the mailbox
     assert gated.worker.offer(3) == 2  # displaced, and the caller counts it
     gated.entered.clear()
     gated.go_on.set()
@@ -36,7 +36,7 @@ def test_newest_wins_while_one_is_in_work():
     assert gated.done == [1, 3]
 
 
-def test_stop_finishes_the_item_at_hand_and_drops_the_next():
+def test_stop_finishes_the_current_item_and_drops_the_next():
     gated = Gated()
     gated.worker.offer(2)
     stopper = threading.Thread(target=gated.worker.stop)
@@ -46,7 +46,7 @@ def test_stop_finishes_the_item_at_hand_and_drops_the_next():
     assert not stopper.is_alive() and gated.done == [1]
 
 
-def test_clear_gives_back_what_waited():
+def test_clear_returns_the_waiting_item():
     gated = Gated()
     gated.worker.offer(2)
     assert gated.worker.clear() == 2
