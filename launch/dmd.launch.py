@@ -189,7 +189,7 @@ def _temporary(text: str, suffix: str) -> str:
 
 
 def _python_path() -> dict[str, str]:
-    """Make an uninstalled checkout importable, from whatever folder it is launched."""
+    """Make an uninstalled checkout importable, whatever the working directory."""
     if not (SHARE / 'dmd_ros').is_dir():
         return {}
     inherited = os.environ.get('PYTHONPATH')
