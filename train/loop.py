@@ -131,8 +131,9 @@ def train(
                 report.pictures(clock, batch, losses.x_hat, contract)
             if validator is not None and (ends or state.due(config.validate_every)):
                 score, *parts = validator(state.ema.weights)
-                held = 'held-out: AbsRel %.4f  delta1 %.4f'
-                log.info('%9d ' + held, clock, score.abs_rel, score.delta1)
+                log.info(
+                    '%9d held-out: AbsRel %.4f  delta1 %.4f', clock, score.abs_rel, score.delta1
+                )
                 words = {JUDGED_ON: config.validation}
                 report.losses(clock, validation_values(score, parts), **words)
             if ends or state.due(config.checkpoint_every):

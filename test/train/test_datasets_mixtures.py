@@ -88,7 +88,7 @@ def test_any_accepts_every_reader():
         (['dmd-nk', '--root', 'kitti=/k'], 'missing: nyu_folder, not part of it: none'),
         (['worlds', '--root', 'kitti=/k'], 'not part of it: kitti'),
         (['worlds', '--root', 'kitti'], "--root 'kitti' must be DATASET=PATH"),
-        (['worlds+any', '--root', 'any=/robot'], 'give any=kind:path'),
+        (['worlds+any', '--root', 'any=/robot'], 'use any=KIND:PATH'),
         (['worlds+any', '--root', 'any='], "--root 'any=' must be DATASET=PATH"),
         (['worlds+any', '--root', 'any=bag:/a@b'], "must not contain '@'"),
         (['worlds+any', '--root', 'any=bag:/a,b'], "must not contain ','"),

@@ -233,8 +233,8 @@ def test_the_documentation_states_the_same_hours():
     text = ' '.join((DOCS / 'recipes.md').read_text().split())
     hours = {name: estimate(configure(name, [], {}))['gpu_hours'] for name in RECIPES}
     assert hours['dmd-nk'] == hours['dmd-mix']
-    said = f'`stage0` {hours["stage0"]:.0f}, `stage1` {hours["stage1"]:.0f}, `dmd-nk` and '
-    assert said + f'`dmd-mix` {hours["dmd-nk"]:.1f} each' in text
+    stages = f'{hours["stage0"]:.0f} for `stage0`, {hours["stage1"]:.0f} for `stage1`'
+    assert stages + f' and {hours["dmd-nk"]:.1f} each for `dmd-nk` and `dmd-mix`' in text
     for name, recipe in RECIPES.items():
         row = re.search(rf'^\| `{name}` \|.*$', (DOCS / 'recipes.md').read_text(), re.MULTILINE)
         assert row is not None

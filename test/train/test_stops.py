@@ -39,9 +39,14 @@ signals = pytest.mark.parametrize('number', module.STOPS, ids=lambda number: num
 def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stops]:
     """Handle every signal, even right after the last one."""
     monkeypatch.setattr(module, 'DEAF_S', -1.0)
+    # A command that another test ran in this process may have left its handler.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     heard = Stops()
     with heard.heard():
         yield heard
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(

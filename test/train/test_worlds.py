@@ -254,7 +254,7 @@ def test_a_cache_with_invalid_settings_is_refused(
     [
         ('--size', '192', 'is not HEIGHTxWIDTH'),
         ('--size', '0x256', 'both must be >= 1'),
-        ('--size', '10x1000000', 'allowed: up to 30000 times, either way'),
+        ('--size', '10x1000000', 'allowed: up to 30000, either way'),
         ('--kinds', 'indoor', 'is not KIND=WEIGHT'),
     ],
 )
