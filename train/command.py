@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -52,6 +51,7 @@ def config_of(options: argparse.Namespace, new: Callable[[list[str]], TrainConfi
     return TrainConfig.from_json(state['config']).changed(settings)
 
 
+@stops.heard()
 def run_command(train: Callable[[], object]) -> int:
     """Run a command; return 0, 1 after an error, or 128 + the number of a signal in `STOPS`.
 
@@ -62,11 +62,6 @@ def run_command(train: Callable[[], object]) -> int:
     )
     for talkative in ('numba', 'matplotlib'):  # they log allocations and fonts
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    with stops.heard():
-        return _in_one_line(train)
-
-
-def _in_one_line(train: Callable[[], object]) -> int:
     try:
         with interrupts_told():
             train()
@@ -84,7 +79,7 @@ def _in_one_line(train: Callable[[], object]) -> int:
         return 1
     except KeyboardInterrupt:
         say_last('stopped; continue with --resume')
-        return 128 + (stops.number or signal.SIGINT)
+        return stops.status
     return 0
 
 

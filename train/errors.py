@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 
 from dmd_ros.core.errors import CoreError
@@ -18,17 +17,13 @@ class TrainError(RuntimeError):
     """Training cannot start or continue; the message names the cause and the fix."""
 
 
+@stops.heard()
 def in_one_line(work: Callable[[], object]) -> int:
     """Run the work of a command; return its exit status: 0, 1 after an error, 130 after Ctrl-C.
 
     Report the error or the interrupt in one line. SIGTERM (143) ends it like Ctrl-C, without
     leaving incomplete files.
     """
-    with stops.heard():
-        return _in_one_line(work)
-
-
-def _in_one_line(work: Callable[[], object]) -> int:
     try:
         with interrupts_told():
             work()
@@ -37,5 +32,5 @@ def _in_one_line(work: Callable[[], object]) -> int:
         return 1
     except KeyboardInterrupt:
         say_last('interrupted')
-        return 128 + (stops.number or signal.SIGINT)
+        return stops.status
     return 0

@@ -61,6 +61,11 @@ class Stops:
         if self.waiting and not self._holders:
             self.now()
 
+    @property
+    def status(self) -> int:
+        """The exit status of a stopped command: 128 + the number of the signal."""
+        return 128 + (self.number or signal.SIGINT)
+
     def now(self) -> None:
         """Stop now, as requested before."""
         self.waiting = False

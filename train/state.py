@@ -194,12 +194,9 @@ class TrainState:
         if self._processes.is_main:
             log.info('stopped at %d samples; checkpoint written', self.clock)
 
+    @stops.held()
     def save(self, run: Path) -> None:
         """Write a checkpoint in the main process; the others wait for it."""
-        with stops.held():
-            self._save(run)
-
-    def _save(self, run: Path) -> None:
         self.check_space(run)
         if self._processes.is_main:
             kept = {

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -68,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             'stopped; run the same command to continue from the last checkpoint', file=sys.stderr
         )
-        return 128 + (stops.number or signal.SIGINT)
+        return stops.status
     return 0 if complete else 3
 
 
